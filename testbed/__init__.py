@@ -1,0 +1,1 @@
+"""A world on one machine: clusters, clouds, readers. Tests, demo and benchmarks are its guests."""

@@ -1,0 +1,1 @@
+"""Emulated clouds, each in its own process."""

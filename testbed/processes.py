@@ -1,0 +1,125 @@
+"""Child processes of the testbed: with a log, awaited by a condition, ended for sure."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_POLL_SECONDS = 0.02
+_PR_SET_PDEATHSIG = 1
+
+
+class ProcessFailedError(RuntimeError):
+    """A child ended, or was not ready in time; the message carries the end of its log."""
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ChildProcess:
+    """One child with its log file; it is killed by the kernel when this process dies."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=directory,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  Linux only; the parent forks before it has threads of its own
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._process.poll()
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Return once `ready()` is true.
+
+        Raises:
+            ProcessFailedError: the child ended, or the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self.exit_code is not None:
+                raise ProcessFailedError(
+                    f"{self.name} ended with {self.exit_code}:\n{self.log_end()}"
+                )
+            if time.monotonic() > deadline:
+                raise ProcessFailedError(
+                    f"{self.name} was not ready in {seconds} s:\n{self.log_end()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def log_end(self, *, lines: int = 30) -> str:
+        """The last lines of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def send(self, signal_number: signal.Signals) -> None:
+        """Send a signal; a child that has ended is left alone."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal_number)
+
+    def wait(self, *, seconds: float) -> int:
+        """The exit code, waiting at most `seconds`; raises subprocess.TimeoutExpired."""
+        return self._process.wait(seconds)
+
+    def stop(self, *, seconds: float = 20) -> int:
+        """SIGTERM, after `seconds` SIGKILL. Returns the exit code."""
+        self.send(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """SIGKILL; returns the exit code."""
+        self.send(signal.SIGKILL)
+        return self._process.wait()
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on that port of the loopback address."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _die_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux has prctl; elsewhere stop() suffices
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.setpgid(0, 0)
