@@ -1,0 +1,7 @@
+"""`python -m keywright`."""
+
+import sys
+
+from keywright.cli.main import main
+
+sys.exit(main())

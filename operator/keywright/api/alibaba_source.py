@@ -1,0 +1,226 @@
+"""The ways to be someone in Alibaba Cloud; names as in the Alibaba Cloud Credentials tool."""
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from keywright.api.schema import (
+    Empty,
+    Facts,
+    Policy,
+    SecretKeyReference,
+    SecretReference,
+    ServiceAccountReference,
+    Value,
+)
+
+ALIBABA_AUDIENCE = "sts.aliyuncs.com"
+
+
+class ProfileFormat(StrEnum):
+    """How a file of profiles is written."""
+
+    CLI_CONFIG = "CliConfig"
+    CREDENTIALS_FILE = "CredentialsFile"
+
+
+class AlibabaAccessKey(Value, frozen=True):
+    """A static access key in a Secret."""
+
+    secret_ref: SecretReference
+
+    def mint_facts(self) -> Facts:
+        """The Secret's name."""
+        return {"accessKey": self.secret_ref.name}
+
+
+class AlibabaSts(Value, frozen=True):
+    """A static STS token in a Secret."""
+
+    secret_ref: SecretReference
+
+    def mint_facts(self) -> Facts:
+        """The Secret's name."""
+        return {"sts": self.secret_ref.name}
+
+
+class RamRoleArn(Value, frozen=True):
+    """A role, assumed with a static access key."""
+
+    secret_ref: SecretReference
+    role_arn: str
+    role_session_name: str | None = None
+    role_session_expiration: str | None = None
+    policy: Policy | None = None
+    external_id: str | None = None
+
+    def mint_facts(self) -> Facts:
+        """The role and what limits it."""
+        return {"ramRoleArn": _role(self.role_arn, policy=self.policy)}
+
+
+class EcsRamRole(Value, frozen=True):
+    """The role of the node, from its metadata service."""
+
+    role_name: str | None = None
+    disable_imds_v1: bool = True
+
+    def mint_facts(self) -> Facts:
+        """The role's name; absent, the node has one."""
+        return {"ecsRamRole": self.role_name}
+
+
+class OidcRoleArn(Value, frozen=True):
+    """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace."""
+
+    service_account_ref: ServiceAccountReference
+    oidc_provider_arn: str
+    role_arn: str
+    role_session_name: str | None = None
+    role_session_expiration: str | None = None
+    policy: Policy | None = None
+
+    @property
+    def audience(self) -> str:
+        """Whom the token is meant for."""
+        audiences = self.service_account_ref.audiences
+        return audiences[0] if audiences else ALIBABA_AUDIENCE
+
+    def mint_facts(self) -> Facts:
+        """The role and what limits it."""
+        return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
+
+
+class CredentialsUri(Value, frozen=True):
+    """A URI that answers with credentials; the operator has a list of those it allows."""
+
+    uri: str
+
+    def mint_facts(self) -> Facts:
+        """The URI."""
+        return {"credentialsUri": self.uri}
+
+
+class AlibabaBearer(Value, frozen=True):
+    """A bearer token in a Secret."""
+
+    secret_ref: SecretReference
+
+    def mint_facts(self) -> Facts:
+        """The Secret's name."""
+        return {"bearer": self.secret_ref.name}
+
+
+class RsaKeyPair(Value, frozen=True):
+    """A session made with an RSA key pair."""
+
+    public_key_id: str
+    private_key_secret_ref: SecretKeyReference
+    session_expiration: str | None = None
+
+    def mint_facts(self) -> Facts:
+        """The public key's id."""
+        return {"rsaKeyPair": self.public_key_id}
+
+
+class Profile(Value, frozen=True):
+    """A profile of a configuration file that stands in a Secret."""
+
+    secret_ref: SecretReference
+    key: str | None = None
+    format: ProfileFormat = ProfileFormat.CLI_CONFIG
+    name: str | None = None
+
+    def mint_facts(self) -> Facts:
+        """Where the profile stands, and its name."""
+        return {"profile": [self.secret_ref.name, self.key, self.name]}
+
+
+class DefaultChain(Empty, frozen=True):
+    """The operator's own environment."""
+
+    def mint_facts(self) -> Facts:
+        """Nothing but the choice."""
+        return {"defaultChain": {}}
+
+
+class AlibabaHop(Value, frozen=True):
+    """One role of a chain, assumed with the credentials of the hop before."""
+
+    role_arn: str
+    role_session_name: str | None = None
+    role_session_expiration: str | None = None
+    policy: Policy | None = None
+    external_id: str | None = None
+
+    def mint_facts(self) -> Facts:
+        """The role and what limits it."""
+        return _role(self.role_arn, policy=self.policy)
+
+
+AlibabaIdentity: TypeAlias = (
+    AlibabaAccessKey
+    | AlibabaSts
+    | RamRoleArn
+    | EcsRamRole
+    | OidcRoleArn
+    | CredentialsUri
+    | AlibabaBearer
+    | RsaKeyPair
+    | Profile
+    | DefaultChain
+)
+
+
+class AlibabaSource(Value, frozen=True):
+    """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
+
+    region_id: str
+    sts_endpoint: str | None = None
+    connect_timeout: str | None = None
+    read_timeout: str | None = None
+    access_key: AlibabaAccessKey | None = None
+    sts: AlibabaSts | None = None
+    ram_role_arn: RamRoleArn | None = None
+    ecs_ram_role: EcsRamRole | None = None
+    oidc_role_arn: OidcRoleArn | None = None
+    credentials_uri: CredentialsUri | None = None
+    bearer: AlibabaBearer | None = None
+    rsa_key_pair: RsaKeyPair | None = None
+    profile: Profile | None = None
+    default_chain: DefaultChain | None = None
+    assume_roles: tuple[AlibabaHop, ...] = ()
+
+    def identities(self) -> tuple[AlibabaIdentity, ...]:
+        """What is set of the identities; parsing lets exactly one through."""
+        every = (
+            self.access_key,
+            self.sts,
+            self.ram_role_arn,
+            self.ecs_ram_role,
+            self.oidc_role_arn,
+            self.credentials_uri,
+            self.bearer,
+            self.rsa_key_pair,
+            self.profile,
+            self.default_chain,
+        )
+        return tuple(identity for identity in every if identity is not None)
+
+    @property
+    def identity(self) -> AlibabaIdentity:
+        """The one identity."""
+        return self.identities()[0]
+
+    def mint_facts(self) -> Facts:
+        """What decides what a key minted here is; neither endpoints nor any duration do."""
+        facts = self.identity.mint_facts()
+        if self.assume_roles:
+            facts["assumeRoles"] = [hop.mint_facts() for hop in self.assume_roles]
+        return facts
+
+
+def _role(role_arn: str, *, policy: Policy | None) -> Facts:
+    facts: Facts = {"roleArn": role_arn}
+    if policy is not None:
+        facts["policy"] = policy
+    return facts

@@ -1,0 +1,133 @@
+"""The ways to be someone in AWS."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from keywright.api.schema import (
+    Empty,
+    Facts,
+    Policy,
+    SecretKeySource,
+    SecretReference,
+    ServiceAccountReference,
+    Value,
+)
+
+AWS_AUDIENCE = "sts.amazonaws.com"
+
+
+class WebIdentity(Value, frozen=True):
+    """AssumeRoleWithWebIdentity with a token of a ServiceAccount of the same namespace.
+
+    Without `role_arn` the role is the one of the ServiceAccount's annotation
+    `eks.amazonaws.com/role-arn`.
+    """
+
+    service_account_ref: ServiceAccountReference
+    role_arn: str | None = None
+    session_name: str | None = None
+    session_duration: str | None = None
+    policy_arns: tuple[str, ...] = ()
+    policy: Policy | None = None
+
+    @property
+    def audience(self) -> str:
+        """Whom the token is meant for."""
+        audiences = self.service_account_ref.audiences
+        return audiences[0] if audiences else AWS_AUDIENCE
+
+    def mint_facts(self) -> Facts:
+        """The role, and what limits its session; the ServiceAccount only where it names the role.
+
+        How long the session lasts and what it is called decide nothing about the key.
+        """
+        who: Facts = (
+            {"roleArn": self.role_arn}
+            if self.role_arn
+            else {"serviceAccount": self.service_account_ref.name}
+        )
+        return {"webIdentity": who | session_limits(self.policy_arns, policy=self.policy)}
+
+
+class AwsAccessKey(Value, frozen=True):
+    """A static access key, optionally with a session token, in a Secret."""
+
+    secret_ref: SecretReference
+
+    def mint_facts(self) -> Facts:
+        """The Secret's name: what stands in it may be rotated freely."""
+        return {"accessKey": self.secret_ref.name}
+
+
+class Ambient(Empty, frozen=True):
+    """The operator's own identity."""
+
+    def mint_facts(self) -> Facts:
+        """Nothing but the choice."""
+        return {"ambient": {}}
+
+
+class AwsHop(Value, frozen=True):
+    """One role of a chain, assumed with the credentials of the hop before."""
+
+    role_arn: str
+    external_id: str | None = None
+    external_id_from: SecretKeySource | None = None
+    session_duration: str | None = None
+    session_tags: Mapping[str, str] = {}
+    transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str | None = None
+    policy: Policy | None = None
+    policy_arns: tuple[str, ...] = ()
+
+    def mint_facts(self) -> Facts:
+        """The role, what limits it, and the tags and identity that its policies may look at."""
+        facts: Facts = {"roleArn": self.role_arn} | session_limits(
+            self.policy_arns, policy=self.policy
+        )
+        if self.session_tags:
+            facts["sessionTags"] = dict(self.session_tags)
+        if self.source_identity:
+            facts["sourceIdentity"] = self.source_identity
+        return facts
+
+
+AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
+
+
+class AwsSource(Value, frozen=True):
+    """An identity in AWS, and the chain of roles that starts from it."""
+
+    region: str
+    sts_endpoint: str | None = None
+    web_identity: WebIdentity | None = None
+    access_key: AwsAccessKey | None = None
+    ambient: Ambient | None = None
+    assume_roles: tuple[AwsHop, ...] = ()
+
+    def identities(self) -> tuple[AwsIdentity, ...]:
+        """What is set of the identities; parsing lets exactly one through."""
+        every = (self.web_identity, self.access_key, self.ambient)
+        return tuple(identity for identity in every if identity is not None)
+
+    @property
+    def identity(self) -> AwsIdentity:
+        """The one identity."""
+        return self.identities()[0]
+
+    def mint_facts(self) -> Facts:
+        """What decides what a key minted here is; neither the endpoint nor any duration does."""
+        facts = self.identity.mint_facts()
+        if self.assume_roles:
+            facts["assumeRoles"] = [hop.mint_facts() for hop in self.assume_roles]
+        return facts
+
+
+def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> Facts:
+    """The session policies as facts; their order means nothing to AWS."""
+    facts: Facts = {}
+    if policy_arns:
+        facts["policyArns"] = sorted(policy_arns)
+    if policy is not None:
+        facts["policy"] = policy
+    return facts

@@ -1,0 +1,88 @@
+"""What the schemas cannot say, or what an API server without our CRDs would let through.
+
+The API server refuses most of this at apply; here stands what would otherwise break the code that
+reads the values, and what CEL cannot see. Each check yields problems that name field and cure.
+"""
+
+import json
+from collections.abc import Iterator
+
+from keywright.api.durations import format_duration, parse_duration, parse_percent
+from keywright.api.problems import Problem
+from keywright.api.schema import Policy
+
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+LONGEST_SESSION_POLICY = 2048
+"""Characters of an inline session policy; the limit of STS of both clouds."""
+
+
+def exactly_one(field: str, *, chosen: list[str], choices: list[str]) -> Iterator[Problem]:
+    """Nothing if one choice is made."""
+    if len(chosen) != 1:
+        found = " and ".join(chosen) or "none"
+        yield Problem(field, f"set exactly one of {', '.join(choices)}; found {found}")
+
+
+def at_most_one(field: str, *, chosen: list[str]) -> Iterator[Problem]:
+    """Nothing if no two choices are made."""
+    if len(chosen) > 1:
+        yield Problem(field, f"set at most one of {' and '.join(chosen)}")
+
+
+def duration(
+    field: str, text: str | None, *, least: float = 0, most: float | None = None
+) -> Iterator[Problem]:
+    """Nothing if the text is absent, or a duration within the bounds in seconds."""
+    if text is None:
+        return
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        yield Problem(field, str(error))
+        return
+    if seconds < least or (most is not None and seconds > most) or seconds == 0:
+        bounds = f"at least {format_duration(least)}" if least else "more than 0s"
+        if most is not None:
+            bounds += f" and at most {format_duration(most)}"
+        yield Problem(field, f"{text} is out of bounds: set {bounds}")
+
+
+def duration_or_percent(field: str, text: str | None) -> Iterator[Problem]:
+    """Nothing if the text is absent, a duration or a percentage."""
+    if text is not None and text.endswith("%"):
+        try:
+            parse_percent(text)
+        except ValueError as error:
+            yield Problem(field, str(error))
+        return
+    yield from duration(field, text)
+
+
+def shorter(
+    field: str, text: str | None, *, than_field: str, than: str | None
+) -> Iterator[Problem]:
+    """Nothing if one of the two is absent or no duration, or the first is the shorter."""
+    if text is None or than is None:
+        return
+    try:
+        fits = parse_duration(text) < parse_duration(than)
+    except ValueError:
+        return
+    if not fits:
+        yield Problem(field, f"{text} must be shorter than {than_field}, which is {than}")
+
+
+def session_policy(field: str, document: Policy | None) -> Iterator[Problem]:
+    """Nothing if the document is absent, or a policy that STS would take."""
+    if document is None:
+        return
+    if not document.get("Statement"):
+        yield Problem(field, "has no Statement: write a policy document")
+    length = len(json.dumps(document, separators=(",", ":")))
+    if length > LONGEST_SESSION_POLICY:
+        yield Problem(
+            field, f"has {length} characters: shorten it to {LONGEST_SESSION_POLICY}, STS's limit"
+        )

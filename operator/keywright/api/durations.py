@@ -1,0 +1,52 @@
+"""Durations as the resources write them: Go's syntax without its signs, and `d` for 24 hours.
+
+`1h30m`, `90s`, `1.5h`, `7d` and `1d12h` are durations; `1w`, `90` and `-1h` are not. The same
+pattern stands in the CRDs.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+DURATION_PATTERN: Final = r"^([0-9]{1,6}(\.[0-9]{1,3})?(d|h|ms|m|s))+$"
+PERCENT_PATTERN: Final = r"^[1-9][0-9]?%$"
+
+_WHOLE: Final = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:d|h|ms|m|s))+")
+_PART: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(d|h|ms|m|s)")
+_PERCENT: Final = re.compile(r"[1-9][0-9]?%")
+_SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
+
+
+@lru_cache(maxsize=1024)
+def parse_duration(text: str) -> float:
+    """The seconds that a duration lasts.
+
+    Raises:
+        ValueError: The text is no duration; the message says how one looks.
+    """
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d")
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
+
+
+@lru_cache(maxsize=128)
+def parse_percent(text: str) -> float:
+    """The fraction, above 0 and below 1, that a whole percentage from 1% to 99% names.
+
+    Raises:
+        ValueError: The text is no such percentage.
+    """
+    if not _PERCENT.fullmatch(text):
+        raise ValueError(f"{text!r} is no percentage: write it like 30%, from 1% to 99%")
+    return int(text[:-1]) / 100
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest way to write whole seconds: `1h30m`, `7d`, `0s`; fractions are cut."""
+    rest = int(seconds)
+    text = ""
+    for unit in ("d", "h", "m", "s"):
+        amount, rest = divmod(rest, int(_SECONDS[unit]))
+        if amount:
+            text += f"{amount}{unit}"
+    return text or "0s"

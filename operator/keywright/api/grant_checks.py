@@ -1,0 +1,206 @@
+"""What makes an ApiKeyGrant unusable, short of its templates, which `secrets.layout` checks."""
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from keywright.api import checks
+from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.checks import DAY, HOUR, MINUTE
+from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
+from keywright.api.keys import (
+    ApiGatewayKey,
+    BearerToken,
+    BedrockLongTermKey,
+    BedrockShortTermKey,
+    KeyKind,
+    SessionCredentials,
+    UsagePlan,
+)
+from keywright.api.names import RESERVED_PREFIX
+from keywright.api.problems import Problem
+from keywright.api.secret_spec import (
+    FORMATS_OF_KIND,
+    FORMATS_OF_PROVIDER,
+    SecretSpec,
+)
+from keywright.api.source import CredentialSource, Provider
+from keywright.api.times import parse_time
+
+_KINDS = [kind.value for kind in KeyKind]
+
+
+def grant_problems(spec: GrantSpec) -> list[Problem]:
+    """Everything that is wrong with the spec; empty when it can be carried out."""
+    return list(_spec(spec))
+
+
+def pair_problems(grant: ApiKeyGrant, *, source: CredentialSource) -> list[Problem]:
+    """Why this grant cannot be served from this source; empty when it can."""
+    return list(_pair(grant, source=source))
+
+
+def _spec(spec: GrantSpec) -> Iterator[Problem]:
+    kinds = spec.kinds()
+    if len(kinds) != 1:
+        yield from checks.exactly_one("spec", chosen=[kind.value for kind in kinds], choices=_KINDS)
+        return
+    match spec.key:
+        case BedrockShortTermKey(duration=duration):
+            yield from checks.duration(
+                "spec.bedrockShortTermKey.duration", duration, least=MINUTE, most=12 * HOUR
+            )
+        case BedrockLongTermKey() as long_term:
+            yield from _long_term(long_term)
+        case SessionCredentials(duration=duration, policy=policy):
+            yield from checks.session_policy("spec.sessionCredentials.policy", policy)
+            yield from checks.duration(
+                "spec.sessionCredentials.duration", duration, least=15 * MINUTE, most=12 * HOUR
+            )
+        case ApiGatewayKey() as gateway:
+            yield from _api_gateway(gateway)
+        case BearerToken():
+            pass
+    yield from _secret(spec.secret, kind=kinds[0])
+    yield from _renewal(spec.renewal)
+    yield from _probe(spec.probe, kind=kinds[0])
+    yield from _rollout(spec.rollout)
+
+
+def _long_term(key: BedrockLongTermKey) -> Iterator[Problem]:
+    field = "spec.bedrockLongTermKey"
+    if key.expires_after_days is None and key.rotate_every is None:
+        yield Problem(f"{field}.rotateEvery", "set it, or expiresAfterDays: a key must end somehow")
+    yield from checks.duration(f"{field}.rotateEvery", key.rotate_every, least=HOUR)
+    yield from checks.duration(f"{field}.overlap", key.overlap)
+    yield from checks.shorter(
+        f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
+    )
+    if key.expires_after_days is not None:
+        lifetime = f"{key.expires_after_days}d"
+        for name, text in (("rotateEvery", key.rotate_every), ("overlap", key.overlap)):
+            yield from checks.shorter(
+                f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
+            )
+    for name, policy in key.inline_policies.items():
+        if not policy.get("Statement"):
+            yield Problem(
+                f"{field}.inlinePolicies[{name}]", "has no Statement: write a policy document"
+            )
+    for cidr in key.allowed_source_cidrs:
+        try:
+            ip_network(cidr)
+        except ValueError as error:
+            yield Problem(f"{field}.allowedSourceCidrs", f"{error}: write it like 10.0.0.0/8")
+    if key.not_after is not None:
+        try:
+            parse_time(key.not_after)
+        except ValueError:
+            yield Problem(
+                f"{field}.notAfter", f"{key.not_after!r} is no time: write 2027-01-01T00:00:00Z"
+            )
+
+
+def _api_gateway(key: ApiGatewayKey) -> Iterator[Problem]:
+    field = "spec.apiGatewayKey"
+    yield from _plan(f"{field}.usagePlan", key.usage_plan)
+    for index, plan in enumerate(key.additional_usage_plans):
+        yield from _plan(f"{field}.additionalUsagePlans[{index}]", plan)
+    sources = {"valueFrom": key.value_from, "csvFrom": key.csv_from}
+    yield from checks.at_most_one(field, chosen=[n for n, s in sources.items() if s is not None])
+    for name, text in (
+        ("rotateEvery", key.rotate_every),
+        ("overlap", key.overlap),
+        ("propagation", key.propagation),
+    ):
+        yield from checks.duration(f"{field}.{name}", text)
+    yield from checks.shorter(
+        f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
+    )
+
+
+def _plan(field: str, plan: UsagePlan) -> Iterator[Problem]:
+    choices = {"id": plan.id, "name": plan.name, "create": plan.create}
+    chosen = [name for name, choice in choices.items() if choice is not None]
+    yield from checks.exactly_one(field, chosen=chosen, choices=list(choices))
+
+
+def _secret(secret: SecretSpec, *, kind: KeyKind) -> Iterator[Problem]:
+    if secret.formats == () and not secret.data:
+        yield Problem(
+            "spec.secret.formats", "an empty list leaves no key: name a format, or set data"
+        )
+    for form in secret.formats or ():
+        if form not in FORMATS_OF_KIND[kind]:
+            fitting = ", ".join(sorted(FORMATS_OF_KIND[kind]))
+            yield Problem(
+                "spec.secret.formats", f"a {kind} cannot fill {form}: choose from {fitting}"
+            )
+    for name, keys in (("labels", secret.labels), ("annotations", secret.annotations)):
+        for key in keys:
+            if key.startswith(RESERVED_PREFIX):
+                yield Problem(
+                    f"spec.secret.{name}[{key}]", f"{RESERVED_PREFIX} is ours: use another prefix"
+                )
+
+
+def _renewal(renewal: Renewal) -> Iterator[Problem]:
+    yield from checks.duration_or_percent("spec.renewal.before", renewal.before)
+    for index, window in enumerate(renewal.windows):
+        yield from checks.duration(f"spec.renewal.windows[{index}].duration", window.duration)
+
+
+def _probe(probe: Probe, *, kind: KeyKind) -> Iterator[Problem]:
+    match probe.mode:
+        case ProbeMode.NONE:
+            return
+        case ProbeMode.HTTP:
+            fits = kind is KeyKind.API_GATEWAY_KEY
+            if probe.url is None:
+                yield Problem("spec.probe.url", "set it: mode Http asks this URL")
+        case ProbeMode.BEDROCK:
+            fits = kind in (KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY)
+        case ProbeMode.IDENTITY:
+            fits = kind is KeyKind.SESSION_CREDENTIALS
+    if not fits:
+        yield Problem("spec.probe.mode", f"{probe.mode} cannot try a {kind}: use another or None")
+    yield from checks.duration("spec.probe.timeout", probe.timeout, most=10 * MINUTE)
+
+
+def _rollout(rollout: Rollout) -> Iterator[Problem]:
+    for index, workload in enumerate(rollout.restart):
+        if (workload.name is None) == (workload.selector is None):
+            yield Problem(f"spec.rollout.restart[{index}]", "set exactly one of name and selector")
+    yield from checks.duration("spec.rollout.minInterval", rollout.min_interval, most=DAY)
+
+
+def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[Problem]:
+    name = f"{source.namespace}/{source.name}"
+    provider = source.provider
+    match grant.kind:
+        case KeyKind.SESSION_CREDENTIALS:
+            fits = not isinstance(source.identity, AlibabaBearer)
+            needed = "with an access key or a session"
+        case KeyKind.BEARER_TOKEN:
+            fits = isinstance(source.identity, AlibabaBearer)
+            needed = "with alibabaCloud.bearer"
+        case KeyKind.BEDROCK_SHORT_TERM_KEY | KeyKind.BEDROCK_LONG_TERM_KEY:
+            fits, needed = provider is Provider.AWS, "with aws"
+        case KeyKind.API_GATEWAY_KEY:
+            fits, needed = provider is Provider.AWS, "with aws"
+    if not fits:
+        yield Problem(
+            "spec.sourceRef", f"a {grant.kind} cannot come from {name}: name a source {needed}"
+        )
+    for form in grant.formats_for(provider):
+        if form not in FORMATS_OF_PROVIDER[provider]:
+            yield Problem(
+                "spec.secret.formats",
+                f"{form} is not for {provider}, the cloud of source {name}: choose another format",
+            )
+    if grant.kind is KeyKind.SESSION_CREDENTIALS and provider is Provider.ALIBABA_CLOUD:
+        key = grant.spec.session_credentials
+        if key is not None and key.policy_arns:
+            yield Problem(
+                "spec.sessionCredentials.policyArns",
+                "session policies by ARN are AWS's alone: use policy",
+            )

@@ -1,0 +1,193 @@
+"""The kinds of key that a grant may ask for; exactly one stands in a grant."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeAlias
+
+from keywright.api.aws_source import session_limits
+from keywright.api.durations import parse_duration
+from keywright.api.schema import Empty, Facts, Policy, SecretKeyReference, SecretKeySource, Value
+
+
+class KeyKind(StrEnum):
+    """The kinds of key; a value is the name of the field that asks for it."""
+
+    BEDROCK_SHORT_TERM_KEY = "bedrockShortTermKey"
+    BEDROCK_LONG_TERM_KEY = "bedrockLongTermKey"
+    SESSION_CREDENTIALS = "sessionCredentials"
+    API_GATEWAY_KEY = "apiGatewayKey"
+    BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
+
+
+class Endpoint(StrEnum):
+    """Which of Bedrock's OpenAI-compatible base URLs a reader is given."""
+
+    RUNTIME = "Runtime"
+    MANTLE = "Mantle"
+    MANTLE_OPENAI = "MantleOpenAI"
+
+
+class QuotaPeriod(StrEnum):
+    """Over what time a usage plan counts requests."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+class BedrockShortTermKey(Value, frozen=True):
+    """A Bedrock API key that is signed here and ends within 12 hours."""
+
+    region: str | None = None
+    duration: str = "12h"
+    endpoint: Endpoint = Endpoint.RUNTIME
+
+    @property
+    def duration_seconds(self) -> int:
+        """How long the key is asked to last; the session that signs it may end it sooner."""
+        return int(parse_duration(self.duration))
+
+    def mint_facts(self) -> Facts:
+        """The duration; the region is added by the grant. The endpoint only changes a URL."""
+        return {"duration": self.duration_seconds}
+
+
+class IamUser(Value, frozen=True):
+    """The IAM user that carries a long-term key."""
+
+    name: str
+    create: bool = True
+    path: str | None = None
+    tags: Mapping[str, str] = {}
+    permissions_boundary: str | None = None
+
+
+class BedrockLongTermKey(Value, frozen=True):
+    """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
+
+    user: IamUser
+    policy_arns: tuple[str, ...] | None = None
+    inline_policies: Mapping[str, Policy] = {}
+    allowed_source_cidrs: tuple[str, ...] = ()
+    not_after: str | None = None
+    expires_after_days: int | None = None
+    rotate_every: str | None = None
+    overlap: str | None = None
+    exclusive: bool = False
+    region: str | None = None
+    endpoint: Endpoint = Endpoint.RUNTIME
+
+    def mint_facts(self) -> Facts:
+        """The user and the lifetime; its policies change beside the key, which stays."""
+        return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
+
+
+class SessionCredentials(Value, frozen=True):
+    """Credentials of STS, of either cloud."""
+
+    duration: str | None = None
+    policy: Policy | None = None
+    policy_arns: tuple[str, ...] = ()
+
+    @property
+    def duration_seconds(self) -> int | None:
+        """How long they are asked to last; None leaves it to the source."""
+        return None if self.duration is None else int(parse_duration(self.duration))
+
+    def mint_facts(self) -> Facts:
+        """The duration and the session policies."""
+        limits = session_limits(self.policy_arns, policy=self.policy)
+        return {"duration": self.duration_seconds} | limits
+
+
+class Throttle(Value, frozen=True):
+    """Requests per second, and how many may come at once."""
+
+    rate_limit: float | None = None
+    burst_limit: int | None = None
+
+
+class Quota(Value, frozen=True):
+    """How many requests a period allows."""
+
+    limit: int
+    period: QuotaPeriod
+    offset: int = 0
+
+
+class ApiStage(Value, frozen=True):
+    """A deployed stage of an API."""
+
+    api_id: str
+    stage: str
+    method_throttles: Mapping[str, Throttle] = {}
+
+
+class NewUsagePlan(Value, frozen=True):
+    """A usage plan that is made for the key."""
+
+    name: str
+    api_stages: tuple[ApiStage, ...] = ()
+    throttle: Throttle | None = None
+    quota: Quota | None = None
+
+
+class UsagePlan(Value, frozen=True):
+    """A usage plan: by id, by name, or made for the key."""
+
+    id: str | None = None
+    name: str | None = None
+    create: NewUsagePlan | None = None
+
+    def mint_facts(self) -> Facts:
+        """What names the plan; a changed limit changes the plan, not the key."""
+        if self.create is not None:
+            return {"create": self.create.name}
+        return {"id": self.id} if self.id is not None else {"name": self.name}
+
+
+class CsvSource(Value, frozen=True):
+    """Keys to import, in API Gateway's CSV format."""
+
+    secret_key_ref: SecretKeyReference
+    fail_on_warnings: bool = False
+
+
+class ApiGatewayKey(Value, frozen=True):
+    """An API key of Amazon API Gateway."""
+
+    usage_plan: UsagePlan
+    additional_usage_plans: tuple[UsagePlan, ...] = ()
+    key_name: str | None = None
+    value_from: SecretKeySource | None = None
+    csv_from: CsvSource | None = None
+    propagation: str | None = None
+    customer_id: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = {}
+    enabled: bool = True
+    rotate_every: str | None = None
+    overlap: str | None = None
+
+    def mint_facts(self) -> Facts:
+        """The plans and where the value comes from; name, tags and switch change in place."""
+        facts: Facts = {"usagePlan": self.usage_plan.mint_facts()}
+        if self.additional_usage_plans:
+            facts["additionalUsagePlans"] = [p.mint_facts() for p in self.additional_usage_plans]
+        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
+            if source is not None:
+                facts[field] = [source.secret_key_ref.name, source.secret_key_ref.key]
+        return facts
+
+
+class BearerToken(Empty, frozen=True):
+    """The bearer token of an Alibaba Cloud source, handed on."""
+
+    def mint_facts(self) -> Facts:
+        """Nothing but the choice."""
+        return {}
+
+
+Key: TypeAlias = (
+    BedrockShortTermKey | BedrockLongTermKey | SessionCredentials | ApiGatewayKey | BearerToken
+)

@@ -1,0 +1,39 @@
+"""Names that others see: the API group, its resources, annotations and labels."""
+
+from typing import Final
+
+GROUP: Final = "keywright.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+SOURCE_KIND: Final = "CredentialSource"
+SOURCE_PLURAL: Final = "credentialsources"
+GRANT_KIND: Final = "ApiKeyGrant"
+GRANT_PLURAL: Final = "apikeygrants"
+
+FIELD_MANAGER: Final = "keywright"
+"""Our name in server-side apply: what it owns of a Secret is ours, all else is left alone."""
+
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "keywright"
+SECRET_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+"""The label selector of our watch on Secrets; a label alone never makes a Secret ours."""
+
+RESERVED_PREFIX: Final = f"{GROUP}/"
+
+# On a Secret that we keep.
+ANNOTATION_GRANTED_BY: Final = f"{GROUP}/granted-by"
+ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"
+ANNOTATION_EXPIRES_AT: Final = f"{GROUP}/expires-at"
+ANNOTATION_RENEW_AT: Final = f"{GROUP}/renew-at"
+ANNOTATION_REVISION: Final = f"{GROUP}/revision"
+ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
+
+# On a grant: each new value asks for one renewal.
+ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"
+ANNOTATION_RECONCILE_REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"
+
+FINALIZER: Final = f"{GROUP}/revoke"
+
+# On a ServiceAccount: the role it stands for, as EKS and the SDKs read it.
+ANNOTATION_EKS_ROLE_ARN: Final = "eks.amazonaws.com/role-arn"

@@ -1,0 +1,89 @@
+"""From what the API server sends to values, or to what is wrong with it.
+
+Parsing runs for every event of every object, so the common case does one pass of msgspec and a few
+comparisons; messages are only made for what is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from keywright.api.grant import ApiKeyGrant, GrantSpec
+from keywright.api.grant_checks import grant_problems
+from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.problems import Problem
+from keywright.api.source import CredentialSource, SourceSpec
+from keywright.api.source_checks import source_problems
+from keywright.api.times import EPOCH, parse_time
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+_WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+
+
+def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[Problem]:
+    """The source, or everything that is wrong with it; `body` is the object as the API gives it."""
+    try:
+        spec = msgspec.convert(body.get("spec", _NOTHING), SourceSpec)
+    except msgspec.ValidationError as error:
+        return [_shape_problem(error)]
+    problems = source_problems(spec)
+    if problems:
+        return problems
+    metadata = body.get("metadata", _NOTHING)
+    return CredentialSource(
+        namespace=metadata.get("namespace", ""),
+        name=metadata.get("name", ""),
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        resource_version=metadata.get("resourceVersion", ""),
+        deleting="deletionTimestamp" in metadata,
+        spec=spec,
+    )
+
+
+def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
+    """The grant, or everything that is wrong with it; `body` is the object as the API gives it.
+
+    What only shows beside the source is told by `grant_checks.pair_problems`, what only shows in
+    templates by `secrets.layout.check`.
+    """
+    try:
+        spec = msgspec.convert(body.get("spec", _NOTHING), GrantSpec)
+    except msgspec.ValidationError as error:
+        return [_shape_problem(error)]
+    problems = grant_problems(spec)
+    if problems:
+        return problems
+    metadata = body.get("metadata", _NOTHING)
+    annotations = metadata.get("annotations") or _NOTHING
+    return ApiKeyGrant(
+        namespace=metadata.get("namespace", ""),
+        name=metadata.get("name", ""),
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        resource_version=metadata.get("resourceVersion", ""),
+        created=_created(metadata),
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        renew_requested_at=annotations.get(ANNOTATION_RENEW_REQUESTED_AT),
+        reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
+        kind=spec.kinds()[0],
+        spec=spec,
+    )
+
+
+def _created(metadata: Mapping[str, Any]) -> datetime:
+    """The time of creation; EPOCH for an object that no API server has seen yet."""
+    text = metadata.get("creationTimestamp")
+    return parse_time(text) if text else EPOCH
+
+
+def _shape_problem(error: msgspec.ValidationError) -> Problem:
+    """A value of the wrong type, or a missing one, as a problem of its field."""
+    found = _WHERE.match(str(error))
+    assert found is not None
+    field = "spec" + (found["path"] or "").replace("[...]", "[]")
+    return Problem(field, f"{found['what']}; `kubectl explain` shows what stands there")

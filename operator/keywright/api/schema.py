@@ -1,0 +1,92 @@
+"""What the parts of a spec have in common: how they are parsed, and the references they hold."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+Policy: TypeAlias = Mapping[str, Any]
+"""An IAM or RAM policy document, as the user wrote it."""
+
+Facts: TypeAlias = dict[str, Any]
+"""What decides what a key IS, ready for JSON; two equal ones mean that the key may stay."""
+
+
+class Value(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    omit_defaults=True,
+    forbid_unknown_fields=False,
+):
+    """A part of a spec: camelCase on the wire, snake_case here, unknown fields ignored.
+
+    Unknown fields are the API server's to refuse; ignoring them here lets an older operator read
+    what a newer CRD has let in.
+    """
+
+
+class SecretReference(Value, frozen=True):
+    """A Secret of the object's own namespace."""
+
+    name: str
+
+
+class SecretKeyReference(Value, frozen=True):
+    """One key of a Secret of the object's own namespace."""
+
+    name: str
+    key: str
+
+
+class SecretKeySource(Value, frozen=True):
+    """Where one value is read from."""
+
+    secret_key_ref: SecretKeyReference
+
+
+class ServiceAccountReference(Value, frozen=True):
+    """A ServiceAccount of the object's own namespace, and whom its token is meant for."""
+
+    name: str
+    audiences: tuple[str, ...] = ()
+
+
+class Empty(Value, frozen=True):
+    """A choice that is made by being there, `{}`."""
+
+
+class LabelExpression(Value, frozen=True):
+    """One requirement of a label selector."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(Value, frozen=True):
+    """A Kubernetes label selector; all its requirements must hold."""
+
+    match_labels: Mapping[str, str] = {}
+    match_expressions: tuple[LabelExpression, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels is selected; an unknown operator selects nothing."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            _meets(expression, labels) for expression in self.match_expressions
+        )
+
+
+def _meets(expression: LabelExpression, labels: Mapping[str, str]) -> bool:
+    match expression.operator:
+        case "In":
+            return labels.get(expression.key) in expression.values
+        case "NotIn":
+            return labels.get(expression.key) not in expression.values
+        case "Exists":
+            return expression.key in labels
+        case "DoesNotExist":
+            return expression.key not in labels
+        case _:
+            return False

@@ -1,0 +1,100 @@
+"""CredentialSource: who we are in the cloud."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
+from keywright.api.aws_source import AwsIdentity, AwsSource
+from keywright.api.schema import Facts, LabelSelector, Value
+
+
+class Provider(StrEnum):
+    """The clouds; the values are what the column `Provider` shows."""
+
+    AWS = "AWS"
+    ALIBABA_CLOUD = "AlibabaCloud"
+
+
+class AllowedNamespaces(Value, frozen=True):
+    """Which other namespaces may use a source."""
+
+    names: tuple[str, ...] = ()
+    selector: LabelSelector | None = None
+
+
+class SourceSpec(Value, frozen=True):
+    """The spec of a CredentialSource."""
+
+    aws: AwsSource | None = None
+    alibaba_cloud: AlibabaSource | None = None
+    allowed_namespaces: AllowedNamespaces | None = None
+
+    @property
+    def provider(self) -> Provider:
+        """The one cloud that is set."""
+        return Provider.AWS if self.aws is not None else Provider.ALIBABA_CLOUD
+
+
+class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A CredentialSource as read: what of its metadata matters, and its spec."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool
+    spec: SourceSpec
+
+    @property
+    def object_key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    @property
+    def provider(self) -> Provider:
+        """The cloud that it is for."""
+        return self.spec.provider
+
+    @property
+    def cloud(self) -> AwsSource | AlibabaSource:
+        """The part of the spec that is for its cloud."""
+        cloud = self.spec.aws or self.spec.alibaba_cloud
+        assert cloud is not None
+        return cloud
+
+    @property
+    def identity(self) -> AwsIdentity | AlibabaIdentity:
+        """The one identity."""
+        return self.cloud.identity
+
+    @property
+    def region(self) -> str:
+        """Where STS is asked; grants default to it."""
+        aws = self.spec.aws
+        if aws is not None:
+            return aws.region
+        assert self.spec.alibaba_cloud is not None
+        return self.spec.alibaba_cloud.region_id
+
+    def mint_facts(self) -> Facts:
+        """What decides what a key minted from this source IS.
+
+        It says nothing of names, uids, endpoints, session names and durations, so that a rename, a
+        restore from a backup or a longer session never cost a new key. The region is the grant's
+        business, see `ApiKeyGrant.mint_facts`.
+        """
+        return {self.provider.value: self.cloud.mint_facts()}
+
+    def allows(self, namespace: str, *, labels: Mapping[str, str]) -> bool:
+        """Whether a grant in this namespace, which has these labels, may use the source."""
+        if namespace == self.namespace:
+            return True
+        allowed = self.spec.allowed_namespaces
+        if allowed is None:
+            return False
+        if allowed.selector is not None:
+            return allowed.selector.matches(labels)
+        return namespace in allowed.names

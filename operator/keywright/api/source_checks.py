@@ -1,0 +1,140 @@
+"""What makes a CredentialSource unusable."""
+
+from collections.abc import Iterator
+
+from keywright.api import checks
+from keywright.api.alibaba_source import AlibabaSource, OidcRoleArn, RamRoleArn, RsaKeyPair
+from keywright.api.aws_source import AwsHop, AwsSource
+from keywright.api.checks import HOUR, MINUTE
+from keywright.api.problems import Problem
+from keywright.api.schema import ServiceAccountReference
+from keywright.api.source import SourceSpec
+
+MOST_HOPS = 5
+
+_ALIBABA_IDENTITIES = [
+    "accessKey",
+    "sts",
+    "ramRoleArn",
+    "ecsRamRole",
+    "oidcRoleArn",
+    "credentialsUri",
+    "bearer",
+    "rsaKeyPair",
+    "profile",
+    "defaultChain",
+]
+
+
+def source_problems(spec: SourceSpec) -> list[Problem]:
+    """Everything that is wrong with the spec; empty when it can be used."""
+    return list(_spec(spec))
+
+
+def _spec(spec: SourceSpec) -> Iterator[Problem]:
+    chosen = [
+        name
+        for name, cloud in (("aws", spec.aws), ("alibabaCloud", spec.alibaba_cloud))
+        if cloud is not None
+    ]
+    yield from checks.exactly_one("spec", chosen=chosen, choices=["aws", "alibabaCloud"])
+    if spec.aws is not None:
+        yield from _aws(spec.aws)
+    if spec.alibaba_cloud is not None:
+        yield from _alibaba(spec.alibaba_cloud)
+    allowed = spec.allowed_namespaces
+    if allowed is not None and bool(allowed.names) == (allowed.selector is not None):
+        yield Problem("spec.allowedNamespaces", "set exactly one of names and selector")
+
+
+def _aws(aws: AwsSource) -> Iterator[Problem]:
+    identities = {
+        "webIdentity": aws.web_identity,
+        "accessKey": aws.access_key,
+        "ambient": aws.ambient,
+    }
+    chosen = [name for name, identity in identities.items() if identity is not None]
+    yield from checks.exactly_one("spec.aws", chosen=chosen, choices=list(identities))
+    web = aws.web_identity
+    if web is not None:
+        field = "spec.aws.webIdentity"
+        yield from _one_audience(field, web.service_account_ref)
+        yield from checks.duration(
+            f"{field}.sessionDuration", web.session_duration, least=15 * MINUTE, most=12 * HOUR
+        )
+        yield from checks.session_policy(f"{field}.policy", web.policy)
+    yield from _few_hops("spec.aws.assumeRoles", len(aws.assume_roles))
+    for index, hop in enumerate(aws.assume_roles):
+        yield from _aws_hop(
+            f"spec.aws.assumeRoles[{index}]", hop, of_key=aws.access_key is not None and index == 0
+        )
+
+
+def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[Problem]:
+    """Checks one hop.
+
+    A role assumed with a role's own session lasts at most an hour, whatever the role allows: AWS,
+    "role chaining". Only the first hop of a static key is made without a session.
+    """
+    if hop.external_id is not None and hop.external_id_from is not None:
+        yield Problem(field, "set at most one of externalId and externalIdFrom")
+    yield from checks.duration(
+        f"{field}.sessionDuration",
+        hop.session_duration,
+        least=15 * MINUTE,
+        most=12 * HOUR if of_key else HOUR,
+    )
+    yield from checks.session_policy(f"{field}.policy", hop.policy)
+    for key in hop.transitive_tag_keys:
+        if key not in hop.session_tags:
+            yield Problem(
+                f"{field}.transitiveTagKeys", f"{key} is no key of sessionTags: add it there"
+            )
+
+
+def _alibaba(alibaba: AlibabaSource) -> Iterator[Problem]:
+    field = "spec.alibabaCloud"
+    found = alibaba.identities()
+    if len(found) != 1:
+        facts = [name for one in found for name in one.mint_facts()]
+        yield from checks.exactly_one(field, chosen=facts, choices=_ALIBABA_IDENTITIES)
+    yield from checks.duration(f"{field}.connectTimeout", alibaba.connect_timeout)
+    yield from checks.duration(f"{field}.readTimeout", alibaba.read_timeout)
+    expirations: dict[str, str | None] = {}
+    for identity in found:
+        match identity:
+            case RamRoleArn(role_session_expiration=text, policy=policy):
+                yield from checks.session_policy(f"{field}.ramRoleArn.policy", policy)
+                expirations["ramRoleArn.roleSessionExpiration"] = text
+            case OidcRoleArn(role_session_expiration=text, service_account_ref=reference):
+                yield from checks.session_policy(f"{field}.oidcRoleArn.policy", identity.policy)
+                expirations["oidcRoleArn.roleSessionExpiration"] = text
+                yield from _one_audience(f"{field}.oidcRoleArn", reference)
+            case RsaKeyPair(session_expiration=text):
+                expirations["rsaKeyPair.sessionExpiration"] = text
+            case _:
+                pass
+    for index, hop in enumerate(alibaba.assume_roles):
+        expirations[f"assumeRoles[{index}].roleSessionExpiration"] = hop.role_session_expiration
+        yield from checks.session_policy(f"{field}.assumeRoles[{index}].policy", hop.policy)
+    for name, text in expirations.items():
+        yield from checks.duration(f"{field}.{name}", text, least=15 * MINUTE, most=12 * HOUR)
+    yield from _few_hops(f"{field}.assumeRoles", len(alibaba.assume_roles))
+    if alibaba.bearer is not None and alibaba.assume_roles:
+        yield Problem(
+            f"{field}.assumeRoles", "a bearer token cannot assume a role: remove assumeRoles"
+        )
+
+
+def _one_audience(field: str, reference: ServiceAccountReference) -> Iterator[Problem]:
+    """A token for several audiences could be replayed by each of them against the others."""
+    if len(reference.audiences) > 1:
+        yield Problem(
+            f"{field}.serviceAccountRef.audiences",
+            "a token is asked for one audience: name exactly one, or none for the default",
+        )
+
+
+def _few_hops(field: str, count: int) -> Iterator[Problem]:
+    if count > MOST_HOPS:
+        yield Problem(field, f"has {count} hops: set at most {MOST_HOPS}")

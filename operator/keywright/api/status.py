@@ -1,0 +1,228 @@
+"""What the operator has written into `.status`, read without trust in it.
+
+Anyone who may write the status may write nonsense; a restore from a backup may leave a part of it
+out. So a value that does not fit counts as absent, and reading never raises.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from keywright.api.times import format_time, parse_time
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class StatusValue(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=False
+):
+    """A part of a status."""
+
+    def to_body(self) -> dict[str, Any]:
+        """The wire form for a merge patch: what is absent is None, which removes it."""
+        return {
+            field.encode_name: _to_wire(getattr(self, field.name))
+            for field in msgspec.structs.fields(self)
+        }
+
+
+class Condition(StatusValue, frozen=True):
+    """One condition, as Kubernetes defines them."""
+
+    type: str
+    status: ConditionStatus
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+    observed_generation: int | None = None
+
+
+class PendingMint(StatusValue, frozen=True):
+    """The journal of a mint under way: what existed before, and since when we mean to create."""
+
+    started_at: datetime | None = None
+    baseline: tuple[str, ...] = ()
+    key_id: str | None = None
+
+
+class RetiringKey(StatusValue, frozen=True):
+    """An old key, and when it goes."""
+
+    key_id: str
+    retire_at: datetime | None = None
+
+
+class SourceStatus(StatusValue, frozen=True):
+    """The status of a CredentialSource."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = -1
+    provider: str | None = None
+    identity: str | None = None
+    account_id: str | None = None
+    expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    failed_attempts: int = 0
+    last_failure_time: datetime | None = None
+    grants: int | None = None
+
+    @classmethod
+    def parse(cls, raw: object) -> "SourceStatus":
+        """The status as far as it can be read; anything that is no mapping is an empty one."""
+        status = raw if isinstance(raw, Mapping) else {}
+        return cls(
+            conditions=_conditions(status.get("conditions")),
+            observed_generation=_generation(status),
+            provider=_text(status.get("provider")),
+            identity=_text(status.get("identity")),
+            account_id=_text(status.get("accountId")),
+            expires_at=_time(status.get("expiresAt")),
+            renew_at=_time(status.get("renewAt")),
+            failed_attempts=_count(status.get("failedAttempts")) or 0,
+            last_failure_time=_time(status.get("lastFailureTime")),
+            grants=_count(status.get("grants")),
+        )
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of a type."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+
+class GrantStatus(StatusValue, frozen=True):
+    """The status of an ApiKeyGrant."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = -1
+    kind: str | None = None
+    secret_name: str | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    revision: int = 0
+    key_id: str | None = None
+    fingerprint: str | None = None
+    pending: PendingMint | None = None
+    retiring: tuple[RetiringKey, ...] = ()
+    failed_attempts: int = 0
+    last_failure_time: datetime | None = None
+    last_handled_reconcile_at: str | None = None
+
+    @classmethod
+    def parse(cls, raw: object) -> "GrantStatus":
+        """The status as far as it can be read; anything that is no mapping is an empty one."""
+        status = raw if isinstance(raw, Mapping) else {}
+        return cls(
+            conditions=_conditions(status.get("conditions")),
+            observed_generation=_generation(status),
+            kind=_text(status.get("kind")),
+            secret_name=_text(status.get("secretName")),
+            issued_at=_time(status.get("issuedAt")),
+            expires_at=_time(status.get("expiresAt")),
+            renew_at=_time(status.get("renewAt")),
+            revision=_count(status.get("revision")) or 0,
+            key_id=_text(status.get("keyId")),
+            fingerprint=_text(status.get("fingerprint")),
+            pending=_pending(status.get("pending")),
+            retiring=_items(status.get("retiring"), parse=_retiring),
+            failed_attempts=_count(status.get("failedAttempts")) or 0,
+            last_failure_time=_time(status.get("lastFailureTime")),
+            last_handled_reconcile_at=_text(status.get("lastHandledReconcileAt")),
+        )
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of a type."""
+        return next((c for c in self.conditions if c.type == kind), None)
+
+
+_T = TypeVar("_T")
+_STATUSES: Mapping[str | None, ConditionStatus] = {s.value: s for s in ConditionStatus}
+
+
+def _items(raw: object, *, parse: Callable[[Mapping[str, Any]], _T | None]) -> tuple[_T, ...]:
+    if not isinstance(raw, list):
+        return ()
+    parsed = (parse(item) for item in raw if isinstance(item, Mapping))
+    return tuple(item for item in parsed if item is not None)
+
+
+def _conditions(raw: object) -> tuple[Condition, ...]:
+    return _items(raw, parse=_condition) if raw else ()
+
+
+def _condition(raw: Mapping[str, Any]) -> Condition | None:
+    kind = _text(raw.get("type"))
+    status = _STATUSES.get(_text(raw.get("status")))
+    if kind is None or status is None:
+        return None
+    return Condition(
+        type=kind,
+        status=status,
+        reason=_text(raw.get("reason")) or "",
+        message=_text(raw.get("message")) or "",
+        last_transition_time=_time(raw.get("lastTransitionTime")),
+        observed_generation=_count(raw.get("observedGeneration")),
+    )
+
+
+def _pending(raw: object) -> PendingMint | None:
+    if not isinstance(raw, Mapping):
+        return None
+    baseline = raw.get("baseline")
+    ids = baseline if isinstance(baseline, list) else []
+    return PendingMint(
+        started_at=_time(raw.get("startedAt")),
+        baseline=tuple(item for item in ids if isinstance(item, str)),
+        key_id=_text(raw.get("keyId")),
+    )
+
+
+def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
+    key_id = _text(raw.get("keyId"))
+    return (
+        None if key_id is None else RetiringKey(key_id=key_id, retire_at=_time(raw.get("retireAt")))
+    )
+
+
+def _generation(status: Mapping[str, Any]) -> int:
+    generation = _count(status.get("observedGeneration"))
+    return -1 if generation is None else generation
+
+
+def _text(raw: object) -> str | None:
+    return raw if isinstance(raw, str) and raw else None
+
+
+def _count(raw: object) -> int | None:
+    return raw if type(raw) is int and raw >= 0 else None
+
+
+def _time(raw: object) -> datetime | None:
+    if not isinstance(raw, str):
+        return None
+    try:
+        return parse_time(raw)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _to_wire(value: object) -> object:
+    match value:
+        case datetime():
+            return format_time(value)
+        case StrEnum():
+            return value.value
+        case tuple():
+            return [_to_wire(item) for item in value]
+        case StatusValue():
+            return {key: item for key, item in value.to_body().items() if item is not None}
+        case _:
+            return value

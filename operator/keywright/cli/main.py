@@ -1,0 +1,122 @@
+"""`keywright`: the program and its commands."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from keywright.controller.process import Ending, run
+from keywright.controller.settings import Settings
+from keywright.telemetry.logs import set_up_logging
+from keywright.telemetry.metrics import product_version
+
+_OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_DEFAULT_NAMESPACE = "keywright-system"
+# Set in the environment of a process that begins anew: how often it has done so of late.
+_RESTARTS = "KEYWRIGHT_RESTARTS"
+_LONGEST_PAUSE_SECONDS = 30.0
+_STEADY_SECONDS = 60.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 0 after a signal, 1 where the start failed."""
+    options = _parser().parse_args(arguments)
+    set_up_logging(level=options.log_level, form=options.log_format)
+    began = time.monotonic()
+    ending = asyncio.run(run(_settings(options)))
+    if ending is Ending.BROKEN:
+        _begin_anew(lived=time.monotonic() - began)
+    return 0 if ending is Ending.STOPPED else 1
+
+
+def _begin_anew(*, lived: float) -> None:
+    """Replace this process by a fresh one, after a pause that grows while it keeps breaking."""
+    restarts = 0 if lived > _STEADY_SECONDS else int(os.environ.get(_RESTARTS, "0"))
+    if restarts:
+        time.sleep(min(2.0 ** (restarts - 1), _LONGEST_PAUSE_SECONDS))
+    environment = {**os.environ, _RESTARTS: str(restarts + 1)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  our own command line
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    host, _, port = options.http_address.rpartition(":")
+    return Settings(
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        namespaces=tuple(sorted(set(options.namespace))),
+        own_namespace=options.own_namespace,
+        identity=options.identity,
+        leader_election=options.leader_election,
+        lease_name=options.lease_name,
+        lease_seconds=options.lease_seconds,
+        workers=options.workers,
+        cloud_threads=options.cloud_threads,
+        http_host=host,
+        http_port=int(port),
+        drain_seconds=options.drain_seconds,
+        sweep_seconds=options.sweep_seconds,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="keywright", description=__doc__)
+    parser.add_argument("--version", action="version", version=product_version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    start = commands.add_parser(
+        "run",
+        help="run the operator",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = start.add_argument
+    add("--kubeconfig", type=Path, help="kubeconfig file; in a pod its ServiceAccount is used")
+    add("--context", help="context of the kubeconfig")
+    add(
+        "--namespace",
+        action="append",
+        default=[],
+        help="a namespace to watch, may be repeated; all of them where it is absent",
+    )
+    add(
+        "--own-namespace",
+        default=_own_namespace(),
+        help="where the Lease and the fingerprint key are kept",
+    )
+    add(
+        "--identity",
+        default=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        help="who holds the Lease; a restarted container of the same pod takes it up at once",
+    )
+    add(
+        "--leader-election",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hold a Lease while working",
+    )
+    add("--lease-name", default="keywright", help="the Lease's name")
+    add("--lease-seconds", type=int, default=15, help="how long a Lease outlives its holder")
+    add("--workers", type=int, default=32, help="grants in hand at once")
+    add("--cloud-threads", type=int, default=8, help="calls to the clouds at once")
+    add("--http-address", default="0.0.0.0:8080", help="where /livez, /readyz, /metrics are served")
+    add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
+    add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
+    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--log-format", default="json", choices=("json", "text"))
+    return parser
+
+
+def _own_namespace() -> str:
+    if os.environ.get("POD_NAMESPACE"):
+        return os.environ["POD_NAMESPACE"]
+    if _OWN_NAMESPACE_FILE.is_file():
+        return _OWN_NAMESPACE_FILE.read_text().strip()
+    return _DEFAULT_NAMESPACE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

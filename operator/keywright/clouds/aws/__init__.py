@@ -1,0 +1,1 @@
+"""Amazon Web Services: who we are (`identities/`), and what we mint from it (`keys/`)."""

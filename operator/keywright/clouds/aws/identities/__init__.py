@@ -1,0 +1,1 @@
+"""The ways to be someone in AWS, one file each."""

@@ -1,0 +1,1 @@
+"""The kinds of key of AWS, one file each."""

@@ -1,0 +1,96 @@
+"""Amazon Bedrock short-term API keys: signed locally by AWS's own library, no call is made.
+
+The key is a presigned request (SigV4) and ends with the smaller of its own duration, twelve hours
+at most, and the session that signed it; the library does not tell, so it is worked out here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from keywright.api.durations import format_duration
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockShortTermKey
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.ways import Minted, Session, whole_seconds
+from keywright.planning.renewal import may_sign
+from keywright.secrets.credential import Credential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def will_do(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
+    """Whether the cached session may sign the key: it must not be born old."""
+    return may_sign(
+        session_issued_at=session.issued_at,
+        session_expires_at=session.expires_at,
+        key_ends_at=now + _duration(key),
+        now=now,
+    )
+
+
+def mint(
+    key: BedrockShortTermKey,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+    now: datetime,
+) -> Minted:
+    """A key signed by the session; a remark says so where the session is what shortens it."""
+    asked = _duration(key)
+    issued_at = whole_seconds(now)
+    ends_at = min(issued_at + asked, session.expires_at)
+    token = _provide_token()(region=region, aws_credentials_provider=_Fixed(session), expiry=asked)
+    credential = Credential(
+        values={"apiKey": Sensitive(token)},
+        region=region,
+        account_id=account_id,
+        key_id=session.access_key_id,
+        issued_at=issued_at,
+        expires_at=ends_at,
+    )
+    remark = ""
+    if issued_at + asked > session.expires_at:
+        life = format_duration((session.expires_at - session.issued_at).total_seconds())
+        remark = (
+            f"It ends with the session that signed it ({life}), before the"
+            f" {format_duration(key.duration_seconds)} asked: raise sessionDuration of"
+            f" CredentialSource {grant.source_key[1]} and, if need be, the role's maximum session"
+            " duration."
+        )
+    return Minted(credential, remark)
+
+
+def _duration(key: BedrockShortTermKey) -> timedelta:
+    return timedelta(seconds=key.duration_seconds)
+
+
+class _Fixed:
+    """The session in the shape of botocore's credential providers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def load(self) -> Any:
+        from botocore.credentials import Credentials  # noqa: PLC0415  imported after start-up
+
+        token = self._session.session_token
+        return Credentials(
+            self._session.access_key_id,
+            self._session.secret_access_key.reveal(),
+            token.reveal() if token else None,
+        )
+
+
+@cache
+def _provide_token() -> Callable[..., str]:
+    from aws_bedrock_token_generator import (  # noqa: PLC0415  brings botocore, after start-up
+        provide_token,
+    )
+
+    return provide_token  # type: ignore[no-any-return]  # published without types

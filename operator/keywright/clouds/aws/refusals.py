@@ -1,0 +1,186 @@
+"""How AWS says no, told so that a person knows what to change.
+
+The codes and words are STS's own; a refused token is told by its issuer, audience and subject
+(never the token), with the trust policy that would accept it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from keywright.api.sensitive import Sensitive
+from keywright.planning.failures import Failure, FailureClass
+
+_THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+}
+_PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_\-.%]{60,}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What a token says of itself; nothing of it is secret."""
+
+    issuer: str
+    audience: str
+    subject: str
+
+    def told(self) -> str:
+        """As part of a sentence."""
+        return f"iss={self.issuer}, aud={self.audience}, sub={self.subject}"
+
+    def trust_policy(self, *, role_arn: str) -> str:
+        """The trust policy of a role that would accept the token, as JSON."""
+        host = self.issuer.removeprefix("https://").rstrip("/")
+        partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
+        return json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {
+                            "Federated": f"arn:{partition}:iam::{account}:oidc-provider/{host}"
+                        },
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Condition": {
+                            "StringEquals": {
+                                f"{host}:aud": self.audience,
+                                f"{host}:sub": self.subject,
+                            }
+                        },
+                    }
+                ],
+            }
+        )
+
+
+def token_facts(token: Sensitive) -> TokenFacts:
+    """Issuer, audience and subject of a JWT; empty where it is none."""
+    try:
+        payload = token.reveal().split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        claims = {}
+    audience = claims.get("aud", "")
+    return TokenFacts(
+        issuer=str(claims.get("iss", "")),
+        audience=",".join(audience) if isinstance(audience, list) else str(audience),
+        subject=str(claims.get("sub", "")),
+    )
+
+
+def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
+    """AssumeRoleWithWebIdentity did not succeed."""
+    code, message = _code_and_message(error)
+    told = token.told()
+    match code:
+        case "AccessDenied":
+            return Failure(
+                f"AWS STS: {message} (role {role_arn}; token {told}).",
+                kind=FailureClass.DENIED,
+                reason="AccessDenied",
+                field="CredentialSource spec.aws.webIdentity",
+                cure=(
+                    "The role is missing, or its trust policy does not accept this token;"
+                    f" a trust policy that does: {token.trust_policy(role_arn=role_arn)}"
+                ),
+            )
+        case "InvalidIdentityToken":
+            return _invalid_token(message, token=token, role_arn=role_arn)
+        case "ExpiredTokenException":
+            return Failure(
+                f"AWS STS: {message}.",
+                kind=FailureClass.RETRY,
+                reason="ExpiredToken",
+                cure="The token was made seconds ago: check the clocks of the API server's nodes.",
+            )
+        case "ValidationError" if "DurationSeconds" in message:
+            return Failure(
+                f"AWS STS: {message}",
+                kind=FailureClass.CONFIGURATION,
+                reason="SessionDurationTooLong",
+                field="CredentialSource spec.aws.webIdentity.sessionDuration",
+                cure="Set it to the role's maximum session duration, or raise that.",
+            )
+        case "MalformedPolicyDocument" | "PackedPolicyTooLarge":
+            return Failure(
+                f"AWS STS: {message}",
+                kind=FailureClass.CONFIGURATION,
+                reason=code,
+                field="CredentialSource spec.aws.webIdentity.policy",
+                cure="Correct or shorten the session policy.",
+            )
+        case "ValidationError":
+            return Failure(
+                f"AWS STS: {message}",
+                kind=FailureClass.CONFIGURATION,
+                reason="ValidationError",
+                field="CredentialSource spec.aws.webIdentity",
+            )
+        case _:
+            return _common(code, message)
+
+
+def refusal_of_session(error: Exception) -> Failure:
+    """A call that was signed with a session did not succeed."""
+    return _common(*_code_and_message(error))
+
+
+def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure:
+    account = role_arn.split(":")[4]
+    field = "CredentialSource spec.aws.webIdentity"
+    kind = FailureClass.CONFIGURATION
+    if "audience" in message:
+        field = "CredentialSource spec.aws.webIdentity.serviceAccountRef.audiences"
+        cure = (
+            f"Set audiences to a client id of the IAM OIDC provider, or add {token.audience} to it."
+        )
+    elif "No OpenIDConnect provider" in message:
+        cure = f"Create an IAM OIDC provider for {token.issuer} in account {account}."
+    elif "verification key" in message:
+        kind = FailureClass.RETRY
+        cure = f"{token.issuer} must be public and publish its keys; tried again."
+    else:
+        cure = "Check the issuer of the cluster's ServiceAccount tokens."
+    return Failure(
+        f"AWS STS: {message} (token {token.told()}).",
+        kind=kind,
+        reason="InvalidIdentityToken",
+        field=field,
+        cure=cure,
+    )
+
+
+def _common(code: str, message: str) -> Failure:
+    if code in _THROTTLED:
+        return Failure(f"AWS: {code}: {message}.", kind=FailureClass.THROTTLED, reason="Throttled")
+    if code in _PASSING or not code:
+        return Failure(
+            f"AWS: {code or 'no answer'}: {message}.", kind=FailureClass.RETRY, reason="CloudError"
+        )
+    kind = FailureClass.DENIED if "Denied" in code else FailureClass.RETRY
+    return Failure(f"AWS: {code}: {message}.", kind=kind, reason=code)
+
+
+def _code_and_message(error: Exception) -> tuple[str, str]:
+    """Of a botocore exception; what looks like a credential or a token is cut out."""
+    response: dict[str, Any] = getattr(error, "response", {})
+    problem = response.get("Error", {})
+    if not problem:
+        return "", f"{type(error).__name__}: {scrubbed(str(error))}"
+    return str(problem.get("Code", "")), scrubbed(str(problem.get("Message", ""))).rstrip(".")
+
+
+def scrubbed(text: str) -> str:
+    """The text without any word long enough to be a token, a signature or a policy blob."""
+    return _LONG_WORD.sub("<removed>", text)

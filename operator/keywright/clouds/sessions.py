@@ -1,0 +1,117 @@
+"""Sessions, shared by all who may use them: one call to the cloud, however many wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from keywright.clouds.ways import Session, SessionNeed
+from keywright.planning.backoff import retry_at
+from keywright.planning.failures import Failure
+
+Open = Callable[[], Awaitable[Session]]
+
+
+class Clock(Protocol):
+    """The time now, aware, in UTC."""
+
+    def __call__(self) -> datetime:
+        """Now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Whose session: the source as it stands, and a name for the session policy, if it has one."""
+
+    source_uid: str
+    generation: int
+    policy: str = ""
+
+
+@dataclass(slots=True)
+class _Refusal:
+    failure: Failure
+    attempts: int
+    until: datetime
+
+
+class SessionCache:
+    """The newest session of each key, made once for all who ask at the same time.
+
+    A refusal is remembered until its retry is due (a second, doubling to a minute), so that five
+    hundred grants of one misconfigured source cost the cloud one call, not five hundred.
+    """
+
+    _LONGEST_REFUSAL = timedelta(minutes=1)
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._sessions: dict[SessionKey, Session] = {}
+        self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
+        self._refusals: dict[SessionKey, _Refusal] = {}
+
+    async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
+        """The cached session where it will do, else a new one.
+
+        Raises:
+            Failure: the cloud refuses, or has just refused.
+        """
+        now = self._clock()
+        cached = self._sessions.get(key)
+        if cached is not None and will_do(cached, now):
+            return cached
+        refusal = self._refusals.get(key)
+        if refusal is not None and now < refusal.until:
+            raise refusal.failure
+        opening = self._opening.get(key)
+        if opening is None:
+            opening = asyncio.create_task(
+                self._open(key, open_session), name=f"session of source {key.source_uid}"
+            )
+            self._opening[key] = opening
+        # Shielded: one waiter that is cancelled must not take the session from the others.
+        return await asyncio.shield(opening)
+
+    def forget(self, *, source_uid: str) -> None:
+        """Drop everything of a source."""
+        for key in [key for key in self._sessions if key.source_uid == source_uid]:
+            del self._sessions[key]
+        for key in [key for key in self._refusals if key.source_uid == source_uid]:
+            del self._refusals[key]
+
+    async def _open(self, key: SessionKey, open_session: Open) -> Session:
+        try:
+            session = await open_session()
+        except Failure as failure:
+            self._remember(key, failure)
+            raise
+        else:
+            self._refusals.pop(key, None)
+            self._drop_older(key)
+            self._sessions[key] = session
+            return session
+        finally:
+            del self._opening[key]
+
+    def _remember(self, key: SessionKey, failure: Failure) -> None:
+        known = self._refusals.get(key)
+        attempts = known.attempts + 1 if known else 1
+        now = self._clock()
+        until = min(
+            retry_at(attempts=attempts, last_failure=now, expires_at=None, position=0.0),
+            now + self._LONGEST_REFUSAL,
+        )
+        self._refusals[key] = _Refusal(failure, attempts, until)
+
+    def _drop_older(self, key: SessionKey) -> None:
+        """A source that was edited has a new generation: its older sessions are of no use."""
+        for cache in (self._sessions, self._refusals):
+            for other in [
+                other
+                for other in cache
+                if other.source_uid == key.source_uid and other.generation < key.generation
+            ]:
+                del cache[other]

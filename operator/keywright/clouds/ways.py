@@ -1,0 +1,80 @@
+"""What every cloud offers the controller: sessions to be someone, and keys to mint from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.secrets.credential import Credential
+
+
+class Tokens(Protocol):
+    """ServiceAccounts, as an identity needs them; the callers' own namespace is passed on."""
+
+    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
+        """A fresh token for that audience alone; raises Failure."""
+
+    async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
+        """The ServiceAccount's annotations; raises Failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who we are for a while: temporary credentials and their real end."""
+
+    access_key_id: str
+    secret_access_key: Sensitive
+    session_token: Sensitive | None
+    issued_at: datetime
+    expires_at: datetime
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller's ARN and account, as the cloud itself reports them."""
+
+    identity: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new key, and what its readers should know of it (`remark`, a sentence or nothing)."""
+
+    credential: Credential
+    remark: str = field(default="")
+
+
+class Vendor(Protocol):
+    """One cloud."""
+
+    async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
+        """A new key for the grant; raises Failure."""
+
+    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
+        """A young session of the source, and who it is to the cloud; raises Failure."""
+
+    def forget(self, *, source_uid: str) -> None:
+        """Drop what is cached of a source that is gone."""
+
+
+class SessionNeed(Protocol):
+    """Whether a cached session will do."""
+
+    def __call__(self, session: Session, now: datetime, /) -> bool:
+        """True where it will."""
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """The moment, cut to whole seconds, as the clouds and Kubernetes write it."""
+    return moment.replace(microsecond=0)
+
+
+def seconds(delta: timedelta) -> int:
+    """Whole seconds."""
+    return int(delta.total_seconds())

@@ -1,0 +1,90 @@
+"""Requests to the Kubernetes API with plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from keywright.cluster.connection import Connection
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_PAGE = "500"
+
+
+class KubernetesClient:
+    """The calls of all of `cluster`, on one session with a bounded number of connections."""
+
+    def __init__(self, connection: Connection, *, connections: int = 32) -> None:
+        self._server = connection.server
+        self._session = connection.session(connections=connections)
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder().decode
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        seconds: float | None = None,
+    ) -> Any:
+        """The parsed answer.
+
+        Raises:
+            ApiError: an answer of 400 or above.
+            ApiUnreachableError: no answer within `seconds` (30 unless told).
+        """
+        try:
+            async with self._session.request(
+                method,
+                self._server + path,
+                data=None if body is None else self._encode(body),
+                headers={"Content-Type": content_type, "Accept": accept},
+                timeout=aiohttp.ClientTimeout(total=seconds) if seconds else None,
+            ) as answer:
+                raw = await answer.read()
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
+        if status >= 400:
+            raise self._error(status, raw)
+        return self._decode(raw)
+
+    async def items(
+        self, path: str, *, selector: str = "", accept: str = METADATA_LIST
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Every object of a collection, page by page; metadata only unless told otherwise."""
+        continuation = ""
+        while True:
+            query = f"?limit={_PAGE}"
+            query += f"&labelSelector={selector}" if selector else ""
+            query += f"&continue={continuation}" if continuation else ""
+            page = await self.request("GET", path + query, accept=accept)
+            # An empty list of metadata comes as null.
+            for item in page["items"] or ():
+                yield item
+            continuation = page["metadata"].get("continue", "")
+            if not continuation:
+                return
+
+    def _error(self, status: int, raw: bytes) -> ApiError:
+        try:
+            document = self._decode(raw)
+            reason, message = document.get("reason", ""), document.get("message", "")
+        except (msgspec.DecodeError, AttributeError):
+            reason, message = "", raw[:200].decode(errors="replace")
+        return ApiError(status=status, reason=reason, message=message)

@@ -1,0 +1,162 @@
+"""How the API server is reached: address, trust and credentials, by the official client's rules.
+
+The official client loads kubeconfig files (exec plugins included) and in-cluster configuration and
+keeps tokens fresh; requests are made by aiohttp sessions with plain dictionaries, which cost a
+third of the processor time of its generated calls (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config.incluster_config import load_incluster_config
+from kubernetes.aio.config.kube_config import load_kube_config, refresh_token
+
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_CONNECT_SECONDS = 10.0
+_REQUEST_SECONDS = 30.0
+
+Middleware = Callable[
+    [aiohttp.ClientRequest, Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]],
+    Awaitable[aiohttp.ClientResponse],
+]
+
+
+class Authorization(Protocol):
+    """Gives the present Authorization header, or None where the client certificate suffices."""
+
+    async def header(self) -> str | None:
+        """The header's value; a token that rotates is read again when it may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the API server is and who we are to it."""
+
+    server: str
+    ssl_context: ssl.SSLContext
+    authorization: Authorization
+    proxy: str | None
+
+    def session(self, *, connections: int) -> aiohttp.ClientSession:
+        """A session with its own pool of at most `connections`; the caller closes it."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=_CONNECT_SECONDS),
+            middlewares=(_authorize(self.authorization),),
+            proxy=self.proxy,
+        )
+
+    def watch_session(self, *, connections: int) -> aiohttp.ClientSession:
+        """As `session`, and Secrets are listed and watched as metadata only: no value arrives."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            middlewares=(_authorize(self.authorization), _secrets_as_metadata),
+            proxy=self.proxy,
+            read_bufsize=2**20,
+            response_class=_ListResponse,
+        )
+
+
+async def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
+    """The connection by `kubeconfig`, else by the pod's ServiceAccount, else by $KUBECONFIG.
+
+    Raises:
+        kubernetes.config.ConfigException: there is none of them, or one is malformed.
+    """
+    configuration = Configuration()
+    if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # untyped upstream
+        authorization: Authorization = _ConfiguredAuthorization(configuration)
+    else:
+        loader = await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
+            str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG"),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+        authorization = _ConfiguredAuthorization(configuration, loader=loader)
+    return Connection(
+        server=configuration.host.rstrip("/"),
+        ssl_context=_ssl_context(configuration),
+        authorization=authorization,
+        proxy=configuration.proxy,
+    )
+
+
+class _ConfiguredAuthorization:
+    """The token of the official client's configuration, kept fresh by its own means."""
+
+    def __init__(self, configuration: Configuration, *, loader: Any = None) -> None:
+        self._configuration = configuration
+        self._loader = loader
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def header(self) -> str | None:
+        if self._loader is not None and self._refreshing is None:
+            # Returns at once unless the user entry is an exec plugin or a cloud's provider.
+            self._refreshing = asyncio.create_task(
+                refresh_token(  # type: ignore[no-untyped-call]  # untyped upstream
+                    self._loader, self._configuration
+                ),
+                name="kubeconfig token refresh",
+            )
+        token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
+        if token is None:
+            return None
+        return token if token[:7].lower() == "bearer " else f"Bearer {token}"
+
+
+def _authorize(authorization: Authorization) -> Middleware:
+    async def authorize(
+        request: aiohttp.ClientRequest,
+        handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+    ) -> aiohttp.ClientResponse:
+        header = await authorization.header()
+        if header is not None:
+            request.headers["Authorization"] = header
+        return await handler(request)
+
+    return authorize
+
+
+class _ListResponse(aiohttp.ClientResponse):
+    """An answer whose `items` are never null, as those of an empty list of metadata are."""
+
+    async def json(self, **options: Any) -> Any:
+        document = await super().json(**options)
+        if isinstance(document, dict) and document.get("items", ()) is None:
+            document["items"] = []
+        return document
+
+
+async def _secrets_as_metadata(
+    request: aiohttp.ClientRequest,
+    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    if request.url.path.endswith("/secrets"):
+        watching = "watch" in request.url.query
+        request.headers["Accept"] = _METADATA if watching else _METADATA_LIST
+    return await handler(request)
+
+
+def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(
+        cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data
+    )
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,27 @@
+"""Answers of the API server that are not what was asked for."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An answer of 400 or above. `status`, `reason` and `message` are the server's own."""
+
+    def __init__(self, *, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def is_missing(self) -> bool:
+        """404: the object, or its namespace, is gone."""
+        return self.status == 404
+
+    @property
+    def is_conflict(self) -> bool:
+        """409: somebody changed it meanwhile."""
+        return self.status == 409
+
+
+class ApiUnreachableError(Exception):
+    """No answer: connection refused or lost, or too slow. What was asked may have been done."""

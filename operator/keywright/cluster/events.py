@@ -1,0 +1,50 @@
+"""Events on our resources: one for each change for the worse, one for the recovery."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+
+_NOTE_LIMIT = 1024
+_COMPONENT = "keywright.dev/controller"
+
+
+class EventWriter:
+    """Posts Events; one that cannot be posted is dropped, as it is never worth a retry."""
+
+    def __init__(self, client: KubernetesClient, *, instance: str) -> None:
+        self._client = client
+        self._instance = instance
+
+    async def post(
+        self, regarding: Mapping[str, Any], *, warning: bool, reason: str, note: str
+    ) -> None:
+        """`regarding` is an object reference (kind, namespace, name, uid, apiVersion)."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "generateName": f"{regarding['name']}.",
+                "namespace": regarding["namespace"],
+            },
+            "eventTime": now,
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "note": note[:_NOTE_LIMIT],
+            "action": "Reconcile",
+            "reportingController": _COMPONENT,
+            "reportingInstance": self._instance,
+            "regarding": dict(regarding),
+        }
+        with contextlib.suppress(ApiError, ApiUnreachableError):
+            await self._client.request(
+                "POST",
+                f"/apis/events.k8s.io/v1/namespaces/{regarding['namespace']}/events",
+                body=body,
+            )

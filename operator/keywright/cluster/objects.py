@@ -1,0 +1,112 @@
+"""The reads and writes of the reconcilers: Secrets by server-side apply, status by merge patch."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from keywright.api.names import FIELD_MANAGER, GROUP, SECRET_SELECTOR, VERSION
+from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesClient
+from keywright.cluster.errors import ApiError
+
+_CUSTOM = f"/apis/{GROUP}/{VERSION}"
+
+
+class Objects:
+    """Our resources and Secrets, in all namespaces or, by `namespaces`, in those alone."""
+
+    def __init__(self, client: KubernetesClient, *, namespaces: tuple[str, ...] = ()) -> None:
+        self._client = client
+        self._scopes = [f"/namespaces/{name}" for name in namespaces] or [""]
+
+    async def custom(self, plural: str) -> AsyncIterator[dict[str, Any]]:
+        """Every object of one of our kinds."""
+        for scope in self._scopes:
+            async for item in self._client.items(f"{_CUSTOM}{scope}/{plural}", accept=JSON):
+                yield item
+
+    async def uids(self, plural: str) -> set[str]:
+        """The uids of every object of one of our kinds."""
+        found: set[str] = set()
+        for scope in self._scopes:
+            async for item in self._client.items(f"{_CUSTOM}{scope}/{plural}"):
+                found.add(item["metadata"]["uid"])
+        return found
+
+    async def managed_secrets(self) -> AsyncIterator[dict[str, Any]]:
+        """The metadata of every Secret that carries our label."""
+        for scope in self._scopes:
+            async for item in self._client.items(
+                f"/api/v1{scope}/secrets", selector=SECRET_SELECTOR
+            ):
+                yield item["metadata"]
+
+    async def object(self, plural: str, *, namespace: str, name: str) -> dict[str, Any] | None:
+        """One of our resources, None where it is gone."""
+        return await self._get(f"{_CUSTOM}/namespaces/{namespace}/{plural}/{name}")
+
+    async def secret_metadata(self, *, namespace: str, name: str) -> dict[str, Any] | None:
+        """The metadata of any Secret, None where there is none."""
+        found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}", accept=METADATA)
+        return None if found is None else found["metadata"]
+
+    async def secret_data(self, *, namespace: str, name: str) -> dict[str, str] | None:
+        """The decoded data of a Secret; entries that are no UTF-8 text are left out."""
+        found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        if found is None:
+            return None
+        data = {}
+        for key, value in (found.get("data") or {}).items():
+            try:
+                data[key] = base64.b64decode(value).decode()
+            except UnicodeDecodeError:
+                continue
+        return data
+
+    async def apply_secret(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply; returns the new metadata (the answer carries no value)."""
+        metadata = manifest["metadata"]
+        answer = await self._client.request(
+            "PATCH",
+            f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
+            f"?fieldManager={FIELD_MANAGER}&force=true",
+            body=manifest,
+            content_type=APPLY,
+            accept=METADATA,
+        )
+        found: dict[str, Any] = answer["metadata"]
+        return found
+
+    async def patch_status(
+        self,
+        plural: str,
+        *,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        status: Mapping[str, Any],
+    ) -> str:
+        """Merge into the status of an object that is still at that version; returns the new one.
+
+        Raises:
+            ApiError: `is_conflict` where the object has changed, `is_missing` where it is gone.
+        """
+        answer = await self._client.request(
+            "PATCH",
+            f"{_CUSTOM}/namespaces/{namespace}/{plural}/{name}/status?fieldManager={FIELD_MANAGER}",
+            body={"metadata": {"resourceVersion": resource_version}, "status": status},
+            content_type=MERGE,
+            accept=METADATA,
+        )
+        version: str = answer["metadata"]["resourceVersion"]
+        return version
+
+    async def _get(self, path: str, *, accept: str = JSON) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = await self._client.request("GET", path, accept=accept)
+        except ApiError as error:
+            if error.is_missing:
+                return None
+            raise
+        return found

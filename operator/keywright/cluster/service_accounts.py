@@ -1,0 +1,81 @@
+"""Tokens of ServiceAccounts, by the TokenRequest API: one audience, ten minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keywright.api.sensitive import Sensitive
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.errors import ApiError
+from keywright.planning.failures import Failure, FailureClass
+
+# The least that the API server grants; the token is exchanged within seconds.
+_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccounts:
+    """ServiceAccounts of any namespace; callers pass the namespace of the object they serve."""
+
+    client: KubernetesClient
+
+    async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
+        """A token for `audience` alone.
+
+        Raises:
+            Failure: the ServiceAccount is missing, or its token may not be asked for.
+        """
+        try:
+            answer = await self.client.request(
+                "POST",
+                f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+                body={
+                    "apiVersion": "authentication.k8s.io/v1",
+                    "kind": "TokenRequest",
+                    "spec": {"audiences": [audience], "expirationSeconds": _SECONDS},
+                },
+            )
+        except ApiError as error:
+            raise _refused(error, namespace=namespace, name=name) from error
+        return Sensitive(answer["status"]["token"])
+
+    async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
+        """The annotations of a ServiceAccount.
+
+        Raises:
+            Failure: it is missing, or may not be read.
+        """
+        try:
+            found = await self.client.request(
+                "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+            )
+        except ApiError as error:
+            raise _refused(error, namespace=namespace, name=name, verb="get") from error
+        annotations: dict[str, str] = found["metadata"].get("annotations") or {}
+        return annotations
+
+
+def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Exception:
+    field = "CredentialSource spec: serviceAccountRef.name"
+    if error.is_missing:
+        return Failure(
+            f"there is no ServiceAccount {name} in namespace {namespace}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="ServiceAccountNotFound",
+            field=field,
+            cure="Create it, or name another one.",
+        )
+    if error.status == 403:
+        resource = "serviceaccounts/token" if verb == "create" else "serviceaccounts"
+        return Failure(
+            f"Keywright may not {verb} {resource} of {name} in namespace {namespace}.",
+            kind=FailureClass.DENIED,
+            reason="TokenRequestForbidden",
+            field=field,
+            cure=(
+                f"Apply a Role in {namespace} that allows the verb {verb} on {resource} with"
+                f" resourceNames [{name}], bound to Keywright's ServiceAccount"
+                " (examples/bedrock-short-term/role.yaml)."
+            ),
+        )
+    return error

@@ -1,0 +1,117 @@
+"""What the watches tell: into the store, and from there into the queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from keywright.clouds.sessions import Clock
+from keywright.controller.queue import DueQueue
+from keywright.controller.sources import COUNT_SETTLES
+from keywright.controller.store import Name, Store
+from keywright.secrets.ownership import SecretFacts, facts_from_metadata
+
+SEPARATOR = "/"
+
+
+def source_key(name: Name) -> str:
+    """The key of a source in its queue."""
+    return SEPARATOR.join(name)
+
+
+class Informer:
+    """Each method takes one object as the API server sends it, and returns within microseconds."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        grants: DueQueue,
+        sources: DueQueue,
+        clock: Clock,
+        forget_source: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._grants = grants
+        self._sources = sources
+        self._clock = clock
+        self._forget_source = forget_source
+
+    def grant(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
+        """A grant was listed, made, changed or deleted."""
+        uid = body["metadata"]["uid"]
+        if deleted:
+            self.drop_grant(uid)
+            return
+        before = self._store.grants.get(uid)
+        if not self._store.put_grant(body):
+            return
+        self._grants.add(uid)
+        after = self._store.grants[uid]
+        if before is None or before.source != after.source:
+            self._count(after.source)
+            if before is not None:
+                self._count(before.source)
+
+    def drop_grant(self, uid: str) -> None:
+        """A grant is gone; one that waited for its Secret's name may have it now."""
+        record = self._store.drop_grant(uid)
+        self._grants.forget(uid)
+        if record is not None:
+            self._count(record.source)
+            self._wake(self._store.grants_of_secret(record.secret))
+
+    def source(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
+        """A source was listed, made, changed or deleted."""
+        metadata = body["metadata"]
+        name = (metadata["namespace"], metadata["name"])
+        before = self._store.sources.get(name)
+        if deleted:
+            if before is not None and before.uid == metadata["uid"]:
+                del self._store.sources[name]
+                self._sources.forget(source_key(name))
+                self._forget_source(before.uid)
+                self.wake_grants(name)
+            return
+        record = self._store.put_source(body)
+        if record is None:
+            return
+        self._sources.add(source_key(name))
+        if (
+            before is None
+            or before.uid != record.uid
+            or before.generation != record.generation
+            or before.deleting != record.deleting
+        ):
+            self.wake_grants(name)
+
+    def secret(self, metadata: Mapping[str, Any], *, deleted: bool = False) -> None:
+        """A marked Secret was listed, made, changed or deleted (or has lost its mark)."""
+        facts = facts_from_metadata(metadata)
+        name = (facts.namespace, facts.name)
+        if deleted:
+            known = self._store.secrets.get(name)
+            if known is None or known.uid != facts.uid:
+                return
+            del self._store.secrets[name]
+        elif not self._store.put_secret(facts):
+            return
+        self._wake(self._store.grants_of_secret(name))
+
+    def load_secret(self, facts: SecretFacts) -> None:
+        """As `secret`, before there is anybody to wake."""
+        self._store.put_secret(facts)
+
+    def wake_grants(self, source: Name) -> None:
+        """Something about the source changed: its grants need not wait for their back-off."""
+        for uid in self._store.grants_of_source(source):
+            self._store.grants[uid].impatient = True
+            self._grants.add(uid)
+
+    def _wake(self, uids: Iterable[str]) -> None:
+        for uid in uids:
+            self._grants.add(uid)
+
+    def _count(self, source: Name) -> None:
+        if source in self._store.sources:
+            self._sources.add(source_key(source), due=self._clock() + COUNT_SETTLES)

@@ -1,0 +1,151 @@
+"""Leader election on a Lease: one replica works, the others keep warm.
+
+The rules of client-go's election: the holder renews every `retry` seconds and stops working when it
+could not renew for `renew_deadline`; others take the Lease once it has not changed for `duration`
+by their own monotonic clock, so that no two clocks are ever compared. A Lease does not fence, so
+every write asks `holds()` first, which is a matter of time and needs no task to have run: a process
+that was frozen finds itself out of office before it can do anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.leases import Leases, LeaseState
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds; `duration` is what others wait after the last renewal."""
+
+    duration: int = 15
+    renew_deadline: float = 10.0
+    retry: float = 2.0
+
+    @classmethod
+    def of(cls, duration: int) -> Timing:
+        """The usual proportions for another duration."""
+        return cls(duration=duration, renew_deadline=duration * 2 / 3, retry=duration * 2 / 15)
+
+
+class LostLeaseError(Exception):
+    """Somebody else may be working now: whatever is under way here must not be written."""
+
+
+class Leadership:
+    """Whether this process is the one that works. `elected` is set while it is."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        *,
+        identity: str,
+        timing: Timing,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._leases = leases
+        self._identity = identity
+        self._timing = timing
+        self._monotonic = monotonic
+        self._office_ends = float("-inf")
+        self._mine: LeaseState | None = None
+        self._observed: tuple[LeaseState | None, float] | None = None
+        self.elected = asyncio.Event()
+
+    def holds(self) -> bool:
+        """Whether we hold the Lease at this very moment."""
+        return self._monotonic() < self._office_ends
+
+    def check(self) -> None:
+        """Raises LostLeaseError unless we hold the Lease."""
+        if not self.holds():
+            raise LostLeaseError
+
+    async def run(self) -> None:
+        """Campaign, then stay in office; returns never, raises LostLeaseError when it is lost."""
+        while not await self._try():  # noqa: ASYNC110  what is awaited lies on the API server
+            await asyncio.sleep(self._timing.retry)
+        _LOG.info("this replica is the leader", extra={"identity": self._identity})
+        self.elected.set()
+        try:
+            await self._stay()
+        finally:
+            self.elected.clear()
+
+    async def resign(self) -> None:
+        """Release the Lease, so that another replica takes over at once."""
+        mine, self._mine = self._mine, None
+        self._office_ends = float("-inf")
+        if mine is not None:
+            try:
+                await self._leases.write(mine, holder="", seconds=1)
+            except (ApiError, ApiUnreachableError) as error:
+                _LOG.warning("the Lease could not be released: %s", error)
+
+    async def _stay(self) -> None:
+        while True:
+            await asyncio.sleep(self._timing.retry)
+            renewed = await self._try()
+            if not renewed and (self._mine is None or not self.holds()):
+                self._office_ends = float("-inf")
+                raise LostLeaseError
+
+    async def _try(self) -> bool:
+        """One attempt to take or renew; the office runs from before the request was sent."""
+        asked = self._monotonic()
+        try:
+            if self._mine is not None:
+                written = await self._write(self._mine)
+            else:
+                written = await self._take(asked)
+        except (ApiError, ApiUnreachableError) as error:
+            _LOG.warning("the Lease could not be renewed: %s", error)
+            return False
+        if written is None:
+            return False
+        self._office_ends = asked + self._timing.renew_deadline
+        return True
+
+    async def _take(self, now: float) -> LeaseState | None:
+        found = await self._leases.read()
+        if found is not None and found.holder not in ("", self._identity):
+            if self._observed is None or self._observed[0] != found:
+                self._observed = (found, now)
+            if now - self._observed[1] < self._timing.duration:
+                return None
+        return await self._write(found)
+
+    async def _write(self, previous: LeaseState | None) -> LeaseState | None:
+        """The Lease as ours; None, and no claim any more, where somebody else was faster."""
+        self._mine = await self._leases.write(
+            previous, holder=self._identity, seconds=self._timing.duration
+        )
+        return self._mine
+
+
+class AlwaysLeader:
+    """One replica, no Lease."""
+
+    def __init__(self) -> None:
+        self.elected = asyncio.Event()
+
+    def holds(self) -> bool:
+        """Always."""
+        return True
+
+    def check(self) -> None:
+        """Nothing to check."""
+
+    async def run(self) -> None:
+        """In office from the start."""
+        self.elected.set()
+        await asyncio.Event().wait()
+
+    async def resign(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,95 @@
+"""The life of an operator process: start, work, stop in good order, or begin anew.
+
+Everything of ours is started before kopf and stopped after it: kopf cancels what was started while
+it ran. A broken watch or a lost Lease ends the work, and the process begins anew in place, which
+costs about a second and no write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.connection import connect
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.fingerprint_key import load_fingerprint_key
+from keywright.controller.leadership import LostLeaseError
+from keywright.controller.settings import Settings
+from keywright.controller.watches import watch
+from keywright.controller.wiring import Operator, build
+
+_LOG = logging.getLogger(__name__)
+
+
+class Ending(enum.Enum):
+    """How the work ended."""
+
+    STOPPED = "stopped by a signal"
+    BROKEN = "a watch broke or the Lease was lost: to be begun anew"
+    NOT_STARTED = "could not even start"
+
+
+async def run(settings: Settings) -> Ending:
+    """Work until a signal comes or something breaks."""
+    connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
+    client = KubernetesClient(connection, connections=settings.workers + 8)
+    try:
+        key = await load_fingerprint_key(client, namespace=settings.own_namespace)
+    except (ApiError, ApiUnreachableError) as error:
+        _LOG.error("cannot start: %s", error)
+        await client.close()
+        return Ending.NOT_STARTED
+    operator = build(settings, connection=connection, client=client, fingerprint_key=key)
+    operator.calls.warm_up()
+    await operator.server.start()
+    for pool in operator.pools:
+        pool.start()
+    tasks = [
+        asyncio.create_task(operator.heartbeat.run(), name="heartbeat"),
+        asyncio.create_task(operator.census.sweep(seconds=settings.sweep_seconds), name="sweep"),
+    ]
+    try:
+        return await _work(operator, settings)
+    finally:
+        for pool in operator.pools:
+            await pool.drain(seconds=settings.drain_seconds)
+        await operator.office.resign()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await operator.server.stop()
+        operator.calls.close()
+        await operator.client.close()
+
+
+async def _work(operator: Operator, settings: Settings) -> Ending:
+    """Until the first of kopf, the census and the election ends."""
+    office = _task("leader election", operator.office.run())
+    census = _task("census", operator.census.take())
+    kopf = _task("kopf", watch(operator.registry, namespaces=settings.namespaces))
+    running = {office, census, kopf}
+    try:
+        while True:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if kopf in done and kopf.exception() is None:
+                return Ending.STOPPED
+            for task in done:
+                error = task.exception()
+                if isinstance(error, LostLeaseError):
+                    _LOG.warning("the Lease is lost: standing by")
+                    return Ending.BROKEN
+                if error is not None:
+                    _LOG.error("%s: %s", task.get_name(), error, exc_info=error)
+                    return Ending.BROKEN
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _task(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=name)

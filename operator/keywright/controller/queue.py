@@ -1,0 +1,138 @@
+"""Work by due time: each key is in hand at most once, and what happens meanwhile is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+_NEVER = float("inf")
+
+
+@dataclass(slots=True)
+class _Entry:
+    due: float = _NEVER
+    queued: bool = False
+    busy: bool = False
+    again: bool = False
+
+
+@dataclass(slots=True)
+class DueQueue:
+    """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
+
+    `add` moves a key only to an earlier time, `reschedule` (by its worker) sets the next one.
+    Keys that fell due by the clock go before those that are new: an expiring key is worse than a
+    late first one.
+    """
+
+    now: Callable[[], datetime]
+    _entries: dict[str, _Entry] = field(default_factory=dict)
+    _heap: list[tuple[float, str]] = field(default_factory=list)
+    _urgent: deque[str] = field(default_factory=deque)
+    _ready: deque[str] = field(default_factory=deque)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, key: str, *, due: datetime | None = None) -> None:
+        """The key is due then, or now; in hand, it is taken once more after it is done."""
+        entry = self._entries.setdefault(key, _Entry())
+        if due is not None and due > self.now():
+            self._plan(key, entry, due.timestamp())
+        elif entry.busy:
+            entry.again = True
+        elif not entry.queued:
+            entry.queued = True
+            self._ready.append(key)
+            self._wanted.set()
+
+    def forget(self, key: str) -> None:
+        """The key is of no interest any more."""
+        self._entries.pop(key, None)
+
+    async def take(self) -> str:
+        """The next key that is due; the caller must hand it back with `done`."""
+        while True:
+            self._promote()
+            while self._urgent or self._ready:
+                key = (self._urgent or self._ready).popleft()
+                entry = self._entries.get(key)
+                if entry is None or not entry.queued:
+                    continue
+                entry.queued, entry.busy, entry.due = False, True, _NEVER
+                if self._urgent or self._ready:
+                    self._wanted.set()
+                return key
+            self._wanted.clear()
+            await self._wait()
+
+    def done(self, key: str, *, due: datetime | None, settled: bool = False) -> None:
+        """Hand the key back, due again then, if at all.
+
+        `settled` drops what was added meanwhile: the worker knows that it was the echo of its own
+        writes.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        entry.busy = False
+        again, entry.again = entry.again and not settled, False
+        if again:
+            self.add(key)
+        elif due is not None:
+            self.add(key, due=due)
+
+    def depth(self) -> int:
+        """How many keys are due and not in hand."""
+        return len(self._urgent) + len(self._ready)
+
+    def overdue_seconds(self) -> float:
+        """By how much the most overdue planned key is late; 0 where none is."""
+        self._drop_stale()
+        if not self._heap:
+            return 0.0
+        return max(0.0, self.now().timestamp() - self._heap[0][0])
+
+    def _plan(self, key: str, entry: _Entry, due: float) -> None:
+        if entry.queued or due >= entry.due:
+            return
+        entry.due = due
+        heapq.heappush(self._heap, (due, key))
+        if self._heap[0] == (due, key):
+            self._wanted.set()
+
+    def _promote(self) -> None:
+        now = self.now().timestamp()
+        while self._heap and self._heap[0][0] <= now:
+            due, key = heapq.heappop(self._heap)
+            entry = self._entries.get(key)
+            if entry is None or entry.due != due:
+                continue
+            entry.due = _NEVER
+            if entry.busy:
+                entry.again = True
+            elif not entry.queued:
+                entry.queued = True
+                self._urgent.append(key)
+
+    def _drop_stale(self) -> None:
+        while self._heap:
+            due, key = self._heap[0]
+            entry = self._entries.get(key)
+            if entry is not None and entry.due == due:
+                return
+            heapq.heappop(self._heap)
+
+    async def _wait(self) -> None:
+        self._drop_stale()
+        if not self._heap:
+            await self._wanted.wait()
+            return
+        seconds = self._heap[0][0] - self.now().timestamp()
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                await self._wanted.wait()
+        except TimeoutError:
+            return

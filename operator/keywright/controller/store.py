@@ -1,0 +1,224 @@
+"""What is known of the cluster's objects, kept small: an idle grant costs its place in here.
+
+A grant is kept as the JSON of what decides about it (one short text instead of a tree of
+dictionaries), a Secret as the facts of its metadata, a source as its parsed value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.parsing import parse_source
+from keywright.api.problems import Problem
+from keywright.api.source import CredentialSource
+from keywright.api.status import SourceStatus
+from keywright.secrets.ownership import SecretFacts
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder().decode
+_KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
+_KEPT_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+
+
+@dataclass(slots=True)
+class GrantRecord:
+    """One grant as last seen or written by us.
+
+    `impatient`: something it depends on changed for the better, so that its back-off is void.
+    `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    created: str
+    version: int
+    body: bytes
+    source: Name
+    secret: Name
+    deleting: bool
+    impatient: bool = False
+    own_version: int = 0
+    own_secret: str = ""
+
+    def parsed(self) -> dict[str, Any]:
+        """The object, reduced to what decides about it."""
+        parsed: dict[str, Any] = _DECODE(self.body)
+        return parsed
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """One source as last seen or written by us."""
+
+    uid: str
+    name: Name
+    version: int
+    generation: int
+    value: CredentialSource | list[Problem]
+    status: SourceStatus
+    deleting: bool
+
+
+@dataclass(slots=True)
+class Store:
+    """All grants, sources and marked Secrets, with the ways from one to the other."""
+
+    grants: dict[str, GrantRecord] = field(default_factory=dict)
+    sources: dict[Name, SourceRecord] = field(default_factory=dict)
+    secrets: dict[Name, SecretFacts] = field(default_factory=dict)
+    _by_name: dict[Name, str] = field(default_factory=dict)
+    _by_source: dict[Name, set[str]] = field(default_factory=dict)
+    _by_secret: dict[Name, set[str]] = field(default_factory=dict)
+
+    def put_grant(self, body: Mapping[str, Any]) -> bool:
+        """Remember a grant; False where it is no news (older than what is known, or our write)."""
+        metadata = body["metadata"]
+        uid, version = metadata["uid"], int(metadata["resourceVersion"])
+        known = self.grants.get(uid)
+        if known is not None and version <= known.version:
+            return False
+        record = _grant_record(body, metadata, version=version)
+        if known is not None:
+            record.impatient = known.impatient
+            record.own_version, record.own_secret = known.own_version, known.own_secret
+            if (known.source, known.secret) != (record.source, record.secret):
+                self._unlink(known)
+        self.grants[uid] = record
+        self._by_name[record.namespace, record.name] = uid
+        self._by_source.setdefault(record.source, set()).add(uid)
+        self._by_secret.setdefault(record.secret, set()).add(uid)
+        return True
+
+    def put_status(self, uid: str, *, version: str, status: Mapping[str, Any]) -> None:
+        """Remember what we wrote, so that its echo is no news."""
+        record = self.grants.get(uid)
+        if record is None:
+            return
+        record.own_version = int(version)
+        if int(version) <= record.version:
+            return
+        body = record.parsed()
+        body["status"] = {key: value for key, value in status.items() if value is not None}
+        body["metadata"]["resourceVersion"] = version
+        record.body, record.version = _ENCODE(body), int(version)
+
+    def drop_grant(self, uid: str) -> GrantRecord | None:
+        """Forget a grant."""
+        record = self.grants.pop(uid, None)
+        if record is not None:
+            self._unlink(record)
+            if self._by_name.get((record.namespace, record.name)) == uid:
+                del self._by_name[record.namespace, record.name]
+        return record
+
+    def put_source(self, body: Mapping[str, Any]) -> SourceRecord | None:
+        """Remember a source; None where it is no news."""
+        metadata = body["metadata"]
+        name, version = (metadata["namespace"], metadata["name"]), int(metadata["resourceVersion"])
+        known = self.sources.get(name)
+        if known is not None and known.uid == metadata["uid"] and version <= known.version:
+            return None
+        record = SourceRecord(
+            uid=metadata["uid"],
+            name=name,
+            version=version,
+            generation=metadata["generation"],
+            value=parse_source(body),
+            status=SourceStatus.parse(body.get("status")),
+            deleting="deletionTimestamp" in metadata,
+        )
+        self.sources[name] = record
+        return record
+
+    def put_secret(self, facts: SecretFacts) -> bool:
+        """Remember a Secret; False where it is no news."""
+        name = (facts.namespace, facts.name)
+        known = self.secrets.get(name)
+        if (
+            known is not None
+            and known.uid == facts.uid
+            and int(facts.resource_version) <= int(known.resource_version)
+        ):
+            return False
+        self.secrets[name] = facts
+        return True
+
+    def settled(self, uid: str) -> bool:
+        """Whether the last that was heard of a grant and its Secret are our own writes."""
+        record = self.grants.get(uid)
+        if record is None:
+            return True
+        secret = self.secrets.get(record.secret)
+        return (
+            record.version == record.own_version
+            and (secret is None or secret.resource_version == record.own_secret)
+            and not record.impatient
+        )
+
+    def grants_of_source(self, name: Name) -> Iterable[str]:
+        """The uids of the grants that refer to a source."""
+        return tuple(self._by_source.get(name, ()))
+
+    def grants_of_secret(self, name: Name) -> Iterable[str]:
+        """The uids of the grants that name a Secret."""
+        return tuple(self._by_secret.get(name, ()))
+
+    def rival(self, record: GrantRecord) -> str:
+        """The name of an older grant that asks for the same Secret, or nothing."""
+        older = [
+            other
+            for uid in self._by_secret.get(record.secret, ())
+            if (other := self.grants[uid]) is not record
+            and not other.deleting
+            and (other.created, other.uid) < (record.created, record.uid)
+        ]
+        return min(older, key=lambda other: (other.created, other.uid)).name if older else ""
+
+    def _unlink(self, record: GrantRecord) -> None:
+        for index, name in ((self._by_source, record.source), (self._by_secret, record.secret)):
+            members = index.get(name)
+            if members is not None:
+                members.discard(record.uid)
+                if not members:
+                    del index[name]
+
+
+def _grant_record(
+    body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
+) -> GrantRecord:
+    """The record; read without trust in the shape of the spec, which may be anything."""
+    kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+    annotations = metadata.get("annotations") or {}
+    asked = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
+    if asked:
+        kept["annotations"] = asked
+    spec, namespace = body.get("spec") or {}, metadata["namespace"]
+    reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
+    return GrantRecord(
+        uid=metadata["uid"],
+        namespace=namespace,
+        name=metadata["name"],
+        created=metadata.get("creationTimestamp", ""),
+        version=version,
+        body=_ENCODE({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
+        source=(reference.get("namespace") or namespace, reference.get("name") or ""),
+        secret=(namespace, secret.get("name") or metadata["name"]),
+        deleting="deletionTimestamp" in metadata,
+    )

@@ -1,0 +1,136 @@
+"""kopf as the source of events: lists, watches, resumption and signals, and none of its state.
+
+Handlers hold no logic: they hand the object on. What kopf would keep or write by itself
+(annotations of progress and of the last handled state, memories, Events) is switched off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+# Private, and pinned by the lock: kopf takes the object by its public parameter `memories`.
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
+
+from keywright.api.names import (
+    GRANT_PLURAL,
+    GROUP,
+    SECRET_SELECTOR,
+    SOURCE_PLURAL,
+    VERSION,
+)
+from keywright.cluster.connection import Connection
+from keywright.controller.informer import Informer
+
+# Not the marker of any object: kopf would take its own finalizer off whatever carries it.
+_UNUSED_FINALIZER = f"unused.{GROUP}/none"
+_WATCH_CONNECTIONS = 16
+
+
+def build_registry(informer: Informer, connection: Connection) -> kopf.OperatorRegistry:
+    """The handlers, each a line long."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(
+            server=connection.server,
+            aiohttp_session=connection.watch_session(connections=_WATCH_CONNECTIONS),
+        )
+
+    @kopf.on.event(GROUP, VERSION, GRANT_PLURAL, registry=registry)
+    async def grant(event: Any, **_: Any) -> None:
+        informer.grant(event["object"], deleted=event["type"] == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, SOURCE_PLURAL, registry=registry)
+    async def source(event: Any, **_: Any) -> None:
+        informer.source(event["object"], deleted=event["type"] == "DELETED")
+
+    @kopf.on.event("v1", "secrets", registry=registry)
+    async def secret(event: Any, **_: Any) -> None:
+        informer.secret(event["object"]["metadata"], deleted=event["type"] == "DELETED")
+
+    return registry
+
+
+def build_settings() -> kopf.OperatorSettings:
+    """Settings whose reasons were measured; docs/performance.md has the figures."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.posting.loggers = False
+    # Workers of kopf keep their place while idle, so that a limit would be a rate of events;
+    # our own workers bound what is done at once.
+    settings.queueing.worker_limit = None
+    settings.queueing.idle_timeout = 0.05
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 360
+    settings.watching.connect_timeout = 30
+    settings.watching.inactivity_timeout = 70
+    settings.watching.label_selectors["v1", "secrets"] = SECRET_SELECTOR
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.scanning.disabled = True
+    settings.persistence.finalizer = _UNUSED_FINALIZER
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
+    return settings
+
+
+async def watch(
+    registry: kopf.OperatorRegistry,
+    *,
+    namespaces: tuple[str, ...],
+) -> None:
+    """Watch until a signal ends the process; raises where a watch is broken for good."""
+    await kopf.operator(
+        registry=registry,
+        settings=build_settings(),
+        memories=_NoMemories(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """No last-handled state: nothing here is told by differences."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """No progress: handlers of events have none."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+class _NoMemories(ResourceMemories):
+    """No memory per object: two kilobytes each that event handlers never look at."""
+
+    async def recall(self, *_: Any, **__: Any) -> ResourceMemory:
+        return ResourceMemory()
+
+    async def forget(self, *_: Any) -> None:
+        return None

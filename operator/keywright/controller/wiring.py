@@ -1,0 +1,169 @@
+"""The one place that puts the parts of an operator together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import kopf
+
+from keywright.api.source import Provider
+from keywright.api.status import ConditionStatus, GrantStatus
+from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.vendor import Aws
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.connection import Connection
+from keywright.cluster.events import EventWriter
+from keywright.cluster.leases import Leases
+from keywright.cluster.objects import Objects
+from keywright.cluster.service_accounts import ServiceAccounts
+from keywright.controller.census import Census
+from keywright.controller.grants import GrantReconciler
+from keywright.controller.informer import SEPARATOR, Informer
+from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
+from keywright.controller.queue import DueQueue
+from keywright.controller.settings import Settings
+from keywright.controller.sources import SourceReconciler
+from keywright.controller.store import Store
+from keywright.controller.watches import build_registry
+from keywright.controller.workers import WorkerPool
+from keywright.planning.conditions import READY
+from keywright.telemetry.http import Heartbeat, TelemetryServer
+from keywright.telemetry.metrics import GrantReading, Metrics
+
+_SOURCE_WORKERS = 4
+_STALE_LOOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts that the process starts and stops."""
+
+    client: KubernetesClient
+    calls: AwsCalls
+    census: Census
+    office: Leadership | AlwaysLeader
+    pools: tuple[WorkerPool, ...]
+    heartbeat: Heartbeat
+    server: TelemetryServer
+    registry: kopf.OperatorRegistry
+
+
+def now() -> datetime:
+    """The clock of the process."""
+    return datetime.now(UTC)
+
+
+def build(
+    settings: Settings, *, connection: Connection, client: KubernetesClient, fingerprint_key: bytes
+) -> Operator:
+    """An operator, ready to be started."""
+    store = Store()
+    grants, sources = DueQueue(now=now), DueQueue(now=now)
+    objects = Objects(client, namespaces=settings.namespaces)
+    calls = AwsCalls(threads=settings.cloud_threads)
+    aws = Aws(tokens=ServiceAccounts(client), calls=calls, clock=now)
+    vendors = {Provider.AWS: aws}
+    informer = Informer(
+        store=store,
+        grants=grants,
+        sources=sources,
+        clock=now,
+        forget_source=lambda uid: aws.forget(source_uid=uid),
+    )
+    census = Census(store=store, objects=objects, informer=informer)
+    office = _office(settings, client)
+    events = EventWriter(client, instance=settings.identity)
+    metrics = Metrics()
+    metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
+    grant_reconciler = GrantReconciler(
+        store=store,
+        objects=objects,
+        vendors=vendors,
+        fingerprint_key=fingerprint_key,
+        fence=office,
+        events=events,
+        metrics=metrics,
+        clock=now,
+    )
+    source_reconciler = SourceReconciler(
+        store=store,
+        objects=objects,
+        vendors=vendors,
+        wake_grants=informer.wake_grants,
+        fence=office,
+        events=events,
+        clock=now,
+    )
+    heartbeat = Heartbeat()
+    return Operator(
+        client=client,
+        calls=calls,
+        census=census,
+        office=office,
+        pools=(
+            WorkerPool(
+                "grant",
+                queue=grants,
+                reconcile=grant_reconciler.reconcile,
+                settled=store.settled,
+                office=office,
+                ready=census.listed,
+                clock=now,
+                size=settings.workers,
+            ),
+            WorkerPool(
+                "source",
+                queue=sources,
+                reconcile=lambda key: source_reconciler.reconcile(_name(key)),
+                settled=lambda _: False,
+                office=office,
+                ready=census.listed,
+                clock=now,
+                size=_SOURCE_WORKERS,
+            ),
+        ),
+        heartbeat=heartbeat,
+        server=TelemetryServer(
+            host=settings.http_host,
+            port=settings.http_port,
+            live=lambda: (
+                "the event loop is held up" if heartbeat.age() > _STALE_LOOP_SECONDS else ""
+            ),
+            ready=lambda: "" if census.listed.is_set() else "not everything is listed yet",
+            metrics=metrics.text,
+        ),
+        registry=build_registry(informer, connection),
+    )
+
+
+def _office(settings: Settings, client: KubernetesClient) -> Leadership | AlwaysLeader:
+    if not settings.leader_election:
+        return AlwaysLeader()
+    return Leadership(
+        Leases(client, settings.own_namespace, settings.lease_name),
+        identity=settings.identity,
+        timing=Timing.of(settings.lease_seconds),
+        monotonic=time.monotonic,
+    )
+
+
+def _name(key: str) -> tuple[str, str]:
+    namespace, _, name = key.partition(SEPARATOR)
+    return namespace, name
+
+
+def _readings(store: Store) -> Iterator[GrantReading]:
+    for known in store.grants.values():
+        status = GrantStatus.parse(known.parsed()["status"])
+        ready = status.condition(READY)
+        yield GrantReading(
+            namespace=known.namespace,
+            name=known.name,
+            ready=ready is not None and ready.status is ConditionStatus.TRUE,
+            expires_at=status.expires_at.timestamp() if status.expires_at else None,
+            renews_at=status.renew_at.timestamp() if status.renew_at else None,
+        )

@@ -1,0 +1,124 @@
+"""Workers take keys from a queue and reconcile them; one that fails never ends the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from keywright.clouds.sessions import Clock
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.leadership import LostLeaseError
+from keywright.controller.queue import DueQueue
+
+_LOG = logging.getLogger(__name__)
+_FIRST_RETRY = timedelta(milliseconds=250)
+_LAST_RETRY = timedelta(seconds=30)
+
+
+class Office(Protocol):
+    """Whether this process works or stands by."""
+
+    elected: asyncio.Event
+
+    def holds(self) -> bool:
+        """Whether it works at this very moment."""
+
+
+class WorkerPool:
+    """A fixed number of workers on one queue."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        queue: DueQueue,
+        reconcile: Callable[[str], Awaitable[datetime | None]],
+        settled: Callable[[str], bool],
+        office: Office,
+        ready: asyncio.Event,
+        clock: Clock,
+        size: int,
+    ) -> None:
+        self._name = name
+        self._queue = queue
+        self._reconcile = reconcile
+        self._settled = settled
+        self._office = office
+        self._ready = ready
+        self._clock = clock
+        self._size = size
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unwritten: dict[str, int] = {}
+        self._idle = asyncio.Event()
+        self._busy = 0
+        self._closing = False
+
+    def start(self) -> None:
+        """Start the workers; they begin when everything is listed and this replica leads."""
+        self._tasks = [
+            asyncio.create_task(self._work(), name=f"{self._name} worker {number}")
+            for number in range(self._size)
+        ]
+
+    async def drain(self, *, seconds: float) -> None:
+        """Take nothing new, let what is in hand end, and after `seconds` end it."""
+        self._closing = True
+        if self._busy:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                _LOG.warning("%s: %d reconciles were cut off", self._name, self._busy)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        await self._ready.wait()
+        while True:
+            await self._office.elected.wait()
+            key = await self._queue.take()
+            if self._closing or not self._office.holds():
+                self._queue.done(key, due=None)
+                self._queue.add(key)
+                await asyncio.sleep(0)
+                if self._closing:
+                    return
+                continue
+            self._busy += 1
+            try:
+                await self._once(key)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
+
+    async def _once(self, key: str) -> None:
+        try:
+            due = await self._reconcile(key)
+        except ChangedMeanwhileError:
+            self._queue.done(key, due=None)
+            self._queue.add(key)
+        except LostLeaseError:
+            self._queue.done(key, due=None)
+            self._queue.add(key)
+        except (ApiError, ApiUnreachableError) as error:
+            _LOG.warning("%s %s: not recorded, tried again: %s", self._name, key, error)
+            self._retry(key)
+        except Exception:
+            _LOG.exception("%s %s: a mistake of ours, tried again", self._name, key)
+            self._retry(key)
+        else:
+            self._unwritten.pop(key, None)
+            self._queue.done(key, due=due, settled=self._settled(key))
+
+    def _retry(self, key: str) -> None:
+        """What the status cannot hold, as it could not be written, is counted here."""
+        attempts = self._unwritten[key] = self._unwritten.get(key, 0) + 1
+        delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 10), _LAST_RETRY)
+        self._queue.done(key, due=self._clock() + delay, settled=True)

@@ -1,0 +1,25 @@
+"""When a failed attempt is repeated: seconds to minutes, and always inside what is left to live."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+_FIRST = timedelta(seconds=1)
+_CAP = timedelta(minutes=5)
+_LEAST = timedelta(milliseconds=250)
+_SHARE_OF_REMAINING = 0.25
+
+
+def retry_at(
+    *, attempts: int, last_failure: datetime, expires_at: datetime | None, position: float = 0.5
+) -> datetime:
+    """When attempt number `attempts` + 1 is due.
+
+    Doubles from a second to five minutes, spread by `position` (0 to 1) over half of itself, but
+    never later than a quarter of the remaining life, so that retries grow denser near the end.
+    """
+    doubled: timedelta = _FIRST * 2 ** min(attempts - 1, 20)
+    delay: timedelta = min(doubled, _CAP) * (0.75 + position / 2)
+    if expires_at is not None and expires_at > last_failure:
+        delay = min(delay, max(_LEAST, (expires_at - last_failure) * _SHARE_OF_REMAINING))
+    return last_failure + delay

@@ -1,0 +1,86 @@
+"""Conditions by the rules of kstatus and Flux.
+
+Ready is always there. Reconciling and Stalled are there only while they hold, never both, and
+never beside Ready=True. RenewalFailing and SecretConflict are abnormal-true likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from keywright.api.status import Condition, ConditionStatus
+from keywright.planning.failures import Failure, FailureClass
+
+READY = "Ready"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+RENEWAL_FAILING = "RenewalFailing"
+SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
+
+# A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.
+_PATIENT_ATTEMPTS = 5
+_MESSAGE_LIMIT = 4096
+
+
+class ConditionWriter:
+    """Builds the conditions of one object; what did not change keeps its transition time."""
+
+    def __init__(self, previous: Iterable[Condition], *, generation: int, now: datetime) -> None:
+        self._previous = {condition.type: condition for condition in previous}
+        self._generation = generation
+        self._now = now.replace(microsecond=0)
+
+    def condition(self, type_: str, *, true: bool, reason: str, message: str) -> Condition:
+        """One condition."""
+        status = ConditionStatus.TRUE if true else ConditionStatus.FALSE
+        previous = self._previous.get(type_)
+        since = self._now
+        if previous is not None and previous.status is status and previous.last_transition_time:
+            since = previous.last_transition_time
+        return Condition(
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message[:_MESSAGE_LIMIT],
+            last_transition_time=since,
+            observed_generation=self._generation,
+        )
+
+    def ready(self, *, reason: str, message: str) -> tuple[Condition, ...]:
+        """All is well."""
+        return (self.condition(READY, true=True, reason=reason, message=message),)
+
+    def not_ready(
+        self, failure: Failure, *, attempts: int, reason: str = "", message: str = ""
+    ) -> tuple[Condition, ...]:
+        """Ready=False, and whether it is being worked on (Reconciling) or needs a person."""
+        told = message or failure.sentence()
+        conditions = [
+            self.condition(READY, true=False, reason=reason or failure.reason, message=told)
+        ]
+        if _needs_a_person(failure, attempts=attempts):
+            conditions.append(
+                self.condition(STALLED, true=True, reason=failure.reason, message=told)
+            )
+        else:
+            conditions.append(
+                self.condition(RECONCILING, true=True, reason="ProgressingWithRetry", message=told)
+            )
+        return tuple(conditions)
+
+    def failing(self, failure: Failure) -> Condition:
+        """RenewalFailing: the old key lives, but no new one can be had."""
+        return self.condition(
+            RENEWAL_FAILING, true=True, reason=failure.reason, message=failure.sentence()
+        )
+
+
+def _needs_a_person(failure: Failure, *, attempts: int) -> bool:
+    match failure.kind:
+        case FailureClass.CONFIGURATION | FailureClass.QUOTA:
+            return True
+        case FailureClass.DENIED:
+            return attempts >= _PATIENT_ATTEMPTS
+        case FailureClass.RETRY | FailureClass.THROTTLED:
+            return False

@@ -1,0 +1,175 @@
+"""What to do next for one grant: a pure function of what is known and the time.
+
+Read it from the top: the first rule that applies decides.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.times import parse_time
+from keywright.planning.backoff import retry_at
+from keywright.planning.facts import (
+    Cause,
+    Facts,
+    Keep,
+    Mint,
+    Refuse,
+    Rewrite,
+    SecretView,
+    Standing,
+    Step,
+    Wait,
+)
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.renewal import position
+
+
+def decide(facts: Facts, *, now: datetime) -> Step:
+    """The next step of the grant."""
+    refusal = _mistake(facts) or _conflict(facts)
+    if refusal is not None:
+        return Refuse(refusal)
+    grant = facts.grant
+    assert grant is not None
+    if grant.spec.suspend:
+        return Keep()
+    step = _wanted(grant, facts, now=now)
+    if isinstance(step, Keep):
+        return step
+    if facts.source_problem is not None:
+        return Refuse(facts.source_problem)
+    return _after_back_off(step, facts, now=now)
+
+
+def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
+    """When the grant must be looked at again if nothing happens; None: never.
+
+    `facts` are those after the step was carried out.
+    """
+    if isinstance(step, Wait):
+        return step.until
+    if isinstance(step, Refuse) or facts.grant is None or facts.grant.spec.suspend:
+        return _look_at_expiry(facts, now=now)
+    if facts.secret is None or facts.secret.renew_at is None:
+        return None
+    return facts.secret.renew_at
+
+
+def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
+    """A key that is not renewed still has to be told as expired when its time comes."""
+    secret = facts.secret
+    if secret is None or secret.expires_at is None or secret.expires_at <= now:
+        return None
+    return secret.expires_at
+
+
+def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
+    """Whether an annotation asks for a renewal that has not happened yet.
+
+    A request older than the key in the Secret has been answered by it, whatever the status says:
+    a restore from a backup brings the annotation back, and must not cost a key.
+    """
+    asked = grant.renewal_request
+    if asked is None or asked == facts.status.last_handled_reconcile_at:
+        return False
+    issued_at = facts.secret.issued_at if facts.secret else None
+    try:
+        return issued_at is None or parse_time(asked) > issued_at
+    except ValueError:
+        return True
+
+
+def _mistake(facts: Facts) -> Failure | None:
+    if facts.problems:
+        return Failure(
+            "; ".join(str(problem) for problem in facts.problems),
+            kind=FailureClass.CONFIGURATION,
+            reason="InvalidSpec",
+        )
+    if facts.unimplemented:
+        return Failure(
+            f"{', '.join(facts.unimplemented)}: this version of Keywright has no code for it yet.",
+            kind=FailureClass.CONFIGURATION,
+            reason="NotImplemented",
+        )
+    return None
+
+
+def _conflict(facts: Facts) -> Failure | None:
+    grant, secret = facts.grant, facts.secret
+    assert grant is not None
+    owner = ""
+    if secret is not None and secret.standing is Standing.ANOTHER_GRANTS:
+        owner = f"is kept by ApiKeyGrant {secret.owner}"
+    elif facts.rival:
+        owner = f"is asked for by ApiKeyGrant {facts.rival} as well, which is older"
+    elif secret is not None and secret.standing is Standing.NOBODYS and not grant.spec.secret.adopt:
+        return Failure(
+            f"Secret {grant.secret_name} exists and is not ours; it was left alone.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SecretConflict",
+            field="spec.secret.name",
+            cure="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
+        )
+    if not owner:
+        return None
+    return Failure(
+        f"Secret {grant.secret_name} {owner}.",
+        kind=FailureClass.CONFIGURATION,
+        reason="SecretConflict",
+        field="spec.secret.name",
+        cure="Choose another name.",
+    )
+
+
+def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrite | Keep:
+    """What the Secret needs, were there neither failures nor a missing source."""
+    secret = facts.secret
+    if secret is None or secret.revision == 0:
+        return Mint(Cause.MISSING if facts.status.revision else Cause.NEW)
+    cause = _cause_to_mint(grant, facts, secret, now=now)
+    if cause is not None:
+        return Mint(cause)
+    if not secret.intact:
+        return Rewrite(Cause.DRIFT)
+    if facts.status.observed_generation != grant.generation:
+        return Rewrite(Cause.SPEC)
+    return Keep()
+
+
+def _cause_to_mint(
+    grant: ApiKeyGrant, facts: Facts, secret: SecretView, *, now: datetime
+) -> Cause | None:
+    if secret.standing is Standing.NOBODYS:
+        return Cause.NEW
+    # Without a source nothing can be said about the key in hand, and it stays.
+    if facts.source is not None and not secret.same_key:
+        return Cause.CHANGED
+    if not secret.lives(now):
+        return Cause.EXPIRED
+    if renewal_requested(grant, facts):
+        return Cause.REQUESTED
+    if secret.renew_at is not None and now >= secret.renew_at:
+        return Cause.DUE
+    return None
+
+
+def _after_back_off(step: Mint | Rewrite, facts: Facts, *, now: datetime) -> Step:
+    """The step, or a wait for the time that earlier failures have put it off to.
+
+    An edit of the grant is tried at once.
+    """
+    status = facts.status
+    edited = status.observed_generation != facts.subject.generation
+    if not status.failed_attempts or status.last_failure_time is None or edited or facts.impatient:
+        return step
+    secret = facts.secret
+    until = retry_at(
+        attempts=status.failed_attempts,
+        last_failure=status.last_failure_time,
+        expires_at=secret.expires_at if secret is not None else None,
+        position=position(facts.subject.uid),
+    )
+    return step if now >= until else Wait(until)

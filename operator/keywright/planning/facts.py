@@ -1,0 +1,129 @@
+"""What a decision is made from, and what it can be."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.problems import Problem
+from keywright.api.source import CredentialSource
+from keywright.api.status import GrantStatus
+from keywright.planning.failures import Failure
+
+
+class Standing(enum.Enum):
+    """Whose the Secret of the grant's name is."""
+
+    OURS = "ours"
+    NOBODYS = "nobody's"
+    ANOTHER_GRANTS = "another grant's"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretView:
+    """What the Secret's metadata tells; no value is needed for any decision.
+
+    `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
+    not what the grant and its source describe now.
+    """
+
+    standing: Standing
+    owner: str = ""
+    intact: bool = False
+    same_key: bool = False
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    revision: int = 0
+    fingerprint: str | None = None
+
+    def lives(self, now: datetime) -> bool:
+        """Whether it is ours and holds a key that has not ended."""
+        return (
+            self.standing is Standing.OURS
+            and self.revision > 0
+            and (self.expires_at is None or now < self.expires_at)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object that a status belongs to; it may be too wrong to be parsed any further."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about one grant at one moment.
+
+    `grant` is None where its spec does not parse; `problems` then says why. `rival` names an older
+    grant that keeps the Secret of the same name. `impatient` is set where something outside the
+    grant has changed for the better, so that a back-off need not be waited for.
+    """
+
+    subject: Subject
+    status: GrantStatus
+    grant: ApiKeyGrant | None = None
+    problems: tuple[Problem, ...] = ()
+    unimplemented: tuple[str, ...] = ()
+    source: CredentialSource | None = None
+    source_problem: Failure | None = None
+    secret: SecretView | None = None
+    rival: str = ""
+    impatient: bool = False
+
+
+class Cause(enum.Enum):
+    """Why a Secret is written; the values are the label `reason` of `keywright_mint_total`."""
+
+    NEW = "New"
+    MISSING = "SecretMissing"
+    CHANGED = "KeyChanged"
+    EXPIRED = "Expired"
+    REQUESTED = "Requested"
+    DUE = "Due"
+    DRIFT = "Drift"
+    SPEC = "SpecChanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Make a new key and write it."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Write the Secret again from the key that it holds; mint only where that cannot be read."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do nothing until the object, or what it refers to, is edited; the failure says why."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """All is well; see that the status says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A failed attempt is repeated at that time, and no earlier."""
+
+    until: datetime
+
+
+Step = Mint | Rewrite | Refuse | Keep | Wait

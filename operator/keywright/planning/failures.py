@@ -1,0 +1,46 @@
+"""What can go wrong, in the classes that decide what happens next."""
+
+from __future__ import annotations
+
+import enum
+
+
+class FailureClass(enum.Enum):
+    """How a failure is treated: most are tried again, a configuration mistake waits for an edit."""
+
+    RETRY = "Retry"
+    CONFIGURATION = "Configuration"
+    DENIED = "Denied"
+    QUOTA = "Quota"
+    THROTTLED = "Throttled"
+
+
+class Failure(Exception):  # noqa: N818  a value as much as an exception: it becomes a condition
+    """A step that did not succeed.
+
+    `reason` is a CamelCase word for the condition, `message` what is wrong, `field` the path of
+    the field to change (of the grant, or of the source where it starts with "CredentialSource"),
+    and `cure` what to do. No secret value may be in any of them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: FailureClass,
+        reason: str,
+        field: str = "",
+        cure: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.reason = reason
+        self.field = field
+        self.cure = cure
+
+    def sentence(self) -> str:
+        """Field, what is wrong and what to do, as one text for a person."""
+        start = f"{self.field}: " if self.field else ""
+        end = f" {self.cure}" if self.cure else ""
+        return f"{start}{self.message}{end}"

@@ -1,0 +1,43 @@
+"""Which changes of a status are worth an Event: for the worse, once, and the recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
+from keywright.planning.conditions import READY, RENEWAL_FAILING
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An Event to be: its reason in one word, its note for a person."""
+
+    warning: bool
+    reason: str
+    note: str
+
+
+def notice(before: GrantStatus | SourceStatus, after: GrantStatus | SourceStatus) -> Notice | None:
+    """The one Event that the change is worth, if any. The first success and renewals are none."""
+    failing, was_failing = after.condition(RENEWAL_FAILING), before.condition(RENEWAL_FAILING)
+    ready, was_ready = after.condition(READY), before.condition(READY)
+    if failing is not None and not _same(failing, was_failing):
+        return Notice(warning=True, reason="RenewalFailing", note=failing.message)
+    if ready is not None and _false(ready) and not _same(ready, was_ready):
+        return Notice(warning=True, reason=ready.reason, note=ready.message)
+    troubled = was_failing is not None or (was_ready is not None and _false(was_ready))
+    if troubled and failing is None and ready is not None and not _false(ready):
+        return Notice(warning=False, reason="Recovered", note=ready.message)
+    return None
+
+
+def _same(condition: Condition, earlier: Condition | None) -> bool:
+    return (
+        earlier is not None
+        and earlier.status is condition.status
+        and earlier.reason == condition.reason
+    )
+
+
+def _false(condition: Condition) -> bool:
+    return condition.status is not ConditionStatus.TRUE

@@ -1,0 +1,199 @@
+"""The status that follows from a step and its outcome; pure, like the decision before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.api.times import format_time
+from keywright.planning.conditions import READY, SECRET_CONFLICT, ConditionWriter
+from keywright.planning.facts import Facts, SecretView
+from keywright.planning.failures import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The Secret was written: what it holds now, by which key, and a remark for its readers."""
+
+    secret: SecretView
+    key_id: str | None
+    remark: str = ""
+    renewed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The step was tried and did not succeed."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The step was not even tried."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Nothing was done."""
+
+
+Outcome = Written | Failed | Refused | Kept
+
+
+def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
+    """The new status; equal to the old one where there is nothing to tell."""
+    match outcome:
+        case Written():
+            return _after_writing(facts, outcome, now=now)
+        case Failed(failure):
+            return _after_failure(
+                facts, failure, attempts=facts.status.failed_attempts + 1, now=now
+            )
+        case Refused(failure):
+            return _after_refusal(facts, failure, now=now)
+        case Kept():
+            return _as_it_is(facts, now=now)
+
+
+def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantStatus:
+    grant = facts.grant
+    assert grant is not None
+    remark = f" {written.remark}" if written.remark else ""
+    return msgspec.structs.replace(
+        _from_secret(facts, grant, written.secret),
+        key_id=written.key_id or facts.status.key_id,
+        last_handled_reconcile_at=grant.renewal_request,
+        conditions=_writer(facts, now).ready(
+            reason="Succeeded", message=_told(grant, written.secret) + remark
+        ),
+    )
+
+
+def _after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetime) -> GrantStatus:
+    secret, status, writer = facts.secret, facts.status, _writer(facts, now)
+    alive = secret is not None and secret.lives(now)
+    if secret is not None and facts.grant is not None and alive:
+        ready = status.condition(READY)
+        if ready is None or ready.status is not ConditionStatus.TRUE:
+            told = _told(facts.grant, secret)
+            ready = writer.ready(reason="Succeeded", message=told)[0]
+        conditions: tuple[Condition, ...] = (ready, writer.failing(failure))
+    elif secret is not None and secret.revision and not alive:
+        message = f"The key ended at {_time(secret.expires_at)}. {failure.sentence()}"
+        conditions = writer.not_ready(failure, attempts=attempts, reason="Expired", message=message)
+    else:
+        conditions = writer.not_ready(failure, attempts=attempts)
+    return msgspec.structs.replace(
+        status if facts.grant is None else _names(facts, facts.grant),
+        observed_generation=facts.subject.generation,
+        failed_attempts=attempts,
+        last_failure_time=now.replace(microsecond=0),
+        conditions=conditions,
+    )
+
+
+def _after_refusal(facts: Facts, failure: Failure, *, now: datetime) -> GrantStatus:
+    """Told once: a refusal that is there already is not written again."""
+    status, writer = facts.status, _writer(facts, now)
+    secret = facts.secret
+    if failure is facts.source_problem and secret is not None and secret.lives(now):
+        told = _after_failure(facts, failure, attempts=status.failed_attempts, now=now)
+        return msgspec.structs.replace(told, last_failure_time=status.last_failure_time)
+    conditions = writer.not_ready(failure, attempts=0)
+    if failure.reason == SECRET_CONFLICT:
+        conditions += (
+            writer.condition(
+                SECRET_CONFLICT, true=True, reason=failure.reason, message=failure.sentence()
+            ),
+        )
+    return msgspec.structs.replace(
+        status if facts.grant is None else _names(facts, facts.grant),
+        observed_generation=facts.subject.generation,
+        conditions=conditions,
+    )
+
+
+def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
+    grant, secret, writer = facts.grant, facts.secret, _writer(facts, now)
+    assert grant is not None
+    if grant.spec.suspend:
+        return _suspended(facts, grant, now=now)
+    assert secret is not None
+    status = _from_secret(facts, grant, secret)
+    ready = facts.status.condition(READY)
+    settled = (
+        ready is not None
+        and ready.status is ConditionStatus.TRUE
+        and ready.reason == "Succeeded"
+        and ready.observed_generation == grant.generation
+    )
+    conditions: tuple[Condition, ...] = (
+        (ready,)
+        if settled and ready is not None
+        else writer.ready(reason="Succeeded", message=_told(grant, secret))
+    )
+    if facts.source_problem is not None:
+        conditions += (writer.failing(facts.source_problem),)
+    return msgspec.structs.replace(status, conditions=conditions)
+
+
+def _suspended(facts: Facts, grant: ApiKeyGrant, *, now: datetime) -> GrantStatus:
+    secret, writer = facts.secret, _writer(facts, now)
+    lives = secret is not None and secret.lives(now)
+    end = f" The key in Secret {grant.secret_name} " if secret is not None else ""
+    if secret is not None:
+        end += f"{'ends' if lives else 'ended'} at {_time(secret.expires_at)}."
+    status = _names(facts, grant) if secret is None else _from_secret(facts, grant, secret)
+    return msgspec.structs.replace(
+        status,
+        observed_generation=grant.generation,
+        conditions=(
+            writer.condition(
+                READY,
+                true=lives,
+                reason="Suspended",
+                message=f"spec.suspend is true: nothing is minted.{end}",
+            ),
+        ),
+    )
+
+
+def _from_secret(facts: Facts, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
+    """What the Secret's own annotations say, so that a lost status comes back without a mint."""
+    return msgspec.structs.replace(
+        _names(facts, grant),
+        observed_generation=grant.generation,
+        issued_at=secret.issued_at,
+        expires_at=secret.expires_at,
+        renew_at=secret.renew_at,
+        revision=secret.revision,
+        fingerprint=secret.fingerprint,
+        failed_attempts=0,
+        last_failure_time=None,
+    )
+
+
+def _names(facts: Facts, grant: ApiKeyGrant) -> GrantStatus:
+    return msgspec.structs.replace(
+        facts.status, kind=grant.kind.value, secret_name=grant.secret_name
+    )
+
+
+def _writer(facts: Facts, now: datetime) -> ConditionWriter:
+    return ConditionWriter(facts.status.conditions, generation=facts.subject.generation, now=now)
+
+
+def _told(grant: ApiKeyGrant, secret: SecretView) -> str:
+    end = f" until {_time(secret.expires_at)}" if secret.expires_at else ""
+    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}."
+
+
+def _time(moment: datetime | None) -> str:
+    return format_time(moment) if moment else "no time"

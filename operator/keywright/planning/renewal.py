@@ -1,0 +1,75 @@
+"""When a credential is renewed.
+
+renewAt = expiry - margin - jitter, in whole seconds, never later than the margin allows.
+The jitter only moves it EARLIER and is the same for the same object: ten thousand objects spread
+out, and a restart moves nothing. It is smaller than the tenth of its life in which a shared
+session may sign (see `may_sign`), so that grants that share a session renew from the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+_DEFAULT_SHARE = 1 / 3
+_JITTER_SHARE = 0.08
+_YOUNG_SHARE = 0.1
+# The kubelet brings a changed Secret into a mounted file within its sync period plus its cache's
+# delay, one to two minutes; a margin below that would let a reader meet an expired key.
+_FLOOR = timedelta(minutes=2)
+_FLOOR_SHARE = 1 / 3
+# Whatever the margin: a key is not renewed before it has lived a tenth of its life.
+_LEAST_LIFE_SHARE = 0.1
+_SECOND = timedelta(seconds=1)
+
+
+def margin(
+    *, lifetime: timedelta, share: float | None = None, before: timedelta | None = None
+) -> timedelta:
+    """How long before expiry a renewal is due: `before`, or `share` of the lifetime, or a third.
+
+    Never less than two minutes, or a third of the lifetime where that is shorter.
+    """
+    asked = (
+        before if before is not None else lifetime * (_DEFAULT_SHARE if share is None else share)
+    )
+    floor = min(_FLOOR, lifetime * _FLOOR_SHARE)
+    return min(max(asked, floor), lifetime * (1 - _LEAST_LIFE_SHARE))
+
+
+def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, uid: str) -> datetime:
+    """When the renewal of the object with that uid is due, in whole seconds."""
+    lifetime = expires_at - issued_at
+    due = expires_at - margin - lifetime * (_JITTER_SHARE * position(uid))
+    earliest = issued_at + lifetime * _LEAST_LIFE_SHARE
+    due = max(due, earliest)
+    return due.replace(microsecond=0) if due.replace(microsecond=0) > issued_at else due
+
+
+def position(uid: str) -> float:
+    """Where an object stands in any spread: from 0 to 1, by its uid alone."""
+    return int.from_bytes(hashlib.blake2b(uid.encode(), digest_size=4).digest()) / 2**32
+
+
+def may_sign(
+    *,
+    session_issued_at: datetime,
+    session_expires_at: datetime,
+    key_ends_at: datetime,
+    now: datetime,
+) -> bool:
+    """Whether a cached session may sign a key that should live until `key_ends_at`.
+
+    A key that ends before its session may be signed at any time; one that dies with the session
+    only in the first tenth of the session's life, so that keys are not born old.
+    """
+    if now >= session_expires_at:
+        return False
+    return key_ends_at <= session_expires_at or is_young(
+        issued_at=session_issued_at, expires_at=session_expires_at, now=now
+    )
+
+
+def is_young(*, issued_at: datetime, expires_at: datetime, now: datetime) -> bool:
+    """Whether a session is in the first tenth of its life."""
+    return now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE

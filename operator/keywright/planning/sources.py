@@ -1,0 +1,186 @@
+"""Decisions about sources: when one is checked, what its status says, what its grants are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from keywright.api.problems import Problem
+from keywright.api.source import CredentialSource
+from keywright.api.status import Condition, ConditionStatus, SourceStatus
+from keywright.planning.backoff import retry_at
+from keywright.planning.conditions import READY, ConditionWriter
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.renewal import margin, position, renew_at
+from keywright.planning.unimplemented import unimplemented_in_source
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The cloud took the identity: who we are, and until when without another call."""
+
+    identity: str
+    account_id: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+def source_failure(
+    name: tuple[str, str],
+    *,
+    value: CredentialSource | list[Problem] | None,
+    deleting: bool,
+) -> Failure | None:
+    """Why grants cannot use the source of that name, if they cannot."""
+    if value is None:
+        return Failure(
+            f"there is no CredentialSource {name[1]} in namespace {name[0]}.",
+            kind=FailureClass.RETRY,
+            reason="SourceNotFound",
+            field="spec.sourceRef.name",
+            cure="Create it, or name another one.",
+        )
+    mistake = source_mistake(value)
+    if mistake is not None:
+        return Failure(
+            f"CredentialSource {name[1]} cannot be used: {mistake.message}",
+            kind=FailureClass.CONFIGURATION,
+            reason="SourceInvalid",
+            field="spec.sourceRef.name",
+        )
+    if deleting:
+        return Failure(
+            f"CredentialSource {name[1]} is being deleted.",
+            kind=FailureClass.RETRY,
+            reason="SourceNotFound",
+            field="spec.sourceRef.name",
+            cure="Create it again, or name another one.",
+        )
+    return None
+
+
+def source_mistake(value: CredentialSource | list[Problem]) -> Failure | None:
+    """What is wrong with a source, if anything is."""
+    if isinstance(value, list):
+        return Failure(
+            "; ".join(str(problem) for problem in value),
+            kind=FailureClass.CONFIGURATION,
+            reason="InvalidSpec",
+        )
+    unimplemented = unimplemented_in_source(value)
+    if unimplemented:
+        return Failure(
+            f"{', '.join(unimplemented)}: this version of Keywright has no code for it yet.",
+            kind=FailureClass.CONFIGURATION,
+            reason="NotImplemented",
+        )
+    return None
+
+
+def verification_due(
+    status: SourceStatus, *, generation: int, uid: str, now: datetime
+) -> datetime | None:
+    """When the cloud must be asked next: now where the spec is new, else by status."""
+    if status.observed_generation != generation:
+        return now
+    if status.failed_attempts and status.last_failure_time:
+        return retry_at(
+            attempts=status.failed_attempts,
+            last_failure=status.last_failure_time,
+            expires_at=None,
+            position=position(uid),
+        )
+    return status.renew_at or now
+
+
+def verified_status(
+    status: SourceStatus,
+    verified: Verified,
+    *,
+    provider: str,
+    uid: str,
+    generation: int,
+    grants: int,
+    now: datetime,
+) -> SourceStatus:
+    """Ready, and until when."""
+    life = verified.expires_at - verified.issued_at
+    writer = ConditionWriter(status.conditions, generation=generation, now=now)
+    return msgspec.structs.replace(
+        status,
+        observed_generation=generation,
+        provider=provider,
+        identity=verified.identity,
+        account_id=verified.account_id,
+        expires_at=verified.expires_at,
+        renew_at=renew_at(
+            issued_at=verified.issued_at,
+            expires_at=verified.expires_at,
+            margin=margin(lifetime=life),
+            uid=uid,
+        ),
+        failed_attempts=0,
+        last_failure_time=None,
+        grants=grants,
+        conditions=writer.ready(reason="Succeeded", message=f"We are {verified.identity}."),
+    )
+
+
+def failed_status(
+    status: SourceStatus,
+    failure: Failure,
+    *,
+    provider: str | None,
+    generation: int,
+    grants: int,
+    now: datetime,
+) -> SourceStatus:
+    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing."""
+    attempts = status.failed_attempts + 1
+    writer = ConditionWriter(status.conditions, generation=generation, now=now)
+    ready = status.condition(READY)
+    conditions: tuple[Condition, ...]
+    alive = status.expires_at is not None and now < status.expires_at
+    if alive and _holds(ready, generation=generation) and ready is not None:
+        conditions = (ready, writer.failing(failure))
+    else:
+        conditions = writer.not_ready(failure, attempts=attempts)
+    return msgspec.structs.replace(
+        status,
+        observed_generation=generation,
+        provider=provider,
+        failed_attempts=attempts,
+        last_failure_time=now.replace(microsecond=0),
+        grants=grants,
+        conditions=conditions,
+    )
+
+
+def mistaken_status(
+    status: SourceStatus,
+    mistake: Failure,
+    *,
+    provider: str | None,
+    generation: int,
+    grants: int,
+    now: datetime,
+) -> SourceStatus:
+    """Stalled until the source is edited."""
+    writer = ConditionWriter(status.conditions, generation=generation, now=now)
+    return msgspec.structs.replace(
+        status,
+        observed_generation=generation,
+        provider=provider,
+        grants=grants,
+        conditions=writer.not_ready(mistake, attempts=0),
+    )
+
+
+def _holds(ready: Condition | None, *, generation: int) -> bool:
+    return (
+        ready is not None
+        and ready.status is ConditionStatus.TRUE
+        and ready.observed_generation == generation
+    )

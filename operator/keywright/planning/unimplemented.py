@@ -1,0 +1,55 @@
+"""What the contract has and this version has no code for yet: one table.
+
+A grant or source that uses a row is Stalled with reason NotImplemented, naming the field. Rows
+leave with the code that makes them true; nothing else in the program asks what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from keywright.api.grant import ApiKeyGrant, ProbeMode
+from keywright.api.keys import KeyKind
+from keywright.api.source import CredentialSource
+
+GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
+    ("spec.bedrockLongTermKey", lambda grant: grant.kind is KeyKind.BEDROCK_LONG_TERM_KEY),
+    ("spec.sessionCredentials", lambda grant: grant.kind is KeyKind.SESSION_CREDENTIALS),
+    ("spec.apiGatewayKey", lambda grant: grant.kind is KeyKind.API_GATEWAY_KEY),
+    ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
+    (
+        "spec.sourceRef.namespace",
+        lambda grant: grant.source_key[0] != grant.namespace,
+    ),
+    ("spec.renewal.windows", lambda grant: bool(grant.spec.renewal.windows)),
+    ("spec.probe.mode", lambda grant: grant.spec.probe.mode is not ProbeMode.NONE),
+    ("spec.rollout.restart", lambda grant: bool(grant.spec.rollout.restart)),
+)
+
+SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] = (
+    (
+        "spec.aws.accessKey",
+        lambda source: source.spec.aws is not None and source.spec.aws.access_key is not None,
+    ),
+    (
+        "spec.aws.ambient",
+        lambda source: source.spec.aws is not None and source.spec.aws.ambient is not None,
+    ),
+    (
+        "spec.aws.assumeRoles",
+        lambda source: source.spec.aws is not None and bool(source.spec.aws.assume_roles),
+    ),
+    ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
+    ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),
+)
+
+
+def unimplemented_in_grant(grant: ApiKeyGrant) -> tuple[str, ...]:
+    """The fields of the grant that have no code yet."""
+    return tuple(field for field, used in GRANT_ROWS if used(grant))
+
+
+def unimplemented_in_source(source: CredentialSource) -> tuple[str, ...]:
+    """The fields of the source that have no code yet."""
+    return tuple(field for field, used in SOURCE_ROWS if used(source))

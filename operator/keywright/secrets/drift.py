@@ -1,0 +1,41 @@
+"""Whether anyone has changed what we wrote to a Secret, without reading a single value of it."""
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import (
+    ANNOTATION_EXPIRES_AT,
+    ANNOTATION_FINGERPRINT,
+    ANNOTATION_GRANTED_BY,
+    ANNOTATION_ISSUED_AT,
+    ANNOTATION_RENEW_AT,
+    ANNOTATION_REVISION,
+    MANAGED_BY_LABEL,
+)
+from keywright.secrets.ownership import SecretFacts
+
+_MARKS = frozenset(
+    {ANNOTATION_GRANTED_BY, ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT}
+)
+_MARKS_WITH_END = _MARKS | {ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT}
+
+
+def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGrant) -> bool:
+    """Whether every key, label, annotation and the owner reference is still as we applied it.
+
+    Server-side apply tells exactly: when another manager changes the value of a field by an update
+    or a forced apply, "the field is transferred" to it and leaves our entry of `managedFields`, and
+    a field that is removed leaves every entry (kubernetes.io/docs/reference/using-api/
+    server-side-apply, "Field management"). So what our entry still lists has the value that we gave
+    it. A key of ours that the layout no longer has counts as well, since it is ours to remove.
+
+    What the spec now wants to be there is not told by this: a changed value of a label is a new
+    generation of the grant, which is a reason of its own to write.
+    """
+    secret = grant.spec.secret
+    return (
+        facts.owned_keys == expected_keys
+        and facts.owner_uid == grant.uid
+        and MANAGED_BY_LABEL in facts.owned_labels
+        and secret.labels.keys() <= facts.owned_labels
+        and facts.owned_annotations >= _MARKS
+        and secret.annotations.keys() <= facts.owned_annotations
+    )

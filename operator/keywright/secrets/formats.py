@@ -1,0 +1,58 @@
+"""The ready-made formats: which keys of a Secret each has, and what stands in them.
+
+A format is a table of templates, over the same variables that `spec.secret.data` has; so one engine
+writes both. `facts` about who reads which key stand in docs; `crds/` names every format. Formats
+of kinds of key that are not made yet are not in the table.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from keywright.api.secret_spec import Format
+from keywright.secrets.templates import Template, parse_template
+
+_TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
+    Format.BEDROCK_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "AWS_REGION": "${region}",
+    },
+    Format.OPENAI_ENV: {
+        "OPENAI_API_KEY": "${apiKey}",
+        "OPENAI_BASE_URL": "${openAiBaseUrl}",
+    },
+    Format.ANTHROPIC_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "AWS_REGION": "${region}",
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+    },
+    Format.LITELLM_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "BEDROCK_MANTLE_API_KEY": "${apiKey}",
+        "BEDROCK_MANTLE_REGION": "${region}",
+        "AWS_REGION": "${region}",
+    },
+    Format.LIBRECHAT_ENV: {
+        "BEDROCK_AWS_BEARER_TOKEN": "${apiKey}",
+        "BEDROCK_AWS_DEFAULT_REGION": "${region}",
+    },
+    Format.API_KEY: {"apiKey": "${apiKey}"},
+    Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
+    Format.HEADER_CREDENTIAL: {"credential": "Bearer ${apiKey}"},
+    Format.DOT_ENV: {".env": "${dotEnv}"},
+}
+
+FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
+    form: {key: parse_template(text) for key, text in texts.items()}
+    for form, texts in _TEXTS.items()
+}
+"""What each format writes: key of the Secret -> its template. No token ends with a newline."""
+
+
+@lru_cache(maxsize=256)
+def templates_of(formats: tuple[Format, ...]) -> Mapping[str, Template]:
+    """The keys of several formats together; equal combinations share one mapping.
+
+    A key that two of them have means the same in both, or CEL has refused the pair.
+    """
+    return {key: template for form in formats for key, template in FORMATS[form].items()}

@@ -1,0 +1,73 @@
+"""The body of the server-side apply that writes a Secret: all of it that is ours, at once."""
+
+from binascii import b2a_base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import (
+    ANNOTATION_EXPIRES_AT,
+    ANNOTATION_FINGERPRINT,
+    ANNOTATION_GRANTED_BY,
+    ANNOTATION_ISSUED_AT,
+    ANNOTATION_RENEW_AT,
+    ANNOTATION_REVISION,
+    API_VERSION,
+    GRANT_KIND,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+)
+from keywright.api.times import format_time
+
+
+def manifest(
+    grant: ApiKeyGrant,
+    *,
+    data: Mapping[str, str],
+    issued_at: datetime,
+    expires_at: datetime | None,
+    renew_at: datetime | None,
+    revision: int,
+    fingerprint: str,
+) -> dict[str, Any]:
+    """The Secret as we want it; whatever it has beyond this belongs to others and stays.
+
+    The grant owns the Secret, so that it goes with the grant. It does not block the grant's
+    deletion: that would need a permission on the grant's finalizers.
+    """
+    annotations = {
+        **grant.spec.secret.annotations,
+        ANNOTATION_GRANTED_BY: f"{grant.namespace}/{grant.name} {grant.uid}",
+        ANNOTATION_ISSUED_AT: format_time(issued_at),
+        ANNOTATION_REVISION: str(revision),
+        ANNOTATION_FINGERPRINT: fingerprint,
+    }
+    if expires_at is not None:
+        annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
+    if renew_at is not None:
+        annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": grant.secret_name,
+            "namespace": grant.namespace,
+            "labels": {**grant.spec.secret.labels, MANAGED_BY_LABEL: MANAGED_BY},
+            "annotations": annotations,
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": GRANT_KIND,
+                    "name": grant.name,
+                    "uid": grant.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "type": grant.spec.secret.type,
+        "data": {
+            key: b2a_base64(text.encode(), newline=False).decode() for key, text in data.items()
+        },
+    }

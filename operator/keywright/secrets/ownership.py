@@ -1,0 +1,164 @@
+"""Whose a Secret is, told from its metadata alone: the values never leave the API server for it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import (
+    ANNOTATION_EXPIRES_AT,
+    ANNOTATION_FINGERPRINT,
+    ANNOTATION_GRANTED_BY,
+    ANNOTATION_ISSUED_AT,
+    ANNOTATION_RENEW_AT,
+    ANNOTATION_REVISION,
+    API_VERSION,
+    FIELD_MANAGER,
+    GRANT_KIND,
+)
+from keywright.api.times import parse_time
+
+_REVISION: Final = re.compile("[0-9]{1,9}")
+
+
+class Ownership(Enum):
+    """What a Secret is to a grant."""
+
+    ABSENT = "Absent"
+    OURS = "Ours"
+    UNMARKED = "Unmarked"
+    OTHER_GRANT = "OtherGrant"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantMark:
+    """The grant that a Secret says it was written for."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """What is kept in memory of a Secret; ten thousand of them are a few megabytes.
+
+    The `owned_...` sets are what server-side apply records as ours (field manager `keywright`);
+    Secrets of the same layout share them. `owner_uid` is the uid in our owner reference.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    deleting: bool
+    granted_by: GrantMark | None
+    issued_at: datetime | None
+    expires_at: datetime | None
+    renew_at: datetime | None
+    revision: int
+    fingerprint: str | None
+    owner_uid: str | None
+    owned_keys: frozenset[str]
+    owned_labels: frozenset[str]
+    owned_annotations: frozenset[str]
+
+
+def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
+    """The facts of a Secret from its `metadata`; what is malformed or forged counts as absent."""
+    annotations = meta.get("annotations") or {}
+    owned = _owned_fields(meta)
+    owned_meta = _mapping(owned.get("f:metadata"))
+    return SecretFacts(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        deleting="deletionTimestamp" in meta,
+        granted_by=_mark(annotations.get(ANNOTATION_GRANTED_BY)),
+        issued_at=_time(annotations.get(ANNOTATION_ISSUED_AT)),
+        expires_at=_time(annotations.get(ANNOTATION_EXPIRES_AT)),
+        renew_at=_time(annotations.get(ANNOTATION_RENEW_AT)),
+        revision=_revision(annotations.get(ANNOTATION_REVISION)),
+        fingerprint=annotations.get(ANNOTATION_FINGERPRINT),
+        owner_uid=_owner(meta, owned=owned_meta),
+        owned_keys=_names(owned.get("f:data")),
+        owned_labels=_names(owned_meta.get("f:labels")),
+        owned_annotations=_names(owned_meta.get("f:annotations")),
+    )
+
+
+def judge(grant: ApiKeyGrant, *, facts: SecretFacts | None) -> Ownership:
+    """What the Secret of the grant's name is to the grant.
+
+    The annotation decides; a label is no mark. Another uid under the same name is the same grant
+    after a restore from a backup, so that the restored Secret need not be minted again.
+    """
+    if facts is None:
+        return Ownership.ABSENT
+    mark = facts.granted_by
+    if mark is None:
+        return Ownership.UNMARKED
+    if (mark.namespace, mark.name) == grant.object_key:
+        return Ownership.OURS
+    return Ownership.OTHER_GRANT
+
+
+def _owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Our entry of managedFields, in its `fieldsV1` form: names prefixed with `f:`."""
+    for entry in meta.get("managedFields") or ():
+        if (
+            entry.get("manager") == FIELD_MANAGER
+            and entry.get("operation") == "Apply"
+            and not entry.get("subresource")
+        ):
+            return _mapping(entry.get("fieldsV1"))
+    return {}
+
+
+def _owner(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:
+    """The grant that owns the Secret, if the reference is still as we wrote it.
+
+    fieldsV1 names an item of a list by its merge key, here `k:{"uid":"..."}`.
+    """
+    items = _mapping(owned.get("f:ownerReferences"))
+    for reference in meta.get("ownerReferences") or ():
+        uid = reference.get("uid")
+        ours = reference.get("kind") == GRANT_KIND and reference.get("apiVersion") == API_VERSION
+        if ours and f'k:{{"uid":"{uid}"}}' in items:
+            return str(uid)
+    return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _names(fields: object) -> frozenset[str]:
+    return _shared(tuple(name[2:] for name in _mapping(fields) if name.startswith("f:")))
+
+
+@lru_cache(maxsize=4096)
+def _shared(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _mark(text: str | None) -> GrantMark | None:
+    name, _, uid = (text or "").partition(" ")
+    namespace, _, name = name.partition("/")
+    return GrantMark(namespace, name, uid) if namespace and name else None
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return parse_time(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _revision(text: str | None) -> int:
+    return int(text) if text and _REVISION.fullmatch(text) else 0

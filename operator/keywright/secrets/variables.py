@@ -1,0 +1,197 @@
+"""The variables that templates may use: which kinds of key have them, and what they stand for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.problems import Problem
+from keywright.api.times import format_time
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    API_KEY,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    Credential,
+)
+
+
+class Variable(StrEnum):
+    """Every variable there is; a value is what stands between `${` and `}`."""
+
+    API_KEY = API_KEY
+    ACCESS_KEY_ID = ACCESS_KEY_ID
+    SECRET_ACCESS_KEY = SECRET_ACCESS_KEY
+    SESSION_TOKEN = SESSION_TOKEN
+    REGION = "region"
+    ACCOUNT_ID = "accountId"
+    KEY_ID = "keyId"
+    EXPIRES_AT = "expiresAt"
+    EXPIRES_AT_UNIX = "expiresAtUnix"
+    NAMESPACE = "namespace"
+    NAME = "name"
+    BEDROCK_RUNTIME_URL = "bedrockRuntimeUrl"
+    OPENAI_BASE_URL = "openAiBaseUrl"
+    MANTLE_URL = "mantleUrl"
+    MANTLE_OPENAI_URL = "mantleOpenAiUrl"
+    RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
+    MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
+    AWS_CREDENTIALS_FILE = "awsCredentialsFile"
+    AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
+    ALIBABA_CONFIG_JSON = "alibabaConfigJson"
+    ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
+    DOT_ENV = "dotEnv"
+
+
+_EVERYWHERE: Final = frozenset(
+    {
+        Variable.REGION,
+        Variable.ACCOUNT_ID,
+        Variable.NAMESPACE,
+        Variable.NAME,
+    }
+)
+_END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_URLS: Final = frozenset(
+    {
+        Variable.BEDROCK_RUNTIME_URL,
+        Variable.OPENAI_BASE_URL,
+        Variable.MANTLE_URL,
+        Variable.MANTLE_OPENAI_URL,
+        Variable.RUNTIME_ANTHROPIC_URL,
+        Variable.MANTLE_ANTHROPIC_URL,
+    }
+)
+_ACCESS_KEY: Final = frozenset(
+    {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
+)
+_FILES: Final = frozenset(
+    {
+        Variable.AWS_CREDENTIALS_FILE,
+        Variable.AWS_CREDENTIAL_PROCESS,
+        Variable.ALIBABA_CONFIG_JSON,
+        Variable.ALIBABA_CREDENTIALS_FILE,
+    }
+)
+_API_KEY: Final = frozenset({Variable.API_KEY})
+_DOT_ENV: Final = frozenset({Variable.DOT_ENV})
+_KEY_ID: Final = frozenset({Variable.KEY_ID})
+
+VARIABLES_OF_KIND: Final[Mapping[KeyKind, frozenset[Variable]]] = {
+    KeyKind.BEDROCK_SHORT_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _DOT_ENV,
+    KeyKind.BEDROCK_LONG_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _KEY_ID | _DOT_ENV,
+    KeyKind.SESSION_CREDENTIALS: _EVERYWHERE | _END | _URLS | _ACCESS_KEY | _FILES | _DOT_ENV,
+    KeyKind.API_GATEWAY_KEY: _EVERYWHERE | _API_KEY | _KEY_ID | _DOT_ENV,
+    KeyKind.BEARER_TOKEN: _EVERYWHERE | _END | _API_KEY,
+}
+"""Which variables a kind of key has. Whole files of access keys exist for these alone, a key id
+for keys that live in the cloud, an end not for an API Gateway key."""
+
+
+class LayoutError(Exception):
+    """A Secret cannot be written as asked; `problem` names the field and the cure."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the variables of one grant and credential stand for.
+
+    It opens the secrets: keep it only as long as a Secret is being written.
+    """
+
+    grant: ApiKeyGrant
+    credential: Credential
+
+    def __getitem__(self, variable: Variable) -> str:
+        """What the variable stands for.
+
+        Raises:
+            LayoutError: This credential has no such value.
+        """
+        value = self._find(variable)
+        if value is None:
+            raise LayoutError(
+                Problem(
+                    "spec.secret.data",
+                    f"this {self.grant.kind} has no ${{{variable}}}: leave the variable out",
+                )
+            )
+        return value
+
+    def _find(self, variable: Variable) -> str | None:
+        secret = self.credential.values.get(variable)
+        if secret is not None:
+            return secret.reveal()
+        find = _FINDERS.get(variable)
+        return find(self) if find is not None else None
+
+
+def _dot_env(values: Values) -> str:
+    """The environment of a Bedrock key; its values are plain words, so nothing needs quotes."""
+    token = values[Variable.API_KEY]
+    lines = {
+        "AWS_BEARER_TOKEN_BEDROCK": token,
+        "AWS_REGION": values[Variable.REGION],
+        "OPENAI_API_KEY": token,
+        "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
+    }
+    return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def _expires_at(values: Values) -> str | None:
+    end = values.credential.expires_at
+    return None if end is None else format_time(end)
+
+
+def _expires_at_unix(values: Values) -> str | None:
+    end = values.credential.expires_at
+    return None if end is None else str(int(end.timestamp()))
+
+
+def _url(text: str) -> Callable[[Values], str]:
+    return lambda values: text.replace("REGION", values.credential.region)
+
+
+def _openai_base_url(values: Values) -> str:
+    key = values.grant.key
+    endpoint = Endpoint.RUNTIME
+    if isinstance(key, BedrockShortTermKey | BedrockLongTermKey):
+        endpoint = key.endpoint
+    return _OPENAI_BASE_URLS[endpoint](values)
+
+
+# The base URLs stand in docs.aws.amazon.com/bedrock/latest/userguide: endpoints.html,
+# inference-responses-api.html and inference-messages-api.html.
+_RUNTIME: Final = "https://bedrock-runtime.REGION.amazonaws.com"
+_MANTLE: Final = "https://bedrock-mantle.REGION.api.aws"
+
+_OPENAI_BASE_URLS: Final[Mapping[Endpoint, Callable[[Values], str]]] = {
+    Endpoint.RUNTIME: _url(f"{_RUNTIME}/openai/v1"),
+    Endpoint.MANTLE: _url(f"{_MANTLE}/v1"),
+    Endpoint.MANTLE_OPENAI: _url(f"{_MANTLE}/openai/v1"),
+}
+
+_FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
+    Variable.REGION: lambda values: values.credential.region,
+    Variable.ACCOUNT_ID: lambda values: values.credential.account_id,
+    Variable.KEY_ID: lambda values: values.credential.key_id,
+    Variable.EXPIRES_AT: _expires_at,
+    Variable.EXPIRES_AT_UNIX: _expires_at_unix,
+    Variable.NAMESPACE: lambda values: values.grant.namespace,
+    Variable.NAME: lambda values: values.grant.name,
+    Variable.BEDROCK_RUNTIME_URL: _url(_RUNTIME),
+    Variable.OPENAI_BASE_URL: _openai_base_url,
+    Variable.MANTLE_URL: _url(f"{_MANTLE}/v1"),
+    Variable.MANTLE_OPENAI_URL: _url(f"{_MANTLE}/openai/v1"),
+    Variable.RUNTIME_ANTHROPIC_URL: _url(f"{_RUNTIME}/anthropic"),
+    Variable.MANTLE_ANTHROPIC_URL: _url(f"{_MANTLE}/anthropic"),
+    Variable.DOT_ENV: _dot_env,
+}
+"""How each variable is found that is no secret value itself. Whole files of access keys come with
+the kinds of key that have these."""

@@ -1,0 +1,127 @@
+"""Metrics for Prometheus. Those of grants are read from the live objects at each scrape, so that
+no series outlives its object.
+"""  # noqa: D205  one sentence too long for a line
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from keywright.planning.failures import Failure
+
+_Result = TypeVar("_Result")
+_LABELS = ("namespace", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class GrantReading:
+    """What a scrape tells of one grant; times in seconds since 1970."""
+
+    namespace: str
+    name: str
+    ready: bool
+    expires_at: float | None
+    renews_at: float | None
+
+
+class Metrics:
+    """The registry of one operator."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._mints = Counter(
+            "keywright_mint",
+            "Keys asked for, by kind, result (success or the class of failure) and cause.",
+            ("kind", "result", "reason"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "keywright_mint_duration_seconds",
+            "How long minting a key took, calls to the cloud included.",
+            ("kind",),
+            registry=self.registry,
+        )
+
+    def watch(
+        self,
+        *,
+        grants: Callable[[], Iterable[GrantReading]],
+        queue_depth: Callable[[], int],
+        leads: Callable[[], bool],
+    ) -> None:
+        """Read these at each scrape."""
+        self.registry.register(_Live(grants=grants, queue_depth=queue_depth, leads=leads))
+
+    async def timed_mint(
+        self, kind: str, reason: str, mint: Callable[[], Awaitable[_Result]]
+    ) -> _Result:
+        """The result of `mint`, counted and timed."""
+        start = time.perf_counter()
+        try:
+            result = await mint()
+        except Failure as failure:
+            self._mints.labels(kind, failure.kind.value, reason).inc()
+            raise
+        self._mints.labels(kind, "success", reason).inc()
+        self._seconds.labels(kind).observe(time.perf_counter() - start)
+        return result
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+
+class _Live(Collector):
+    def __init__(
+        self,
+        *,
+        grants: Callable[[], Iterable[GrantReading]],
+        queue_depth: Callable[[], int],
+        leads: Callable[[], bool],
+    ) -> None:
+        self._grants = grants
+        self._queue_depth = queue_depth
+        self._leads = leads
+
+    def collect(self) -> Iterator[Metric]:
+        expires = GaugeMetricFamily(
+            "keywright_grant_expiration_timestamp_seconds", "When the key ends.", labels=_LABELS
+        )
+        renews = GaugeMetricFamily(
+            "keywright_grant_renewal_timestamp_seconds", "When it is renewed.", labels=_LABELS
+        )
+        ready = GaugeMetricFamily(
+            "keywright_grant_ready", "1 where the grant is Ready.", labels=_LABELS
+        )
+        for grant in self._grants():
+            labels = (grant.namespace, grant.name)
+            ready.add_metric(labels, float(grant.ready))
+            if grant.expires_at is not None:
+                expires.add_metric(labels, grant.expires_at)
+            if grant.renews_at is not None:
+                renews.add_metric(labels, grant.renews_at)
+        yield from (expires, renews, ready)
+        yield GaugeMetricFamily(
+            "keywright_queue_depth", "Grants that are due.", value=self._queue_depth()
+        )
+        yield GaugeMetricFamily(
+            "keywright_leader", "1 where this replica works.", value=float(self._leads())
+        )
+        build = GaugeMetricFamily("keywright_build_info", "The version.", labels=("version",))
+        build.add_metric((product_version(),), 1)
+        yield build
+
+
+def product_version() -> str:
+    """The installed version; "unknown" in a checkout that is not installed."""
+    try:
+        return version("keywright")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,119 @@
+"""The operator as a process of its own, with a token of its shipped ServiceAccount."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from testbed.processes import ChildProcess, free_port
+
+_ROOT = Path(__file__).resolve().parents[1]
+_READY_SECONDS = 30.0
+NAMESPACE = "keywright-system"
+SERVICE_ACCOUNT = "keywright"
+
+
+class OperatorProcess:
+    """One `keywright run`; may be started, stopped, killed and started again."""
+
+    def __init__(
+        self,
+        *,
+        kubeconfig: Path,
+        directory: Path,
+        environment: Mapping[str, str],
+        arguments: Sequence[str] = (),
+        identity: str = "keywright-0",
+        program: Sequence[str | Path] = (sys.executable, "-m", "keywright"),
+    ) -> None:
+        self._kubeconfig = kubeconfig
+        self._directory = directory
+        self._environment = dict(environment)
+        self._arguments = tuple(arguments)
+        self._identity = identity
+        self._program = tuple(program)
+        self._child: ChildProcess | None = None
+        self.port = free_port()
+        self.log = directory / f"{identity}.log"
+
+    @property
+    def process(self) -> ChildProcess:
+        """The running child."""
+        assert self._child is not None
+        return self._child
+
+    def spawn(self) -> None:
+        """Start it and return at once."""
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self._directory),
+            "PYTHONPATH": str(_ROOT / "operator"),
+            "PYTHONUNBUFFERED": "1",
+            **self._environment,
+        }
+        self._child = ChildProcess(
+            self._identity,
+            [
+                *self._program,
+                "run",
+                f"--kubeconfig={self._kubeconfig}",
+                f"--own-namespace={NAMESPACE}",
+                f"--identity={self._identity}",
+                f"--http-address=127.0.0.1:{self.port}",
+                *self._arguments,
+            ],
+            log=self.log,
+            environment=environment,
+            directory=self._directory,
+        )
+
+    def start(self) -> None:
+        """Start it and return when it says that it is ready."""
+        self.spawn()
+        self.process.wait_until(self.is_ready, seconds=_READY_SECONDS)
+
+    def is_ready(self) -> bool:
+        """What /readyz says."""
+        try:
+            self.get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def get(self, path: str) -> str:
+        """The text of a page of its HTTP server; raises OSError where there is no good answer."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own loopback
+            text: str = answer.read().decode()
+            return text
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return self.process.stop(seconds=30)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.process.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.process.send(signal.SIGCONT)
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def processor_seconds(self) -> float:
+        """User and system time used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
