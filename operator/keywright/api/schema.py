@@ -1,6 +1,7 @@
 """What the parts of a spec have in common: how they are parsed, and the references they hold."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 import msgspec
@@ -57,11 +58,20 @@ class Empty(Value, frozen=True):
     """A choice that is made by being there, `{}`."""
 
 
+class LabelOperator(StrEnum):
+    """How a requirement compares."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
 class LabelExpression(Value, frozen=True):
     """One requirement of a label selector."""
 
     key: str
-    operator: str
+    operator: LabelOperator
     values: tuple[str, ...] = ()
 
 
@@ -72,7 +82,7 @@ class LabelSelector(Value, frozen=True):
     match_expressions: tuple[LabelExpression, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels is selected; an unknown operator selects nothing."""
+        """Whether an object with these labels is selected."""
         return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
             _meets(expression, labels) for expression in self.match_expressions
         )
@@ -80,13 +90,11 @@ class LabelSelector(Value, frozen=True):
 
 def _meets(expression: LabelExpression, labels: Mapping[str, str]) -> bool:
     match expression.operator:
-        case "In":
+        case LabelOperator.IN:
             return labels.get(expression.key) in expression.values
-        case "NotIn":
+        case LabelOperator.NOT_IN:
             return labels.get(expression.key) not in expression.values
-        case "Exists":
+        case LabelOperator.EXISTS:
             return expression.key in labels
-        case "DoesNotExist":
+        case LabelOperator.DOES_NOT_EXIST:
             return expression.key not in labels
-        case _:
-            return False

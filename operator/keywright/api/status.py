@@ -7,6 +7,7 @@ out. So a value that does not fit counts as absent, and reading never raises.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,10 +30,7 @@ class StatusValue(
 
     def to_body(self) -> dict[str, Any]:
         """The wire form for a merge patch: what is absent is None, which removes it."""
-        return {
-            field.encode_name: _to_wire(getattr(self, field.name))
-            for field in msgspec.structs.fields(self)
-        }
+        return {name: _to_wire(getattr(self, field)) for field, name in _wire_names(type(self))}
 
 
 class Condition(StatusValue, frozen=True):
@@ -144,6 +142,13 @@ class GrantStatus(StatusValue, frozen=True):
 
 
 _T = TypeVar("_T")
+
+
+@cache
+def _wire_names(kind: type[StatusValue]) -> tuple[tuple[str, str], ...]:
+    return tuple((field.name, field.encode_name) for field in msgspec.structs.fields(kind))
+
+
 _STATUSES: Mapping[str | None, ConditionStatus] = {s.value: s for s in ConditionStatus}
 
 

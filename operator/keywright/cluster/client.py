@@ -24,6 +24,7 @@ class KubernetesClient:
 
     def __init__(self, connection: Connection, *, connections: int = 32) -> None:
         self._server = connection.server
+        self._authorization = connection.authorization
         self._session = connection.session(connections=connections)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder().decode
@@ -48,12 +49,16 @@ class KubernetesClient:
             ApiError: an answer of 400 or above.
             ApiUnreachableError: no answer within `seconds` (30 unless told).
         """
+        headers = {"Content-Type": content_type, "Accept": accept}
+        authorization = await self._authorization.header()
+        if authorization is not None:
+            headers["Authorization"] = authorization
         try:
             async with self._session.request(
                 method,
                 self._server + path,
                 data=None if body is None else self._encode(body),
-                headers={"Content-Type": content_type, "Accept": accept},
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=seconds) if seconds else None,
             ) as answer:
                 raw = await answer.read()

@@ -48,16 +48,15 @@ class Connection:
     proxy: str | None
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
-        """A session with its own pool of at most `connections`; the caller closes it."""
+        """A session with its own pool; it sends no credentials, and the caller closes it."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=_CONNECT_SECONDS),
-            middlewares=(_authorize(self.authorization),),
             proxy=self.proxy,
         )
 
     def watch_session(self, *, connections: int) -> aiohttp.ClientSession:
-        """As `session`, and Secrets are listed and watched as metadata only: no value arrives."""
+        """A session for kopf: with credentials, and Secrets as metadata only: no value arrives."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),

@@ -11,6 +11,12 @@ from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesCli
 from keywright.cluster.errors import ApiError
 
 _CUSTOM = f"/apis/{GROUP}/{VERSION}"
+# The store counts from 1, and its first write makes version 2.
+_OF_NO_OBJECT = "1"
+
+
+class SecretExistsError(Exception):
+    """A Secret that should be new is there already; nothing was written."""
 
 
 class Objects:
@@ -64,9 +70,29 @@ class Objects:
                 continue
         return data
 
-    async def apply_secret(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply; returns the new metadata (the answer carries no value)."""
+    async def apply_secret(self, manifest: Mapping[str, Any], *, only_new: bool) -> dict[str, Any]:
+        """Server-side apply; returns the new metadata (the answer carries no value).
+
+        `only_new` refuses to touch a Secret that exists, without a read before: a resource version
+        that no object can have is checked against an object that exists, and ignored where there
+        is none (docs/decisions/0003).
+
+        Raises:
+            SecretExistsError: there is one already, and it was to be new.
+        """
         metadata = manifest["metadata"]
+        if only_new:
+            manifest = {**manifest, "metadata": {**metadata, "resourceVersion": _OF_NO_OBJECT}}
+        try:
+            return await self._apply(manifest, metadata)
+        except ApiError as error:
+            if only_new and error.is_conflict:
+                raise SecretExistsError from error
+            raise
+
+    async def _apply(
+        self, manifest: Mapping[str, Any], metadata: Mapping[str, Any]
+    ) -> dict[str, Any]:
         answer = await self._client.request(
             "PATCH",
             f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"

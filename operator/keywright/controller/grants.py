@@ -19,8 +19,9 @@ from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Minted, Vendor
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.events import EventWriter
-from keywright.cluster.objects import Objects
-from keywright.controller.store import GrantRecord, Store
+from keywright.cluster.objects import Objects, SecretExistsError
+from keywright.controller.store import GrantRecord, Name, Store
+from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import (
     Cause,
@@ -92,6 +93,7 @@ class GrantReconciler:
         self._events = events
         self._metrics = metrics
         self._clock = clock
+        self._unwatched: set[Name] = set()
 
     async def reconcile(self, uid: str) -> datetime | None:
         """When the grant must be looked at again; None leaves it to the next event."""
@@ -128,7 +130,7 @@ class GrantReconciler:
         source, source_problem = self._source(grant)
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
-        secret = await self._secret(grant)
+        secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
         view = None if secret is None else self._view(grant, secret, source=source)
         ours = view is not None and view.standing is Standing.OURS
         return Facts(
@@ -155,14 +157,19 @@ class GrantReconciler:
             return None, failure
         return found.value, failure
 
-    async def _secret(self, grant: ApiKeyGrant) -> SecretFacts | None:
-        """The Secret as watched; where none of ours is known, whatever stands at that name.
+    async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
+        """The Secret as watched; one that the watch does not show is read where there is a sign.
 
-        The watch sees marked Secrets only, and one of somebody else's must not be written over.
+        The watch shows marked Secrets only. That another one stands at the name is found out by
+        the first write, which refuses to touch it, and remembered by the condition.
         """
-        known = self._store.secrets.get((grant.namespace, grant.secret_name))
+        name = (grant.namespace, grant.secret_name)
+        known = self._store.secrets.get(name)
         if known is not None:
             return None if known.deleting else known
+        if not conflict and name not in self._unwatched:
+            return None
+        self._unwatched.discard(name)
         metadata = await self._objects.secret_metadata(
             namespace=grant.namespace, name=grant.secret_name
         )
@@ -230,7 +237,7 @@ class GrantReconciler:
             lambda: self._vendors[source.provider].mint(grant, source=source),
         )
         revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
-        return await self._write(grant, source, minted, revision=revision)
+        return await self._write(facts, grant, source, minted, revision=revision)
 
     async def _rewrite(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -254,11 +261,19 @@ class GrantReconciler:
             issued_at=secret.issued_at,
             expires_at=secret.expires_at,
         )
-        written = await self._write(grant, source, Minted(credential), revision=secret.revision)
+        written = await self._write(
+            facts, grant, source, Minted(credential), revision=secret.revision
+        )
         return replace(written, renewed=False)
 
     async def _write(
-        self, grant: ApiKeyGrant, source: CredentialSource, minted: Minted, *, revision: int
+        self,
+        facts: Facts,
+        grant: ApiKeyGrant,
+        source: CredentialSource,
+        minted: Minted,
+        *,
+        revision: int,
     ) -> Written:
         credential = minted.credential
         data = render(grant, credential=credential)
@@ -277,7 +292,14 @@ class GrantReconciler:
             ),
         )
         self._fence.check()
-        secret = facts_from_metadata(await self._objects.apply_secret(body))
+        only_new = facts.secret is None
+        try:
+            applied = await self._objects.apply_secret(body, only_new=only_new)
+        except SecretExistsError:
+            # Not one that the watch shows: look at it, and decide again.
+            self._unwatched.add((grant.namespace, grant.secret_name))
+            raise ChangedMeanwhileError from None
+        secret = facts_from_metadata(applied)
         self._store.put_secret(secret)
         record = self._store.grants.get(grant.uid)
         if record is not None:

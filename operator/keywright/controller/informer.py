@@ -37,6 +37,10 @@ class Informer:
         self._clock = clock
         self._forget_source = forget_source
 
+    def is_news(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a grant or Secret of this version has not been seen, or written by us, before."""
+        return self._store.is_news(metadata)
+
     def grant(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
         """A grant was listed, made, changed or deleted."""
         uid = body["metadata"]["uid"]

@@ -128,6 +128,14 @@ class Store:
                 del self._by_name[record.namespace, record.name]
         return record
 
+    def is_news(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether this version of a grant or Secret is newer than what is known of it."""
+        version, known = metadata["resourceVersion"], self.grants.get(metadata["uid"])
+        if known is not None:
+            return int(version) > known.version
+        secret = self.secrets.get((metadata["namespace"], metadata["name"]))
+        return secret is None or secret.resource_version != version
+
     def put_source(self, body: Mapping[str, Any]) -> SourceRecord | None:
         """Remember a source; None where it is no news."""
         metadata = body["metadata"]

@@ -39,7 +39,11 @@ def build_registry(informer: Informer, connection: Connection) -> kopf.OperatorR
             aiohttp_session=connection.watch_session(connections=_WATCH_CONNECTIONS),
         )
 
-    @kopf.on.event(GROUP, VERSION, GRANT_PLURAL, registry=registry)
+    # The echo of our own writes is two events of three: filtered out before kopf calls anything.
+    def is_news(event: Any, **_: Any) -> bool:
+        return event["type"] == "DELETED" or informer.is_news(event["object"]["metadata"])
+
+    @kopf.on.event(GROUP, VERSION, GRANT_PLURAL, registry=registry, when=is_news)
     async def grant(event: Any, **_: Any) -> None:
         informer.grant(event["object"], deleted=event["type"] == "DELETED")
 
@@ -47,7 +51,7 @@ def build_registry(informer: Informer, connection: Connection) -> kopf.OperatorR
     async def source(event: Any, **_: Any) -> None:
         informer.source(event["object"], deleted=event["type"] == "DELETED")
 
-    @kopf.on.event("v1", "secrets", registry=registry)
+    @kopf.on.event("v1", "secrets", registry=registry, when=is_news)
     async def secret(event: Any, **_: Any) -> None:
         informer.secret(event["object"]["metadata"], deleted=event["type"] == "DELETED")
 

@@ -5,11 +5,12 @@ Read it from the top: the first rule that applies decides.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
+from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import (
     Cause,
     Facts,
@@ -24,6 +25,9 @@ from keywright.planning.facts import (
 )
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import position
+
+# How often a Secret that stands in the way is looked at again.
+_CONFLICT_PAUSE = timedelta(minutes=1)
 
 
 def decide(facts: Facts, *, now: datetime) -> Step:
@@ -50,6 +54,9 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     """
     if isinstance(step, Wait):
         return step.until
+    if isinstance(step, Refuse) and step.failure.reason == SECRET_CONFLICT:
+        # Secrets that are not ours are not watched.
+        return now + _CONFLICT_PAUSE
     if isinstance(step, Refuse) or facts.grant is None or facts.grant.spec.suspend:
         return _look_at_expiry(facts, now=now)
     if facts.secret is None or facts.secret.renew_at is None:
@@ -109,7 +116,7 @@ def _conflict(facts: Facts) -> Failure | None:
         return Failure(
             f"Secret {grant.secret_name} exists and is not ours; it was left alone.",
             kind=FailureClass.CONFIGURATION,
-            reason="SecretConflict",
+            reason=SECRET_CONFLICT,
             field="spec.secret.name",
             cure="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
         )
@@ -118,7 +125,7 @@ def _conflict(facts: Facts) -> Failure | None:
     return Failure(
         f"Secret {grant.secret_name} {owner}.",
         kind=FailureClass.CONFIGURATION,
-        reason="SecretConflict",
+        reason=SECRET_CONFLICT,
         field="spec.secret.name",
         cure="Choose another name.",
     )

@@ -36,6 +36,6 @@ def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGr
         and facts.owner_uid == grant.uid
         and MANAGED_BY_LABEL in facts.owned_labels
         and secret.labels.keys() <= facts.owned_labels
-        and facts.owned_annotations >= _MARKS
+        and facts.owned_annotations >= (_MARKS_WITH_END if grant.ends else _MARKS)
         and secret.annotations.keys() <= facts.owned_annotations
     )

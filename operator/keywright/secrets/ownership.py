@@ -96,10 +96,15 @@ def judge(grant: ApiKeyGrant, *, facts: SecretFacts | None) -> Ownership:
     """What the Secret of the grant's name is to the grant.
 
     The annotation decides; a label is no mark. Another uid under the same name is the same grant
-    after a restore from a backup, so that the restored Secret need not be minted again.
+    after a restore from a backup, so that the restored Secret need not be minted again. Where the
+    annotation was removed or edited by hand (it is no longer recorded as ours), the owner reference
+    that we wrote speaks for it, so that the Secret is repaired.
     """
     if facts is None:
         return Ownership.ABSENT
+    edited = ANNOTATION_GRANTED_BY not in facts.owned_annotations
+    if edited and facts.owner_uid == grant.uid:
+        return Ownership.OURS
     mark = facts.granted_by
     if mark is None:
         return Ownership.UNMARKED

@@ -1,0 +1,182 @@
+"""Who makes a call, and whether its policies allow it: asked anew on every call."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import policies, refusals, sigv4
+from testbed.clouds.aws.clock import compact, from_compact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from testbed.clouds.aws.accounts import Accounts
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.policies import Policy
+    from testbed.clouds.aws.sessions import Sessions
+    from testbed.clouds.aws.wire import Request
+
+SKEW_SECONDS = 300  # how far a client's clock may be off
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling, with the secrets that its signature is checked against."""
+
+    arn: str
+    user_id: str
+    account: str
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+    expires_at: float | None
+    identity_policies: tuple[Policy, ...] = field(repr=False)
+    session_policies: tuple[Policy, ...] | None = field(repr=False)
+
+
+class Authentication:
+    """Finds principals, verifies signed requests, and asks the policies."""
+
+    def __init__(self, *, accounts: Accounts, sessions: Sessions, clock: Clock) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._clock = clock
+
+    def find(self, access_key_id: str) -> Principal | None:
+        """The owner of an access key: a session, ended or not, or a user."""
+        session = self._sessions.find(access_key_id)
+        if session is not None:
+            return Principal(
+                arn=session.arn,
+                user_id=session.user_id,
+                account=session.account,
+                access_key_id=access_key_id,
+                secret_key=session.secret_key,
+                token=session.token,
+                expires_at=session.expires_at,
+                identity_policies=self._accounts.role_policies(
+                    account=session.account, role_id=session.role_id
+                ),
+                session_policies=session.policies,
+            )
+        key = self._accounts.user_key(access_key_id)
+        if key is None:
+            return None
+        return Principal(
+            arn=key.user_arn,
+            user_id=key.user_id,
+            account=key.account,
+            access_key_id=access_key_id,
+            secret_key=key.secret_key,
+            token=None,
+            expires_at=None,
+            identity_policies=self._accounts.user_policies(account=key.account, name=key.user_name),
+            session_policies=None,
+        )
+
+    def verify(self, request: Request, *, service: str, region: str) -> Principal:
+        """The principal of a request signed in its headers; raises AwsError.
+
+        In the order of AWS: the access key, its session, the scope, the clock, the signature.
+        """
+        header = request.header("authorization")
+        if header is None or not header.startswith(sigv4.ALGORITHM):
+            raise refusals.missing_authentication()
+        authorization = sigv4.Authorization.parse(header)
+        scope = authorization.scope
+        principal = self.find(scope.access_key_id)
+        if principal is None or request.header("x-amz-security-token") != principal.token:
+            raise refusals.unknown_access_key()
+        now = self._clock.now()
+        if principal.expires_at is not None and principal.expires_at <= now:
+            raise refusals.session_expired()
+        if scope.region != region:
+            raise refusals.signature_does_not_match(
+                "Credential should be scoped to a valid region."
+            )
+        if scope.service != service:
+            raise refusals.signature_does_not_match(
+                f"Credential should be scoped to correct service: '{service}'."
+            )
+        timestamp = request.header("x-amz-date") or ""
+        self._check_time(timestamp, scope=scope)
+        self._check_signed_headers(request, signed=authorization.signed_headers)
+        expected = sigv4.signature(
+            secret=principal.secret_key,
+            scope=scope,
+            timestamp=timestamp,
+            canonical=sigv4.canonical_request(request, signed_headers=authorization.signed_headers),
+        )
+        if not sigv4.same(expected, authorization.signature):
+            raise refusals.signature_does_not_match()
+        return principal
+
+    def authorize(
+        self,
+        principal: Principal,
+        *,
+        action: str,
+        resource: str,
+        source_ip: str,
+        context: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raise AwsError AccessDenied unless the policies allow the action."""
+        now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
+        keys = {
+            "aws:sourceip": (source_ip,),
+            "aws:currenttime": (now.isoformat(),),
+            "aws:securetransport": ("true",),
+            "aws:principalarn": (principal.arn,),
+            "aws:principalaccount": (principal.account,),
+        }
+        keys.update({key.lower(): (value,) for key, value in (context or {}).items()})
+        reason = policies.refusal(
+            identity=principal.identity_policies,
+            session=principal.session_policies,
+            action=action,
+            resource=resource,
+            context=keys,
+        )
+        if reason is not None:
+            raise refusals.not_authorized(
+                principal=principal.arn, action=action, resource=resource, reason=reason
+            )
+
+    def _check_time(self, timestamp: str, *, scope: sigv4.Scope) -> None:
+        signed_at = from_compact(timestamp)
+        if signed_at is None:
+            raise refusals.incomplete_signature(
+                "Date must be in ISO-8601 'basic format'. "
+                f"Got '{timestamp}'. See https://en.wikipedia.org/wiki/ISO_8601"
+            )
+        if scope.date != timestamp[:8]:
+            raise refusals.signature_does_not_match(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
+                f"from HTTP: '{scope.date}' != '{timestamp[:8]}', from '{timestamp}'."
+            )
+        now = self._clock.now()
+        if signed_at < now - SKEW_SECONDS:
+            raise refusals.signature_does_not_match(
+                f"Signature expired: {timestamp} is now earlier than "
+                f"{compact(now - SKEW_SECONDS)} ({compact(now)} - 5 min.)"
+            )
+        if signed_at > now + SKEW_SECONDS:
+            raise refusals.signature_does_not_match(
+                f"Signature not yet current: {timestamp} is still later than "
+                f"{compact(now + SKEW_SECONDS)} ({compact(now)} + 5 min.)"
+            )
+
+    @staticmethod
+    def _check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:
+        unsigned = {
+            name
+            for name, _ in request.headers
+            if (name == "host" or name.startswith("x-amz-")) and name not in signed
+        }
+        if unsigned or "host" not in signed:
+            names = ", ".join(f"'{name}'" for name in sorted(unsigned)) or "'host'"
+            raise refusals.signature_does_not_match(
+                f"{names} must be a 'SignedHeader' in the AWS Authorization."
+            )

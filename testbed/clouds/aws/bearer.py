@@ -1,0 +1,117 @@
+"""Bedrock short-term API keys, verified to the byte and offline from the issuer of the key.
+
+The form is that of aws-bedrock-token-generator 1.1: "bedrock-api-key-" and, in base64, the
+presigned URL of POST https://bedrock.amazonaws.com/?Action=CallWithBearerToken without its scheme,
+with "&Version=1" appended after signing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from testbed.clouds.aws import refusals, sigv4
+from testbed.clouds.aws.authentication import SKEW_SECONDS
+from testbed.clouds.aws.clock import from_compact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbed.clouds.aws.authentication import Principal
+    from testbed.clouds.aws.clock import Clock
+
+PREFIX = "bedrock-api-key-"
+LONGEST_SECONDS = 43200
+_ADDRESS = "bedrock.amazonaws.com/?"
+_VERSION = "&Version=1"
+_FIXED = {
+    "Action": "CallWithBearerToken",
+    "X-Amz-Algorithm": sigv4.ALGORITHM,
+    "X-Amz-SignedHeaders": "host",
+}
+_VARYING = {"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature"}
+_TOKEN = "X-Amz-Security-Token"  # noqa: S105  name of a parameter
+
+
+class ShortTermKeys:
+    """Verifies keys against the principals that signed them."""
+
+    def __init__(self, *, find: Callable[[str], Principal | None], clock: Clock) -> None:
+        self._find = find
+        self._clock = clock
+
+    def verify(self, key: str, *, region: str) -> Principal:
+        """Who signed the key; raises AwsError when it is not good in this region and now.
+
+        Only a genuine key is told that it has expired; all else gets the same words.
+        """
+        query = _query(key)
+        parameters = _parameters(query)
+        scope = sigv4.Scope.parse(parameters["X-Amz-Credential"])
+        signed_at = from_compact(parameters["X-Amz-Date"])
+        lasts = parameters["X-Amz-Expires"]
+        if (
+            scope is None
+            or scope.service != "bedrock"
+            or scope.region != region
+            or scope.date != parameters["X-Amz-Date"][:8]
+            or signed_at is None
+            or not (lasts.isascii() and lasts.isdigit())
+            or not 0 < int(lasts) <= LONGEST_SECONDS
+        ):
+            raise refusals.bearer_token_invalid()
+        principal = self._find(scope.access_key_id)
+        if principal is None or parameters.get(_TOKEN) != principal.token:
+            raise refusals.bearer_token_invalid()
+        expected = sigv4.signature(
+            secret=principal.secret_key,
+            scope=scope,
+            timestamp=parameters["X-Amz-Date"],
+            canonical=_canonical_request(query),
+        )
+        now = self._clock.now()
+        if (
+            not sigv4.same(expected, parameters["X-Amz-Signature"])
+            or now < signed_at - SKEW_SECONDS
+        ):
+            raise refusals.bearer_token_invalid()
+        ends = signed_at + int(lasts)
+        if principal.expires_at is not None:
+            ends = min(ends, principal.expires_at)
+        if now >= ends:
+            raise refusals.bearer_token_expired()
+        return principal
+
+
+def _query(key: str) -> str:
+    """The presigned query, in its on-wire encoding."""
+    if not key.startswith(PREFIX):
+        raise refusals.bearer_token_invalid()
+    try:
+        address = base64.b64decode(key.removeprefix(PREFIX), validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise refusals.bearer_token_invalid() from error
+    if not address.startswith(_ADDRESS) or not address.endswith(_VERSION):
+        raise refusals.bearer_token_invalid()
+    return address.removeprefix(_ADDRESS).removesuffix(_VERSION)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """The decoded parameters, when they are exactly the expected ones."""
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    parameters = {name: unquote(value) for name, _, value in pairs}
+    if (
+        len(parameters) != len(pairs)
+        or parameters.keys() - {_TOKEN} != _FIXED.keys() | _VARYING
+        or any(parameters[name] != value for name, value in _FIXED.items())
+    ):
+        raise refusals.bearer_token_invalid()
+    return parameters
+
+
+def _canonical_request(query: str) -> str:
+    canonical = sigv4.canonical_query(query, without="X-Amz-Signature")
+    host = _ADDRESS.partition("/")[0]
+    return f"POST\n/\n{canonical}\nhost:{host}\n\nhost\n{sigv4.EMPTY_HASH}"

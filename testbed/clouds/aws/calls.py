@@ -1,0 +1,45 @@
+"""The journal: which calls reached the emulator, and how each ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `time` is the emulator's; `parameters` hold no token and no secret."""
+
+    time: float
+    service: str
+    action: str
+    principal: str | None
+    host: str
+    status: int
+    error_code: str | None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class Journal:
+    """The last hundred thousand calls."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Call] = deque(maxlen=_KEPT)
+
+    def add(self, call: Call) -> None:
+        """Note a call that has been answered."""
+        self._calls.append(call)
+
+    def calls(self, *, service: str | None, action: str | None) -> list[Call]:
+        """The calls of a service and an action, None for any, in the order they were answered."""
+        return [
+            call
+            for call in self._calls
+            if service in {None, call.service} and action in {None, call.action}
+        ]
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._calls.clear()

@@ -1,0 +1,259 @@
+"""The emulator's process, seen from a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from testbed.clouds.aws.calls import Call
+from testbed.processes import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ACCOUNT = "123456789012"
+_ROOT = Path(__file__).parents[3]
+_READY_FILE = "ready.json"
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+
+
+class CloudRefusedError(RuntimeError):
+    """The emulator could not do what a test asked of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserAccessKey:
+    """A user's long-term access key."""
+
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    user_arn: str
+
+
+class AwsCloud:
+    """Starts and stops the emulator, prepares its accounts, moves its clock, reads its journal.
+
+    The process is bound to the thread that calls `start` (it ends when that thread does): start it
+    from the main thread.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: ChildProcess | None = None
+        self._ports: dict[str, Any] = {}
+        # the test's own environment may name a proxy; the control port is never behind one
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def start(self) -> None:
+        """Return once the emulator answers."""
+        ready = self._directory / _READY_FILE
+        self._directory.mkdir(parents=True, exist_ok=True)
+        ready.unlink(missing_ok=True)
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = ChildProcess(
+            "aws",
+            [sys.executable, "-m", "testbed.clouds.aws", "--directory", self._directory],
+            log=self._directory / "aws.log",
+            environment={**os.environ, "PYTHONPATH": path},
+        )
+        self._process.wait_until(ready.exists, seconds=_START_SECONDS)
+        self._ports = json.loads(ready.read_text())
+
+    def stop(self) -> None:
+        """End the process; nothing it knew is kept."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA that signs the certificates of all AWS hosts here."""
+        return Path(self._ports["certificate"])
+
+    @property
+    def tls_port(self) -> int:
+        """The port that serves every AWS host over TLS, by SNI and Host."""
+        return int(self._ports["tls"])
+
+    @property
+    def proxy_port(self) -> int:
+        """The port of the CONNECT proxy."""
+        return int(self._ports["proxy"])
+
+    def client_environment(self) -> dict[str, str]:
+        """All that an unmodified SDK needs in its environment to meet this AWS."""
+        certificate = str(self.ca_file)
+        return {
+            "HTTPS_PROXY": f"http://127.0.0.1:{self.proxy_port}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "AWS_CA_BUNDLE": certificate,
+            "SSL_CERT_FILE": certificate,
+            "REQUESTS_CA_BUNDLE": certificate,
+        }
+
+    # --- what is in the accounts ---------------------------------------------------------------
+
+    def create_identity_provider(
+        self,
+        *,
+        issuer: str,
+        client_ids: Sequence[str],
+        ca_file: Path | None = None,
+        account: str = ACCOUNT,
+    ) -> str:
+        """The ARN of an IAM OIDC provider; the issuer is reached trusting `ca_file`."""
+        return str(
+            self._ask(
+                "create_identity_provider",
+                issuer=issuer,
+                client_ids=list(client_ids),
+                ca_file=None if ca_file is None else str(ca_file),
+                account=account,
+            )
+        )
+
+    def delete_identity_provider(self, *, issuer: str, account: str = ACCOUNT) -> None:
+        """Delete the IAM OIDC provider for that issuer."""
+        self._ask("delete_identity_provider", issuer=issuer, account=account)
+
+    def create_role(
+        self,
+        *,
+        name: str,
+        trust_policy: Mapping[str, Any],
+        policies: Mapping[str, Mapping[str, Any]] | None = None,
+        managed_policy_arns: Sequence[str] = (),
+        max_session_seconds: int = 3600,
+        account: str = ACCOUNT,
+    ) -> str:
+        """The ARN of a new role with inline and managed policies."""
+        return str(
+            self._ask(
+                "create_role",
+                name=name,
+                trust_policy=trust_policy,
+                policies=policies or {},
+                managed_policy_arns=list(managed_policy_arns),
+                max_session_seconds=max_session_seconds,
+                account=account,
+            )
+        )
+
+    def delete_role(self, *, name: str, account: str = ACCOUNT) -> None:
+        """Delete a role; its sessions live on without any permission."""
+        self._ask("delete_role", name=name, account=account)
+
+    def put_trust_policy(
+        self, *, name: str, trust_policy: Mapping[str, Any], account: str = ACCOUNT
+    ) -> None:
+        """Replace a role's trust policy."""
+        self._ask("put_trust_policy", name=name, trust_policy=trust_policy, account=account)
+
+    def put_role_policy(
+        self, *, role: str, name: str, document: Mapping[str, Any], account: str = ACCOUNT
+    ) -> None:
+        """Add or replace an inline policy of a role; it holds from the next call on."""
+        self._ask("put_role_policy", role=role, name=name, document=document, account=account)
+
+    def create_managed_policy(
+        self, *, name: str, document: Mapping[str, Any], account: str = ACCOUNT
+    ) -> str:
+        """The ARN of a new managed policy; `account="aws"` makes it one of AWS's own."""
+        return str(
+            self._ask("create_managed_policy", name=name, document=document, account=account)
+        )
+
+    def create_user(
+        self, *, name: str, policies: Mapping[str, Mapping[str, Any]], account: str = ACCOUNT
+    ) -> UserAccessKey:
+        """A new user with inline policies; its access key."""
+        made = self._ask("create_user", name=name, policies=policies, account=account)
+        return UserAccessKey(
+            access_key_id=made["access_key_id"],
+            secret_key=made["secret_key"],
+            user_arn=made["user_arn"],
+        )
+
+    # --- time and faults -------------------------------------------------------------------------
+
+    def set_clock(self, *, offset_seconds: float) -> None:
+        """Let the emulator's now be the machine's plus this."""
+        self._ask("set_clock", offset_seconds=offset_seconds)
+
+    def limit_sessions(self, *, seconds: float | None) -> None:
+        """Let every session issued from now on last that long, whatever was asked.
+
+        Rounded up to the next whole second; `Expiration` says so, and it is enforced. None ends it.
+        """
+        self._ask("limit_sessions", seconds=seconds)
+
+    def revoke_session(self, access_key_id: str) -> None:
+        """End a session at once; it is then refused as expired."""
+        if not self._ask("revoke_session", access_key_id=access_key_id):
+            raise CloudRefusedError(f"there is no session {access_key_id}")
+
+    def fail_next(
+        self,
+        service: str,
+        action: str | None = None,
+        *,
+        code: str,
+        message: str,
+        status: int,
+        count: int = 1,
+    ) -> None:
+        """Refuse the next `count` calls of "sts", "iam", "bedrock" or "bedrock-runtime"."""
+        self._ask(
+            "fail_next",
+            service=service,
+            action=action,
+            code=code,
+            message=message,
+            status=status,
+            remaining=count,
+        )
+
+    def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
+        """Answer the calls of a service that much later, until `clear_faults`."""
+        self._ask("delay", service=service, action=action, seconds=seconds)
+
+    def clear_faults(self) -> None:
+        """End all faults and delays."""
+        self._ask("clear_faults")
+
+    # --- the journal -----------------------------------------------------------------------------
+
+    def calls(self, *, service: str | None = None, action: str | None = None) -> list[Call]:
+        """The calls so far, in the order they were answered."""
+        return [Call(**call) for call in self._ask("calls", service=service, action=action)]
+
+    def forget_calls(self) -> None:
+        """Empty the journal."""
+        self._ask("forget_calls")
+
+    def _ask(self, question: str, /, **arguments: object) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._ports['control']}/{question}",
+            data=json.dumps(arguments).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=_ANSWER_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise CloudRefusedError(f"{question}: {json.load(error)}") from None

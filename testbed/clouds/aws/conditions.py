@@ -1,0 +1,110 @@
+"""Conditions of IAM policies, and the matching that they share with actions and resources.
+
+"IAM JSON policy elements: Condition operators" of the IAM user guide; those that trust policies and
+Bedrock policies use.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class MalformedPolicyError(ValueError):
+    """The document is not a policy, or uses what this evaluator does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One operator applied to one context key."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    def holds(self, context: Mapping[str, tuple[str, ...]]) -> bool:
+        """Whether any value of the key in the context matches any value of the policy."""
+        name = self.operator.removeprefix("ForAnyValue:")
+        if_exists = name.endswith("IfExists")
+        matches, negated = _OPERATORS[name.removesuffix("IfExists")]
+        found = context.get(self.key)
+        if not found:
+            return if_exists or negated
+        matched = any(matches(value, actual) for value in self.values for actual in found)
+        return matched is not negated
+
+
+def parse(body: object) -> tuple[Condition, ...]:
+    """The conditions of a statement's Condition element; raises MalformedPolicyError."""
+    if not isinstance(body, dict) or not all(isinstance(keys, dict) for keys in body.values()):
+        raise MalformedPolicyError("Syntax errors in policy.")
+    return tuple(
+        _condition(operator, key, values)
+        for operator, keys in body.items()
+        for key, values in keys.items()
+    )
+
+
+def strings(body: object) -> tuple[str, ...]:
+    """A value or a list of values, as a policy may write either."""
+    items = body if isinstance(body, list) else [body]
+    if not all(isinstance(item, str | bool | int) for item in items):
+        raise MalformedPolicyError("Syntax errors in policy.")
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
+
+
+@functools.lru_cache(maxsize=4096)
+def pattern(text: str, *, ignore_case: bool) -> re.Pattern[str]:
+    """The wildcards `*` and `?` as a compiled expression, to be matched in full."""
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in text)
+    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+def _condition(operator: str, key: str, values: object) -> Condition:
+    name = operator.removeprefix("ForAnyValue:").removesuffix("IfExists")
+    if name not in _OPERATORS:
+        raise MalformedPolicyError(f"Invalid Condition type : {operator}.")
+    return Condition(operator, key.lower(), strings(values))
+
+
+def _like(wanted: str, actual: str) -> bool:
+    return pattern(wanted, ignore_case=False).fullmatch(actual) is not None
+
+
+def _in_network(network: str, actual: str) -> bool:
+    return ipaddress.ip_address(actual) in ipaddress.ip_network(network, strict=False)
+
+
+def _before(limit: str, actual: str) -> bool:
+    return datetime.datetime.fromisoformat(actual) < datetime.datetime.fromisoformat(limit)
+
+
+def _after(limit: str, actual: str) -> bool:
+    return datetime.datetime.fromisoformat(actual) > datetime.datetime.fromisoformat(limit)
+
+
+def _equal(wanted: str, actual: str) -> bool:
+    return wanted == actual
+
+
+# operator -> how a value of the policy is compared with one of the call, and whether negated
+_OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
+    "StringEquals": (_equal, False),
+    "StringNotEquals": (_equal, True),
+    "StringLike": (_like, False),
+    "StringNotLike": (_like, True),
+    "ArnEquals": (_like, False),
+    "ArnLike": (_like, False),
+    "Bool": (_equal, False),
+    "IpAddress": (_in_network, False),
+    "NotIpAddress": (_in_network, True),
+    "DateLessThan": (_before, False),
+    "DateGreaterThan": (_after, False),
+}

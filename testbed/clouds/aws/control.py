@@ -1,0 +1,83 @@
+"""What a test may ask of the emulator, over plain HTTP on the loopback address.
+
+`POST /NAME` with the keyword arguments as JSON; the typed side of it is `AwsCloud`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.clouds.aws.faults import Delay, Failure
+from testbed.clouds.aws.wire import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from testbed.clouds.aws.accounts import Accounts
+    from testbed.clouds.aws.calls import Journal
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.faults import Faults
+    from testbed.clouds.aws.identity_tokens import IdentityTokens
+    from testbed.clouds.aws.sessions import Sessions
+    from testbed.clouds.aws.wire import Request, Response
+
+
+class Control:
+    """The table of what can be asked."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        tokens: IdentityTokens,
+        sessions: Sessions,
+        clock: Clock,
+        faults: Faults,
+        journal: Journal,
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._sessions = sessions
+        self._clock = clock
+        self._questions: Mapping[str, Callable[..., object]] = {
+            "create_identity_provider": self._create_identity_provider,
+            "delete_identity_provider": accounts.delete_provider,
+            "create_role": accounts.create_role,
+            "delete_role": accounts.delete_role,
+            "put_trust_policy": accounts.put_trust_policy,
+            "put_role_policy": accounts.put_role_policy,
+            "create_managed_policy": accounts.create_managed_policy,
+            "create_user": lambda **asked: dataclasses.asdict(accounts.create_user(**asked)),
+            "set_clock": self._set_clock,
+            "limit_sessions": self._limit_sessions,
+            "revoke_session": sessions.revoke,
+            "fail_next": lambda **asked: faults.add(Failure(**asked)),
+            "delay": lambda **asked: faults.add(Delay(**asked)),
+            "clear_faults": faults.clear,
+            "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
+            "forget_calls": journal.clear,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """The result as JSON; 400 with the reason when it cannot be done."""
+        question = self._questions.get(request.path.removeprefix("/"))
+        if question is None:
+            return json_response(f"there is no {request.path}", status=404)
+        try:
+            return json_response(question(**json.loads(request.body)))
+        except Exception as error:  # moto raises whatever; the test gets to see it
+            return json_response(f"{type(error).__name__}: {error}", status=400)
+
+    def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
+        provider = self._accounts.create_provider(**asked)
+        self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
+        return provider.arn
+
+    def _set_clock(self, *, offset_seconds: float) -> None:
+        self._clock.offset_seconds = offset_seconds
+
+    def _limit_sessions(self, *, seconds: float | None) -> None:
+        self._sessions.limit_seconds = seconds

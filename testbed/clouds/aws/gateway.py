@@ -1,0 +1,86 @@
+"""All of AWS behind one door: dispatch by host, faults, refusals, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws.calls import Call
+from testbed.clouds.aws.refusals import AwsError
+from testbed.clouds.aws.wire import Entry, Request, Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from testbed.clouds.aws.calls import Journal
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.faults import Faults
+    from testbed.clouds.aws.wire import Service
+
+_log = logging.getLogger(__name__)
+
+# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for the others
+_GLOBAL = re.compile(r"(sts|iam)\.amazonaws\.com")
+_REGIONAL = re.compile(r"(sts|bedrock|bedrock-runtime)\.[a-z]{2}(-[a-z]+)+-\d\.amazonaws\.com")
+
+
+class Gateway:
+    """Answers any request; an unknown host gets 404."""
+
+    def __init__(
+        self,
+        *,
+        services: Mapping[str, Service],
+        clock: Clock,
+        faults: Faults,
+        journal: Journal,
+    ) -> None:
+        self._services = services
+        self._clock = clock
+        self._faults = faults
+        self._journal = journal
+
+    async def answer(self, request: Request) -> Response:
+        """The answer of the service that the host names."""
+        named = _GLOBAL.fullmatch(request.host) or _REGIONAL.fullmatch(request.host)
+        if named is None:
+            return json_response({"message": f"{request.host} is not emulated"}, status=404)
+        service = self._services[named[1]]
+        action = service.action(request)
+        entry = Entry()
+        try:
+            response = await self._answer(request, service=service, action=action, entry=entry)
+        except AwsError as error:
+            entry.error_code = error.code
+            response = service.refuse(request, error)
+        except Exception:  # a fault of the emulator's own is told as one
+            _log.exception("%s %s", service.name, action)
+            entry.error_code = "InternalFailure"
+            failed = AwsError(entry.error_code, "The emulator failed; see its log.", status=500)
+            response = service.refuse(request, failed)
+        self._journal.add(
+            Call(
+                time=self._clock.now(),
+                service=service.name,
+                action=action,
+                principal=entry.principal,
+                host=request.host,
+                status=response.status,
+                error_code=entry.error_code,
+                parameters=entry.parameters,
+            )
+        )
+        headers = {"x-amzn-requestid": str(uuid.uuid4()), **response.headers}
+        return Response(response.status, response.body, response.content_type, headers)
+
+    async def _answer(
+        self, request: Request, *, service: Service, action: str, entry: Entry
+    ) -> Response:
+        await asyncio.sleep(self._faults.delay_seconds(service.name, action))
+        failure = self._faults.take(service.name, action)
+        if failure is not None:
+            raise failure
+        return await service.answer(request, action=action, entry=entry)

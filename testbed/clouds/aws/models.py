@@ -1,0 +1,45 @@
+"""The foundation models that the emulated Bedrock has, and what they reply: an echo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_ROUTED = ("us.", "eu.", "apac.", "global.")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A foundation model."""
+
+    id: str
+    name: str
+    provider: str
+
+
+MODELS = (
+    Model("amazon.nova-lite-v1:0", "Nova Lite", "Amazon"),
+    Model("anthropic.claude-sonnet-4-5-20250929-v1:0", "Claude Sonnet 4.5", "Anthropic"),
+    Model("openai.gpt-oss-20b-1:0", "gpt-oss-20b", "OpenAI"),
+    Model("openai.gpt-oss-120b-1:0", "gpt-oss-120b", "OpenAI"),
+)
+_KNOWN = {model.id: model for model in MODELS}
+
+
+def find(model_id: str) -> Model | None:
+    """The model of that id, also behind a cross-region inference profile (`us.` and so on)."""
+    for prefix in _ROUTED:
+        if model_id.startswith(prefix):
+            return _KNOWN.get(model_id.removeprefix(prefix))
+    return _KNOWN.get(model_id)
+
+
+def arn(model_id: str, *, region: str, account: str) -> str:
+    """The resource that a policy must allow."""
+    if model_id.startswith(_ROUTED):
+        return f"arn:aws:bedrock:{region}:{account}:inference-profile/{model_id}"
+    return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
+
+
+def reply(text: str) -> str:
+    """What every model says."""
+    return f"You said: {text}"

@@ -1,0 +1,95 @@
+"""The OpenAI-compatible answers of Bedrock's runtime: chat completions and the list of models.
+
+Shapes as the openai SDK 3.5 reads them. The error's form is the one seen on bedrock-mantle; that
+bedrock-runtime gives the same is assumed. [U]
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from testbed.clouds.aws import models
+from testbed.clouds.aws.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.refusals import AwsError
+
+_ERROR_TYPES = {
+    400: ("validation_error", "invalid_request_error"),
+    403: ("access_denied", "permission_denied_error"),
+    429: ("throttled", "rate_limit_error"),
+}
+
+
+def chat_completion(body: dict[str, Any]) -> Response:
+    """One completion, or its stream of events with `stream: true`."""
+    messages = body.get("messages") or [{}]
+    content = messages[-1].get("content", "")
+    said = content if isinstance(content, str) else json.dumps(content)
+    answer = models.reply(said)
+    header = {
+        "id": f"chatcmpl-{uuid.uuid4()}",
+        "created": int(time.time()),
+        "model": body.get("model"),
+    }
+    if body.get("stream"):
+        return _stream(header, answer=answer)
+    usage = {"prompt_tokens": len(said.split()), "completion_tokens": len(answer.split())}
+    return json_response(
+        header
+        | {
+            "object": "chat.completion",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": answer},
+                    "finish_reason": "stop",
+                }
+            ],
+            "usage": usage | {"total_tokens": sum(usage.values())},
+        }
+    )
+
+
+def model_list() -> Response:
+    """All models."""
+    return json_response(
+        {
+            "object": "list",
+            "data": [
+                {"id": model.id, "object": "model", "created": 0, "owned_by": model.provider}
+                for model in models.MODELS
+            ],
+        }
+    )
+
+
+def error(refusal: AwsError) -> Response:
+    """A refusal in OpenAI's form."""
+    code, kind = _ERROR_TYPES.get(refusal.status, ("internal_error", "server_error"))
+    return json_response(
+        {"error": {"code": code, "message": refusal.message, "type": kind}}, status=refusal.status
+    )
+
+
+def _stream(header: dict[str, Any], *, answer: str) -> Response:
+    """Server-sent events: a chunk for each word, the end, and OpenAI's `[DONE]`."""
+    deltas: list[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant", "content": word + " "}, None) for word in answer.split()
+    ]
+    deltas.append(({}, "stop"))
+    events = [
+        json.dumps(
+            header
+            | {
+                "object": "chat.completion.chunk",
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
+            }
+        )
+        for delta, reason in deltas
+    ]
+    text = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])
+    return Response(200, text.encode(), "text/event-stream")

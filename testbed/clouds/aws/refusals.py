@@ -1,0 +1,168 @@
+"""How AWS says no: one function for each refusal, with the code, the status and the words.
+
+The words were read in public reports of such refusals and in the SDKs' service models; [U] marks a
+form that was not found anywhere and is a guess.
+"""
+
+from __future__ import annotations
+
+
+class AwsError(Exception):
+    """A refusal, before it takes the form of a service's protocol."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+# --- AssumeRoleWithWebIdentity ---------------------------------------------------------------
+
+
+def not_authorized_for_web_identity() -> AwsError:
+    """The role is missing, or its trust policy does not match: AWS does not tell which."""
+    return AwsError(
+        "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", status=403
+    )
+
+
+def invalid_identity_token(message: str) -> AwsError:
+    """The token was not accepted, in the words given."""
+    return AwsError("InvalidIdentityToken", message)
+
+
+def no_provider(issuer: str) -> AwsError:
+    """The role's account has no IAM OIDC provider for the token's issuer."""
+    return invalid_identity_token(f"No OpenIDConnect provider found in your account for {issuer}")
+
+
+def no_verification_key() -> AwsError:
+    """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
+    return invalid_identity_token(
+        "Couldn't retrieve verification key from your identity provider, please reference "
+        "AssumeRoleWithWebIdentity documentation for requirements"
+    )
+
+
+def token_not_validated() -> AwsError:
+    """The token's signature does not match; words of the API reference, [U] in a real answer."""
+    return invalid_identity_token(
+        "The web identity token that was passed could not be validated by Amazon Web Services. "
+        "Get a new identity token from the identity provider and then retry the request."
+    )
+
+
+def identity_token_expired(*, now: float, expired: int) -> AwsError:
+    """The web identity token is past its `exp`."""
+    return AwsError(
+        "ExpiredTokenException",
+        f"Token expired: current date/time {int(now)} must be before the "
+        f"expiration date/time {expired}",
+    )
+
+
+def validation(message: str) -> AwsError:
+    """A parameter is not of the form or the range that the model demands."""
+    return AwsError("ValidationError", message)
+
+
+def constraint(name: str, value: object, demand: str) -> AwsError:
+    """The sentence that every query service of AWS builds for a broken constraint."""
+    return validation(
+        f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
+        f"constraint: Member must {demand}"
+    )
+
+
+def malformed_policy(message: str = "Syntax errors in policy.") -> AwsError:
+    """A policy document is not one."""
+    return AwsError("MalformedPolicyDocument", message)
+
+
+def packed_policy_too_large(percent: int) -> AwsError:
+    """Session policies beyond the packed size."""
+    return AwsError(
+        "PackedPolicyTooLarge",
+        f"Packed size of session policies consumes {percent}% of allotted space.",
+    )
+
+
+# --- authentication of a signed call ---------------------------------------------------------
+
+
+def missing_authentication() -> AwsError:
+    """No signature at all."""
+    return AwsError(
+        "MissingAuthenticationToken", "Request is missing Authentication Token", status=403
+    )
+
+
+def incomplete_signature(message: str) -> AwsError:
+    """An Authorization header that lacks a part."""
+    return AwsError("IncompleteSignature", message, status=400)
+
+
+def unknown_access_key() -> AwsError:
+    """No such access key, or its session token is not the one given out with it."""
+    return AwsError(
+        "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
+    )
+
+
+def session_expired() -> AwsError:
+    """The session is over."""
+    return AwsError(
+        "ExpiredToken", "The security token included in the request is expired", status=403
+    )
+
+
+def signature_does_not_match(message: str | None = None) -> AwsError:
+    """The signature is another one; also for a wrong scope and for a clock that is off."""
+    return AwsError(
+        "SignatureDoesNotMatch",
+        message
+        or "The request signature we calculated does not match the signature you provided. Check "
+        "your AWS Secret Access Key and signing method. Consult the service documentation "
+        "for details.",
+        status=403,
+    )
+
+
+def not_authorized(*, principal: str, action: str, resource: str, reason: str) -> AwsError:
+    """The principal's policies do not allow the action."""
+    return AwsError(
+        "AccessDenied",
+        f"User: {principal} is not authorized to perform: {action} on resource: {resource} "
+        f"{reason}",
+        status=403,
+    )
+
+
+def unknown_action(action: str, *, version: str) -> AwsError:
+    """An action that the emulator, or AWS, does not have."""
+    return AwsError(
+        "InvalidAction", f"Could not find operation {action} for version {version}", status=400
+    )
+
+
+# --- Bedrock ---------------------------------------------------------------------------------
+
+
+def bearer_token_invalid() -> AwsError:
+    """A key of another region, tampered with, or of nobody."""
+    return AwsError(
+        "AccessDeniedException",
+        "Authentication failed: Please make sure your API Key is valid.",
+        status=403,
+    )
+
+
+def bearer_token_expired() -> AwsError:
+    """A genuine key whose time, or whose session's time, is over."""
+    return AwsError("AccessDeniedException", "Bearer Token has expired", status=403)
+
+
+def unknown_model() -> AwsError:
+    """No such model in this region."""
+    return AwsError("ValidationException", "The provided model identifier is invalid.")

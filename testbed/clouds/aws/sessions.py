@@ -1,0 +1,94 @@
+"""The sessions that the emulator gave out: each with a key of its own, an end, and its policies."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.accounts import Role
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.policies import Policy
+
+_KEY_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_TOKEN_BYTES = 540  # real session tokens have some 700 to 1000 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A role session. `policies` None means no session policy: the role's own alone decide."""
+
+    access_key_id: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    account: str
+    role_arn: str
+    role_name: str
+    role_id: str
+    name: str
+    issued_at: float
+    expires_at: float
+    policies: tuple[Policy, ...] | None
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the assumed role session."""
+        return f"arn:aws:sts::{self.account}:assumed-role/{self.role_name}/{self.name}"
+
+    @property
+    def user_id(self) -> str:
+        """The unique id: the role's, then the session's name."""
+        return f"{self.role_id}:{self.name}"
+
+
+class Sessions:
+    """All sessions ever issued; an expired one stays known, so that it is told as expired."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        self.limit_seconds: float | None = None
+
+    def issue(
+        self,
+        role: Role,
+        *,
+        name: str,
+        duration_seconds: int,
+        policies: tuple[Policy, ...] | None,
+    ) -> Session:
+        """A new session of `role`, ended after `limit_seconds` where that is set."""
+        now = self._clock.now()
+        lasts = duration_seconds if self.limit_seconds is None else self.limit_seconds
+        session = Session(
+            access_key_id="ASIA" + "".join(secrets.choice(_KEY_ID_LETTERS) for _ in range(16)),
+            secret_key=base64.b64encode(secrets.token_bytes(30)).decode(),
+            token="IQoJb3JpZ2luX2Vj" + base64.b64encode(secrets.token_bytes(_TOKEN_BYTES)).decode(),
+            account=role.account,
+            role_arn=role.arn,
+            role_name=role.name,
+            role_id=role.id,
+            name=name,
+            issued_at=now,
+            # Expiration is told in whole seconds, and what is told is what holds
+            expires_at=math.ceil(now + lasts),
+            policies=policies,
+        )
+        self._sessions[session.access_key_id] = session
+        return session
+
+    def find(self, access_key_id: str) -> Session | None:
+        """The session of that access key id, ended or not."""
+        return self._sessions.get(access_key_id)
+
+    def revoke(self, access_key_id: str) -> bool:
+        """End a session now; False when there is no such session."""
+        session = self._sessions.get(access_key_id)
+        if session is None:
+            return False
+        self._sessions[access_key_id] = dataclasses.replace(session, expires_at=0.0)
+        return True

@@ -1,0 +1,73 @@
+"""What a service of the emulator receives and gives: HTTP as it came over the wire, unparsed.
+
+Path and query keep their on-wire encoding, because signatures are computed over it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from testbed.clouds.aws.refusals import AwsError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Header names are in lower case; a repeated header keeps each value."""
+
+    host: str
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    source_ip: str
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header; `name` in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response, complete."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_response(
+    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response that carries `content` as JSON."""
+    return Response(status, json.dumps(content).encode(), "application/json", headers or {})
+
+
+@dataclass(slots=True)
+class Entry:
+    """What the journal learns while a service answers a call; never a token or a secret."""
+
+    principal: str | None = None
+    error_code: str | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class Service(Protocol):
+    """One AWS service behind its host names."""
+
+    name: str
+
+    def action(self, request: Request) -> str:
+        """The name of the API action that the request asks for."""
+
+    async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
+        """Carry the call out; what is refused is raised as AwsError."""
+
+    def refuse(self, request: Request, error: AwsError) -> Response:
+        """The error in the form of this service's protocol."""

@@ -1,0 +1,50 @@
+"""A pod that uses boto3: `bedrock-runtime` Converse, with the key from its environment.
+
+botocore takes AWS_BEARER_TOKEN_BEDROCK when a client is made and keeps it, but looks at each call
+whether the variable is there at all (handlers.py, `_should_prefer_bearer_auth`). Of the region it
+reads AWS_DEFAULT_REGION only (botocore 1.44, configprovider.py), so the pod passes AWS_REGION.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from testbed.readers.answers import MODEL, QUESTION, Answer, once, pod_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "boto3-converse"
+
+
+class Boto3Converse:
+    """A pod started with this Secret."""
+
+    def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
+        self._variables = {**cloud_environment, **data}
+        with pod_environment(self._variables):
+            self._client = boto3.session.Session().client(
+                "bedrock-runtime",
+                region_name=data["AWS_REGION"],
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+
+    def ask(self) -> str:
+        """Ask the model once."""
+        with pod_environment(self._variables):
+            answer = self._client.converse(
+                modelId=MODEL, messages=[{"role": "user", "content": [{"text": QUESTION}]}]
+            )
+        return str(answer["output"]["message"]["content"][0]["text"])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
+    """One question, asked by a pod started for it."""
+    return once(NAME, Boto3Converse, data=data, cloud_environment=cloud_environment)

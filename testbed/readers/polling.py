@@ -1,0 +1,117 @@
+"""`python -m testbed.readers.polling`: a workload that uses a Secret's key without a pause.
+
+It reads the Secret before every call and asks the model with boto3, openai and plain HTTP in turn.
+Each call is one line of JSON in the report; the key is in none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.readers import boto3_converse, http_converse, openai_chat
+from testbed.readers.answers import Answer, asked
+from testbed.readers.reports import CLUSTER, EXPIRES_AT, REVISION, Reading
+from testbed.readers.secret_source import SecretSource, SecretUnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    from testbed.readers.answers import Client, Connect
+    from testbed.readers.secret_source import Secret
+
+_CLIENTS: Mapping[str, Connect] = {
+    boto3_converse.NAME: boto3_converse.Boto3Converse,
+    openai_chat.NAME: openai_chat.OpenAIChat,
+    http_converse.NAME: http_converse.HttpConverse,
+}
+
+
+class Poller:
+    """Asks with every client in turn; starts them anew whenever the Secret's data changes."""
+
+    def __init__(
+        self, source: SecretSource, *, cloud_environment: Mapping[str, str], report: TextIO
+    ) -> None:
+        self._source = source
+        self._cloud_environment = cloud_environment
+        self._report = report
+        self._secret: Secret | None = None
+        self._started: dict[str, Client] = {}
+
+    def round(self, client: str) -> None:
+        """Read the Secret and ask once; an unreadable API is noted and the last data used."""
+        try:
+            secret = self._source.read()
+        except SecretUnreadableError as error:
+            self._note(Answer(client=CLUSTER, ok=False, text="", error=str(error)))
+        else:
+            if secret is not None:
+                if self._secret is None or secret.data != self._secret.data:
+                    self.close()
+                self._secret = secret
+        if self._secret is not None:
+            self._note(asked(client, lambda: self._ask(client), data=self._secret.data))
+
+    def close(self) -> None:
+        """End the clients."""
+        for client in self._started.values():
+            client.close()
+        self._started.clear()
+
+    def _ask(self, client: str) -> str:
+        assert self._secret is not None
+        if client not in self._started:
+            self._started[client] = _CLIENTS[client](
+                self._secret.data, cloud_environment=self._cloud_environment
+            )
+        return self._started[client].ask()
+
+    def _note(self, answer: Answer) -> None:
+        annotations = {} if self._secret is None else self._secret.annotations
+        reading = Reading(
+            time=time.time(),
+            revision=annotations.get(REVISION),
+            expires_at=annotations.get(EXPIRES_AT),
+            client=answer.client,
+            ok=answer.ok,
+            error=answer.error,
+        )
+        self._report.write(json.dumps(dataclasses.asdict(reading)) + "\n")
+        self._report.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Poll until SIGTERM; the cloud's variables are taken from the environment."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.readers.polling")
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--secret", required=True)
+    parser.add_argument("--interval", type=float, default=0.2, help="seconds between two calls")
+    parser.add_argument("--report", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    source = SecretSource(
+        kubeconfig=options.kubeconfig, namespace=options.namespace, name=options.secret
+    )
+    with options.report.open("a") as report:
+        poller = Poller(source, cloud_environment=dict(os.environ), report=report)
+        clients = itertools.cycle(_CLIENTS)
+        while not ended.wait(options.interval):
+            poller.round(next(clients))
+        poller.close()
+    source.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The report of the polling reader, and the class that starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from testbed.processes import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+REVISION = "keywright.dev/revision"
+EXPIRES_AT = "keywright.dev/expires-at"
+CLUSTER = "kubernetes"
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One call of the polling reader; `client` is "kubernetes" where the Secret was unreadable."""
+
+    time: float
+    revision: str | None
+    expires_at: str | None
+    client: str
+    ok: bool
+    error: str | None
+
+
+class PollingReader:
+    """A process that reads a Secret and calls Bedrock with it, again and again.
+
+    Start it from the main thread: it ends with the thread that started it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        kubeconfig: Path,
+        namespace: str,
+        secret: str,
+        cloud_environment: Mapping[str, str],
+        interval_seconds: float = 0.2,
+    ) -> None:
+        self._directory = directory
+        self._report = directory / f"{namespace}-{secret}.jsonl"
+        self._cloud_environment = cloud_environment
+        self._process: ChildProcess | None = None
+        self._arguments = [
+            *("--kubeconfig", str(kubeconfig)),
+            *("--namespace", namespace),
+            *("--secret", secret),
+            *("--interval", str(interval_seconds)),
+            *("--report", str(self._report)),
+        ]
+
+    def start(self) -> None:
+        """Start polling; a Secret that does not exist yet is waited for."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = ChildProcess(
+            "polling reader",
+            [sys.executable, "-m", "testbed.readers.polling", *self._arguments],
+            log=self._report.with_suffix(".log"),
+            environment={**os.environ, **self._cloud_environment, "PYTHONPATH": path},
+        )
+
+    def stop(self) -> None:
+        """End the process; the report stays."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def readings(self) -> list[Reading]:
+        """All calls so far."""
+        if not self._report.exists():
+            return []
+        # the last line may still be in the writing
+        lines = self._report.read_text().rpartition("\n")[0].splitlines()
+        return [Reading(**json.loads(line)) for line in lines]
+
+    def failures(self) -> list[Reading]:
+        """The calls that went wrong."""
+        return [reading for reading in self.readings() if not reading.ok]
+
+    def wait_until(self, enough: Callable[[list[Reading]], bool], *, seconds: float) -> None:
+        """Return once the readings so far satisfy `enough`; raises ProcessFailedError."""
+        assert self._process is not None
+        self._process.wait_until(lambda: enough(self.readings()), seconds=seconds)
