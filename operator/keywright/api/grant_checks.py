@@ -133,7 +133,7 @@ def _secret(secret: SecretSpec, *, kind: KeyKind) -> Iterator[Problem]:
         if form not in FORMATS_OF_KIND[kind]:
             fitting = ", ".join(sorted(FORMATS_OF_KIND[kind]))
             yield Problem(
-                "spec.secret.formats", f"a {kind} cannot fill {form}: choose from {fitting}"
+                "spec.secret.formats", f"{kind} cannot fill {form}: choose from {fitting}"
             )
     for name, keys in (("labels", secret.labels), ("annotations", secret.annotations)):
         for key in keys:
@@ -162,7 +162,7 @@ def _probe(probe: Probe, *, kind: KeyKind) -> Iterator[Problem]:
         case ProbeMode.IDENTITY:
             fits = kind is KeyKind.SESSION_CREDENTIALS
     if not fits:
-        yield Problem("spec.probe.mode", f"{probe.mode} cannot try a {kind}: use another or None")
+        yield Problem("spec.probe.mode", f"{probe.mode} cannot try {kind}: use another or None")
     yield from checks.duration("spec.probe.timeout", probe.timeout, most=10 * MINUTE)
 
 
@@ -189,7 +189,7 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[Problem]:
             fits, needed = provider is Provider.AWS, "with aws"
     if not fits:
         yield Problem(
-            "spec.sourceRef", f"a {grant.kind} cannot come from {name}: name a source {needed}"
+            "spec.sourceRef", f"{grant.kind} cannot come from {name}: name a source {needed}"
         )
     for form in grant.formats_for(provider):
         if form not in FORMATS_OF_PROVIDER[provider]:

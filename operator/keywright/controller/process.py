@@ -35,6 +35,7 @@ class Ending(enum.Enum):
 
 async def run(settings: Settings) -> Ending:
     """Work until a signal comes or something breaks."""
+    asyncio.get_running_loop().set_exception_handler(_told_once)
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     client = KubernetesClient(connection, connections=settings.workers + 8)
     try:
@@ -89,6 +90,13 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Logs what nobody awaits, but for the watch streams that kopf leaves open at its end."""
+    generator = context.get("asyncgen")
+    if getattr(generator, "__name__", "") != "infinite_watch":
+        loop.default_exception_handler(context)
 
 
 def _task(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

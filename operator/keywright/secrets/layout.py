@@ -80,7 +80,7 @@ def recover(
     return None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _data_keys(
     formats: tuple[Format, ...], data: tuple[tuple[str, str], ...], kind: KeyKind
 ) -> frozenset[str]:
@@ -147,7 +147,7 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[Problem]:
             yield Problem(field, str(error))
             continue
         for variable in sorted(unknown_variables(template, kind=grant.kind)):
-            yield Problem(field, f"${{{variable}}} is not available for a {grant.kind}: remove it")
+            yield Problem(field, f"${{{variable}}} is not available for {grant.kind}: remove it")
         if template.variables & _END and not grant.ends:
             yield Problem(field, "this key has no end: set expiresAfterDays, or drop ${expiresAt}")
     if size > _MOST_BYTES:

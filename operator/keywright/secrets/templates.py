@@ -76,7 +76,7 @@ class Template:
                 return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_template(text: str) -> Template:
     """The template that the text says; equal texts share one.
 

@@ -1,0 +1,71 @@
+# One command for each thing a developer does. Each makes what it needs, and is quick the second time.
+
+PYTHON ?= python3
+CLUSTER ?= embedded
+KUBE_CONTEXT ?=
+ARGS ?=
+IMAGE ?= keywright:0.1.0
+BASE_IMAGE ?=
+
+# uv, pinned with its hash like everything else; the one on the PATH serves as well.
+UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
+DEV := .venv/bin
+DEMO := .cache/demo/bin
+export PYTHONPATH := operator:.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench lock image clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane, KUBE_CONTEXT=..., ARGS=--once)
+	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+test: .venv/.made ## every test, on a real API server where one can be had (ARGS for pytest)
+	@$(DEV)/python -m pytest --numprocesses 2 --dist loadgroup $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+check: .venv/.made ## lint, format, types, layers, links of the docs
+	$(DEV)/ruff check
+	$(DEV)/ruff format --check
+	$(DEV)/mypy
+	$(DEV)/lint-imports
+	$(DEV)/python tests/links.py
+
+fix: .venv/.made ## format, and mend what the linter can
+	$(DEV)/ruff check --fix
+	$(DEV)/ruff format
+
+bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
+	@$(DEV)/python -m benchmarks $(ARGS)
+
+lock: $(UV) ## resolve the dependencies anew, with hashes
+	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
+	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
+
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+image: ## the container image (IMAGE=..., BASE_IMAGE=...)
+	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+
+clean: ## remove environments and caches of this checkout
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist
+
+.cache/uv/bin/uv: locks/uv.txt
+	@$(PYTHON) -m venv .cache/uv || { echo "make: $(PYTHON) has no venv: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@.cache/uv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes --requirement locks/uv.txt
+	@touch $@
+
+# Compiled to bytecode at once: the operator's start is what people look at first.
+.venv/.made: locks/dev.txt $(UV)
+	@echo "make: installing the tools of development (once)"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	@$(UV) pip sync --python .venv --require-hashes --compile-bytecode locks/dev.txt
+	@touch $@
+
+.cache/demo/.made: locks/demo.txt $(UV)
+	@echo "make: installing what the demo needs (once)"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/demo
+	@$(UV) pip sync --python .cache/demo --require-hashes --compile-bytecode locks/demo.txt
+	@touch $@

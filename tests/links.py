@@ -1,0 +1,49 @@
+"""Checks that every relative link and image of the Markdown files leads to a file, and to a heading."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
+_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
+
+
+def broken_links(document: Path) -> list[str]:
+    """One sentence for each link that leads nowhere."""
+    text = _FENCE.sub("", document.read_text())
+    found = []
+    for match in _LINK.finditer(text):
+        target = match[1] or match[2]
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        if not file.exists():
+            found.append(f"{document.relative_to(_ROOT)}: {target}: no such file")
+        elif fragment and fragment not in _anchors(file):
+            found.append(f"{document.relative_to(_ROOT)}: {target}: no such heading")
+    return found
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = _HEADING.findall(_FENCE.sub("", document.read_text()))
+    return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in headings}
+
+
+def main() -> int:
+    """0 where every link leads somewhere."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=_ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    broken = [sentence for name in listed for sentence in broken_links(_ROOT / name)]
+    sys.stderr.writelines(f"{sentence}\n" for sentence in broken)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
