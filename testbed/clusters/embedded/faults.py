@@ -1,0 +1,156 @@
+"""Faults on demand: what goes wrong, for which requests, how often."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import re
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from testbed.clusters.embedded.problems import ApiError, bad_request
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from testbed.clusters.embedded.documents import Document
+
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+class FaultKind(enum.Enum):
+    """What goes wrong."""
+
+    CLOSE = "close"
+    RESET = "reset"
+    STALL = "stall"
+    GONE = "gone"
+    TOO_MANY_REQUESTS = "too-many-requests"
+    INTERNAL_ERROR = "internal-error"
+    SLOW = "slow"
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One fault; `count` requests more meet it, None is every one until it is cleared.
+
+    `after` lets the request be carried out and spoils only its answer. Watches that are open
+    when a fault is armed meet it at once, and are not counted.
+    """
+
+    kind: FaultKind
+    match: re.Pattern[str]
+    verbs: frozenset[str]
+    count: int | None = 1
+    seconds: float = 1.0
+    after: bool = False
+    cleared: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def meets(self, path: str, verb: str) -> bool:
+        """Whether a request is one of those."""
+        return (not self.verbs or verb in self.verbs) and bool(self.match.search(path))
+
+
+def parse_fault(body: Document) -> Fault:
+    """The fault that a client asks for; raises ApiError (400)."""
+    try:
+        count = body.get("count", 1)
+        return Fault(
+            kind=FaultKind(body["kind"]),
+            match=re.compile(body.get("match") or ""),
+            verbs=frozenset(body.get("verbs") or ()),
+            count=None if count is None else int(count),
+            seconds=float(body.get("seconds", 1.0)),
+            after=bool(body.get("after")),
+        )
+    except (KeyError, ValueError, TypeError, re.error) as error:
+        raise bad_request(f"no fault: {error!r}") from error
+
+
+class Faults:
+    """The faults that are armed."""
+
+    def __init__(self) -> None:
+        self._armed: list[Fault] = []
+
+    def arm(self, fault: Fault) -> None:
+        """From now on."""
+        if fault.count != 0:
+            self._armed.append(fault)
+
+    def clear(self) -> None:
+        """No more faults; what stalls goes on."""
+        for fault in self._armed:
+            fault.cleared.set()
+        self._armed.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._armed)
+
+    def take(self, path: str, verb: str, *, after: bool) -> Fault | None:
+        """The fault that this request meets, counted."""
+        for fault in self._armed:
+            if fault.after is after and fault.meets(path, verb):
+                if fault.count is not None:
+                    fault.count -= 1
+                    if fault.count == 0:
+                        self._armed.remove(fault)
+                return fault
+        return None
+
+
+async def happen(fault: Fault, request: web.BaseRequest) -> bool:
+    """Let a fault happen to a request; True when the connection is gone.
+
+    Raises:
+        ApiError: the fault is an answer.
+    """
+    match fault.kind:
+        case FaultKind.CLOSE:
+            close(request)
+            return True
+        case FaultKind.RESET:
+            reset(request)
+            return True
+        case FaultKind.TOO_MANY_REQUESTS:
+            raise ApiError(
+                "Too many requests, please try again later.",
+                code=429,
+                reason="TooManyRequests",
+                details={"retryAfterSeconds": max(1, int(fault.seconds))},
+                retry_after=max(1, int(fault.seconds)),
+            )
+        case FaultKind.INTERNAL_ERROR:
+            raise ApiError(
+                "Internal error occurred: a fault on demand",
+                code=500,
+                reason="InternalError",
+                details={"causes": [{"message": "a fault on demand"}]},
+            )
+        case FaultKind.SLOW | FaultKind.STALL:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(fault.seconds):
+                    await fault.cleared.wait()
+        case FaultKind.GONE:
+            pass
+    return False
+
+
+def close(request: web.BaseRequest) -> None:
+    """End the connection in the middle."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+def reset(request: web.BaseRequest) -> None:
+    """End the connection with a TCP reset."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection: socket.socket | None = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()

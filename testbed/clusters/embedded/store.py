@@ -1,0 +1,189 @@
+"""Objects, their versions, and what happened to them.
+
+Versions come from one counter, as etcd's revisions do. A stored document is never changed: a
+write stores another one. Each is serialised once for each form in which somebody reads it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from testbed.clusters.embedded.documents import Document, encode, metadata_of, with_metadata
+from testbed.clusters.embedded.problems import expired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from testbed.clusters.embedded.resources import ResourceKey
+
+HISTORY: Final = 100_000
+"""Events kept for each kind; who resumes from before them gets 410."""
+
+ObjectKey: TypeAlias = tuple[str, str]
+"""Namespace and name."""
+
+
+class Record:
+    """One version of one object."""
+
+    __slots__ = ("document", "forms", "version")
+
+    def __init__(self, document: Document, version: int) -> None:
+        self.document = document
+        self.version = version
+        self.forms: dict[str, bytes] = {}
+
+    @property
+    def raw(self) -> bytes:
+        """The document as JSON."""
+        return self.form("", encode)
+
+    def form(self, name: str, make: Callable[[Document], bytes]) -> bytes:
+        """The document in another form, made once."""
+        found = self.forms.get(name)
+        if found is None:
+            found = self.forms[name] = make(self.document)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change: `type` is ADDED, MODIFIED or DELETED; a deletion has a version of its own."""
+
+    type: str
+    version: int
+    key: ObjectKey
+    record: Record
+    previous: Record | None
+
+    def departed(self) -> Record:
+        """The object as it was before, under the version of the event."""
+        assert self.previous is not None
+        shown = with_metadata(self.previous.document, resourceVersion=str(self.version))
+        return Record(shown, self.version)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """All objects of one kind."""
+
+    compacted: int
+    objects: dict[ObjectKey, Record] = field(default_factory=dict)
+    events: deque[Event] = field(default_factory=deque)
+    listeners: list[Callable[[Event | None], None]] = field(default_factory=list)
+    ordered: list[ObjectKey] | None = None
+
+
+class Store:
+    """Every object of the cluster."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self._buckets: dict[ResourceKey, Bucket] = {}
+        self._observers: list[Callable[[ResourceKey, Event], None]] = []
+
+    def bucket(self, kind: ResourceKey) -> Bucket:
+        """The objects of a kind; a kind that is new has no past."""
+        found = self._buckets.get(kind)
+        if found is None:
+            found = self._buckets[kind] = Bucket(compacted=self.version)
+        return found
+
+    def observe(self, observer: Callable[[ResourceKey, Event], None]) -> None:
+        """Call `observer` right after each change."""
+        self._observers.append(observer)
+
+    def get(self, kind: ResourceKey, key: ObjectKey) -> Record | None:
+        """The current version of an object."""
+        return self.bucket(kind).objects.get(key)
+
+    def put(self, kind: ResourceKey, key: ObjectKey, document: Document) -> Record:
+        """Store a document as the object's next version."""
+        bucket = self.bucket(kind)
+        self.version += 1
+        version = self.version
+        record = Record(with_metadata(document, resourceVersion=str(version)), version)
+        previous = bucket.objects.get(key)
+        bucket.objects[key] = record
+        if previous is None:
+            bucket.ordered = None
+        self._tell(kind, Event("MODIFIED" if previous else "ADDED", version, key, record, previous))
+        return record
+
+    def remove(
+        self, kind: ResourceKey, key: ObjectKey, *, last: Document | None = None
+    ) -> Record | None:
+        """Remove an object; `last` is the version that the deletion event shows."""
+        bucket = self.bucket(kind)
+        previous = bucket.objects.pop(key, None)
+        if previous is None:
+            return None
+        bucket.ordered = None
+        self.version += 1
+        document = previous.document if last is None else last
+        shown = with_metadata(document, resourceVersion=str(self.version))
+        record = Record(shown, self.version)
+        self._tell(kind, Event("DELETED", self.version, key, record, previous))
+        return record
+
+    def _tell(self, kind: ResourceKey, event: Event) -> None:
+        bucket = self.bucket(kind)
+        bucket.events.append(event)
+        if len(bucket.events) > HISTORY:
+            bucket.compacted = bucket.events.popleft().version
+        for listener in tuple(bucket.listeners):
+            listener(event)
+        for observer in self._observers:
+            observer(kind, event)
+
+    def records(
+        self, kind: ResourceKey, *, namespace: str = "", after: ObjectKey | None = None
+    ) -> Iterator[tuple[ObjectKey, Record]]:
+        """The objects in the order of namespace and name, after a key if one is given."""
+        bucket = self.bucket(kind)
+        if bucket.ordered is None:
+            bucket.ordered = sorted(bucket.objects)
+        for key in bucket.ordered:
+            if (not namespace or key[0] == namespace) and (after is None or key > after):
+                yield key, bucket.objects[key]
+
+    def events_since(self, kind: ResourceKey, version: int) -> list[Event]:
+        """What happened after a version; raises ApiError (410) when that is not known any more."""
+        bucket = self.bucket(kind)
+        if version < bucket.compacted:
+            raise expired(f"too old resource version: {version} ({bucket.compacted})")
+        found: list[Event] = []
+        for event in reversed(bucket.events):
+            if event.version <= version:
+                break
+            found.append(event)
+        return found[::-1]
+
+    def compact(self, kinds: list[ResourceKey] | None = None) -> None:
+        """Forget the past of these kinds, or of all; whoever watches them is told to list again."""
+        self.version += 1
+        for kind, bucket in self._buckets.items():
+            if kinds is None or kind in kinds:
+                bucket.events.clear()
+                bucket.compacted = self.version
+                for listener in tuple(bucket.listeners):
+                    listener(None)
+
+    def kinds(self) -> list[ResourceKey]:
+        """The kinds that have ever been looked at."""
+        return list(self._buckets)
+
+    def forget(self, kind: ResourceKey) -> None:
+        """Drop a kind that is served no more; its watches end."""
+        bucket = self._buckets.pop(kind, None)
+        if bucket is not None:
+            for listener in tuple(bucket.listeners):
+                listener(None)
+
+
+def uid_of(record: Record) -> str:
+    """The uid of an object."""
+    uid: str = metadata_of(record.document)["uid"]
+    return uid

@@ -1,0 +1,74 @@
+"""What server-side apply says about a configuration that does not fit the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from testbed.clusters.embedded.documents import Document, Value, metadata_of
+from testbed.clusters.embedded.problems import ApiError
+
+if TYPE_CHECKING:
+    from testbed.clusters.embedded.nodes import Node
+    from testbed.clusters.embedded.resources import Resource
+
+_EXPECTED: Final = {
+    "string": ("string", (str,)),
+    "integer": ("numeric (int or float)", (int, float)),
+    "number": ("numeric (int or float)", (int, float)),
+    "boolean": ("boolean", (bool,)),
+    "object": ("map", (dict,)),
+    "array": ("list", (list,)),
+}
+_GOT: Final = {
+    str: "string",
+    bool: "boolean",
+    int: "int",
+    float: "float",
+    dict: "map",
+    list: "list",
+}
+_HEAD: Final = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def require_typed(resource: Resource, body: Document) -> None:
+    """Refuse a field that the schema does not know; raises ApiError (500), as the real one does."""
+    if resource.validator is not None:
+        found = _fault(body, resource.validator.root, path="", root=True)
+    else:
+        known = resource.known_fields | _HEAD
+        more = sorted(name for name in body if name not in known) if resource.known_fields else []
+        found = f".{more[0]}: field not declared in schema" if more else None
+    if found is None:
+        return
+    metadata = metadata_of(body)
+    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    version = resource.api_version
+    raise ApiError(
+        f"failed to create typed patch object ({name}; {version}, Kind={resource.kind}): {found}",
+        code=500,
+    )
+
+
+def _fault(value: Value, node: Node, *, path: str, root: bool = False) -> str | None:
+    if value is None or node.int_or_string:
+        return None
+    if node.type:
+        expected, types = _EXPECTED[node.type]
+        if not isinstance(value, types) or (isinstance(value, bool) and node.type != "boolean"):
+            return f"{path}: expected {expected}, got {_GOT[type(value)]}"
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if root and name in _HEAD:
+                continue
+            below = node.member(name)
+            if below is None:
+                if node.preserve or node.additional is True or (node.embedded and name in _HEAD):
+                    continue
+                return f"{path}.{name}: field not declared in schema"
+            if (found := _fault(member, below, path=f"{path}.{name}")) is not None:
+                return found
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            if (found := _fault(item, node.items, path=f"{path}[{index}]")) is not None:
+                return found
+    return None

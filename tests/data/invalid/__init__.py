@@ -1,0 +1,1 @@
+"""Resources that somebody must refuse, and the words in which it is told."""

@@ -1,0 +1,1 @@
+"""The resources: parsing, problems, and their agreement with the CRDs."""

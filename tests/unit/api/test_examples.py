@@ -1,0 +1,47 @@
+"""The files that users copy."""
+
+import json
+from typing import Any
+
+import yaml
+
+from keywright.api.aws_source import WebIdentity
+from keywright.secrets.layout import check, data_keys
+from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
+
+EXAMPLE = ROOT / "examples" / "bedrock-short-term"
+
+
+def _documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((EXAMPLE / name).read_text(encoding="utf-8")))
+
+
+def test_the_example_of_a_short_term_key_holds_together() -> None:
+    """Grant, source, ServiceAccount, Role, pod and trust policy name each other rightly."""
+    (account,) = _documents("serviceaccount.yaml")
+    role, binding = _documents("token-access.yaml")
+    (pod,) = _documents("pod.yaml")
+    source = parsed_source(_documents("credentialsource.yaml")[0])
+    grant = parsed_grant(_documents("apikeygrant.yaml")[0])
+    name = account["metadata"]["name"]
+    assert isinstance(source.identity, WebIdentity)
+    assert source.identity.service_account_ref.name == name
+    assert role["rules"][0]["resourceNames"] == [name]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert grant.source_key == source.object_key
+    assert check(grant) == []
+    assert data_keys(grant) >= {"AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY"}
+    assert pod["spec"]["volumes"][0]["secret"]["secretName"] == grant.secret_name
+    trust = json.loads((EXAMPLE / "trust-policy.json").read_text(encoding="utf-8"))
+    conditions = trust["Statement"][0]["Condition"]["StringEquals"]
+    assert set(conditions.values()) == {
+        source.identity.audience,
+        f"system:serviceaccount:{grant.namespace}:{name}",
+    }
+
+
+def test_every_file_of_the_example_is_applied() -> None:
+    """`kubectl apply -k` leaves no manifest out."""
+    (kustomization,) = _documents("kustomization.yaml")
+    files = {path.name for path in EXAMPLE.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kustomization["resources"]) == files

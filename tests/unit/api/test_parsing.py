@@ -1,0 +1,191 @@
+"""From a body to a value, or to what is wrong with it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant_checks import pair_problems
+from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.parsing import parse_grant, parse_source
+from keywright.api.problems import Problem
+from keywright.api.secret_spec import Format
+from keywright.api.source import CredentialSource, Provider
+from keywright.secrets.layout import check
+from tests.data.invalid.table import Invalid, Refused, rows
+from tests.unit.api.samples import grant, grant_body, parsed_grant, parsed_source, source_body
+
+
+def _with_metadata(**metadata: object) -> dict[str, Any]:
+    body = grant_body()
+    return body | {"metadata": body["metadata"] | metadata}
+
+
+def test_a_grant_is_read_with_what_matters_of_its_metadata() -> None:
+    """Names, generation and creation; the kind and its part of the spec."""
+    read = parsed_grant(_with_metadata(finalizers=["keywright.dev/revoke"]))
+    assert read.object_key == ("chat", "chat-key")
+    assert (read.generation, read.resource_version, read.deleting) == (1, "7", False)
+    assert read.created == datetime(2026, 11, 22, 10, tzinfo=UTC)
+    assert read.finalizers == ("keywright.dev/revoke",)
+    assert read.kind is KeyKind.BEDROCK_SHORT_TERM_KEY
+    assert read.key == BedrockShortTermKey(duration="12h", endpoint=Endpoint.RUNTIME)
+
+
+def test_what_a_grant_leaves_out_has_its_default() -> None:
+    """The Secret is called like the grant, and the source is of its namespace."""
+    read = grant()
+    assert read.secret_name == "chat-key"
+    assert read.source_key == ("chat", "bedrock")
+    assert read.formats == (Format.BEDROCK_ENV, Format.OPENAI_ENV)
+
+
+@pytest.mark.parametrize(
+    ("provider", "formats"),
+    [(Provider.AWS, (Format.AWS_ENV,)), (Provider.ALIBABA_CLOUD, (Format.ALIBABA_ENV,))],
+)
+def test_session_credentials_default_to_the_format_of_their_cloud(
+    provider: Provider, formats: tuple[Format, ...]
+) -> None:
+    """A pod gets the variables that the SDKs of its cloud read."""
+    body = grant_body(sessionCredentials={})
+    del body["spec"]["bedrockShortTermKey"]
+    assert parsed_grant(body).formats_for(provider) == formats
+
+
+def test_an_object_that_goes_is_known_to_go() -> None:
+    """A deletion timestamp is all that says it."""
+    assert parsed_grant(_with_metadata(deletionTimestamp="2026-11-22T11:00:00Z")).deleting
+
+
+def test_the_newest_request_for_a_renewal_counts() -> None:
+    """Ours and Flux's annotation ask alike; what is no time is the older one."""
+    asked = _with_metadata(
+        annotations={
+            "keywright.dev/renew-requested-at": "2026-11-22T11:00:00Z",
+            "reconcile.fluxcd.io/requestedAt": "2026-11-22T12:30:00.123456789+02:00",
+        }
+    )
+    assert parsed_grant(asked).renewal_request == "2026-11-22T11:00:00Z"
+    odd = _with_metadata(annotations={"keywright.dev/renew-requested-at": "now"})
+    assert parsed_grant(odd).renewal_request == "now"
+    assert grant().renewal_request is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"sourceRef": {"name": 7}}, "spec.sourceRef.name"),
+        ({"bedrockShortTermKey": {"endpoint": "Elsewhere"}}, "spec.bedrockShortTermKey.endpoint"),
+        ({"bedrockShortTermKey": []}, "spec.bedrockShortTermKey"),
+        ({"secret": {"formats": ["Nonsense"]}}, "spec.secret.formats[0]"),
+        ({"secret": "x"}, "spec.secret"),
+        ({"bedrockShortTermKey": {"duration": "1 day"}}, "spec.bedrockShortTermKey.duration"),
+        ({"bedrockShortTermKey": {"duration": "13h"}}, "spec.bedrockShortTermKey.duration"),
+    ],
+)
+def test_a_body_that_no_schema_checked_is_told_what_is_wrong(
+    spec: dict[str, object], field: str
+) -> None:
+    """Even without our CRDs, a wrong value becomes a problem of its field, never an exception."""
+    problems = parse_grant(grant_body(**spec))
+    assert isinstance(problems, list)
+    assert [problem.field for problem in problems] == [field]
+    assert all(problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"spec": None}, {"spec": []}, {"spec": "x"}, {"metadata": {}}]
+)
+def test_nonsense_never_raises(body: dict[str, Any]) -> None:
+    """Both parsers answer with problems."""
+    assert isinstance(parse_grant(body), list)
+    assert isinstance(parse_source(body), list)
+
+
+def test_fields_of_a_newer_version_are_ignored() -> None:
+    """An older operator goes on serving what a newer CRD has let in."""
+    assert isinstance(parse_grant(grant_body(novelty={"a": 1})), ApiKeyGrant)
+
+
+def _problems(invalid: Invalid) -> list[Problem]:
+    """What the operator finds, in the order in which it looks."""
+    parse = parse_source if invalid.kind == "CredentialSource" else parse_grant
+    found = parse(invalid.body)
+    if isinstance(found, list):
+        return found
+    if isinstance(found, CredentialSource):
+        return []
+    problems = check(found)
+    if invalid.source_body is not None:
+        problems += pair_problems(found, source=parsed_source(invalid.source_body))
+    return problems
+
+
+@pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
+def test_a_mistake_that_the_api_server_cannot_see_stalls(invalid: Invalid) -> None:
+    """The operator's message names field and cure."""
+    said = "\n".join(map(str, _problems(invalid)))
+    assert [part for part in invalid.says if part not in said] == [], said
+
+
+def test_the_table_of_mistakes_is_long() -> None:
+    """At least 65 different mistakes are told at apply or in the status."""
+    names = [(row.kind, row.name) for refused in Refused for row in rows(refused)]
+    assert len(set(names)) == len(names) >= 65
+
+
+def test_a_source_is_read_with_its_one_identity() -> None:
+    """Provider, region and identity of an AWS source."""
+    read = parsed_source(source_body())
+    assert read.provider is Provider.AWS
+    assert (read.object_key, read.region) == (("chat", "bedrock"), "us-west-2")
+    assert read.identity is read.cloud.identity
+
+
+@pytest.mark.parametrize(
+    ("allowed", "namespace", "labels", "expected"),
+    [
+        (None, "chat", {}, True),
+        (None, "other", {}, False),
+        ({"names": ["other"]}, "other", {}, True),
+        ({"names": ["other"]}, "third", {}, False),
+        ({"selector": {}}, "third", {}, True),
+        ({"selector": {"matchLabels": {"team": "chat"}}}, "third", {"team": "chat"}, True),
+        ({"selector": {"matchLabels": {"team": "chat"}}}, "third", {"team": "x"}, False),
+        (
+            {
+                "selector": {
+                    "matchExpressions": [{"key": "t", "operator": "NotIn", "values": ["x"]}]
+                }
+            },
+            "third",
+            {"t": "x"},
+            False,
+        ),
+        (
+            {"selector": {"matchExpressions": [{"key": "t", "operator": "Exists"}]}},
+            "third",
+            {},
+            False,
+        ),
+    ],
+)
+def test_a_source_is_used_from_elsewhere_only_where_it_allows_that(
+    *, allowed: dict[str, Any] | None, namespace: str, labels: dict[str, str], expected: bool
+) -> None:
+    """Its own namespace always may; others by name or by label, and none by default."""
+    body = source_body()
+    if allowed is not None:
+        body["spec"]["allowedNamespaces"] = allowed
+    assert parsed_source(body).allows(namespace, labels=labels) is expected
+
+
+def test_the_first_hop_of_a_static_key_may_be_long() -> None:
+    """Role chaining is what limits a session to an hour, and a static key is no role."""
+    hop = {"roleArn": "arn:aws:iam::123456789012:role/a", "sessionDuration": "2h"}
+    static = source_body(webIdentity=None, accessKey={"secretRef": {"name": "key"}})
+    static["spec"]["aws"]["assumeRoles"] = [hop]
+    assert isinstance(parse_source(static), CredentialSource)
+    assert isinstance(parse_source(source_body(assumeRoles=[hop])), list)

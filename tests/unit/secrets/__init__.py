@@ -1,0 +1,1 @@
+"""Secrets: layouts, templates, fingerprints and ownership."""

@@ -1,0 +1,76 @@
+"""A credential, and Secrets as the API server shows them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import FIELD_MANAGER
+from keywright.api.sensitive import Sensitive
+from keywright.secrets.credential import Credential
+from keywright.secrets.fingerprint import fingerprint, mint_facts
+from keywright.secrets.layout import render
+from keywright.secrets.manifest import manifest
+from tests.unit.api.samples import source
+
+TOKEN = "bedrock-api-key-cGxhbnRlZA=="
+ISSUED = datetime(2026, 11, 22, 10, tzinfo=UTC)
+EXPIRES = ISSUED + timedelta(hours=12)
+HASH_KEY = b"operator's own"
+
+
+def credential(
+    *, token: str = TOKEN, region: str = "us-west-2", expires_at: datetime | None = EXPIRES
+) -> Credential:
+    """A short-term key that lasts twelve hours."""
+    return Credential(
+        values={"apiKey": Sensitive(token)},
+        region=region,
+        account_id="123456789012",
+        key_id=None,
+        issued_at=ISSUED,
+        expires_at=expires_at,
+    )
+
+
+def fingerprint_of(grant: ApiKeyGrant, *, made: Credential) -> str:
+    """The fingerprint of the grant's Secret with this credential."""
+    return fingerprint(
+        mint_facts=mint_facts(grant, source=source()),
+        data=render(grant, credential=made),
+        values=made.values,
+        key=HASH_KEY,
+    )
+
+
+def manifest_of(grant: ApiKeyGrant) -> dict[str, Any]:
+    """What is applied for the grant."""
+    made = credential()
+    return manifest(
+        grant,
+        data=render(grant, credential=made),
+        issued_at=made.issued_at,
+        expires_at=made.expires_at,
+        renew_at=ISSUED + timedelta(hours=8),
+        revision=3,
+        fingerprint=fingerprint_of(grant, made=made),
+    )
+
+
+def metadata_after_apply(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata that the API server shows of a Secret that was applied as `body`."""
+    meta = body["metadata"]
+    owners: dict[str, Any] = {
+        f'k:{{"uid":"{owner["uid"]}"}}': {} for owner in meta["ownerReferences"]
+    }
+    fields = {
+        "f:data": {".": {}, **{f"f:{key}": {} for key in body["data"]}},
+        "f:metadata": {
+            "f:annotations": {f"f:{key}": {} for key in meta["annotations"]},
+            "f:labels": {f"f:{key}": {} for key in meta["labels"]},
+            "f:ownerReferences": owners,
+        },
+        "f:type": {},
+    }
+    entry = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
+    return {**meta, "uid": "secret-uid", "resourceVersion": "9", "managedFields": [entry]}

@@ -1,0 +1,232 @@
+"""The Secret as it is applied, whose it is, and whether anyone has touched it."""
+
+import base64
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from keywright.api.sensitive import Sensitive
+from keywright.secrets.drift import intact
+from keywright.secrets.fingerprint import mint_facts, same_data, same_mint_facts, same_values
+from keywright.secrets.layout import data_keys, render
+from keywright.secrets.ownership import Ownership, facts_from_metadata, judge
+from tests.unit.api.samples import grant, grant_body, parsed_grant, source
+from tests.unit.secrets.samples import (
+    HASH_KEY,
+    TOKEN,
+    credential,
+    fingerprint_of,
+    manifest_of,
+    metadata_after_apply,
+)
+
+UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
+GRANT = grant(secret={"labels": {"team": "chat"}, "annotations": {"a": "b"}})
+
+
+def test_the_applied_secret_is_all_there_is_to_say() -> None:
+    """Data, type, marks, the user's labels and annotations, and the owner, in one body."""
+    body = manifest_of(GRANT)
+    mark = fingerprint_of(GRANT, made=credential())
+    data = {key: base64.b64decode(text).decode() for key, text in body.pop("data").items()}
+    assert data == render(GRANT, credential=credential())
+    assert body == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": "chat-key",
+            "namespace": "chat",
+            "labels": {"team": "chat", "app.kubernetes.io/managed-by": "keywright"},
+            "annotations": {
+                "a": "b",
+                "keywright.dev/granted-by": f"chat/chat-key {UID}",
+                "keywright.dev/issued-at": "2026-11-22T10:00:00Z",
+                "keywright.dev/expires-at": "2026-11-22T22:00:00Z",
+                "keywright.dev/renew-at": "2026-11-22T18:00:00Z",
+                "keywright.dev/revision": "3",
+                "keywright.dev/fingerprint": mark,
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "keywright.dev/v1alpha1",
+                    "kind": "ApiKeyGrant",
+                    "name": "chat-key",
+                    "uid": UID,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+    }
+
+
+def test_no_metadata_shows_the_key() -> None:
+    """Whoever may read the Secret's metadata, but not its data, learns nothing of the key."""
+    assert TOKEN not in str(manifest_of(GRANT)["metadata"])
+
+
+def test_what_moves_is_no_part_of_the_data() -> None:
+    """A renewed key is the only reason for a reader to restart: data says nothing else new."""
+    first = render(GRANT, credential=credential())
+    second = render(GRANT, credential=credential(token="another", expires_at=None))
+    changed = {key for key in first if first[key] != second[key]}
+    assert changed == {"AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY"}
+
+
+def test_the_fingerprint_tells_what_changed() -> None:
+    """Facts, data and values each by themselves; the keyed parts say nothing without the key."""
+    made = credential()
+    mark = fingerprint_of(GRANT, made=made)
+    data = render(GRANT, credential=made)
+    facts = mint_facts(GRANT, source=source())
+    other = mint_facts(grant(bedrockShortTermKey={"duration": "1h"}), source=source())
+    assert [len(part) for part in mark.split(".")] == [16, 32, 32]
+    assert same_mint_facts(mark, facts=facts)
+    assert not same_mint_facts(mark, facts=other)
+    assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY)
+    assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY)
+    assert not same_data(mark, data=data, key=b"another")
+    assert same_values(mark, values=made.values, key=HASH_KEY)
+    assert not same_values(mark, values={"apiKey": Sensitive("x")}, key=HASH_KEY)
+
+
+@pytest.mark.parametrize("mark", [None, "", "x", "a.b", "é.é.é", "..", "a.b.c.d"])
+def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
+    """Missing or forged, it means that there is no telling."""
+    assert not same_mint_facts(mark, facts=mint_facts(GRANT, source=source()))
+    assert not same_data(mark, data={}, key=HASH_KEY)
+    assert not same_values(mark, values={}, key=HASH_KEY)
+
+
+def test_a_secret_is_known_by_its_metadata() -> None:
+    """Marks and ownership are read back as they were written."""
+    facts = facts_from_metadata(metadata_after_apply(manifest_of(GRANT)))
+    assert facts.granted_by is not None
+    assert (facts.granted_by.namespace, facts.granted_by.name) == ("chat", "chat-key")
+    assert facts.granted_by.uid == facts.owner_uid == UID
+    assert facts.revision == 3
+    assert facts.expires_at == credential().expires_at
+    assert facts.owned_keys == data_keys(GRANT)
+
+
+def test_secrets_of_one_layout_share_memory() -> None:
+    """Ten thousand Secrets of the same layout hold their key names once."""
+    first, second = (facts_from_metadata(metadata_after_apply(manifest_of(GRANT))) for _ in "ab")
+    assert first.owned_keys is second.owned_keys
+    assert first.owned_annotations is second.owned_annotations
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"keywright.dev/granted-by": f"chat/chat-key {UID}"}, Ownership.OURS),
+        ({"keywright.dev/granted-by": "chat/chat-key of-a-backup"}, Ownership.OURS),
+        ({"keywright.dev/granted-by": f"chat/other {UID}"}, Ownership.OTHER_GRANT),
+        ({"keywright.dev/granted-by": f"other/chat-key {UID}"}, Ownership.OTHER_GRANT),
+        ({"keywright.dev/granted-by": "nonsense"}, Ownership.UNMARKED),
+        ({}, Ownership.UNMARKED),
+    ],
+)
+def test_the_mark_says_whose_a_secret_is(annotations: dict[str, str], expected: Ownership) -> None:
+    """Namespace and name count; the uid may be another after a restore, a label is no mark."""
+    meta = {
+        "namespace": "chat",
+        "name": "chat-key",
+        "annotations": annotations,
+        "labels": {"app.kubernetes.io/managed-by": "keywright"},
+    }
+    assert judge(GRANT, facts=facts_from_metadata(meta)) is expected
+
+
+@pytest.mark.parametrize("mark", [None, "chat/other uid"])
+def test_a_mark_that_was_edited_by_hand_does_not_take_the_secret_away(mark: str | None) -> None:
+    """The owner reference that we still own tells whose it is, so that the mark is repaired."""
+    meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
+    _remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by")(meta)
+    meta["annotations"]["keywright.dev/granted-by"] = mark
+    facts = facts_from_metadata(meta)
+    assert judge(GRANT, facts=facts) is Ownership.OURS
+    assert not intact(facts, data_keys(GRANT), grant=GRANT)
+
+
+def test_no_secret_is_absent() -> None:
+    """The grant may create it."""
+    assert judge(GRANT, facts=None) is Ownership.ABSENT
+
+
+def _remove(*path: str) -> Callable[[dict[str, Any]], None]:
+    def change(meta: dict[str, Any]) -> None:
+        place = meta["managedFields"][0]["fieldsV1"]
+        for step in path[:-1]:
+            place = place[step]
+        del place[path[-1]]
+
+    return change
+
+
+def _nothing(meta: dict[str, Any]) -> None:
+    """Leaves the Secret as it was applied."""
+
+
+def _drop_owner(meta: dict[str, Any]) -> None:
+    meta["ownerReferences"] = []
+
+
+def _by_update(meta: dict[str, Any]) -> None:
+    meta["managedFields"][0]["operation"] = "Update"
+
+
+def _by_another(meta: dict[str, Any]) -> None:
+    meta["managedFields"][0]["manager"] = "kubectl-edit"
+
+
+def _without(meta: dict[str, Any]) -> None:
+    del meta["managedFields"]
+
+
+def _additional(meta: dict[str, Any]) -> None:
+    fields = {"f:data": {"f:FOREIGN": {}}, "f:metadata": {"f:labels": {"f:theirs": {}}}}
+    meta["managedFields"].insert(
+        0, {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_nothing, True),
+        (_additional, True),
+        (_remove("f:data", "f:AWS_REGION"), False),
+        (_remove("f:data"), False),
+        (_remove("f:metadata", "f:annotations", "f:keywright.dev/expires-at"), False),
+        (_remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by"), False),
+        (_remove("f:metadata", "f:annotations", "f:a"), False),
+        (_remove("f:metadata", "f:labels", "f:team"), False),
+        (_remove("f:metadata", "f:labels", "f:app.kubernetes.io/managed-by"), False),
+        (_remove("f:metadata", "f:ownerReferences"), False),
+        (_drop_owner, False),
+        (_by_update, False),
+        (_by_another, False),
+        (_without, False),
+    ],
+)
+def test_a_change_by_others_is_seen_without_reading_the_secret(
+    *, change: Callable[[dict[str, Any]], None], expected: bool
+) -> None:
+    """What is ours and was touched is found; what others added beside it is theirs."""
+    meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
+    change(meta)
+    assert intact(facts_from_metadata(meta), data_keys(GRANT), grant=GRANT) is expected
+
+
+def test_a_restored_grant_takes_its_secret_back() -> None:
+    """Its new uid is not yet the owner, so that the Secret is written again, and not minted."""
+    body = grant_body()
+    restored = parsed_grant(body | {"metadata": body["metadata"] | {"uid": "new"}})
+    facts = facts_from_metadata(metadata_after_apply(manifest_of(grant())))
+    assert judge(restored, facts=facts) is Ownership.OURS
+    assert not intact(facts, data_keys(restored), grant=restored)
+    assert same_mint_facts(facts.fingerprint, facts=mint_facts(restored, source=source()))
