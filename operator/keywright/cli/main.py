@@ -27,7 +27,7 @@ _COLLECT_EVERY = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 after a signal, 1 where the start failed."""
+    """The exit code: 0 after a signal; a broken watch begins anew and does not return."""
     options = _parser().parse_args(arguments)
     set_up_logging(level=options.log_level, form=options.log_format)
     # What is loaded by now lives as long as the process: not worth a look by the collector.
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     ending = asyncio.run(run(_settings(options)))
     if ending is Ending.BROKEN:
         _begin_anew(lived=time.monotonic() - began)
-    return 0 if ending is Ending.STOPPED else 1
+    return 0
 
 
 def _begin_anew(*, lived: float) -> None:

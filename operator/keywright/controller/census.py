@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.cluster.errors import ApiError, ApiUnreachableError
@@ -17,19 +18,48 @@ from keywright.controller.store import Store
 from keywright.secrets.ownership import facts_from_metadata
 
 _LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Census:
     """`listed` is set once sources and Secrets are known: without them every grant looks new."""
 
-    def __init__(self, *, store: Store, objects: Objects, informer: Informer) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        objects: Objects,
+        informer: Informer,
+        load_key: Callable[[], Awaitable[bytes]],
+    ) -> None:
         self._store = store
         self._objects = objects
         self._informer = informer
+        self._load_key = load_key
+        self._key = b""
         self.listed = asyncio.Event()
 
+    def fingerprint_key(self) -> bytes:
+        """The key of the fingerprints; there is one once `listed` is set."""
+        assert self._key
+        return self._key
+
     async def take(self) -> None:
-        """List once; raises ApiError or ApiUnreachableError."""
+        """Load the key and list once, tried again until the API server lets us."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._take()
+            except (ApiError, ApiUnreachableError) as error:
+                _LOG.warning("not everything can be listed yet, tried again: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _take(self) -> None:
+        self._key = await self._load_key()
         async for body in self._objects.custom(SOURCE_PLURAL):
             self._informer.source(body)
         async for metadata in self._objects.managed_secrets():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -79,7 +79,7 @@ class GrantReconciler:
         store: Store,
         objects: Objects,
         vendors: Mapping[Provider, Vendor],
-        fingerprint_key: bytes,
+        fingerprint_key: Callable[[], bytes],
         fence: Fence,
         events: EventWriter,
         metrics: Metrics,
@@ -248,7 +248,7 @@ class GrantReconciler:
         assert secret.issued_at is not None
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = recover(
-            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key
+            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
         if values is None:
             return await self._mint(facts, grant, source, cause=cause)
@@ -288,7 +288,7 @@ class GrantReconciler:
                 mint_facts=mint_facts(grant, source=source),
                 data=data,
                 values=credential.values,
-                key=self._key,
+                key=self._key(),
             ),
         )
         self._fence.check()

@@ -15,8 +15,6 @@ from typing import Any
 
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import connect
-from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
@@ -30,7 +28,6 @@ class Ending(enum.Enum):
 
     STOPPED = "stopped by a signal"
     BROKEN = "a watch broke or the Lease was lost: to be begun anew"
-    NOT_STARTED = "could not even start"
 
 
 async def run(settings: Settings) -> Ending:
@@ -38,13 +35,7 @@ async def run(settings: Settings) -> Ending:
     asyncio.get_running_loop().set_exception_handler(_told_once)
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     client = KubernetesClient(connection, connections=settings.workers + 8)
-    try:
-        key = await load_fingerprint_key(client, namespace=settings.own_namespace)
-    except (ApiError, ApiUnreachableError) as error:
-        _LOG.error("cannot start: %s", error)
-        await client.close()
-        return Ending.NOT_STARTED
-    operator = build(settings, connection=connection, client=client, fingerprint_key=key)
+    operator = build(settings, connection=connection, client=client)
     operator.calls.warm_up()
     await operator.server.start()
     for pool in operator.pools:

@@ -17,6 +17,7 @@ from keywright.clouds.aws.vendor import Aws
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
+from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
@@ -57,9 +58,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(
-    settings: Settings, *, connection: Connection, client: KubernetesClient, fingerprint_key: bytes
-) -> Operator:
+def build(settings: Settings, *, connection: Connection, client: KubernetesClient) -> Operator:
     """An operator, ready to be started."""
     store = Store()
     grants, sources = DueQueue(now=now), DueQueue(now=now)
@@ -74,7 +73,12 @@ def build(
         clock=now,
         forget_source=lambda uid: aws.forget(source_uid=uid),
     )
-    census = Census(store=store, objects=objects, informer=informer)
+    census = Census(
+        store=store,
+        objects=objects,
+        informer=informer,
+        load_key=lambda: load_fingerprint_key(client, namespace=settings.own_namespace),
+    )
     office = _office(settings, client)
     events = EventWriter(client, instance=settings.identity)
     metrics = Metrics()
@@ -83,7 +87,7 @@ def build(
         store=store,
         objects=objects,
         vendors=vendors,
-        fingerprint_key=fingerprint_key,
+        fingerprint_key=census.fingerprint_key,
         fence=office,
         events=events,
         metrics=metrics,
