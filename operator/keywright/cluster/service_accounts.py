@@ -75,7 +75,7 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
             cure=(
                 f"Apply a Role in {namespace} that allows the verb {verb} on {resource} with"
                 f" resourceNames [{name}], bound to Keywright's ServiceAccount"
-                " (examples/bedrock-short-term/role.yaml)."
+                " (examples/bedrock-short-term/token-access.yaml)."
             ),
         )
     return error

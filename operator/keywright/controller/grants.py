@@ -47,7 +47,13 @@ from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys, recover, render
 from keywright.secrets.manifest import manifest
-from keywright.secrets.ownership import Ownership, SecretFacts, facts_from_metadata, judge
+from keywright.secrets.ownership import (
+    Ownership,
+    SecretFacts,
+    as_recorded,
+    facts_from_metadata,
+    judge,
+)
 from keywright.secrets.variables import LayoutError
 from keywright.telemetry.metrics import Metrics
 
@@ -131,7 +137,11 @@ class GrantReconciler:
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
-        view = None if secret is None else self._view(grant, secret, source=source)
+        view = (
+            None
+            if secret is None
+            else self._view(grant, as_recorded(secret, status=status), source=source)
+        )
         ours = view is not None and view.standing is Standing.OURS
         return Facts(
             subject=subject,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -83,9 +85,9 @@ class Store:
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
     secrets: dict[Name, SecretFacts] = field(default_factory=dict)
-    _by_name: dict[Name, str] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
-    _by_secret: dict[Name, set[str]] = field(default_factory=dict)
+    # Hardly ever more than one, and a set for each would weigh more than all its strings.
+    _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
 
     def put_grant(self, body: Mapping[str, Any]) -> bool:
         """Remember a grant; False where it is no news (older than what is known, or our write)."""
@@ -101,9 +103,10 @@ class Store:
             if (known.source, known.secret) != (record.source, record.secret):
                 self._unlink(known)
         self.grants[uid] = record
-        self._by_name[record.namespace, record.name] = uid
         self._by_source.setdefault(record.source, set()).add(uid)
-        self._by_secret.setdefault(record.secret, set()).add(uid)
+        members = self._by_secret.get(record.secret, ())
+        if uid not in members:
+            self._by_secret[record.secret] = (*members, uid)
         return True
 
     def put_status(self, uid: str, *, version: str, status: Mapping[str, Any]) -> None:
@@ -124,8 +127,6 @@ class Store:
         record = self.grants.pop(uid, None)
         if record is not None:
             self._unlink(record)
-            if self._by_name.get((record.namespace, record.name)) == uid:
-                del self._by_name[record.namespace, record.name]
         return record
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
@@ -165,7 +166,9 @@ class Store:
             and int(facts.resource_version) <= int(known.resource_version)
         ):
             return False
-        self.secrets[name] = facts
+        # The tuple of the grant that names it, where there is one.
+        asked = self._by_secret.get(name)
+        self.secrets[self.grants[asked[0]].secret if asked else name] = facts
         return True
 
     def settled(self, uid: str) -> bool:
@@ -186,7 +189,7 @@ class Store:
 
     def grants_of_secret(self, name: Name) -> Iterable[str]:
         """The uids of the grants that name a Secret."""
-        return tuple(self._by_secret.get(name, ()))
+        return self._by_secret.get(name, ())
 
     def rival(self, record: GrantRecord) -> str:
         """The name of an older grant that asks for the same Secret, or nothing."""
@@ -200,12 +203,17 @@ class Store:
         return min(older, key=lambda other: (other.created, other.uid)).name if older else ""
 
     def _unlink(self, record: GrantRecord) -> None:
-        for index, name in ((self._by_source, record.source), (self._by_secret, record.secret)):
-            members = index.get(name)
-            if members is not None:
-                members.discard(record.uid)
-                if not members:
-                    del index[name]
+        of_source = self._by_source.get(record.source, set())
+        of_source.discard(record.uid)
+        if not of_source:
+            self._by_source.pop(record.source, None)
+        of_secret = tuple(
+            uid for uid in self._by_secret.get(record.secret, ()) if uid != record.uid
+        )
+        if of_secret:
+            self._by_secret[record.secret] = of_secret
+        else:
+            self._by_secret.pop(record.secret, None)
 
 
 def _grant_record(
@@ -217,16 +225,25 @@ def _grant_record(
     asked = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
     if asked:
         kept["annotations"] = asked
-    spec, namespace = body.get("spec") or {}, metadata["namespace"]
+    # Interned: the same words come back in the Secret, in other records and as keys.
+    spec, namespace = body.get("spec") or {}, intern(metadata["namespace"])
     reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
     return GrantRecord(
-        uid=metadata["uid"],
+        uid=intern(metadata["uid"]),
         namespace=namespace,
-        name=metadata["name"],
+        name=intern(metadata["name"]),
         created=metadata.get("creationTimestamp", ""),
         version=version,
         body=_ENCODE({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
-        source=(reference.get("namespace") or namespace, reference.get("name") or ""),
-        secret=(namespace, secret.get("name") or metadata["name"]),
+        source=_name(
+            str(reference.get("namespace") or namespace), str(reference.get("name") or "")
+        ),
+        secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
     )
+
+
+@lru_cache(maxsize=4096)
+def _name(namespace: str, name: str) -> Name:
+    """One tuple for all grants of a source."""
+    return namespace, name

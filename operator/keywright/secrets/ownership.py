@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from sys import intern
 from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
@@ -20,6 +21,7 @@ from keywright.api.names import (
     FIELD_MANAGER,
     GRANT_KIND,
 )
+from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
 _REVISION: Final = re.compile("[0-9]{1,9}")
@@ -74,8 +76,8 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
     owned = _owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
     return SecretFacts(
-        namespace=meta["namespace"],
-        name=meta["name"],
+        namespace=intern(meta["namespace"]),
+        name=intern(meta["name"]),
         uid=meta.get("uid", ""),
         resource_version=meta.get("resourceVersion", ""),
         deleting="deletionTimestamp" in meta,
@@ -113,6 +115,24 @@ def judge(grant: ApiKeyGrant, *, facts: SecretFacts | None) -> Ownership:
     return Ownership.OTHER_GRANT
 
 
+def as_recorded(facts: SecretFacts, *, status: GrantStatus) -> SecretFacts:
+    """The facts with times and revision from the status, where that tells of the same key.
+
+    The annotations of a Secret can be edited by whoever may edit it, and an end that was moved away
+    by hand must not keep the key from being renewed. Where the status tells of another key, or of
+    none (we were ended between two writes, or it was lost), the annotations are all there is.
+    """
+    if not status.revision or status.fingerprint != facts.fingerprint:
+        return facts
+    return replace(
+        facts,
+        issued_at=status.issued_at,
+        expires_at=status.expires_at,
+        renew_at=status.renew_at,
+        revision=status.revision,
+    )
+
+
 def _owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """Our entry of managedFields, in its `fieldsV1` form: names prefixed with `f:`."""
     for entry in meta.get("managedFields") or ():
@@ -135,7 +155,7 @@ def _owner(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:
         uid = reference.get("uid")
         ours = reference.get("kind") == GRANT_KIND and reference.get("apiVersion") == API_VERSION
         if ours and f'k:{{"uid":"{uid}"}}' in items:
-            return str(uid)
+            return intern(str(uid))
     return None
 
 
@@ -155,7 +175,10 @@ def _shared(names: tuple[str, ...]) -> frozenset[str]:
 def _mark(text: str | None) -> GrantMark | None:
     name, _, uid = (text or "").partition(" ")
     namespace, _, name = name.partition("/")
-    return GrantMark(namespace, name, uid) if namespace and name else None
+    if not namespace or not name:
+        return None
+    # Interned: they are the words of the grant itself, which is in memory as well.
+    return GrantMark(intern(namespace), intern(name), intern(uid))
 
 
 def _time(text: str | None) -> datetime | None:

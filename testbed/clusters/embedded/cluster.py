@@ -30,22 +30,19 @@ class EmbeddedCluster:
     `directory` takes its certificates, kubeconfig, log and audit log.
     """
 
-    name: Final = "embedded"
+    name = "embedded"
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._process: ChildProcess | None = None
         self._token = secrets.token_urlsafe(32)
         self.version = ""
-        self.server = ""
+        self._port = free_port()
+        self.server = f"https://127.0.0.1:{self._port}"
+        self.issuer = self.server
         self.ca_file = directory / "embedded-ca.crt"
         self.kubeconfig = directory / "admin.kubeconfig"
         self.audit_log: Path | None = directory / "audit.log"
-
-    @property
-    def issuer(self) -> str:
-        """The issuer of ServiceAccount tokens: the server itself."""
-        return self.server
 
     @property
     def faults(self) -> FaultClient:
@@ -63,8 +60,6 @@ class EmbeddedCluster:
         leaf = authority.issue("apiserver", hosts=["127.0.0.1", "localhost"])
         token_file = self._directory / "admin.token"
         _write_private(token_file, self._token)
-        port = free_port()
-        self.server = f"https://127.0.0.1:{port}"
         self.ca_file = authority.certificate
         assert self.audit_log is not None
         self._process = ChildProcess(
@@ -73,7 +68,7 @@ class EmbeddedCluster:
                 sys.executable,
                 "-m",
                 "testbed.clusters.embedded",
-                f"--port={port}",
+                f"--port={self._port}",
                 f"--certificate={leaf.certificate}",
                 f"--key={leaf.key}",
                 f"--admin-token-file={token_file}",
@@ -83,7 +78,7 @@ class EmbeddedCluster:
             directory=_ROOT,
         )
         self._write_kubeconfig(self.kubeconfig, self._token, user="admin")
-        self._process.wait_until(lambda: accepts_connections(port), seconds=_READY_SECONDS)
+        self._process.wait_until(lambda: accepts_connections(self._port), seconds=_READY_SECONDS)
         self.version = self._call("GET", "/version")["gitVersion"]
 
     def stop(self) -> None:

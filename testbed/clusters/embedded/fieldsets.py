@@ -138,23 +138,27 @@ def _compare(old: Value, new: Value, schema: Schema, into: Changes) -> bool:
         previous = before[key][0]
         if previous is value or (previous == value and type(previous) is type(value)):
             continue
-        below = Changes({}, {}, {})
-        if _compare(previous, value, value_schema, below):
-            for whole, part in zip(
-                (into.added, into.changed, into.removed),
-                (below.added, below.changed, below.removed),
-                strict=True,
-            ):
-                if part:
-                    whole[key] = part
-        else:
-            into.changed[key] = {}
-            if lost := of_everything(previous, value_schema):
-                into.removed[key] = {name: part for name, part in lost.items() if name != "."}
+        _compare_member(key, previous, value, schema=value_schema, into=into)
     for key, (value, value_schema) in before.items():
         if key not in after:
             into.removed[key] = of_everything(value, value_schema)
     return True
+
+
+def _compare_member(key: str, old: Value, new: Value, *, schema: Schema, into: Changes) -> None:
+    below = Changes({}, {}, {})
+    if _compare(old, new, schema, below):
+        for whole, part in (
+            (into.added, below.added),
+            (into.changed, below.changed),
+            (into.removed, below.removed),
+        ):
+            if part:
+                whole[key] = part
+        return
+    into.changed[key] = {}
+    if lost := of_everything(old, schema):
+        into.removed[key] = {name: part for name, part in lost.items() if name != "."}
 
 
 def contains_itself(fields: FieldSet) -> bool:

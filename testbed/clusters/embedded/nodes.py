@@ -43,7 +43,6 @@ class Node:
     rules: tuple[Rule, ...]
     logic: dict[str, list[Node]]
     has_rules: bool = False
-    has_defaults: bool = False
     converts: bool = False
     """Whether CEL sees anything at or below this place otherwise than JSON has it."""
     renamed: dict[str, str]
@@ -63,6 +62,13 @@ class Node:
         if node is None and isinstance(self.additional, Node):
             return self.additional
         return node
+
+
+def below_path(path: str, name: str, node: Node) -> str:
+    """The path of a member as rules and duplicates name it: keys of a map stand in brackets."""
+    if name not in node.properties:
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else name
 
 
 _BOUNDS: Final = (
@@ -124,7 +130,6 @@ def compile_schema(schema: Document, *, path: str = "openAPIV3Schema") -> Node:
     )
     below = node.children()
     node.has_rules = bool(node.rules) or any(child.has_rules for child in below)
-    node.has_defaults = node.default is not MISSING or any(child.has_defaults for child in below)
     node.converts = (
         node.type == "number" or bool(node.renamed) or any(child.converts for child in below)
     )

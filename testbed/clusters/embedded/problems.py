@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded.documents import Document, Value, compact
@@ -118,7 +118,6 @@ class Subject:
     kind: str
     group: str = ""
     name: str = ""
-    qualified: str = field(default="", compare=False)
 
     def details(self) -> Document:
         """The `details`, without members that say nothing."""

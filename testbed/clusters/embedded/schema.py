@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded import problems, shaping, validation
 from testbed.clusters.embedded.documents import Document, Value, compact
-from testbed.clusters.embedded.nodes import MISSING, Node
+from testbed.clusters.embedded.nodes import MISSING, Node, below_path
 from testbed.clusters.embedded.problems import FieldProblem
 from testbed.clusters.embedded.rules import EvaluationError
 
@@ -52,7 +52,7 @@ def _run_rules(value: Value, node: Node, *, path: str, old: Value) -> Iterator[F
         earlier = old if isinstance(old, dict) else {}
         for name, member in value.items():
             if (below := node.member(name)) is not None:
-                place = f"{path}.{name}" if path else name
+                place = below_path(path, name, node)
                 yield from _run_rules(member, below, path=place, old=earlier.get(name, MISSING))
     elif isinstance(value, list) and node.items is not None:
         find = validation.correlate(old, node)

@@ -11,9 +11,9 @@ from multidict import CIMultiDict
 from testbed.clusters.embedded import crds, faults, kinds
 from testbed.clusters.embedded.api import Api, Call
 from testbed.clusters.embedded.audit import AuditLog, micro_time
-from testbed.clusters.embedded.discovery import AGGREGATED, Discovery
 from testbed.clusters.embedded.documents import Document, decode, encode
 from testbed.clusters.embedded.faults import FaultKind, Faults, parse_fault
+from testbed.clusters.embedded.plain import PUBLIC, PlainPaths
 from testbed.clusters.embedded.problems import ApiError, UnknownPathError
 from testbed.clusters.embedded.removal import DEFINITIONS, Removal
 from testbed.clusters.embedded.resources import Registry
@@ -25,21 +25,9 @@ from testbed.clusters.embedded.writes import NAMESPACES, Target, Writes
 if TYPE_CHECKING:
     from testbed.clusters.embedded.resources import ResourceKey
 
-VERSION: Final = "v1.37.0-embedded"
 ADMIN: Final = "admin"
 _ANONYMOUS: Final = "system:anonymous"
-_OPEN_PATHS: Final = frozenset(
-    {
-        "/.well-known/openid-configuration",
-        "/openid/v1/jwks",
-        "/version",
-        "/healthz",
-        "/livez",
-        "/readyz",
-    }
-)
 _JSON: Final = "application/json"
-_OPENAPI_V2: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 class Server:
@@ -58,7 +46,7 @@ class Server:
             removal=Removal(self._store, self._registry),
             tokens=self._tokens,
         )
-        self._discovery = Discovery(self._registry, address=address)
+        self._plain = PlainPaths(self._registry, self._tokens, address=address)
         self._admin_token = admin_token.encode()
         self._audit = audit_log
         self._faults = Faults()
@@ -157,10 +145,10 @@ class Server:
     async def _answer(
         self, request: web.BaseRequest, route: Route | None, verb: str, user: str
     ) -> web.StreamResponse:
-        if user == _ANONYMOUS and request.path not in _OPEN_PATHS:
+        if user == _ANONYMOUS and request.path not in PUBLIC:
             raise _forbidden(request, route, verb)
         if route is None or request.path.startswith(("/openapi/", "/openid/")):
-            return self._plain(request)
+            return self._plain.answer(request)
         resource = self._api.resource_of(route)
         return await self._api.answer(Call(request, route, verb, resource))
 
@@ -186,56 +174,6 @@ class Server:
                 if fault.meets(path, "watch"):
                     watch.interrupt(fault)
         return web.json_response({})
-
-    def _plain(self, request: web.BaseRequest) -> web.Response:
-        path = request.path.rstrip("/")
-        parts = path.strip("/").split("/")
-        accept = request.headers.get("Accept", "")
-        body: Document | None
-        match parts:
-            case ["healthz" | "livez" | "readyz"]:
-                return web.Response(text="ok")
-            case ["version"]:
-                body = {
-                    "major": "1",
-                    "minor": "37",
-                    "gitVersion": VERSION,
-                    "platform": "linux/amd64",
-                }
-            case [".well-known", "openid-configuration"]:
-                body = self._tokens.discovery()
-            case ["openid", "v1", "jwks"]:
-                keys = encode(self._tokens.key_set())
-                return web.Response(body=keys, content_type="application/jwk-set+json")
-            case ["api" | "apis"] if "as=APIGroupDiscoveryList" in accept:
-                body = self._discovery.aggregated(core=parts == ["api"])
-                return _typed(body, AGGREGATED)
-            case ["api"]:
-                body = self._discovery.api_versions()
-            case ["apis"]:
-                body = self._discovery.groups()
-            case ["api", version] if self._registry.serves_group_version("", version):
-                body = self._discovery.resources("", version)
-            case ["apis", group]:
-                body = self._discovery.group(group)
-            case ["apis", group, version] if self._registry.serves_group_version(group, version):
-                body = self._discovery.resources(group, version)
-            case ["openapi", "v2"]:
-                # An empty document: kubectl then leaves the validation of `kind: List` to us.
-                return web.Response(body=b"", content_type=_OPENAPI_V2)
-            case ["openapi", "v3"]:
-                body = self._discovery.openapi_index()
-            case ["openapi", "v3", *root]:
-                body = self._discovery.openapi("/".join(root))
-            case _:
-                body = None
-        if body is None:
-            raise UnknownPathError
-        return web.Response(body=encode(body), content_type=_JSON)
-
-
-def _typed(body: Document, content_type: str) -> web.Response:
-    return web.Response(body=encode(body), headers={"Content-Type": content_type})
 
 
 def _error(error: ApiError) -> web.Response:

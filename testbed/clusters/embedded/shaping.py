@@ -52,27 +52,27 @@ def _prune_map(value: Document, node: Node, *, path: str, unknown: list[str]) ->
 def with_defaults(value: Value, node: Node) -> Value:
     """The value with the schema's defaults; a null that may not be null counts as absent."""
     if isinstance(value, dict):
-        filled = dict(value)
-        changed = False
-        for name, below in node.properties.items():
-            member = filled.get(name, MISSING)
-            if member is None and not below.nullable:
-                del filled[name]
-                member, changed = MISSING, True
-            if member is MISSING:
-                if below.default is not MISSING:
-                    filled[name] = with_defaults(copy.deepcopy(below.default), below)
-                    changed = True
-            elif below.has_defaults or isinstance(member, dict | list):
-                filled[name] = with_defaults(member, below)
-                changed = changed or filled[name] is not member
-        if isinstance(node.additional, Node) and node.additional.has_defaults:
-            for name, member in value.items():
-                if name not in node.properties:
-                    filled[name] = with_defaults(member, node.additional)
-            changed = True
-        return filled if changed else value
+        return _fill_map(value, node)
     if isinstance(value, list) and node.items is not None:
         items = [with_defaults(item, node.items) for item in value]
         return value if all(map(_same, items, value)) else items
     return value
+
+
+def _fill_map(value: Document, node: Node) -> Document:
+    filled = dict(value)
+    for name, below in node.properties.items():
+        member = filled.get(name, MISSING)
+        if member is None and not below.nullable:
+            del filled[name]
+            member = MISSING
+        if member is not MISSING:
+            filled[name] = with_defaults(member, below)
+        elif below.default is not MISSING:
+            filled[name] = with_defaults(copy.deepcopy(below.default), below)
+    if isinstance(node.additional, Node):
+        for name, member in value.items():
+            if name not in node.properties:
+                filled[name] = with_defaults(member, node.additional)
+    same = len(filled) == len(value) and all(value.get(name) is filled[name] for name in filled)
+    return value if same else filled

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from testbed.clusters.embedded.documents import Document, encode, metadata_of, with_metadata
+from testbed.clusters.embedded.documents import Document, encode, with_metadata
 from testbed.clusters.embedded.problems import expired
 
 if TYPE_CHECKING:
@@ -181,9 +181,3 @@ class Store:
         if bucket is not None:
             for listener in tuple(bucket.listeners):
                 listener(None)
-
-
-def uid_of(record: Record) -> str:
-    """The uid of an object."""
-    uid: str = metadata_of(record.document)["uid"]
-    return uid

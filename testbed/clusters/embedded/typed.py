@@ -50,6 +50,7 @@ def require_typed(resource: Resource, body: Document) -> None:
 
 
 def _fault(value: Value, node: Node, *, path: str, root: bool = False) -> str | None:
+    """The first thing that does not fit, None if all does."""
     if value is None or node.int_or_string:
         return None
     if node.type:
@@ -57,18 +58,23 @@ def _fault(value: Value, node: Node, *, path: str, root: bool = False) -> str | 
         if not isinstance(value, types) or (isinstance(value, bool) and node.type != "boolean"):
             return f"{path}: expected {expected}, got {_GOT[type(value)]}"
     if isinstance(value, dict):
-        for name, member in value.items():
-            if root and name in _HEAD:
-                continue
-            below = node.member(name)
-            if below is None:
-                if node.preserve or node.additional is True or (node.embedded and name in _HEAD):
-                    continue
-                return f"{path}.{name}: field not declared in schema"
-            if (found := _fault(member, below, path=f"{path}.{name}")) is not None:
-                return found
+        faults = (
+            _member_fault(name, member, node, path=path)
+            for name, member in value.items()
+            if not (root and name in _HEAD)
+        )
     elif isinstance(value, list) and node.items is not None:
-        for index, item in enumerate(value):
-            if (found := _fault(item, node.items, path=f"{path}[{index}]")) is not None:
-                return found
-    return None
+        below = node.items
+        faults = (_fault(item, below, path=f"{path}[{i}]") for i, item in enumerate(value))
+    else:
+        return None
+    return next((found for found in faults if found is not None), None)
+
+
+def _member_fault(name: str, member: Value, node: Node, *, path: str) -> str | None:
+    below = node.member(name)
+    if below is not None:
+        return _fault(member, below, path=f"{path}.{name}")
+    if node.preserve or node.additional is True or (node.embedded and name in _HEAD):
+        return None
+    return f"{path}.{name}: field not declared in schema"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded import problems
 from testbed.clusters.embedded.documents import Document, Value, compact, parse_timestamp
-from testbed.clusters.embedded.nodes import MISSING, Node
+from testbed.clusters.embedded.nodes import MISSING, Node, below_path
 from testbed.clusters.embedded.problems import FieldProblem, invalid_value
 from testbed.clusters.embedded.rules import parse_duration
 
@@ -70,23 +70,13 @@ def _check(value: Value, node: Node, *, path: str, old: Value) -> Iterator[Field
         return
     yield from _check_logic(value, node, path=path)
     if node.enum and value not in node.enum:
-        supported = ", ".join(compact(one) for one in node.enum)
-        yield FieldProblem(
-            field=path,
-            reason="FieldValueNotSupported",
-            message=f"Unsupported value: {compact(value)}: supported values: {supported}",
-        )
+        yield _unsupported(value, node, path=path)
     if isinstance(value, str):
         yield from _check_text(value, node, path=path)
     elif isinstance(value, dict):
         yield from _check_map(value, node, path=path, old=old if isinstance(old, dict) else {})
     elif isinstance(value, list):
-        yield from _check_size(len(value), node, path=path, unit="items", name="Items")
-        if node.items is not None:
-            before = correlate(old, node)
-            for index, item in enumerate(value):
-                previous = before(item)
-                yield from _check(item, node.items, path=f"{path}[{index}]", old=previous)
+        yield from _check_list(value, node, path=path, old=old)
     elif not isinstance(value, bool):
         yield from _check_number(value, node, path=path)
 
@@ -101,6 +91,15 @@ def _has_type(value: Value, node: Node) -> bool:
     if node.type == "integer" and isinstance(value, float):
         return value.is_integer()
     return isinstance(value, _TYPES[node.type])
+
+
+def _unsupported(value: Value, node: Node, *, path: str) -> FieldProblem:
+    supported = ", ".join(compact(one) for one in node.enum)
+    return FieldProblem(
+        field=path,
+        reason="FieldValueNotSupported",
+        message=f"Unsupported value: {compact(value)}: supported values: {supported}",
+    )
 
 
 def _wanted(node: Node) -> str:
@@ -164,6 +163,14 @@ def _check_map(value: Document, node: Node, *, path: str, old: Document) -> Iter
             yield from _check(member, below, path=place, old=old.get(name, MISSING))
 
 
+def _check_list(value: list[Value], node: Node, *, path: str, old: Value) -> Iterator[FieldProblem]:
+    yield from _check_size(len(value), node, path=path, unit="items", name="Items")
+    if node.items is not None:
+        find = correlate(old, node)
+        for index, item in enumerate(value):
+            yield from _check(item, node.items, path=f"{path}[{index}]", old=find(item))
+
+
 def _check_size(
     size: int, node: Node, *, path: str, unit: str, name: str
 ) -> Iterator[FieldProblem]:
@@ -174,7 +181,7 @@ def _check_size(
         yield FieldProblem(
             field=path,
             reason="FieldValueTooMany",
-            message=f"Too many: {size}: must have at most {most} items",
+            message=f"Too many: {size}: must have at most {most} item{'' if most == 1 else 's'}",
         )
 
 
@@ -236,7 +243,7 @@ def _duplicates(value: Value, node: Node, *, path: str) -> Iterator[FieldProblem
     if isinstance(value, dict):
         for name, member in value.items():
             if isinstance(member, dict | list) and (below := node.member(name)) is not None:
-                yield from _duplicates(member, below, path=f"{path}.{name}" if path else name)
+                yield from _duplicates(member, below, path=below_path(path, name, node))
         return
     if node.items is None:
         return

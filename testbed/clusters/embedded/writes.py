@@ -7,19 +7,16 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import admission, ownership, patches, problems, typed
+from testbed.clusters.embedded import admission, ownership, patches, problems, refusals, typed
 from testbed.clusters.embedded.documents import Document, Value, compact, metadata_of, timestamp
 from testbed.clusters.embedded.ownership import Writer
-from testbed.clusters.embedded.problems import ApiError, bad_request, by_kind, by_plural, invalid
+from testbed.clusters.embedded.problems import bad_request, by_kind, by_plural, invalid
 from testbed.clusters.embedded.store import ObjectKey, Record, Store
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.resources import Resource
 
 NAMESPACES: Final = ("", "namespaces")
-_OTHER_NAMESPACE: Final = (
-    "the namespace of the provided object does not match the namespace sent on the request"
-)
 _SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 _FROM_CLIENT: Final = ("generateName", "labels", "annotations", "ownerReferences", "finalizers")
 _KEPT: Final = (
@@ -81,13 +78,13 @@ class Writes:
     def create(self, target: Target, body: Document) -> Written:
         """POST."""
         resource = target.resource
-        _check_type(target, body)
+        refusals.check_type(target, body)
         document, unknown = self._shape(target, body)
         metadata = metadata_of(document)
         if metadata.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        if _namespace_differs(target, metadata):
-            raise bad_request(_OTHER_NAMESPACE)
+        if refusals.namespace_differs(target, metadata):
+            raise refusals.other_namespace()
         name = metadata.get("name") or ""
         if not name and metadata.get("generateName"):
             name = metadata["generateName"] + "".join(random.choices(_SUFFIX, k=5))  # noqa: S311  no secret
@@ -104,14 +101,14 @@ class Writes:
         entries = ownership.after_update(
             None, claimed, schema=resource.ownership, writer=target.writer
         )
-        return self._save(target, key, document, entries, warnings=_warn(unknown))
+        return self._save(target, key, document, entries, warnings=refusals.warn(unknown))
 
     def replace(self, target: Target, body: Document) -> Written:
         """PUT; it needs the version that it replaces, save for kinds that do without."""
         resource = target.resource
-        _check_type(target, body)
-        if _namespace_differs(target, metadata_of(body)):
-            raise bad_request(_OTHER_NAMESPACE)
+        refusals.check_type(target, body)
+        if refusals.namespace_differs(target, metadata_of(body)):
+            raise refusals.other_namespace()
         name = metadata_of(body).get("name") or target.name
         if name != target.name:
             raise bad_request(
@@ -132,7 +129,7 @@ class Writes:
             problem = problems.invalid_value("metadata.resourceVersion", 0, detail)
             raise invalid(by_plural(resource, target.name), [problem])
         document, unknown = self._shape(target, body)
-        return self._update(target, old, document, warnings=_warn(unknown))
+        return self._update(target, old, document, warnings=refusals.warn(unknown))
 
     def patch(self, target: Target, body: Value, *, kind: str) -> Written:
         """PATCH with a merge patch, JSON patch or strategic merge patch."""
@@ -143,7 +140,7 @@ class Writes:
         patched = patches.patch(shown, body, kind=kind, schema=resource.ownership)
         patched = {**patched, "apiVersion": resource.api_version, "kind": resource.kind}
         document, unknown = self._shape(target, patched, patching=True)
-        return self._update(target, old, document, warnings=_warn(unknown))
+        return self._update(target, old, document, warnings=refusals.warn(unknown))
 
     def apply(self, target: Target, body: Document) -> Written:
         """PATCH with a server-side apply; it creates what is not there."""
@@ -264,7 +261,7 @@ class Writes:
             if unknown:
                 document = {key: value for key, value in document.items() if key not in unknown}
         if unknown and target.validation == "Strict" and not lenient:
-            raise _strict(resource, unknown, body if patching else None)
+            raise refusals.strict(resource, unknown, body if patching else None)
         if target.validation == "Ignore":
             unknown = []
         if resource.conversion is not None:
@@ -342,64 +339,7 @@ class Writes:
             subject = problems.Subject(kind="namespaces", name=target.namespace)
             raise problems.not_found(subject)
         if metadata_of(namespace.document).get("deletionTimestamp"):
-            raise _terminating(target, name)
-
-
-def _check_type(target: Target, body: Document) -> None:
-    resource = target.resource
-    version, kind = body.get("apiVersion"), body.get("kind")
-    if not resource.custom and not version and not kind:
-        return
-    if version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version or ''}) does not match "
-            f"the expected API version ({resource.api_version})"
-        )
-    if kind != resource.kind:
-        if not resource.custom:
-            raise bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-                f"{resource.kind}: converting ({kind}) to ({resource.kind}): unknown conversion"
-            )
-        problem = problems.invalid_value("kind", kind, f"must be {resource.kind}")
-        name = metadata_of(body).get("name", "")
-        raise invalid(problems.Subject(kind=kind or "", group=resource.group, name=name), [problem])
-
-
-def _namespace_differs(target: Target, metadata: Document) -> bool:
-    given = metadata.get("namespace")
-    return bool(given) and given != target.namespace
-
-
-def _strict(resource: Resource, unknown: list[str], patched: Document | None) -> ApiError:
-    text = ", ".join(f'unknown field "{path}"' for path in unknown)
-    if patched is None:
-        return bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-            f"{resource.kind}: strict decoding error: {text}"
-        )
-    problem = problems.invalid_value("patch", compact(patched), f"strict decoding error: {text}")
-    return invalid(problems.Subject(kind=""), [problem])
-
-
-def _warn(unknown: list[str]) -> tuple[str, ...]:
-    return tuple(f'unknown field "{path}"' for path in unknown)
-
-
-def _terminating(target: Target, name: str) -> ApiError:
-    subject = by_plural(target.resource, name)
-    cause = {
-        "reason": "NamespaceTerminating",
-        "message": f"namespace {target.namespace} is being terminated",
-        "field": "metadata.namespace",
-    }
-    return ApiError(
-        f'{subject.title} "{name}" is forbidden: unable to create new content in namespace '
-        f"{target.namespace} because it is being terminated",
-        code=403,
-        reason="Forbidden",
-        details={**subject.details(), "causes": [cause]},
-    )
+            raise refusals.terminating(target, name)
 
 
 def _differs(old: Document, new: Document, resource: Resource) -> bool:

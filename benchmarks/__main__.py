@@ -1,0 +1,67 @@
+"""`make bench`: every measure, or those that are named; ARGS="rates --objects 1000 --repeat 3"."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import measures
+from benchmarks.measures import Row
+
+_NAMES = ("rates", "singles", "requests", "memory")
+
+
+def main() -> int:
+    """0 where every goal was met."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=" ".join(_NAMES))
+    parser.add_argument("--objects", type=int, default=1000, help="grants of the rates")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of the rates")
+    options = parser.parse_args()
+    chosen = options.measures or list(_NAMES)
+    if unknown := set(chosen) - set(_NAMES):
+        parser.error(
+            f"no such measure: {', '.join(sorted(unknown))}; there are {', '.join(_NAMES)}"
+        )
+    console = Console()
+    console.print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()}"
+    )
+    rows = asyncio.run(_run(chosen, options, console))
+    console.print(_table(rows))
+    return 0 if all(row.met for row in rows) else 1
+
+
+async def _run(chosen: list[str], options: argparse.Namespace, console: Console) -> list[Row]:
+    rows: list[Row] = []
+    for name in chosen:
+        for number in range(options.repeat if name == "rates" else 1):
+            console.print(f"measuring {name}{f', run {number + 1}' if number else ''} ...")
+            match name:
+                case "rates":
+                    found = await measures.rates(options.objects)
+                case "singles":
+                    found = await measures.singles()
+                case "requests":
+                    found = await measures.requests()
+                case _:
+                    found = await measures.memory()
+            rows += found
+    return rows
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table("measure", "figure", "goal", "met")
+    for row in rows:
+        table.add_row(row.what, row.figure, row.goal, ("yes" if row.met else "NO") * bool(row.goal))
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

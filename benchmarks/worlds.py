@@ -1,0 +1,94 @@
+"""The world of the measurements: ten namespaces with a source each, on a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from benchmarks.clients import Name
+from testbed.clusters.controlplane import ControlPlaneCluster
+from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
+from testbed.world import CRDS, World
+
+_NAMESPACES = 10
+_SESSION = "12h"
+
+
+@contextmanager
+def measured_world(*, audit: bool = False) -> Iterator[World]:
+    """A world, ready for grants in `names`; the audit log is off unless it is what is measured."""
+    world = World(partial(ControlPlaneCluster, crds=CRDS, audit=audit))
+    with world:
+        for number in range(_NAMESPACES):
+            for document in _namespace(f"bench-{number}"):
+                world.api.apply(document)
+            world.create_role(name=f"bench-{number}", namespace=f"bench-{number}")
+        yield world
+
+
+def names(prefix: str, count: int) -> list[Name]:
+    """So many names, spread over the namespaces."""
+    return [(f"bench-{number % _NAMESPACES}", f"{prefix}-{number}") for number in range(count)]
+
+
+def control_plane(world: World) -> ControlPlaneCluster:
+    """The cluster, with what it tells of its processes."""
+    assert isinstance(world.cluster, ControlPlaneCluster)
+    return world.cluster
+
+
+def quiet_operator(world: World) -> OperatorProcess:
+    """An operator that logs warnings only, as it would be run at such a load."""
+    return world.operator(arguments=["--log-level=warning"])
+
+
+def _namespace(name: str) -> Iterator[dict[str, Any]]:
+    yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    account = "chat-bedrock"
+    yield {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"namespace": name, "name": account},
+    }
+    access = {"namespace": name, "name": "keywright-token"}
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": access,
+        "rules": [
+            {
+                "apiGroups": [""],
+                "resources": ["serviceaccounts/token"],
+                "resourceNames": [account],
+                "verbs": ["create"],
+            }
+        ],
+    }
+    yield {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": access,
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "Role",
+            "name": "keywright-token",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": NAMESPACE}],
+    }
+    yield {
+        "apiVersion": "keywright.dev/v1alpha1",
+        "kind": "CredentialSource",
+        "metadata": {"namespace": name, "name": "bedrock"},
+        "spec": {
+            "aws": {
+                "region": "us-west-2",
+                "webIdentity": {
+                    "serviceAccountRef": {"name": account},
+                    "roleArn": f"arn:aws:iam::123456789012:role/{name}",
+                    "sessionDuration": _SESSION,
+                },
+            }
+        },
+    }
