@@ -57,15 +57,16 @@ clean: ## remove environments and caches of this checkout
 	@.cache/uv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes --requirement locks/uv.txt
 	@touch $@
 
-# Compiled to bytecode at once: the operator's start is what people look at first.
+# Compiled to bytecode at once: the operator is started many times.
 .venv/.made: locks/dev.txt $(UV)
 	@echo "make: installing the tools of development (once)"
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip sync --python .venv --require-hashes --compile-bytecode locks/dev.txt
 	@touch $@
 
+# Not compiled: that takes longer than all the rest, and gains two seconds once.
 .cache/demo/.made: locks/demo.txt $(UV)
 	@echo "make: installing what the demo needs (once)"
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/demo
-	@$(UV) pip sync --python .cache/demo --require-hashes --compile-bytecode locks/demo.txt
+	@$(UV) pip sync --python .cache/demo --require-hashes locks/demo.txt
 	@touch $@

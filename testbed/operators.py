@@ -19,7 +19,10 @@ SERVICE_ACCOUNT = "keywright"
 
 
 class OperatorProcess:
-    """One `keywright run`; may be started, stopped, killed and started again."""
+    """One `keywright run`; may be started, stopped, killed and started again.
+
+    `program` is an installed `keywright`; without it the one of this checkout runs.
+    """
 
     def __init__(
         self,
@@ -29,14 +32,15 @@ class OperatorProcess:
         environment: Mapping[str, str],
         arguments: Sequence[str] = (),
         identity: str = "keywright-0",
-        program: Sequence[str | Path] = (sys.executable, "-m", "keywright"),
+        program: Path | None = None,
     ) -> None:
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
         self._directory = directory
         self._environment = dict(environment)
         self._arguments = tuple(arguments)
         self._identity = identity
-        self._program = tuple(program)
+        self._installed = program is not None
+        self._program = (program,) if program else (sys.executable, "-m", "keywright")
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -49,10 +53,11 @@ class OperatorProcess:
 
     def spawn(self) -> None:
         """Start it and return at once."""
+        source = {} if self._installed else {"PYTHONPATH": str(_ROOT / "operator")}
         environment = {
+            **source,
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self._directory),
-            "PYTHONPATH": str(_ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
             **self._environment,
         }
@@ -61,7 +66,7 @@ class OperatorProcess:
             [
                 *self._program,
                 "run",
-                f"--kubeconfig={self._kubeconfig}",
+                f"--kubeconfig={self.kubeconfig}",
                 f"--own-namespace={NAMESPACE}",
                 f"--identity={self._identity}",
                 f"--http-address=127.0.0.1:{self.port}",
@@ -88,7 +93,7 @@ class OperatorProcess:
     def get(self, path: str) -> str:
         """The text of a page of its HTTP server; raises OSError where there is no good answer."""
         url = f"http://127.0.0.1:{self.port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own loopback
+        with urllib.request.urlopen(url, timeout=5) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -107,6 +112,11 @@ class OperatorProcess:
     def thaw(self) -> None:
         """SIGCONT."""
         self.process.send(signal.SIGCONT)
+
+    def connections(self) -> int:
+        """Open sockets."""
+        descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return sum("socket:" in str(descriptor.readlink()) for descriptor in descriptors)
 
     def memory(self) -> int:
         """Resident bytes."""

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CRDS = tuple(sorted((ROOT / "crds").glob("*.yaml")))
 EXAMPLES = ROOT / "examples"
 # What an operator outside the cluster needs of the installation; the rest is for a kubelet to run.
-_INSTALLED = ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml")
+INSTALLED = tuple(
+    ROOT / "manifests" / name for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml")
+)
 AUDIENCE = "sts.amazonaws.com"
 
 
@@ -58,8 +60,9 @@ class World:
     def start(self) -> None:
         """Start cluster and cloud, install CRDs and RBAC, let the cloud trust the cluster."""
         try:
+            self.aws.spawn()  # while the cluster starts: neither needs the other for that
             self.cluster.start()
-            self.aws.start()
+            self.aws.wait_until_ready()
             self.install()
         except BaseException:
             self.stop()
@@ -80,7 +83,7 @@ class World:
     def install(self) -> None:
         """The CRDs and RBAC as shipped, and the cluster's issuer in the cloud's account."""
         self.api.apply_files(CRDS)
-        self.api.apply_files(ROOT / "manifests" / name for name in _INSTALLED)
+        self.api.apply_files(INSTALLED)
         self.aws.create_identity_provider(
             issuer=self.cluster.issuer, client_ids=[AUDIENCE], ca_file=self.cluster.ca_file
         )
@@ -91,7 +94,7 @@ class World:
         identity: str = "keywright-0",
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
-        program: Sequence[str | Path] | None = None,
+        program: Path | None = None,
     ) -> OperatorProcess:
         """An operator that is not started yet, with the shipped rights and no more."""
         directory = self.directory / identity
@@ -104,7 +107,7 @@ class World:
             environment={**self.aws.client_environment(), **(environment or {})},
             arguments=arguments,
             identity=identity,
-            **({} if program is None else {"program": program}),
+            program=program,
         )
         self._operators.append(made)
         return made

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+_TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(RuntimeError):
@@ -62,7 +63,7 @@ class Api:
             auth_settings=["BearerToken"],
         )
         try:
-            answer = self._client.call_api(*request)
+            answer = self._client.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
             raw = answer.read()
         except client.ApiException as error:
             raise _api_error(error.status or 0, error.body) from None

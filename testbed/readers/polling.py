@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from testbed.readers import boto3_converse, http_converse, openai_chat
 from testbed.readers.answers import Answer, asked
-from testbed.readers.reports import CLUSTER, EXPIRES_AT, REVISION, Reading
+from testbed.readers.reports import CLUSTER, EXPIRES_AT, ISSUED_AT, REVISION, Reading
 from testbed.readers.secret_source import SecretSource, SecretUnreadableError
 
 if TYPE_CHECKING:
@@ -81,9 +81,11 @@ class Poller:
         reading = Reading(
             time=time.time(),
             revision=annotations.get(REVISION),
+            issued_at=annotations.get(ISSUED_AT),
             expires_at=annotations.get(EXPIRES_AT),
             client=answer.client,
             ok=answer.ok,
+            text=answer.text,
             error=answer.error,
         )
         self._report.write(json.dumps(dataclasses.asdict(reading)) + "\n")

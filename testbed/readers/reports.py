@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 REVISION = "keywright.dev/revision"
+ISSUED_AT = "keywright.dev/issued-at"
 EXPIRES_AT = "keywright.dev/expires-at"
 CLUSTER = "kubernetes"
 _ROOT = Path(__file__).parents[2]
@@ -26,9 +27,11 @@ class Reading:
 
     time: float
     revision: str | None
+    issued_at: str | None
     expires_at: str | None
     client: str
     ok: bool
+    text: str
     error: str | None
 
 
@@ -49,7 +52,7 @@ class PollingReader:
         interval_seconds: float = 0.2,
     ) -> None:
         self._directory = directory
-        self._report = directory / f"{namespace}-{secret}.jsonl"
+        self.report = directory / f"{namespace}-{secret}.jsonl"
         self._cloud_environment = cloud_environment
         self._process: ChildProcess | None = None
         self._arguments = [
@@ -57,8 +60,14 @@ class PollingReader:
             *("--namespace", namespace),
             *("--secret", secret),
             *("--interval", str(interval_seconds)),
-            *("--report", str(self._report)),
+            *("--report", str(self.report)),
         ]
+
+    @property
+    def process(self) -> ChildProcess:
+        """The running reader."""
+        assert self._process is not None
+        return self._process
 
     def start(self) -> None:
         """Start polling; a Secret that does not exist yet is waited for."""
@@ -67,7 +76,7 @@ class PollingReader:
         self._process = ChildProcess(
             "polling reader",
             [sys.executable, "-m", "testbed.readers.polling", *self._arguments],
-            log=self._report.with_suffix(".log"),
+            log=self.report.with_suffix(".log"),
             environment={**os.environ, **self._cloud_environment, "PYTHONPATH": path},
         )
 
@@ -86,10 +95,10 @@ class PollingReader:
 
     def readings(self) -> list[Reading]:
         """All calls so far."""
-        if not self._report.exists():
+        if not self.report.exists():
             return []
         # the last line may still be in the writing
-        lines = self._report.read_text().rpartition("\n")[0].splitlines()
+        lines = self.report.read_text().rpartition("\n")[0].splitlines()
         return [Reading(**json.loads(line)) for line in lines]
 
     def failures(self) -> list[Reading]:
@@ -98,5 +107,4 @@ class PollingReader:
 
     def wait_until(self, enough: Callable[[list[Reading]], bool], *, seconds: float) -> None:
         """Return once the readings so far satisfy `enough`; raises ProcessFailedError."""
-        assert self._process is not None
-        self._process.wait_until(lambda: enough(self.readings()), seconds=seconds)
+        self.process.wait_until(lambda: enough(self.readings()), seconds=seconds)

@@ -1,4 +1,3 @@
-
 """One emulated AWS and one issuer for the whole session; each test gets a role of its own."""
 
 from __future__ import annotations

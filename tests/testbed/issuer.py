@@ -1,4 +1,3 @@
-
 """An OpenID Connect issuer on the loopback address, as a Kubernetes API server is one."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """As much of a Kubernetes API as the polling reader asks for: one Secret.
 
 Behind TLS with a client certificate and a token, so that both ways of a kubeconfig are used.

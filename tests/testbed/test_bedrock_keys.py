@@ -1,4 +1,3 @@
-
 """Bedrock API keys: accepted by real clients, and refused in AWS's words when anything is off."""
 
 from __future__ import annotations

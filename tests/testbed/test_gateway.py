@@ -1,4 +1,3 @@
-
 """The door of the emulator: proxy, certificates, faults and the journal."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """The evaluator of IAM policies, as a table."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """The polling reader: a workload in its own process that notices any gap in a key's life."""
 
 from __future__ import annotations

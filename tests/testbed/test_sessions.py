@@ -1,4 +1,3 @@
-
 """Signed calls: who is calling, until when, and what it may do."""
 
 from __future__ import annotations

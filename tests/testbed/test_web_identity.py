@@ -1,4 +1,3 @@
-
 """AssumeRoleWithWebIdentity, and how it refuses a token, a role or a parameter."""
 
 from __future__ import annotations

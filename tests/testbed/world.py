@@ -1,4 +1,3 @@
-
 """What a test holds: a role in the emulated AWS, real clients, and keys made by AWS's generator."""
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def _begin_anew(*, lived: float) -> None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    host, _, port = options.http_address.rpartition(":")
+    host, port = options.http_address
     return Settings(
         kubeconfig=options.kubeconfig,
         context=options.context,
@@ -64,7 +64,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         workers=options.workers,
         cloud_threads=options.cloud_threads,
         http_host=host,
-        http_port=int(port),
+        http_port=port,
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
     )
@@ -105,15 +105,33 @@ def _parser() -> argparse.ArgumentParser:
         help="hold a Lease while working",
     )
     add("--lease-name", default="keywright", help="the Lease's name")
-    add("--lease-seconds", type=int, default=15, help="how long a Lease outlives its holder")
-    add("--workers", type=int, default=32, help="grants in hand at once")
-    add("--cloud-threads", type=int, default=8, help="calls to the clouds at once")
-    add("--http-address", default="0.0.0.0:8080", help="where /livez, /readyz, /metrics are served")
+    add("--lease-seconds", type=_count, default=15, help="how long a Lease outlives its holder")
+    add("--workers", type=_count, default=32, help="grants in hand at once")
+    add("--cloud-threads", type=_count, default=8, help="calls to the clouds at once")
+    add(
+        "--http-address",
+        type=_address,
+        default="0.0.0.0:8080",
+        help="where /livez, /readyz, /metrics are served",
+    )
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
     add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: write it like 0.0.0.0:8080")
+    return host.strip("[]"), int(port)
 
 
 def _own_namespace() -> str:

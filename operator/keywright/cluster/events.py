@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 
+_LOG = logging.getLogger(__name__)
 _NOTE_LIMIT = 1024
+_NAME_LIMIT = 236  # of the 253 that a name may have, with a dot and sixteen digits behind it
 _COMPONENT = "keywright.dev/controller"
 
 
@@ -29,8 +32,9 @@ class EventWriter:
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
+            # As client-go names them; a generateName must not end in a dot.
             "metadata": {
-                "generateName": f"{regarding['name']}.",
+                "name": f"{regarding['name'][:_NAME_LIMIT]}.{secrets.token_hex(8)}",
                 "namespace": regarding["namespace"],
             },
             "eventTime": now,
@@ -42,9 +46,11 @@ class EventWriter:
             "reportingInstance": self._instance,
             "regarding": dict(regarding),
         }
-        with contextlib.suppress(ApiError, ApiUnreachableError):
+        try:
             await self._client.request(
                 "POST",
                 f"/apis/events.k8s.io/v1/namespaces/{regarding['namespace']}/events",
                 body=body,
             )
+        except (ApiError, ApiUnreachableError) as error:
+            _LOG.info("an Event was not posted: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from keywright.clouds.sessions import Clock
@@ -36,6 +37,7 @@ class Informer:
         self._sources = sources
         self._clock = clock
         self._forget_source = forget_source
+        self._count_settles: dict[Name, datetime] = {}
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
         """Whether a grant or Secret of this version has not been seen, or written by us, before."""
@@ -74,6 +76,7 @@ class Informer:
             if before is not None and before.uid == metadata["uid"]:
                 del self._store.sources[name]
                 self._sources.forget(source_key(name))
+                self._count_settles.pop(name, None)
                 self._forget_source(before.uid)
                 self.wake_grants(name)
             return
@@ -81,6 +84,8 @@ class Informer:
         if record is None:
             return
         self._sources.add(source_key(name))
+        if before is None:
+            self._count(name)
         if (
             before is None
             or before.uid != record.uid
@@ -112,10 +117,18 @@ class Informer:
             self._store.grants[uid].impatient = True
             self._grants.add(uid)
 
+    def count_settles_at(self, source: Name) -> datetime | None:
+        """When the grants of a source are worth counting, if no more come or go until then.
+
+        After a start they come one by one, and their number meanwhile is not worth a write.
+        """
+        return self._count_settles.get(source)
+
     def _wake(self, uids: Iterable[str]) -> None:
         for uid in uids:
             self._grants.add(uid)
 
     def _count(self, source: Name) -> None:
         if source in self._store.sources:
-            self._sources.add(source_key(source), due=self._clock() + COUNT_SETTLES)
+            due = self._count_settles[source] = self._clock() + COUNT_SETTLES
+            self._sources.add(source_key(source), due=due)

@@ -24,7 +24,7 @@ class _Entry:
 class DueQueue:
     """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
 
-    `add` moves a key only to an earlier time, `reschedule` (by its worker) sets the next one.
+    `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
     Keys that fell due by the clock go before those that are new: an expiring key is worse than a
     late first one.
     """

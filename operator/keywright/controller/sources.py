@@ -44,6 +44,7 @@ class SourceReconciler:
         objects: Objects,
         vendors: Mapping[Provider, Vendor],
         wake_grants: Callable[[Name], None],
+        count_settles_at: Callable[[Name], datetime | None],
         fence: Fence,
         events: EventWriter,
         clock: Clock,
@@ -52,6 +53,7 @@ class SourceReconciler:
         self._objects = objects
         self._vendors = vendors
         self._wake_grants = wake_grants
+        self._count_settles_at = count_settles_at
         self._fence = fence
         self._events = events
         self._clock = clock
@@ -64,15 +66,19 @@ class SourceReconciler:
         status = await self._status(known)
         if status != known.status:
             await self._patch(known, status)
-        if isinstance(known.value, list) or source_mistake(known.value):
-            return None
-        return verification_due(
-            status, generation=known.generation, uid=known.uid, now=self._clock()
-        )
+        now = self._clock()
+        settles_at = self._count_settles_at(name)
+        due = [settles_at] if settles_at is not None and settles_at > now else []
+        if not isinstance(known.value, list) and not source_mistake(known.value):
+            verify_at = verification_due(
+                status, generation=known.generation, uid=known.uid, now=now
+            )
+            due += [verify_at] if verify_at is not None else []
+        return min(due, default=None)
 
     async def _status(self, known: SourceRecord) -> SourceStatus:
         now = self._clock()
-        grants = len(tuple(self._store.grants_of_source(known.name)))
+        grants = self._grants(known, now=now)
         mistake = source_mistake(known.value)
         provider = None if isinstance(known.value, list) else known.value.provider.value
         if mistake is not None:
@@ -89,6 +95,14 @@ class SourceReconciler:
         if due is not None and due > now:
             return msgspec.structs.replace(known.status, grants=grants)
         return await self._verify(known, known.value, grants=grants)
+
+    def _grants(self, known: SourceRecord, *, now: datetime) -> int:
+        """How many use it; as told before, while they come and go."""
+        settles_at = self._count_settles_at(known.name)
+        told = known.status.grants
+        if told is not None and settles_at is not None and now < settles_at:
+            return told
+        return len(tuple(self._store.grants_of_source(known.name)))
 
     async def _verify(
         self, known: SourceRecord, source: CredentialSource, *, grants: int

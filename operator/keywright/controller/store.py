@@ -1,11 +1,13 @@
 """What is known of the cluster's objects, kept small: an idle grant costs its place in here.
 
-A grant is kept as the JSON of what decides about it (one short text instead of a tree of
-dictionaries), a Secret as the facts of its metadata, a source as its parsed value.
+A grant is kept as the JSON of what decides about it, packed to some 200 bytes (a tree of
+dictionaries would be twenty times that), a Secret as the facts of its metadata, a source as its
+parsed value.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +28,20 @@ Name = tuple[str, str]
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder().decode
+# What grants have in common is in the dictionary, so that packing pays for a single one and takes
+# six microseconds; a text that is nothing like it only packs worse.
+_ALIKE = (
+    b'{"metadata":{"name":"","namespace":"","uid":"","generation":1,"resourceVersion":"",'
+    b'"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{"bedrockShortTermKey":{"duration":"12h",'
+    b'"endpoint":"Runtime"},"deletionPolicy":"Revoke","secret":{"formats":["BedrockEnv",'
+    b'"OpenAIEnv"],"mountPath":"/var/run/keywright","type":"Opaque"},"sourceRef":{"name":""}},'
+    b'"status":{"conditions":[{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"Secret '
+    b' holds a bedrockShortTermKey until 2026-01-01T00:00:00Z.","observedGeneration":1,"reason":'
+    b'"Succeeded","status":"True","type":"Ready"}],"expiresAt":"2026-","failedAttempts":0,'
+    b'"fingerprint":"","issuedAt":"2026-","keyId":"ASIA","kind":"bedrockShortTermKey",'
+    b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
+)
+_RAW_DEFLATE = -15
 _KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
 _KEPT_METADATA = (
     "name",
@@ -51,7 +67,7 @@ class GrantRecord:
     name: str
     created: str
     version: int
-    body: bytes
+    packed: bytes
     source: Name
     secret: Name
     deleting: bool
@@ -61,7 +77,8 @@ class GrantRecord:
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
-        parsed: dict[str, Any] = _DECODE(self.body)
+        unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ALIKE)
+        parsed: dict[str, Any] = _DECODE(unpacking.decompress(self.packed))
         return parsed
 
 
@@ -120,7 +137,7 @@ class Store:
         body = record.parsed()
         body["status"] = {key: value for key, value in status.items() if value is not None}
         body["metadata"]["resourceVersion"] = version
-        record.body, record.version = _ENCODE(body), int(version)
+        record.packed, record.version = _packed(body), int(version)
 
     def drop_grant(self, uid: str) -> GrantRecord | None:
         """Forget a grant."""
@@ -179,7 +196,7 @@ class Store:
         secret = self.secrets.get(record.secret)
         return (
             record.version == record.own_version
-            and (secret is None or secret.resource_version == record.own_secret)
+            and (secret.resource_version if secret else "") == record.own_secret
             and not record.impatient
         )
 
@@ -234,13 +251,18 @@ def _grant_record(
         name=intern(metadata["name"]),
         created=metadata.get("creationTimestamp", ""),
         version=version,
-        body=_ENCODE({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
+        packed=_packed({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
         source=_name(
             str(reference.get("namespace") or namespace), str(reference.get("name") or "")
         ),
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
     )
+
+
+def _packed(body: Mapping[str, Any]) -> bytes:
+    packing = zlib.compressobj(level=1, wbits=_RAW_DEFLATE, zdict=_ALIKE)
+    return packing.compress(_ENCODE(body)) + packing.flush()
 
 
 @lru_cache(maxsize=4096)

@@ -98,6 +98,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         objects=objects,
         vendors=vendors,
         wake_grants=informer.wake_grants,
+        count_settles_at=informer.count_settles_at,
         fence=office,
         events=events,
         clock=now,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
-from keywright.planning.conditions import SECRET_CONFLICT
+from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.facts import (
     Cause,
     Facts,
@@ -75,7 +76,7 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
 def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
     """Whether an annotation asks for a renewal that has not happened yet.
 
-    A request older than the key in the Secret has been answered by it, whatever the status says:
+    A request from before the key in the Secret (by whole seconds) has been answered by it:
     a restore from a backup brings the annotation back, and must not cost a key.
     """
     asked = grant.renewal_request
@@ -83,7 +84,7 @@ def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
         return False
     issued_at = facts.secret.issued_at if facts.secret else None
     try:
-        return issued_at is None or parse_time(asked) > issued_at
+        return issued_at is None or parse_time(asked) >= issued_at
     except ValueError:
         return True
 
@@ -141,9 +142,20 @@ def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrit
         return Mint(cause)
     if not secret.intact:
         return Rewrite(Cause.DRIFT)
-    if facts.status.observed_generation != grant.generation:
+    if not _carried_out(grant, facts.status):
         return Rewrite(Cause.SPEC)
     return Keep()
+
+
+def _carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
+    """Whether the Secret was written by the spec as it stands.
+
+    A failure has seen the generation as well, and leaves Ready at the one that was carried out.
+    """
+    ready = status.condition(READY)
+    return status.observed_generation == grant.generation and (
+        ready is None or ready.observed_generation in (None, grant.generation)
+    )
 
 
 def _cause_to_mint(
@@ -166,16 +178,19 @@ def _cause_to_mint(
 def _after_back_off(step: Mint | Rewrite, facts: Facts, *, now: datetime) -> Step:
     """The step, or a wait for the time that earlier failures have put it off to.
 
-    An edit of the grant is tried at once.
+    An edit of the grant is tried at once, and a failure that is still to come (the clock was set
+    back, or another replica's is ahead) puts nothing off.
     """
-    status = facts.status
+    status, failed_at = facts.status, facts.status.last_failure_time
     edited = status.observed_generation != facts.subject.generation
-    if not status.failed_attempts or status.last_failure_time is None or edited or facts.impatient:
+    if not status.failed_attempts or failed_at is None or edited or facts.impatient:
+        return step
+    if failed_at > now:
         return step
     secret = facts.secret
     until = retry_at(
         attempts=status.failed_attempts,
-        last_failure=status.last_failure_time,
+        last_failure=failed_at,
         expires_at=secret.expires_at if secret is not None else None,
         position=position(facts.subject.uid),
     )

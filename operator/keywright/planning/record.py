@@ -83,7 +83,11 @@ def _after_failure(facts: Facts, failure: Failure, *, attempts: int, now: dateti
         ready = status.condition(READY)
         if ready is None or ready.status is not ConditionStatus.TRUE:
             told = _told(facts.grant, secret)
-            ready = writer.ready(reason="Succeeded", message=told)[0]
+            # Of the generation before this one, which has not been carried out.
+            ready = msgspec.structs.replace(
+                writer.ready(reason="Succeeded", message=told)[0],
+                observed_generation=max(status.observed_generation, 0),
+            )
         conditions: tuple[Condition, ...] = (ready, writer.failing(failure))
     elif secret is not None and secret.revision and not alive:
         message = f"The key ended at {_time(secret.expires_at)}. {failure.sentence()}"
@@ -102,8 +106,7 @@ def _after_failure(facts: Facts, failure: Failure, *, attempts: int, now: dateti
 def _after_refusal(facts: Facts, failure: Failure, *, now: datetime) -> GrantStatus:
     """Told once: a refusal that is there already is not written again."""
     status, writer = facts.status, _writer(facts, now)
-    secret = facts.secret
-    if failure is facts.source_problem and secret is not None and secret.lives(now):
+    if failure is facts.source_problem:
         told = _after_failure(facts, failure, attempts=status.failed_attempts, now=now)
         return msgspec.structs.replace(told, last_failure_time=status.last_failure_time)
     conditions = writer.not_ready(failure, attempts=0)

@@ -86,6 +86,9 @@ def verification_due(
     if status.observed_generation != generation:
         return now
     if status.failed_attempts and status.last_failure_time:
+        if status.last_failure_time > now:
+            # The clock was set back: a failure that is still to come puts nothing off.
+            return now
         return retry_at(
             attempts=status.failed_attempts,
             last_failure=status.last_failure_time,

@@ -51,11 +51,21 @@ class AwsCloud:
         # the test's own environment may name a proxy; the control port is never behind one
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+    @property
+    def process(self) -> ChildProcess:
+        """The running emulator."""
+        assert self._process is not None
+        return self._process
+
     def start(self) -> None:
         """Return once the emulator answers."""
-        ready = self._directory / _READY_FILE
+        self.spawn()
+        self.wait_until_ready()
+
+    def spawn(self) -> None:
+        """Start it and return at once; `wait_until_ready` must follow."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        ready.unlink(missing_ok=True)
+        (self._directory / _READY_FILE).unlink(missing_ok=True)
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         self._process = ChildProcess(
             "aws",
@@ -63,7 +73,11 @@ class AwsCloud:
             log=self._directory / "aws.log",
             environment={**os.environ, "PYTHONPATH": path},
         )
-        self._process.wait_until(ready.exists, seconds=_START_SECONDS)
+
+    def wait_until_ready(self) -> None:
+        """Return once the emulator answers."""
+        ready = self._directory / _READY_FILE
+        self.process.wait_until(ready.exists, seconds=_START_SECONDS)
         self._ports = json.loads(ready.read_text())
 
     def stop(self) -> None:
@@ -227,6 +241,10 @@ class AwsCloud:
             remaining=count,
         )
 
+    def damage_next(self, service: str, action: str | None = None, *, count: int = 1) -> None:
+        """Carry the next `count` calls out, and cut their genuine answers short."""
+        self._ask("damage_next", service=service, action=action, remaining=count)
+
     def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
         """Answer the calls of a service that much later, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
@@ -244,6 +262,15 @@ class AwsCloud:
     def forget_calls(self) -> None:
         """Empty the journal."""
         self._ask("forget_calls")
+
+    # --- what nobody may tell --------------------------------------------------------------------
+
+    def secrets(self) -> list[str]:
+        """Every session's secret key and token, and every identity token that was shown to STS.
+
+        For tests that look for them where none may be; the journal has none of them.
+        """
+        return [str(secret) for secret in self._ask("secrets")]
 
     def _ask(self, question: str, /, **arguments: object) -> Any:
         request = urllib.request.Request(

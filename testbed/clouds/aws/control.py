@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws.faults import Delay, Failure
+from testbed.clouds.aws.faults import Damage, Delay, Failure
 from testbed.clouds.aws.wire import json_response
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ class Control:
             "limit_sessions": self._limit_sessions,
             "revoke_session": sessions.revoke,
             "fail_next": lambda **asked: faults.add(Failure(**asked)),
+            "damage_next": lambda **asked: faults.add(Damage(**asked)),
             "delay": lambda **asked: faults.add(Delay(**asked)),
             "clear_faults": faults.clear,
             "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
             "forget_calls": journal.clear,
+            "secrets": lambda: sorted({*sessions.secrets(), *tokens.seen}),
         }
 
     async def answer(self, request: Request) -> Response:

@@ -19,6 +19,15 @@ class Failure:
     remaining: int
 
 
+@dataclass(slots=True)
+class Damage:
+    """Carry out the next `remaining` calls, and cut the genuine answers short."""
+
+    service: str
+    action: str | None
+    remaining: int
+
+
 @dataclass(frozen=True, slots=True)
 class Delay:
     """Answer the calls of a service late."""
@@ -33,18 +42,23 @@ class Faults:
 
     def __init__(self) -> None:
         self._failures: list[Failure] = []
+        self._damages: list[Damage] = []
         self._delays: list[Delay] = []
 
-    def add(self, fault: Failure | Delay) -> None:
+    def add(self, fault: Failure | Damage | Delay) -> None:
         """Ask for a fault."""
-        if isinstance(fault, Failure):
-            self._failures.append(fault)
-        else:
-            self._delays.append(fault)
+        match fault:
+            case Failure():
+                self._failures.append(fault)
+            case Damage():
+                self._damages.append(fault)
+            case Delay():
+                self._delays.append(fault)
 
     def clear(self) -> None:
         """Nothing goes wrong from now on."""
         self._failures.clear()
+        self._damages.clear()
         self._delays.clear()
 
     def delay_seconds(self, service: str, action: str) -> float:
@@ -64,3 +78,13 @@ class Faults:
                     self._failures.remove(failure)
                 return AwsError(failure.code, failure.message, status=failure.status)
         return None
+
+    def damaged(self, service: str, action: str) -> bool:
+        """Whether the answer to this call is to be cut short."""
+        for damage in self._damages:
+            if damage.service == service and damage.action in {None, action}:
+                damage.remaining -= 1
+                if damage.remaining <= 0:
+                    self._damages.remove(damage)
+                return True
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 import uuid
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 # SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for the others
 _GLOBAL = re.compile(r"(sts|iam)\.amazonaws\.com")
 _REGIONAL = re.compile(r"(sts|bedrock|bedrock-runtime)\.[a-z]{2}(-[a-z]+)+-\d\.amazonaws\.com")
+
+# of a damaged answer: enough to leave an element or a bracket open
+_CUT_BYTES = 10
 
 
 class Gateway:
@@ -83,4 +87,7 @@ class Gateway:
         failure = self._faults.take(service.name, action)
         if failure is not None:
             raise failure
-        return await service.answer(request, action=action, entry=entry)
+        response = await service.answer(request, action=action, entry=entry)
+        if self._faults.damaged(service.name, action):
+            return dataclasses.replace(response, body=response.body[:-_CUT_BYTES])
+        return response

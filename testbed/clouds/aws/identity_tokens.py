@@ -44,13 +44,17 @@ class Identity:
 
 
 class IdentityTokens:
-    """Verifies tokens; keeps each issuer's keys until a token names one that is not among them."""
+    """Verifies tokens; keeps each issuer's keys until a token names one that is not among them.
+
+    `seen` are the tokens that came, good or bad, for tests that look for them where none may be.
+    """
 
     def __init__(self, *, accounts: Accounts, clock: Clock) -> None:
         self._accounts = accounts
         self._clock = clock
         self._trusted: dict[str, ssl.SSLContext] = {}
         self._keys: dict[str, dict[str | None, dict[str, Any]]] = {}
+        self.seen: set[str] = set()
 
     def trust(self, provider: IdentityProvider, *, ca_file: Path | None) -> None:
         """Use this CA, None for the system's, to reach the provider; forgets its keys."""
@@ -61,6 +65,7 @@ class IdentityTokens:
 
     async def verify(self, token: str, *, account: str) -> Identity:
         """The identity in the token; raises AwsError in STS's words."""
+        self.seen.add(token)
         header, claims = _parse(token)
         for name in ("iss", "aud", "sub", "exp", "iat"):
             if not claims.get(name):

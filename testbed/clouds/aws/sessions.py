@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from testbed.clouds.aws.accounts import Role
     from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.policies import Policy
@@ -84,6 +86,11 @@ class Sessions:
     def find(self, access_key_id: str) -> Session | None:
         """The session of that access key id, ended or not."""
         return self._sessions.get(access_key_id)
+
+    def secrets(self) -> Iterator[str]:
+        """The secret key and the token of every session."""
+        for session in self._sessions.values():
+            yield from (session.secret_key, session.token)
 
     def revoke(self, access_key_id: str) -> bool:
         """End a session now; False when there is no such session."""

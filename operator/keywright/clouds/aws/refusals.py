@@ -173,11 +173,18 @@ def _common(code: str, message: str) -> Failure:
 
 
 def _code_and_message(error: Exception) -> tuple[str, str]:
-    """Of a botocore exception; what looks like a credential or a token is cut out."""
+    """Of a botocore exception; what looks like a credential or a token is cut out.
+
+    Of an exception that is not botocore's own kind only the name is told: that of a damaged answer
+    quotes the whole of it, and a secret access key is a word like any other.
+    """
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
+
     response: dict[str, Any] = getattr(error, "response", {})
     problem = response.get("Error", {})
     if not problem:
-        return "", f"{type(error).__name__}: {scrubbed(str(error))}"
+        text = f": {scrubbed(str(error))}" if isinstance(error, BotoCoreError) else ""
+        return "", f"{type(error).__name__}{text}"
     return str(problem.get("Code", "")), scrubbed(str(problem.get("Message", ""))).rstrip(".")
 
 

@@ -1,0 +1,60 @@
+"""The folders of examples/ as the demo uses them: without pods, since nothing runs them here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from testbed.world import EXAMPLES
+
+WITHOUT = ("pod.yaml",)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A folder with a kustomization, and the documents that it lists."""
+
+    name: str
+    documents: tuple[dict[str, Any], ...]
+
+    def of_kind(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The documents of one kind."""
+        return (document for document in self.documents if document["kind"] == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRole:
+    """A role that a CredentialSource becomes, and the ServiceAccount it trusts."""
+
+    name: str
+    namespace: str
+    service_account: str
+
+
+def examples() -> list[Example]:
+    """Every example, by name."""
+    folders = sorted(file.parent for file in EXAMPLES.glob("*/kustomization.yaml"))
+    return [Example(name=folder.name, documents=tuple(_documents(folder))) for folder in folders]
+
+
+def wanted_roles(example: Example) -> Iterator[WantedRole]:
+    """The roles to create in the cloud before the example can work."""
+    for source in example.of_kind("CredentialSource"):
+        identity = source["spec"].get("aws", {}).get("webIdentity")
+        if identity is not None:
+            yield WantedRole(
+                name=identity["roleArn"].rpartition("/")[2],
+                namespace=source["metadata"]["namespace"],
+                service_account=identity["serviceAccountRef"]["name"],
+            )
+
+
+def _documents(folder: Path) -> Iterator[dict[str, Any]]:
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    for name in listed:
+        if name not in WITHOUT:
+            yield from filter(None, yaml.safe_load_all((folder / name).read_text()))

@@ -1,0 +1,89 @@
+"""Whether all of it held: a pure function of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from testbed.demo.observed import Grant, Observed
+
+# A key may be taken for a moment after its end: the clocks of a cloud are not one clock.
+_GRACE_SECONDS = 5.0
+
+
+class Outcome(Enum):
+    """Where the demo stands."""
+
+    OPEN = "open"
+    HELD = "held"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome, and why: what is still missing, or what went wrong."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What `--once` asks for, and how long it may take since the examples were applied."""
+
+    renewals: int
+    first_key_seconds: float
+    all_seconds: float
+
+
+def judge(seen: Observed, *, expected: Expectation) -> Verdict:
+    """FAILED at once for what cannot be mended, or when time is over; HELD when nothing misses."""
+    wrong = next(_wrong(seen), None)
+    if wrong is not None:
+        return Verdict(Outcome.FAILED, wrong)
+    late = seen.now - seen.applied_at
+    missing = next(_missing(seen, expected=expected), None)
+    if missing is None:
+        return Verdict(Outcome.HELD, "")
+    keyless = any(grant.first is None for grant in seen.grants)
+    limit = expected.first_key_seconds if keyless else expected.all_seconds
+    if late > limit:
+        return Verdict(Outcome.FAILED, f"after {late:.0f} s {missing}")
+    return Verdict(Outcome.OPEN, missing)
+
+
+def _wrong(seen: Observed) -> Iterator[str]:
+    if seen.trouble is not None:
+        yield seen.trouble
+    if not seen.grants:
+        yield "the examples hold no ApiKeyGrant"
+    for client in seen.clients:
+        if client.failed:
+            calls = client.failed + client.succeeded
+            yield f"{client.failed} of {calls} calls of {client.name} failed: {client.error}"
+    for grant in seen.grants:
+        first, until = grant.first, grant.first_good_until
+        if first is not None and until is not None and until > first.expires_at + _GRACE_SECONDS:
+            late = until - first.expires_at
+            yield f"the first key of {grant.name} was still taken {late:.0f} s after its end"
+
+
+def _missing(seen: Observed, *, expected: Expectation) -> Iterator[str]:
+    for grant in seen.grants:
+        yield from _missing_of(grant, renewals=expected.renewals)
+    if not seen.clients:
+        yield "no client has called"
+    for client in seen.clients:
+        if not client.succeeded:
+            yield f"{client.name} has not called"
+
+
+def _missing_of(grant: Grant, *, renewals: int) -> Iterator[str]:
+    if grant.first is None or grant.ready != "True":
+        told = f": {grant.reason}: {grant.message}" if grant.reason else ""
+        yield f"{grant.name} is not Ready{told}"
+    if grant.renewals < renewals:
+        yield f"{grant.name} was renewed {grant.renewals} of {renewals} times"
+    if grant.first_refused_at is None:
+        yield f"the first key of {grant.name} was not refused yet"

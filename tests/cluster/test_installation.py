@@ -1,0 +1,117 @@
+"""What a user installs: the wheel in an empty environment, and the commands of the guides."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.operators import OperatorProcess
+from testbed.world import ROOT, World
+from tests.cluster.commands import KUBECTL
+from tests.cluster.conftest import MakeWorld
+from tests.cluster.eventually import eventually
+
+pytestmark = pytest.mark.xdist_group("installation")
+
+_UV = Path(sys.executable).with_name("uv")
+_COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_GRANT = "/apis/keywright.dev/v1alpha1/namespaces/chat/apikeygrants/chat-key"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`keywright`, from a wheel built of this checkout, with the dependencies of the lock alone."""
+    directory = tmp_path_factory.mktemp("installation")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*command: str | Path) -> None:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory)
+    (wheel,) = directory.glob("*.whl")
+    empty = directory / "environment"
+    run(_UV, "venv", "--python", sys.executable, empty)
+    run(_UV, "pip", "sync", "--python", empty, "--require-hashes", "locks/runtime.txt")
+    run(_UV, "pip", "install", "--python", empty, "--no-deps", "--no-index", wheel)
+    return empty / "bin" / "keywright"
+
+
+@pytest.fixture(scope="module")
+def installed_world(make_world: MakeWorld) -> Iterator[World]:
+    """A world of its own: the guides use the names that a user would."""
+    with make_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def installed(installed_world: World, program: Path) -> OperatorProcess:
+    """The operator of the wheel, running."""
+    operator = installed_world.operator(program=program)
+    operator.start()
+    return operator
+
+
+def test_the_wheel_runs_by_itself(installed: OperatorProcess, program: Path) -> None:
+    """The wheel and the lock's dependencies are all that it takes; it knows its version."""
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert f'keywright_build_info{{version="{version}"}} 1.0' in installed.get("/metrics")
+
+
+def test_manifests_are_accepted(installed_world: World) -> None:
+    """`kubectl apply -f crds/ && kubectl apply -k manifests/`, as the README says it."""
+    (command,) = [text for text in _commands("docs/install.md") if "kubectl" in text]
+    _run(command, installed_world)
+    deployed = installed_world.api.get(
+        "/apis/apps/v1/namespaces/keywright-system/deployments/keywright"
+    )
+    assert deployed["spec"]["template"]["spec"]["serviceAccountName"] == "keywright"
+
+
+def test_the_guide_of_the_short_term_key(
+    installed: OperatorProcess, installed_world: World
+) -> None:
+    """Every command of the guide does what the guide says, one after the other."""
+    assert installed.process.exit_code is None
+    installed_world.create_role()
+    for command in _commands("docs/bedrock-short-term.md"):
+        _run(command, installed_world)
+    # The first key, and the one that the last command asked for.
+    eventually(lambda: installed_world.api.get(_GRANT)["status"].get("revision") == 2)
+
+
+def _commands(document: str) -> list[str]:
+    """The shell commands of a document, in their order."""
+    return _COMMANDS.findall((ROOT / document).read_text())
+
+
+def _run(command: str, world: World) -> None:
+    """As a user with that kubeconfig would, from the project's root."""
+    path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
+    environment = {
+        "PATH": path,
+        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "HOME": "/nonexistent",
+    }
+    done = subprocess.run(
+        ["sh", "-euc", command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"

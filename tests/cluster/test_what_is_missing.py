@@ -1,0 +1,184 @@
+"""What a grant needs and does not find is told with its cure, and heals when it comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.cluster.eventually import eventually
+from tests.cluster.tenants import GRANT, SOURCE, Document, Tenant, condition
+from tests.data.invalid.table import Invalid, Refused, rows
+
+_SAMPLE_ROLE = "arn:aws:iam::123456789012:role/a"
+
+
+def test_a_missing_source_is_told_and_heals(tenant: Tenant) -> None:
+    """A grant may come before its source: it says what it waits for, and goes on with it."""
+    tenant.apply_grant()
+    told = tenant.told("Ready", status="False", reason="SourceNotFound")
+    message = condition(told, "Ready")["message"]
+    assert f"there is no CredentialSource {SOURCE} in namespace {tenant.namespace}" in message
+    assert "spec.sourceRef.name" in message
+    assert condition(told, "Reconciling")
+    assert not condition(told, "Stalled")
+    tenant.apply_source()
+    tenant.ready(seconds=5)
+
+
+def test_a_source_that_goes_leaves_the_key(tenant: Tenant) -> None:
+    """The key that is there lives on: Ready stays, RenewalFailing says why no other will come."""
+    tenant.become_ready()
+    before = tenant.data()
+    tenant.world.api.delete(tenant.source_path())
+    told = tenant.told("RenewalFailing", reason="SourceNotFound")
+    assert condition(told, "Ready")["status"] == "True"
+    assert tenant.data() == before
+    tenant.apply_source()
+    eventually(lambda: not condition(tenant.status(), "RenewalFailing"))
+    assert tenant.ready()["revision"] == 1
+
+
+def test_a_missing_service_account_is_told_and_heals(tenant: Tenant) -> None:
+    """The ServiceAccount is named with its namespace and the field; it may come later."""
+    account = f"/api/v1/namespaces/{tenant.namespace}/serviceaccounts/chat-bedrock"
+    tenant.world.api.delete(account)
+    tenant.apply_source()
+    tenant.apply_grant()
+    told = tenant.told("Ready", status="False", reason="ServiceAccountNotFound")
+    message = condition(told, "Ready")["message"]
+    assert f"no ServiceAccount chat-bedrock in namespace {tenant.namespace}" in message
+    assert "serviceAccountRef.name" in message
+    tenant.apply_file("serviceaccount.yaml")
+    tenant.ready(seconds=40)
+
+
+def test_a_missing_role_is_told_and_heals(tenant: Tenant) -> None:
+    """Without the Role for its tokens, the condition names the one to apply, and heals by it."""
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{tenant.namespace}/roles"
+    tenant.world.api.delete(f"{role}/keywright-token-chat-bedrock")
+    tenant.apply_source()
+    tenant.apply_grant()
+    told = tenant.told("Ready", status="False", reason="TokenRequestForbidden")
+    message = condition(told, "Ready")["message"]
+    for words in ("serviceaccounts/token", "[chat-bedrock]", tenant.namespace, "token-access.yaml"):
+        assert words in message
+    assert not tenant.has_secret()
+    tenant.apply_file("token-access.yaml")
+    tenant.ready(seconds=40)
+
+
+@dataclass(frozen=True)
+class Unimplemented:
+    """A part of the contract that has no code yet, and the field that its condition names."""
+
+    field_path: str
+    grant: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.field_path
+
+
+def _instead(kind: str, **spec: Any) -> dict[str, Any]:
+    return {"bedrockShortTermKey": None, "secret": None, kind: spec}
+
+
+UNIMPLEMENTED = (
+    Unimplemented(
+        "spec.bedrockLongTermKey",
+        grant=_instead("bedrockLongTermKey", user={"name": "chat"}, rotateEvery="7d"),
+    ),
+    Unimplemented("spec.sessionCredentials", grant=_instead("sessionCredentials")),
+    Unimplemented(
+        "spec.apiGatewayKey", grant=_instead("apiGatewayKey", usagePlan={"name": "gold"})
+    ),
+    Unimplemented("spec.sourceRef.namespace", grant={"sourceRef": {"namespace": "elsewhere"}}),
+    Unimplemented(
+        "spec.renewal.windows",
+        grant={"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
+    ),
+    Unimplemented("spec.probe.mode", grant={"probe": {"mode": "Bedrock"}}),
+    Unimplemented(
+        "spec.rollout.restart",
+        grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
+    ),
+    Unimplemented("spec.aws.ambient", source={"aws": {"webIdentity": None, "ambient": {}}}),
+    Unimplemented(
+        "spec.aws.accessKey",
+        source={"aws": {"webIdentity": None, "accessKey": {"secretRef": {"name": "key"}}}},
+    ),
+    Unimplemented(
+        "spec.aws.assumeRoles", source={"aws": {"assumeRoles": [{"roleArn": _SAMPLE_ROLE}]}}
+    ),
+    Unimplemented("spec.allowedNamespaces", source={"allowedNamespaces": {"names": ["other"]}}),
+)
+
+
+@pytest.mark.parametrize("row", UNIMPLEMENTED, ids=str)
+def test_what_has_no_code_yet_says_so(tenant: Tenant, row: Unimplemented) -> None:
+    """A field of the contract that this version cannot serve is Stalled, by name; never ignored."""
+    tenant.apply_source()
+    if row.source:
+        tenant.patch(tenant.source_path(), {"spec": row.source})
+        told = tenant.source_told("Stalled", reason="NotImplemented")
+        assert row.field_path in condition(told, "Stalled")["message"]
+        tenant.apply_grant()
+        told = tenant.told("Stalled", reason="SourceInvalid")
+    else:
+        tenant.world.api.apply(_changed(tenant, row.grant))
+        told = tenant.told("Stalled", reason="NotImplemented")
+    assert row.field_path in condition(told, "Stalled")["message"]
+    assert condition(told, "Ready")["status"] == "False"
+    assert not condition(told, "Reconciling")
+    assert not tenant.has_secret()
+
+
+def _changed(tenant: Tenant, spec: dict[str, Any]) -> Document:
+    body = tenant.grant_body()
+    for name, value in spec.items():
+        if value is None:
+            body["spec"].pop(name, None)
+        else:
+            body["spec"][name] = body["spec"].get(name, {}) | value
+    return body
+
+
+_KINDS_WITHOUT_CODE = frozenset(
+    {"bedrockLongTermKey", "sessionCredentials", "apiGatewayKey", "bearerToken"}
+)
+
+
+@pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
+def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invalid) -> None:
+    """What the API server cannot see, the operator says in Stalled, in the words of the table.
+
+    A kind or an identity that has no code yet may say that first; both wait for an edit.
+    """
+    namespace = {"metadata": {"name": "invalid", "namespace": tenant.namespace}}
+    if invalid.source_body is not None:
+        tenant.world.api.apply(invalid.source_body | namespace)
+    tenant.world.api.apply(invalid.body | namespace)
+    source = invalid.kind == "CredentialSource"
+    told = (tenant.source_told if source else tenant.told)("Stalled", name="invalid")
+    stalled = condition(told, "Stalled")
+    if stalled["reason"] == "NotImplemented":
+        assert _KINDS_WITHOUT_CODE & invalid.spec.keys()
+        return
+    wanted = [words.replace("chat/", f"{tenant.namespace}/") for words in invalid.says]
+    assert [words for words in wanted if words not in stalled["message"]] == []
+    assert condition(told, "Ready")["status"] == "False"
+    assert not condition(told, "Reconciling")
+
+
+def test_a_wrong_grant_disturbs_nobody(tenant: Tenant) -> None:
+    """A grant beside one that is Stalled is served as ever; the Stalled one heals by an edit."""
+    tenant.apply_source()
+    tenant.apply_grant(name="wrong", probe={"mode": "Bedrock"})
+    tenant.told("Stalled", name="wrong")
+    tenant.apply_grant()
+    tenant.ready(seconds=5)
+    tenant.edit_grant(name="wrong", probe=None)
+    tenant.ready(name="wrong", seconds=5)
+    assert tenant.has_secret(GRANT)

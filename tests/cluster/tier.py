@@ -1,0 +1,67 @@
+"""The tier of tests on a real API server: its option, and what the summary says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Record = Callable[[str, object], None]
+"""The fixture `record_property`: a figure for the report (--junitxml)."""
+
+_NOTES = pytest.StashKey[list[str]]()
+_CARRIED = "cluster_tier"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--kube-context`."""
+    parser.addoption(
+        "--kube-context",
+        metavar="NAME",
+        help="run tests/cluster on the cluster of this context of $KUBECONFIG,"
+        " instead of a control plane of our own",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker for what should begin first."""
+    config.addinivalue_line("markers", "long: takes minutes; begins first, beside the others")
+
+
+def note(config: pytest.Config, line: str) -> None:
+    """Let the summary say this, once."""
+    notes = config.stash.setdefault(_NOTES, [])
+    if line not in notes:
+        notes.append(line)
+
+
+def without_cluster(config: pytest.Config, reason: str) -> None:
+    """Skip loudly; where CI=true, fail."""
+    note(config, f"SKIPPED: tests/cluster did not run, and proves nothing today: {reason}")
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"CI must have a real API server: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands its notes to the process that writes the summary."""
+    carried: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if carried is not None:
+        carried[_CARRIED] = session.config.stash.get(_NOTES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes them over."""
+    for line in getattr(node, "workeroutput", {}).get(_CARRIED, []):
+        note(node.config, line)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """One line for each cluster that was used, or was not to be had."""
+    for line in config.stash.get(_NOTES, []):
+        terminalreporter.write_line(
+            f"cluster tier: {line}", red=line.startswith("SKIPPED"), bold=True
+        )

@@ -1,0 +1,132 @@
+"""A cluster in memory with a reconciler on it, and the objects that live there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from keywright.api.source import Provider
+from keywright.cluster.events import EventWriter
+from keywright.cluster.objects import Objects
+from keywright.controller.grants import ChangedMeanwhileError, GrantReconciler
+from keywright.controller.leadership import LostLeaseError
+from keywright.controller.sources import SourceReconciler
+from keywright.controller.store import Store
+from keywright.secrets.ownership import facts_from_metadata
+from keywright.telemetry.metrics import Metrics
+from tests.unit.api.samples import grant_body, source_body
+from tests.unit.fakes.clock import FakeClock
+from tests.unit.fakes.kubernetes import KubernetesInMemory
+from tests.unit.fakes.vendor import ScriptedVendor
+
+UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
+GRANTS = "/apis/keywright.dev/v1alpha1/namespaces/chat/apikeygrants"
+SOURCES = "/apis/keywright.dev/v1alpha1/namespaces/chat/credentialsources"
+SECRETS = "/api/v1/namespaces/chat/secrets"
+SECRET = f"{SECRETS}/chat-key"
+WRITES_OF_A_RENEWAL = [f"PATCH {SECRET}", f"PATCH {GRANTS}/chat-key/status"]
+
+
+class Gate:
+    """A fence that a test shuts."""
+
+    def __init__(self) -> None:
+        self.shut = False
+
+    def check(self) -> None:
+        """Raises LostLeaseError where it is shut."""
+        if self.shut:
+            raise LostLeaseError
+
+
+@dataclass(slots=True)
+class Scene:
+    """One namespace `chat` with a grant and, unless told otherwise, its source."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    api: KubernetesInMemory = field(default_factory=KubernetesInMemory)
+    store: Store = field(default_factory=Store)
+    gate: Gate = field(default_factory=Gate)
+    woken: list[tuple[str, str]] = field(default_factory=list)
+    count_settles_at: datetime | None = None
+    vendor: ScriptedVendor = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics)
+    grants: GrantReconciler = field(init=False)
+    sources: SourceReconciler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vendor = ScriptedVendor(clock=self.clock)
+        objects = Objects(self.api)
+        events = EventWriter(self.api, instance="test")
+        self.grants = GrantReconciler(
+            store=self.store,
+            objects=objects,
+            vendors={Provider.AWS: self.vendor},
+            fingerprint_key=lambda: b"operator's own",
+            fence=self.gate,
+            events=events,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+        self.sources = SourceReconciler(
+            store=self.store,
+            objects=objects,
+            vendors={Provider.AWS: self.vendor},
+            wake_grants=self.woken.append,
+            count_settles_at=lambda _: self.count_settles_at,
+            fence=self.gate,
+            events=events,
+            clock=self.clock,
+        )
+
+    def put_grant(self, **spec: object) -> None:
+        """The grant is made or edited by its author, and seen by the watch."""
+        body = grant_body(**spec)
+        known = self.api.objects.get(f"{GRANTS}/chat-key")
+        if known is not None:
+            body["status"] = known.get("status", {})
+            body["metadata"]["generation"] = known["metadata"]["generation"] + 1
+        self.store.put_grant(self.api.put(GRANTS, body))
+
+    def put_source(self, **aws: object) -> None:
+        """So is the source."""
+        self.store.put_source(self.api.put(SOURCES, source_body(**aws)))
+
+    def put_secret(self, **metadata: Any) -> None:
+        """Somebody else's Secret stands at the name; the watch does not show it."""
+        theirs = {"namespace": "chat", "name": "chat-key", "uid": "theirs", **metadata}
+        self.api.put(SECRETS, {"metadata": theirs})
+
+    def see_secret(self, change: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Somebody changes the Secret, and the watch shows it."""
+        body = self.api.objects[SECRET]
+        if change is not None:
+            change(body)
+        self.store.put_secret(facts_from_metadata(self.api.put(SECRETS, body)["metadata"]))
+
+    def status(self) -> dict[str, Any]:
+        """The grant's status as anybody reads it."""
+        found: dict[str, Any] = self.api.objects[f"{GRANTS}/chat-key"]["status"]
+        return found
+
+    def conditions(self) -> list[str]:
+        """Type, status and reason of its conditions."""
+        return [f"{c['type']} {c['status']} {c['reason']}" for c in self.status()["conditions"]]
+
+    async def settle(self) -> Any:
+        """Reconcile the grant until it asks for no other look at once."""
+        for _ in range(5):
+            try:
+                return await self.grants.reconcile(UID)
+            except ChangedMeanwhileError:
+                continue
+        raise AssertionError("it never settles")
+
+
+def scene(*, source: bool = True, **spec: object) -> Scene:
+    """A scene with a new grant."""
+    made = Scene()
+    if source:
+        made.put_source()
+    made.put_grant(**spec)
+    return made

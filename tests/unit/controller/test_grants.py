@@ -1,0 +1,301 @@
+"""The flows of one grant, from its event to its Secret and status."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.leadership import LostLeaseError
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, scene
+from tests.unit.fakes.clock import NOON
+
+DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
+CONFLICT = ApiError(status=409, reason="Conflict", message="Conflict")
+READY = ["Ready True Succeeded"]
+
+
+def _key(body: dict[str, Any]) -> str:
+    return base64.b64decode(body["data"]["AWS_BEARER_TOKEN_BEDROCK"]).decode()
+
+
+async def test_a_new_grant_gets_its_secret_by_two_writes() -> None:
+    """Rule 17: one Secret, one status, no read before; the next look is the renewal."""
+    made = scene()
+    due = await made.settle()
+    assert made.api.writes() == WRITES_OF_A_RENEWAL
+    assert [asked for asked in made.api.asked if asked.method == "GET"] == []
+    assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted1"
+    assert made.conditions() == READY
+    status = made.status()
+    assert (status["revision"], status["keyId"]) == (1, "ASIA1")
+    assert status["expiresAt"] == "2026-11-23T00:00:00Z"
+    assert NOON + timedelta(hours=7) <= due <= NOON + timedelta(hours=8)
+    assert status["renewAt"] == due.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert made.api.events() == []
+
+
+async def test_a_second_look_does_nothing() -> None:
+    """Rule 4: a restart, or an event without news, costs no request at all."""
+    made = scene()
+    due = await made.settle()
+    made.api.asked.clear()
+    assert await made.settle() == due
+    assert made.api.asked == []
+
+
+async def test_a_renewal_has_the_price_of_the_first_key() -> None:
+    """Two writes, the next revision, another key."""
+    made = scene()
+    made.clock.now = await made.settle()
+    made.api.asked.clear()
+    await made.settle()
+    assert made.api.writes() == WRITES_OF_A_RENEWAL
+    assert made.status()["revision"] == 2
+    assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
+
+
+async def test_a_changed_layout_is_rewritten_from_the_key_at_hand() -> None:
+    """Rule 4: one read of the Secret, the same key in the new layout, nothing minted."""
+    made = scene()
+    await made.settle()
+    made.put_grant(secret={"formats": ["ApiKey"], "data": {"REGION": "${region}"}})
+    await made.settle()
+    found = {k: base64.b64decode(v) for k, v in made.api.objects[SECRET]["data"].items()}
+    assert found == {"apiKey": b"bedrock-api-key-planted1", "REGION": b"us-west-2"}
+    assert made.vendor.minted == 1
+    assert (made.status()["revision"], made.status()["keyId"]) == (1, "ASIA1")
+    assert made.status()["observedGeneration"] == 2
+
+
+async def test_a_layout_that_could_not_be_written_is_written_later() -> None:
+    """An edit of words alone leaves no drift to see: it is owed until the write succeeds."""
+    made = scene(secret={"data": {"REGION": "in ${region}"}})
+    await made.settle()
+    made.put_grant(secret={"data": {"REGION": "at ${region}"}})
+    made.api.answers.append((f"PATCH {SECRET}", ApiError(status=503, reason="", message="busy")))
+    made.clock.now = await made.settle()
+    assert made.conditions() == [*READY, "RenewalFailing True SecretRefused"]
+    await made.settle()
+    assert base64.b64decode(made.api.objects[SECRET]["data"]["REGION"]) == b"at us-west-2"
+    assert made.conditions() == READY
+    assert made.vendor.minted == 1
+
+
+async def test_a_secret_that_was_edited_is_repaired() -> None:
+    """Rule 9: from its own values where they are still there, else by a new key."""
+    made = scene()
+    await made.settle()
+
+    def lose_a_key(body: dict[str, Any]) -> None:
+        del body["data"]["AWS_REGION"]
+        del body["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:AWS_REGION"]
+
+    made.see_secret(lose_a_key)
+    await made.settle()
+    assert base64.b64decode(made.api.objects[SECRET]["data"]["AWS_REGION"]) == b"us-west-2"
+    assert made.vendor.minted == 1
+
+    def lose_all(body: dict[str, Any]) -> None:
+        lose_a_key(body)
+        body["data"] = {}
+
+    made.see_secret(lose_all)
+    await made.settle()
+    assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
+
+
+async def test_a_deleted_secret_comes_back_with_the_next_revision() -> None:
+    """The revision never goes back, so that nobody takes the new key for an old one."""
+    made = scene()
+    await made.settle()
+    del made.api.objects[SECRET], made.store.secrets["chat", "chat-key"]
+    await made.settle()
+    assert made.status()["revision"] == 2
+
+
+async def test_a_secret_of_somebody_else_is_left_alone() -> None:
+    """The write refuses it, one read tells whose it is; it is told, and looked at each minute."""
+    made = scene()
+    made.put_secret()
+    before = made.api.objects[SECRET]
+    due = await made.settle()
+    assert made.api.objects[SECRET] is before
+    assert made.conditions()[-1] == "SecretConflict True SecretConflict"
+    assert due == NOON + timedelta(minutes=1)
+    made.api.asked.clear()
+    made.clock.now = due
+    await made.settle()
+    assert [asked.method for asked in made.api.asked] == ["GET"]
+    del made.api.objects[SECRET]
+    made.clock.advance(minutes=1)
+    await made.settle()
+    assert made.conditions() == READY
+
+
+async def test_a_secret_of_nobody_is_adopted_on_demand() -> None:
+    """`secret.adopt` takes it over, and what others keep in it stays theirs."""
+    made = scene(secret={"adopt": True})
+    made.put_secret()
+    await made.settle()
+    assert made.conditions() == READY
+
+
+async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
+    """The status is patched at the version that was read; a 409 reads again and decides anew."""
+    made = scene()
+    made.api.answers.append((f"PATCH {GRANTS}", CONFLICT))
+    with pytest.raises(ChangedMeanwhileError):
+        await made.grants.reconcile(UID)
+    await made.settle()
+    assert made.conditions() == READY
+    assert made.vendor.minted == 1
+
+
+async def test_a_grant_that_is_gone_is_forgotten() -> None:
+    """404 on the status, or on the look after a 409: nothing is left to be done."""
+    for answer in (ApiError(status=404, reason="NotFound", message=""), CONFLICT):
+        made = scene()
+        made.api.answers.append((f"PATCH {GRANTS}", answer))
+        if answer is CONFLICT:
+            del made.api.objects[f"{GRANTS}/chat-key"]
+        await made.settle()
+        assert made.store.grants == {}
+        assert await made.settle() is None
+
+
+async def test_a_failure_is_written_once_and_retried_by_its_back_off() -> None:
+    """One status and one Event for the worse; the next look is seconds away, and only a look."""
+    made = scene()
+    made.vendor.failures += [DENIED, DENIED]
+    due = await made.settle()
+    assert NOON < due < NOON + timedelta(seconds=2)
+    assert made.conditions() == [
+        "Ready False AccessDenied",
+        "Reconciling True ProgressingWithRetry",
+    ]
+    assert made.status()["failedAttempts"] == 1
+    asked = len(made.api.asked)
+    assert await made.settle() == due
+    assert len(made.api.asked) == asked
+    made.clock.now = due
+    made.clock.now = await made.settle()
+    assert made.status()["failedAttempts"] == 2
+    await made.settle()
+    assert made.conditions() == READY
+    assert made.api.events() == [("Warning", "AccessDenied"), ("Normal", "Recovered")]
+
+
+async def test_the_last_good_key_outlives_failures() -> None:
+    """Rule 3: the Secret is not touched by a failed renewal, and Ready stays True until its end."""
+    made = scene()
+    made.clock.now = await made.settle()
+    good = made.api.objects[SECRET]
+    made.vendor.failures += [DENIED] * 2
+    await made.settle()
+    assert made.conditions() == [*READY, "RenewalFailing True AccessDenied"]
+    made.clock.now = NOON + timedelta(hours=12)
+    await made.settle()
+    assert made.conditions()[0] == "Ready False Expired"
+    assert made.api.objects[SECRET] is good
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ApiUnreachableError("PATCH"), "ApiUnreachable"),
+        (ApiError(status=500, reason="", message="boom"), "SecretRefused"),
+        (ApiError(status=403, reason="Forbidden", message="quota exceeded"), "SecretRefused"),
+        (ApiError(status=422, reason="", message="data: too long"), "SecretRefused"),
+        (
+            ApiError(status=422, reason="", message="type: field is immutable"),
+            "SecretTypeImmutable",
+        ),
+    ],
+)
+async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason: str) -> None:
+    """With the server's own words; only what an edit can cure is Stalled."""
+    made = scene()
+    made.api.answers.append((f"PATCH {SECRET}", error))
+    await made.settle()
+    ready = made.status()["conditions"][0]
+    assert ready["reason"] == reason
+    stalled = isinstance(error, ApiError) and error.status == 422
+    assert made.conditions()[1].startswith("Stalled" if stalled else "Reconciling")
+
+
+async def test_what_has_no_code_yet_is_said() -> None:
+    """Stalled, with the field; nothing is asked of cloud or cluster but the status."""
+    made = scene(probe={"mode": "Bedrock"})
+    assert await made.settle() is None
+    assert made.conditions() == ["Ready False NotImplemented", "Stalled True NotImplemented"]
+    assert "spec.probe.mode" in made.status()["conditions"][0]["message"]
+    assert made.vendor.minted == 0
+    assert made.api.writes() == [f"PATCH {GRANTS}/chat-key/status"]
+
+
+async def test_a_source_that_comes_late_is_not_waited_for() -> None:
+    """SourceNotFound while it is missing; its arrival is all that the grant needs."""
+    made = scene(source=False)
+    assert await made.settle() is None
+    assert made.conditions()[0] == "Ready False SourceNotFound"
+    made.put_source()
+    made.store.grants[UID].impatient = True
+    await made.settle()
+    assert made.conditions() == READY
+
+
+async def test_a_spec_that_does_not_parse_is_told() -> None:
+    """Whatever an older CRD let through becomes a sentence in the status."""
+    made = scene(bedrockShortTermKey={"duration": 7})
+    await made.settle()
+    assert made.conditions() == ["Ready False InvalidSpec", "Stalled True InvalidSpec"]
+
+
+@pytest.mark.parametrize("before", ["", "the status"])
+async def test_nothing_is_written_out_of_office(before: str) -> None:
+    """The fence is asked before each write: the Lease may be lost between two of them."""
+    made = scene()
+    if before:
+        made.api.answers.append((f"PATCH {SECRET}", lambda: setattr(made.gate, "shut", True)))
+    else:
+        made.gate.shut = True
+    with pytest.raises(LostLeaseError):
+        await made.grants.reconcile(UID)
+    assert made.api.writes() == ([f"PATCH {SECRET}"] if before else [])
+
+
+async def test_a_run_that_ended_between_two_writes_costs_no_key() -> None:
+    """The Secret is there and the status is not: the next run only tells it."""
+    made = scene()
+    made.api.answers.append((f"PATCH {GRANTS}", ApiUnreachableError("PATCH")))
+    with pytest.raises(ApiUnreachableError):
+        await made.grants.reconcile(UID)
+    await made.settle()
+    assert made.vendor.minted == 1
+    assert (made.status()["revision"], made.conditions()) == (1, READY)
+
+
+async def test_a_grant_that_is_being_deleted_is_left_alone() -> None:
+    """Short-term keys end by themselves: nothing is done, and nothing holds the deletion up."""
+    made = scene()
+    made.store.grants[UID].deleting = True
+    assert await made.settle() is None
+    assert made.api.asked == []
+    assert await made.grants.reconcile("unknown") is None
+
+
+async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Rule 13: the only place that the planted key stands in is the Secret's data."""
+    caplog.set_level("DEBUG")
+    made = scene()
+    made.vendor.failures.append(DENIED)
+    made.clock.now = await made.settle()
+    await made.settle()
+    elsewhere = [str(asked.body) for asked in made.api.asked if asked.path != SECRET]
+    shown = "\n".join([*elsewhere, caplog.text, made.metrics.text().decode()])
+    assert "planted" not in shown
+    assert base64.b64encode(b"bedrock-api-key-planted1").decode() not in shown

@@ -1,0 +1,144 @@
+"""What the watches tell, and who is woken by it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keywright.controller.informer import Informer
+from keywright.controller.queue import DueQueue
+from keywright.controller.store import Store
+from keywright.secrets.ownership import facts_from_metadata
+from tests.unit.api.samples import grant_body, source_body
+from tests.unit.fakes.clock import FakeClock
+
+
+class Desk:
+    """An informer with its store and queues."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store = Store()
+        self.grants, self.sources = DueQueue(now=self.clock), DueQueue(now=self.clock)
+        self.forgotten: list[str] = []
+        self.informer = Informer(
+            store=self.store,
+            grants=self.grants,
+            sources=self.sources,
+            clock=self.clock,
+            forget_source=self.forgotten.append,
+        )
+
+    async def woken(self) -> set[str]:
+        """The grants that are due; they are handed back."""
+        found = set()
+        for _ in range(self.grants.depth()):
+            async with asyncio.timeout(1):
+                key = await self.grants.take()
+            self.grants.done(key, due=None)
+            found.add(key)
+        return found
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    """Two grants, a and b, of one source; nobody is due."""
+    made = Desk()
+    made.informer.source(_source())
+    made.informer.grant(_grant("a"))
+    made.informer.grant(_grant("b"))
+    assert await made.woken() == {"a", "b"}
+    return made
+
+
+def _grant(uid: str, *, version: int = 7, **spec: Any) -> dict[str, Any]:
+    body = grant_body(**spec)
+    body["metadata"] |= {"uid": uid, "name": f"grant-{uid}", "resourceVersion": str(version)}
+    return body
+
+
+def _source(*, version: int = 3, **metadata: Any) -> dict[str, Any]:
+    body = source_body()
+    body["metadata"] |= {"resourceVersion": str(version), **metadata}
+    return body
+
+
+def _secret(name: str = "grant-a", *, version: int = 9, uid: str = "s") -> dict[str, Any]:
+    return {"namespace": "chat", "name": name, "uid": uid, "resourceVersion": str(version)}
+
+
+async def test_a_grant_is_due_when_it_is_news(desk: Desk) -> None:
+    """New, edited; not when the watch repeats itself."""
+    desk.informer.grant(_grant("a", version=7))
+    assert await desk.woken() == set()
+    desk.informer.grant(_grant("a", version=8))
+    assert await desk.woken() == {"a"}
+
+
+async def test_a_source_wakes_its_grants_where_it_matters_to_them(desk: Desk) -> None:
+    """Edited, made anew, dying, deleted; a status of ours on it wakes nobody."""
+    desk.informer.source(_source(version=4))
+    assert await desk.woken() == set()
+    for metadata in ({"generation": 2}, {"generation": 2, "uid": "anew"}):
+        desk.informer.source(_source(version=5, **metadata))
+        assert await desk.woken() == {"a", "b"}
+    assert desk.store.grants["a"].impatient
+    dying = {"generation": 2, "uid": "anew", "deletionTimestamp": "2026-11-22T12:00:00Z"}
+    desk.informer.source(_source(version=6, **dying))
+    assert await desk.woken() == {"a", "b"}
+    desk.informer.source(_source(version=7, uid="anew"), deleted=True)
+    assert await desk.woken() == {"a", "b"}
+    assert desk.forgotten == ["anew"]
+
+
+async def test_the_end_of_an_older_source_says_nothing_about_the_new_one(desk: Desk) -> None:
+    """Deleted and made anew: the late event of the first is dropped."""
+    desk.informer.source(_source(uid="before"), deleted=True)
+    assert await desk.woken() == set()
+    assert desk.forgotten == []
+    assert ("chat", "bedrock") in desk.store.sources
+
+
+async def test_a_secret_wakes_the_grants_that_name_it(desk: Desk) -> None:
+    """Changed or deleted by whomever; the late event of an older one is dropped."""
+    desk.informer.secret(_secret(version=9))
+    assert await desk.woken() == {"a"}
+    desk.informer.secret(_secret(version=9))
+    assert await desk.woken() == set()
+    desk.informer.secret(_secret(uid="before"), deleted=True)
+    assert await desk.woken() == set()
+    desk.informer.secret(_secret(version=10), deleted=True)
+    assert await desk.woken() == {"a"}
+    desk.informer.secret(_secret(version=10), deleted=True)
+    assert await desk.woken() == set()
+
+
+async def test_secrets_are_loaded_before_there_is_anybody_to_wake(desk: Desk) -> None:
+    """The first list only fills the memory."""
+    desk.informer.load_secret(facts_from_metadata(_secret()))
+    assert await desk.woken() == set()
+    assert not desk.informer.is_news(_secret())
+
+
+async def test_a_grant_that_goes_makes_room_for_the_one_that_waited(desk: Desk) -> None:
+    """Its Secret's name is free; the grant itself is due no more."""
+    desk.informer.grant(_grant("b", version=8, secret={"name": "grant-a"}))
+    desk.informer.grant(_grant("a", version=9))
+    desk.informer.grant(_grant("a", version=9), deleted=True)
+    assert await desk.woken() == {"b"}
+    desk.informer.drop_grant("unknown")
+    assert await desk.woken() == set()
+
+
+async def test_the_number_of_grants_is_counted_once_it_rests(desk: Desk) -> None:
+    """Ten thousand grants that come at once are one write to their source, three seconds later."""
+    settles_at = desk.informer.count_settles_at(("chat", "bedrock"))
+    assert settles_at == desk.clock.now + timedelta(seconds=3)
+    desk.clock.advance(seconds=1)
+    desk.informer.grant(_grant("c"))
+    later = desk.informer.count_settles_at(("chat", "bedrock"))
+    assert later == desk.clock.now + timedelta(seconds=3)
+    desk.informer.grant(_grant("c", version=8))
+    assert desk.informer.count_settles_at(("chat", "bedrock")) == later
+    assert desk.informer.count_settles_at(("chat", "unknown")) is None

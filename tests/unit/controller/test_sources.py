@@ -1,0 +1,130 @@
+"""The flows of one source."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keywright.cluster.errors import ApiError
+from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.leadership import LostLeaseError
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.controller.samples import SOURCES, Scene, scene
+from tests.unit.fakes.clock import NOON
+
+NAME = ("chat", "bedrock")
+PATH = f"{SOURCES}/bedrock"
+WRITE = f"PATCH {PATH}/status"
+PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+
+
+def _status(made: Scene) -> dict[str, Any]:
+    found: dict[str, Any] = made.api.objects[PATH]["status"]
+    return found
+
+
+async def test_a_source_is_proved_and_told_by_one_write() -> None:
+    """Who we are, by the cloud's own words; looked at again when the session wants renewing."""
+    made = scene()
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert NOON < due <= NOON + timedelta(minutes=40)
+    assert made.api.writes() == [WRITE]
+    assert _status(made)["accountId"] == "123456789012"
+    assert (_status(made)["grants"], _status(made)["provider"]) == (1, "AWS")
+    assert made.api.events() == []
+
+
+async def test_a_source_that_is_proved_costs_nothing() -> None:
+    """Neither a call to the cloud nor a write, until something changes."""
+    made = scene()
+    due = await made.sources.reconcile(NAME)
+    assert await made.sources.reconcile(NAME) == due
+    assert (made.vendor.verified, made.api.writes()) == (1, [WRITE])
+
+
+async def test_an_edited_source_is_proved_anew() -> None:
+    """At once: grants wait for it."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    body = made.api.objects[PATH]
+    body["metadata"]["generation"] = 2
+    made.store.put_source(made.api.put(SOURCES, body))
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2
+
+
+async def test_a_source_that_recovers_wakes_its_grants() -> None:
+    """Their back-off has lost its reason."""
+    made = scene()
+    made.vendor.failures.append(PASSING)
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert NOON < due < NOON + timedelta(seconds=2)
+    assert made.woken == []
+    made.clock.now = due
+    await made.sources.reconcile(NAME)
+    assert made.woken == [NAME]
+    assert made.api.events() == [("Warning", "CloudError"), ("Normal", "Recovered")]
+
+
+async def test_a_wrong_source_asks_no_cloud() -> None:
+    """Stalled with the field, until it is edited."""
+    made = scene(source=False)
+    made.put_source(webIdentity=None, ambient={})
+    assert await made.sources.reconcile(NAME) is None
+    assert made.vendor.verified == 0
+    assert [c["type"] for c in _status(made)["conditions"]] == ["Ready", "Stalled"]
+    assert "spec.aws.ambient" in _status(made)["conditions"][0]["message"]
+
+
+async def test_grants_that_come_and_go_are_counted_once_they_rest() -> None:
+    """The number told before stands until then, and the source is looked at again for it."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.count_settles_at = NOON + timedelta(seconds=3)
+    made.store.drop_grant(next(iter(made.store.grants)))
+    assert await made.sources.reconcile(NAME) == made.count_settles_at
+    assert _status(made)["grants"] == 1
+    made.clock.now = made.count_settles_at
+    await made.sources.reconcile(NAME)
+    assert _status(made)["grants"] == 0
+    assert made.vendor.verified == 1
+
+
+async def test_an_edit_meanwhile_is_read_before_anything_is_told() -> None:
+    """A 409 on the status reads the source again."""
+    made = scene()
+    body = made.api.objects[PATH]
+    made.api.put(SOURCES, body)
+    with pytest.raises(ChangedMeanwhileError):
+        await made.sources.reconcile(NAME)
+    await made.sources.reconcile(NAME)
+    assert _status(made)["grants"] == 1
+
+
+async def test_a_source_that_is_gone_is_let_go() -> None:
+    """404 is no failure; unknown and dying sources are left alone."""
+    made = scene()
+    made.api.answers.append((WRITE, ApiError(status=404, reason="NotFound", message="")))
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].deleting = True
+    assert await made.sources.reconcile(NAME) is None
+    assert await made.sources.reconcile(("chat", "unknown")) is None
+
+
+async def test_other_refusals_of_the_cluster_are_the_workers_business() -> None:
+    """They are raised, to be tried again."""
+    made = scene()
+    made.api.answers.append((WRITE, ApiError(status=500, reason="", message="boom")))
+    with pytest.raises(ApiError):
+        await made.sources.reconcile(NAME)
+
+
+async def test_nothing_is_told_out_of_office() -> None:
+    """The fence is asked before the write."""
+    made = scene()
+    made.gate.shut = True
+    with pytest.raises(LostLeaseError):
+        await made.sources.reconcile(NAME)
+    assert made.api.writes() == []

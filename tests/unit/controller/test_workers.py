@@ -1,0 +1,227 @@
+"""Workers on a queue: what comes of each outcome of a reconcile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.leadership import AlwaysLeader, LostLeaseError
+from keywright.controller.queue import DueQueue
+from keywright.controller.workers import WorkerPool
+from tests.unit.fakes.clock import FakeClock
+
+
+class Office(AlwaysLeader):
+    """In office as long as the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = True
+        self.elected.set()
+
+    def holds(self) -> bool:
+        """As the test says."""
+        return self.held
+
+
+class Shop:
+    """One pool; each reconcile raises or returns the next of `outcomes`, then None."""
+
+    def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
+        self.clock = FakeClock()
+        self.queue = DueQueue(now=self.clock)
+        self.office = Office()
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.outcomes = list(outcomes)
+        self.done: list[str] = []
+        self.before: Callable[[str], Awaitable[None]] | None = None
+        self.settled = False
+        self.pool = WorkerPool(
+            "test",
+            queue=self.queue,
+            reconcile=self._reconcile,
+            settled=lambda _: self.settled,
+            office=self.office,
+            ready=self.ready,
+            clock=self.clock,
+            size=size,
+        )
+
+    async def _reconcile(self, key: str) -> datetime | None:
+        if self.before is not None:
+            await self.before(key)
+        self.done.append(key)
+        outcome = self.outcomes.pop(0) if self.outcomes else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def __aenter__(self) -> "Shop":
+        self.pool.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.pool.drain(seconds=0)
+
+    async def turns(self) -> list[str]:
+        """Let the workers go on; what they have done since."""
+        for _ in range(12):
+            await asyncio.sleep(0)
+        found, self.done = self.done, []
+        return found
+
+
+@pytest.mark.parametrize("error", [ChangedMeanwhileError(), LostLeaseError()])
+async def test_what_was_not_recorded_is_looked_at_again_at_once(error: Exception) -> None:
+    """A conflict is news that is here already; a lost Lease ends with the office, not in a drop."""
+    async with Shop(error) as shop:
+        shop.queue.add("a")
+        assert await shop.turns() == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(status=500, reason="", message="boom"),
+        ApiUnreachableError("PATCH"),
+        RuntimeError("a mistake of ours"),
+    ],
+)
+async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a quarter of a second, doubling to half a minute; a success forgets it."""
+    async with Shop(*[error] * 9) as shop:
+        shop.queue.add("a")
+        assert await shop.turns() == ["a"]
+        for expected in (0.25, 0.5, 1, 2, 4, 8, 16, 30):
+            shop.clock.advance(seconds=expected - 0.01)
+            shop.queue.add("wake")
+            assert await shop.turns() == ["wake"]
+            shop.clock.advance(seconds=0.01)
+            shop.queue.add("wake")
+            assert "a" in await shop.turns()
+            if not shop.outcomes:
+                break
+            shop.outcomes = [error]
+        assert "a:" in caplog.text
+
+
+async def test_one_that_fails_does_not_end_the_others() -> None:
+    """The worker goes on with the next key."""
+    async with Shop(RuntimeError("a mistake of ours")) as shop:
+        shop.queue.add("a")
+        shop.queue.add("b")
+        assert await shop.turns() == ["a", "b"]
+
+
+async def test_a_key_comes_back_when_it_is_due() -> None:
+    """What the reconcile returned is the next look."""
+    shop = Shop()
+    shop.outcomes = [shop.clock.now + timedelta(seconds=60)]
+    async with shop:
+        shop.queue.add("a")
+        assert await shop.turns() == ["a"]
+        shop.clock.advance(seconds=60)
+        shop.queue.add("b")
+        assert await shop.turns() == ["a", "b"]
+
+
+@pytest.mark.parametrize(("settled", "expected"), [(True, []), (False, ["a"])])
+async def test_only_the_echo_of_our_writes_is_dropped(
+    *, settled: bool, expected: list[str]
+) -> None:
+    """An event in hand that is more than that brings the key back."""
+    async with Shop() as shop:
+        shop.settled = settled
+        gate = asyncio.Event()
+
+        async def wait(_: str) -> None:
+            await gate.wait()
+
+        shop.before = wait
+        shop.queue.add("a")
+        await shop.turns()
+        shop.queue.add("a")
+        gate.set()
+        assert await shop.turns() == ["a", *expected]
+
+
+async def test_no_worker_begins_before_everything_is_listed() -> None:
+    """Without Secrets and sources every grant would look new."""
+    shop = Shop()
+    shop.ready.clear()
+    async with shop:
+        shop.queue.add("a")
+        assert await shop.turns() == []
+        shop.ready.set()
+        assert await shop.turns() == ["a"]
+
+
+async def test_no_worker_begins_out_of_office() -> None:
+    """Standing by, keys wait in the queue; out of office but not told yet, they go back into it."""
+    shop = Shop()
+    shop.office.elected.clear()
+    async with shop:
+        shop.queue.add("a")
+        assert await shop.turns() == []
+        shop.office.held = False
+        shop.office.elected.set()
+        assert await shop.turns() == []
+        shop.office.held = True
+        assert await shop.turns() == ["a"]
+
+
+async def test_workers_work_side_by_side() -> None:
+    """As many keys are in hand as there are workers."""
+    async with Shop(size=3) as shop:
+        meet = asyncio.Barrier(3)
+
+        async def wait(_: str) -> None:
+            async with meet:
+                pass
+
+        shop.before = wait
+        for key in "abc":
+            shop.queue.add(key)
+        assert sorted(await shop.turns()) == ["a", "b", "c"]
+
+
+async def test_a_stop_lets_what_is_in_hand_end_and_takes_nothing_new() -> None:
+    """No mint is cut in two by an ordinary stop."""
+    shop = Shop()
+    gate = asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await gate.wait()
+
+    shop.before = wait
+    shop.pool.start()
+    shop.queue.add("a")
+    shop.queue.add("b")
+    await shop.turns()
+    drain = asyncio.create_task(shop.pool.drain(seconds=60))
+    assert await shop.turns() == []
+    gate.set()
+    await drain
+    assert shop.done == ["a"]
+
+
+async def test_a_stop_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """What hangs is cut off, and told."""
+    shop = Shop()
+
+    async def hang(_: str) -> None:
+        await asyncio.Event().wait()
+
+    shop.before = hang
+    shop.pool.start()
+    shop.queue.add("a")
+    await shop.turns()
+    await shop.pool.drain(seconds=0)
+    assert shop.done == []
+    assert "1 reconciles were cut off" in caplog.text

@@ -1,0 +1,69 @@
+"""A cloud that does what the test has written down for it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.ways import Caller, Minted, Session
+from keywright.secrets.credential import Credential
+
+LIFE = timedelta(hours=12)
+
+
+def session(
+    *, issued_at: datetime, life: timedelta = timedelta(hours=1), name: str = "1"
+) -> Session:
+    """A session whose secrets are planted."""
+    return Session(
+        access_key_id=f"ASIA{name}",
+        secret_access_key=Sensitive("planted-secret-access-key"),
+        session_token=Sensitive("planted-session-token"),
+        issued_at=issued_at,
+        expires_at=issued_at + life,
+        identity="arn:aws:sts::123456789012:assumed-role/bedrock-invoker/chat.bedrock",
+    )
+
+
+class ScriptedVendor:
+    """Implements `Vendor`: raises what stands in `failures`, one each call, else succeeds."""
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.failures: list[Exception] = []
+        self.minted = 0
+        self.verified = 0
+        self.forgotten: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
+        """A key numbered by the mint."""
+        self.minted += 1
+        self.meanwhile()
+        if self.failures:
+            raise self.failures.pop(0)
+        now = self._clock()
+        return Minted(
+            Credential(
+                values={"apiKey": Sensitive(f"bedrock-api-key-planted{self.minted}")},
+                region=grant.region(source),
+                account_id="123456789012",
+                key_id=f"ASIA{self.minted}",
+                issued_at=now,
+                expires_at=now + LIFE,
+            )
+        )
+
+    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
+        """We are somebody."""
+        self.verified += 1
+        self.meanwhile()
+        if self.failures:
+            raise self.failures.pop(0)
+        made = session(issued_at=self._clock(), name=source.name)
+        return made, Caller(identity=made.identity, account_id="123456789012")
+
+    def forget(self, *, source_uid: str) -> None:
+        """Note it."""
+        self.forgotten.append(source_uid)

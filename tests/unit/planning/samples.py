@@ -1,0 +1,103 @@
+"""One grant at noon, its key four hours old and good for eight more, and what may differ."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.planning.facts import (
+    Facts,
+    Keep,
+    Mint,
+    Refuse,
+    Rewrite,
+    SecretView,
+    Standing,
+    Step,
+    Subject,
+    Wait,
+)
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.api.samples import grant, source
+from tests.unit.fakes.clock import NOON
+
+UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
+READY = Condition(
+    type="Ready",
+    status=ConditionStatus.TRUE,
+    reason="Succeeded",
+    message="Secret chat-key holds a bedrockShortTermKey.",
+    last_transition_time=NOON - timedelta(hours=4),
+    observed_generation=1,
+)
+STATUS = GrantStatus(
+    conditions=(READY,),
+    observed_generation=1,
+    kind="bedrockShortTermKey",
+    secret_name="chat-key",
+    issued_at=NOON - timedelta(hours=4),
+    expires_at=NOON + timedelta(hours=8),
+    renew_at=NOON + timedelta(hours=4),
+    revision=3,
+    key_id="ASIA1",
+    fingerprint="a.b.c",
+)
+SECRET = SecretView(
+    Standing.OURS,
+    intact=True,
+    same_key=True,
+    issued_at=NOON - timedelta(hours=4),
+    expires_at=NOON + timedelta(hours=8),
+    renew_at=NOON + timedelta(hours=4),
+    revision=3,
+    fingerprint="a.b.c",
+)
+FACTS = Facts(
+    subject=Subject("chat", "chat-key", UID, generation=1, resource_version="7"),
+    status=STATUS,
+    grant=grant(),
+    source=source(),
+    secret=SECRET,
+)
+NO_SOURCE = Failure(
+    "there is no source.", kind=FailureClass.RETRY, reason="SourceNotFound", field="spec.sourceRef"
+)
+MISSING_SOURCE: dict[str, Any] = {"source": None, "source_problem": NO_SOURCE}
+
+
+def noon(**after: float) -> datetime:
+    """So long after noon."""
+    return NOON + timedelta(**after)
+
+
+def facts(**changed: Any) -> Facts:
+    """The usual facts, with these changed."""
+    return replace(FACTS, **changed)
+
+
+def secret(**changed: Any) -> SecretView:
+    """The usual Secret, with these changed."""
+    return replace(SECRET, **changed)
+
+
+def status(**changed: Any) -> GrantStatus:
+    """The usual status, with these changed."""
+    return msgspec.structs.replace(STATUS, **changed)
+
+
+def asked(**annotations: str | None) -> Any:
+    """The usual grant with requests for a renewal."""
+    return msgspec.structs.replace(grant(), **annotations)
+
+
+def told(step: Step) -> str:
+    """A step in a word or two, to compare with."""
+    match step:
+        case Mint(cause) | Rewrite(cause):
+            return f"{type(step).__name__} {cause.value}"
+        case Refuse(failure):
+            return f"Refuse {failure.reason}"
+        case Keep() | Wait():
+            return type(step).__name__

@@ -1,0 +1,176 @@
+"""Any facts that a grant may be found in, and any outcome of the step that follows from them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from keywright.api.problems import Problem
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.planning.facts import (
+    Facts,
+    Keep,
+    Mint,
+    Refuse,
+    Rewrite,
+    SecretView,
+    Standing,
+    Step,
+    Subject,
+)
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.record import Failed, Kept, Outcome, Refused, Written
+from tests.unit.api.samples import grant, source
+from tests.unit.planning.samples import NO_SOURCE, UID, noon
+
+GENERATION = 3
+_GRANTS = tuple(
+    msgspec.structs.replace(grant(**spec), generation=GENERATION, **asked)
+    for spec in ({}, {"suspend": True}, {"secret": {"adopt": True}})
+    for asked in ({}, {"renew_requested_at": "2026-11-22T11:00:00Z"}, {"renew_requested_at": "x"})
+)
+_SUBJECT = Subject("chat", "chat-key", UID, generation=GENERATION, resource_version="7")
+_SOURCE = source()
+
+
+def moments(*, first: int = -50_000, last: int = 50_000) -> st.SearchStrategy[datetime]:
+    """Whole seconds around noon, as Kubernetes keeps them."""
+    return st.integers(first, last).map(lambda seconds: noon(seconds=seconds))
+
+
+def failures() -> st.SearchStrategy[Failure]:
+    """Every class of failure."""
+    return st.builds(
+        Failure,
+        st.just("it went wrong."),
+        kind=st.sampled_from(FailureClass),
+        reason=st.sampled_from(("AccessDenied", "Throttled", "SecretRefused")),
+        field=st.sampled_from(("", "spec.secret")),
+    )
+
+
+_CONDITIONS = st.builds(
+    Condition,
+    type=st.sampled_from(("Ready", "Reconciling", "Stalled", "RenewalFailing", "SecretConflict")),
+    status=st.sampled_from(ConditionStatus),
+    reason=st.sampled_from(("Succeeded", "Suspended", "Expired", "AccessDenied")),
+    message=st.sampled_from(("a", "b")),
+    last_transition_time=st.none() | moments(),
+    observed_generation=st.none() | st.integers(0, GENERATION),
+)
+
+
+def statuses() -> st.SearchStrategy[GrantStatus]:
+    """A status of us, of a backup, or of somebody who wrote what they liked."""
+    return st.builds(
+        GrantStatus,
+        conditions=st.lists(_CONDITIONS, max_size=4, unique_by=lambda c: c.type).map(tuple),
+        observed_generation=st.integers(-1, GENERATION),
+        issued_at=st.none() | moments(),
+        expires_at=st.none() | moments(),
+        renew_at=st.none() | moments(),
+        revision=st.integers(0, 5),
+        key_id=st.none() | st.just("ASIA1"),
+        fingerprint=st.none() | st.just("a.b.c"),
+        failed_attempts=st.integers(0, 30),
+        last_failure_time=st.none() | moments(),
+        last_handled_reconcile_at=st.none() | st.just("2026-11-22T11:00:00Z"),
+    )
+
+
+_MOMENTS = moments()
+_LIVES = st.none() | st.integers(60, 130_000).map(lambda seconds: timedelta(seconds=seconds))
+_STANDINGS = st.sampled_from((*Standing, Standing.OURS, Standing.OURS))
+_BOOLEANS = st.booleans()
+_REVISIONS = st.integers(0, 5)
+
+
+@st.composite
+def secrets(draw: DrawFn) -> SecretView:
+    """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
+    standing = draw(_STANDINGS)
+    if standing is not Standing.OURS:
+        return SecretView(standing, owner="chat/other")
+    issued_at, life = draw(_MOMENTS), draw(_LIVES)
+    end = None if life is None else issued_at + life
+    renew_at = None if life is None or draw(_BOOLEANS) else issued_at + life / 2
+    return SecretView(
+        standing,
+        intact=draw(_BOOLEANS),
+        same_key=draw(_BOOLEANS),
+        issued_at=issued_at,
+        expires_at=end,
+        renew_at=renew_at,
+        revision=draw(_REVISIONS),
+        fingerprint="a.b.c",
+    )
+
+
+_WRONG = (Problem("spec.secret", "is wrong."),)
+_SECRETS = st.none() | secrets()
+_STATUSES = statuses()
+_SELDOM = st.sampled_from((False, False, False, True))
+_ANY_GRANT = st.sampled_from(_GRANTS)
+
+
+@st.composite
+def situations(draw: DrawFn) -> Facts:
+    """Facts as the reconciler may gather them."""
+    common: dict[str, Any] = {"subject": _SUBJECT, "status": draw(_STATUSES)}
+    if draw(_SELDOM):
+        return Facts(**common, problems=_WRONG)
+    found = not draw(_SELDOM)
+    return Facts(
+        **common,
+        grant=draw(_ANY_GRANT),
+        problems=_WRONG if draw(_SELDOM) else (),
+        unimplemented=("spec.probe.mode",) if draw(_SELDOM) else (),
+        source=_SOURCE if found else None,
+        source_problem=NO_SOURCE if not found or draw(_SELDOM) else None,
+        secret=draw(_SECRETS),
+        rival="older" if draw(_SELDOM) else "",
+        impatient=draw(_BOOLEANS),
+    )
+
+
+def fresh(*, revision: int, now: datetime) -> SecretView:
+    """A Secret as it is right after a write."""
+    return SecretView(
+        Standing.OURS,
+        intact=True,
+        same_key=True,
+        issued_at=now.replace(microsecond=0),
+        expires_at=noon(hours=200),
+        renew_at=noon(hours=180),
+        revision=revision,
+        fingerprint="d.e.f",
+    )
+
+
+_FAILURES = failures()
+_TRIED = st.sampled_from(("written", "failed", "refused"))
+_KEY_IDS = st.sampled_from((None, "ASIA2"))
+_REMARKS = st.sampled_from(("", "It is short."))
+
+
+@st.composite
+def outcomes(draw: DrawFn, known: Facts, step: Step, now: datetime) -> Outcome:
+    """What may come of a step; a Wait has no outcome."""
+    match step:
+        case Keep():
+            return Kept()
+        case Refuse(failure):
+            return Refused(failure)
+        case _:
+            assert isinstance(step, Mint | Rewrite)
+    match draw(_TRIED):
+        case "failed":
+            return Failed(draw(_FAILURES))
+        case "refused":
+            return Refused(draw(_FAILURES))
+        case _:
+            revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
+            made = fresh(revision=revision, now=now)
+            return Written(made, draw(_KEY_IDS), remark=draw(_REMARKS))

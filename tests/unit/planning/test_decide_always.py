@@ -1,0 +1,123 @@
+"""What holds of every decision, whatever the facts."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keywright.planning.backoff import retry_at
+from keywright.planning.decide import decide, next_look, renewal_requested
+from keywright.planning.facts import Facts, Keep, Mint, Refuse, Rewrite, Standing, Wait
+from tests.unit.planning.samples import READY, told
+from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
+
+_SITUATIONS, _MOMENTS = situations(), moments()
+
+
+# A second for the lot; the sampled words are few, and what matters is how they meet.
+_enough = settings(max_examples=60)
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_nothing_is_minted_that_must_not_be(known: Facts, now: datetime) -> None:
+    """Neither for a suspended, a wrong, a half-built or a conflicting grant, nor without a source."""
+    if not isinstance(decide(known, now=now), Mint | Rewrite):
+        return
+    assert known.grant is not None
+    assert not known.grant.spec.suspend
+    assert not known.problems
+    assert not known.unimplemented
+    assert known.source_problem is None
+    assert not known.rival
+    assert known.secret is None or known.secret.standing is not Standing.ANOTHER_GRANTS
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_another_grants_secret_is_refused(known: Facts, now: datetime) -> None:
+    """A Secret that is marked by another grant is never touched."""
+    theirs = known.secret is not None and known.secret.standing is Standing.ANOTHER_GRANTS
+    if theirs or (known.rival and known.grant is not None):
+        assert isinstance(decide(known, now=now), Refuse)
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_a_wait_ends_before_the_key_does(known: Facts, now: datetime) -> None:
+    """Rule 2: a back-off fits into what is left to live, and is never in the past."""
+    step = decide(known, now=now)
+    if not isinstance(step, Wait):
+        return
+    assert step.until > now
+    failed_at = known.status.last_failure_time
+    assert failed_at is not None
+    if known.secret is not None and known.secret.expires_at and failed_at < known.secret.expires_at:
+        assert step.until < known.secret.expires_at
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_a_good_secret_is_kept(known: Facts, now: datetime) -> None:
+    """Rule 4: whatever else happened, a fresh, intact Secret of the spec as it stands stays."""
+    ready = msgspec.structs.replace(READY, observed_generation=GENERATION)
+    good = replace(
+        known,
+        problems=(),
+        unimplemented=(),
+        rival="",
+        secret=fresh(revision=1, now=now),
+        status=msgspec.structs.replace(
+            known.status, observed_generation=GENERATION, conditions=(ready,)
+        ),
+    )
+    if good.grant is None or renewal_requested(good.grant, good):
+        return
+    assert decide(good, now=now) == Keep()
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_a_good_key_is_never_minted_anew_for_a_lost_status(known: Facts, now: datetime) -> None:
+    """Rule 4: a restore without status, with a Secret that was touched, rewrites at the most."""
+    touched = replace(fresh(revision=1, now=now), intact=False)
+    lost = replace(known, secret=touched, status=msgspec.structs.replace(known.status.__class__()))
+    if lost.grant is None or renewal_requested(lost.grant, lost):
+        return
+    assert not isinstance(decide(lost, now=now), Mint)
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_a_decision_is_a_function(known: Facts, now: datetime) -> None:
+    """The same facts at the same time have the same step, and so the same next look."""
+    first, second = decide(known, now=now), decide(known, now=now)
+    assert told(first) == told(second)
+    assert next_look(known, first, now=now) == next_look(known, second, now=now)
+
+
+@_enough
+@given(_SITUATIONS, _MOMENTS)
+def test_a_refused_grant_is_looked_at_only_in_the_future(known: Facts, now: datetime) -> None:
+    """No step but a due one asks to be looked at again at once: nothing spins."""
+    step = decide(known, now=now)
+    if isinstance(step, Refuse | Wait):
+        look = next_look(known, step, now=now)
+        assert look is None or look > now
+
+
+@_enough
+@given(st.integers(1, 60), st.integers(1, 60), moments(), st.none() | moments(), st.floats(0, 1))
+def test_a_back_off_grows_and_has_its_bounds(
+    attempts: int, more: int, failed_at: datetime, end: datetime | None, position: float
+) -> None:
+    """Seconds to minutes, longer with each failure, and always inside the remaining life."""
+    first, later = (
+        retry_at(attempts=n, last_failure=failed_at, expires_at=end, position=position) - failed_at
+        for n in (attempts, attempts + more)
+    )
+    assert 0.25 <= first.total_seconds() <= later.total_seconds() <= 375
+    if end is not None and end > failed_at:
+        assert failed_at + later < end

@@ -1,0 +1,216 @@
+"""Statuses by example: what a person reads after each outcome."""
+
+import msgspec
+import pytest
+
+from keywright.planning.conditions import ConditionWriter
+from keywright.planning.decide import decide
+from keywright.planning.facts import Facts, Standing
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.record import Failed, Kept, Outcome, Refused, Written, record
+from tests.unit.api.samples import grant
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import (
+    MISSING_SOURCE,
+    NO_SOURCE,
+    STATUS,
+    asked,
+    facts,
+    noon,
+    secret,
+    status,
+    told,
+)
+
+DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied", field="spec.x")
+PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+MISTAKE = Failure("no.", kind=FailureClass.CONFIGURATION, reason="InvalidSpec")
+CONFLICT = Failure("theirs.", kind=FailureClass.CONFIGURATION, reason="SecretConflict")
+ENDED = secret(expires_at=noon(minutes=-1))
+NEW = {"secret": None, "status": STATUS.__class__()}
+SUSPENDED = grant(suspend=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "known", "outcome", "expected"),
+    [
+        ("written", facts(), Written(secret(), None), ["Ready True Succeeded"]),
+        ("kept", facts(), Kept(), ["Ready True Succeeded"]),
+        (
+            "kept without a source",
+            facts(**MISSING_SOURCE),
+            Kept(),
+            ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
+        ),
+        (
+            "failed, the key lives",
+            facts(),
+            Failed(PASSING),
+            ["Ready True Succeeded", "RenewalFailing True CloudError"],
+        ),
+        (
+            "failed, the key has ended",
+            facts(secret=ENDED),
+            Failed(PASSING),
+            ["Ready False Expired", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "failed, there never was a key",
+            facts(**NEW),
+            Failed(PASSING),
+            ["Ready False CloudError", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "denied: it may not have spread yet",
+            facts(**NEW),
+            Failed(DENIED),
+            ["Ready False AccessDenied", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "denied for the fifth time",
+            facts(secret=None, status=status(failed_attempts=4)),
+            Failed(DENIED),
+            ["Ready False AccessDenied", "Stalled True AccessDenied"],
+        ),
+        (
+            "a mistake found while trying",
+            facts(**NEW),
+            Failed(MISTAKE),
+            ["Ready False InvalidSpec", "Stalled True InvalidSpec"],
+        ),
+        (
+            "wrong",
+            facts(),
+            Refused(MISTAKE),
+            ["Ready False InvalidSpec", "Stalled True InvalidSpec"],
+        ),
+        (
+            "a conflict",
+            facts(**NEW),
+            Refused(CONFLICT),
+            [
+                "Ready False SecretConflict",
+                "Stalled True SecretConflict",
+                "SecretConflict True SecretConflict",
+            ],
+        ),
+        (
+            "no source, no key",
+            facts(**NEW | MISSING_SOURCE),
+            Refused(NO_SOURCE),
+            ["Ready False SourceNotFound", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "no source, the key lives",
+            facts(**MISSING_SOURCE),
+            Refused(NO_SOURCE),
+            ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
+        ),
+        (
+            "no source, the key has ended",
+            facts(**MISSING_SOURCE, secret=ENDED),
+            Refused(NO_SOURCE),
+            ["Ready False Expired", "Reconciling True ProgressingWithRetry"],
+        ),
+        ("suspended", facts(grant=SUSPENDED), Kept(), ["Ready True Suspended"]),
+        (
+            "suspended, ended",
+            facts(grant=SUSPENDED, secret=ENDED),
+            Kept(),
+            ["Ready False Suspended"],
+        ),
+        (
+            "suspended, no key",
+            facts(grant=SUSPENDED, secret=None),
+            Kept(),
+            ["Ready False Suspended"],
+        ),
+    ],
+)
+def test_each_outcome_has_its_conditions(
+    words: str, known: Facts, outcome: Outcome, expected: list[str]
+) -> None:
+    """Type, status and reason of every condition, in order."""
+    found = record(known, outcome, now=NOON).conditions
+    assert [f"{c.type} {c.status.value} {c.reason}" for c in found] == expected, words
+
+
+def test_a_written_secret_is_the_status() -> None:
+    """Times, revision and fingerprint are those of the Secret; the request counts as answered."""
+    wanted = asked(renew_requested_at="2026-11-22T11:00:00Z")
+    new = secret(revision=4, fingerprint="d.e.f", expires_at=noon(hours=12))
+    found = record(facts(grant=wanted), Written(new, "ASIA2", remark="It is short."), now=NOON)
+    assert (found.revision, found.fingerprint, found.key_id) == (4, "d.e.f", "ASIA2")
+    assert (found.expires_at, found.renew_at) == (new.expires_at, new.renew_at)
+    assert found.last_handled_reconcile_at == "2026-11-22T11:00:00Z"
+    assert found.conditions[0].message == (
+        "Secret chat-key holds a bedrockShortTermKey until 2026-11-23T00:00:00Z. It is short."
+    )
+
+
+def test_a_rewrite_keeps_the_name_of_the_key() -> None:
+    """What the cloud calls the key is known from before, as the Secret does not say it."""
+    assert record(facts(), Written(secret(), None), now=NOON).key_id == "ASIA1"
+
+
+def test_a_lost_status_comes_back_from_the_secret() -> None:
+    """After a restore the annotations of the Secret say all that there is to say."""
+    found = record(facts(status=STATUS.__class__()), Kept(), now=NOON)
+    assert (found.revision, found.fingerprint) == (3, "a.b.c")
+    assert (found.issued_at, found.expires_at) == (STATUS.issued_at, STATUS.expires_at)
+
+
+def test_a_grant_that_does_not_parse_keeps_its_names() -> None:
+    """What was known of its kind and Secret stands, as the spec cannot be asked."""
+    found = record(facts(grant=None), Refused(MISTAKE), now=NOON)
+    assert (found.kind, found.secret_name) == ("bedrockShortTermKey", "chat-key")
+
+
+def test_a_suspended_grant_says_when_its_key_ends() -> None:
+    """Suspending is a decision with a date."""
+    for held, words in (
+        (secret(), "ends at 2026-11-22T20:00:00Z"),
+        (ENDED, "ended at 2026-11-22T11:59:00Z"),
+        (None, "nothing is minted."),
+    ):
+        found = record(facts(grant=SUSPENDED, secret=held), Kept(), now=NOON)
+        assert words in found.conditions[0].message
+
+
+def test_an_edit_that_could_not_be_written_is_owed() -> None:
+    """Ready stays at the generation that was carried out, so that the next try still knows."""
+    second = msgspec.structs.replace(grant(), generation=2)
+    subject = facts().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
+    for before in (STATUS, status(conditions=()), STATUS.__class__()):
+        known = facts(grant=second, subject=subject, status=before)
+        assert told(decide(known, now=NOON)) == "Rewrite SpecChanged"
+        failed = record(known, Failed(PASSING), now=NOON)
+        assert failed.observed_generation == 2
+        after = facts(grant=second, subject=subject, status=failed)
+        assert told(decide(after, now=noon(minutes=1))) == "Rewrite SpecChanged"
+        done = record(after, Written(secret(), None), now=noon(minutes=1))
+        kept = facts(grant=second, subject=subject, status=done)
+        assert told(decide(kept, now=noon(minutes=1))) == "Keep"
+
+
+def test_an_edit_without_a_source_is_owed_as_well() -> None:
+    """The source comes back later; what was edited meanwhile is written then."""
+    second = msgspec.structs.replace(grant(), generation=2)
+    subject = facts().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
+    gone = facts(grant=second, subject=subject, **MISSING_SOURCE)
+    waiting = record(gone, Refused(NO_SOURCE), now=NOON)
+    back = facts(grant=second, subject=subject, status=waiting)
+    assert told(decide(back, now=NOON)) == "Rewrite SpecChanged"
+
+
+def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
+    """4096 characters, so that a status is never refused for its words."""
+    writer = ConditionWriter((), generation=1, now=NOON)
+    assert len(writer.condition("Ready", true=True, reason="a", message="x" * 9999).message) == 4096
+
+
+def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
+    """Whatever its marks say, a key that is not ours has no end to tell of."""
+    theirs = secret(standing=Standing.ANOTHER_GRANTS, revision=0)
+    found = record(facts(secret=theirs), Refused(CONFLICT), now=NOON)
+    assert found.conditions[0].reason == "SecretConflict"

@@ -1,0 +1,116 @@
+"""When a key is renewed, and which session may sign it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.planning.renewal import is_young, margin, may_sign, position, renew_at
+from tests.unit.fakes.clock import NOON
+
+H = timedelta(hours=1)
+M = timedelta(minutes=1)
+_LIVES = st.integers(60, 14 * 86400).map(lambda seconds: timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("life", "share", "before", "expected"),
+    [
+        (12 * H, None, None, 4 * H),
+        (12 * H, 0.5, None, 6 * H),
+        (12 * H, None, 20 * M, 20 * M),
+        (12 * H, None, timedelta(seconds=1), 2 * M),
+        (12 * H, 0.001, None, 2 * M),
+        (3 * M, None, timedelta(seconds=1), M),
+        (12 * H, None, 24 * H, 10.8 * H),
+        (10 * H, 0.99, None, 9 * H),
+    ],
+)
+def test_the_margin_is_what_was_asked_within_reason(
+    life: timedelta, share: float | None, before: timedelta | None, expected: timedelta
+) -> None:
+    """A third unless told; never below two minutes (a third of a short life), nor above nine tenths."""
+    found = margin(lifetime=life, share=share, before=before)
+    assert abs(found - expected) < timedelta(milliseconds=1)
+
+
+@given(
+    _LIVES,
+    st.none() | st.floats(0.01, 0.99),
+    st.none() | _LIVES,
+    st.uuids().map(str),
+    st.integers(0, 999_999),
+)
+def test_a_renewal_is_due_within_the_life(
+    life: timedelta, share: float | None, before: timedelta | None, uid: str, micro: int
+) -> None:
+    """Rule 2: never before issue, never later than the margin allows, moved less than a tenth."""
+    issued = NOON.replace(microsecond=micro)
+    kept = margin(lifetime=life, share=share, before=before)
+    due = renew_at(issued_at=issued, expires_at=issued + life, margin=kept, uid=uid)
+    latest = issued + life - kept
+    assert issued < due <= latest + timedelta(microseconds=1)
+    assert latest - due < life / 10 + timedelta(seconds=1)
+
+
+def test_ten_thousand_objects_spread_and_each_stays_in_its_place() -> None:
+    """Rule 2: the jitter comes from the uid alone, fills its range evenly, and is repeatable."""
+    life = 12 * H
+
+    def due(number: int) -> datetime:
+        uid = f"00000000-0000-4000-8000-{number:012d}"
+        return renew_at(issued_at=NOON, expires_at=NOON + life, margin=4 * H, uid=uid)
+
+    times = sorted(due(number) for number in range(10_000))
+    assert times[0] < NOON + 8 * H - 0.079 * life
+    assert times[-1] > NOON + 8 * H - 0.001 * life
+    tenths = [0] * 10
+    for time in times:
+        tenths[min(9, int((NOON + 8 * H - time) / (0.08 * life) * 10))] += 1
+    assert min(tenths) > 850
+    assert due(7) == due(7)
+    assert due(7).microsecond == 0
+
+
+@given(st.text())
+def test_a_position_is_a_share(uid: str) -> None:
+    """From 0 to 1, the same for the same text."""
+    assert 0 <= position(uid) < 1
+    assert position(uid) == position(uid)
+
+
+@pytest.mark.parametrize(
+    ("age", "key_life", "expected"),
+    [
+        (0 * M, 12 * H, True),
+        (6 * M, 12 * H, True),
+        (7 * M, 12 * H, False),
+        (30 * M, 30 * M, True),
+        (30 * M, 31 * M, False),
+        (60 * M, M, False),
+        (90 * M, M, False),
+    ],
+)
+def test_only_a_young_session_signs_a_key_that_dies_with_it(
+    age: timedelta, key_life: timedelta, *, expected: bool
+) -> None:
+    """Rule 1: keys are not born old; one that ends before its session may be signed at any time."""
+    now = NOON + age
+    assert (
+        may_sign(
+            session_issued_at=NOON,
+            session_expires_at=NOON + H,
+            key_ends_at=now + key_life,
+            now=now,
+        )
+        is expected
+    )
+
+
+@given(_LIVES, st.uuids().map(str))
+def test_grants_of_one_session_renew_from_the_same_new_one(life: timedelta, uid: str) -> None:
+    """The jitter is smaller than the time in which a shared session may sign."""
+    latest = renew_at(issued_at=NOON, expires_at=NOON + life, margin=life / 3, uid=uid)
+    no_jitter = NOON + life - life / 3
+    assert is_young(issued_at=NOON, expires_at=NOON + life, now=NOON + (no_jitter - latest) * 0.9)

@@ -1,0 +1,179 @@
+"""Decisions about sources."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from keywright.api.problems import Problem
+from keywright.api.source import CredentialSource
+from keywright.api.status import SourceStatus
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.sources import (
+    Verified,
+    failed_status,
+    mistaken_status,
+    source_failure,
+    source_mistake,
+    verification_due,
+    verified_status,
+)
+from tests.unit.api.samples import source
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import noon
+
+PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
+HOUR = timedelta(hours=1)
+COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
+US = Verified("arn:aws:sts::1:assumed-role/a/b", "1", issued_at=NOON, expires_at=NOON + HOUR)
+
+
+def _good(*, now: datetime = NOON) -> SourceStatus:
+    return verified_status(SourceStatus(), US, uid="s", now=now, **COMMON)
+
+
+def _words(status: SourceStatus) -> list[str]:
+    return [f"{c.type} {c.status.value} {c.reason}" for c in status.conditions]
+
+
+@pytest.mark.parametrize(
+    ("value", "deleting", "expected"),
+    [
+        (source(), False, None),
+        (None, False, "Retry SourceNotFound"),
+        (source(), True, "Retry SourceNotFound"),
+        ([Problem("spec", "is wrong.")], False, "Configuration SourceInvalid"),
+        ([Problem("spec", "is wrong.")], True, "Configuration SourceInvalid"),
+        (source(webIdentity=None, ambient={}), False, "Configuration SourceInvalid"),
+    ],
+)
+def test_a_grant_is_told_why_its_source_is_of_no_use(
+    value: CredentialSource | list[Problem] | None, *, deleting: bool, expected: str | None
+) -> None:
+    """Missing, going, or wrong; each names the source, and the field of the grant."""
+    failure = source_failure(("chat", "bedrock"), value=value, deleting=deleting)
+    assert (failure and f"{failure.kind.value} {failure.reason}") == expected
+    if failure is not None:
+        assert "bedrock" in failure.message
+        assert failure.field == "spec.sourceRef.name"
+
+
+def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
+    """Of parsing, or of the table of what has no code yet."""
+    wrong = source_mistake([Problem("spec.aws", "is wrong."), Problem("spec.b", "too.")])
+    assert wrong is not None
+    assert (wrong.reason, wrong.message) == ("InvalidSpec", "spec.aws: is wrong.; spec.b: too.")
+    early = source_mistake(source(webIdentity=None, ambient={}))
+    assert early is not None
+    assert early.reason == "NotImplemented"
+    assert "spec.aws.ambient" in early.message
+    assert source_mistake(source()) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "generation", "expected"),
+    [
+        ({}, 1, "later"),
+        ({}, 2, "now"),
+        ({"renew_at": None}, 1, "now"),
+        ({"failed_attempts": 1, "last_failure_time": NOON}, 1, "soon"),
+        ({"failed_attempts": 1, "last_failure_time": NOON}, 2, "now"),
+        ({"failed_attempts": 1, "last_failure_time": noon(hours=1)}, 1, "now"),
+        ({"failed_attempts": 1, "last_failure_time": None}, 1, "later"),
+    ],
+)
+def test_the_cloud_is_asked_when_there_is_reason_to(
+    changed: dict[str, Any], generation: int, expected: str
+) -> None:
+    """After an edit at once, after a failure by its back-off, else when the session wants renewing."""
+    status = msgspec.structs.replace(_good(), **changed)
+    due = verification_due(status, generation=generation, uid="s", now=NOON)
+    assert due is not None
+    match expected:
+        case "now":
+            assert due == NOON
+        case "soon":
+            assert NOON < due < noon(seconds=2)
+        case _:
+            assert due == status.renew_at
+            assert NOON < due <= noon(minutes=40)
+
+
+def test_a_verified_source_says_who_we_are() -> None:
+    """Identity, account, end and the number of grants; nothing that failed before is left."""
+    before = failed_status(SourceStatus(), PASSING, now=NOON, **COMMON)
+    found = verified_status(before, US, uid="s", now=NOON, **COMMON)
+    assert (found.identity, found.account_id, found.provider) == (US.identity, "1", "AWS")
+    assert (found.expires_at, found.grants, found.failed_attempts) == (NOON + HOUR, 2, 0)
+    assert _words(found) == ["Ready True Succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "failure", "generation", "now", "expected"),
+    [
+        (
+            "new",
+            SourceStatus(),
+            PASSING,
+            1,
+            NOON,
+            ["Ready False CloudError", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "alive",
+            _good(),
+            PASSING,
+            1,
+            NOON,
+            ["Ready True Succeeded", "RenewalFailing True CloudError"],
+        ),
+        (
+            "edited",
+            _good(),
+            PASSING,
+            2,
+            NOON,
+            ["Ready False CloudError", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "ended",
+            _good(),
+            PASSING,
+            1,
+            noon(hours=1),
+            ["Ready False CloudError", "Reconciling True ProgressingWithRetry"],
+        ),
+        (
+            "denied",
+            SourceStatus(failed_attempts=4),
+            DENIED,
+            1,
+            NOON,
+            ["Ready False AccessDenied", "Stalled True AccessDenied"],
+        ),
+    ],
+)
+def test_a_source_that_fails_is_ready_while_its_session_lives(
+    words: str,
+    before: SourceStatus,
+    failure: Failure,
+    generation: int,
+    now: datetime,
+    expected: list[str],
+) -> None:
+    """An edited source is proved anew: the session of the old spec says nothing about the new one."""
+    found = failed_status(before, failure, provider="AWS", generation=generation, grants=0, now=now)
+    assert _words(found) == expected, words
+    assert found.failed_attempts == before.failed_attempts + 1
+    assert found.last_failure_time == now
+
+
+def test_a_mistaken_source_waits_for_a_person() -> None:
+    """Stalled, and told once."""
+    mistake = source_mistake([Problem("spec", "is wrong.")])
+    assert mistake is not None
+    found = mistaken_status(SourceStatus(), mistake, now=NOON, **COMMON)
+    assert _words(found) == ["Ready False InvalidSpec", "Stalled True InvalidSpec"]
+    assert mistaken_status(found, mistake, now=noon(hours=1), **COMMON) == found
