@@ -1,4 +1,4 @@
-"""Checks that every relative link and image of the Markdown files leads to a file, and to a heading."""
+"""Checks that every relative link and image of the Markdown files leads somewhere."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Api:
             raw = answer.read()
         except client.ApiException as error:
             raise _api_error(error.status or 0, error.body) from None
-        if answer.status >= 400:  # noqa: PLR2004
+        if answer.status >= 400:
             raise _api_error(answer.status, raw)
         try:
             return json.loads(raw)
@@ -83,7 +83,7 @@ class Api:
         try:
             self.get(path)
         except ApiError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == 404:
                 return False
             raise
         return True
@@ -93,7 +93,7 @@ class Api:
         try:
             self.request("DELETE", path, query={"propagationPolicy": "Background"})
         except ApiError as error:
-            if error.status != 404 or not missing_ok:  # noqa: PLR2004
+            if error.status != 404 or not missing_ok:
                 raise
 
     def merge(self, path: str, body: Mapping[str, Any]) -> Any:

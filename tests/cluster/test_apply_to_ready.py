@@ -59,15 +59,15 @@ def test_the_sample_is_ready_within_two_seconds(
     """
     rendered = kubectl(sample.world.cluster.kubeconfig, "kustomize", str(EXAMPLE))
     without_pod = [body for body in yaml.safe_load_all(rendered) if body["kind"] != "Pod"]
+    began = time.monotonic()
     kubectl(
         sample.world.cluster.kubeconfig,
         *("apply", "--server-side", "-f", "-"),
         given=yaml.safe_dump_all(without_pod),
     )
-    applied = time.monotonic()
     sample.ready()
-    took = time.monotonic() - applied
-    record_property("apply to ready, seconds", round(took, 3))
+    took = time.monotonic() - began
+    record_property("kubectl apply to ready, seconds", round(took, 3))
     assert took < _READY_SECONDS
     assert [answer for answer in answers(sample, sample.data()) if not answer.ok] == []
 
@@ -77,11 +77,11 @@ def test_the_sample_is_ready_soon_however_often(tenant: Tenant, record_property:
     took = []
     for number in range(10):
         source, grant = f"source-{number}", f"grant-{number}"
+        began = time.monotonic()
         tenant.apply_source(name=source)
         tenant.apply_grant(name=grant, source=source)
-        applied = time.monotonic()
         tenant.ready(name=grant)
-        took.append(time.monotonic() - applied)
+        took.append(time.monotonic() - began)
     record_property("apply to ready, median and maximum", (median(took), max(took)))
     assert max(took) < _READY_SECONDS
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from testbed.operators import OperatorProcess
 from testbed.world import ROOT, World
 from tests.cluster.commands import KUBECTL
 from tests.cluster.conftest import MakeWorld
 from tests.cluster.eventually import eventually
+from tests.cluster.tenants import EXAMPLE
 
 pytestmark = pytest.mark.xdist_group("installation")
 
@@ -70,6 +72,29 @@ def test_the_wheel_runs_by_itself(installed: OperatorProcess, program: Path) -> 
     assert f'keywright_build_info{{version="{version}"}} 1.0' in installed.get("/metrics")
 
 
+def test_an_operator_that_comes_before_its_rights_waits_for_them(
+    make_world: MakeWorld,
+) -> None:
+    """A watch that is refused begins the process anew, in place, until it is not refused any more.
+
+    Nobody has to restart it, and its process id stays.
+    """
+    with make_world() as world:
+        binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/keywright"
+        granted = world.api.get(binding)
+        world.api.delete(binding)
+        operator = world.operator(arguments=["--log-format=text"])
+        operator.spawn()
+        eventually(lambda: operator.log.read_text().count("cannot list resource") > 2)
+        pid = operator.process.pid
+        assert not operator.is_ready()
+        del granted["metadata"]["resourceVersion"], granted["metadata"]["uid"]
+        del granted["metadata"]["managedFields"]
+        world.api.apply(granted)
+        eventually(operator.is_ready, seconds=40)
+        assert (operator.process.exit_code, operator.process.pid) == (None, pid)
+
+
 def test_manifests_are_accepted(installed_world: World) -> None:
     """`kubectl apply -f crds/ && kubectl apply -k manifests/`, as the README says it."""
     (command,) = [text for text in _commands("docs/install.md") if "kubectl" in text]
@@ -115,3 +140,12 @@ def _run(command: str, world: World) -> None:
         timeout=60,
     )
     assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"
+
+
+def test_the_resources_of_the_readme_are_those_of_the_example() -> None:
+    """What the README shows is what the example applies, field by field."""
+    (shown,) = re.findall(
+        r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    files = [EXAMPLE / "credentialsource.yaml", EXAMPLE / "apikeygrant.yaml"]
+    assert list(yaml.safe_load_all(shown)) == [yaml.safe_load(file.read_text()) for file in files]
