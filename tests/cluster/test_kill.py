@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from testbed.operators import OperatorProcess
-from tests.cluster.tenants import Document, Tenant, after_the_second_of
+from tests.cluster.tenants import Document, Tenant, after_the_second_of, condition
 from tests.cluster.tier import Record
 
 _KILLS = 50
@@ -31,7 +31,9 @@ def converged(tenant: Tenant, asked: str) -> dict[str, int]:
     """The revision of each grant, once it is Ready and the request has been handled."""
 
     def handled(status: Document) -> bool:
-        return status.get("lastHandledReconcileAt") == asked
+        ends = status.get("expiresAt", "never")
+        told = ends in condition(status, "Ready")["message"]
+        return told and status.get("lastHandledReconcileAt") == asked
 
     return {
         name: tenant.told("Ready", name=name, seconds=15, and_=handled)["revision"]

@@ -100,7 +100,7 @@ def test_not_action_is_everything_else() -> None:
         json.dumps({"Statement": [_statement(Principal="*")]}),
         json.dumps({"Statement": [_statement(Effect="Perhaps")]}),
         json.dumps({"Statement": [_statement(Extra="*")]}),
-        json.dumps({"Statement": [_statement(Condition={"NumericEquals": {"a:b": "1"}})]}),
+        json.dumps({"Statement": [_statement(Condition={"BinaryEquals": {"a:b": "MQ=="}})]}),
         json.dumps({"Statement": [_statement(Condition=["StringEquals"])]}),
         json.dumps({"Statement": [_statement(Condition={"StringEquals": "x"})]}),
     ],

@@ -18,8 +18,9 @@ from tests.testbed.issuer import AUDIENCE, SUBJECT, Issuer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from testbed.clouds.aws import AwsCloud
+    from testbed.clouds.aws import AwsCloud, UserAccessKey
 
+ACCOUNT = "123456789012"
 REGION = "us-east-1"
 MODEL = "amazon.nova-lite-v1:0"
 BEDROCK_POLICY: dict[str, Any] = {
@@ -46,6 +47,23 @@ def allow(*actions: str, resource: str = "*", **condition: object) -> dict[str, 
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
+def trusts(
+    principal: object,
+    *actions: str,
+    effect: str = "Allow",
+    condition: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """A trust policy of one statement; without actions it is sts:AssumeRole."""
+    statement: dict[str, Any] = {
+        "Effect": effect,
+        "Principal": {"AWS": principal},
+        "Action": list(actions) or "sts:AssumeRole",
+    }
+    if condition:
+        statement["Condition"] = condition
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 @dataclass(frozen=True, slots=True)
 class Temporary:
     """Credentials of a session as STS gave them."""
@@ -54,6 +72,23 @@ class Temporary:
     secret_key: str = field(repr=False)
     token: str = field(repr=False)
     expires_at: datetime.datetime
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Temporary:
+        """The credentials in an answer of STS."""
+        given = answer["Credentials"]
+        return cls(
+            given["AccessKeyId"],
+            given["SecretAccessKey"],
+            given["SessionToken"],
+            given["Expiration"],
+        )
+
+    @classmethod
+    def long_term(cls, key: UserAccessKey) -> Temporary:
+        """A user's key, to be used wherever a session's is."""
+        never = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+        return cls(key.access_key_id, key.secret_key, "", never)
 
 
 class Tenant:
@@ -117,12 +152,20 @@ class Tenant:
 
     def session(self, **changed: Any) -> Temporary:
         """Credentials of a new session."""
-        given = self.assume(**changed)["Credentials"]
-        return Temporary(
-            given["AccessKeyId"],
-            given["SecretAccessKey"],
-            given["SessionToken"],
-            given["Expiration"],
+        return Temporary.of(self.assume(**changed))
+
+    def admin(self) -> Any:
+        """A boto3 client of IAM that may do everything."""
+        return self.client("iam", credentials=self.user(allow("*")))
+
+    def user(self, *policies: Mapping[str, Any], account: str = ACCOUNT) -> Temporary:
+        """The access key of a new user with these policies."""
+        return Temporary.long_term(
+            self.cloud.create_user(
+                name=f"user-{uuid.uuid4().hex[:8]}",
+                policies={f"p{number}": policy for number, policy in enumerate(policies)},
+                account=account,
+            )
         )
 
     def key(

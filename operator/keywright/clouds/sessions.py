@@ -24,11 +24,12 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """Whose session: the source as it stands, and a name for the session policy, if it has one."""
+    """Whose session: the source as it stands, how many roles down its chain, and what was asked."""
 
     source_uid: str
     generation: int
-    policy: str = ""
+    hop: int = 0
+    ask: str = ""
 
 
 @dataclass(slots=True)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.secrets.credential import Credential
+
+
+class SourceSecrets(Protocol):
+    """Secrets that a source refers to; the source's own namespace is passed on."""
+
+    async def value(self, *, namespace: str, name: str, key: str, field: str) -> Sensitive:
+        """One value; raises Failure, which names `field`, where there is none."""
 
 
 class Tokens(Protocol):
@@ -24,7 +35,10 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who we are for a while: temporary credentials and their real end."""
+    """Who we are for a while: temporary credentials and their real end.
+
+    `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
+    """
 
     access_key_id: str
     secret_access_key: Sensitive
@@ -32,6 +46,7 @@ class Session:
     issued_at: datetime
     expires_at: datetime
     identity: str
+    chained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,28 @@ class Vendor(Protocol):
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAsk:
+    """What a key wants of the session that it is, beyond what the source says: all optional.
+
+    STS limits a session by one set of policies; a source that has its own takes none from a grant.
+    """
+
+    seconds: int | None = None
+    policy: Mapping[str, Any] | None = None
+    policy_arns: tuple[str, ...] = ()
+
+    def name(self) -> str:
+        """Equal for asks that can share a session; empty for one that asks for nothing."""
+        if self == SessionAsk():
+            return ""
+        facts = (self.seconds, self.policy, sorted(self.policy_arns))
+        return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()[:16]
+
+
+NOTHING_ASKED = SessionAsk()
 
 
 class SessionNeed(Protocol):

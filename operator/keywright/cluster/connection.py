@@ -8,6 +8,7 @@ third of the processor time of its generated calls (docs/performance.md).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,8 @@ _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _CONNECT_SECONDS = 10.0
 _REQUEST_SECONDS = 30.0
+_REFRESH_PAUSE_SECONDS = 10.0
+_LOG = logging.getLogger(__name__)
 
 Middleware = Callable[
     [aiohttp.ClientRequest, Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]],
@@ -105,15 +108,25 @@ class _ConfiguredAuthorization:
         if self._loader is not None and self._refreshing is None:
             # Returns at once unless the user entry is an exec plugin or a cloud's provider.
             self._refreshing = asyncio.create_task(
-                refresh_token(  # type: ignore[no-untyped-call]  # untyped upstream
-                    self._loader, self._configuration
-                ),
-                name="kubeconfig token refresh",
+                self._keep_fresh(), name="kubeconfig token refresh"
             )
         token: str | None = await self._configuration.get_api_key_with_prefix("BearerToken")
         if token is None:
             return None
         return token if token[:7].lower() == "bearer " else f"Bearer {token}"
+
+    async def _keep_fresh(self) -> None:
+        """For ever; a plugin that fails once is asked again."""
+        while True:
+            try:
+                await refresh_token(  # type: ignore[no-untyped-call]  # untyped upstream
+                    self._loader, self._configuration
+                )
+            except Exception as error:
+                _LOG.warning("the kubeconfig's credentials were not refreshed: %s", error)
+                await asyncio.sleep(_REFRESH_PAUSE_SECONDS)
+            else:
+                return
 
 
 def _authorize(authorization: Authorization) -> Middleware:

@@ -55,7 +55,7 @@ class ServiceAccounts:
         return annotations
 
 
-def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Exception:
+def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Failure:
     field = "CredentialSource spec: serviceAccountRef.name"
     if error.is_missing:
         return Failure(
@@ -78,4 +78,8 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
                 " (examples/bedrock-short-term/token-access.yaml)."
             ),
         )
-    return error
+    return Failure(
+        f"the Kubernetes API gave no token of ServiceAccount {name}: {error.message}",
+        kind=FailureClass.RETRY,
+        reason="TokenRequestFailed",
+    )

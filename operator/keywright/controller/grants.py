@@ -45,7 +45,7 @@ from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.credential import Credential
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
-from keywright.secrets.layout import check, data_keys, recover, render
+from keywright.secrets.layout import check, data_keys, render
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import (
     Ownership,
@@ -54,6 +54,7 @@ from keywright.secrets.ownership import (
     facts_from_metadata,
     judge,
 )
+from keywright.secrets.recovery import recover
 from keywright.secrets.variables import LayoutError
 from keywright.telemetry.metrics import Metrics
 

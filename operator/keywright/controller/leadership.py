@@ -56,6 +56,7 @@ class Leadership:
         self._office_ends = float("-inf")
         self._mine: LeaseState | None = None
         self._observed: tuple[LeaseState | None, float] | None = None
+        self._end: asyncio.TimerHandle | None = None
         self.elected = asyncio.Event()
 
     def holds(self) -> bool:
@@ -82,17 +83,28 @@ class Leadership:
         """Release the Lease, so that another replica takes over at once."""
         mine, self._mine = self._mine, None
         self._office_ends = float("-inf")
+        if self._end is not None:
+            self._end.cancel()
         if mine is not None:
             try:
-                await self._leases.write(mine, holder="", seconds=1)
+                if await self._leases.write(mine, holder="", seconds=1) is None:
+                    await self._resign_what_is_there()
             except (ApiError, ApiUnreachableError) as error:
                 _LOG.warning("the Lease could not be released: %s", error)
+
+    async def _resign_what_is_there(self) -> None:
+        """A renewal that was cut off may have been carried out: the Lease is ours, but newer."""
+        found = await self._leases.read()
+        if found is not None and found.holder == self._identity:
+            await self._leases.write(found, holder="", seconds=1)
 
     async def _stay(self) -> None:
         while True:
             await asyncio.sleep(self._timing.retry)
             renewed = await self._try()
-            if not renewed and (self._mine is None or not self.holds()):
+            if renewed:
+                self.elected.set()
+            elif self._mine is None or not self.holds():
                 self._office_ends = float("-inf")
                 raise LostLeaseError
 
@@ -110,7 +122,15 @@ class Leadership:
         if written is None:
             return False
         self._office_ends = asked + self._timing.renew_deadline
+        self._watch_the_end()
         return True
+
+    def _watch_the_end(self) -> None:
+        """Nobody begins anything after the end of the office, even before its loss is noticed."""
+        if self._end is not None:
+            self._end.cancel()
+        remaining = self._office_ends - self._monotonic()
+        self._end = asyncio.get_running_loop().call_later(remaining, self.elected.clear)
 
     async def _take(self, now: float) -> LeaseState | None:
         found = await self._leases.read()

@@ -18,7 +18,7 @@ from keywright.cluster.connection import connect
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
-from keywright.controller.wiring import Operator, build
+from keywright.controller.wiring import Operator, build, stop_work
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,9 +47,7 @@ async def run(settings: Settings) -> Ending:
     try:
         return await _work(operator, settings)
     finally:
-        for pool in operator.pools:
-            await pool.drain(seconds=settings.drain_seconds)
-        await operator.office.resign()
+        await stop_work(operator.pools, operator.office, settings.drain_seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ Handlers hold no logic: they hand the object on. What kopf would keep or write b
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -28,9 +29,16 @@ _UNUSED_FINALIZER = f"unused.{GROUP}/none"
 _WATCH_CONNECTIONS = 16
 
 
-def build_registry(informer: Informer, connection: Connection) -> kopf.OperatorRegistry:
-    """The handlers, each a line long."""
+def build_registry(
+    informer: Informer, connection: Connection, *, stop: Callable[[], Awaitable[None]]
+) -> kopf.OperatorRegistry:
+    """The handlers, each a line long; `stop` ends our own work as soon as a signal comes."""
     registry = kopf.OperatorRegistry()
+
+    # Before kopf waits, five seconds, for tasks that it takes for its own.
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        await stop()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:

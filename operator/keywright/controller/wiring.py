@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import kopf
 from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.vendor import Aws
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
@@ -21,6 +23,7 @@ from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
+from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.census import Census
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.informer import SEPARATOR, Informer
@@ -64,7 +67,14 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     grants, sources = DueQueue(now=now), DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
     calls = AwsCalls(threads=settings.cloud_threads)
-    aws = Aws(tokens=ServiceAccounts(client), calls=calls, clock=now)
+    aws = Aws(
+        Edges(
+            tokens=ServiceAccounts(client),
+            secrets=SecretValues(objects),
+            calls=calls,
+            clock=now,
+        )
+    )
     vendors = {Provider.AWS: aws}
     informer = Informer(
         store=store,
@@ -103,34 +113,35 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         events=events,
         clock=now,
     )
+    pools = (
+        WorkerPool(
+            "grant",
+            queue=grants,
+            reconcile=grant_reconciler.reconcile,
+            settled=store.settled,
+            office=office,
+            ready=census.listed,
+            clock=now,
+            size=settings.workers,
+        ),
+        WorkerPool(
+            "source",
+            queue=sources,
+            reconcile=lambda key: source_reconciler.reconcile(_name(key)),
+            settled=lambda _: False,
+            office=office,
+            ready=census.listed,
+            clock=now,
+            size=_SOURCE_WORKERS,
+        ),
+    )
     heartbeat = Heartbeat()
     return Operator(
         client=client,
         calls=calls,
         census=census,
         office=office,
-        pools=(
-            WorkerPool(
-                "grant",
-                queue=grants,
-                reconcile=grant_reconciler.reconcile,
-                settled=store.settled,
-                office=office,
-                ready=census.listed,
-                clock=now,
-                size=settings.workers,
-            ),
-            WorkerPool(
-                "source",
-                queue=sources,
-                reconcile=lambda key: source_reconciler.reconcile(_name(key)),
-                settled=lambda _: False,
-                office=office,
-                ready=census.listed,
-                clock=now,
-                size=_SOURCE_WORKERS,
-            ),
-        ),
+        pools=pools,
         heartbeat=heartbeat,
         server=TelemetryServer(
             host=settings.http_host,
@@ -141,8 +152,18 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             ready=lambda: "" if census.listed.is_set() else "not everything is listed yet",
             metrics=metrics.text,
         ),
-        registry=build_registry(informer, connection),
+        registry=build_registry(
+            informer, connection, stop=partial(stop_work, pools, office, settings.drain_seconds)
+        ),
     )
+
+
+async def stop_work(
+    pools: tuple[WorkerPool, ...], office: Leadership | AlwaysLeader, seconds: float
+) -> None:
+    """Let what is in hand end, then leave the office to another replica; harmless when repeated."""
+    await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
+    await office.resign()
 
 
 def _office(settings: Settings, client: KubernetesClient) -> Leadership | AlwaysLeader:

@@ -129,10 +129,19 @@ def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
     if grant.spec.suspend:
         return _suspended(facts, grant, now=now)
     assert secret is not None
-    status = _from_secret(facts, grant, secret)
+    # Another key than the one last told of: we were ended between the writes of Secret and status.
+    told = (facts.status.issued_at, facts.status.expires_at)
+    known = told == (secret.issued_at, secret.expires_at)
+    status = msgspec.structs.replace(
+        _from_secret(facts, grant, secret),
+        key_id=facts.status.key_id if known else None,
+        # What is kept has answered the request, whether that was told or not.
+        last_handled_reconcile_at=(grant.renewal_request or facts.status.last_handled_reconcile_at),
+    )
     ready = facts.status.condition(READY)
     settled = (
-        ready is not None
+        known
+        and ready is not None
         and ready.status is ConditionStatus.TRUE
         and ready.reason == "Succeeded"
         and ready.observed_generation == grant.generation

@@ -15,7 +15,6 @@ from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
     ("spec.bedrockLongTermKey", lambda grant: grant.kind is KeyKind.BEDROCK_LONG_TERM_KEY),
-    ("spec.sessionCredentials", lambda grant: grant.kind is KeyKind.SESSION_CREDENTIALS),
     ("spec.apiGatewayKey", lambda grant: grant.kind is KeyKind.API_GATEWAY_KEY),
     ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
     (
@@ -35,10 +34,6 @@ SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] =
     (
         "spec.aws.ambient",
         lambda source: source.spec.aws is not None and source.spec.aws.ambient is not None,
-    ),
-    (
-        "spec.aws.assumeRoles",
-        lambda source: source.spec.aws is not None and bool(source.spec.aws.assume_roles),
     ),
     ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
     ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),

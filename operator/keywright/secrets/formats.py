@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.secret_spec import Format
-from keywright.secrets.templates import Template, parse_template
+from keywright.secrets.templates import Slot, Template, parse_template
+from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE, Variable
 
 _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.BEDROCK_ENV: {
@@ -39,11 +40,32 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
     Format.HEADER_CREDENTIAL: {"credential": "Bearer ${apiKey}"},
+    Format.AWS_ENV: {
+        "AWS_ACCESS_KEY_ID": "${accessKeyId}",
+        "AWS_SECRET_ACCESS_KEY": "${secretAccessKey}",
+        "AWS_SESSION_TOKEN": "${sessionToken}",
+        "AWS_REGION": "${region}",
+    },
+    Format.AWS_FIELDS: {
+        "accessKey": "${accessKeyId}",
+        "secretKey": "${secretAccessKey}",
+        "sessionToken": "${sessionToken}",
+    },
+    Format.AWS_MOUNTPOINT: {
+        "key_id": "${accessKeyId}",
+        "access_key": "${secretAccessKey}",
+        "session_token": "${sessionToken}",
+    },
+    Format.AWS_CREDENTIALS_FILE: {"credentials": "${awsCredentialsFile}"},
+    Format.AWS_CREDENTIAL_PROCESS: {CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}"},
     Format.DOT_ENV: {".env": "${dotEnv}"},
+}
+_FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
+    Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
 }
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
-    form: {key: parse_template(text) for key, text in texts.items()}
+    form: {key: parse_template(text) for key, text in texts.items()} | dict(_FILES.get(form, {}))
     for form, texts in _TEXTS.items()
 }
 """What each format writes: key of the Secret -> its template. No token ends with a newline."""

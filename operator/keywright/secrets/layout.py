@@ -1,12 +1,7 @@
-"""Which keys a grant's Secret has, what stands in them, and how the key is read back from them.
-
-Reading back is what lets a changed layout be written without a new key. It trusts nothing but the
-fingerprint: whatever stands in the Secret is tried, and only values whose keyed hash is the
-recorded one are taken. So no other layout, no foreign key and no forged one can pass for the key.
-"""
+"""Which keys a grant's Secret has, and what stands in them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -14,26 +9,20 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.problems import Problem
 from keywright.api.secret_spec import Format
-from keywright.api.sensitive import Sensitive
-from keywright.secrets.credential import CANONICAL_NAMES, Credential
-from keywright.secrets.fingerprint import same_values
+from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
+from keywright.secrets.recovery import CANONICAL_FILE, carries
 from keywright.secrets.templates import (
-    Template,
     TemplateError,
     parse_template,
     unknown_variables,
 )
 from keywright.secrets.variables import Values, Variable
 
-CANONICAL_FILE: Final = "keywright.json"
-"""The key that carries the canonical values where nothing else in the Secret does."""
-
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
 _BEDROCK: Final = frozenset({KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY})
-_BEARER_PREFIX: Final = "Bearer "
 _MOST_BYTES: Final = 900 * 1024
 """Below the 1 MiB that a Secret may have, with room for base64 and metadata to differ."""
 
@@ -65,64 +54,15 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     return data
 
 
-def recover(
-    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes
-) -> dict[str, Sensitive] | None:
-    """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
-
-    `fingerprint` is the Secret's annotation and `key` the one it was made with. None if no values
-    in the data are those that the fingerprint was made of.
-    """
-    for candidate in _candidates(kind, data):
-        values = {name: Sensitive(text) for name, text in candidate.items()}
-        if same_values(fingerprint, values=values, key=key):
-            return values
-    return None
-
-
 @lru_cache(maxsize=256)
 def _data_keys(
     formats: tuple[Format, ...], data: tuple[tuple[str, str], ...], kind: KeyKind
 ) -> frozenset[str]:
     templates = dict(templates_of(formats))
     templates.update((key, parse_template(text)) for key, text in data)
-    if any(_carries(template, kind) for template in templates.values()):
+    if carries(templates.values(), kind=kind):
         return frozenset(templates)
     return frozenset({*templates, CANONICAL_FILE})
-
-
-def _carries(template: Template, kind: KeyKind) -> bool:
-    """Whether `_candidates` finds the key in what the template writes."""
-    parts = template.parts
-    if parts[:1] == (_BEARER_PREFIX,):
-        template = Template(parts[1:])
-    found = template.only in (Variable.API_KEY, Variable.DOT_ENV)
-    return found and len(CANONICAL_NAMES[kind]) == 1
-
-
-def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    names = CANONICAL_NAMES[kind]
-    stored = _canonical_file(data.get(CANONICAL_FILE))
-    if stored.keys() == names:
-        yield stored
-    if len(names) > 1:
-        return
-    (name,) = names
-    for text in data.values():
-        yield {name: text}
-        yield {name: text.removeprefix(_BEARER_PREFIX)}
-        for line in text.splitlines():
-            yield {name: line.partition("=")[2]}
-
-
-def _canonical_file(text: str | None) -> dict[str, str]:
-    try:
-        stored = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    if not isinstance(stored, dict):
-        return {}
-    return {name: value for name, value in stored.items() if isinstance(value, str)}
 
 
 def _check_formats(grant: ApiKeyGrant) -> Iterator[Problem]:

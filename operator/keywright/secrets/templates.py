@@ -10,9 +10,14 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 from keywright.api.keys import KeyKind
-from keywright.secrets.variables import VARIABLES_OF_KIND, Values, Variable
+from keywright.secrets.variables import OF_FORMATS_ALONE, VARIABLES_OF_KIND, Values, Variable
+
+_KNOWN: Final = {
+    variable.value: variable for variable in Variable if variable not in OF_FORMATS_ALONE
+}
 
 
 class Filter(StrEnum):
@@ -113,13 +118,12 @@ def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variabl
 
 def _slot(inside: str) -> Slot:
     name, *words = inside.split("|")
-    try:
-        variable = Variable(name)
-    except ValueError:
-        known = ", ".join(Variable)
+    variable = _KNOWN.get(name)
+    if variable is None:
+        known = ", ".join(_KNOWN)
         raise TemplateError(
             f"${{{inside}}} names no variable: use one of {known}, or write $${{ for a plain ${{"
-        ) from None
+        )
     try:
         filters = tuple(Filter(word) for word in words)
     except ValueError:

@@ -1,5 +1,6 @@
 """The variables that templates may use: which kinds of key have them, and what they stand for."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,8 @@ from keywright.secrets.credential import (
     SESSION_TOKEN,
     Credential,
 )
+
+CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
 class Variable(StrEnum):
@@ -43,7 +46,11 @@ class Variable(StrEnum):
     ALIBABA_CONFIG_JSON = "alibabaConfigJson"
     ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
     DOT_ENV = "dotEnv"
+    AWS_CONFIG_FILE = "awsConfigFile"
 
+
+OF_FORMATS_ALONE: Final = frozenset({Variable.AWS_CONFIG_FILE})
+"""Variables that a format uses and a user's template may not."""
 
 _EVERYWHERE: Final = frozenset(
     {
@@ -133,15 +140,59 @@ class Values:
 
 
 def _dot_env(values: Values) -> str:
-    """The environment of a Bedrock key; its values are plain words, so nothing needs quotes."""
-    token = values[Variable.API_KEY]
-    lines = {
-        "AWS_BEARER_TOKEN_BEDROCK": token,
-        "AWS_REGION": values[Variable.REGION],
-        "OPENAI_API_KEY": token,
-        "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
-    }
+    """The environment of the kind; its values are plain words, so nothing needs quotes."""
+    if values.grant.kind is KeyKind.SESSION_CREDENTIALS:
+        lines = {
+            "AWS_ACCESS_KEY_ID": values[Variable.ACCESS_KEY_ID],
+            "AWS_SECRET_ACCESS_KEY": values[Variable.SECRET_ACCESS_KEY],
+            "AWS_SESSION_TOKEN": values[Variable.SESSION_TOKEN],
+            "AWS_REGION": values[Variable.REGION],
+        }
+    else:
+        token = values[Variable.API_KEY]
+        lines = {
+            "AWS_BEARER_TOKEN_BEDROCK": token,
+            "AWS_REGION": values[Variable.REGION],
+            "OPENAI_API_KEY": token,
+            "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
+        }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def _aws_credentials_file(values: Values) -> str:
+    """The shared credentials file of AWS SDKs, profile [default]; read once by most of them."""
+    return (
+        "[default]\n"
+        f"aws_access_key_id = {values[Variable.ACCESS_KEY_ID]}\n"
+        f"aws_secret_access_key = {values[Variable.SECRET_ACCESS_KEY]}\n"
+        f"aws_session_token = {values[Variable.SESSION_TOKEN]}\n"
+    )
+
+
+def _aws_credential_process(values: Values) -> str:
+    """What a `credential_process` prints; SDKs ask again 15 minutes before `Expiration`.
+
+    docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+    """
+    return json.dumps(
+        {
+            "Version": 1,
+            "AccessKeyId": values[Variable.ACCESS_KEY_ID],
+            "SecretAccessKey": values[Variable.SECRET_ACCESS_KEY],
+            "SessionToken": values[Variable.SESSION_TOKEN],
+            "Expiration": values[Variable.EXPIRES_AT],
+        }
+    )
+
+
+def _aws_config_file(values: Values) -> str:
+    """The shared config file whose process prints the file beside it, wherever it is mounted."""
+    path = values.grant.spec.secret.mount_path.rstrip("/")
+    return (
+        "[default]\n"
+        f"credential_process = cat {path}/{CREDENTIAL_PROCESS_FILE}\n"
+        f"region = {values[Variable.REGION]}\n"
+    )
 
 
 def _expires_at(values: Values) -> str | None:
@@ -192,6 +243,8 @@ _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.RUNTIME_ANTHROPIC_URL: _url(f"{_RUNTIME}/anthropic"),
     Variable.MANTLE_ANTHROPIC_URL: _url(f"{_MANTLE}/anthropic"),
     Variable.DOT_ENV: _dot_env,
+    Variable.AWS_CREDENTIALS_FILE: _aws_credentials_file,
+    Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,
+    Variable.AWS_CONFIG_FILE: _aws_config_file,
 }
-"""How each variable is found that is no secret value itself. Whole files of access keys come with
-the kinds of key that have these."""
+"""How each variable is found that is no secret value itself."""

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# JSON web tokens; Bedrock keys, short-term and long-term; AWS session tokens; private keys; and what
-# stands behind a telling name, which is kept so that a line of JSON stays one.
+# JSON web tokens; Bedrock keys, short-term and long-term; AWS session tokens; private keys; and
+# what stands behind a telling name, which is kept so that a line of JSON stays one.
 _SECRETS = re.compile(
     r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
     r"|bedrock-api-key-[A-Za-z0-9+/=]{16,}"

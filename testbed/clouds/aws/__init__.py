@@ -3,7 +3,7 @@
 `AwsCloud` starts it in its own process and is what tests, demo and benchmarks talk to.
 """
 
-from testbed.clouds.aws.calls import Call
+from testbed.clouds.aws.calls import Call, IssuedSession
 from testbed.clouds.aws.cloud import AwsCloud, UserAccessKey
 
-__all__ = ["AwsCloud", "Call", "UserAccessKey"]
+__all__ = ["AwsCloud", "Call", "IssuedSession", "UserAccessKey"]

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 from moto.iam.models import AccessKey, iam_backends
 from moto.iam.models import Role as MotoRole
 
+from testbed.clouds.aws import managed_policies
 from testbed.clouds.aws.policies import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _PARTITION = "aws"
+_AWS_POLICY = "arn:aws:iam::aws:"
 # IAM fetches no thumbprint any more for issuers with a public CA, but the API still carries one.
 _THUMBPRINT = "0" * 40
 
@@ -58,7 +60,48 @@ class UserKey:
 
 
 class Accounts:
-    """Every account is there from the start, and empty."""
+    """Every account is there from the start and empty, but for AWS's managed policies."""
+
+    def __init__(self) -> None:
+        for name, document in managed_policies.POLICIES.items():
+            self.create_managed_policy(name=name, document=document, account="aws")
+
+    # --- users as moto keeps them, for the actions that are answered here ----------------------
+
+    def stored_user(self, *, account: str, name: str) -> Any:
+        """The user as moto keeps it, or None."""
+        return _backend(account).users.get(name)
+
+    def stored_users(self, *, account: str) -> list[Any]:
+        """All users as moto keeps them."""
+        return list(_backend(account).users.values())
+
+    def add_user(
+        self, *, account: str, name: str, path: str, tags: Sequence[Mapping[str, str]]
+    ) -> Any:
+        """A new user as moto keeps it."""
+        return _backend(account).create_user("us-east-1", name, path, list(tags))
+
+    def remove_user(self, *, account: str, name: str) -> None:
+        """Delete a user on which nothing hangs."""
+        _backend(account).delete_user(name)
+
+    def stored_policy(self, arn: str, *, account: str) -> Any:
+        """The managed policy as moto keeps it, of AWS or of this account, or None."""
+        return _managed(arn) if arn.startswith((f"arn:aws:iam::{account}:", _AWS_POLICY)) else None
+
+    def user_arn(self, *, account: str, name: str) -> str | None:
+        """The ARN of a user, its path included."""
+        stored = _backend(account).users.get(name)
+        return None if stored is None else str(stored.arn)
+
+    def user_boundary_arn(self, *, account: str, name: str) -> str | None:
+        """The ARN of a user's permissions boundary; moto keeps none itself."""
+        stored = _backend(account).users.get(name)
+        arn = getattr(stored, "permissions_boundary", {}).get("PermissionsBoundaryArn")
+        return None if arn is None else str(arn)
+
+    # --- what a test prepares ------------------------------------------------------------------
 
     def create_provider(
         self, *, issuer: str, client_ids: Sequence[str], account: str
@@ -94,6 +137,7 @@ class Accounts:
         managed_policy_arns: Sequence[str],
         max_session_seconds: int,
         account: str,
+        permissions_boundary: str | None = None,
     ) -> str:
         """The ARN of a new role with inline and managed policies; raises for a malformed policy."""
         Policy.parse(json.dumps(trust_policy), trust=True)
@@ -101,7 +145,13 @@ class Accounts:
             Policy.parse(json.dumps(document))
         backend = _backend(account)
         role = backend.create_role(
-            name, json.dumps(trust_policy), "/", None, "", [], str(max_session_seconds)
+            name,
+            json.dumps(trust_policy),
+            "/",
+            permissions_boundary,
+            "",
+            [],
+            str(max_session_seconds),
         )
         for policy_name, document in policies.items():
             role.put_policy(policy_name, json.dumps(document))
@@ -141,11 +191,11 @@ class Accounts:
         return str(_backend(account).create_policy("", "/", text, name, []).arn)
 
     def create_user(
-        self, *, name: str, policies: Mapping[str, Mapping[str, Any]], account: str
+        self, *, name: str, policies: Mapping[str, Mapping[str, Any]], account: str, path: str = "/"
     ) -> UserKey:
         """A new user with inline policies and one access key."""
         backend = _backend(account)
-        user = backend.create_user("us-east-1", name)
+        user = self.add_user(account=account, name=name, path=path, tags=[])
         for policy_name, document in policies.items():
             text = json.dumps(document)
             Policy.parse(text)
@@ -176,6 +226,21 @@ class Accounts:
         """All policies of a role; none when it is gone, even if another has its name by now."""
         stored = _backend(account).roles.get(role_id)
         return () if stored is None else _policies_of(stored)
+
+    def role_boundary(self, *, account: str, role_id: str) -> Policy | None:
+        """The permissions boundary of a role, as it is now."""
+        stored = _backend(account).roles.get(role_id)
+        return None if stored is None else _boundary(stored.permissions_boundary_arn)
+
+    def user_boundary(self, *, account: str, name: str) -> Policy | None:
+        """The permissions boundary of a user, as it is now."""
+        return _boundary(self.user_boundary_arn(account=account, name=name))
+
+    def user_tags(self, *, account: str, name: str) -> dict[str, str]:
+        """The tags of a user."""
+        stored = _backend(account).users.get(name)
+        tags = [] if stored is None else stored.tags or []
+        return {tag["Key"]: tag["Value"] for tag in tags}
 
     def user_policies(self, *, account: str, name: str) -> tuple[Policy, ...]:
         """All policies of a user; none when it is gone."""
@@ -223,6 +288,14 @@ def _policies_of(stored: Any) -> tuple[Policy, ...]:
         *(_default_document(policy) for policy in stored.managed_policies.values()),
     ]
     return tuple(Policy.parse(document) for document in documents)
+
+
+def _boundary(arn: str | None) -> Policy | None:
+    """The boundary's policy; one that is gone by now allows nothing."""
+    if not arn:
+        return None
+    stored = _managed(arn)
+    return Policy(()) if stored is None else Policy.parse(_default_document(stored))
 
 
 def _managed(arn: str) -> Any:

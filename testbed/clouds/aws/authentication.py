@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from testbed.clouds.aws import policies, refusals, sigv4
 from testbed.clouds.aws.clock import compact, from_compact
+from testbed.clouds.aws.principals import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.clock import Clock
-    from testbed.clouds.aws.policies import Policy
+    from testbed.clouds.aws.propagation import Propagation
+    from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.sessions import Sessions
     from testbed.clouds.aws.wire import Request
 
 SKEW_SECONDS = 300  # how far a client's clock may be off
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is calling, with the secrets that its signature is checked against."""
-
-    arn: str
-    user_id: str
-    account: str
-    access_key_id: str
-    secret_key: str = field(repr=False)
-    token: str | None = field(repr=False)
-    expires_at: float | None
-    identity_policies: tuple[Policy, ...] = field(repr=False)
-    session_policies: tuple[Policy, ...] | None = field(repr=False)
-
-
 class Authentication:
     """Finds principals, verifies signed requests, and asks the policies."""
 
-    def __init__(self, *, accounts: Accounts, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        clock: Clock,
+        rates: Rates,
+        propagation: Propagation,
+    ) -> None:
         self._accounts = accounts
+        self._rates = rates
+        self._propagation = propagation
         self._sessions = sessions
         self._clock = clock
 
@@ -60,24 +57,52 @@ class Authentication:
                     account=session.account, role_id=session.role_id
                 ),
                 session_policies=session.policies,
+                boundary=self._accounts.role_boundary(
+                    account=session.account, role_id=session.role_id
+                ),
+                role_arn=session.role_arn,
+                tags=session.tags,
+                transitive_tag_keys=session.transitive_tag_keys,
+                source_identity=session.source_identity,
             )
         key = self._accounts.user_key(access_key_id)
-        if key is None:
+        if key is None or not self._propagation.known(access_key_id):
+            return None
+        owner = self.user(
+            account=key.account,
+            name=key.user_name,
+            user_id=key.user_id,
+            credential_id=access_key_id,
+        )
+        return None if owner is None else dataclasses.replace(owner, secret_key=key.secret_key)
+
+    def user(
+        self, *, account: str, name: str, user_id: str, credential_id: str
+    ) -> Principal | None:
+        """A user as the carrier of one of its credentials; None when it is not known (yet)."""
+        stored = self._accounts.stored_user(account=account, name=name)
+        if stored is None or stored.id != user_id or not self._propagation.known(stored.arn):
             return None
         return Principal(
-            arn=key.user_arn,
-            user_id=key.user_id,
-            account=key.account,
-            access_key_id=access_key_id,
-            secret_key=key.secret_key,
+            arn=stored.arn,
+            user_id=user_id,
+            account=account,
+            access_key_id=credential_id,
+            secret_key="",
             token=None,
             expires_at=None,
-            identity_policies=self._accounts.user_policies(account=key.account, name=key.user_name),
+            identity_policies=self._accounts.user_policies(account=account, name=name),
             session_policies=None,
+            boundary=self._accounts.user_boundary(account=account, name=name),
+            tags=self._accounts.user_tags(account=account, name=name),
         )
 
-    def verify(self, request: Request, *, service: str, region: str) -> Principal:
+    def verify(
+        self, request: Request, *, service: str, region: str, paced_as: str | None = None
+    ) -> Principal:
         """The principal of a request signed in its headers; raises AwsError.
+
+        `service` is the one in the scope, `paced_as` the one whose rate counts, where it differs.
 
         In the order of AWS: the access key, its session, the scope, the clock, the signature.
         """
@@ -111,7 +136,12 @@ class Authentication:
         )
         if not sigv4.same(expected, authorization.signature):
             raise refusals.signature_does_not_match()
+        self.pace(paced_as or service, account=principal.account)
         return principal
+
+    def pace(self, service: str, *, account: str) -> None:
+        """Raise AwsError Throttling where the account calls faster than a test lets it."""
+        self._rates.check(service, account=account)
 
     def authorize(
         self,
@@ -120,29 +150,40 @@ class Authentication:
         action: str,
         resource: str,
         source_ip: str,
-        context: Mapping[str, str] | None = None,
+        context: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
         """Raise AwsError AccessDenied unless the policies allow the action."""
-        now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
-        keys = {
-            "aws:sourceip": (source_ip,),
-            "aws:currenttime": (now.isoformat(),),
-            "aws:securetransport": ("true",),
-            "aws:principalarn": (principal.arn,),
-            "aws:principalaccount": (principal.account,),
-        }
-        keys.update({key.lower(): (value,) for key, value in (context or {}).items()})
         reason = policies.refusal(
             identity=principal.identity_policies,
             session=principal.session_policies,
+            boundary=principal.boundary,
             action=action,
             resource=resource,
-            context=keys,
+            context=self.context(principal, source_ip=source_ip, more=context),
         )
         if reason is not None:
             raise refusals.not_authorized(
                 principal=principal.arn, action=action, resource=resource, reason=reason
             )
+
+    def context(
+        self,
+        principal: Principal,
+        *,
+        source_ip: str,
+        more: Mapping[str, str | tuple[str, ...]] | None = None,
+    ) -> dict[str, tuple[str, ...]]:
+        """The context keys of a call: those of every call, and what the action adds."""
+        now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
+        keys = {
+            "aws:sourceip": (source_ip,),
+            "aws:currenttime": (now.isoformat(),),
+            "aws:securetransport": ("true",),
+            **principal.keys(),
+        }
+        for key, value in (more or {}).items():
+            keys[key.lower()] = (value,) if isinstance(value, str) else value
+        return keys
 
     def _check_time(self, timestamp: str, *, scope: sigv4.Scope) -> None:
         signed_at = from_compact(timestamp)

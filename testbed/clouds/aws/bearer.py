@@ -19,8 +19,8 @@ from testbed.clouds.aws.clock import from_compact
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testbed.clouds.aws.authentication import Principal
     from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.principals import Principal
 
 PREFIX = "bedrock-api-key-"
 LONGEST_SECONDS = 43200

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from testbed.clouds.aws import models, openai_v1, refusals
+from testbed.clouds.aws.api_keys import LONG_TERM
 from testbed.clouds.aws.wire import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testbed.clouds.aws.authentication import Authentication, Principal
-    from testbed.clouds.aws.bearer import ShortTermKeys
+    from testbed.clouds.aws.api_keys import ApiKeys
+    from testbed.clouds.aws.authentication import Authentication
+    from testbed.clouds.aws.principals import Principal
     from testbed.clouds.aws.refusals import AwsError
     from testbed.clouds.aws.wire import Entry, Request, Response
 
@@ -146,7 +148,7 @@ class Bedrock:
         name: str,
         *,
         operations: tuple[Operation, ...],
-        keys: ShortTermKeys,
+        keys: ApiKeys,
         authentication: Authentication,
     ) -> None:
         self.name = name
@@ -164,6 +166,8 @@ class Bedrock:
         region = request.host.split(".")[1]
         principal, bearer = self._authenticate(request, region=region)
         entry.principal = principal.arn
+        if bearer == LONG_TERM:
+            entry.parameters["CredentialId"] = principal.access_key_id
         operation = self._operation(request)
         if operation is None:
             raise refusals.unknown_action(action, version="1")
@@ -175,7 +179,11 @@ class Bedrock:
             entry.parameters["ModelId"] = model_id
         if bearer:
             self._authorize(
-                request, principal, action="bedrock:CallWithBearerToken", resource="*", bearer=True
+                request,
+                principal,
+                action="bedrock:CallWithBearerToken",
+                resource="*",
+                bearer=bearer,
             )
         self._authorize(
             request,
@@ -203,24 +211,34 @@ class Bedrock:
             {field: error.message}, status=error.status, headers={"x-amzn-errortype": code}
         )
 
-    def _authenticate(self, request: Request, *, region: str) -> tuple[Principal, bool]:
-        """The principal, and whether it came with an API key."""
+    def _authenticate(self, request: Request, *, region: str) -> tuple[Principal, str | None]:
+        """The principal, and of which kind its API key is where it came with one."""
         authorization = request.header("authorization") or ""
         if authorization.startswith(_BEARER):
             key = authorization.removeprefix(_BEARER)
-            return self._keys.verify(key, region=region), True
-        verified = self._authentication.verify(request, service="bedrock", region=region)
-        return verified, False
+            principal, kind = self._keys.verify(key, region=region)
+            self._authentication.pace(self.name, account=principal.account)
+            return principal, kind
+        verified = self._authentication.verify(
+            request, service="bedrock", region=region, paced_as=self.name
+        )
+        return verified, None
 
     def _authorize(
-        self, request: Request, principal: Principal, *, action: str, resource: str, bearer: bool
+        self,
+        request: Request,
+        principal: Principal,
+        *,
+        action: str,
+        resource: str,
+        bearer: str | None,
     ) -> None:
         self._authentication.authorize(
             principal,
             action=action,
             resource=resource,
             source_ip=request.source_ip,
-            context={"bedrock:BearerTokenType": "SHORT_TERM"} if bearer else {},
+            context={"bedrock:BearerTokenType": bearer} if bearer else {},
         )
 
     def _operation(self, request: Request) -> Operation | None:

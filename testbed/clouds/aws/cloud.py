@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from testbed.clouds.aws.calls import Call
+from testbed.clouds.aws.calls import Call, IssuedSession
 from testbed.processes import ChildProcess
 
 if TYPE_CHECKING:
@@ -152,9 +152,10 @@ class AwsCloud:
         policies: Mapping[str, Mapping[str, Any]] | None = None,
         managed_policy_arns: Sequence[str] = (),
         max_session_seconds: int = 3600,
+        permissions_boundary: str | None = None,
         account: str = ACCOUNT,
     ) -> str:
-        """The ARN of a new role with inline and managed policies."""
+        """The ARN of a new role with inline and managed policies, and a boundary."""
         return str(
             self._ask(
                 "create_role",
@@ -163,6 +164,7 @@ class AwsCloud:
                 policies=policies or {},
                 managed_policy_arns=list(managed_policy_arns),
                 max_session_seconds=max_session_seconds,
+                permissions_boundary=permissions_boundary,
                 account=account,
             )
         )
@@ -192,10 +194,15 @@ class AwsCloud:
         )
 
     def create_user(
-        self, *, name: str, policies: Mapping[str, Mapping[str, Any]], account: str = ACCOUNT
+        self,
+        *,
+        name: str,
+        policies: Mapping[str, Mapping[str, Any]],
+        path: str = "/",
+        account: str = ACCOUNT,
     ) -> UserAccessKey:
         """A new user with inline policies; its access key."""
-        made = self._ask("create_user", name=name, policies=policies, account=account)
+        made = self._ask("create_user", name=name, policies=policies, path=path, account=account)
         return UserAccessKey(
             access_key_id=made["access_key_id"],
             secret_key=made["secret_key"],
@@ -249,8 +256,23 @@ class AwsCloud:
         """Answer the calls of a service that much later, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
 
+    def limit_rate(self, service: str, per_second: float | None) -> None:
+        """Let an account make that many calls a second of a service, whatever its actions.
+
+        A burst of as many is let through; beyond it a call is refused with Throttling "Rate
+        exceeded" in the form of the service. The emulator's clock counts. None ends it.
+        """
+        self._ask("limit_rate", service=service, per_second=per_second)
+
+    def new_keys_fail_for(self, seconds: float, *, listed: bool = True) -> None:
+        """Let users and keys that are made from now on be unknown to data planes that long.
+
+        With `listed=False` IAM itself does not show them either for that time. 0 ends it.
+        """
+        self._ask("new_keys_fail_for", seconds=seconds, listed=listed)
+
     def clear_faults(self) -> None:
-        """End all faults and delays."""
+        """End all faults, delays, rates and waits for new keys."""
         self._ask("clear_faults")
 
     # --- the journal -----------------------------------------------------------------------------
@@ -259,6 +281,17 @@ class AwsCloud:
         """The calls so far, in the order they were answered."""
         return [Call(**call) for call in self._ask("calls", service=service, action=action)]
 
+    def sessions(self) -> list[IssuedSession]:
+        """Every session that was given out, ended or not, in that order."""
+        return [IssuedSession(**session) for session in self._ask("sessions")]
+
+    def session(self, call: Call) -> IssuedSession:
+        """The session that an AssumeRole call of the journal made."""
+        for session in self.sessions():
+            if session.access_key_id == call.session:
+                return session
+        raise CloudRefusedError(f"{call.action} made no session")
+
     def forget_calls(self) -> None:
         """Empty the journal."""
         self._ask("forget_calls")
@@ -266,7 +299,7 @@ class AwsCloud:
     # --- what nobody may tell --------------------------------------------------------------------
 
     def secrets(self) -> list[str]:
-        """Every session's secret key and token, and every identity token that was shown to STS.
+        """Every secret key, token and API key given out, and every identity token shown to STS.
 
         For tests that look for them where none may be; the journal has none of them.
         """

@@ -1,7 +1,7 @@
 """Conditions of IAM policies, and the matching that they share with actions and resources.
 
 "IAM JSON policy elements: Condition operators" of the IAM user guide; those that trust policies and
-Bedrock policies use.
+the policies of IAM, Bedrock and API Gateway use.
 """
 
 from __future__ import annotations
@@ -30,15 +30,25 @@ class Condition:
     values: tuple[str, ...]
 
     def holds(self, context: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether any value of the key in the context matches any value of the policy."""
-        name = self.operator.removeprefix("ForAnyValue:")
+        """Whether the key's values in the context match those of the policy.
+
+        Any value of the policy is enough for a value of the call; with ForAllValues each value of
+        the call must find one, which a key that is not there does.
+        """
+        quantifier, name = _parts(self.operator)
+        found = context.get(self.key, ())
+        if name == _NULL:
+            return any((wanted == "true") is not bool(found) for wanted in self.values)
         if_exists = name.endswith("IfExists")
         matches, negated = _OPERATORS[name.removesuffix("IfExists")]
-        found = context.get(self.key)
+        if quantifier == "ForAllValues":
+            return all(self._any(matches, actual) is not negated for actual in found)
         if not found:
             return if_exists or negated
-        matched = any(matches(value, actual) for value in self.values for actual in found)
-        return matched is not negated
+        return any(self._any(matches, actual) for actual in found) is not negated
+
+    def _any(self, matches: Callable[[str, str], bool], actual: str) -> bool:
+        return any(matches(wanted, actual) for wanted in self.values)
 
 
 def parse(body: object) -> tuple[Condition, ...]:
@@ -67,9 +77,16 @@ def pattern(text: str, *, ignore_case: bool) -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
+def _parts(operator: str) -> tuple[str, str]:
+    """The quantifier, empty where there is none, and the operator itself."""
+    quantifier, _, name = operator.rpartition(":")
+    return quantifier, name
+
+
 def _condition(operator: str, key: str, values: object) -> Condition:
-    name = operator.removeprefix("ForAnyValue:").removesuffix("IfExists")
-    if name not in _OPERATORS:
+    quantifier, name = _parts(operator)
+    known = name == _NULL or name.removesuffix("IfExists") in _OPERATORS
+    if not known or quantifier not in {"", "ForAnyValue", "ForAllValues"}:
         raise MalformedPolicyError(f"Invalid Condition type : {operator}.")
     return Condition(operator, key.lower(), strings(values))
 
@@ -94,14 +111,49 @@ def _equal(wanted: str, actual: str) -> bool:
     return wanted == actual
 
 
+def _equal_but_for_case(wanted: str, actual: str) -> bool:
+    return wanted.lower() == actual.lower()
+
+
+def _at_most(limit: str, actual: str) -> bool:
+    return float(actual) <= float(limit)
+
+
+def _at_least(limit: str, actual: str) -> bool:
+    return float(actual) >= float(limit)
+
+
+def _less(limit: str, actual: str) -> bool:
+    return float(actual) < float(limit)
+
+
+def _more(limit: str, actual: str) -> bool:
+    return float(actual) > float(limit)
+
+
+def _same_number(wanted: str, actual: str) -> bool:
+    return float(wanted) == float(actual)
+
+
+_NULL = "Null"
 # operator -> how a value of the policy is compared with one of the call, and whether negated
 _OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringEquals": (_equal, False),
     "StringNotEquals": (_equal, True),
+    "StringEqualsIgnoreCase": (_equal_but_for_case, False),
+    "StringNotEqualsIgnoreCase": (_equal_but_for_case, True),
     "StringLike": (_like, False),
     "StringNotLike": (_like, True),
     "ArnEquals": (_like, False),
     "ArnLike": (_like, False),
+    "ArnNotEquals": (_like, True),
+    "ArnNotLike": (_like, True),
+    "NumericEquals": (_same_number, False),
+    "NumericNotEquals": (_same_number, True),
+    "NumericLessThanEquals": (_at_most, False),
+    "NumericGreaterThanEquals": (_at_least, False),
+    "NumericLessThan": (_less, False),
+    "NumericGreaterThan": (_more, False),
     "Bool": (_equal, False),
     "IpAddress": (_in_network, False),
     "NotIpAddress": (_in_network, True),

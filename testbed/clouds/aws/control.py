@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.clouds.aws.calls import IssuedSession
 from testbed.clouds.aws.faults import Damage, Delay, Failure
 from testbed.clouds.aws.wire import json_response
 
@@ -21,8 +22,25 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.faults import Faults
     from testbed.clouds.aws.identity_tokens import IdentityTokens
-    from testbed.clouds.aws.sessions import Sessions
+    from testbed.clouds.aws.propagation import Propagation
+    from testbed.clouds.aws.rates import Rates
+    from testbed.clouds.aws.service_credentials import ServiceCredentials
+    from testbed.clouds.aws.sessions import Session, Sessions
     from testbed.clouds.aws.wire import Request, Response
+
+
+def _told(session: Session) -> dict[str, object]:
+    told = IssuedSession(
+        access_key_id=session.access_key_id,
+        arn=session.arn,
+        role_arn=session.role_arn,
+        issued_at=session.issued_at,
+        expires_at=session.expires_at,
+        tags=dict(session.tags),
+        transitive_tag_keys=sorted(session.transitive_tag_keys),
+        source_identity=session.source_identity,
+    )
+    return dataclasses.asdict(told)
 
 
 class Control:
@@ -34,7 +52,10 @@ class Control:
         accounts: Accounts,
         tokens: IdentityTokens,
         sessions: Sessions,
+        credentials: ServiceCredentials,
         clock: Clock,
+        rates: Rates,
+        propagation: Propagation,
         faults: Faults,
         journal: Journal,
     ) -> None:
@@ -42,6 +63,9 @@ class Control:
         self._tokens = tokens
         self._sessions = sessions
         self._clock = clock
+        self._rates = rates
+        self._propagation = propagation
+        self._faults = faults
         self._questions: Mapping[str, Callable[..., object]] = {
             "create_identity_provider": self._create_identity_provider,
             "delete_identity_provider": accounts.delete_provider,
@@ -53,14 +77,17 @@ class Control:
             "create_user": lambda **asked: dataclasses.asdict(accounts.create_user(**asked)),
             "set_clock": self._set_clock,
             "limit_sessions": self._limit_sessions,
+            "sessions": lambda: [_told(session) for session in sessions.all()],
             "revoke_session": sessions.revoke,
             "fail_next": lambda **asked: faults.add(Failure(**asked)),
             "damage_next": lambda **asked: faults.add(Damage(**asked)),
             "delay": lambda **asked: faults.add(Delay(**asked)),
-            "clear_faults": faults.clear,
+            "clear_faults": self._clear_faults,
+            "limit_rate": rates.limit,
+            "new_keys_fail_for": propagation.take,
             "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
             "forget_calls": journal.clear,
-            "secrets": lambda: sorted({*sessions.secrets(), *tokens.seen}),
+            "secrets": lambda: sorted({*sessions.secrets(), *tokens.seen, *credentials.told}),
         }
 
     async def answer(self, request: Request) -> Response:
@@ -77,6 +104,11 @@ class Control:
         provider = self._accounts.create_provider(**asked)
         self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
         return provider.arn
+
+    def _clear_faults(self) -> None:
+        self._faults.clear()
+        self._rates.clear()
+        self._propagation.take(seconds=0, listed=True)
 
     def _set_clock(self, *, offset_seconds: float) -> None:
         self._clock.offset_seconds = offset_seconds

@@ -75,6 +75,7 @@ class Gateway:
                 status=response.status,
                 error_code=entry.error_code,
                 parameters=entry.parameters,
+                session=entry.session,
             )
         )
         headers = {"x-amzn-requestid": str(uuid.uuid4()), **response.headers}

@@ -1,7 +1,8 @@
 """IAM policies: parsed once, evaluated on every call.
 
 Follows "Policy evaluation logic" of the IAM user guide for one account: an explicit deny wins, an
-identity policy must allow, and where the session has policies one of them must allow as well.
+identity policy must allow, and where there is a permissions boundary, or the session has policies,
+those must allow as well.
 An element or operator that is not known here is refused when the policy is stored, never ignored.
 No library was found that evaluates policies: moto's own leaves out resources and conditions.
 """
@@ -54,10 +55,10 @@ class Statement:
             return False
         return all(condition.holds(context) for condition in self.conditions)
 
-    def names(self, *, kind: str, principal: str) -> bool:
-        """Whether the statement's Principal names this one ("Federated", "AWS" or "Service")."""
+    def names(self, *, kind: str, principals: frozenset[str]) -> bool:
+        """Whether the Principal is of this kind ("Federated", "AWS") and one of these names."""
         return any(
-            (named_kind in {kind, "*"}) and named in {principal, "*"}
+            (named_kind in {kind, "*"}) and (named in principals or named == "*")
             for named_kind, named in self.principals
         )
 
@@ -96,13 +97,13 @@ class Policy:
         action: str,
         resource: str,
         context: Mapping[str, tuple[str, ...]],
-        trusted: tuple[str, str] | None = None,
+        trusted: tuple[str, frozenset[str]] | None = None,
     ) -> Effect | None:
-        """Deny, Allow or None. `trusted` = (kind, principal) for a role's trust policy."""
+        """Deny, Allow or None. `trusted`: kind and names of the caller, for a trust policy."""
         effects = {
             statement.effect
             for statement in self.statements
-            if (trusted is None or statement.names(kind=trusted[0], principal=trusted[1]))
+            if (trusted is None or statement.names(kind=trusted[0], principals=trusted[1]))
             and statement.applies(action=action, resource=resource, context=context)
         }
         if Effect.DENY in effects:
@@ -114,14 +115,20 @@ def refusal(
     *,
     identity: Iterable[Policy],
     session: Iterable[Policy] | None,
+    boundary: Policy | None = None,
     action: str,
     resource: str,
     context: Mapping[str, tuple[str, ...]],
 ) -> str | None:
-    """Why the call is not allowed, in the words that AWS appends; None when it is allowed."""
-    kinds = [("identity-based", identity)]
+    """Why the call is not allowed, in the words that AWS appends; None when it is allowed.
+
+    The words are those of "Troubleshoot access denied error messages", IAM user guide. [R]
+    """
+    kinds = [("an identity-based policy", identity)]
+    if boundary is not None:
+        kinds.append(("a permissions boundary", (boundary,)))
     if session is not None:
-        kinds.append(("session", session))
+        kinds.append(("a session policy", session))
     effects = {
         kind: {
             policy.effect(action=action, resource=resource, context=context) for policy in policies
@@ -130,11 +137,10 @@ def refusal(
     }
     for kind, found in effects.items():
         if Effect.DENY in found:
-            article = "an" if kind.startswith("i") else "a"
-            return f"with an explicit deny in {article} {kind} policy"
+            return f"with an explicit deny in {kind}"
     for kind, found in effects.items():
         if Effect.ALLOW not in found:
-            return f"because no {kind} policy allows the {action} action"
+            return f"because no {kind.partition(' ')[2]} allows the {action} action"
     return None
 
 

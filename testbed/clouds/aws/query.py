@@ -34,6 +34,14 @@ def members(parameters: dict[str, str], name: str, *, field: str) -> list[str]:
     return found
 
 
+def values(parameters: dict[str, str], name: str) -> list[str]:
+    """The values of a list of plain values: `NAME.member.1`, `NAME.member.2` and so on."""
+    found: list[str] = []
+    while (value := parameters.get(f"{name}.member.{len(found) + 1}")) is not None:
+        found.append(value)
+    return found
+
+
 def result(service: str, action: str, content: dict[str, Any]) -> Response:
     """The answer of `action` as its model writes it."""
     serializer = QuerySerializer(

@@ -80,6 +80,67 @@ def malformed_policy(message: str = "Syntax errors in policy.") -> AwsError:
     return AwsError("MalformedPolicyDocument", message)
 
 
+# --- AssumeRole ------------------------------------------------------------------------------
+
+
+def may_not_assume(*, principal: str, action: str, role_arn: str) -> AwsError:
+    """The caller's policies or the role's trust policy do not allow it, or there is no role [R]."""
+    return AwsError(
+        "AccessDenied",
+        f"User: {principal} is not authorized to perform: {action} on resource: {role_arn}",
+        status=403,
+    )
+
+
+def chained_too_long() -> AwsError:
+    """A session asks for a session of more than an hour [R]."""
+    return validation(
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role "
+        "chaining."
+    )
+
+
+def duration_exceeds_maximum() -> AwsError:
+    """More than the role allows [K]."""
+    return validation(
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+    )
+
+
+def duplicate_tag_keys() -> AwsError:
+    """Two session tags whose keys differ in case only, or not at all [K]."""
+    return AwsError(
+        "InvalidParameterValue",
+        "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+    )
+
+
+def transitive_tag_missing() -> AwsError:
+    """A transitive key that is no tag of the request. [U] the words."""
+    return AwsError(
+        "InvalidParameterValue",
+        "The specified transitive tag key must be included in the requested tags.",
+    )
+
+
+def transitive_tag_conflict() -> AwsError:
+    """A tag that the calling session hands on cannot be set anew. [U] the words."""
+    return AwsError(
+        "InvalidParameterValue",
+        "One of the specified transitive tag keys can't be set because it conflicts with a "
+        "transitive tag key from the calling session.",
+    )
+
+
+def source_identity_already_set() -> AwsError:
+    """The calling session has another source identity. [U] code and words."""
+    return AwsError(
+        "AccessDenied",
+        "The source identity of the calling session is already set and cannot be changed.",
+        status=403,
+    )
+
+
 def packed_policy_too_large(percent: int) -> AwsError:
     """Session policies beyond the packed size."""
     return AwsError(
@@ -143,6 +204,71 @@ def unknown_action(action: str, *, version: str) -> AwsError:
     """An action that the emulator, or AWS, does not have."""
     return AwsError(
         "InvalidAction", f"Could not find operation {action} for version {version}", status=400
+    )
+
+
+def rate_exceeded() -> AwsError:
+    """More calls than the account may make [K]."""
+    return AwsError("Throttling", "Rate exceeded")
+
+
+# --- IAM -------------------------------------------------------------------------------------
+
+
+def no_such_entity(message: str) -> AwsError:
+    """Nothing of that name [K]."""
+    return AwsError("NoSuchEntity", message, status=404)
+
+
+def entity_already_exists(message: str) -> AwsError:
+    """The name is taken [K]."""
+    return AwsError("EntityAlreadyExists", message, status=409)
+
+
+def limit_exceeded(quota: str, limit: int) -> AwsError:
+    """One more than the quota allows [R]."""
+    return AwsError("LimitExceeded", f"Cannot exceed quota for {quota}: {limit}", status=409)
+
+
+def inline_too_large(user: str, *, limit: int) -> AwsError:
+    """The inline policies of a user together are too long [R]."""
+    return AwsError(
+        "LimitExceeded",
+        f"Maximum policy size of {limit} bytes exceeded for user {user}",
+        status=409,
+    )
+
+
+def delete_conflict(demand: str) -> AwsError:
+    """Something still hangs on the entity [K]; for service-specific credentials [U]."""
+    return AwsError("DeleteConflict", f"Cannot delete entity, {demand}", status=409)
+
+
+def invalid_user_name() -> AwsError:
+    """A letter that no user name has [R]."""
+    return validation(
+        "The specified value for userName is invalid. It must contain only alphanumeric characters "
+        "and/or the following: +=,.@_-"
+    )
+
+
+def invalid_path() -> AwsError:
+    """A path that is none [R]."""
+    return validation(
+        "The specified value for path is invalid. It must begin and end with / and contain only "
+        "alphanumeric characters and/or / characters."
+    )
+
+
+def user_name_missing() -> AwsError:
+    """A session has no user to stand for [R]."""
+    return validation("Must specify userName when calling with non-User credentials")
+
+
+def duplicate_iam_tag_keys() -> AwsError:
+    """Two tags whose keys differ in case only, or not at all [K]."""
+    return AwsError(
+        "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
     )
 
 

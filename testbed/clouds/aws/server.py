@@ -15,6 +15,7 @@ from aiohttp import web
 from testbed.certificates import Authority
 from testbed.clouds.aws import bedrock
 from testbed.clouds.aws.accounts import Accounts
+from testbed.clouds.aws.api_keys import ApiKeys
 from testbed.clouds.aws.authentication import Authentication
 from testbed.clouds.aws.bearer import ShortTermKeys
 from testbed.clouds.aws.calls import Journal
@@ -23,8 +24,13 @@ from testbed.clouds.aws.control import Control
 from testbed.clouds.aws.faults import Faults
 from testbed.clouds.aws.gateway import Gateway
 from testbed.clouds.aws.iam import IdentityAndAccessManagement
+from testbed.clouds.aws.iam_service_credentials import ServiceCredentialActions
+from testbed.clouds.aws.iam_users import Users
 from testbed.clouds.aws.identity_tokens import IdentityTokens
+from testbed.clouds.aws.propagation import Propagation
 from testbed.clouds.aws.proxy import ProxyConnection
+from testbed.clouds.aws.rates import Rates
+from testbed.clouds.aws.service_credentials import ServiceCredentials
 from testbed.clouds.aws.sessions import Sessions
 from testbed.clouds.aws.sts import SecurityTokenService
 from testbed.clouds.aws.wire import Request, Response
@@ -89,15 +95,30 @@ def server_tls(authority: Authority) -> ssl.SSLContext:
 
 def _wire() -> tuple[Gateway, Control]:
     clock, faults, journal, accounts = Clock(), Faults(), Journal(), Accounts()
+    rates, propagation = Rates(clock=clock), Propagation(clock=clock)
     sessions = Sessions(clock=clock)
     tokens = IdentityTokens(accounts=accounts, clock=clock)
-    authentication = Authentication(accounts=accounts, sessions=sessions, clock=clock)
-    keys = ShortTermKeys(find=authentication.find, clock=clock)
+    credentials = ServiceCredentials(clock=clock, propagation=propagation)
+    authentication = Authentication(
+        accounts=accounts, sessions=sessions, clock=clock, rates=rates, propagation=propagation
+    )
+    keys = ApiKeys(
+        short_term=ShortTermKeys(find=authentication.find, clock=clock),
+        long_term=credentials,
+        authentication=authentication,
+    )
+    users = Users(accounts=accounts, credentials=credentials, propagation=propagation)
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
         ),
-        IdentityAndAccessManagement(authentication=authentication),
+        IdentityAndAccessManagement(
+            authentication=authentication,
+            accounts=accounts,
+            propagation=propagation,
+            users=users,
+            credentials=ServiceCredentialActions(users=users, credentials=credentials, clock=clock),
+        ),
         bedrock.Bedrock(
             "bedrock", operations=bedrock.CONTROL, keys=keys, authentication=authentication
         ),
@@ -115,7 +136,10 @@ def _wire() -> tuple[Gateway, Control]:
         accounts=accounts,
         tokens=tokens,
         sessions=sessions,
+        credentials=credentials,
         clock=clock,
+        rates=rates,
+        propagation=propagation,
         faults=faults,
         journal=journal,
     )

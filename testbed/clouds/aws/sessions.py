@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from testbed.clouds.aws.accounts import Role
     from testbed.clouds.aws.clock import Clock
@@ -35,6 +35,9 @@ class Session:
     issued_at: float
     expires_at: float
     policies: tuple[Policy, ...] | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive_tag_keys: frozenset[str] = frozenset()
+    source_identity: str | None = None
 
     @property
     def arn(self) -> str:
@@ -62,6 +65,9 @@ class Sessions:
         name: str,
         duration_seconds: int,
         policies: tuple[Policy, ...] | None,
+        tags: Mapping[str, str] | None = None,
+        transitive_tag_keys: frozenset[str] = frozenset(),
+        source_identity: str | None = None,
     ) -> Session:
         """A new session of `role`, ended after `limit_seconds` where that is set."""
         now = self._clock.now()
@@ -79,6 +85,9 @@ class Sessions:
             # Expiration is told in whole seconds, and what is told is what holds
             expires_at=math.ceil(now + lasts),
             policies=policies,
+            tags=tags or {},
+            transitive_tag_keys=transitive_tag_keys,
+            source_identity=source_identity,
         )
         self._sessions[session.access_key_id] = session
         return session
@@ -86,6 +95,10 @@ class Sessions:
     def find(self, access_key_id: str) -> Session | None:
         """The session of that access key id, ended or not."""
         return self._sessions.get(access_key_id)
+
+    def all(self) -> Iterator[Session]:
+        """Every session, in the order they were issued."""
+        yield from self._sessions.values()
 
     def secrets(self) -> Iterator[str]:
         """The secret key and the token of every session."""

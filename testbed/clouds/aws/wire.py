@@ -51,9 +51,13 @@ def json_response(
 
 @dataclass(slots=True)
 class Entry:
-    """What the journal learns while a service answers a call; never a token or a secret."""
+    """What the journal learns while a service answers a call; never a token or a secret.
+
+    `session` is the access key id of the session that the call made.
+    """
 
     principal: str | None = None
+    session: str | None = None
     error_code: str | None = None
     parameters: dict[str, str] = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ def _documents(name: str) -> list[dict[str, Any]]:
 
 def test_the_example_of_a_short_term_key_holds_together() -> None:
     """Grant, source, ServiceAccount, Role, pod and trust policy name each other rightly."""
-    (account,) = _documents("serviceaccount.yaml")
+    account, runs_as = _documents("serviceaccount.yaml")
     role, binding = _documents("token-access.yaml")
     (pod,) = _documents("pod.yaml")
     source = parsed_source(_documents("credentialsource.yaml")[0])
@@ -28,6 +28,7 @@ def test_the_example_of_a_short_term_key_holds_together() -> None:
     assert source.identity.service_account_ref.name == name
     assert role["rules"][0]["resourceNames"] == [name]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert pod["spec"]["serviceAccountName"] == runs_as["metadata"]["name"]
     assert grant.source_key == source.object_key
     assert check(grant) == []
     assert data_keys(grant) >= {"AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY"}

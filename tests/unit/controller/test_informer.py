@@ -1,6 +1,5 @@
 """What the watches tell, and who is woken by it."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from keywright.controller.queue import DueQueue
 from keywright.controller.store import Store
 from keywright.secrets.ownership import facts_from_metadata
 from tests.unit.api.samples import grant_body, source_body
+from tests.unit.controller.draining import taken
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -32,13 +32,10 @@ class Desk:
 
     async def woken(self) -> set[str]:
         """The grants that are due; they are handed back."""
-        found = set()
-        for _ in range(self.grants.depth()):
-            async with asyncio.timeout(1):
-                key = await self.grants.take()
+        found = await taken(self.grants)
+        for key in found:
             self.grants.done(key, due=None)
-            found.add(key)
-        return found
+        return set(found)
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ async def test_an_outage_that_passes_costs_nothing() -> None:
 async def test_a_candidate_outlasts_an_api_server_that_is_not_there() -> None:
     """It stands by until it is."""
     api = KubernetesInMemory()
-    api.answers += [("leases", ApiUnreachableError("GET"))] * 3
+    api.answers += [("leases", ApiUnreachableError("GET"))] * 9
     me = Candidate(api, "me")
     async with me.running():
         assert not me.office.holds()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.controller.queue import DueQueue
+from tests.unit.controller.draining import taken
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -15,26 +16,13 @@ def _queue() -> tuple[DueQueue, FakeClock]:
     return DueQueue(now=clock), clock
 
 
-async def _taken(queue: DueQueue) -> list[str]:
-    """All that can be had now, without waiting."""
-    found = []
-    while True:
-        task = asyncio.ensure_future(queue.take())
-        await asyncio.sleep(0)
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            return found
-        found.append(task.result())
-
-
 async def test_keys_come_once_in_the_order_they_were_added() -> None:
     """Added twice, taken once."""
     queue, _ = _queue()
     for key in ("a", "b", "a"):
         queue.add(key)
     assert queue.depth() == 2
-    assert await _taken(queue) == ["a", "b"]
+    assert await taken(queue) == ["a", "b"]
 
 
 async def test_a_planned_key_comes_when_it_is_due() -> None:
@@ -42,14 +30,14 @@ async def test_a_planned_key_comes_when_it_is_due() -> None:
     queue, clock = _queue()
     queue.add("later", due=clock.now + timedelta(seconds=20))
     queue.add("sooner", due=clock.now + timedelta(seconds=10))
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     clock.advance(seconds=9)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     clock.advance(seconds=1)
-    assert await _taken(queue) == ["sooner"]
+    assert await taken(queue) == ["sooner"]
     clock.advance(seconds=60)
     assert queue.overdue_seconds() == 50
-    assert await _taken(queue) == ["later"]
+    assert await taken(queue) == ["later"]
     assert queue.overdue_seconds() == 0
 
 
@@ -60,7 +48,7 @@ async def test_what_fell_due_goes_before_what_is_new() -> None:
     for key in ("new", "newer"):
         queue.add(key)
     clock.advance(seconds=1)
-    assert await _taken(queue) == ["expiring", "new", "newer"]
+    assert await taken(queue) == ["expiring", "new", "newer"]
 
 
 async def test_a_plan_moves_only_to_an_earlier_time() -> None:
@@ -70,61 +58,61 @@ async def test_a_plan_moves_only_to_an_earlier_time() -> None:
     queue.add("a", due=clock.now + timedelta(seconds=20))
     queue.add("a", due=clock.now + timedelta(seconds=5))
     clock.advance(seconds=5)
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.done("a", due=None)
     clock.advance(seconds=60)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     queue.add("a", due=clock.now + timedelta(seconds=5))
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.done("a", due=None)
     clock.advance(seconds=60)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
 
 
 async def test_a_key_in_hand_is_taken_by_nobody_else() -> None:
     """What happens meanwhile brings it back once, after it was handed back."""
     queue, clock = _queue()
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.add("a")
     queue.add("a")
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     queue.done("a", due=clock.now + timedelta(hours=1))
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
 
 
 async def test_a_key_that_fell_due_in_hand_comes_again() -> None:
     """The plan is not lost because the key was busy."""
     queue, clock = _queue()
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.add("a", due=clock.now + timedelta(seconds=1))
     clock.advance(seconds=2)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     queue.done("a", due=None)
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
 
 
 async def test_an_echo_brings_nothing_back() -> None:
     """`settled` drops what was added in hand, and keeps the due time."""
     queue, clock = _queue()
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.add("a")
     queue.done("a", due=clock.now + timedelta(seconds=5), settled=True)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     clock.advance(seconds=5)
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
 
 
 async def test_a_due_time_in_the_past_is_now() -> None:
     """A worker that was slow hands back a key that is due already."""
     queue, clock = _queue()
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.done("a", due=clock.now - timedelta(seconds=5))
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
 
 
 async def test_a_forgotten_key_never_comes() -> None:
@@ -137,12 +125,12 @@ async def test_a_forgotten_key_never_comes() -> None:
     queue.forget("unknown")
     clock.advance(seconds=2)
     assert queue.overdue_seconds() == 0
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
     queue.add("a")
-    assert await _taken(queue) == ["a"]
+    assert await taken(queue) == ["a"]
     queue.forget("a")
     queue.done("a", due=clock.now)
-    assert await _taken(queue) == []
+    assert await taken(queue) == []
 
 
 async def test_a_waiting_worker_is_woken() -> None:
@@ -182,7 +170,7 @@ def test_each_key_comes_at_the_earliest_time_it_was_asked_for(
             earliest[key] = min(max(seconds, 0), earliest.get(key, 99))
         for second in range(31):
             clock.now = start + timedelta(seconds=second)
-            found = await _taken(queue)
+            found = await taken(queue)
             assert sorted(found) == sorted(k for k, due in earliest.items() if due == second)
             for key in found:
                 queue.done(key, due=None)

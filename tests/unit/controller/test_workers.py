@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Self
 
 import pytest
 
@@ -28,7 +29,7 @@ class Office(AlwaysLeader):
 
 
 class Shop:
-    """One pool; each reconcile raises or returns the next of `outcomes`, then None."""
+    """One pool; each reconcile raises or returns the next of `outcomes`, for key "a"."""
 
     def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
         self.clock = FakeClock()
@@ -55,12 +56,12 @@ class Shop:
         if self.before is not None:
             await self.before(key)
         self.done.append(key)
-        outcome = self.outcomes.pop(0) if self.outcomes else None
+        outcome = self.outcomes.pop(0) if self.outcomes and key == "a" else None
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async def __aenter__(self) -> "Shop":
+    async def __aenter__(self) -> Self:
         self.pool.start()
         return self
 
@@ -105,9 +106,15 @@ async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
             shop.clock.advance(seconds=0.01)
             shop.queue.add("wake")
             assert "a" in await shop.turns()
-            if not shop.outcomes:
-                break
-            shop.outcomes = [error]
+        shop.clock.advance(seconds=30)
+        shop.queue.add("wake")
+        assert "a" in await shop.turns()
+        shop.outcomes = [error]
+        shop.queue.add("a")
+        assert await shop.turns() == ["a"]
+        shop.clock.advance(seconds=0.25)
+        shop.queue.add("wake")
+        assert "a" in await shop.turns()
         assert "a:" in caplog.text
 
 

@@ -127,7 +127,7 @@ class KubernetesInMemory(KubernetesClient):
                 merged = {key: value for key, value in status.items() if value is not None}
                 return self._store(path, {**found, "status": merged})
             case _:
-                _refuse(404, "NotFound")
+                raise ApiError(status=404, reason="NotFound", message="NotFound")
 
     def _listed(self, path: str, query: str) -> dict[str, Any]:
         collection = path.rpartition("/")[2]

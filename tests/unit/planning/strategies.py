@@ -55,7 +55,7 @@ _CONDITIONS = st.builds(
     Condition,
     type=st.sampled_from(("Ready", "Reconciling", "Stalled", "RenewalFailing", "SecretConflict")),
     status=st.sampled_from(ConditionStatus),
-    reason=st.sampled_from(("Succeeded", "Suspended", "Expired", "AccessDenied")),
+    reason=st.sampled_from(("Succeeded", "Suspended", "AccessDenied")),
     message=st.sampled_from(("a", "b")),
     last_transition_time=st.none() | moments(),
     observed_generation=st.none() | st.integers(0, GENERATION),

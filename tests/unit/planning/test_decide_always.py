@@ -23,7 +23,7 @@ _enough = settings(max_examples=60)
 @_enough
 @given(_SITUATIONS, _MOMENTS)
 def test_nothing_is_minted_that_must_not_be(known: Facts, now: datetime) -> None:
-    """Neither for a suspended, a wrong, a half-built or a conflicting grant, nor without a source."""
+    """Neither for a suspended, a wrong or a conflicting grant, nor without a source."""
     if not isinstance(decide(known, now=now), Mint | Rewrite):
         return
     assert known.grant is not None

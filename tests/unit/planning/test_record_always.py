@@ -58,7 +58,7 @@ def test_what_does_not_hold_is_not_there(case: Recorded) -> None:
 @_enough
 @given(_RECORDED)
 def test_a_grant_is_ready_or_worked_on_or_stuck(case: Recorded) -> None:
-    """Reconciling and Stalled are never both there, nor beside Ready; one of them explains why not."""
+    """Reconciling and Stalled are never both there, nor beside Ready; one explains why not."""
     facts, _, status, _ = case
     ready, worked_on, stuck = (_holds(status, t) for t in ("Ready", "Reconciling", "Stalled"))
     suspended = facts.grant is not None and facts.grant.spec.suspend
@@ -142,7 +142,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
 @_enough
 @given(_RECORDED)
 def test_after_a_write_a_restart_writes_nothing(case: Recorded) -> None:
-    """Rule 4: the next look at the same Secret keeps it, and the status is the same to the letter."""
+    """Rule 4: the next look at the same Secret keeps it, and the status to the letter."""
     facts, outcome, status, now = case
     if not isinstance(outcome, Written):
         return

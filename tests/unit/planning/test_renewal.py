@@ -30,7 +30,7 @@ _LIVES = st.integers(60, 14 * 86400).map(lambda seconds: timedelta(seconds=secon
 def test_the_margin_is_what_was_asked_within_reason(
     life: timedelta, share: float | None, before: timedelta | None, expected: timedelta
 ) -> None:
-    """A third unless told; never below two minutes (a third of a short life), nor above nine tenths."""
+    """A third unless told; at least two minutes, at most nine tenths of the life."""
     found = margin(lifetime=life, share=share, before=before)
     assert abs(found - expected) < timedelta(milliseconds=1)
 

@@ -87,7 +87,7 @@ def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
 def test_the_cloud_is_asked_when_there_is_reason_to(
     changed: dict[str, Any], generation: int, expected: str
 ) -> None:
-    """After an edit at once, after a failure by its back-off, else when the session wants renewing."""
+    """After an edit at once, after a failure by its back-off, else as the session ages."""
     status = msgspec.structs.replace(_good(), **changed)
     due = verification_due(status, generation=generation, uid="s", now=NOON)
     assert due is not None
@@ -159,11 +159,12 @@ def test_a_source_that_fails_is_ready_while_its_session_lives(
     words: str,
     before: SourceStatus,
     failure: Failure,
+    *,
     generation: int,
     now: datetime,
     expected: list[str],
 ) -> None:
-    """An edited source is proved anew: the session of the old spec says nothing about the new one."""
+    """An edited source is proved anew: a session of the old spec proves nothing."""
     found = failed_status(before, failure, provider="AWS", generation=generation, grants=0, now=now)
     assert _words(found) == expected, words
     assert found.failed_attempts == before.failed_attempts + 1

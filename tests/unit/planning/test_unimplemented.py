@@ -17,7 +17,6 @@ _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
     "spec.bedrockLongTermKey": _NO_KEY
     | {"bedrockLongTermKey": {"user": {"name": "a"}, "expiresAfterDays": 30}},
-    "spec.sessionCredentials": _NO_KEY | {"sessionCredentials": {}},
     "spec.apiGatewayKey": _NO_KEY
     | {"apiGatewayKey": {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}},
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
@@ -30,11 +29,6 @@ _REFERENCE = {"secretRef": {"name": "key"}}
 SOURCES: Mapping[str, dict[str, Any]] = {
     "spec.aws.accessKey": {"aws": {"region": "us-west-2", "accessKey": _REFERENCE}},
     "spec.aws.ambient": {"aws": {"region": "us-west-2", "ambient": {}}},
-    "spec.aws.assumeRoles": {
-        "aws": source_body(assumeRoles=[{"roleArn": "arn:aws:iam::123456789012:role/a"}])["spec"][
-            "aws"
-        ]
-    },
     "spec.alibabaCloud": {"alibabaCloud": {"regionId": "cn-hangzhou", "accessKey": _REFERENCE}},
     "spec.allowedNamespaces": source_body()["spec"] | {"allowedNamespaces": {"names": ["other"]}},
 }

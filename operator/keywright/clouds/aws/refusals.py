@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from keywright.api.aws_source import AwsHop
 from keywright.api.sensitive import Sensitive
 from keywright.planning.failures import Failure, FailureClass
 
@@ -23,7 +24,8 @@ _THROTTLED = {
     "RequestLimitExceeded",
 }
 _PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_\-.%]{60,}")
+# ARNs and the addresses of issuers are told however long they are; a query is not part of one.
+_LONG_WORD = re.compile(r"(arn:[\w:/+=,.@-]+|https://[\w./-]+)|[A-Za-z0-9+/=_\-.%]{60,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def token_facts(token: Sensitive) -> TokenFacts:
         payload = token.reveal().split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (IndexError, ValueError, binascii.Error):
+        claims = None
+    if not isinstance(claims, dict):
         claims = {}
     audience = claims.get("aud", "")
     return TokenFacts(
@@ -131,6 +135,76 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
             return _common(code, message)
 
 
+def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
+    """AssumeRole by a session did not succeed; the cure has both policies to paste."""
+    code, message = _code_and_message(error)
+    match code:
+        case "AccessDenied":
+            return Failure(
+                f"AWS STS: {message}.",
+                kind=FailureClass.DENIED,
+                reason="AccessDenied",
+                field=f"{field}.roleArn",
+                cure=(
+                    f"The caller's role needs this policy: {_permission(hop)}"
+                    f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
+                ),
+            )
+        case "ValidationError" if "DurationSeconds" in message:
+            return Failure(
+                f"AWS STS: {message}",
+                kind=FailureClass.CONFIGURATION,
+                reason="SessionDurationTooLong",
+                field=f"{field}.sessionDuration",
+                cure="Set it to the role's maximum session duration, or raise that.",
+            )
+        case "MalformedPolicyDocument" | "PackedPolicyTooLarge":
+            return Failure(
+                f"AWS STS: {message}",
+                kind=FailureClass.CONFIGURATION,
+                reason=code,
+                field=f"{field}.policy",
+                cure="Correct or shorten the session policy and tags.",
+            )
+        case _:
+            return _common(code, message)
+
+
+def _actions(hop: AwsHop) -> list[str]:
+    actions = ["sts:AssumeRole"]
+    if hop.session_tags or hop.transitive_tag_keys:
+        actions.append("sts:TagSession")
+    if hop.source_identity:
+        actions.append("sts:SetSourceIdentity")
+    return actions
+
+
+def _permission(hop: AwsHop) -> str:
+    statement = {"Effect": "Allow", "Action": _actions(hop), "Resource": hop.role_arn}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _trust(hop: AwsHop, *, caller: str) -> str:
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": _principal(caller)},
+        "Action": _actions(hop),
+    }
+    if hop.external_id is not None or hop.external_id_from is not None:
+        external_id = hop.external_id or "<the external id of the source's Secret>"
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _principal(caller: str) -> str:
+    """The role of a session, which trust policies name; a user is named as it is."""
+    parts = caller.split(":", 5)
+    if not parts[-1].startswith("assumed-role/"):
+        return caller
+    role = parts[-1].split("/")[1]
+    return f"arn:{parts[1]}:iam::{parts[4]}:role/{role}"
+
+
 def refusal_of_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
     return _common(*_code_and_message(error))
@@ -175,19 +249,19 @@ def _common(code: str, message: str) -> Failure:
 def _code_and_message(error: Exception) -> tuple[str, str]:
     """Of a botocore exception; what looks like a credential or a token is cut out.
 
-    Of an exception that is not botocore's own kind only the name is told: that of a damaged answer
-    quotes the whole of it, and a secret access key is a word like any other.
+    Of an exception that is neither botocore's own kind nor the system's only the name is told: that
+    of a damaged answer quotes the whole of it, and a secret access key is a word like any other.
     """
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
 
     response: dict[str, Any] = getattr(error, "response", {})
     problem = response.get("Error", {})
     if not problem:
-        text = f": {scrubbed(str(error))}" if isinstance(error, BotoCoreError) else ""
+        text = f": {scrubbed(str(error))}" if isinstance(error, BotoCoreError | OSError) else ""
         return "", f"{type(error).__name__}{text}"
     return str(problem.get("Code", "")), scrubbed(str(problem.get("Message", ""))).rstrip(".")
 
 
 def scrubbed(text: str) -> str:
     """The text without any word long enough to be a token, a signature or a policy blob."""
-    return _LONG_WORD.sub("<removed>", text)
+    return _LONG_WORD.sub(lambda found: found[1] or "<removed>", text)

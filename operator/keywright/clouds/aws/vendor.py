@@ -6,38 +6,37 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.aws_source import AwsSource, WebIdentity
+from keywright.api.aws_source import WebIdentity
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities import web_identity
-from keywright.clouds.aws.keys import bedrock_short_term
+from keywright.clouds.aws.identities.asking import Edges, aws_of
+from keywright.clouds.aws.identities.assume_role import open_hop
+from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
 from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.sessions import Clock, SessionCache, SessionKey
-from keywright.clouds.ways import Caller, Minted, Session, Tokens
+from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.ways import NOTHING_ASKED, Caller, Minted, Session, SessionAsk
 from keywright.planning.renewal import is_young
+
+# A session in the last twentieth of its life assumes no role any more.
+_LAST_SHARE = 0.05
 
 
 class OpenSession(Protocol):
     """One way to be someone: a new session of the identity."""
 
     async def __call__(
-        self,
-        identity: Any,
-        *,
-        source: CredentialSource,
-        region: str,
-        endpoint: str | None,
-        tokens: Tokens,
-        calls: AwsCalls,
-        clock: Clock,
+        self, identity: Any, *, source: CredentialSource, ask: SessionAsk, edges: Edges
     ) -> Session:
         """Raises Failure."""
 
 
 class KeyWay(Protocol):
-    """One kind of key: whether a cached session will do for it, and how it is minted."""
+    """One kind of key: what session it asks for, whether a cached one will do, how to mint."""
+
+    def asks(self, key: Any) -> SessionAsk:
+        """What the session must be, beyond what the source says."""
 
     def will_do(self, key: Any, *, session: Session, now: datetime) -> bool:
         """True where the session may mint it."""
@@ -56,24 +55,28 @@ class KeyWay(Protocol):
 
 
 IDENTITIES: dict[type, OpenSession] = {WebIdentity: web_identity.open_session}
-KEYS: dict[KeyKind, KeyWay] = {KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term}
+KEYS: dict[KeyKind, KeyWay] = {
+    KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term,
+    KeyKind.SESSION_CREDENTIALS: session_credentials,
+}
 
 
 class Aws:
     """Implements `clouds.ways.Vendor`."""
 
-    def __init__(self, *, tokens: Tokens, calls: AwsCalls, clock: Clock) -> None:
-        self._tokens = tokens
-        self._calls = calls
-        self._clock = clock
-        self._sessions = SessionCache(clock=clock)
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._sessions = SessionCache(clock=edges.clock)
         self._callers: dict[SessionKey, Caller] = {}
 
     async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
-        """A new key for the grant, by a session that all grants of the source share."""
+        """A new key for the grant, by a session that all grants which ask the same share."""
         way, key = KEYS[grant.kind], grant.key
         session = await self._session(
-            source, lambda session, now: way.will_do(key, session=session, now=now)
+            source,
+            hop=len(aws_of(source).assume_roles),
+            ask=way.asks(key),
+            will_do=lambda session, now: way.will_do(key, session=session, now=now),
         )
         return way.mint(
             key,
@@ -81,14 +84,16 @@ class Aws:
             session=session,
             region=grant.region(source),
             account_id=session.identity.split(":")[4],
-            now=self._clock(),
+            now=self._edges.clock(),
         )
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
         session = await self._session(
             source,
-            lambda session, now: is_young(
+            hop=len(aws_of(source).assume_roles),
+            ask=NOTHING_ASKED,
+            will_do=lambda session, now: is_young(
                 issued_at=session.issued_at, expires_at=session.expires_at, now=now
             ),
         )
@@ -111,28 +116,32 @@ class Aws:
             del self._callers[key]
 
     async def _session(
-        self, source: CredentialSource, will_do: Callable[[Session, datetime], bool]
+        self,
+        source: CredentialSource,
+        *,
+        hop: int,
+        ask: SessionAsk,
+        will_do: Callable[[Session, datetime], bool],
     ) -> Session:
-        aws = _aws(source)
-        opener = IDENTITIES[type(aws.identity)]
+        """The session so many roles down the chain; `ask` is for the last one alone."""
         return await self._sessions.get(
-            SessionKey(source.uid, source.generation),
+            SessionKey(source.uid, source.generation, hop, ask.name()),
             will_do=will_do,
-            open_session=lambda: opener(
-                aws.identity,
-                source=source,
-                region=aws.region,
-                endpoint=aws.sts_endpoint,
-                tokens=self._tokens,
-                calls=self._calls,
-                clock=self._clock,
-            ),
+            open_session=lambda: self._open(source, hop=hop, ask=ask),
         )
 
+    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
+        if hop == 0:
+            identity = aws_of(source).identity
+            opener = IDENTITIES[type(identity)]
+            return await opener(identity, source=source, ask=ask, edges=self._edges)
+        by = await self._session(source, hop=hop - 1, ask=NOTHING_ASKED, will_do=lives_on)
+        return await open_hop(hop - 1, by=by, source=source, ask=ask, edges=self._edges)
+
     async def _caller(self, source: CredentialSource, session: Session) -> Caller:
-        aws = _aws(source)
+        aws = aws_of(source)
         try:
-            answer = await self._calls.run(
+            answer = await self._edges.calls.run(
                 "sts",
                 lambda client: client.get_caller_identity(),
                 region=aws.region,
@@ -144,6 +153,7 @@ class Aws:
         return Caller(identity=answer["Arn"], account_id=answer["Account"])
 
 
-def _aws(source: CredentialSource) -> AwsSource:
-    assert source.spec.aws is not None
-    return source.spec.aws
+def lives_on(session: Session, now: datetime) -> bool:
+    """Whether a session may still be used to assume a role: it is not about to end."""
+    life = session.expires_at - session.issued_at
+    return now < session.expires_at - life * _LAST_SHARE

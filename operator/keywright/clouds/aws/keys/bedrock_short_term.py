@@ -14,12 +14,19 @@ from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockShortTermKey
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.ways import Minted, Session, whole_seconds
+from keywright.clouds.aws.keys.remarks import why_so_short
+from keywright.clouds.ways import NOTHING_ASKED, Minted, Session, SessionAsk, whole_seconds
 from keywright.planning.renewal import may_sign
 from keywright.secrets.credential import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def asks(key: BedrockShortTermKey) -> SessionAsk:
+    """Nothing: the source's own session signs."""
+    del key
+    return NOTHING_ASKED
 
 
 def will_do(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
@@ -56,12 +63,10 @@ def mint(
     )
     remark = ""
     if issued_at + asked > session.expires_at:
-        life = format_duration((session.expires_at - session.issued_at).total_seconds())
         remark = (
-            f"It ends with the session that signed it ({life}), before the"
-            f" {format_duration(key.duration_seconds)} asked: raise sessionDuration of"
-            f" CredentialSource {grant.source_key[1]} and, if need be, the role's maximum session"
-            " duration."
+            "It ends with the session that signed it, before the"
+            f" {format_duration(key.duration_seconds)} asked:"
+            f" {why_so_short(session, source=grant.source_key[1])}"
         )
     return Minted(credential, remark)
 

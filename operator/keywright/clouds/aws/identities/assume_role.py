@@ -1,0 +1,98 @@
+"""AssumeRole: one hop of a chain, with the session of the hop before.
+
+A session that assumes a role is role chaining, and AWS ends what comes of it within an hour; asking
+for more fails. So no more is ever asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from keywright.api.aws_source import AwsHop
+from keywright.api.durations import parse_duration
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.identities.asking import (
+    DEFAULT_DURATION,
+    Edges,
+    aws_of,
+    limits,
+    session_name,
+    session_of,
+)
+from keywright.clouds.aws.refusals import refusal_of_hop
+from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+
+CHAINED_SECONDS = 3600
+
+
+async def open_hop(
+    number: int,
+    *,
+    by: Session,
+    source: CredentialSource,
+    ask: SessionAsk,
+    edges: Edges,
+) -> Session:
+    """A new session of `assumeRoles[number]`, assumed by the session `by`.
+
+    Raises:
+        Failure: the external id cannot be read, or STS refuses.
+    """
+    aws = aws_of(source)
+    hop = aws.assume_roles[number]
+    field = f"CredentialSource spec.aws.assumeRoles[{number}]"
+    request = _request(hop, source=source, ask=ask, chained=by.session_token is not None)
+    external_id = await _external_id(hop, source=source, field=field, edges=edges)
+    if external_id is not None:
+        request["ExternalId"] = external_id
+    issued_at = whole_seconds(edges.clock())
+    try:
+        answer = await edges.calls.run(
+            "sts",
+            lambda client: client.assume_role(**request),
+            region=aws.region,
+            endpoint=aws.sts_endpoint,
+            session=by,
+        )
+    except Exception as error:
+        # `from None`: botocore's exception carries the request.
+        raise refusal_of_hop(error, hop=hop, caller=by.identity, field=field) from None
+    chained = by.session_token is not None
+    return replace(session_of(answer, issued_at=issued_at), chained=chained)
+
+
+def _request(
+    hop: AwsHop, *, source: CredentialSource, ask: SessionAsk, chained: bool
+) -> dict[str, Any]:
+    seconds = ask.seconds or int(parse_duration(hop.session_duration or DEFAULT_DURATION))
+    request: dict[str, Any] = {
+        "RoleArn": hop.role_arn,
+        "RoleSessionName": session_name(source),
+        "DurationSeconds": min(seconds, CHAINED_SECONDS) if chained else seconds,
+        **limits(policy=hop.policy or ask.policy, policy_arns=hop.policy_arns or ask.policy_arns),
+    }
+    if hop.session_tags:
+        request["Tags"] = [
+            {"Key": key, "Value": value} for key, value in sorted(hop.session_tags.items())
+        ]
+    if hop.transitive_tag_keys:
+        request["TransitiveTagKeys"] = list(hop.transitive_tag_keys)
+    if hop.source_identity:
+        request["SourceIdentity"] = hop.source_identity
+    return request
+
+
+async def _external_id(
+    hop: AwsHop, *, source: CredentialSource, field: str, edges: Edges
+) -> str | None:
+    if hop.external_id_from is None:
+        return hop.external_id
+    reference = hop.external_id_from.secret_key_ref
+    found = await edges.secrets.value(
+        namespace=source.namespace,
+        name=reference.name,
+        key=reference.key,
+        field=f"{field}.externalIdFrom.secretKeyRef",
+    )
+    return found.reveal()

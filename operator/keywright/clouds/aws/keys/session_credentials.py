@@ -1,0 +1,72 @@
+"""STS credentials: the session itself is the key.
+
+A grant that asks for nothing of its own is given the source's session, which other grants share; a
+duration or a session policy makes a session of its own, shared by all grants that ask the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keywright.api.durations import format_duration
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import SessionCredentials
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.keys.remarks import why_so_short
+from keywright.clouds.ways import Minted, Session, SessionAsk
+from keywright.planning.renewal import is_young
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    Credential,
+)
+
+# What STS counts off for its own work; no shortening worth a word.
+_SLACK = timedelta(seconds=60)
+
+
+def asks(key: SessionCredentials) -> SessionAsk:
+    """What the grant wants of its session."""
+    return SessionAsk(seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns)
+
+
+def will_do(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
+    """Whether a cached session may be handed on: it must not be old already."""
+    del key
+    return is_young(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
+
+
+def mint(
+    key: SessionCredentials,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+    now: datetime,
+) -> Minted:
+    """The session's credentials; a remark says so where it ends sooner than was asked."""
+    del now
+    assert session.session_token is not None
+    credential = Credential(
+        values={
+            ACCESS_KEY_ID: Sensitive(session.access_key_id),
+            SECRET_ACCESS_KEY: session.secret_access_key,
+            SESSION_TOKEN: session.session_token,
+        },
+        region=region,
+        account_id=account_id,
+        key_id=session.access_key_id,
+        issued_at=session.issued_at,
+        expires_at=session.expires_at,
+    )
+    life = session.expires_at - session.issued_at
+    asked = key.duration_seconds
+    if asked is None or life + _SLACK >= timedelta(seconds=asked):
+        return Minted(credential)
+    return Minted(
+        credential,
+        f"It ends before the {format_duration(asked)} asked:"
+        f" {why_so_short(session, source=grant.source_key[1])}",
+    )

@@ -1,0 +1,114 @@
+"""How a key is read back from the Secret that holds it.
+
+This is what lets a changed layout be written without a new key. It trusts nothing but the
+fingerprint: whatever stands in the Secret is tried, and only values whose keyed hash is the
+recorded one are taken. So no other layout, no foreign key and no forged one can pass for the key.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from keywright.api.keys import KeyKind
+from keywright.api.sensitive import Sensitive
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    CANONICAL_NAMES,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+)
+from keywright.secrets.fingerprint import same_values
+from keywright.secrets.templates import Template
+from keywright.secrets.variables import Variable
+
+CANONICAL_FILE: Final = "keywright.json"
+"""The key that carries the canonical values where nothing else in the Secret does."""
+
+_BEARER_PREFIX: Final = "Bearer "
+_ONE_KEY: Final = frozenset({Variable.API_KEY, Variable.DOT_ENV})
+_ACCESS_KEY: Final = frozenset(
+    {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
+)
+_ACCESS_KEY_FILES: Final = frozenset(
+    {Variable.AWS_CREDENTIALS_FILE, Variable.AWS_CREDENTIAL_PROCESS, Variable.DOT_ENV}
+)
+# The shapes of the three values: an id is a short word in capitals, a secret longer, a token long.
+_ID: Final = re.compile(r"[A-Z0-9]{16,32}")
+_SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{36,64}")
+_LEAST_TOKEN: Final = 65
+_MOST_TRIED: Final = 2000
+
+
+def recover(
+    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes
+) -> dict[str, Sensitive] | None:
+    """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
+
+    `fingerprint` is the Secret's annotation and `key` the one it was made with. None if no values
+    in the data are those that the fingerprint was made of.
+    """
+    for candidate in itertools.islice(_candidates(kind, data), _MOST_TRIED):
+        values = {name: Sensitive(text) for name, text in candidate.items()}
+        if same_values(fingerprint, values=values, key=key):
+            return values
+    return None
+
+
+def carries(templates: Iterable[Template], *, kind: KeyKind) -> bool:
+    """Whether `recover` finds the key in what these templates write together."""
+    bare = {_without_prefix(template).only for template in templates}
+    if len(CANONICAL_NAMES[kind]) == 1:
+        return bool(bare & _ONE_KEY)
+    return bare >= _ACCESS_KEY or bool(bare & _ACCESS_KEY_FILES)
+
+
+def _without_prefix(template: Template) -> Template:
+    parts = template.parts
+    return Template(parts[1:]) if parts[:1] == (_BEARER_PREFIX,) else template
+
+
+def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    names = CANONICAL_NAMES[kind]
+    stored = _strings(data.get(CANONICAL_FILE, ""))
+    if stored.keys() == names:
+        yield stored
+    if len(names) > 1:
+        yield from _access_keys(data)
+        return
+    (name,) = names
+    for text in data.values():
+        yield {name: text}
+        yield {name: text.removeprefix(_BEARER_PREFIX)}
+        for line in text.splitlines():
+            yield {name: line.partition("=")[2]}
+
+
+def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Every id with every secret and every token, by their shapes."""
+    words = list(dict.fromkeys(word for text in data.values() for word in _words(text)))
+    ids = [word for word in words if _ID.fullmatch(word)]
+    secrets = [word for word in words if _SECRET.fullmatch(word) and word not in ids]
+    tokens = [word for word in words if len(word) >= _LEAST_TOKEN and " " not in word]
+    for access_key_id, secret, token in itertools.product(ids, secrets, tokens):
+        yield {ACCESS_KEY_ID: access_key_id, SECRET_ACCESS_KEY: secret, SESSION_TOKEN: token}
+
+
+def _words(text: str) -> Iterator[str]:
+    """The text itself, the values of its JSON, and what stands behind the = of its lines."""
+    yield text
+    yield from _strings(text).values()
+    for line in text.splitlines():
+        yield line.partition("=")[2].strip()
+
+
+def _strings(text: str) -> dict[str, str]:
+    """The values of a JSON object that are texts."""
+    try:
+        stored = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(stored, dict):
+        return {}
+    return {name: value for name, value in stored.items() if isinstance(value, str)}

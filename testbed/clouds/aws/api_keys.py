@@ -1,0 +1,45 @@
+"""Bedrock's bearer keys of either kind: who carries one, and which kind it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import refusals, service_credentials
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.authentication import Authentication
+    from testbed.clouds.aws.bearer import ShortTermKeys
+    from testbed.clouds.aws.principals import Principal
+    from testbed.clouds.aws.service_credentials import ServiceCredentials
+
+SHORT_TERM, LONG_TERM = "SHORT_TERM", "LONG_TERM"
+
+
+class ApiKeys:
+    """Verifies a bearer token, whatever its kind."""
+
+    def __init__(
+        self,
+        *,
+        short_term: ShortTermKeys,
+        long_term: ServiceCredentials,
+        authentication: Authentication,
+    ) -> None:
+        self._short_term = short_term
+        self._long_term = long_term
+        self._authentication = authentication
+
+    def verify(self, key: str, *, region: str) -> tuple[Principal, str]:
+        """The carrier and the kind; a long-term key works in every region [K]."""
+        if not key.startswith(service_credentials.PREFIX):
+            return self._short_term.verify(key, region=region), SHORT_TERM
+        credential = self._long_term.verify(key)
+        principal = self._authentication.user(
+            account=credential.account,
+            name=credential.user_name,
+            user_id=credential.user_id,
+            credential_id=credential.id,
+        )
+        if principal is None:
+            raise refusals.bearer_token_invalid()
+        return principal, LONG_TERM

@@ -1,0 +1,65 @@
+"""Request rates on demand: a token bucket for each service and account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import refusals
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.clock import Clock
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Holds `size` tokens at most, gets `per_second` anew; a call takes one."""
+
+    per_second: float
+    size: float
+    left: float
+    filled_at: float
+
+    def take(self, now: float) -> bool:
+        """Whether there was a token to take."""
+        gained = max(0.0, now - self.filled_at) * self.per_second
+        self.left = min(self.size, self.left + gained)
+        self.filled_at = now
+        if self.left < 1.0:
+            return False
+        self.left -= 1.0
+        return True
+
+
+class Rates:
+    """The limits that a test set; without one a service answers as fast as it can."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._limits: dict[str, float] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+
+    def limit(self, *, service: str, per_second: float | None) -> None:
+        """Allow that many calls a second and account, in a burst of as many; None ends it."""
+        for key in [key for key in self._buckets if key[0] == service]:
+            del self._buckets[key]
+        self._limits.pop(service, None)
+        if per_second is not None:
+            self._limits[service] = per_second
+
+    def clear(self) -> None:
+        """End all limits."""
+        self._limits.clear()
+        self._buckets.clear()
+
+    def check(self, service: str, *, account: str) -> None:
+        """Raise AwsError Throttling where the account calls faster than it may."""
+        per_second = self._limits.get(service)
+        if per_second is None:
+            return
+        now, size = self._clock.now(), max(1.0, per_second)
+        bucket = self._buckets.setdefault(
+            (service, account), Bucket(per_second=per_second, size=size, left=size, filled_at=now)
+        )
+        if not bucket.take(now):
+            raise refusals.rate_exceeded()

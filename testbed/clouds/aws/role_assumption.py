@@ -1,0 +1,107 @@
+"""Whether a user or a session may assume a role: its own policies and the role's trust policy.
+
+AWS lets a principal of the role's own account through that the trust policy names directly, without
+a policy of its own; here both sides must always allow, so that what passes here also passes where
+the role is in another account.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import refusals
+from testbed.clouds.aws.policies import Effect
+from testbed.clouds.aws.refusals import AwsError
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.accounts import Role
+    from testbed.clouds.aws.authentication import Authentication
+    from testbed.clouds.aws.principals import Principal
+    from testbed.clouds.aws.session_requests import SessionRequest
+
+_CHAINED_SECONDS = 3600
+
+
+def inherit(request: SessionRequest, *, caller: Principal) -> SessionRequest:
+    """The request with what the caller's session hands on: transitive tags, source identity.
+
+    "Passing session tags in AWS STS", "Monitor and control actions taken with assumed roles", IAM
+    user guide: neither can be changed on the way. [R]
+    """
+    inherited = {key: caller.tags[key] for key in caller.transitive_tag_keys}
+    folded = {key.lower() for key in inherited}
+    if any(key.lower() in folded for key in request.tags):
+        raise refusals.transitive_tag_conflict()
+    source_identity = caller.source_identity or request.source_identity
+    if request.source_identity not in {None, source_identity}:
+        raise refusals.source_identity_already_set()
+    return dataclasses.replace(
+        request,
+        tags={**request.tags, **inherited},
+        transitive_tag_keys=request.transitive_tag_keys | caller.transitive_tag_keys,
+        source_identity=source_identity,
+    )
+
+
+def check(
+    request: SessionRequest,
+    *,
+    role: Role | None,
+    caller: Principal,
+    authentication: Authentication,
+    source_ip: str,
+) -> Role:
+    """The role, when caller and role allow all that the request takes; raises AwsError.
+
+    Tags take sts:TagSession and a source identity sts:SetSourceIdentity, also where they are only
+    handed on along the chain. [R]
+    """
+    actions = ["sts:AssumeRole"]
+    if request.tags:
+        actions.append("sts:TagSession")
+    if request.source_identity is not None:
+        actions.append("sts:SetSourceIdentity")
+    more = _keys(request)
+    for action in actions:
+        denied = refusals.may_not_assume(
+            principal=caller.arn, action=action, role_arn=request.role_arn
+        )
+        try:
+            authentication.authorize(
+                caller, action=action, resource=request.role_arn, source_ip=source_ip, context=more
+            )
+        except AwsError as error:
+            raise denied from error
+        context = authentication.context(caller, source_ip=source_ip, more=more)
+        if role is None or Effect.ALLOW is not role.trust.effect(
+            action=action,
+            resource=role.arn,
+            context=context,
+            trusted=("AWS", caller.names()),
+        ):
+            raise denied
+    assert role is not None
+    if caller.is_session and request.duration_seconds > _CHAINED_SECONDS:
+        raise refusals.chained_too_long()
+    if request.duration_seconds > role.max_session_seconds:
+        raise refusals.duration_exceeds_maximum()
+    return role
+
+
+def _keys(request: SessionRequest) -> dict[str, str | tuple[str, ...]]:
+    """The context keys that the parameters make; a tag key is matched whatever its case."""
+    keys: dict[str, str | tuple[str, ...]] = {
+        "sts:RoleSessionName": request.name,
+        "sts:DurationSeconds": str(request.duration_seconds),
+    }
+    if request.external_id is not None:
+        keys["sts:ExternalId"] = request.external_id
+    if request.source_identity is not None:
+        keys["sts:SourceIdentity"] = request.source_identity
+    if request.tags:
+        keys["aws:TagKeys"] = tuple(request.tags)
+        keys.update({f"aws:RequestTag/{key}": value for key, value in request.tags.items()})
+    if request.transitive_tag_keys:
+        keys["sts:TransitiveTagKeys"] = tuple(sorted(request.transitive_tag_keys))
+    return keys

@@ -1,0 +1,140 @@
+"""IAM's service-specific credentials for Bedrock: the long-term API keys.
+
+Fields are those of botocore's model of IAM. The key's form, "ABSK" and base64 of alias and secret,
+is that of public reports. [K]
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.propagation import Propagation
+
+PREFIX = "ABSK"
+SERVICE = "bedrock.amazonaws.com"
+_PER_USER = 2
+_DAY_SECONDS = 86400
+_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SECRET_BYTES = 33
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCredential:
+    """One credential of a user; `user_id` and not the name ties it to its user."""
+
+    id: str
+    account: str
+    user_id: str
+    user_name: str
+    service: str
+    alias: str
+    secret: str = field(repr=False)
+    created_at: float
+    expires_at: float | None
+    active: bool
+
+    def status(self, now: float) -> str:
+        """Active, Inactive or Expired: the model has all three. That List tells Expired: [U]."""
+        if self.expires_at is not None and now >= self.expires_at:
+            return "Expired"
+        return "Active" if self.active else "Inactive"
+
+
+class ServiceCredentials:
+    """The credentials of all accounts."""
+
+    def __init__(self, *, clock: Clock, propagation: Propagation) -> None:
+        self._clock = clock
+        self._propagation = propagation
+        self._stored: dict[str, ServiceCredential] = {}
+        self.told: set[str] = set()
+
+    def create(
+        self, *, account: str, user_id: str, user_name: str, service: str, age_days: int | None
+    ) -> ServiceCredential:
+        """A new credential; a user has at most two for a service, whatever their status."""
+        owned = self.of(account=account, user_id=user_id)
+        taken = {item.alias for item in owned if item.service == service}
+        if len(taken) >= _PER_USER:
+            raise refusals.limit_exceeded("ServiceSpecificCredentialsPerUser", _PER_USER)
+        names = (f"{user_name}-at-{account}", f"{user_name}+1-at-{account}")
+        alias = next(name for name in names if name not in taken)
+        now = self._clock.now()
+        made = ServiceCredential(
+            id="ACCA" + "".join(secrets.choice(_ID_LETTERS) for _ in range(17)),
+            account=account,
+            user_id=user_id,
+            user_name=user_name,
+            service=service,
+            alias=alias,
+            secret=self._new_secret(alias),
+            created_at=now,
+            expires_at=None if age_days is None else now + age_days * _DAY_SECONDS,
+            active=True,
+        )
+        self._stored[made.id] = made
+        self._propagation.made(made.id)
+        return made
+
+    def find(self, *, account: str, user_id: str, credential_id: str) -> ServiceCredential:
+        """The user's credential of that id; raises AwsError NoSuchEntity."""
+        found = self._stored.get(credential_id)
+        if found is None or (found.account, found.user_id) != (account, user_id):
+            raise refusals.no_such_entity(f"No such credential {credential_id} exists")
+        return found
+
+    def of(self, *, account: str, user_id: str | None) -> Iterator[ServiceCredential]:
+        """The credentials of a user, of all of the account's users where that is None."""
+        for stored in self._stored.values():
+            if stored.account == account and user_id in {None, stored.user_id}:
+                yield stored
+
+    def listed(self, *, account: str, user_id: str | None) -> list[ServiceCredential]:
+        """Those that List shows by now."""
+        owned = self.of(account=account, user_id=user_id)
+        return [item for item in owned if self._propagation.listed(item.id)]
+
+    def set_active(self, credential: ServiceCredential, *, active: bool) -> None:
+        """Make it Active or Inactive; it holds from the next call on."""
+        self._stored[credential.id] = dataclasses.replace(credential, active=active)
+
+    def reset(self, credential: ServiceCredential) -> ServiceCredential:
+        """The same credential with a new secret."""
+        changed = dataclasses.replace(credential, secret=self._new_secret(credential.alias))
+        self._stored[credential.id] = changed
+        return changed
+
+    def delete(self, credential: ServiceCredential) -> None:
+        """Gone from the next call on."""
+        del self._stored[credential.id]
+
+    def verify(self, key: str) -> ServiceCredential:
+        """The credential whose secret this is, if it is good now; raises AwsError.
+
+        Only a key past its expiry is told so; an inactive one gets the words of an unknown one. [U]
+        """
+        found = next((item for item in self._stored.values() if item.secret == key), None)
+        if found is None or found.service != SERVICE or not self._propagation.known(found.id):
+            raise refusals.bearer_token_invalid()
+        status = found.status(self._clock.now())
+        if status == "Expired":
+            raise refusals.bearer_token_expired()
+        if status == "Inactive":
+            raise refusals.bearer_token_invalid()
+        return found
+
+    def _new_secret(self, alias: str) -> str:
+        random = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+        secret = PREFIX + base64.b64encode(f"{alias}:{random}".encode()).decode()
+        self.told.add(secret)
+        return secret

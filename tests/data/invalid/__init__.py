@@ -1,1 +1,0 @@
-"""Resources that somebody must refuse, and the words in which it is told."""

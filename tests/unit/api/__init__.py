@@ -1,1 +1,0 @@
-"""The resources: parsing, problems, and their agreement with the CRDs."""

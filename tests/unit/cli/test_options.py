@@ -1,0 +1,102 @@
+"""The command line."""
+
+from pathlib import Path
+
+import pytest
+
+from keywright.cli.main import _parser, _settings, main
+from keywright.controller.settings import Settings
+
+
+def _of(*arguments: str) -> Settings:
+    return _settings(_parser().parse_args(["run", *arguments]))
+
+
+def test_the_defaults_are_those_of_the_manifests() -> None:
+    """One replica's work, done by a leader, with room for a few thousand grants."""
+    found = _of("--identity=me", "--own-namespace=keywright-system")
+    assert found == Settings(
+        kubeconfig=None,
+        context=None,
+        namespaces=(),
+        own_namespace="keywright-system",
+        identity="me",
+        leader_election=True,
+        lease_name="keywright",
+        lease_seconds=15,
+        workers=32,
+        cloud_threads=8,
+        http_host="0.0.0.0",  # noqa: S104  the default is what is tested
+        http_port=8080,
+        drain_seconds=20.0,
+        sweep_seconds=900.0,
+    )
+
+
+def test_every_option_arrives() -> None:
+    """Namespaces are sorted, and named once each."""
+    found = _of(
+        "--kubeconfig=/k",
+        "--context=c",
+        *("--namespace=b", "--namespace=a", "--namespace=b"),
+        "--own-namespace=n",
+        "--identity=i",
+        "--no-leader-election",
+        "--lease-name=l",
+        "--lease-seconds=30",
+        "--workers=1",
+        "--cloud-threads=2",
+        "--http-address=[::1]:9",
+        "--drain-seconds=0.5",
+        "--sweep-seconds=60",
+    )
+    assert found == Settings(
+        kubeconfig=Path("/k"),
+        context="c",
+        namespaces=("a", "b"),
+        own_namespace="n",
+        identity="i",
+        leader_election=False,
+        lease_name="l",
+        lease_seconds=30,
+        workers=1,
+        cloud_threads=2,
+        http_host="::1",
+        http_port=9,
+        drain_seconds=0.5,
+        sweep_seconds=60.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "COMMAND"),
+        (["walk"], "invalid choice"),
+        (["run", "--workers=0"], "no whole number above 0"),
+        (["run", "--workers=many"], "no whole number above 0"),
+        (["run", "--lease-seconds=-1"], "no whole number above 0"),
+        (["run", "--http-address=8080"], "write it like 0.0.0.0:8080"),
+        (["run", "--http-address=host:port"], "write it like 0.0.0.0:8080"),
+        (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),
+        (["run", "--log-level=loud"], "invalid choice"),
+        (["run", "--unknown"], "unrecognized"),
+    ],
+)
+def test_a_wrong_option_ends_with_a_sentence(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and the option's name, never a traceback."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"]])
+def test_questions_are_answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a cluster, and with exit code 0."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip()

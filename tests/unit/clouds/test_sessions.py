@@ -1,0 +1,154 @@
+"""Sessions are shared: one call to the cloud, however many wait for it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.ways import Session
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.fakes.clock import FakeClock
+from tests.unit.fakes.vendor import session
+
+KEY = SessionKey("source", 1)
+DENIED = Failure("no.", kind=FailureClass.DENIED, reason="AccessDenied")
+
+
+class Cloud:
+    """Opens sessions once the gate is open; raises `failure` while there is one."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cache = SessionCache(clock=self.clock)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.opened = 0
+        self.failure: Exception | None = None
+
+    async def open(self) -> Session:
+        """A session numbered by the call."""
+        self.opened += 1
+        number = self.opened
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return session(issued_at=self.clock.now, name=str(number))
+
+    async def get(self, key: SessionKey = KEY, *, will_do: bool = True) -> str:
+        """The access key id of the session that was given."""
+        found = await self.cache.get(key, will_do=lambda *_: will_do, open_session=self.open)
+        return found.access_key_id
+
+
+async def test_a_hundred_waiters_are_one_call() -> None:
+    """All who ask while it is being opened get the same session."""
+    cloud = Cloud()
+    cloud.gate.clear()
+    waiters = [asyncio.create_task(cloud.get()) for _ in range(100)]
+    await asyncio.sleep(0)
+    cloud.gate.set()
+    assert set(await asyncio.gather(*waiters)) == {"ASIA1"}
+    assert cloud.opened == 1
+
+
+async def test_a_cached_session_serves_while_it_will_do() -> None:
+    """Whether it will do is for the key to say; one that will not is replaced."""
+    cloud = Cloud()
+    found = [await cloud.get(), await cloud.get(), await cloud.get(will_do=False)]
+    assert found == ["ASIA1", "ASIA1", "ASIA2"]
+    assert await cloud.get() == "ASIA2"
+
+
+async def test_a_waiter_that_is_cancelled_takes_nothing_from_the_others() -> None:
+    """The call goes on for them, even where the one who began it is gone."""
+    cloud = Cloud()
+    cloud.gate.clear()
+    first, second = (asyncio.create_task(cloud.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    cloud.gate.set()
+    assert await second == "ASIA1"
+    assert cloud.opened == 1
+
+
+async def test_a_refusal_is_remembered_for_a_while() -> None:
+    """Five hundred grants of a misconfigured source are one call, then one each growing while."""
+    cloud = Cloud()
+    cloud.failure = DENIED
+    pause = timedelta()
+    for attempt in range(1, 12):
+        cloud.clock.now += pause
+        for _ in range(3):
+            with pytest.raises(Failure) as raised:
+                await cloud.get()
+            assert raised.value is DENIED
+        assert cloud.opened == attempt
+        pause = min(timedelta(seconds=0.75 * 2 ** (attempt - 1)), timedelta(minutes=1))
+        cloud.clock.now += pause - timedelta(milliseconds=1)
+        with pytest.raises(Failure):
+            await cloud.get()
+        assert cloud.opened == attempt
+        pause = timedelta(milliseconds=1)
+    cloud.failure = None
+    cloud.clock.advance(minutes=1)
+    assert await cloud.get() == "ASIA12"
+    cloud.failure = DENIED
+    with pytest.raises(Failure):
+        await cloud.get(will_do=False)
+    cloud.clock.advance(seconds=0.75)
+    cloud.failure = None
+    assert await cloud.get(will_do=False) == "ASIA14"
+
+
+async def test_a_living_session_serves_beside_a_refusal() -> None:
+    """What the session at hand can still sign, it signs."""
+    cloud = Cloud()
+    await cloud.get()
+    cloud.failure = DENIED
+    with pytest.raises(Failure):
+        await cloud.get(will_do=False)
+    assert await cloud.get() == "ASIA1"
+
+
+async def test_only_a_refusal_of_the_cloud_is_remembered() -> None:
+    """An API server that did not answer is asked again by the next who comes."""
+    cloud = Cloud()
+    cloud.failure = OSError("gone")
+    for expected in (1, 2):
+        with pytest.raises(OSError, match="gone"):
+            await cloud.get()
+        assert cloud.opened == expected
+
+
+async def test_an_edited_source_has_sessions_of_its_own() -> None:
+    """A new generation opens anew, and its older sessions and refusals are dropped."""
+    cloud = Cloud()
+    await cloud.get()
+    assert await cloud.get(SessionKey("source", 2)) == "ASIA2"
+    assert await cloud.get(KEY) == "ASIA3"
+    assert await cloud.get(SessionKey("another", 1)) == "ASIA4"
+    assert await cloud.get(SessionKey("source", 2)) == "ASIA2"
+
+
+async def test_what_is_asked_makes_another_session() -> None:
+    """Sessions of other limits, or of another hop of the chain, are never mixed up."""
+    cloud = Cloud()
+    assert await cloud.get(SessionKey("source", 1, ask="p")) == "ASIA1"
+    assert await cloud.get(SessionKey("source", 1, hop=1)) == "ASIA2"
+    assert await cloud.get() == "ASIA3"
+
+
+async def test_a_forgotten_source_leaves_nothing() -> None:
+    """Neither sessions nor refusals; those of others stay."""
+    cloud = Cloud()
+    await cloud.get()
+    await cloud.get(SessionKey("another", 1))
+    cloud.failure = DENIED
+    with pytest.raises(Failure):
+        await cloud.get(SessionKey("source", 1, ask="p"))
+    cloud.failure = None
+    cloud.cache.forget(source_uid="source")
+    assert await cloud.get(SessionKey("source", 1, ask="p")) == "ASIA4"
+    assert await cloud.get() == "ASIA5"
+    assert await cloud.get(SessionKey("another", 1)) == "ASIA2"

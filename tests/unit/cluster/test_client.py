@@ -1,0 +1,191 @@
+"""Requests to an API server that is a few lines of aiohttp in the same loop."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from keywright.cluster.client import METADATA_LIST, KubernetesClient
+from keywright.cluster.connection import Connection
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Token:
+    """An authorization that gives one header after the other."""
+
+    def __init__(self, *headers: str | None) -> None:
+        self._headers = list(headers)
+
+    async def header(self) -> str | None:
+        """The next one; the last one stays."""
+        return self._headers.pop(0) if len(self._headers) > 1 else self._headers[0]
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    """The address of a server that answers everything by `handler`."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def connection(server: str, *headers: str | None) -> Connection:
+    """To that server, with these headers in turn."""
+    return Connection(
+        server=server,
+        ssl_context=ssl.create_default_context(),
+        authorization=Token(*headers or (None,)),
+        proxy=None,
+    )
+
+
+@asynccontextmanager
+async def client_of(handler: Handler, *headers: str | None) -> AsyncIterator[KubernetesClient]:
+    """A client of a server."""
+    async with serving(handler) as server:
+        client = KubernetesClient(connection(server, *headers), connections=2)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+
+async def test_a_request_says_what_it_is() -> None:
+    """Method, body, type of the body and of the answer, and who we are, anew for each request."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path_qs, await request.text(), dict(request.headers)))
+        return web.json_response({"ok": True})
+
+    async with client_of(handler, "Bearer a", "Bearer b") as client:
+        assert await client.request("PATCH", "/a?b=c", body={"d": 1}, content_type="x/y") == {
+            "ok": True
+        }
+        await client.request("GET", "/", accept="z/z")
+    (method, path, body, headers), (_, _, empty, later) = seen
+    assert (method, path, body) == ("PATCH", "/a?b=c", '{"d":1}')
+    assert (headers["Content-Type"], headers["Authorization"]) == ("x/y", "Bearer a")
+    assert (later["Accept"], later["Authorization"], empty) == ("z/z", "Bearer b", "")
+
+
+async def test_a_client_certificate_needs_no_header() -> None:
+    """None is sent where there is no token."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response("Authorization" in request.headers)
+
+    async with client_of(handler) as client:
+        assert await client.request("GET", "/") is False
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (404, '{"kind":"Status","reason":"NotFound","message":"gone"}', "404 NotFound: gone"),
+        (409, '{"reason":"Conflict","message":"changed"}', "409 Conflict: changed"),
+        (400, "plain words", "400 : plain words"),
+        (502, '["a list"]', '502 : ["a list"]'),
+        (500, "x" * 999, "500 : " + "x" * 200),
+        (503, "", "503 : "),
+    ],
+)
+async def test_an_answer_that_says_no_is_an_error(status: int, body: str, told: str) -> None:
+    """With the server's own reason and message; from a proxy, the beginning of what it says."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    async with client_of(handler) as client:
+        with pytest.raises(ApiError) as raised:
+            await client.request("GET", "/")
+    assert str(raised.value) == told
+    assert raised.value.is_missing is (status == 404)
+    assert raised.value.is_conflict is (status == 409)
+
+
+async def test_a_server_that_is_slow_is_unreachable() -> None:
+    """After the seconds that were given; what was asked may have been done."""
+    answer_now = asyncio.Event()
+
+    async def handler(_: web.Request) -> web.Response:
+        await answer_now.wait()
+        return web.json_response({})
+
+    async with client_of(handler) as client:
+        with pytest.raises(ApiUnreachableError, match="PUT /lease: "):
+            await client.request("PUT", "/lease", seconds=0.01)
+        answer_now.set()
+
+
+async def test_a_server_that_is_gone_is_unreachable() -> None:
+    """Refused and cut connections are told by method and path alone, which hold no secret."""
+
+    async def cut(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    async with client_of(cut) as client:
+        with pytest.raises(ApiUnreachableError, match="GET /a"):
+            await client.request("GET", "/a")
+    async with serving(cut) as server:
+        pass
+    client = KubernetesClient(connection(server))
+    with pytest.raises(ApiUnreachableError, match="GET /b"):
+        await client.request("GET", "/b")
+    await client.close()
+
+
+async def test_a_collection_is_read_page_by_page() -> None:
+    """Five hundred at a time, as metadata, with the selector on every page."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((dict(request.query), request.headers["Accept"]))
+        page = len(seen)
+        items = [{"metadata": {"name": f"{page}-{number}"}} for number in range(2)]
+        following = {"continue": f"page{page + 1}"} if page < 3 else {}
+        return web.json_response({"metadata": following, "items": items if page != 2 else None})
+
+    async with client_of(handler) as client:
+        found = [item["metadata"]["name"] async for item in client.items("/s", selector="a=b")]
+    assert found == ["1-0", "1-1", "3-0", "3-1"]
+    first = {"limit": "500", "labelSelector": "a=b"}
+    assert [query for query, _ in seen] == [
+        first,
+        first | {"continue": "page2"},
+        first | {"continue": "page3"},
+    ]
+    assert {accept for _, accept in seen} == {METADATA_LIST}
+
+
+async def test_a_watch_never_sees_the_value_of_a_secret() -> None:
+    """Kopf's session asks for metadata of Secrets, and its empty lists are lists."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.path_qs, request.headers["Accept"], request.headers["Authorization"]))
+        return web.json_response({"items": None})
+
+    async with serving(handler) as server:
+        session = connection(server, "Bearer a", "Bearer b").watch_session(connections=1)
+        async with session:
+            for path in ("/api/v1/secrets", "/api/v1/secrets?watch=true", "/apis/x/apikeygrants"):
+                async with session.get(server + path) as answer:
+                    assert await answer.json() == {"items": []}
+    kinds = [accept.partition(";as=")[2].partition(";")[0] for _, accept, _ in seen]
+    assert kinds == ["PartialObjectMetadataList", "PartialObjectMetadata", ""]
+    assert [header for _, _, header in seen] == ["Bearer a", "Bearer b", "Bearer b"]

@@ -1,0 +1,83 @@
+"""Tokens of ServiceAccounts, and what is said where there is none."""
+
+from collections.abc import Awaitable
+
+import pytest
+
+from keywright.cluster.errors import ApiError
+from keywright.cluster.service_accounts import ServiceAccounts
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.fakes.kubernetes import KubernetesInMemory
+
+COLLECTION = "/api/v1/namespaces/chat/serviceaccounts"
+
+
+@pytest.fixture
+def api() -> KubernetesInMemory:
+    """A cluster with two ServiceAccounts."""
+    made = KubernetesInMemory()
+    annotations = {"eks.amazonaws.com/role-arn": "arn"}
+    made.put(COLLECTION, {"metadata": {"name": "marked", "annotations": annotations}})
+    made.put(COLLECTION, {"metadata": {"name": "plain"}})
+    return made
+
+
+async def test_a_token_is_for_one_audience_and_ten_minutes(api: KubernetesInMemory) -> None:
+    """Rule 10: of the namespace that was asked, and it shows itself to nobody."""
+    token = await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")
+    assert token.reveal() == "token for sts"
+    assert "token for" not in repr(token)
+    (asked,) = api.asked
+    assert (asked.method, asked.path) == ("POST", f"{COLLECTION}/plain/token")
+    assert asked.body["spec"] == {"audiences": ["sts"], "expirationSeconds": 600}
+
+
+async def test_annotations_may_be_none(api: KubernetesInMemory) -> None:
+    """They are a mapping all the same."""
+    accounts = ServiceAccounts(api)
+    assert await accounts.annotations(namespace="chat", name="plain") == {}
+    found = await accounts.annotations(namespace="chat", name="marked")
+    assert found == {"eks.amazonaws.com/role-arn": "arn"}
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "reason", "words"),
+    [
+        ("token", 404, "ServiceAccountNotFound", ["no ServiceAccount plain", "chat", "Create it"]),
+        ("annotations", 404, "ServiceAccountNotFound", ["no ServiceAccount plain"]),
+        (
+            "token",
+            403,
+            "TokenRequestForbidden",
+            ["create serviceaccounts/token", "Role in chat", "[plain]"],
+        ),
+        ("annotations", 403, "TokenRequestForbidden", ["get serviceaccounts of plain", "verb get"]),
+    ],
+)
+async def test_what_is_missing_is_told_with_its_cure(
+    api: KubernetesInMemory, what: str, status: int, *, reason: str, words: list[str]
+) -> None:
+    """The ServiceAccount, or the Role that lets us ask for its token."""
+    api.answers.append(("plain", ApiError(status=status, reason="", message="")))
+    accounts = ServiceAccounts(api)
+    asked: Awaitable[object] = (
+        accounts.token(namespace="chat", name="plain", audience="sts")
+        if what == "token"
+        else accounts.annotations(namespace="chat", name="plain")
+    )
+    with pytest.raises(Failure) as raised:
+        await asked
+    failure = raised.value
+    assert failure.reason == reason
+    assert "serviceAccountRef.name" in failure.field
+    assert [word for word in words if word not in failure.sentence()] == []
+
+
+async def test_other_refusals_are_the_api_servers(api: KubernetesInMemory) -> None:
+    """They are told as the token's, not the Secret's, and tried again."""
+    api.answers.append(("token", ApiError(status=500, reason="", message="boom")))
+    with pytest.raises(Failure) as raised:
+        await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")
+    failure = raised.value
+    assert (failure.kind, failure.reason) == (FailureClass.RETRY, "TokenRequestFailed")
+    assert "boom" in failure.sentence()

@@ -1,1 +1,0 @@
-"""Secrets: layouts, templates, fingerprints and ownership."""
