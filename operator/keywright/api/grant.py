@@ -11,6 +11,7 @@ from keywright.api.keys import (
     BearerToken,
     BedrockLongTermKey,
     BedrockShortTermKey,
+    Keeping,
     Key,
     KeyKind,
     SessionCredentials,
@@ -207,6 +208,12 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
                 return False
             case _:
                 return True
+
+    @property
+    def keeping(self) -> Keeping | None:
+        """How the key is kept in the cloud; None for one that is free to be minted again."""
+        key = self.key
+        return key.keeping if isinstance(key, BedrockLongTermKey) else None
 
     def region(self, source: CredentialSource) -> str:
         """Where the key works: the key's own region, else the source's."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from keywright.api.aws_source import session_limits
 from keywright.api.durations import parse_duration
 from keywright.api.schema import Empty, Facts, Policy, SecretKeyReference, SecretKeySource, Value
+
+_SERVICE_CREDENTIALS_PER_USER = 2
+_OVERLAP = "1h"
 
 
 class KeyKind(StrEnum):
@@ -17,6 +20,10 @@ class KeyKind(StrEnum):
     SESSION_CREDENTIALS = "sessionCredentials"
     API_GATEWAY_KEY = "apiGatewayKey"
     BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
+
+
+KEPT_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY})
+"""The kinds whose keys live in the cloud until they are removed there."""
 
 
 class Endpoint(StrEnum):
@@ -62,6 +69,19 @@ class IamUser(Value, frozen=True):
     permissions_boundary: str | None = None
 
 
+class Keeping(Value, frozen=True):
+    """How a key is kept that lives in the cloud, where it costs a place until it is removed.
+
+    `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
+    ours alone, so that keys of it that nobody knows may be removed.
+    """
+
+    most: int
+    overlap_seconds: float
+    rotate_seconds: float | None = None
+    exclusive: bool = False
+
+
 class BedrockLongTermKey(Value, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
 
@@ -76,6 +96,17 @@ class BedrockLongTermKey(Value, frozen=True):
     exclusive: bool = False
     region: str | None = None
     endpoint: Endpoint = Endpoint.RUNTIME
+
+    @property
+    def keeping(self) -> Keeping:
+        """IAM lets a user have two for a service; the old one stays an hour unless told."""
+        rotate = self.rotate_every
+        return Keeping(
+            most=_SERVICE_CREDENTIALS_PER_USER,
+            overlap_seconds=parse_duration(self.overlap or _OVERLAP),
+            rotate_seconds=None if rotate is None else parse_duration(rotate),
+            exclusive=self.exclusive,
+        )
 
     def mint_facts(self) -> Facts:
         """The user and the lifetime; its policies change beside the key, which stays."""

@@ -28,6 +28,9 @@ ANNOTATION_EXPIRES_AT: Final = f"{GROUP}/expires-at"
 ANNOTATION_RENEW_AT: Final = f"{GROUP}/renew-at"
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"
 ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
+# Of a key that lives in the cloud: its id, and that of the one that it has replaced.
+ANNOTATION_KEY_ID: Final = f"{GROUP}/key-id"
+ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
 
 # On a grant: each new value asks for one renewal.
 ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"

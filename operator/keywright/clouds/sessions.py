@@ -53,6 +53,8 @@ class SessionCache:
         self._sessions: dict[SessionKey, Session] = {}
         self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
         self._refusals: dict[SessionKey, _Refusal] = {}
+        # Of sources that are gone, while they last: what was made by them is revoked with them.
+        self._former: dict[tuple[str, int], Session] = {}
 
     async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
         """The cached session where it will do, else a new one.
@@ -77,11 +79,26 @@ class SessionCache:
         return await asyncio.shield(opening)
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop everything of a source."""
+        """Drop everything of a source, but for the last session, which `former` may still give."""
         for key in [key for key in self._sessions if key.source_uid == source_uid]:
-            del self._sessions[key]
+            session = self._sessions.pop(key)
+            if not key.ask:
+                self._former[key.source_uid, key.hop] = session
         for key in [key for key in self._refusals if key.source_uid == source_uid]:
             del self._refusals[key]
+
+    def former(self, *, source_uid: str, hop: int) -> Session | None:
+        """A session that still lives, of a source that is gone or gives no other any more."""
+        now = self._clock()
+        for name in [name for name, held in self._former.items() if now >= held.expires_at]:
+            del self._former[name]
+        present = [
+            session
+            for key, session in self._sessions.items()
+            if (key.source_uid, key.hop, key.ask) == (source_uid, hop, "")
+            and now < session.expires_at
+        ]
+        return present[0] if present else self._former.get((source_uid, hop))
 
     async def _open(self, key: SessionKey, open_session: Open) -> Session:
         try:

@@ -13,6 +13,7 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.planning.facts import CloudKey
 from keywright.secrets.credential import Credential
 
 
@@ -65,11 +66,38 @@ class Minted:
     remark: str = field(default="")
 
 
+class KeptKeys(Protocol):
+    """The keys of one grant that live in the cloud; all may be repeated, but for `create`.
+
+    Each raises Failure; that of `create` says whether it is certain that nothing was done.
+    """
+
+    async def prepare(self) -> None:
+        """Bring whatever holds the keys to where the grant wants it; the keys are not touched."""
+
+    async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
+        """The keys of the holder, and those of former holders that the known ids name."""
+
+    async def create(self) -> Minted:
+        """A new key, by one call that is never repeated."""
+
+    async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
+        """Refuse their use from now on."""
+
+    async def remove(
+        self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
+    ) -> tuple[str, ...]:
+        """Delete them, and their holder if it is ours and empty; the ids that are out of reach."""
+
+
 class Vendor(Protocol):
     """One cloud."""
 
     async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
         """A new key for the grant; raises Failure."""
+
+    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+        """The keys of a grant whose kind lives in the cloud; raises Failure."""
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session of the source, and who it is to the cloud; raises Failure."""

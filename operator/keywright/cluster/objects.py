@@ -128,6 +128,29 @@ class Objects:
         version: str = answer["metadata"]["resourceVersion"]
         return version
 
+    async def set_finalizers(
+        self,
+        plural: str,
+        *,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        finalizers: tuple[str, ...],
+    ) -> dict[str, Any]:
+        """The finalizers of an object that is still at that version; returns the object.
+
+        Raises:
+            ApiError: `is_conflict` where the object has changed, `is_missing` where it is gone.
+        """
+        metadata = {"resourceVersion": resource_version, "finalizers": list(finalizers)}
+        answer: dict[str, Any] = await self._client.request(
+            "PATCH",
+            f"{_CUSTOM}/namespaces/{namespace}/{plural}/{name}?fieldManager={FIELD_MANAGER}",
+            body={"metadata": metadata},
+            content_type=MERGE,
+        )
+        return answer
+
     async def _get(self, path: str, *, accept: str = JSON) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = await self._client.request("GET", path, accept=accept)

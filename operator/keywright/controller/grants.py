@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
-from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import pair_problems
-from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
+from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
 from keywright.api.parsing import parse_grant
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
@@ -20,12 +19,16 @@ from keywright.clouds.ways import Minted, Vendor
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects, SecretExistsError
+from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import (
     Cause,
     Facts,
+    Fail,
+    JournalStep,
     Keep,
     Mint,
     Refuse,
@@ -37,9 +40,18 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.journal import replaced_by
 from keywright.planning.notices import notice
-from keywright.planning.record import Failed, Kept, Outcome, Refused, Written, record
-from keywright.planning.renewal import margin, renew_at
+from keywright.planning.record import (
+    Failed,
+    Intended,
+    Kept,
+    Outcome,
+    Refused,
+    Written,
+    record,
+)
+from keywright.planning.renewal import renewal_of
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.credential import Credential
@@ -59,22 +71,12 @@ from keywright.secrets.variables import LayoutError
 from keywright.telemetry.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
+FINALIZER_RIGHT = f'cannot patch resource "{GRANT_PLURAL}" '
 _STANDINGS = {
     Ownership.OURS: Standing.OURS,
     Ownership.UNMARKED: Standing.NOBODYS,
     Ownership.OTHER_GRANT: Standing.ANOTHER_GRANTS,
 }
-
-
-class ChangedMeanwhileError(Exception):
-    """Somebody edited the object while we worked on it: look again at once."""
-
-
-class Fence(Protocol):
-    """Whether this process may still write."""
-
-    def check(self) -> None:
-        """Raises LostLeaseError where it may not."""
 
 
 class GrantReconciler:
@@ -86,6 +88,7 @@ class GrantReconciler:
         store: Store,
         objects: Objects,
         vendors: Mapping[Provider, Vendor],
+        journal: MintJournal,
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
         events: EventWriter,
@@ -95,6 +98,7 @@ class GrantReconciler:
         self._store = store
         self._objects = objects
         self._vendors = vendors
+        self._journal = journal
         self._key = fingerprint_key
         self._fence = fence
         self._events = events
@@ -105,11 +109,20 @@ class GrantReconciler:
     async def reconcile(self, uid: str) -> datetime | None:
         """When the grant must be looked at again; None leaves it to the next event."""
         known = self._store.grants.get(uid)
-        if known is None or known.deleting:
+        if known is None:
             return None
         facts = await self._gather(known)
+        if facts.deleting and not facts.finalized:
+            return None
         step = decide(facts, now=self._clock())
-        outcome = await self._carry_out(step, facts)
+        try:
+            outcome = await self._carry_out(step, facts)
+        except SecretStandsError as error:
+            self._unwatched.add(error.name)
+            raise
+        except StaleObjectError as error:
+            await self._refresh(error.subject)
+            raise
         if outcome is None:
             return next_look(facts, step, now=self._clock())
         return await self._record(facts, step, outcome)
@@ -120,6 +133,13 @@ class GrantReconciler:
         # What comes from here on is news, and makes it impatient again.
         impatient, known.impatient = known.impatient, False
         body = known.parsed()
+        return self._journal.add_to(
+            replace(await self._known(known, body), impatient=impatient),
+            finalizers=tuple(body["metadata"].get("finalizers", ())),
+            deleting=known.deleting,
+        )
+
+    async def _known(self, known: GrantRecord, body: Mapping[str, Any]) -> Facts:
         metadata = body["metadata"]
         subject = Subject(
             namespace=known.namespace,
@@ -154,7 +174,6 @@ class GrantReconciler:
             source_problem=source_problem,
             secret=view,
             rival="" if ours else self._store.rival(known),
-            impatient=impatient,
         )
 
     def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
@@ -203,6 +222,8 @@ class GrantReconciler:
             renew_at=facts.renew_at,
             revision=facts.revision,
             fingerprint=facts.fingerprint,
+            key_id=facts.key_id,
+            replaces=facts.replaces,
         )
 
     # ---- carry out
@@ -216,13 +237,17 @@ class GrantReconciler:
                 return Kept()
             case Refuse(failure):
                 return Refused(failure)
-            case Mint() | Rewrite():
+            case Fail(failure):
+                return Failed(failure)
+            case _:
                 return await self._tried(step, facts)
 
-    async def _tried(self, step: Mint | Rewrite, facts: Facts) -> Outcome:
-        assert facts.grant is not None
-        assert facts.source is not None
+    async def _tried(self, step: Mint | Rewrite | JournalStep, facts: Facts) -> Outcome | None:
         try:
+            if not isinstance(step, Mint | Rewrite):
+                return await self._journal.carry_out(step, facts)
+            assert facts.grant is not None
+            assert facts.source is not None
             work = self._mint if isinstance(step, Mint) else self._rewrite
             return await work(facts, facts.grant, facts.source, cause=step.cause)
         except LayoutError as error:
@@ -237,18 +262,24 @@ class GrantReconciler:
         except Failure as failure:
             return Failed(failure)
         except (ApiError, ApiUnreachableError) as error:
-            return Failed(_of_the_cluster(error, grant=facts.grant))
+            return Failed(_of_the_cluster(error, facts))
 
     async def _mint(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Outcome:
+        self._fence.check()
         minted = await self._metrics.timed_mint(
             grant.kind.value,
             cause.value,
             lambda: self._vendors[source.provider].mint(grant, source=source),
         )
         revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
-        return await self._write(facts, grant, source, minted, revision=revision)
+        try:
+            return await self._write(facts, grant, source, minted, revision=revision)
+        except Exception:
+            if grant.keeping is not None and minted.credential.key_id is not None:
+                await self._journal.undo(facts, minted.credential.key_id)
+            raise
 
     async def _rewrite(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -257,10 +288,14 @@ class GrantReconciler:
         secret = facts.secret
         assert secret is not None
         assert secret.issued_at is not None
+        await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = recover(
             grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
+        if values is None and grant.keeping is not None:
+            self._journal.cannot_be_read(grant.uid)
+            raise ChangedMeanwhileError
         if values is None:
             return await self._mint(facts, grant, source, cause=cause)
         found = self._store.sources.get(grant.source_key)
@@ -268,7 +303,7 @@ class GrantReconciler:
             values=values,
             region=grant.region(source),
             account_id=found.status.account_id if found else None,
-            key_id=facts.status.key_id,
+            key_id=secret.key_id or facts.status.key_id,
             issued_at=secret.issued_at,
             expires_at=secret.expires_at,
         )
@@ -293,8 +328,12 @@ class GrantReconciler:
             data=data,
             issued_at=credential.issued_at,
             expires_at=credential.expires_at,
-            renew_at=_renew_at(grant, credential),
+            renew_at=renewal_of(
+                grant, issued_at=credential.issued_at, expires_at=credential.expires_at
+            ),
             revision=revision,
+            kept_as=credential.key_id if grant.keeping is not None else None,
+            replaces=replaced_by(facts, key_id=credential.key_id),
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source),
                 data=data,
@@ -315,6 +354,7 @@ class GrantReconciler:
         record = self._store.grants.get(grant.uid)
         if record is not None:
             record.own_secret = secret.resource_version
+        self._journal.is_written(grant.uid)
         return Written(
             self._view(grant, secret, source=source), credential.key_id, remark=minted.remark
         )
@@ -327,7 +367,9 @@ class GrantReconciler:
         if status != facts.status:
             await self._patch(facts, status)
             await self._tell(facts, status)
-        after = replace(facts, status=status)
+        after = replace(facts, status=status, listed=None, intent_is_ours=False)
+        if isinstance(outcome, Intended):
+            self._journal.intent_is_written(facts.subject.uid)
         if isinstance(outcome, Written):
             after = replace(after, secret=outcome.secret, impatient=False)
             return next_look(after, Keep(), now=now)
@@ -385,40 +427,30 @@ class GrantReconciler:
         )
 
 
-def _renew_at(grant: ApiKeyGrant, credential: Credential) -> datetime | None:
-    if credential.expires_at is None:
-        return None
-    before = grant.spec.renewal.before or ""
-    percent = before.endswith("%")
-    kept = margin(
-        lifetime=credential.expires_at - credential.issued_at,
-        share=parse_percent(before) if percent else None,
-        before=timedelta(seconds=parse_duration(before)) if before and not percent else None,
-    )
-    return renew_at(
-        issued_at=credential.issued_at,
-        expires_at=credential.expires_at,
-        margin=kept,
-        uid=grant.uid,
-    )
-
-
-def _of_the_cluster(error: ApiError | ApiUnreachableError, *, grant: ApiKeyGrant) -> Failure:
+def _of_the_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> Failure:
+    name = facts.grant.secret_name if facts.grant is not None else facts.subject.name
     if isinstance(error, ApiUnreachableError):
         return Failure(
             "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
         )
     if error.status == 422 and "type" in error.message and "immutable" in error.message:
         return Failure(
-            f"Secret {grant.secret_name} exists with another type, and a type cannot be changed.",
+            f"Secret {name} exists with another type, and a type cannot be changed.",
             kind=FailureClass.CONFIGURATION,
             reason="SecretTypeImmutable",
             field="spec.secret.type",
             cure="Set it to the Secret's type, or delete the Secret: it is then written anew.",
         )
+    if error.status == 403 and FINALIZER_RIGHT in error.message:
+        return Failure(
+            f"the Kubernetes API refused the finalizer {FINALIZER}: {error.message}",
+            kind=FailureClass.DENIED,
+            reason="FinalizerForbidden",
+            cure="Apply manifests/rbac.yaml of this version.",
+        )
     configuration = error.status in (400, 422)
     return Failure(
-        f"the Kubernetes API refused to write Secret {grant.secret_name}: {error.message}",
+        f"the Kubernetes API refused to write Secret {name}: {error.message}",
         kind=FailureClass.CONFIGURATION if configuration else FailureClass.RETRY,
         reason="SecretRefused",
         field="spec.secret" if configuration else "",

@@ -16,7 +16,7 @@ from keywright.clouds.ways import Vendor
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
-from keywright.controller.grants import ChangedMeanwhileError, Fence
+from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.store import Name, SourceRecord, Store
 from keywright.planning.failures import Failure
 from keywright.planning.notices import notice

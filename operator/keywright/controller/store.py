@@ -51,6 +51,7 @@ _KEPT_METADATA = (
     "resourceVersion",
     "creationTimestamp",
     "deletionTimestamp",
+    "finalizers",
 )
 
 
@@ -138,6 +139,13 @@ class Store:
         body["status"] = {key: value for key, value in status.items() if value is not None}
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = _packed(body), int(version)
+
+    def put_own(self, body: Mapping[str, Any]) -> None:
+        """Remember a grant as our write has made it, so that its echo is no news."""
+        self.put_grant(body)
+        record = self.grants.get(body["metadata"]["uid"])
+        if record is not None:
+            record.own_version = int(body["metadata"]["resourceVersion"])
 
     def drop_grant(self, uid: str) -> GrantRecord | None:
         """Forget a grant."""

@@ -16,6 +16,7 @@ from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.ways import Vendor
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -27,6 +28,7 @@ from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.census import Census
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.informer import SEPARATOR, Informer
+from keywright.controller.journal import MintJournal
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
 from keywright.controller.settings import Settings
@@ -75,7 +77,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             clock=now,
         )
     )
-    vendors = {Provider.AWS: aws}
+    vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
     informer = Informer(
         store=store,
         grants=grants,
@@ -93,10 +95,19 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     events = EventWriter(client, instance=settings.identity)
     metrics = Metrics()
     metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
+    journal = MintJournal(
+        store=store,
+        objects=objects,
+        vendors=vendors,
+        fence=office,
+        events=events,
+        metrics=metrics,
+    )
     grant_reconciler = GrantReconciler(
         store=store,
         objects=objects,
         vendors=vendors,
+        journal=journal,
         fingerprint_key=census.fingerprint_key,
         fence=office,
         events=events,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
 

@@ -12,6 +12,7 @@ from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, SECRET_CONFLICT
+from keywright.planning.ending import ending
 from keywright.planning.facts import (
     Cause,
     Facts,
@@ -25,6 +26,7 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.journal import journaled, retirement_due
 from keywright.planning.renewal import position
 
 # How often a Secret that stands in the way is looked at again.
@@ -33,6 +35,8 @@ _CONFLICT_PAUSE = timedelta(minutes=1)
 
 def decide(facts: Facts, *, now: datetime) -> Step:
     """The next step of the grant."""
+    if facts.deleting:
+        return ending(facts, now=now)
     refusal = _mistake(facts) or _conflict(facts)
     if refusal is not None:
         return Refuse(refusal)
@@ -40,11 +44,12 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     assert grant is not None
     if grant.spec.suspend:
         return Keep()
-    step = _wanted(grant, facts, now=now)
-    if isinstance(step, Keep):
+    wanted = _wanted(grant, facts, now=now)
+    step = journaled(wanted, facts, now=now)
+    if isinstance(step, Keep | Wait):
         return step
     if facts.source_problem is not None:
-        return Refuse(facts.source_problem)
+        return wanted if isinstance(wanted, Keep) else Refuse(facts.source_problem)
     return _after_back_off(step, facts, now=now)
 
 
@@ -58,11 +63,15 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     if isinstance(step, Refuse) and step.failure.reason == SECRET_CONFLICT:
         # Secrets that are not ours are not watched.
         return now + _CONFLICT_PAUSE
+    if not isinstance(step, Keep | Mint | Rewrite | Refuse):
+        # A step of the journal: the next one follows at once.
+        return now
     if isinstance(step, Refuse) or facts.grant is None or facts.grant.spec.suspend:
         return _look_at_expiry(facts, now=now)
-    if facts.secret is None or facts.secret.renew_at is None:
-        return None
-    return facts.secret.renew_at
+    due = [facts.secret.renew_at if facts.secret is not None else None, retirement_due(facts)]
+    if facts.status.pending is not None:
+        due.append(now)
+    return min((moment for moment in due if moment is not None), default=None)
 
 
 def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
@@ -102,6 +111,16 @@ def _mistake(facts: Facts) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="NotImplemented",
         )
+    grant = facts.grant
+    if facts.finalized and grant is not None and grant.keeping is None:
+        return Failure(
+            "a key that lives in the cloud was made for this grant, and it cannot become another"
+            " kind of key.",
+            kind=FailureClass.CONFIGURATION,
+            reason="KindChanged",
+            field="spec",
+            cure="Delete the grant, so that its key is revoked, and make another one.",
+        )
     return None
 
 
@@ -135,6 +154,8 @@ def _conflict(facts: Facts) -> Failure | None:
 def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrite | Keep:
     """What the Secret needs, were there neither failures nor a missing source."""
     secret = facts.secret
+    if facts.unreadable:
+        return Mint(Cause.DRIFT)
     if secret is None or secret.revision == 0:
         return Mint(Cause.MISSING if facts.status.revision else Cause.NEW)
     cause = _cause_to_mint(grant, facts, secret, now=now)
@@ -175,7 +196,7 @@ def _cause_to_mint(
     return None
 
 
-def _after_back_off(step: Mint | Rewrite, facts: Facts, *, now: datetime) -> Step:
+def _after_back_off(step: Step, facts: Facts, *, now: datetime) -> Step:
     """The step, or a wait for the time that earlier failures have put it off to.
 
     An edit of the grant is tried at once, and a failure that is still to come (the clock was set
@@ -184,6 +205,9 @@ def _after_back_off(step: Mint | Rewrite, facts: Facts, *, now: datetime) -> Ste
     status, failed_at = facts.status, facts.status.last_failure_time
     edited = status.observed_generation != facts.subject.generation
     if not status.failed_attempts or failed_at is None or edited or facts.impatient:
+        return step
+    if facts.listed is not None or facts.intent_is_ours:
+        # In the middle of the journal, which has begun after the back-off.
         return step
     if failed_at > now:
         return step

@@ -26,7 +26,8 @@ class SecretView:
     """What the Secret's metadata tells; no value is needed for any decision.
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
-    not what the grant and its source describe now.
+    not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
+    lives in the cloud.
     """
 
     standing: Standing
@@ -38,6 +39,8 @@ class SecretView:
     renew_at: datetime | None = None
     revision: int = 0
     fingerprint: str | None = None
+    key_id: str | None = None
+    replaces: str | None = None
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -60,12 +63,27 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudKey:
+    """A key as the cloud lists it. `here`: its holder is the one that the grant names now."""
+
+    id: str
+    created_at: datetime
+    active: bool = True
+    here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one grant at one moment.
 
     `grant` is None where its spec does not parse; `problems` then says why. `rival` names an older
     grant that keeps the Secret of the same name. `impatient` is set where something outside the
     grant has changed for the better, so that a back-off need not be waited for.
+
+    Of the mint journal: `finalized` where the grant cannot go without us, `listed` the keys that
+    the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
+    this process, which has created nothing since; `unreadable` where the key in the Secret cannot
+    be read back.
     """
 
     subject: Subject
@@ -78,6 +96,11 @@ class Facts:
     secret: SecretView | None = None
     rival: str = ""
     impatient: bool = False
+    deleting: bool = False
+    finalized: bool = False
+    listed: tuple[CloudKey, ...] | None = None
+    intent_is_ours: bool = False
+    unreadable: bool = False
 
 
 class Cause(enum.Enum):
@@ -126,4 +149,66 @@ class Wait:
     until: datetime
 
 
-Step = Mint | Rewrite | Refuse | Keep | Wait
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """What was found is told as a failed attempt, and looked at again after the back-off."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Put our finalizer on the grant: from here on it does not go without its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """List the keys in the cloud; `prepare` their holder first, so that it can carry one."""
+
+    prepare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Write down that a key is about to be created, and which existed before."""
+
+    baseline: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Nothing is under way any more: the journal is closed by what Secret and cloud hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """Make keys inactive that are to be removed next."""
+
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has."""
+
+    key_ids: tuple[str, ...]
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The grant goes: remove its keys and what was made for them, and let it go."""
+
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let the grant go, whatever is left in the cloud; `orphaned` is what should not be."""
+
+    orphaned: tuple[str, ...] = ()
+    why: str = ""
+
+
+JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
+Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | JournalStep

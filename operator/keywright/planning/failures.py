@@ -20,7 +20,8 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
 
     `reason` is a CamelCase word for the condition, `message` what is wrong, `field` the path of
     the field to change (of the grant, or of the source where it starts with "CredentialSource"),
-    and `cure` what to do. No secret value may be in any of them.
+    and `cure` what to do. `nothing_done` is certain knowledge that what was asked of a
+    cloud was not carried out: without it, it may have been. No secret value may be in any of them.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         reason: str,
         field: str = "",
         cure: str = "",
+        nothing_done: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -38,6 +40,7 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         self.reason = reason
         self.field = field
         self.cure = cure
+        self.nothing_done = nothing_done
 
     def sentence(self) -> str:
         """Field, what is wrong and what to do, as one text for a person."""

@@ -8,11 +8,14 @@ from datetime import datetime
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.api.keys import KEPT_KINDS
+from keywright.api.status import Condition, ConditionStatus, GrantStatus, PendingMint
 from keywright.api.times import format_time
 from keywright.planning.conditions import READY, SECRET_CONFLICT, ConditionWriter
+from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView
-from keywright.planning.failures import Failure
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.journal import retiring_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,27 @@ class Kept:
     """Nothing was done."""
 
 
-Outcome = Written | Failed | Refused | Kept
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The journal says that a key is about to be created, and which existed before."""
+
+    baseline: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Keys are gone from the cloud; `lost` were those of the intent, which is over then."""
+
+    key_ids: tuple[str, ...]
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is under way; the Secret says which key is in use."""
+
+
+Outcome = Written | Failed | Refused | Kept | Intended | Removed | Settled
 
 
 def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
@@ -53,9 +76,18 @@ def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
         case Written():
             return _after_writing(facts, outcome, now=now)
         case Failed(failure):
-            return _after_failure(
-                facts, failure, attempts=facts.status.failed_attempts + 1, now=now
-            )
+            tries = tries_to_end(facts) if facts.deleting else facts.status.failed_attempts
+            told = _after_failure(facts, failure, attempts=tries + 1, now=now)
+            return msgspec.structs.replace(told, pending=None) if failure.nothing_done else told
+        case Intended(baseline):
+            return _after_intending(facts, baseline, now=now)
+        case Removed(key_ids, lost=lost):
+            status = facts.status
+            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
+            pending = None if lost else status.pending
+            return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Settled():
+            return _settled(facts, now=now)
         case Refused(failure):
             return _after_refusal(facts, failure, now=now)
         case Kept():
@@ -69,6 +101,8 @@ def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantSta
     return msgspec.structs.replace(
         _from_secret(facts, grant, written.secret),
         key_id=written.key_id or facts.status.key_id,
+        pending=None,
+        retiring=retiring_after(facts, key_id=written.key_id or facts.status.key_id, now=now),
         last_handled_reconcile_at=grant.renewal_request,
         conditions=_writer(facts, now).ready(
             reason="Succeeded", message=_told(grant, written.secret) + remark
@@ -123,6 +157,34 @@ def _after_refusal(facts: Facts, failure: Failure, *, now: datetime) -> GrantSta
     )
 
 
+def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) -> GrantStatus:
+    grant, status = facts.grant, facts.status
+    assert grant is not None
+    conditions = status.conditions
+    if not conditions:
+        begun = Failure("a key is being made.", kind=FailureClass.RETRY, reason="Progressing")
+        conditions = _writer(facts, now).not_ready(begun, attempts=0)
+    pending = PendingMint(started_at=now.replace(microsecond=0), baseline=baseline)
+    return msgspec.structs.replace(
+        _names(facts, grant),
+        # One of a kind that was free to be made again is no key of the journal.
+        key_id=status.key_id if status.kind in KEPT_KINDS else None,
+        pending=pending,
+        conditions=conditions,
+    )
+
+
+def _settled(facts: Facts, *, now: datetime) -> GrantStatus:
+    secret, status = facts.secret, facts.status
+    key_id = (secret.key_id if secret is not None else None) or status.key_id
+    return msgspec.structs.replace(
+        status,
+        key_id=key_id,
+        pending=None,
+        retiring=retiring_after(facts, key_id=key_id, now=now),
+    )
+
+
 def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
     grant, secret, writer = facts.grant, facts.secret, _writer(facts, now)
     assert grant is not None
@@ -134,7 +196,8 @@ def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
     known = told == (secret.issued_at, secret.expires_at)
     status = msgspec.structs.replace(
         _from_secret(facts, grant, secret),
-        key_id=facts.status.key_id if known else None,
+        key_id=secret.key_id or (facts.status.key_id if known else None),
+        retiring=retiring_after(facts, key_id=secret.key_id or facts.status.key_id, now=now),
         # What is kept has answered the request, whether that was told or not.
         last_handled_reconcile_at=(grant.renewal_request or facts.status.last_handled_reconcile_at),
     )

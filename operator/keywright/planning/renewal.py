@@ -11,6 +11,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
+from keywright.api.durations import parse_duration, parse_percent
+from keywright.api.grant import ApiKeyGrant
+
 _DEFAULT_SHARE = 1 / 3
 _JITTER_SHARE = 0.08
 _YOUNG_SHARE = 0.1
@@ -44,6 +47,31 @@ def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, ui
     earliest = issued_at + lifetime * _LEAST_LIFE_SHARE
     due = max(due, earliest)
     return due.replace(microsecond=0) if due.replace(microsecond=0) > issued_at else due
+
+
+def renewal_of(
+    grant: ApiKeyGrant, *, issued_at: datetime, expires_at: datetime | None
+) -> datetime | None:
+    """When a key of the grant is renewed: ahead of its end, and when its rotation is due.
+
+    None for a key that neither ends nor is rotated.
+    """
+    due = []
+    if expires_at is not None:
+        before = grant.spec.renewal.before or ""
+        percent = before.endswith("%")
+        kept = margin(
+            lifetime=expires_at - issued_at,
+            share=parse_percent(before) if percent else None,
+            before=timedelta(seconds=parse_duration(before)) if before and not percent else None,
+        )
+        due.append(renew_at(issued_at=issued_at, expires_at=expires_at, margin=kept, uid=grant.uid))
+    keeping = grant.keeping
+    if keeping is not None and keeping.rotate_seconds is not None:
+        every = timedelta(seconds=keeping.rotate_seconds)
+        earlier = every * (_JITTER_SHARE * position(grant.uid))
+        due.append((issued_at + every - earlier).replace(microsecond=0))
+    return min(due, default=None)
 
 
 def position(uid: str) -> float:

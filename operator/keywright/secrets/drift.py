@@ -6,6 +6,7 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
+    ANNOTATION_KEY_ID,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REVISION,
     MANAGED_BY_LABEL,
@@ -15,7 +16,8 @@ from keywright.secrets.ownership import SecretFacts
 _MARKS = frozenset(
     {ANNOTATION_GRANTED_BY, ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT}
 )
-_MARKS_WITH_END = _MARKS | {ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT}
+_MARKS_OF_END = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
+_MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
 
 
 def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGrant) -> bool:
@@ -36,6 +38,11 @@ def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGr
         and facts.owner_uid == grant.uid
         and MANAGED_BY_LABEL in facts.owned_labels
         and secret.labels.keys() <= facts.owned_labels
-        and facts.owned_annotations >= (_MARKS_WITH_END if grant.ends else _MARKS)
+        and facts.owned_annotations >= _marks(grant)
         and secret.annotations.keys() <= facts.owned_annotations
     )
+
+
+def _marks(grant: ApiKeyGrant) -> frozenset[str]:
+    kept = _MARKS_OF_KEPT if grant.keeping is not None else frozenset()
+    return _MARKS | kept | (_MARKS_OF_END if grant.ends else frozenset())

@@ -11,7 +11,9 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
+    ANNOTATION_KEY_ID,
     ANNOTATION_RENEW_AT,
+    ANNOTATION_REPLACES,
     ANNOTATION_REVISION,
     API_VERSION,
     GRANT_KIND,
@@ -30,8 +32,13 @@ def manifest(
     renew_at: datetime | None,
     revision: int,
     fingerprint: str,
+    kept_as: str | None = None,
+    replaces: str | None = None,
 ) -> dict[str, Any]:
     """The Secret as we want it; whatever it has beyond this belongs to others and stays.
+
+    `kept_as` is the id of a key that lives in the cloud, `replaces` that of the one before it: a
+    status that is lost comes back from them.
 
     The grant owns the Secret, so that it goes with the grant. It does not block the grant's
     deletion: that would need a permission on the grant's finalizers.
@@ -47,6 +54,10 @@ def manifest(
         annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
     if renew_at is not None:
         annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
+    if kept_as is not None:
+        annotations[ANNOTATION_KEY_ID] = kept_as
+    if replaces is not None:
+        annotations[ANNOTATION_REPLACES] = replaces
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -15,7 +15,9 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
+    ANNOTATION_KEY_ID,
     ANNOTATION_RENEW_AT,
+    ANNOTATION_REPLACES,
     ANNOTATION_REVISION,
     API_VERSION,
     FIELD_MANAGER,
@@ -24,6 +26,7 @@ from keywright.api.names import (
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
+_ID_LIMIT: Final = 1024
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
@@ -68,6 +71,8 @@ class SecretFacts:
     owned_keys: frozenset[str]
     owned_labels: frozenset[str]
     owned_annotations: frozenset[str]
+    key_id: str | None = None
+    replaces: str | None = None
 
 
 def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
@@ -91,6 +96,8 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         owned_keys=_names(owned.get("f:data")),
         owned_labels=_names(owned_meta.get("f:labels")),
         owned_annotations=_names(owned_meta.get("f:annotations")),
+        key_id=_id(annotations.get(ANNOTATION_KEY_ID)),
+        replaces=_id(annotations.get(ANNOTATION_REPLACES)),
     )
 
 
@@ -130,6 +137,7 @@ def as_recorded(facts: SecretFacts, *, status: GrantStatus) -> SecretFacts:
         expires_at=status.expires_at,
         renew_at=status.renew_at,
         revision=status.revision,
+        key_id=status.key_id if facts.key_id else None,
     )
 
 
@@ -186,6 +194,10 @@ def _time(text: str | None) -> datetime | None:
         return parse_time(text) if text else None
     except (ValueError, OverflowError):
         return None
+
+
+def _id(text: str | None) -> str | None:
+    return text[:_ID_LIMIT] if text else None
 
 
 def _revision(text: str | None) -> int:

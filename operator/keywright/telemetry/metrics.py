@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -48,6 +48,17 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+
+        self._orphaned = Gauge(
+            "keywright_orphaned_credentials",
+            "Keys that were left in a cloud since the start because they could not be removed.",
+            ("kind",),
+            registry=self.registry,
+        )
+
+    def orphaned(self, kind: str, *, count: int) -> None:
+        """So many keys were left behind."""
+        self._orphaned.labels(kind).inc(count)
 
     def watch(
         self,

@@ -8,7 +8,9 @@ from typing import Any
 from keywright.api.source import Provider
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
-from keywright.controller.grants import ChangedMeanwhileError, GrantReconciler
+from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.grants import GrantReconciler
+from keywright.controller.journal import MintJournal
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
@@ -58,10 +60,19 @@ class Scene:
         self.vendor = ScriptedVendor(clock=self.clock)
         objects = Objects(self.api)
         events = EventWriter(self.api, instance="test")
+        journal = MintJournal(
+            store=self.store,
+            objects=objects,
+            vendors={Provider.AWS: self.vendor},
+            fence=self.gate,
+            events=events,
+            metrics=self.metrics,
+        )
         self.grants = GrantReconciler(
             store=self.store,
             objects=objects,
             vendors={Provider.AWS: self.vendor},
+            journal=journal,
             fingerprint_key=lambda: b"operator's own",
             fence=self.gate,
             events=events,

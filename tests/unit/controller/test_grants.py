@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, scene

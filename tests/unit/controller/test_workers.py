@@ -8,7 +8,7 @@ from typing import Self
 import pytest
 
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.grants import ChangedMeanwhileError
+from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.workers import WorkerPool

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.ways import Caller, Minted, Session
+from keywright.clouds.ways import Caller, KeptKeys, Minted, Session
 from keywright.secrets.credential import Credential
 
 LIFE = timedelta(hours=12)
@@ -36,6 +36,13 @@ class ScriptedVendor:
         self.verified = 0
         self.forgotten: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
+        self.kept: KeptKeys | None = None
+
+    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+        """What the test has put there."""
+        del grant, source
+        assert self.kept is not None
+        return self.kept
 
     async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
         """A key numbered by the mint."""
@@ -43,6 +50,8 @@ class ScriptedVendor:
         self.meanwhile()
         if self.failures:
             raise self.failures.pop(0)
+        if grant.keeping is not None:
+            return await (await self.keys(grant, source=source)).create()
         now = self._clock()
         return Minted(
             Credential(

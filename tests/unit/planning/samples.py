@@ -9,7 +9,7 @@ import msgspec
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.facts import (
     Facts,
-    Keep,
+    Fail,
     Mint,
     Refuse,
     Rewrite,
@@ -17,7 +17,6 @@ from keywright.planning.facts import (
     Standing,
     Step,
     Subject,
-    Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import grant, source
@@ -97,7 +96,7 @@ def told(step: Step) -> str:
     match step:
         case Mint(cause) | Rewrite(cause):
             return f"{type(step).__name__} {cause.value}"
-        case Refuse(failure):
-            return f"Refuse {failure.reason}"
-        case Keep() | Wait():
+        case Refuse(failure) | Fail(failure):
+            return f"{type(step).__name__} {failure.reason}"
+        case _:
             return type(step).__name__

@@ -15,8 +15,6 @@ from tests.unit.api.samples import grant, parsed_source, schema, source, source_
 
 _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
-    "spec.bedrockLongTermKey": _NO_KEY
-    | {"bedrockLongTermKey": {"user": {"name": "a"}, "expiresAfterDays": 30}},
     "spec.apiGatewayKey": _NO_KEY
     | {"apiGatewayKey": {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}},
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},

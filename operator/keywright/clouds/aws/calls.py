@@ -48,19 +48,29 @@ class AwsCalls:
         region: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        attempts: int = _ATTEMPTS,
     ) -> _Answer:
-        """The result of `call(client)`, run in the pool; the client signs as `session`, or not."""
+        """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
+
+        `attempts=1` is for what must not be done twice: the SDK then repeats nothing by itself.
+        """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._pool, lambda: call(self._client_for(service, region, endpoint, session))
+            self._pool,
+            lambda: call(self._client_for(service, region, endpoint, session, attempts)),
         )
 
     def _client_for(
-        self, service: str, region: str, endpoint: str | None, session: Session | None
+        self,
+        service: str,
+        region: str,
+        endpoint: str | None,
+        session: Session | None,
+        attempts: int,
     ) -> Any:
         if session is None:
             return self._client(service, region, endpoint)
-        return self._new_client(service, region, endpoint, session=session)
+        return self._new_client(service, region, endpoint, session=session, attempts=attempts)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)
@@ -70,7 +80,13 @@ class AwsCalls:
         return client
 
     def _new_client(
-        self, service: str, region: str, endpoint: str | None, *, session: Session | None = None
+        self,
+        service: str,
+        region: str,
+        endpoint: str | None,
+        *,
+        session: Session | None = None,
+        attempts: int = _ATTEMPTS,
     ) -> Any:
         with self._lock:
             if self._session is None:
@@ -81,7 +97,7 @@ class AwsCalls:
             config = Config(
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                retries={"mode": "standard", "total_max_attempts": attempts},
                 user_agent_extra="keywright",
                 **({"signature_version": UNSIGNED} if session is None else {}),
             )

@@ -85,7 +85,7 @@ def token_facts(token: Sensitive) -> TokenFacts:
 
 def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
     """AssumeRoleWithWebIdentity did not succeed."""
-    code, message = _code_and_message(error)
+    code, message = code_and_message(error)
     told = token.told()
     match code:
         case "AccessDenied":
@@ -137,7 +137,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
 
 def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
     """AssumeRole by a session did not succeed; the cure has both policies to paste."""
-    code, message = _code_and_message(error)
+    code, message = code_and_message(error)
     match code:
         case "AccessDenied":
             return Failure(
@@ -207,7 +207,7 @@ def _principal(caller: str) -> str:
 
 def refusal_of_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
-    return _common(*_code_and_message(error))
+    return _common(*code_and_message(error))
 
 
 def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure:
@@ -246,7 +246,7 @@ def _common(code: str, message: str) -> Failure:
     return Failure(f"AWS: {code}: {message}.", kind=kind, reason=code)
 
 
-def _code_and_message(error: Exception) -> tuple[str, str]:
+def code_and_message(error: Exception) -> tuple[str, str]:
     """Of a botocore exception; what looks like a credential or a token is cut out.
 
     Of an exception that is neither botocore's own kind nor the system's only the name is told: that

@@ -10,13 +10,16 @@ from keywright.api.aws_source import WebIdentity
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
+from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities import web_identity
 from keywright.clouds.aws.identities.asking import Edges, aws_of
 from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
+from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.clouds.sessions import SessionCache, SessionKey
-from keywright.clouds.ways import NOTHING_ASKED, Caller, Minted, Session, SessionAsk
+from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
+from keywright.planning.failures import Failure
 from keywright.planning.renewal import is_young
 
 # A session in the last twentieth of its life assumes no role any more.
@@ -55,6 +58,24 @@ class KeyWay(Protocol):
 
 
 IDENTITIES: dict[type, OpenSession] = {WebIdentity: web_identity.open_session}
+
+
+class KeptWay(Protocol):
+    """One kind of key that lives in the cloud: the keys of a grant, by a session."""
+
+    def __call__(
+        self,
+        *,
+        key: Any,
+        grant: ApiKeyGrant,
+        source: CredentialSource,
+        session: Session,
+        calls: AwsCalls,
+    ) -> KeptKeys:
+        """Asks nothing yet."""
+
+
+KEPT_KEYS: dict[KeyKind, KeptWay] = {KeyKind.BEDROCK_LONG_TERM_KEY: LongTermKeys}
 KEYS: dict[KeyKind, KeyWay] = {
     KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term,
     KeyKind.SESSION_CREDENTIALS: session_credentials,
@@ -71,6 +92,8 @@ class Aws:
 
     async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
         """A new key for the grant, by a session that all grants which ask the same share."""
+        if grant.kind in KEPT_KEYS:
+            return await (await self.keys(grant, source=source)).create()
         way, key = KEYS[grant.kind], grant.key
         session = await self._session(
             source,
@@ -85,6 +108,20 @@ class Aws:
             region=grant.region(source),
             account_id=session.identity.split(":")[4],
             now=self._edges.clock(),
+        )
+
+    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+        """The grant's keys, by the source's session; one that is deleted may use a former one."""
+        hop = len(aws_of(source).assume_roles)
+        try:
+            session = await self._session(source, hop=hop, ask=NOTHING_ASKED, will_do=lives_on)
+        except Failure:
+            former = self._sessions.former(source_uid=source.uid, hop=hop)
+            if not grant.deleting or former is None:
+                raise
+            session = former
+        return KEPT_KEYS[grant.kind](
+            key=grant.key, grant=grant, source=source, session=session, calls=self._edges.calls
         )
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:

@@ -1,0 +1,222 @@
+"""The IAM user that carries a key: made, tagged, given its policies, and taken apart again.
+
+Everything in here is a plain function of a boto3 client, run in a thread. A user is ours by its tag
+`keywright.dev/grant`, which names the grant: no other user's policies are ever touched. All of it
+may be repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockLongTermKey, IamUser
+from keywright.clouds.aws.iam_refusals import (
+    ACCESS_DENIED,
+    ALREADY_EXISTS,
+    NO_SUCH_ENTITY,
+    iam_code,
+    no_such_user,
+    not_our_user,
+)
+
+TAG: Final = "keywright.dev/grant"
+DEFAULT_PATH: Final = "/keywright/"
+RESTRICTIONS: Final = "keywright-restrictions"
+_DEFAULT_POLICY: Final = "AmazonBedrockLimitedAccess"
+_USE_OF_KEYS: Final = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]
+_TAG_VALUE_LIMIT: Final = 256
+
+User = Mapping[str, Any]
+
+
+def owner_of(grant: ApiKeyGrant) -> str:
+    """What our tag says of a user: the grant, by a name that survives a restore."""
+    name = f"{grant.namespace}/{grant.name}"
+    if len(name) <= _TAG_VALUE_LIMIT:
+        return name
+    return f"{name[:200]}.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def find(client: Any, name: str, *, path: str | None) -> User | None:
+    """The user, None where there is none.
+
+    A role that may only see users below a path is refused a name that does not exist; the list of
+    that path then tells the one from the other.
+    """
+    try:
+        user: User = client.get_user(UserName=name)["User"]
+    except client.exceptions.ClientError as error:
+        code = iam_code(error)
+        if code == NO_SUCH_ENTITY:
+            return None
+        if code == ACCESS_DENIED and not _listed(client, name, path=path):
+            return None
+        raise
+    return user
+
+
+def tags_of(user: User) -> dict[str, str]:
+    """The tags as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in user.get("Tags", ())}
+
+
+def prepare(client: Any, key: BedrockLongTermKey, *, owner: str, partition: str) -> None:
+    """The user as the grant describes it; one that is not ours is refused, never changed.
+
+    Raises:
+        Failure: a user of that name is not ours, or is not shown yet.
+    """
+    wanted = key.user
+    user = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
+    if user is None:
+        user = _create(client, wanted, owner=owner)
+    if tags_of(user).get(TAG) != owner:
+        raise not_our_user(wanted.name, owner=tags_of(user).get(TAG, ""))
+    _tag(client, user, wanted=dict(wanted.tags) | {TAG: owner})
+    _bound(client, user, wanted=wanted)
+    # What restricts comes first, and what allows goes last: no moment is more open than meant.
+    documents = inline_policies(key)
+    held = _inline(client, wanted.name)
+    for name, document in documents.items():
+        if name not in held or _document(client, wanted.name, name) != document:
+            client.put_user_policy(
+                UserName=wanted.name, PolicyName=name, PolicyDocument=json.dumps(document)
+            )
+    arns = managed_policies(key, partition=partition)
+    attached = _attached(client, wanted.name)
+    for arn in [arn for arn in attached if arn not in arns]:
+        client.detach_user_policy(UserName=wanted.name, PolicyArn=arn)
+    for arn in [arn for arn in arns if arn not in attached]:
+        client.attach_user_policy(UserName=wanted.name, PolicyArn=arn)
+    for name in [name for name in held if name not in documents]:
+        client.delete_user_policy(UserName=wanted.name, PolicyName=name)
+
+
+def take_apart(client: Any, name: str) -> None:
+    """Delete a user of ours, in the order that IAM demands; its keys must be gone."""
+    for arn in _attached(client, name):
+        _unless_gone(client, partial(client.detach_user_policy, UserName=name, PolicyArn=arn))
+    for policy in _inline(client, name):
+        _unless_gone(client, partial(client.delete_user_policy, UserName=name, PolicyName=policy))
+    _unless_gone(client, partial(client.delete_user, UserName=name))
+
+
+def managed_policies(key: BedrockLongTermKey, *, partition: str) -> tuple[str, ...]:
+    """The policies to attach; AWS's own one for such keys unless the grant names some."""
+    if key.policy_arns is not None:
+        return key.policy_arns
+    return (f"arn:{partition}:iam::aws:policy/{_DEFAULT_POLICY}",)
+
+
+def inline_policies(key: BedrockLongTermKey) -> dict[str, Any]:
+    """The inline policies, with the one that CIDRs and an end stand for."""
+    found: dict[str, Any] = {name: dict(policy) for name, policy in key.inline_policies.items()}
+    statements = []
+    if key.allowed_source_cidrs:
+        statements.append(
+            _deny(
+                "UseFromTheseAddressesOnly",
+                {"NotIpAddress": {"aws:SourceIp": sorted(key.allowed_source_cidrs)}},
+            )
+        )
+    if key.not_after is not None:
+        statements.append(
+            _deny("UseUntil", {"DateGreaterThan": {"aws:CurrentTime": key.not_after}})
+        )
+    if statements:
+        found[RESTRICTIONS] = {"Version": "2012-10-17", "Statement": statements}
+    return found
+
+
+def _deny(sid: str, condition: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Action": _USE_OF_KEYS,
+        "Resource": "*",
+        "Condition": dict(condition),
+    }
+
+
+def _create(client: Any, wanted: IamUser, *, owner: str) -> User:
+    tags = dict(wanted.tags) | {TAG: owner}
+    request: dict[str, Any] = {
+        "UserName": wanted.name,
+        "Path": wanted.path or DEFAULT_PATH,
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+    }
+    if wanted.permissions_boundary is not None:
+        request["PermissionsBoundary"] = wanted.permissions_boundary
+    try:
+        user: User = client.create_user(**request)["User"]
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == ALREADY_EXISTS:
+            raise no_such_user(wanted.name, created=True) from None
+        raise
+    return user
+
+
+def _listed(client: Any, name: str, *, path: str | None) -> bool:
+    """Whether a user stands below that path; a refusal of the list counts as yes."""
+    if path is None:
+        return True
+    try:
+        pages = client.get_paginator("list_users").paginate(PathPrefix=path)
+        return any(user["UserName"] == name for page in pages for user in page["Users"])
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == ACCESS_DENIED:
+            return True
+        raise
+
+
+def _tag(client: Any, user: User, *, wanted: Mapping[str, str]) -> None:
+    held = tags_of(user)
+    changed = {key: value for key, value in wanted.items() if held.get(key) != value}
+    if changed:
+        client.tag_user(
+            UserName=user["UserName"],
+            Tags=[{"Key": key, "Value": value} for key, value in sorted(changed.items())],
+        )
+    extra = [key for key in held if key not in wanted]
+    if extra:
+        client.untag_user(UserName=user["UserName"], TagKeys=extra)
+
+
+def _bound(client: Any, user: User, *, wanted: IamUser) -> None:
+    held = user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    if held == wanted.permissions_boundary:
+        return
+    if wanted.permissions_boundary is None:
+        client.delete_user_permissions_boundary(UserName=wanted.name)
+        return
+    client.put_user_permissions_boundary(
+        UserName=wanted.name, PermissionsBoundary=wanted.permissions_boundary
+    )
+
+
+def _attached(client: Any, name: str) -> list[str]:
+    pages = client.get_paginator("list_attached_user_policies").paginate(UserName=name)
+    return [policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"]]
+
+
+def _inline(client: Any, name: str) -> list[str]:
+    pages = client.get_paginator("list_user_policies").paginate(UserName=name)
+    return [policy for page in pages for policy in page["PolicyNames"]]
+
+
+def _document(client: Any, name: str, policy: str) -> Any:
+    document = client.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
+    return json.loads(document) if isinstance(document, str) else document
+
+
+def _unless_gone(client: Any, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except client.exceptions.ClientError as error:
+        if iam_code(error) != NO_SUCH_ENTITY:
+            raise

@@ -1,0 +1,239 @@
+"""The mint journal: how a key that lives in the cloud is made once, and never lost.
+
+The steps of a mint, each one pass of the reconcile, each of them harmless when it is repeated:
+
+    finalizer    the grant cannot go without us
+    baseline     the keys that exist are listed
+    intent       the status says that one is about to be created; it fails on a stale object
+    create       one call, never repeated by the SDK
+    secret       the Secret holds the key, and names it
+    status       the status names it as well; the intent is over, the old key retires
+    deactivate   when the overlap is over, the old key is made inactive
+    delete       and removed
+
+A create whose answer did not come is an unknown. An intent that this process has not just written
+is one too. Both are cleared up from what is listed: a key that is neither in the baseline nor
+known, and was created in the time of the intent, is ours; its secret is lost, so it is removed and
+made anew. A listing may be behind: what it does not show is believed only after a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from keywright.api.keys import KEPT_KINDS
+from keywright.api.status import PendingMint, RetiringKey
+from keywright.planning.facts import (
+    CloudKey,
+    Deactivate,
+    Facts,
+    Fail,
+    Finalize,
+    Intend,
+    Keep,
+    Look,
+    Mint,
+    Remove,
+    Rewrite,
+    Settle,
+    Standing,
+    Step,
+    Wait,
+)
+from keywright.planning.failures import Failure, FailureClass
+
+# A key is created within this of its intent, or a new intent is written.
+INTENT_LASTS: Final = timedelta(seconds=60)
+# An API that verifies signatures refuses a clock that is further off.
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+# How long after an intent a listing that does not show its key may still be behind.
+_LISTING_SETTLES: Final = timedelta(seconds=30)
+
+
+def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
+    """The step, or the one of the journal that comes before it."""
+    grant = facts.grant
+    assert grant is not None
+    if grant.keeping is None:
+        return step
+    if not facts.finalized:
+        return Finalize()
+    if facts.status.pending is not None and not usable_intent(facts, now=now):
+        unsettled = _clear_up(facts.status.pending, facts, now=now)
+        if unsettled is not None:
+            return unsettled
+        if not isinstance(step, Mint):
+            return Settle()
+    match step:
+        case Mint():
+            return _before_creating(step, facts, now=now)
+        case Keep():
+            return _retirement(facts, now=now) or step
+        case Rewrite():
+            return step
+
+
+def usable_intent(facts: Facts, *, now: datetime) -> bool:
+    """Whether a key may be created by the intent at hand: ours, of just now, and not yet used."""
+    pending = facts.status.pending
+    return (
+        facts.intent_is_ours
+        and pending is not None
+        and pending.started_at is not None
+        and timedelta(seconds=-1) <= now - pending.started_at <= INTENT_LASTS
+    )
+
+
+def known_ids(facts: Facts) -> frozenset[str]:
+    """The keys that the grant knows as its own: in use, and retiring."""
+    secret, status = facts.secret, facts.status
+    found: set[str | None] = {retiring.key_id for retiring in status.retiring}
+    if status.kind in KEPT_KINDS:
+        found.add(status.key_id)
+    if secret is not None and secret.standing is Standing.OURS:
+        found |= {secret.key_id, secret.replaces}
+    return frozenset(key_id for key_id in found if key_id)
+
+
+def lost_keys(
+    pending: PendingMint, *, listed: Iterable[CloudKey], known: frozenset[str]
+) -> tuple[str, ...]:
+    """The keys that an intent must have made: new since its baseline, nobody's, of its time."""
+    began = pending.started_at
+    if began is None:
+        return ()
+    earliest, latest = began - _CLOCKS_DIFFER, began + INTENT_LASTS + _CLOCKS_DIFFER
+    return tuple(
+        key.id
+        for key in listed
+        if key.here
+        and key.id not in pending.baseline
+        and key.id not in known
+        and earliest <= key.created_at <= latest
+    )
+
+
+def listing_settles_at(pending: PendingMint) -> datetime | None:
+    """From when on a listing without the key of the intent is believed."""
+    return None if pending.started_at is None else pending.started_at + _LISTING_SETTLES
+
+
+def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[RetiringKey, ...]:
+    """The keys that retire when `key_id` is the one in use, with those that do already."""
+    grant, secret, status = facts.grant, facts.secret, facts.status
+    assert grant is not None
+    keeping = grant.keeping
+    if keeping is None:
+        return status.retiring
+    overlap = timedelta(seconds=keeping.overlap_seconds)
+    retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
+    at = (now + overlap).replace(microsecond=0)
+    for old in sorted(known_ids(facts) - retiring.keys() - {key_id or ""}):
+        replaced = secret is not None and old == secret.replaces and old != status.key_id
+        if replaced and status.revision:
+            # It was told of when it was replaced, and has gone since.
+            continue
+        since = secret.issued_at if replaced and secret is not None else None
+        retiring[old] = RetiringKey(key_id=old, retire_at=since + overlap if since else at)
+    return tuple(retiring.values())
+
+
+def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
+    """The key that the one in the Secret has replaced, and that may still be there."""
+    if facts.grant is None or facts.grant.keeping is None:
+        return None
+    retiring = [key.key_id for key in facts.status.retiring]
+    others = sorted(known_ids(facts) - {key_id or ""} - set(retiring))
+    if others:
+        return others[0]
+    return retiring[0] if retiring else None
+
+
+def retirement_due(facts: Facts) -> datetime | None:
+    """When the next old key goes."""
+    return min((key.retire_at for key in facts.status.retiring if key.retire_at), default=None)
+
+
+def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | None:
+    """What an unknown intent asks for; None where it is clear that it made nothing."""
+    secret = facts.secret
+    if secret is not None and secret.key_id is not None:
+        told = facts.status.key_id
+        if secret.key_id != told and secret.key_id not in pending.baseline:
+            return Settle()
+    if facts.listed is None:
+        return Look(prepare=False)
+    lost = lost_keys(pending, listed=facts.listed, known=known_ids(facts))
+    if lost:
+        return Remove(lost, lost=True)
+    settles_at = listing_settles_at(pending)
+    return Wait(settles_at) if settles_at is not None and now < settles_at else None
+
+
+def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
+    grant = facts.grant
+    assert grant is not None
+    assert grant.keeping is not None
+    if usable_intent(facts, now=now):
+        return mint
+    if facts.listed is None:
+        return Look(prepare=True)
+    here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
+    if len(here) < grant.keeping.most:
+        return Intend(tuple(key.id for key in facts.listed))
+    known = known_ids(facts)
+    in_use = _in_use(facts)
+    spare = [key.id for key in here if key.id in known and key.id != in_use]
+    if spare:
+        return _make_room(spare[0], facts, now=now)
+    unknown = [key.id for key in here if key.id not in known]
+    if unknown and grant.keeping.exclusive:
+        return Remove((unknown[0],))
+    return Fail(_no_room(unknown, most=grant.keeping.most))
+
+
+def _make_room(key_id: str, facts: Facts, *, now: datetime) -> Step:
+    """A retiring key goes before its time only where there is no good key to read meanwhile."""
+    retiring = next((key for key in facts.status.retiring if key.key_id == key_id), None)
+    secret = facts.secret
+    served = secret is not None and secret.lives(now)
+    at = retiring.retire_at if retiring is not None else None
+    if served and at is not None and now < at:
+        return Wait(at)
+    return Remove((key_id,))
+
+
+def _in_use(facts: Facts) -> str | None:
+    secret = facts.secret
+    if secret is not None and secret.key_id is not None:
+        return secret.key_id
+    return facts.status.key_id
+
+
+def _retirement(facts: Facts, *, now: datetime) -> Step | None:
+    """An old key whose time has come: first inactive, then gone."""
+    due = {
+        key.key_id for key in facts.status.retiring if key.retire_at is None or key.retire_at <= now
+    }
+    if not due:
+        return None
+    if facts.listed is None:
+        return Look(prepare=False)
+    active = tuple(key.id for key in facts.listed if key.id in due and key.active)
+    return Deactivate(active) if active else Remove(tuple(sorted(due)))
+
+
+def _no_room(unknown: list[str], *, most: int) -> Failure:
+    return Failure(
+        f"the IAM user has {most} keys for Amazon Bedrock already, all that IAM allows, and"
+        f" this grant does not know {', '.join(unknown) or 'any of them'}.",
+        kind=FailureClass.QUOTA,
+        reason="KeyLimitReached",
+        field="spec.bedrockLongTermKey.user",
+        cure=(
+            "Delete one of them, name another user, or set spec.bedrockLongTermKey.exclusive to"
+            " true: the older one is then removed."
+        ),
+    )

@@ -1,0 +1,226 @@
+"""Bedrock long-term keys, from apply to what is left in the account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from testbed.operators import OperatorProcess
+from testbed.world import World
+from tests.cluster.eventually import eventually
+from tests.cluster.long_term import LIMITED, LongTermTenant, short, tenants
+from tests.cluster.tenants import KEY, condition
+
+_ANSWER_LOST = 40.0
+
+
+@pytest.fixture
+def make_tenant(
+    world: World, operator: OperatorProcess, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], LongTermTenant]]:
+    """Namespaces whose grants are long-term keys."""
+    assert operator.process.exit_code is None
+    yield from tenants(world, name=short(request))
+
+
+@pytest.fixture
+def tenant(make_tenant: Callable[[], LongTermTenant]) -> LongTermTenant:
+    """One of them."""
+    return make_tenant()
+
+
+def renew(tenant: LongTermTenant, *, revision: int) -> None:
+    """Ask for a new key, and return when it is there."""
+    tenant.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
+    tenant.revision(revision)
+
+
+def test_a_key_is_made_used_and_revoked(tenant: LongTermTenant) -> None:
+    """Apply to Ready with the rights of the example alone; deleted, nothing is left."""
+    status = tenant.key_ready()
+    assert tenant.keys() == {status["keyId"]: "Active"}
+    assert tenant.works()
+    user = tenant.iam.get_user(UserName=tenant.user)["User"]
+    assert user["Path"] == "/keywright/"
+    assert {"Key": "keywright.dev/grant", "Value": f"{tenant.namespace}/chat-key"} in user["Tags"]
+    attached = tenant.iam.list_attached_user_policies(UserName=tenant.user)["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [LIMITED]
+    tenant.world.api.delete(tenant.grant_path())
+    eventually(lambda: not tenant.world.api.exists(tenant.grant_path()))
+    assert not tenant.has_user()
+
+
+def test_three_rotations_while_a_reader_calls(tenant: LongTermTenant) -> None:
+    """The old key lives on through the overlap, is made inactive and then deleted."""
+    tenant.key_ready()
+    for revision in (2, 3, 4):
+        old = tenant.data()
+        before = tenant.status()["keyId"]
+        tenant.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
+        eventually(lambda number=revision: tenant.status().get("revision") == number)  # type: ignore[misc]
+        assert tenant.works()
+        assert tenant.data()[KEY] != old[KEY]
+        eventually(lambda gone=before: gone not in tenant.keys())  # type: ignore[misc]
+        assert not tenant.works(old)
+        eventually(lambda: not tenant.status().get("retiring"))
+    assert list(tenant.keys()) == [tenant.ready()["keyId"]]
+    updates = tenant.world.aws.calls(service="iam", action="UpdateServiceSpecificCredential")
+    ours = [call for call in updates if call.parameters.get("UserName") == tenant.user]
+    assert [call.parameters["Status"] for call in ours] == ["Inactive"] * 3
+
+
+def test_retain_leaves_everything(tenant: LongTermTenant) -> None:
+    """With deletionPolicy Retain the key outlives its grant."""
+    status = tenant.key_ready()
+    data = tenant.data()
+    tenant.edit_grant(deletionPolicy="Retain")
+    tenant.ready()
+    tenant.world.api.delete(tenant.grant_path())
+    eventually(lambda: not tenant.world.api.exists(tenant.grant_path()))
+    assert tenant.keys() == {status["keyId"]: "Active"}
+    assert tenant.works(data)
+
+
+def test_two_unknown_keys_are_left_alone(tenant: LongTermTenant) -> None:
+    """Stalled with their ids and nothing deleted; with `exclusive` the older one makes room."""
+    tenant.iam.create_user(UserName=tenant.user, Path="/keywright/")
+    tenant.iam.attach_user_policy(UserName=tenant.user, PolicyArn=LIMITED)
+    older, newer = tenant.foreign_key(), tenant.foreign_key()
+    tenant.apply_source(sessionDuration=None)
+    tenant.apply_key(user={"name": tenant.user, "create": False})
+    message = condition(tenant.told("Stalled", reason="KeyLimitReached"), "Stalled")["message"]
+    assert older in message
+    assert newer in message
+    assert set(tenant.keys()) == {older, newer}
+    tenant.edit_grant(bedrockLongTermKey={"exclusive": True})
+    assert set(tenant.keys()) == {newer, tenant.ready()["keyId"]}
+    assert tenant.works()
+
+
+def test_a_user_of_somebody_else_is_not_taken_over(tenant: LongTermTenant) -> None:
+    """With `create` a user that lacks our tag is refused, and its policies are untouched."""
+    tenant.iam.create_user(UserName=tenant.user, Path="/keywright/")
+    tenant.apply_source(sessionDuration=None)
+    tenant.apply_key()
+    message = condition(tenant.told("Stalled", reason="UserNotOurs"), "Stalled")["message"]
+    assert "create to false" in message
+    assert tenant.keys() == {}
+
+
+def test_a_restore_without_status_makes_no_key(
+    tenant: LongTermTenant, operator: OperatorProcess
+) -> None:
+    """Grant and Secret applied again under other uids: the key id comes from the Secret."""
+    status = tenant.key_ready()
+    secret, grant = tenant.secret(), tenant.grant()
+    operator.kill()
+    api = tenant.world.api
+    tenant.patch(tenant.grant_path(), {"metadata": {"finalizers": None}})
+    api.delete(tenant.grant_path())
+    eventually(lambda: not api.exists(tenant.grant_path()))
+    if api.exists(tenant.secret_path()):
+        api.delete(tenant.secret_path())
+    for body in (secret, grant):
+        kept = {k: v for k, v in body["metadata"].items() if k in _RESTORED}
+        api.create({k: v for k, v in body.items() if k != "status"} | {"metadata": kept})
+    operator.start()
+    after = tenant.ready()
+    assert (after["keyId"], after["revision"]) == (status["keyId"], status["revision"])
+    assert tenant.keys() == {status["keyId"]: "Active"}
+    assert tenant.works()
+
+
+_RESTORED = {"name", "namespace", "labels", "annotations"}
+
+
+def test_edited_policies_leave_the_key(tenant: LongTermTenant) -> None:
+    """Policies, tags, CIDRs and the end change in the cloud; the Secret is not written."""
+    status = tenant.key_ready()
+    before = tenant.secret()["metadata"]["resourceVersion"]
+    tenant.edit_grant(
+        bedrockLongTermKey={
+            "user": {"tags": {"team": "chat"}},
+            "policyArns": [],
+            "inlinePolicies": {"only": {"Version": "2012-10-17", "Statement": [_ASK]}},
+            "allowedSourceCidrs": ["127.0.0.0/8"],
+            "notAfter": "2099-01-01T00:00:00Z",
+        }
+    )
+    after = tenant.ready()
+    assert (after["keyId"], after["revision"]) == (status["keyId"], 1)
+    assert tenant.secret()["metadata"]["resourceVersion"] == before
+    iam, user = tenant.iam, {"UserName": tenant.user}
+    assert iam.list_attached_user_policies(**user)["AttachedPolicies"] == []
+    names = iam.list_user_policies(**user)["PolicyNames"]
+    assert sorted(names) == ["keywright-restrictions", "only"]
+    assert {"Key": "team", "Value": "chat"} in iam.get_user(**user)["User"]["Tags"]
+    assert tenant.works()
+    tenant.edit_grant(bedrockLongTermKey={"allowedSourceCidrs": ["10.0.0.0/8"]})
+    tenant.ready()
+    assert not tenant.works()
+
+
+_ASK = {
+    "Effect": "Allow",
+    "Action": ["bedrock:CallWithBearerToken", "bedrock:InvokeModel"],
+    "Resource": "*",
+}
+
+
+def test_another_user_gets_another_key(tenant: LongTermTenant) -> None:
+    """What the key is has changed: a new one, and the old one goes with its user."""
+    first, old_user = tenant.key_ready()["keyId"], tenant.user
+    tenant.edit_grant(bedrockLongTermKey={"user": {"name": f"{old_user}-b"}})
+    second = tenant.revision(2)["keyId"]
+    assert second != first
+    assert list(tenant.keys(f"{old_user}-b")) == [second]
+    eventually(lambda: not tenant.has_user(old_user))
+    assert tenant.works()
+
+
+def test_an_answer_that_is_lost_is_an_unknown(tenant: LongTermTenant) -> None:
+    """The key of a create whose answer was cut off is removed, and one made anew."""
+    tenant.world.aws.damage_next("iam", "CreateServiceSpecificCredential")
+    tenant.apply_source(sessionDuration=None)
+    tenant.apply_key()
+    status = tenant.ready(seconds=_ANSWER_LOST)
+    assert tenant.keys() == {status["keyId"]: "Active"}
+    assert status["revision"] == 1
+    assert tenant.works()
+
+
+def test_a_namespace_goes_with_its_keys(tenant: LongTermTenant) -> None:
+    """Source and ServiceAccount go first: the session at hand revokes, and nothing hangs."""
+    tenant.key_ready()
+    namespace = f"/api/v1/namespaces/{tenant.namespace}"
+    for path in (tenant.source_path(), f"{namespace}/serviceaccounts/chat-bedrock"):
+        tenant.world.api.delete(path)
+    eventually(lambda: not tenant.world.api.exists(tenant.source_path()))
+    tenant.world.api.delete(namespace)
+    eventually(lambda: not tenant.world.api.exists(tenant.grant_path()))
+    assert not tenant.has_user()
+
+
+def test_an_end_that_cannot_be_had_is_told(
+    tenant: LongTermTenant, operator: OperatorProcess
+) -> None:
+    """After bounded tries the grant goes; Event, metric and log name what is left."""
+    left = tenant.key_ready()["keyId"]
+    tenant.world.aws.put_role_policy(
+        role=tenant.role, name="permissions", document=_NOTHING_ALLOWED
+    )
+    tenant.world.api.delete(tenant.grant_path())
+    eventually(lambda: not tenant.world.api.exists(tenant.grant_path()), seconds=90)
+    assert left in operator.log.read_text()
+    assert 'keywright_orphaned_credentials{kind="bedrockLongTermKey"} 1.0' in operator.get(
+        "/metrics"
+    )
+    assert left in tenant.keys()
+
+
+_NOTHING_ALLOWED = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}],
+}
