@@ -46,7 +46,7 @@ def admin_of(world: World) -> Any:
 
 
 class LongTermTenant(Tenant):
-    """The role has the policy of the example, and no more; the user is named after the namespace."""
+    """The role has the policy of the example and no more; the user bears the name of the namespace."""
 
     def __init__(self, world: World, *, name: str, iam: Any) -> None:
         super().__init__(world, name=name)
@@ -93,7 +93,7 @@ class LongTermTenant(Tenant):
 
     # ---- the cloud
 
-    def keys(self, user: str | None = None) -> dict[str, str]:
+    def listed(self, user: str | None = None) -> dict[str, str]:
         """Status by id of the user's keys, as the grant names them; empty without the user."""
         name = user or self.user
         try:

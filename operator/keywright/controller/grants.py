@@ -369,7 +369,9 @@ class GrantReconciler:
             await self._tell(facts, status)
         after = replace(facts, status=status, listed=None, intent_is_ours=False)
         if isinstance(outcome, Intended):
-            self._journal.intent_is_written(facts.subject.uid)
+            pending = status.pending
+            at = pending.started_at if pending is not None else None
+            self._journal.intent_is_written(facts.subject.uid, at=at)
         if isinstance(outcome, Written):
             after = replace(after, secret=outcome.secret, impatient=False)
             return next_look(after, Keep(), now=now)

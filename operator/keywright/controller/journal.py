@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
 from keywright.api.source import CredentialSource, Provider
@@ -46,7 +47,7 @@ class _Found:
     """What the step before has found out about a grant."""
 
     listed: tuple[CloudKey, ...] | None = None
-    intent: bool = False
+    intent: datetime | None = None
 
 
 class MintJournal:
@@ -76,7 +77,7 @@ class MintJournal:
         """The facts with those of the journal; a listing and an intent are handed out once."""
         uid, grant = facts.subject.uid, facts.grant
         found = self._found.pop(uid, _Found())
-        source = facts.source
+        source, pending = facts.source, facts.status.pending
         if grant is not None and grant.keeping is not None:
             if source is not None:
                 self._last_sources[grant.source_key] = source
@@ -88,7 +89,9 @@ class MintJournal:
             deleting=deleting,
             finalized=FINALIZER in finalizers,
             listed=found.listed,
-            intent_is_ours=found.intent,
+            intent_is_ours=found.intent is not None
+            and pending is not None
+            and pending.started_at == found.intent,
             unreadable=uid in self._unreadable,
         )
 
@@ -97,9 +100,9 @@ class MintJournal:
         if facts.grant is not None and facts.grant.keeping is not None:
             await (await self._keys(facts)).prepare()
 
-    def intent_is_written(self, uid: str) -> None:
-        """The next look at the grant may create a key."""
-        self._found[uid] = _Found(intent=True)
+    def intent_is_written(self, uid: str, *, at: datetime | None) -> None:
+        """The next look at the grant may create a key, if the intent still stands."""
+        self._found[uid] = _Found(intent=at)
 
     def cannot_be_read(self, uid: str) -> None:
         """The Secret does not give its key back: a new one is made, by the journal."""
@@ -140,8 +143,9 @@ class MintJournal:
                 await self._remove(facts, key_ids, and_holder=True)
                 await self._set_finalizer(subject, wanted=False)
             case Release(orphaned, why):
-                await self._tell_of_orphans(facts, orphaned, why=why)
+                # Told once: a grant that has changed meanwhile is looked at again first.
                 await self._set_finalizer(subject, wanted=False)
+                await self._tell_of_orphans(facts, orphaned, why=why)
         return None
 
     async def _look(self, facts: Facts, *, prepare: bool) -> None:

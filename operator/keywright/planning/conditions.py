@@ -16,6 +16,7 @@ READY = "Ready"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
 RENEWAL_FAILING = "RenewalFailing"
+PROGRESSING = "Progressing"
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
 
 # A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
-from keywright.planning.conditions import READY, RENEWAL_FAILING
+from keywright.planning.conditions import PROGRESSING, READY, RENEWAL_FAILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,13 @@ def notice(before: GrantStatus | SourceStatus, after: GrantStatus | SourceStatus
     ready, was_ready = after.condition(READY), before.condition(READY)
     if failing is not None and not _same(failing, was_failing):
         return Notice(warning=True, reason="RenewalFailing", note=failing.message)
+    if ready is not None and ready.reason == PROGRESSING:
+        return None
     if ready is not None and _false(ready) and not _same(ready, was_ready):
         return Notice(warning=True, reason=ready.reason, note=ready.message)
-    troubled = was_failing is not None or (was_ready is not None and _false(was_ready))
+    troubled = was_failing is not None or (
+        was_ready is not None and _false(was_ready) and was_ready.reason != PROGRESSING
+    )
     if troubled and failing is None and ready is not None and not _false(ready):
         return Notice(warning=False, reason="Recovered", note=ready.message)
     return None

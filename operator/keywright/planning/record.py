@@ -10,8 +10,8 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, PendingMint
-from keywright.api.times import format_time
-from keywright.planning.conditions import READY, SECRET_CONFLICT, ConditionWriter
+from keywright.api.times import format_time, parse_time
+from keywright.planning.conditions import PROGRESSING, READY, SECRET_CONFLICT, ConditionWriter
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
@@ -162,7 +162,7 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
     assert grant is not None
     conditions = status.conditions
     if not conditions:
-        begun = Failure("a key is being made.", kind=FailureClass.RETRY, reason="Progressing")
+        begun = Failure("a key is being made.", kind=FailureClass.RETRY, reason=PROGRESSING)
         conditions = _writer(facts, now).not_ready(begun, attempts=0)
     pending = PendingMint(started_at=now.replace(microsecond=0), baseline=baseline)
     return msgspec.structs.replace(
@@ -177,12 +177,28 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
 def _settled(facts: Facts, *, now: datetime) -> GrantStatus:
     secret, status = facts.secret, facts.status
     key_id = (secret.key_id if secret is not None else None) or status.key_id
+    answered = key_id != status.key_id and _asked_before(facts, secret)
     return msgspec.structs.replace(
         status,
         key_id=key_id,
         pending=None,
+        last_handled_reconcile_at=(
+            facts.grant.renewal_request
+            if answered and facts.grant is not None
+            else status.last_handled_reconcile_at
+        ),
         retiring=retiring_after(facts, key_id=key_id, now=now),
     )
+
+
+def _asked_before(facts: Facts, secret: SecretView | None) -> bool:
+    """Whether the request for a renewal is not younger than the key, by whole seconds."""
+    asked = facts.grant.renewal_request if facts.grant is not None else None
+    issued_at = secret.issued_at if secret is not None else None
+    try:
+        return bool(asked and issued_at and parse_time(asked).replace(microsecond=0) <= issued_at)
+    except ValueError:
+        return False
 
 
 def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:

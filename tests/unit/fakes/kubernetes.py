@@ -123,6 +123,10 @@ class KubernetesInMemory(KubernetesClient):
             case "PATCH", _ if content_type == MERGE:
                 found = self._found(path)
                 self._check_version(found, sent)
+                if not subresource:
+                    return self._store(
+                        path, {**found, "metadata": found["metadata"] | sent["metadata"]}
+                    )
                 status = {**found.get("status", {}), **sent["status"]}
                 merged = {key: value for key, value in status.items() if value is not None}
                 return self._store(path, {**found, "status": merged})

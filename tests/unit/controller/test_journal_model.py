@@ -1,0 +1,186 @@
+"""The mint journal against a small IAM: killed anywhere, it ends with one key and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from keywright.controller.changed import ChangedMeanwhileError
+from keywright.secrets.ownership import facts_from_metadata
+from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, UID, Scene
+from tests.unit.fakes.clock import FakeClock
+from tests.unit.fakes.kept_keys import MOST, SmallIam
+from tests.unit.fakes.kubernetes import KubernetesInMemory
+
+_GRANT = f"{GRANTS}/chat-key"
+_KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1m"}
+_LONG = timedelta(days=1)
+
+
+class KilledError(BaseException):
+    """SIGKILL: nothing is caught, nothing is tidied up."""
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Ends a life at its n-th request; None lets it live."""
+
+    left: int | None = None
+
+    def burn(self) -> None:
+        """One request, or one answer."""
+        if self.left is None:
+            return
+        self.left -= 1
+        if self.left <= 0:
+            raise KilledError
+
+
+class MortalKubernetes(KubernetesInMemory):
+    """Each request may be the last, before it is sent or after it is answered."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self._fuse = fuse
+
+    @override
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        self._fuse.burn()
+        answer = await super().request(method, path, **options)
+        self._fuse.burn()
+        return answer
+
+
+@dataclass(slots=True)
+class Account:
+    """What outlives an operator: the cluster, the cloud, the time."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    fuse: Fuse = field(default_factory=Fuse)
+    api: MortalKubernetes = field(init=False)
+    iam: SmallIam = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.api = MortalKubernetes(self.fuse)
+        self.iam = SmallIam(self.clock, point=self.fuse.burn)
+        first = Scene(clock=self.clock, api=self.api)
+        first.put_source()
+        first.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_KEY)
+
+    def born(self) -> Scene:
+        """A new operator, which knows what the API server tells."""
+        scene = Scene(clock=self.clock, api=self.api)
+        scene.vendor.kept = self.iam
+        scene.store.put_source(self.api.objects[f"{SOURCES}/bedrock"])
+        if SECRET in self.api.objects:
+            scene.store.put_secret(facts_from_metadata(self.api.objects[SECRET]["metadata"]))
+        scene.store.put_grant(self.api.objects[_GRANT])
+        return scene
+
+    async def live(self, *, requests: int | None) -> None:
+        """One life, until it is killed or there is nothing to do for a day."""
+        self.fuse.left = requests
+        scene = self.born()
+        try:
+            for _ in range(200):
+                try:
+                    due = await scene.grants.reconcile(UID)
+                except ChangedMeanwhileError:
+                    continue
+                assert len(self.iam.held) <= MOST
+                if due is None or due > self.clock.now + _LONG:
+                    return
+                self.clock.now = max(due, self.clock.now)
+        except KilledError:
+            return
+        finally:
+            self.fuse.left = None
+        raise AssertionError("it never settles")
+
+    def ask(self) -> None:
+        """Somebody asks for a new key."""
+        self.clock.advance(seconds=2)
+        body = self.api.objects[_GRANT]
+        asked = {"keywright.dev/renew-requested-at": self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        metadata = body["metadata"] | {"annotations": asked}
+        self.api.put(GRANTS, {**body, "metadata": metadata})
+
+    def delete(self) -> None:
+        """Somebody deletes the grant."""
+        body = self.api.objects[_GRANT]
+        metadata = body["metadata"] | {
+            "deletionTimestamp": "2026-11-22T12:00:00Z",
+            "generation": body["metadata"]["generation"] + 1,
+        }
+        self.api.put(GRANTS, {**body, "metadata": metadata})
+
+    @property
+    def key_id(self) -> str:
+        """The key that the Secret names."""
+        found: str = self.api.objects[SECRET]["metadata"]["annotations"]["keywright.dev/key-id"]
+        return found
+
+
+_LIVES = st.lists(
+    st.tuples(
+        st.integers(min_value=1, max_value=40),
+        st.sampled_from(["go on", "ask", "lose an answer"]),
+        st.integers(min_value=0, max_value=90),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lives=_LIVES, lag=st.integers(min_value=0, max_value=20), delete=st.booleans())
+def test_wherever_it_is_killed_one_key_is_left(
+    lives: list[tuple[int, str, int]], lag: int, *, delete: bool
+) -> None:
+    """Rule 5: killed at any request, answers lost, a listing behind: one key, and no orphan."""
+    account = Account()
+    account.iam.lag = timedelta(seconds=lag)
+
+    async def play() -> None:
+        for requests, event, pause in lives:
+            if event == "ask":
+                account.ask()
+            account.iam.lose = int(event == "lose an answer")
+            await account.live(requests=requests)
+            account.clock.advance(seconds=pause)
+        account.iam.lose = 0
+        if delete:
+            account.delete()
+        await account.live(requests=None)
+
+    asyncio.run(play())
+    metadata = account.api.objects[_GRANT]["metadata"]
+    if delete:
+        assert not metadata.get("finalizers")
+        assert account.iam.held == {}
+        return
+    status = account.api.objects[_GRANT]["status"]
+    assert list(account.iam.held) == [account.key_id]
+    assert account.iam.held[account.key_id].active
+    assert status["keyId"] == account.key_id
+    assert "pending" not in status
+    assert status["retiring"] == []
+
+
+def test_every_single_request_may_be_the_last() -> None:
+    """The same for one death at each request of a mint and of a rotation, none left out."""
+    for requests in range(1, 60):
+        for asked in (False, True):
+            account = Account()
+            if asked:
+                asyncio.run(account.live(requests=None))
+                account.ask()
+            asyncio.run(account.live(requests=requests))
+            asyncio.run(account.live(requests=None))
+            assert list(account.iam.held) == [account.key_id], (requests, asked)
+            assert account.api.objects[_GRANT]["status"]["revision"] == 1 + asked

@@ -1,0 +1,85 @@
+"""A small IAM: one user, two keys at most, a listing that may be behind, answers that get lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.ways import Minted
+from keywright.planning.facts import CloudKey
+from keywright.planning.failures import Failure, FailureClass
+from keywright.secrets.credential import API_KEY, Credential
+
+LOST = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+FULL = Failure("no room.", kind=FailureClass.QUOTA, reason="KeyLimitReached", nothing_done=True)
+MOST = 2
+
+
+@dataclass(slots=True)
+class SmallIam:
+    """Implements `KeptKeys`; `lose` says how many of the next creates do not answer."""
+
+    clock: Callable[[], datetime]
+    lag: timedelta = timedelta(0)
+    lose: int = 0
+    made: int = 0
+    held: dict[str, CloudKey] = field(default_factory=dict)
+    prepared: int = 0
+    gone: bool = False
+    point: Callable[[], None] = lambda: None
+
+    async def prepare(self) -> None:
+        """Note it."""
+        self.point()
+        self.prepared += 1
+
+    async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
+        """What is old enough to be shown."""
+        del known
+        self.point()
+        return tuple(key for key in self.held.values() if self.clock() - key.created_at >= self.lag)
+
+    async def create(self) -> Minted:
+        """A key, whether its answer comes or not."""
+        self.point()
+        if len(self.held) >= MOST:
+            raise FULL
+        self.made += 1
+        now = self.clock().replace(microsecond=0)
+        key = CloudKey(f"123456789012/bedrock-chat/ACCA{self.made}", created_at=now)
+        self.held[key.id] = key
+        self.point()
+        if self.lose:
+            self.lose -= 1
+            raise LOST
+        return Minted(
+            Credential(
+                values={API_KEY: Sensitive(f"ABSK-planted{self.made}")},
+                region="us-west-2",
+                account_id="123456789012",
+                key_id=key.id,
+                issued_at=now,
+                expires_at=None,
+            )
+        )
+
+    async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
+        """They are refused."""
+        self.point()
+        for key_id in key_ids:
+            if key_id in self.held:
+                self.held[key_id] = CloudKey(
+                    key_id, created_at=self.held[key_id].created_at, active=False
+                )
+        self.point()
+
+    async def remove(
+        self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
+    ) -> tuple[str, ...]:
+        """They are gone."""
+        self.point()
+        for key_id in key_ids:
+            self.held.pop(key_id, None)
+        self.gone = self.gone or (and_holder and not self.held)
+        self.point()
+        return ()

@@ -1,0 +1,329 @@
+"""The mint journal: which step is next, by what is written down and what is listed."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from keywright.api.grant import DeletionPolicy
+from keywright.api.status import PendingMint, RetiringKey
+from keywright.planning.decide import decide, next_look
+from keywright.planning.ending import MOST_THROTTLED_TRIES, MOST_TRIES
+from keywright.planning.facts import (
+    CloudKey,
+    Deactivate,
+    Facts,
+    Fail,
+    Finalize,
+    Intend,
+    Keep,
+    Look,
+    Mint,
+    Release,
+    Remove,
+    Revoke,
+    Settle,
+    Step,
+    Wait,
+)
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.record import Failed, Intended, Removed, Settled, Written, record
+from tests.unit.api.samples import grant
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import MISSING_SOURCE, facts, noon, secret, status
+
+KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
+A, B, C, D = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABCD")
+OLD_USERS = "123456789012/bedrock-former/ACCAZ"
+KIND = "bedrockLongTermKey"
+SERVED = secret(key_id=A, expires_at=None, renew_at=noon(days=1))
+DUE = replace(SERVED, renew_at=NOON)
+SETTLED = timedelta(seconds=31)
+
+
+def kept(**spec: Any) -> Any:
+    """The grant, with other fields of its key."""
+    return grant(bedrockShortTermKey=None, bedrockLongTermKey=KEY | spec)
+
+
+def told_of(**changed: Any) -> Any:
+    """The status of a grant whose key is A."""
+    return status(**{"kind": KIND, "key_id": A, "expires_at": None} | changed)
+
+
+def given(**changed: Any) -> Facts:
+    """A grant whose key A is in its Secret, and lists nothing."""
+    usual = {"grant": kept(), "status": told_of(), "secret": SERVED, "finalized": True}
+    return facts(**usual | changed)
+
+
+def key(name: str, *, at: float = 0, active: bool = True, here: bool = True) -> CloudKey:
+    """A key that was made so many seconds after noon."""
+    return CloudKey(name, created_at=noon(seconds=at), active=active, here=here)
+
+
+def pending(*baseline: str, ago: timedelta = timedelta(0)) -> PendingMint:
+    """An intent of noon, or of before."""
+    return PendingMint(started_at=NOON - ago, baseline=baseline)
+
+
+def retiring(name: str, *, minutes: float) -> tuple[RetiringKey, ...]:
+    """One key that goes so many minutes after noon."""
+    return (RetiringKey(key_id=name, retire_at=noon(minutes=minutes)),)
+
+
+NEW = given(secret=None, status=told_of(key_id=None, revision=0))
+OPEN = told_of(pending=pending(A))
+OPEN_LONG = told_of(pending=pending(A, ago=SETTLED))
+B_RETIRES = told_of(retiring=retiring(B, minutes=30))
+B_GOES = told_of(retiring=retiring(B, minutes=0))
+IN_B = replace(SERVED, key_id=B)
+
+ROWS: list[tuple[str, Facts, str]] = [
+    ("all is well", given(), "Keep"),
+    ("nothing without the finalizer", given(finalized=False), "Finalize"),
+    ("a new grant: first the finalizer", replace(NEW, finalized=False), "Finalize"),
+    ("then the baseline", NEW, "Look and prepare"),
+    ("then the intent", replace(NEW, listed=()), "Intend"),
+    ("which names what exists", replace(NEW, listed=(key(C),)), "Intend C"),
+    ("a key is due", given(secret=DUE), "Look and prepare"),
+    ("its intent", given(secret=DUE, listed=(key(A),)), "Intend A"),
+    ("create", given(secret=DUE, status=OPEN, intent_is_ours=True), "Mint"),
+    ("not by an intent of before", given(secret=DUE, status=OPEN), "Look"),
+    (
+        "nor by one that is too old",
+        given(secret=DUE, status=told_of(pending=pending(ago=SETTLED * 2)), intent_is_ours=True),
+        "Look",
+    ),
+    ("an unknown is looked into, due or not", given(status=OPEN), "Look"),
+    ("what it made is lost", given(status=OPEN, listed=(key(A), key(B, at=3))), "Lost B"),
+    ("a clock that is behind", given(status=OPEN, listed=(key(A), key(B, at=-200))), "Lost B"),
+    ("not what is older", given(status=OPEN_LONG, listed=(key(A), key(B, at=-999))), "Settle"),
+    ("nor what is younger", given(status=OPEN_LONG, listed=(key(A), key(B, at=999))), "Settle"),
+    ("nor what was there before", given(status=OPEN_LONG, listed=(key(A, at=1),)), "Settle"),
+    (
+        "nor another user's",
+        given(status=OPEN_LONG, listed=(key(B, at=1, here=False),)),
+        "Settle",
+    ),
+    ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("and is believed later", given(status=OPEN_LONG, listed=(key(A),)), "Settle"),
+    (
+        "then a due key goes on",
+        given(secret=DUE, status=OPEN_LONG, listed=(key(A),)),
+        "Intend A",
+    ),
+    ("the Secret was written, the status not", given(secret=IN_B, status=OPEN), "Settle"),
+    ("an old key waits", given(status=B_RETIRES), "Keep"),
+    ("its time has come", given(status=B_GOES), "Look"),
+    ("first inactive", given(status=B_GOES, listed=(key(A), key(B))), "Deactivate B"),
+    ("then gone", given(status=B_GOES, listed=(key(A), key(B, active=False))), "Remove B"),
+    ("gone already", given(status=B_GOES, listed=(key(A),)), "Remove B"),
+    (
+        "a rotation waits for the overlap",
+        given(secret=DUE, status=B_RETIRES, listed=(key(B), key(A))),
+        "Wait 1800",
+    ),
+    (
+        "but not where no key is served",
+        given(secret=None, status=B_RETIRES, listed=(key(B), key(A))),
+        "Remove B",
+    ),
+    (
+        "two unknown keys",
+        replace(NEW, listed=(key(C), key(D))),
+        "Fail KeyLimitReached",
+    ),
+    (
+        "exclusive: the older makes room",
+        replace(NEW, grant=kept(exclusive=True), listed=(key(D, at=9), key(C))),
+        "Remove C",
+    ),
+    (
+        "one of ours, one unknown",
+        given(secret=DUE, listed=(key(A), key(C))),
+        "Fail KeyLimitReached",
+    ),
+    (
+        "exclusive never takes the one in use",
+        given(grant=kept(exclusive=True), secret=DUE, listed=(key(A), key(C))),
+        "Remove C",
+    ),
+    (
+        "a former user's key takes no place",
+        given(secret=DUE, listed=(key(A), key(OLD_USERS, here=False))),
+        "Intend A Z",
+    ),
+    ("unreadable: a new key, by the journal", given(unreadable=True), "Look and prepare"),
+    ("without its source a good key stays", given(status=B_GOES, **MISSING_SOURCE), "Keep"),
+    ("no other kind of key", facts(finalized=True), "Refuse KindChanged"),
+]
+
+LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)
+TRIED = {"last_failure_time": NOON - timedelta(hours=1)}
+
+ENDINGS: list[tuple[str, Facts, str]] = [
+    ("first a look", given(deleting=True), "Look"),
+    ("then all that is known", given(deleting=True, listed=(key(A),)), "Revoke A"),
+    (
+        "with what retires",
+        given(deleting=True, status=B_RETIRES, listed=()),
+        "Revoke A B",
+    ),
+    (
+        "and what an unknown made",
+        given(deleting=True, status=OPEN, listed=(key(A), key(B, at=2))),
+        "Revoke A B",
+    ),
+    ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("later it is believed", given(deleting=True, status=OPEN_LONG, listed=(key(A),)), "Revoke A"),
+    ("not a stranger's", given(deleting=True, listed=(key(A), key(C))), "Revoke A"),
+    (
+        "Retain leaves all",
+        given(
+            deleting=True,
+            grant=msgspec.structs.replace(
+                kept(),
+                spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN),
+            ),
+        ),
+        "Release",
+    ),
+    ("no source", LOST_SOURCE, "Fail SourceNotFound"),
+    (
+        "the last try but one",
+        given(deleting=True, status=told_of(failed_attempts=MOST_TRIES - 1, **TRIED)),
+        "Look",
+    ),
+    (
+        "bounded",
+        given(deleting=True, status=told_of(failed_attempts=MOST_TRIES, **TRIED)),
+        "Release A",
+    ),
+    (
+        "tries of before the deletion do not count",
+        given(
+            deleting=True,
+            status=told_of(failed_attempts=99, observed_generation=0, **TRIED),
+        ),
+        "Look",
+    ),
+    ("no spec to go by", given(deleting=True, grant=None), "Release A"),
+]
+
+
+def words(step: Step) -> str:
+    """A step and its keys, by the last letters of their ids."""
+    match step:
+        case Mint():
+            return "Mint"
+        case Look(prepare=True):
+            return "Look and prepare"
+        case Wait(until):
+            return f"Wait {(until - NOON).total_seconds():.0f}"
+        case Remove(ids, lost=True):
+            return " ".join(["Lost", *_letters(ids)])
+        case Intend(ids) | Deactivate(ids) | Remove(ids) | Revoke(ids) | Release(ids):
+            return " ".join([type(step).__name__, *_letters(ids)])
+        case Fail(failure):
+            return f"Fail {failure.reason}"
+        case Look() | Settle() | Finalize() | Keep():
+            return type(step).__name__
+        case _:
+            return f"{type(step).__name__} {getattr(step, 'failure', step).reason}"
+
+
+def _letters(ids: tuple[str, ...]) -> list[str]:
+    return [key_id[-1] for key_id in ids]
+
+
+@pytest.mark.parametrize(
+    ("case", "facts", "step"), ROWS + ENDINGS, ids=lambda value: str(value)[:40]
+)
+def test_the_next_step(case: str, facts: Facts, step: str) -> None:
+    """What is known decides alone; each row is one state that a crash may leave."""
+    del case
+    assert words(decide(facts, now=NOON)) == step
+
+
+def test_a_busy_cloud_is_given_longer() -> None:
+    """Throttled deletions are tried more often before the grant is let go."""
+    throttled = Failure("slow.", kind=FailureClass.THROTTLED, reason="Throttled")
+    going = given(deleting=True, status=told_of(failed_attempts=MOST_TRIES - 1))
+    after = replace(going, status=record(going, Failed(throttled), now=NOON - timedelta(hours=1)))
+    assert words(decide(after, now=NOON)) == "Look"
+    patience = msgspec.structs.replace(after.status, failed_attempts=MOST_THROTTLED_TRIES)
+    assert words(decide(replace(after, status=patience), now=NOON)) == "Release A"
+
+
+def test_the_message_names_the_unknown_keys() -> None:
+    """A person can look them up, and is told of `exclusive`."""
+    step = decide(replace(NEW, listed=(key(C), key(D))), now=NOON)
+    assert isinstance(step, Fail)
+    assert C in step.failure.message
+    assert D in step.failure.message
+    assert "exclusive" in step.failure.cure
+
+
+def test_an_intent_is_written_with_its_baseline() -> None:
+    """Ready is told from the first write on; the time is in whole seconds."""
+    found = record(replace(NEW, listed=(key(C),)), Intended((C,)), now=noon(seconds=0.7))
+    assert found.pending == PendingMint(started_at=NOON, baseline=(C,))
+    assert found.kind == KIND
+
+
+def test_an_id_of_another_kind_is_no_key_to_retire() -> None:
+    """A grant that had a short-term key leaves nothing in the cloud."""
+    before = given(secret=None, status=status(kind="bedrockShortTermKey", key_id="ASIA1"))
+    found = record(before, Intended(()), now=NOON)
+    assert found.key_id is None
+
+
+def test_the_old_key_retires_after_the_overlap() -> None:
+    """The status names both until it goes."""
+    written = Written(replace(SERVED, key_id=B, replaces=A), B)
+    found = record(given(secret=DUE, status=OPEN), written, now=NOON)
+    assert found.key_id == B
+    assert found.pending is None
+    assert found.retiring == (RetiringKey(key_id=A, retire_at=noon(hours=1)),)
+
+
+def test_a_status_that_was_not_written_is_settled_from_the_secret() -> None:
+    """Killed between Secret and status: the same end as without."""
+    found = record(given(secret=IN_B, status=OPEN), Settled(), now=NOON)
+    assert (found.key_id, found.pending) == (B, None)
+    assert [old.key_id for old in found.retiring] == [A]
+
+
+def test_a_lost_status_comes_back_from_the_secret() -> None:
+    """The key in use, and the one that it has replaced, until the overlap is over."""
+    lost = msgspec.structs.replace(told_of(), key_id=None, revision=0, kind=None)
+    view = replace(SERVED, replaces=C)
+    found = record(given(secret=view, status=lost), Settled(), now=NOON)
+    assert found.key_id == A
+    assert found.retiring == (RetiringKey(key_id=C, retire_at=noon(hours=-3)),)
+
+
+def test_removed_keys_leave_the_status() -> None:
+    """A lost key ends its intent; a retired one does not."""
+    before = given(status=told_of(pending=pending(), retiring=retiring(B, minutes=0)))
+    assert record(before, Removed((B,)), now=NOON).retiring == ()
+    assert record(before, Removed((B,)), now=NOON).pending is not None
+    assert record(before, Removed((C,), lost=True), now=NOON).pending is None
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_only_certain_knowledge_ends_an_intent(certain: bool) -> None:  # noqa: FBT001  a table
+    """A refusal made nothing; an answer that did not come is an unknown."""
+    failure = Failure("no.", kind=FailureClass.RETRY, reason="No", nothing_done=certain)
+    found = record(given(status=OPEN), Failed(failure), now=NOON)
+    assert (found.pending is None) == certain
+
+
+def test_the_next_look_is_for_what_goes_next() -> None:
+    """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
+    assert next_look(given(status=B_RETIRES), Keep(), now=NOON) == noon(minutes=30)
+    assert next_look(given(), Keep(), now=NOON) == noon(days=1)
+    assert next_look(given(), Look(prepare=True), now=NOON) == NOON
