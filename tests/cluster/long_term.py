@@ -46,7 +46,7 @@ def admin_of(world: World) -> Any:
 
 
 class LongTermTenant(Tenant):
-    """The role has the policy of the example and no more; the user bears the name of the namespace."""
+    """The role has the policy of the example and no more; the user is named after the test."""
 
     def __init__(self, world: World, *, name: str, iam: Any) -> None:
         super().__init__(world, name=name)

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from keywright.api.aws_source import WebIdentity
+from keywright.api.keys import BedrockLongTermKey
 from keywright.secrets.layout import check, data_keys
 from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
 
@@ -45,4 +46,27 @@ def test_every_file_of_the_example_is_applied() -> None:
     """`kubectl apply -k` leaves no manifest out."""
     (kustomization,) = _documents("kustomization.yaml")
     files = {path.name for path in EXAMPLE.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kustomization["resources"]) == files
+
+
+LONG_TERM = ROOT / "examples" / "bedrock-long-term"
+
+
+def test_the_example_of_a_long_term_key_holds_together() -> None:
+    """Grant, boundary and the policy of the role agree, and no file is left out."""
+    (body,) = yaml.safe_load_all((LONG_TERM / "apikeygrant.yaml").read_text(encoding="utf-8"))
+    grant = parsed_grant(body)
+    key = grant.key
+    assert isinstance(key, BedrockLongTermKey)
+    assert check(grant) == []
+    policy = json.loads((LONG_TERM / "permissions-policy.json").read_text(encoding="utf-8"))
+    boundaries = {
+        statement["Condition"]["StringEquals"].get("iam:PermissionsBoundary")
+        for statement in policy["Statement"]
+        if "Condition" in statement
+    }
+    assert boundaries == {key.user.permissions_boundary, None}
+    assert all("user/keywright/*" in statement["Resource"] for statement in policy["Statement"])
+    kustomization = yaml.safe_load((LONG_TERM / "kustomization.yaml").read_text(encoding="utf-8"))
+    files = {path.name for path in LONG_TERM.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(kustomization["resources"]) == files

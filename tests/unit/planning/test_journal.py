@@ -32,7 +32,7 @@ from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.record import Failed, Intended, Removed, Settled, Written, record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import MISSING_SOURCE, facts, noon, secret, status
+from tests.unit.planning.samples import MISSING_SOURCE, facts, noon, secret, status, told
 
 KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
 A, B, C, D = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABCD")
@@ -227,12 +227,10 @@ def words(step: Step) -> str:
             return " ".join(["Lost", *_letters(ids)])
         case Intend(ids) | Deactivate(ids) | Remove(ids) | Revoke(ids) | Release(ids):
             return " ".join([type(step).__name__, *_letters(ids)])
-        case Fail(failure):
-            return f"Fail {failure.reason}"
         case Look() | Settle() | Finalize() | Keep():
             return type(step).__name__
         case _:
-            return f"{type(step).__name__} {getattr(step, 'failure', step).reason}"
+            return told(step)
 
 
 def _letters(ids: tuple[str, ...]) -> list[str]:

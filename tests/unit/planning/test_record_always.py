@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.decide import decide
 from keywright.planning.facts import Facts, Keep, Standing, Wait
-from keywright.planning.record import Failed, Kept, Outcome, Refused, Written, record
+from keywright.planning.record import (
+    Failed,
+    Intended,
+    Kept,
+    Outcome,
+    Refused,
+    Removed,
+    Settled,
+    Written,
+    record,
+)
 from tests.unit.planning.kstatus import kstatus
 from tests.unit.planning.strategies import GENERATION, moments, outcomes, situations
 
@@ -137,6 +147,8 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert (status.failed_attempts, status.last_failure_time) == (0, None)
         case Kept():
             assert status.failed_attempts in (0, before)
+        case Intended() | Removed() | Settled():
+            assert status.failed_attempts == before
 
 
 @_enough
