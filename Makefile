@@ -23,6 +23,7 @@ demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTE
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test: .venv/.made ## every test, on a real API server where one can be had (ARGS for pytest)
+	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m pytest --numprocesses 2 --dist loadgroup $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
@@ -37,6 +38,7 @@ fix: .venv/.made ## format, and mend what the linter can
 	$(DEV)/ruff format
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
+	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
 
 lock: $(UV) ## resolve the dependencies anew, with hashes

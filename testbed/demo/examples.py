@@ -36,9 +36,22 @@ class WantedRole:
 
 
 def examples() -> list[Example]:
-    """Every example, by name."""
+    """Every example that the demo can serve, by name."""
     folders = sorted(file.parent for file in EXAMPLES.glob("*/kustomization.yaml"))
-    return [Example(name=folder.name, documents=tuple(_documents(folder))) for folder in folders]
+    every = (Example(name=folder.name, documents=tuple(_documents(folder))) for folder in folders)
+    return [example for example in every if is_served(example)]
+
+
+def is_served(example: Example) -> bool:
+    """Whether the demo's clients can use its Secrets, and its cloud can be prepared for it.
+
+    The clients ask Bedrock with a short-term key; a role is made for each web identity, and neither
+    chains of roles nor access keys.
+    """
+    sources = [source["spec"].get("aws", {}) for source in example.of_kind("CredentialSource")]
+    return all(
+        "bedrockShortTermKey" in grant["spec"] for grant in example.of_kind("ApiKeyGrant")
+    ) and all("webIdentity" in aws and "assumeRoles" not in aws for aws in sources)
 
 
 def wanted_roles(example: Example) -> Iterator[WantedRole]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,10 +34,20 @@ def asked(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> An
         return Answer(client=client, ok=True, text=ask(), error=None)
     except Exception as error:  # whatever three SDKs and their transports raise
         text = f"{type(error).__name__}: {error}"
-        for value in data.values():
+        for value in _values(data):
             if len(value) >= _SHORTEST_SECRET:
                 text = text.replace(value, "***")
         return Answer(client=client, ok=False, text="", error=text)
+
+
+def _values(data: Mapping[str, str]) -> Iterator[str]:
+    """The values of a Secret, and those within a value that is a JSON object."""
+    for value in data.values():
+        yield value
+        with contextlib.suppress(ValueError):
+            inner = json.loads(value)
+            if isinstance(inner, dict):
+                yield from (item for item in inner.values() if isinstance(item, str))
 
 
 class Client(Protocol):
@@ -47,6 +58,14 @@ class Client(Protocol):
 
     def close(self) -> None:
         """Give its connections back."""
+
+
+@runtime_checkable
+class Mounted(Protocol):
+    """A client that has the Secret mounted, and goes on when it changes."""
+
+    def remount(self, data: Mapping[str, str]) -> None:
+        """The kubelet has written the Secret anew."""
 
 
 class Connect(Protocol):

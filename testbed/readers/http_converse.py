@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from testbed.readers.answers import MODEL, QUESTION, Answer, once
+from testbed.readers.tunnels import Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAME = "http-converse"
-_TIMEOUT_SECONDS = 10.0
-
-
-class RefusedError(RuntimeError):
-    """The answer was not 200."""
 
 
 class HttpConverse:
@@ -26,33 +20,23 @@ class HttpConverse:
 
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         self._key = data["AWS_BEARER_TOKEN_BEDROCK"]
-        proxy = urlsplit(cloud_environment["HTTPS_PROXY"])
-        trust = ssl.create_default_context(cafile=cloud_environment["SSL_CERT_FILE"])
-        self._connection = http.client.HTTPSConnection(
-            str(proxy.hostname), proxy.port, context=trust, timeout=_TIMEOUT_SECONDS
-        )
         host = f"bedrock-runtime.{data['AWS_REGION']}.amazonaws.com"
-        self._connection.set_tunnel(host, 443)
+        self._tunnel = Tunnel(host, cloud_environment=cloud_environment)
 
     def ask(self) -> str:
         """Ask the model once."""
         content = {"messages": [{"role": "user", "content": [{"text": QUESTION}]}]}
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        path = f"/model/{quote(MODEL, safe='')}/converse"
-        try:
-            self._connection.request("POST", path, body=json.dumps(content), headers=headers)
-            answer = self._connection.getresponse()
-            body = json.load(answer)
-        except (OSError, http.client.HTTPException):
-            self.close()  # the next call connects anew
-            raise
-        if answer.status != http.HTTPStatus.OK:
-            raise RefusedError(f"{answer.status} {json.dumps(body)}")
-        return str(body["output"]["message"]["content"][0]["text"])
+        answer = self._tunnel.ask(
+            "POST",
+            f"/model/{quote(MODEL, safe='')}/converse",
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            body=json.dumps(content),
+        )
+        return str(answer["output"]["message"]["content"][0]["text"])
 
     def close(self) -> None:
         """Close the connections."""
-        self._connection.close()
+        self._tunnel.close()
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:

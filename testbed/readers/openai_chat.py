@@ -1,4 +1,4 @@
-"""A pod that uses the openai SDK against Bedrock's runtime.
+"""A pod that uses the openai SDK against Bedrock's runtime, or against Mantle.
 
 The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL; a Secret that has only Bedrock's variables is used
 as a pod would do it by hand.
@@ -28,19 +28,27 @@ class OpenAIChat:
         if "OPENAI_BASE_URL" not in variables:
             host = f"bedrock-runtime.{data['AWS_REGION']}.amazonaws.com"
             variables["OPENAI_BASE_URL"] = f"https://{host}/openai/v1"
+        self._model = _model(variables["OPENAI_BASE_URL"])
         with pod_environment({**cloud_environment, **variables}):
             self._client = OpenAI(max_retries=0)
 
     def ask(self) -> str:
         """Ask the model once."""
         answer = self._client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": QUESTION}]
+            model=self._model, messages=[{"role": "user", "content": QUESTION}]
         )
         return answer.choices[0].message.content or ""
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _model(base_url: str) -> str:
+    """A model that the address has: Mantle's differ from the runtime's, and by prefix."""
+    if "//bedrock-mantle." not in base_url:
+        return MODEL
+    return "openai.gpt-5.4" if base_url.endswith("/openai/v1") else "openai.gpt-oss-20b"
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:

@@ -1,6 +1,6 @@
 """`python -m testbed.readers.polling`: a workload that uses a Secret's key without a pause.
 
-It reads the Secret before every call and asks the model with boto3, openai and plain HTTP in turn.
+It reads the Secret before every call and lets its clients, see `clients`, call the cloud in turn.
 Each call is one line of JSON in the report; the key is in none of them.
 """
 
@@ -17,27 +17,31 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.readers import boto3_converse, http_converse, openai_chat
-from testbed.readers.answers import Answer, asked
-from testbed.readers.reports import CLUSTER, EXPIRES_AT, ISSUED_AT, REVISION, Reading
+from testbed.readers.answers import Answer, Mounted, asked
+from testbed.readers.clients import CLIENTS
+from testbed.readers.reports import (
+    CLUSTER,
+    DEFAULT_CLIENTS,
+    EXPIRES_AT,
+    ISSUED_AT,
+    REVISION,
+    Reading,
+)
 from testbed.readers.secret_source import SecretSource, SecretUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-    from testbed.readers.answers import Client, Connect
+    from testbed.readers.answers import Client
     from testbed.readers.secret_source import Secret
-
-_CLIENTS: Mapping[str, Connect] = {
-    boto3_converse.NAME: boto3_converse.Boto3Converse,
-    openai_chat.NAME: openai_chat.OpenAIChat,
-    http_converse.NAME: http_converse.HttpConverse,
-}
 
 
 class Poller:
-    """Asks with every client in turn; starts them anew whenever the Secret's data changes."""
+    """Asks with every client in turn, and sees to them whenever the Secret's data changes.
+
+    Clients with the data in their environment are started anew, those that have it mounted go on.
+    """
 
     def __init__(
         self, source: SecretSource, *, cloud_environment: Mapping[str, str], report: TextIO
@@ -56,11 +60,19 @@ class Poller:
             self._note(Answer(client=CLUSTER, ok=False, text="", error=str(error)))
         else:
             if secret is not None:
-                if self._secret is None or secret.data != self._secret.data:
-                    self.close()
+                if self._secret is not None and secret.data != self._secret.data:
+                    self._change(secret.data)
                 self._secret = secret
         if self._secret is not None:
             self._note(asked(client, lambda: self._ask(client), data=self._secret.data))
+
+    def _change(self, data: Mapping[str, str]) -> None:
+        for name, client in list(self._started.items()):
+            if isinstance(client, Mounted):
+                client.remount(data)
+            else:
+                client.close()
+                del self._started[name]
 
     def close(self) -> None:
         """End the clients."""
@@ -71,7 +83,7 @@ class Poller:
     def _ask(self, client: str) -> str:
         assert self._secret is not None
         if client not in self._started:
-            self._started[client] = _CLIENTS[client](
+            self._started[client] = CLIENTS[client](
                 self._secret.data, cloud_environment=self._cloud_environment
             )
         return self._started[client].ask()
@@ -99,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--secret", required=True)
     parser.add_argument("--interval", type=float, default=0.2, help="seconds between two calls")
+    parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=DEFAULT_CLIENTS)
     parser.add_argument("--report", type=Path, required=True)
     options = parser.parse_args(arguments)
     ended = threading.Event()
@@ -108,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     with options.report.open("a") as report:
         poller = Poller(source, cloud_environment=dict(os.environ), report=report)
-        clients = itertools.cycle(_CLIENTS)
+        clients = itertools.cycle(options.clients)
         while not ended.wait(options.interval):
             poller.round(next(clients))
         poller.close()

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 from testbed.processes import ChildProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 REVISION = "keywright.dev/revision"
 ISSUED_AT = "keywright.dev/issued-at"
 EXPIRES_AT = "keywright.dev/expires-at"
 CLUSTER = "kubernetes"
+DEFAULT_CLIENTS = ("boto3-converse", "openai-chat", "http-converse")
 _ROOT = Path(__file__).parents[2]
 
 
@@ -36,8 +37,9 @@ class Reading:
 
 
 class PollingReader:
-    """A process that reads a Secret and calls Bedrock with it, again and again.
+    """A process that reads a Secret and calls the cloud with it, again and again.
 
+    `clients` are names of `testbed.readers.clients`; by default those of a Bedrock key.
     Start it from the main thread: it ends with the thread that started it.
     """
 
@@ -50,6 +52,7 @@ class PollingReader:
         secret: str,
         cloud_environment: Mapping[str, str],
         interval_seconds: float = 0.2,
+        clients: Sequence[str] = DEFAULT_CLIENTS,
     ) -> None:
         self._directory = directory
         self.report = directory / f"{namespace}-{secret}.jsonl"
@@ -61,6 +64,7 @@ class PollingReader:
             *("--secret", secret),
             *("--interval", str(interval_seconds)),
             *("--report", str(self.report)),
+            *("--clients", *clients),
         ]
 
     @property

@@ -126,7 +126,7 @@ def test_a_shortening_session_is_told_with_its_cure(tenant: Tenant) -> None:
     lasts = datetime.fromisoformat(status["expiresAt"]) - datetime.fromisoformat(status["issuedAt"])
     assert lasts.total_seconds() <= 3601  # AWS tells the end in whole seconds
     message = condition(status, "Ready")["message"]
-    assert "raise sessionDuration of CredentialSource bedrock" in message
+    assert "Raise sessionDuration of CredentialSource bedrock" in message
     assert "12h" in message
 
 

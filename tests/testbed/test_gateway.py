@@ -6,12 +6,14 @@ import http.client
 import json
 import ssl
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ConnectionClosedError, ProxyConnectionError
 
 from testbed.readers import http_converse
-from tests.testbed.world import MODEL, Tenant, refusal
+from tests.testbed.world import MODEL, Tenant, allow, refusal
 
 if TYPE_CHECKING:
     from testbed.clouds.aws import AwsCloud
@@ -114,3 +116,31 @@ def test_no_secret_reaches_the_journal(tenant: Tenant) -> None:
     assert not [
         secret for secret in (token, session.secret_key, session.token, key) if secret in told
     ]
+
+
+@pytest.mark.parametrize(("service", "action"), [("iam", "CreateUser"), ("iam", None)])
+def test_an_answer_can_be_lost_after_the_work_was_done(
+    tenant: Tenant, service: str, action: str | None
+) -> None:
+    """The client sees a broken connection; the user is there, and the journal tells the call."""
+    iam, name = tenant.admin(), f"lost-{uuid.uuid4().hex[:8]}"
+    iam.list_users()
+    tenant.cloud.forget_calls()
+    tenant.cloud.lose_answer(service, action)
+    with pytest.raises((ConnectionClosedError, ProxyConnectionError)):
+        iam.create_user(UserName=name)
+    assert iam.get_user(UserName=name)["User"]["UserName"] == name
+    lost, _ = tenant.cloud.calls(service="iam")
+    assert (lost.action, lost.status, lost.error_code) == ("CreateUser", 200, None)
+
+
+def test_the_service_may_be_down_for_a_while(tenant: Tenant) -> None:
+    """5xx in the form of each service's protocol."""
+    tenant.cloud.fail_next("iam", code="ServiceUnavailable", message="busy", status=503)
+    assert refusal(tenant.admin().list_users) == (503, "ServiceUnavailable", "busy")
+    keys = tenant.client("apigateway", credentials=tenant.user(allow("*")))
+    tenant.cloud.fail_next(
+        "apigateway", "GetApiKeys", code="InternalServerError", message="", status=500
+    )
+    assert refusal(keys.get_api_keys)[:2] == (500, "InternalServerError")
+    keys.get_api_keys()

@@ -15,6 +15,8 @@ CONTEXT = {
     "aws:sourceip": ("10.1.2.3",),
     "aws:currenttime": ("2026-01-02T03:04:05+00:00",),
     "bedrock:bearertokentype": ("SHORT_TERM",),
+    "aws:tagkeys": ("team", "cost"),
+    "iam:age": ("30",),
 }
 
 
@@ -43,6 +45,14 @@ def _effect(*statements: dict[str, Any]) -> Effect | None:
         {"Condition": {"DateLessThan": {"aws:CurrentTime": "2026-01-02T03:04:06Z"}}},
         {"Condition": {"StringEqualsIfExists": {"aws:Absent": "x"}}},
         {"Condition": {"StringNotEquals": {"aws:Absent": "x"}}},
+        {"Condition": {"ArnNotLike": {"aws:Absent": "arn:*"}}},
+        {"Condition": {"Null": {"aws:Absent": "true", "iam:Age": "false"}}},
+        {"Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": ["cost", "team", "x"]}}},
+        {"Condition": {"ForAllValues:StringEquals": {"aws:Absent": "x"}}},
+        {"Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "team"}}},
+        {"Condition": {"StringEqualsIgnoreCase": {"bedrock:BearerTokenType": "short_term"}}},
+        {"Condition": {"NumericLessThanEquals": {"iam:Age": "30"}}},
+        {"Condition": {"NumericGreaterThan": {"iam:Age": 29}}},
     ],
 )
 def test_a_statement_that_applies_allows(changed: dict[str, Any]) -> None:
@@ -58,6 +68,11 @@ def test_a_statement_that_applies_allows(changed: dict[str, Any]) -> None:
         {"Resource": ARN.upper()},
         {"Condition": {"StringEquals": {"bedrock:bearerTokenType": "LONG_TERM"}}},
         {"Condition": {"StringEquals": {"aws:Absent": "x"}}},
+        {"Condition": {"Null": {"aws:Absent": "false"}}},
+        {"Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "team"}}},
+        {"Condition": {"ForAnyValue:StringEquals": {"aws:Absent": "x"}}},
+        {"Condition": {"NumericLessThan": {"iam:Age": "30"}}},
+        {"Condition": {"NumericLessThan": {"aws:Absent": "30"}}},
         {"Condition": {"IpAddress": {"aws:SourceIp": "192.168.0.0/16"}}},
         {"Condition": {"DateLessThan": {"aws:CurrentTime": "2026-01-02T03:04:05Z"}}},
         {

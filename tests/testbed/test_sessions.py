@@ -176,7 +176,8 @@ def test_iam_sees_what_a_test_prepared_and_the_other_way_round(
             token="",
         ),
     )
-    names = {role["RoleName"] for role in iam.list_roles()["Roles"]}
+    pages = iam.get_paginator("list_roles").paginate()
+    names = {role["RoleName"] for page in pages for role in page["Roles"]}
     assert tenant.role_name in names
     iam.update_assume_role_policy(
         RoleName=tenant.role_name, PolicyDocument=json.dumps(tenant.trust(subject="nobody"))

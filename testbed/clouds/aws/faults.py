@@ -1,8 +1,9 @@
-"""Faults that a test asks for: refusals of the next calls, and delays."""
+"""Faults that a test asks for: calls refused, answers damaged or lost, and delays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from testbed.clouds.aws.refusals import AwsError
 
@@ -28,6 +29,15 @@ class Damage:
     remaining: int
 
 
+@dataclass(slots=True)
+class Loss:
+    """Carry out the next `remaining` calls, and cut the connections without any answer."""
+
+    service: str
+    action: str | None
+    remaining: int
+
+
 @dataclass(frozen=True, slots=True)
 class Delay:
     """Answer the calls of a service late."""
@@ -43,15 +53,18 @@ class Faults:
     def __init__(self) -> None:
         self._failures: list[Failure] = []
         self._damages: list[Damage] = []
+        self._losses: list[Loss] = []
         self._delays: list[Delay] = []
 
-    def add(self, fault: Failure | Damage | Delay) -> None:
+    def add(self, fault: Failure | Damage | Loss | Delay) -> None:
         """Ask for a fault."""
         match fault:
             case Failure():
                 self._failures.append(fault)
             case Damage():
                 self._damages.append(fault)
+            case Loss():
+                self._losses.append(fault)
             case Delay():
                 self._delays.append(fault)
 
@@ -59,6 +72,7 @@ class Faults:
         """Nothing goes wrong from now on."""
         self._failures.clear()
         self._damages.clear()
+        self._losses.clear()
         self._delays.clear()
 
     def delay_seconds(self, service: str, action: str) -> float:
@@ -69,22 +83,31 @@ class Faults:
             if delay.service == service and delay.action in {None, action}
         )
 
-    def take(self, service: str, action: str) -> AwsError | None:
+    def refused(self, service: str, action: str) -> AwsError | None:
         """The refusal that this call uses up."""
-        for failure in self._failures:
-            if failure.service == service and failure.action in {None, action}:
-                failure.remaining -= 1
-                if failure.remaining <= 0:
-                    self._failures.remove(failure)
-                return AwsError(failure.code, failure.message, status=failure.status)
-        return None
+        failure = _used_up(self._failures, service, action)
+        if failure is None:
+            return None
+        return AwsError(failure.code, failure.message, status=failure.status)
 
     def damaged(self, service: str, action: str) -> bool:
         """Whether the answer to this call is to be cut short."""
-        for damage in self._damages:
-            if damage.service == service and damage.action in {None, action}:
-                damage.remaining -= 1
-                if damage.remaining <= 0:
-                    self._damages.remove(damage)
-                return True
-        return False
+        return _used_up(self._damages, service, action) is not None
+
+    def lost(self, service: str, action: str) -> bool:
+        """Whether this call is to have no answer."""
+        return _used_up(self._losses, service, action) is not None
+
+
+_Counted = TypeVar("_Counted", Failure, Damage, Loss)
+
+
+def _used_up(faults: list[_Counted], service: str, action: str) -> _Counted | None:
+    """The first fault that is for this call, counted down."""
+    for fault in faults:
+        if fault.service == service and fault.action in {None, action}:
+            fault.remaining -= 1
+            if fault.remaining <= 0:
+                faults.remove(fault)
+            return fault
+    return None

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for the others
-_GLOBAL = re.compile(r"(sts|iam)\.amazonaws\.com")
-_REGIONAL = re.compile(r"(sts|bedrock|bedrock-runtime)\.[a-z]{2}(-[a-z]+)+-\d\.amazonaws\.com")
+# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for most others
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+_HOSTS = (
+    re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
+    re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
+    re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
+    re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
+)
 
 # of a damaged answer: enough to leave an element or a bracket open
 _CUT_BYTES = 10
@@ -49,10 +54,10 @@ class Gateway:
 
     async def answer(self, request: Request) -> Response:
         """The answer of the service that the host names."""
-        named = _GLOBAL.fullmatch(request.host) or _REGIONAL.fullmatch(request.host)
+        named = next(filter(None, (host.fullmatch(request.host) for host in _HOSTS)), None)
         if named is None:
             return json_response({"message": f"{request.host} is not emulated"}, status=404)
-        service = self._services[named[1]]
+        service = self._services[named["service"]]
         action = service.action(request)
         entry = Entry()
         try:
@@ -79,16 +84,18 @@ class Gateway:
             )
         )
         headers = {"x-amzn-requestid": str(uuid.uuid4()), **response.headers}
-        return Response(response.status, response.body, response.content_type, headers)
+        return dataclasses.replace(response, headers=headers)
 
     async def _answer(
         self, request: Request, *, service: Service, action: str, entry: Entry
     ) -> Response:
         await asyncio.sleep(self._faults.delay_seconds(service.name, action))
-        failure = self._faults.take(service.name, action)
+        failure = self._faults.refused(service.name, action)
         if failure is not None:
             raise failure
         response = await service.answer(request, action=action, entry=entry)
         if self._faults.damaged(service.name, action):
             return dataclasses.replace(response, body=response.body[:-_CUT_BYTES])
+        if self._faults.lost(service.name, action):
+            return dataclasses.replace(response, lost=True)
         return response

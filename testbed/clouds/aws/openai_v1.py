@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ERROR_TYPES = {
     400: ("validation_error", "invalid_request_error"),
     403: ("access_denied", "permission_denied_error"),
+    404: ("not_found", "not_found_error"),
     429: ("throttled", "rate_limit_error"),
 }
 

@@ -1,4 +1,4 @@
-"""An HTTP proxy that leads to the emulator: CONNECT to *.amazonaws.com:443, and nowhere else.
+"""An HTTP proxy that leads to the emulator: CONNECT to *.amazonaws.com and *.api.aws, port 443.
 
 With it an unmodified SDK reaches the emulator under AWS's real host names, so that nothing in the
 product needs an endpoint of its own for tests. The tunnel is not relayed: after the answer to
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-_TARGET = re.compile(rb"CONNECT [a-z0-9.-]+\.amazonaws\.com:443 HTTP/1\.[01]\r\n")
+_TARGET = re.compile(rb"CONNECT [a-z0-9.-]+\.(amazonaws\.com|api\.aws):443 HTTP/1\.[01]\r\n")
 _HEAD_END = b"\r\n\r\n"
 _HEAD_LIMIT = 16 * 1024
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from testbed.certificates import Authority
-from testbed.clouds.aws import bedrock
+from testbed.clouds.aws import mantle
 from testbed.clouds.aws.accounts import Accounts
 from testbed.clouds.aws.api_keys import ApiKeys
+from testbed.clouds.aws.api_regions import ApiRegions
+from testbed.clouds.aws.apigateway import ApiGateway
 from testbed.clouds.aws.authentication import Authentication
 from testbed.clouds.aws.bearer import ShortTermKeys
+from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
 from testbed.clouds.aws.calls import Journal
 from testbed.clouds.aws.clock import Clock
 from testbed.clouds.aws.control import Control
+from testbed.clouds.aws.execute_api import ExecuteApi
 from testbed.clouds.aws.faults import Faults
 from testbed.clouds.aws.gateway import Gateway
 from testbed.clouds.aws.iam import IdentityAndAccessManagement
@@ -107,6 +111,7 @@ def _wire() -> tuple[Gateway, Control]:
         long_term=credentials,
         authentication=authentication,
     )
+    regions = ApiRegions(clock=clock, propagation=propagation)
     users = Users(accounts=accounts, credentials=credentials, propagation=propagation)
     services: list[Service] = [
         SecurityTokenService(
@@ -119,12 +124,16 @@ def _wire() -> tuple[Gateway, Control]:
             users=users,
             credentials=ServiceCredentialActions(users=users, credentials=credentials, clock=clock),
         ),
-        bedrock.Bedrock(
-            "bedrock", operations=bedrock.CONTROL, keys=keys, authentication=authentication
+        *(
+            Bedrock(name, plane=plane, keys=keys, authentication=authentication)
+            for name, plane in (
+                ("bedrock", CONTROL),
+                ("bedrock-runtime", RUNTIME),
+                ("bedrock-mantle", mantle.PLANE),
+            )
         ),
-        bedrock.Bedrock(
-            "bedrock-runtime", operations=bedrock.RUNTIME, keys=keys, authentication=authentication
-        ),
+        ApiGateway(regions=regions, authentication=authentication),
+        ExecuteApi(regions=regions, propagation=propagation, clock=clock),
     ]
     gateway = Gateway(
         services={service.name: service for service in services},
@@ -137,6 +146,7 @@ def _wire() -> tuple[Gateway, Control]:
         tokens=tokens,
         sessions=sessions,
         credentials=credentials,
+        regions=regions,
         clock=clock,
         rates=rates,
         propagation=propagation,
@@ -172,6 +182,8 @@ async def _handle(
             source_ip=incoming.remote or _LOOPBACK,
         )
     )
+    if response.lost and incoming.transport is not None:
+        incoming.transport.abort()
     return web.Response(
         status=response.status,
         body=response.body,

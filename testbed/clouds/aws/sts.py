@@ -5,6 +5,7 @@ moto's own answers are not used: it looks at no token, no trust policy and no ex
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,12 @@ class SecurityTokenService:
         return query.result("sts", "AssumeRole", content)
 
     async def _assume_with_web_identity(self, request: Request, *, entry: Entry) -> Response:
-        asked = self._asked(request, entry=entry)
+        asked = dataclasses.replace(  # this action has no such parameters
+            self._asked(request, entry=entry),
+            tags={},
+            transitive_tag_keys=frozenset(),
+            source_identity=None,
+        )
         self._authentication.pace(self.name, account=asked.account)
         identity = await self._tokens.verify(
             query.form(request).get("WebIdentityToken", ""), account=asked.account

@@ -34,12 +34,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, complete."""
+    """One HTTP response, complete; a `lost` one never reaches the client."""
 
     status: int
     body: bytes = field(repr=False)
     content_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    lost: bool = False
 
 
 def json_response(

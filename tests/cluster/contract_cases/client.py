@@ -134,8 +134,10 @@ def normalised(value: Any, name: str = "") -> Any:
         return {key: one for key, one in kept.items() if (key, one) != ("continue", "")}
     if isinstance(value, list):
         items = [normalised(item) for item in value]
-        # Causes come in the order of a Go map.
-        return sorted(items, key=json.dumps) if name == "causes" else items
+        # Causes come in the order of a Go map, managers in that of the second of their last write.
+        if name in ("causes", "managedFields"):
+            return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+        return items
     if name in _TIMES and value:
         return "<time>"
     if name == "resourceVersion" and value:

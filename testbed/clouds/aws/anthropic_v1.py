@@ -1,0 +1,53 @@
+"""Anthropic's interface as Bedrock offers it: one message, and errors in Anthropic's form.
+
+The shape is that of Anthropic's Messages API [K]; that Bedrock's refusals take it is a guess. [U]
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from testbed.clouds.aws import models
+from testbed.clouds.aws.wire import json_response
+
+if TYPE_CHECKING:
+    from testbed.clouds.aws.refusals import AwsError
+    from testbed.clouds.aws.wire import Response
+
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+
+
+def message(body: dict[str, Any]) -> Response:
+    """The model's answer to the last message."""
+    messages = body.get("messages") or [{}]
+    content = messages[-1].get("content", "")
+    said = content if isinstance(content, str) else json.dumps(content)
+    answer = models.reply(said)
+    return json_response(
+        {
+            "id": f"msg_{uuid.uuid4().hex}",
+            "type": "message",
+            "role": "assistant",
+            "model": body.get("model"),
+            "content": [{"type": "text", "text": answer}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": len(said.split()), "output_tokens": len(answer.split())},
+        }
+    )
+
+
+def error(refusal: AwsError) -> Response:
+    """A refusal in Anthropic's form."""
+    kind = _ERROR_TYPES.get(refusal.status, "api_error")
+    return json_response(
+        {"type": "error", "error": {"type": kind, "message": refusal.message}},
+        status=refusal.status,
+    )

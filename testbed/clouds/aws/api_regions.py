@@ -1,0 +1,76 @@
+"""What API Gateway keeps: APIs, keys and plans of each account and region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from testbed.clouds.aws import apigateway_refusals as refusals
+from testbed.clouds.aws.gateway_keys import GatewayKeys
+from testbed.clouds.aws.rest_apis import RestApis
+from testbed.clouds.aws.usage_plans import UsagePlans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.aws.propagation import Propagation
+    from testbed.clouds.aws.rest_apis import RestApi
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRegion:
+    """One account in one region."""
+
+    name: str
+    apis: RestApis
+    keys: GatewayKeys
+    plans: UsagePlans
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a resource, to be changed in place; raises AwsError NotFoundException."""
+        kind, _, identifier = arn.removeprefix(f"arn:aws:apigateway:{self.name}::/").partition("/")
+        match kind:
+            case "apikeys":
+                return self.keys.find(identifier).tags
+            case "usageplans":
+                return self.plans.find(identifier).tags
+            case "restapis":
+                return self.apis.find(identifier).tags
+            case _:
+                raise refusals.bad_request("Invalid resource ARN specified")  # [U] the words
+
+
+class ApiRegions:
+    """All accounts and regions; each is there from the start, and empty."""
+
+    def __init__(self, *, clock: Clock, propagation: Propagation) -> None:
+        self._clock = clock
+        self._propagation = propagation
+        self._regions: dict[tuple[str, str], ApiRegion] = {}
+
+    def of(self, *, account: str, region: str) -> ApiRegion:
+        """The region of that account."""
+        key = (account, region)
+        if key not in self._regions:
+            apis = RestApis(clock=self._clock)
+            self._regions[key] = ApiRegion(
+                name=region,
+                apis=apis,
+                keys=GatewayKeys(clock=self._clock),
+                plans=UsagePlans(apis=apis, propagation=self._propagation),
+            )
+        return self._regions[key]
+
+    def find_api(self, api_id: str, *, region: str) -> tuple[ApiRegion, RestApi] | None:
+        """The API of that id in the region, whatever its account."""
+        for (_, name), kept in self._regions.items():
+            if name == region and api_id in kept.apis.apis:
+                return kept, kept.apis.apis[api_id]
+        return None
+
+    def secrets(self) -> Iterator[str]:
+        """The value of every key."""
+        for region in self._regions.values():
+            for key in region.keys.keys.values():
+                yield key.value

@@ -1,0 +1,298 @@
+"""The actions of API Gateway's control plane that are emulated: method, path, and what is done.
+
+Methods, paths, statuses and member names are those of botocore's model. What one action does is
+either here in a line or in the store it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from testbed.clouds.aws import apigateway_refusals as refusals
+from testbed.clouds.aws import key_imports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from testbed.clouds.aws.api_regions import ApiRegion
+
+_DEFAULT_LIMIT, _MOST = 25, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call: what its path names, its query, and its body as JSON or as text."""
+
+    path: dict[str, str]
+    query: dict[str, list[str]]
+    body: dict[str, Any]
+    text: str
+
+    def one(self, name: str) -> str | None:
+        """The first value of a query parameter."""
+        return next(iter(self.query.get(name, [])), None)
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter is true."""
+        return self.one(name) == "true"
+
+    @property
+    def operations(self) -> Sequence[dict[str, Any]]:
+        """The patch operations."""
+        return self.body.get("patchOperations") or []
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One action. `does` gives the content of the answer, None for an empty one."""
+
+    action: str
+    method: str
+    path: re.Pattern[str]
+    status: int
+    does: Callable[[ApiRegion, Asked], dict[str, Any] | None]
+    imports: bool = False
+
+
+def parse_query(query: str) -> dict[str, list[str]]:
+    """The parameters of a query string."""
+    return parse_qs(query, keep_blank_values=True)
+
+
+def find(method: str, path: str, query: str) -> tuple[Route, dict[str, str]] | None:
+    """The route of a call, and what its path names."""
+    imports = parse_query(query).get("mode") == ["import"]
+    for route in ROUTES:
+        match = route.path.fullmatch(path)
+        if match and route.method == method and route.imports == imports:
+            return route, {name: unquote(part) for name, part in match.groupdict().items()}
+    return None
+
+
+def _page(items: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any]:
+    """`limit` items after `position`, which is the id of the last one seen. [U] its form."""
+    limit = asked.one("limit")
+    most = int(limit) if limit and limit.isdigit() and 0 < int(limit) <= _MOST else _DEFAULT_LIMIT
+    ids = [str(item["id"]) for item in items]
+    position = asked.one("position")
+    if position is not None and position not in ids:
+        raise refusals.bad_request("Invalid position parameter specified")  # [U] the words
+    start = ids.index(position) + 1 if position is not None else 0
+    content: dict[str, Any] = {"item": list(items[start : start + most])}
+    if start + most < len(items):
+        content["position"] = ids[start + most - 1]
+    return content
+
+
+def _get_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    found = region.keys.listed(name=asked.one("name"), customer_id=asked.one("customerId"))
+    return _page([key.told(value=asked.flag("includeValues")) for key in found], asked)
+
+
+def _delete_key(region: ApiRegion, asked: Asked) -> None:
+    key = region.keys.find(asked.path["key"])
+    region.plans.forget_key(key.id)
+    del region.keys.keys[key.id]
+
+
+def _import(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    if asked.one("format") != "csv":
+        raise refusals.bad_request("Invalid format specified")  # [U] the words
+    return key_imports.import_keys(
+        asked.text,
+        fail_on_warnings=asked.flag("failonwarnings"),
+        keys=region.keys,
+        plans=region.plans,
+    )
+
+
+def _get_plans(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    key_id = asked.one("keyId")
+    plans = [
+        plan.told() for plan in region.plans.plans.values() if key_id is None or key_id in plan.keys
+    ]
+    return _page(plans, asked)
+
+
+def _plan_key(region: ApiRegion, key_id: str) -> dict[str, Any]:
+    key = region.keys.find(key_id)
+    return {"id": key.id, "type": "API_KEY", "name": key.name, "value": key.value}
+
+
+def _create_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    if asked.body.get("keyType") != "API_KEY":
+        raise refusals.bad_request("Invalid key type specified")  # [U] the words
+    plan = region.plans.find(asked.path["plan"])
+    told = _plan_key(region, str(asked.body.get("keyId")))
+    region.plans.add_key(plan.id, told["id"])
+    return told
+
+
+def _get_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    if asked.path["key"] not in region.plans.find(asked.path["plan"]).keys:
+        raise refusals.not_found("Invalid Usage Plan Key identifier specified")  # [U] the words
+    return _plan_key(region, asked.path["key"])
+
+
+def _get_plan_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    name = (asked.one("name") or "").lower()
+    keys = [_plan_key(region, key_id) for key_id in region.plans.find(asked.path["plan"]).keys]
+    return _page([key for key in keys if name in str(key["name"]).lower()], asked)
+
+
+def _tag(region: ApiRegion, asked: Asked) -> None:
+    region.tags(asked.path["arn"]).update(asked.body.get("tags") or {})
+
+
+def _untag(region: ApiRegion, asked: Asked) -> None:
+    tags = region.tags(asked.path["arn"])
+    for name in asked.query.get("tagKeys", []):
+        tags.pop(name, None)
+
+
+def _delete_api(region: ApiRegion, asked: Asked) -> None:
+    api = region.apis.find(asked.path["api"])
+    del region.apis.apis[api.id]
+
+
+def _delete_stage(region: ApiRegion, asked: Asked) -> None:
+    api = region.apis.find(asked.path["api"])
+    api.stage_told(asked.path["stage"])
+    del api.stages[asked.path["stage"]]
+
+
+def _route(
+    action: str,
+    method: str,
+    path: str,
+    status: int,
+    does: Callable[[ApiRegion, Asked], dict[str, Any] | None],
+    *,
+    imports: bool = False,
+) -> Route:
+    expression = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+    return Route(action, method, re.compile(expression), status, does, imports)
+
+
+_API = "/restapis/{api}"
+_METHOD = f"{_API}/resources/{{resource}}/methods/{{method}}"
+_PLAN = "/usageplans/{plan}"
+ROUTES = (
+    _route("ImportApiKeys", "POST", "/apikeys", 201, _import, imports=True),
+    _route(
+        "CreateApiKey", "POST", "/apikeys", 201, lambda r, a: r.keys.create(a.body).told(value=True)
+    ),
+    _route("GetApiKeys", "GET", "/apikeys", 200, _get_keys),
+    _route(
+        "GetApiKey",
+        "GET",
+        "/apikeys/{key}",
+        200,
+        lambda r, a: r.keys.find(a.path["key"]).told(value=a.flag("includeValue")),
+    ),
+    _route(
+        "UpdateApiKey",
+        "PATCH",
+        "/apikeys/{key}",
+        200,
+        lambda r, a: r.keys.update(a.path["key"], a.operations).told(value=False),
+    ),
+    _route("DeleteApiKey", "DELETE", "/apikeys/{key}", 202, _delete_key),
+    _route(
+        "CreateUsagePlan", "POST", "/usageplans", 201, lambda r, a: r.plans.create(a.body).told()
+    ),
+    _route("GetUsagePlans", "GET", "/usageplans", 200, _get_plans),
+    _route("GetUsagePlan", "GET", _PLAN, 200, lambda r, a: r.plans.find(a.path["plan"]).told()),
+    _route(
+        "UpdateUsagePlan",
+        "PATCH",
+        _PLAN,
+        200,
+        lambda r, a: r.plans.update(a.path["plan"], a.operations).told(),
+    ),
+    _route("DeleteUsagePlan", "DELETE", _PLAN, 202, lambda r, a: r.plans.delete(a.path["plan"])),
+    _route("CreateUsagePlanKey", "POST", f"{_PLAN}/keys", 201, _create_plan_key),
+    _route("GetUsagePlanKeys", "GET", f"{_PLAN}/keys", 200, _get_plan_keys),
+    _route("GetUsagePlanKey", "GET", f"{_PLAN}/keys/{{key}}", 200, _get_plan_key),
+    _route(
+        "DeleteUsagePlanKey",
+        "DELETE",
+        f"{_PLAN}/keys/{{key}}",
+        202,
+        lambda r, a: r.plans.remove_key(a.path["plan"], a.path["key"]),
+    ),
+    _route("TagResource", "PUT", "/tags/{arn}", 204, _tag),
+    _route("UntagResource", "DELETE", "/tags/{arn}", 204, _untag),
+    _route("GetTags", "GET", "/tags/{arn}", 200, lambda r, a: {"tags": r.tags(a.path["arn"])}),
+    _route("CreateRestApi", "POST", "/restapis", 201, lambda r, a: r.apis.create(a.body)),
+    _route(
+        "GetRestApis",
+        "GET",
+        "/restapis",
+        200,
+        lambda r, a: _page([api.told() for api in r.apis.apis.values()], a),
+    ),
+    _route("GetRestApi", "GET", _API, 200, lambda r, a: r.apis.find(a.path["api"]).told()),
+    _route("DeleteRestApi", "DELETE", _API, 202, _delete_api),
+    _route(
+        "GetResources",
+        "GET",
+        f"{_API}/resources",
+        200,
+        lambda r, a: _page(
+            [item.told() for item in r.apis.find(a.path["api"]).resources.values()], a
+        ),
+    ),
+    _route(
+        "CreateResource",
+        "POST",
+        f"{_API}/resources/{{resource}}",
+        201,
+        lambda r, a: r.apis.create_resource(a.body, **a.path),
+    ),
+    _route("PutMethod", "PUT", _METHOD, 201, lambda r, a: r.apis.put_method(a.body, **a.path)),
+    _route(
+        "PutIntegration",
+        "PUT",
+        f"{_METHOD}/integration",
+        201,
+        lambda r, a: r.apis.put_integration(a.body, **a.path),
+    ),
+    _route(
+        "CreateDeployment",
+        "POST",
+        f"{_API}/deployments",
+        201,
+        lambda r, a: r.apis.create_deployment(a.body, **a.path),
+    ),
+    _route(
+        "CreateStage",
+        "POST",
+        f"{_API}/stages",
+        201,
+        lambda r, a: r.apis.create_stage(a.body, **a.path),
+    ),
+    _route(
+        "GetStages",
+        "GET",
+        f"{_API}/stages",
+        200,
+        lambda r, a: {
+            "item": [
+                r.apis.find(a.path["api"]).stage_told(name)
+                for name in r.apis.find(a.path["api"]).stages
+            ]
+        },
+    ),
+    _route(
+        "GetStage",
+        "GET",
+        f"{_API}/stages/{{stage}}",
+        200,
+        lambda r, a: r.apis.find(a.path["api"]).stage_told(a.path["stage"]),
+    ),
+    _route("DeleteStage", "DELETE", f"{_API}/stages/{{stage}}", 202, _delete_stage),
+)

@@ -1,0 +1,140 @@
+"""The API keys of API Gateway, of one account and region.
+
+Shapes are those of botocore's model of API Gateway; bounds and words as in `apigateway_refusals`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from testbed.clouds.aws import apigateway_refusals as refusals
+from testbed.clouds.aws.rest_apis import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from testbed.clouds.aws.clock import Clock
+
+_SHORTEST, _LONGEST, _GENERATED = 20, 128, 40
+_NAME_CHARACTERS = 1024
+_PATCHED = ("/customerId", "/description", "/enabled", "/name", "/stages")
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """One key; two keys are the same where their values are."""
+
+    id: str
+    value: str = field(repr=False)
+    name: str
+    description: str | None
+    customer_id: str | None
+    enabled: bool
+    created: float
+    updated: float
+    tags: dict[str, str]
+
+    def told(self, *, value: bool) -> dict[str, Any]:
+        """As GetApiKey tells it."""
+        content: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "customerId": self.customer_id,
+            "enabled": self.enabled,
+            "createdDate": int(self.created),
+            "lastUpdatedDate": int(self.updated),
+            "stageKeys": [],
+            "tags": self.tags,
+            "value": self.value if value else None,
+        }
+        return {name: item for name, item in content.items() if item is not None}
+
+
+class GatewayKeys:
+    """All keys by their id."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self.keys: dict[str, ApiKey] = {}
+
+    def find(self, key_id: str) -> ApiKey:
+        """The key; raises AwsError NotFoundException."""
+        if key_id not in self.keys:
+            raise refusals.key_not_found()
+        return self.keys[key_id]
+
+    def by_value(self, value: str | None) -> ApiKey | None:
+        """The key that has this value."""
+        return next((key for key in self.keys.values() if key.value == value), None)
+
+    def create(self, body: Mapping[str, Any]) -> ApiKey:
+        """CreateApiKey; not enabled unless asked [K], stageKeys are not looked at."""
+        value = body.get("value") or "".join(
+            secrets.choice(string.ascii_letters + string.digits) for _ in range(_GENERATED)
+        )
+        check(value=value, name=body.get("name", ""))
+        if self.by_value(value) is not None:
+            raise refusals.value_taken()
+        now = self._clock.now()
+        made = ApiKey(
+            id=new_id(),
+            value=value,
+            name=body.get("name", ""),
+            description=body.get("description"),
+            customer_id=body.get("customerId"),
+            enabled=bool(body.get("enabled", False)),
+            created=now,
+            updated=now,
+            tags=dict(body.get("tags") or {}),
+        )
+        self.keys[made.id] = made
+        return made
+
+    def listed(self, *, name: str | None, customer_id: str | None) -> list[ApiKey]:
+        """The keys with this in their name, whatever its case [U], in the order they were made."""
+        return [
+            key
+            for key in self.keys.values()
+            if (name or "").lower() in key.name.lower() and customer_id in {None, key.customer_id}
+        ]
+
+    def update(self, key_id: str, operations: Sequence[Mapping[str, Any]]) -> ApiKey:
+        """UpdateApiKey: all patch operations or none."""
+        key = self.find(key_id)
+        changes: dict[str, Any] = {}
+        for operation in operations:
+            op, path, value = (operation.get(part) or "" for part in ("op", "path", "value"))
+            match (op, path):
+                case ("replace" | "add", "/enabled"):
+                    if value.lower() not in {"true", "false"}:
+                        raise refusals.bad_request("Invalid value for enabled")  # [U] the words
+                    changes["enabled"] = value.lower() == "true"
+                case ("replace" | "add", "/name" | "/description"):
+                    changes[path[1:]] = value
+                case ("replace" | "add", "/customerId"):
+                    changes["customer_id"] = value
+                case ("add" | "remove", "/stages"):
+                    pass
+                case _:
+                    raise refusals.invalid_patch(op=op, path=path, paths=_PATCHED)
+        check(value=key.value, name=changes.get("name", key.name))
+        for name, change in changes.items():
+            setattr(key, name, change)
+        key.updated = self._clock.now()
+        return key
+
+
+def check(*, value: str, name: str) -> None:
+    """Raise AwsError BadRequestException for a value or a name out of bounds."""
+    if len(value) < _SHORTEST:
+        raise refusals.value_too_short()
+    if len(value) > _LONGEST:
+        raise refusals.value_too_long()
+    if len(name) > _NAME_CHARACTERS:
+        raise refusals.bad_request(
+            f"API Key name exceeds maximum size of {_NAME_CHARACTERS} characters"  # [U] the words
+        )

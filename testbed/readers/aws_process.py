@@ -1,0 +1,91 @@
+"""Pods that never restart: an AWS SDK with a `credential_process` (format AwsCredentialProcess).
+
+The Secret is mounted; its `config` tells the SDK to run a process that prints the file beside it.
+botocore runs it again from 15 minutes before the end that it printed (credentials.py).
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.readers import aws_calls
+from testbed.readers.answers import Answer, once, pod_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+IDENTITY = "aws-process-identity"
+CONVERSE = "aws-process-converse"
+CONFIG, CREDENTIALS = "config", "credential-process.json"
+_MOUNTED = re.compile(rf"\S+(?=/{re.escape(CREDENTIALS)})")
+_REGION = re.compile(r"^region = (\S+)$", re.MULTILINE)
+
+
+class AwsProcess:
+    """A pod with this Secret mounted; `remount` is what the kubelet does when it changes."""
+
+    def __init__(
+        self,
+        data: Mapping[str, str],
+        *,
+        cloud_environment: Mapping[str, str],
+        call: Callable[[str], tuple[Any, Callable[[Any], str]]],
+    ) -> None:
+        self._mount = tempfile.TemporaryDirectory(prefix="keywright-mount-")
+        folder = Path(self._mount.name)
+        self.remount(data)
+        self._variables = {
+            **cloud_environment,
+            "AWS_CONFIG_FILE": str(folder / CONFIG),
+            "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        region = _REGION.search(data[CONFIG])
+        with pod_environment(self._variables):
+            self._client, self._ask = call(region[1] if region else data["AWS_REGION"])
+
+    def remount(self, data: Mapping[str, str]) -> None:
+        """Write the Secret's files, each in one step, for where this pod has them mounted."""
+        folder = Path(self._mount.name)
+        files = {
+            CONFIG: _MOUNTED.sub(str(folder), data[CONFIG]),
+            CREDENTIALS: data[CREDENTIALS],
+        }
+        for name, text in files.items():
+            draft = folder / f"{name}.draft"
+            draft.touch(mode=0o600)
+            draft.write_text(text)
+            draft.replace(folder / name)
+
+    def ask(self) -> str:
+        """Call AWS once."""
+        with pod_environment(self._variables):
+            return self._ask(self._client)
+
+    def close(self) -> None:
+        """Close the connections and take the mount away."""
+        self._client.close()
+        self._mount.cleanup()
+
+
+def identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsProcess:
+    """A pod that asks STS who it is."""
+    return AwsProcess(data, cloud_environment=cloud_environment, call=aws_calls.identity)
+
+
+def converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsProcess:
+    """A pod that asks a model with signed calls."""
+    return AwsProcess(data, cloud_environment=cloud_environment, call=aws_calls.converse)
+
+
+def call_identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
+    """One call of STS, made by a pod started for it."""
+    return once(IDENTITY, identity, data=data, cloud_environment=cloud_environment)
+
+
+def call_converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
+    """One question, asked by a pod started for it."""
+    return once(CONVERSE, converse, data=data, cloud_environment=cloud_environment)
