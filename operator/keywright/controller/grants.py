@@ -276,9 +276,10 @@ class GrantReconciler:
         revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
         try:
             return await self._write(facts, grant, source, minted, revision=revision)
-        except Exception:
-            if grant.keeping is not None and minted.credential.key_id is not None:
-                await self._journal.undo(facts, minted.credential.key_id)
+        except Exception as error:
+            key_id = minted.credential.key_id
+            if grant.keeping is not None and key_id is not None and _not_written(error):
+                await self._journal.undo(facts, key_id)
             raise
 
     async def _rewrite(
@@ -288,7 +289,8 @@ class GrantReconciler:
         secret = facts.secret
         assert secret is not None
         assert secret.issued_at is not None
-        await self._journal.prepare(facts)
+        if cause is Cause.SPEC:
+            await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = recover(
             grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
@@ -427,6 +429,13 @@ class GrantReconciler:
         await self._events.post(
             _reference(facts.subject), warning=told.warning, reason=told.reason, note=told.note
         )
+
+
+def _not_written(error: Exception) -> bool:
+    """Whether it is certain that the Secret was not written."""
+    if isinstance(error, ApiError):
+        return error.status < 500
+    return not isinstance(error, ApiUnreachableError)
 
 
 def _of_the_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> Failure:

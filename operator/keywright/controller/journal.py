@@ -37,6 +37,7 @@ from keywright.planning.facts import (
 from keywright.planning.failures import Failure
 from keywright.planning.journal import known_ids
 from keywright.planning.record import Intended, Outcome, Removed, Settled
+from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -135,6 +136,8 @@ class MintJournal:
                 self._fence.check()
                 await (await self._keys(facts)).deactivate(key_ids)
             case Remove(key_ids, lost=lost):
+                if lost:
+                    await self._check_that_nobody_has(key_ids, facts)
                 self._fence.check()
                 await self._remove(facts, key_ids)
                 return Removed(key_ids, lost=lost)
@@ -166,6 +169,20 @@ class MintJournal:
         name = (grant.namespace, grant.secret_name)
         if await self._objects.secret_metadata(namespace=name[0], name=name[1]) is not None:
             raise SecretStandsError(name)
+
+    async def _check_that_nobody_has(self, key_ids: tuple[str, ...], facts: Facts) -> None:
+        """The watch may be behind a Secret that was written without an answer: ask for it."""
+        grant = facts.grant
+        assert grant is not None
+        metadata = await self._objects.secret_metadata(
+            namespace=grant.namespace, name=grant.secret_name
+        )
+        if metadata is None:
+            return
+        secret = facts_from_metadata(metadata)
+        if secret.key_id in key_ids and secret.granted_by is not None:
+            self._store.put_secret(secret)
+            raise ChangedMeanwhileError
 
     async def _remove(
         self, facts: Facts, key_ids: tuple[str, ...], *, and_holder: bool = False

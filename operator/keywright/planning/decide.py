@@ -119,7 +119,7 @@ def _mistake(facts: Facts) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",
-            cure="Delete the grant, so that its key is revoked, and make another one.",
+            cure="Change it back, delete the grant, so that its key is revoked, and make another.",
         )
     return None
 

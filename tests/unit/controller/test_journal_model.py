@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from keywright.cluster.errors import ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.secrets.ownership import facts_from_metadata
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, UID, Scene
@@ -43,17 +44,24 @@ class Fuse:
 
 
 class MortalKubernetes(KubernetesInMemory):
-    """Each request may be the last, before it is sent or after it is answered."""
+    """Each request may be the last, before it is sent or after it is answered.
+
+    `lose` is part of the path of the write whose answer does not come.
+    """
 
     def __init__(self, fuse: Fuse) -> None:
         super().__init__()
         self._fuse = fuse
+        self.lose = ""
 
     @override
     async def request(self, method: str, path: str, **options: Any) -> Any:
         self._fuse.burn()
         answer = await super().request(method, path, **options)
         self._fuse.burn()
+        if self.lose and method == "PATCH" and self.lose in path:
+            self.lose = ""
+            raise ApiUnreachableError(path)
         return answer
 
 
@@ -93,6 +101,10 @@ class Account:
                     due = await scene.grants.reconcile(UID)
                 except ChangedMeanwhileError:
                     continue
+                except ApiUnreachableError:
+                    # As a watch that has caught up since.
+                    scene = self.born()
+                    continue
                 assert len(self.iam.held) <= MOST
                 if due is None or due > self.clock.now + _LONG:
                     return
@@ -127,10 +139,11 @@ class Account:
         return found
 
 
+_WRITES = ("/secrets/", "/status", "apikeygrants/chat-key")
 _LIVES = st.lists(
     st.tuples(
         st.integers(min_value=1, max_value=40),
-        st.sampled_from(["go on", "ask", "lose an answer"]),
+        st.sampled_from(["go on", "ask", "lose an answer", *_WRITES]),
         st.integers(min_value=0, max_value=90),
     ),
     max_size=8,
@@ -151,9 +164,10 @@ def test_wherever_it_is_killed_one_key_is_left(
             if event == "ask":
                 account.ask()
             account.iam.lose = int(event == "lose an answer")
+            account.api.lose = event if event in _WRITES else ""
             await account.live(requests=requests)
             account.clock.advance(seconds=pause)
-        account.iam.lose = 0
+        account.iam.lose, account.api.lose = 0, ""
         if delete:
             account.delete()
         await account.live(requests=None)

@@ -72,23 +72,22 @@ def prepare(client: Any, key: BedrockLongTermKey, *, owner: str, partition: str)
         Failure: a user of that name is not ours, or is not shown yet.
     """
     wanted = key.user
-    user = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
-    if user is None:
-        user = _create(client, wanted, owner=owner)
+    found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
+    user = found or _create(client, wanted, owner=owner)
     if tags_of(user).get(TAG) != owner:
         raise not_our_user(wanted.name, owner=tags_of(user).get(TAG, ""))
     _tag(client, user, wanted=dict(wanted.tags) | {TAG: owner})
     _bound(client, user, wanted=wanted)
     # What restricts comes first, and what allows goes last: no moment is more open than meant.
     documents = inline_policies(key)
-    held = _inline(client, wanted.name)
+    held = _inline(client, wanted.name) if found else []
     for name, document in documents.items():
         if name not in held or _document(client, wanted.name, name) != document:
             client.put_user_policy(
                 UserName=wanted.name, PolicyName=name, PolicyDocument=json.dumps(document)
             )
     arns = managed_policies(key, partition=partition)
-    attached = _attached(client, wanted.name)
+    attached = _attached(client, wanted.name) if found else []
     for arn in [arn for arn in attached if arn not in arns]:
         client.detach_user_policy(UserName=wanted.name, PolicyArn=arn)
     for arn in [arn for arn in arns if arn not in attached]:
