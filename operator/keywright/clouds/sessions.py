@@ -77,7 +77,9 @@ class SessionCache:
         return await asyncio.shield(opening)
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop everything of a source."""
+        """Drop everything of a source; a session that is being opened serves its waiters alone."""
+        for key in [key for key in self._opening if key.source_uid == source_uid]:
+            del self._opening[key]
         for key in [key for key in self._sessions if key.source_uid == source_uid]:
             del self._sessions[key]
         for key in [key for key in self._refusals if key.source_uid == source_uid]:
@@ -87,15 +89,22 @@ class SessionCache:
         try:
             session = await open_session()
         except Failure as failure:
-            self._remember(key, failure)
+            if self._is_wanted(key):
+                self._remember(key, failure)
             raise
         else:
-            self._refusals.pop(key, None)
-            self._drop_older(key)
-            self._sessions[key] = session
+            if self._is_wanted(key):
+                self._refusals.pop(key, None)
+                self._drop_older(key)
+                self._sessions[key] = session
             return session
         finally:
-            del self._opening[key]
+            if self._is_wanted(key):
+                del self._opening[key]
+
+    def _is_wanted(self, key: SessionKey) -> bool:
+        """Whether the task that asks is still the one that opens this session."""
+        return self._opening.get(key) is asyncio.current_task()
 
     def _remember(self, key: SessionKey, failure: Failure) -> None:
         known = self._refusals.get(key)

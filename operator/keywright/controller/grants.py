@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import pair_problems
 from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
@@ -20,6 +19,7 @@ from keywright.clouds.ways import Minted, Vendor
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects, SecretExistsError
+from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.decide import decide, next_look
@@ -39,7 +39,6 @@ from keywright.planning.facts import (
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.notices import notice
 from keywright.planning.record import Failed, Kept, Outcome, Refused, Written, record
-from keywright.planning.renewal import margin, renew_at
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.credential import Credential
@@ -197,6 +196,7 @@ class GrantReconciler:
             standing,
             intact=intact(facts, data_keys(grant), grant=grant),
             same_key=source is not None
+            and not self._is_stale(grant)
             and same_mint_facts(facts.fingerprint, facts=mint_facts(grant, source=source)),
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,
@@ -204,6 +204,10 @@ class GrantReconciler:
             revision=facts.revision,
             fingerprint=facts.fingerprint,
         )
+
+    def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        record = self._store.grants.get(grant.uid)
+        return record is not None and record.stale
 
     # ---- carry out
 
@@ -242,13 +246,24 @@ class GrantReconciler:
     async def _mint(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Outcome:
-        minted = await self._metrics.timed_mint(
-            grant.kind.value,
-            cause.value,
-            lambda: self._vendors[source.provider].mint(grant, source=source),
-        )
-        revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
-        return await self._write(facts, grant, source, minted, revision=revision)
+        record = self._store.grants.get(grant.uid)
+        stale = record is not None and record.stale
+        if record is not None:
+            # What changes from here on makes the new key stale as well.
+            record.stale = False
+        try:
+            minted = await self._metrics.timed_mint(
+                grant.kind.value,
+                cause.value,
+                lambda: self._vendors[source.provider].mint(grant, source=source),
+            )
+            revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
+            return await self._write(facts, grant, source, minted, revision=revision)
+        except BaseException:
+            record = self._store.grants.get(grant.uid)
+            if record is not None:
+                record.stale = record.stale or stale
+            raise
 
     async def _rewrite(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -293,7 +308,7 @@ class GrantReconciler:
             data=data,
             issued_at=credential.issued_at,
             expires_at=credential.expires_at,
-            renew_at=_renew_at(grant, credential),
+            renew_at=renewal_due(grant, credential),
             revision=revision,
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source),
@@ -307,8 +322,11 @@ class GrantReconciler:
         try:
             applied = await self._objects.apply_secret(body, only_new=only_new)
         except SecretExistsError:
+            name = (grant.namespace, grant.secret_name)
+            if name in self._store.secrets:
+                raise _held_back(grant) from None
             # Not one that the watch shows: look at it, and decide again.
-            self._unwatched.add((grant.namespace, grant.secret_name))
+            self._unwatched.add(name)
             raise ChangedMeanwhileError from None
         secret = facts_from_metadata(applied)
         self._store.put_secret(secret)
@@ -316,7 +334,9 @@ class GrantReconciler:
         if record is not None:
             record.own_secret = secret.resource_version
         return Written(
-            self._view(grant, secret, source=source), credential.key_id, remark=minted.remark
+            self._view(grant, secret, source=source),
+            credential.key_id,
+            remark=remark_for_readers(grant, minted),
         )
 
     # ---- record
@@ -385,21 +405,13 @@ class GrantReconciler:
         )
 
 
-def _renew_at(grant: ApiKeyGrant, credential: Credential) -> datetime | None:
-    if credential.expires_at is None:
-        return None
-    before = grant.spec.renewal.before or ""
-    percent = before.endswith("%")
-    kept = margin(
-        lifetime=credential.expires_at - credential.issued_at,
-        share=parse_percent(before) if percent else None,
-        before=timedelta(seconds=parse_duration(before)) if before and not percent else None,
-    )
-    return renew_at(
-        issued_at=credential.issued_at,
-        expires_at=credential.expires_at,
-        margin=kept,
-        uid=grant.uid,
+def _held_back(grant: ApiKeyGrant) -> Failure:
+    return Failure(
+        f"Secret {grant.secret_name} is being deleted, and a finalizer holds it back.",
+        kind=FailureClass.RETRY,
+        reason="SecretTerminating",
+        field="spec.secret.name",
+        cure="Remove the finalizer, or wait for its owner; the Secret is then written anew.",
     )
 
 

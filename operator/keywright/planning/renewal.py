@@ -18,22 +18,30 @@ _YOUNG_SHARE = 0.1
 # delay, one to two minutes; a margin below that would let a reader meet an expired key.
 _FLOOR = timedelta(minutes=2)
 _FLOOR_SHARE = 1 / 3
+_READERS_SHARE = 2 / 3
 # Whatever the margin: a key is not renewed before it has lived a tenth of its life.
 _LEAST_LIFE_SHARE = 0.1
 _SECOND = timedelta(seconds=1)
 
 
 def margin(
-    *, lifetime: timedelta, share: float | None = None, before: timedelta | None = None
+    *,
+    lifetime: timedelta,
+    share: float | None = None,
+    before: timedelta | None = None,
+    readers: timedelta | None = None,
 ) -> timedelta:
     """How long before expiry a renewal is due: `before`, or `share` of the lifetime, or a third.
 
-    Never less than two minutes, or a third of the lifetime where that is shorter.
+    Never less than two minutes, or a third of the lifetime where that is shorter. `readers` is what
+    the readers need, if they need more: never less than that, or two thirds of the lifetime.
     """
     asked = (
         before if before is not None else lifetime * (_DEFAULT_SHARE if share is None else share)
     )
     floor = min(_FLOOR, lifetime * _FLOOR_SHARE)
+    if readers is not None:
+        floor = max(floor, min(readers, lifetime * _READERS_SHARE))
     return min(max(asked, floor), lifetime * (1 - _LEAST_LIFE_SHARE))
 
 
@@ -54,15 +62,18 @@ def position(uid: str) -> float:
 def may_sign(
     *,
     session_issued_at: datetime,
-    session_expires_at: datetime,
+    session_expires_at: datetime | None,
     key_ends_at: datetime,
     now: datetime,
 ) -> bool:
     """Whether a cached session may sign a key that should live until `key_ends_at`.
 
-    A key that ends before its session may be signed at any time; one that dies with the session
-    only in the first tenth of the session's life, so that keys are not born old.
+    A key that ends before its session may be signed at any time, and so may any by a session that
+    has no end; one that dies with the session only in the first tenth of the session's life, so
+    that keys are not born old.
     """
+    if session_expires_at is None:
+        return True
     if now >= session_expires_at:
         return False
     return key_ends_at <= session_expires_at or is_young(
@@ -70,6 +81,6 @@ def may_sign(
     )
 
 
-def is_young(*, issued_at: datetime, expires_at: datetime, now: datetime) -> bool:
-    """Whether a session is in the first tenth of its life."""
-    return now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE
+def is_young(*, issued_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
+    """Whether a session is in the first tenth of its life; one without an end always is."""
+    return expires_at is None or now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE
