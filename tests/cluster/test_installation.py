@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from testbed.operators import OperatorProcess
-from testbed.world import ROOT, World
+from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.commands import KUBECTL
 from tests.cluster.conftest import MakeWorld
 from tests.cluster.eventually import eventually
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("installation")
 
 _UV = Path(sys.executable).with_name("uv")
 _COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_GRANT = "/apis/keywright.dev/v1alpha1/namespaces/chat/apikeygrants/chat-key"
+_RESOURCES = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +107,101 @@ def test_manifests_are_accepted(installed_world: World) -> None:
     assert deployed["spec"]["template"]["spec"]["serviceAccountName"] == "keywright"
 
 
-def test_the_guide_of_the_short_term_key(
-    installed: OperatorProcess, installed_world: World
+def _short_term(world: World) -> None:
+    world.create_role()
+
+
+def _role(
+    folder: str, *, name: str, namespace: str, account_name: str, part: str = ""
+) -> Callable[[World], None]:
+    """A role with the policies of an example, for this cluster's issuer."""
+
+    def prepare(world: World) -> None:
+        permissions = EXAMPLES / folder / f"{part}permissions-policy.json"
+        world.aws.create_role(
+            name=name,
+            trust_policy=world.trust_policy(namespace=namespace, service_account=account_name),
+            policies={"permissions": json.loads(permissions.read_text())},
+            max_session_seconds=43200,
+        )
+
+    return prepare
+
+
+def _chain(world: World) -> None:
+    hub = _role(
+        "chained-roles",
+        name="partner-hub",
+        namespace="partner",
+        account_name="partner-aws",
+        part="hub-",
+    )
+    hub(world)
+    trust, permissions = (
+        json.loads((EXAMPLES / "chained-roles" / f"partner-{part}-policy.json").read_text())
+        for part in ("trust", "permissions")
+    )
+    world.aws.create_role(
+        name="partner",
+        trust_policy=trust,
+        policies={"permissions": permissions},
+        account="210987654321",
+    )
+
+
+def _access_key(world: World) -> dict[str, str]:
+    policy = json.loads((EXAMPLES / "access-key" / "permissions-policy.json").read_text())
+    key = world.aws.create_user(name="legacy", policies={"permissions": policy})
+    return {"ACCESS_KEY_ID": key.access_key_id, "SECRET_ACCESS_KEY": key.secret_key}
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A document whose commands are run, what AWS has before, and the grant that it ends with."""
+
+    document: str
+    prepare: Callable[[World], dict[str, str] | None]
+    grant: str
+    revision: int = 1
+
+    def __str__(self) -> str:
+        return self.document
+
+
+GUIDES = (
+    # The first key, and the one that the last command asks for.
+    Guide("bedrock-short-term", _short_term, "chat/apikeygrants/chat-key", revision=2),
+    Guide(
+        "sts-credentials",
+        _role("sts-for-an-sdk", name="reports", namespace="reports", account_name="reports-aws"),
+        "reports/apikeygrants/reports-credentials",
+    ),
+    Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
+    Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
+)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=str)
+def test_the_commands_of_a_guide(
+    installed: OperatorProcess, installed_world: World, guide: Guide
 ) -> None:
     """Every command of the guide does what the guide says, one after the other."""
     assert installed.process.exit_code is None
-    installed_world.create_role()
-    for command in _commands("docs/bedrock-short-term.md"):
-        _run(command, installed_world)
-    # The first key, and the one that the last command asked for.
-    eventually(lambda: installed_world.api.get(_GRANT)["status"].get("revision") == 2)
+    variables = guide.prepare(installed_world) or {}
+    for command in _commands(f"docs/{guide.document}.md"):
+        _run(command, installed_world, **variables)
+    path = f"/apis/keywright.dev/v1alpha1/namespaces/{guide.grant}"
+    eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
+
+
+@pytest.mark.parametrize("guide", ["sts-credentials", "role-chains", "access-keys"])
+def test_the_resources_of_a_guide_are_those_of_its_example(guide: str) -> None:
+    """What a guide shows is a file that it links to, word for word."""
+    text = (ROOT / "docs" / f"{guide}.md").read_text()
+    files = {file.read_text() for file in EXAMPLES.glob("*/*.yaml")}
+    shown = _RESOURCES.findall(text)
+    assert shown
+    assert [snippet for snippet in shown if snippet not in files] == []
 
 
 def _commands(document: str) -> list[str]:
@@ -122,13 +209,14 @@ def _commands(document: str) -> list[str]:
     return _COMMANDS.findall((ROOT / document).read_text())
 
 
-def _run(command: str, world: World) -> None:
+def _run(command: str, world: World, **variables: str) -> None:
     """As a user with that kubeconfig would, from the project's root."""
     path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
     environment = {
         "PATH": path,
         "KUBECONFIG": str(world.cluster.kubeconfig),
         "HOME": "/nonexistent",
+        **variables,
     }
     done = subprocess.run(
         ["sh", "-euc", command],

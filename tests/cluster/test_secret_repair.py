@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import GRANT, KEY, Document, Tenant
+from tests.cluster.tenants import GRANT, KEY, Document, Tenant, condition
 from tests.cluster.tier import Record
 
 _REPAIRED_SECONDS = 5.0
@@ -166,3 +166,17 @@ def _difference(before: Document, after: Document) -> Document:
         for name in before
         if before[name] != after[name]
     }
+
+
+def test_a_secret_that_is_held_back_by_a_finalizer_is_waited_for(tenant: Tenant) -> None:
+    """Deleted, but not gone: the grant says so, writes nothing, and goes on when it is gone."""
+    tenant.become_ready()
+    held = {"metadata": {"finalizers": ["example.test/hold"]}}
+    tenant.patch(tenant.secret_path(), held)
+    uid = tenant.secret()["metadata"]["uid"]
+    tenant.world.api.delete(tenant.secret_path())
+    told = tenant.told("Ready", status="False", reason="SecretTerminating")
+    assert "finalizer" in condition(told, "Ready")["message"]
+    tenant.patch(tenant.secret_path(), {"metadata": {"finalizers": None}})
+    tenant.ready()
+    assert tenant.secret()["metadata"]["uid"] != uid

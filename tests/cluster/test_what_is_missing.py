@@ -11,8 +11,6 @@ from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, SOURCE, Document, Tenant, condition
 from tests.data.invalid.table import Invalid, Refused, rows
 
-_SAMPLE_ROLE = "arn:aws:iam::123456789012:role/a"
-
 
 def test_a_missing_source_is_told_and_heals(tenant: Tenant) -> None:
     """A grant may come before its source: it says what it waits for, and goes on with it."""
@@ -87,11 +85,6 @@ def _instead(kind: str, **spec: Any) -> dict[str, Any]:
 
 UNIMPLEMENTED = (
     Unimplemented(
-        "spec.bedrockLongTermKey",
-        grant=_instead("bedrockLongTermKey", user={"name": "chat"}, rotateEvery="7d"),
-    ),
-    Unimplemented("spec.sessionCredentials", grant=_instead("sessionCredentials")),
-    Unimplemented(
         "spec.apiGatewayKey", grant=_instead("apiGatewayKey", usagePlan={"name": "gold"})
     ),
     Unimplemented("spec.sourceRef.namespace", grant={"sourceRef": {"namespace": "elsewhere"}}),
@@ -103,14 +96,6 @@ UNIMPLEMENTED = (
     Unimplemented(
         "spec.rollout.restart",
         grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
-    ),
-    Unimplemented("spec.aws.ambient", source={"aws": {"webIdentity": None, "ambient": {}}}),
-    Unimplemented(
-        "spec.aws.accessKey",
-        source={"aws": {"webIdentity": None, "accessKey": {"secretRef": {"name": "key"}}}},
-    ),
-    Unimplemented(
-        "spec.aws.assumeRoles", source={"aws": {"assumeRoles": [{"roleArn": _SAMPLE_ROLE}]}}
     ),
     Unimplemented("spec.allowedNamespaces", source={"allowedNamespaces": {"names": ["other"]}}),
 )
@@ -145,9 +130,7 @@ def _changed(tenant: Tenant, spec: dict[str, Any]) -> Document:
     return body
 
 
-_KINDS_WITHOUT_CODE = frozenset(
-    {"bedrockLongTermKey", "sessionCredentials", "apiGatewayKey", "bearerToken"}
-)
+_KINDS_WITHOUT_CODE = frozenset({"apiGatewayKey", "bearerToken"})
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from testbed.demo.examples import examples
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "testbed.demo", "--lifetime=8", "--renewals=2")
 # A bearer key, a secret access key in quotes or after a sign, a JSON web token.
@@ -42,6 +44,13 @@ def _processes_naming(directory: Path) -> list[str]:
         if str(directory) in line:
             found.append(line)
     return found
+
+
+def test_the_demo_takes_the_examples_that_its_clients_can_use() -> None:
+    """Bedrock short-term keys by web identity; the others are left out, whatever is added."""
+    taken = {example.name for example in examples()}
+    assert "bedrock-short-term" in taken
+    assert not taken & {"sts-for-an-sdk", "chained-roles", "access-key"}
 
 
 def test_once_holds_and_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:

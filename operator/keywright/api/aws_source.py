@@ -115,6 +115,28 @@ class AwsSource(Value, frozen=True):
         """The one identity."""
         return self.identities()[0]
 
+    @property
+    def session_policies(self) -> tuple[str, tuple[str, ...]]:
+        """Where the last session's policies would stand, and the fields that are set there."""
+        last = self.assume_roles[-1] if self.assume_roles else self.web_identity
+        if last is None:
+            return "aws", ()
+        place = f"assumeRoles[{len(self.assume_roles) - 1}]" if self.assume_roles else "webIdentity"
+        fields = (("policy", last.policy), ("policyArns", last.policy_arns))
+        return f"aws.{place}", tuple(field for field, set_ in fields if set_)
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The Secrets, of the source's own namespace, that it reads."""
+        names = {
+            hop.external_id_from.secret_key_ref.name
+            for hop in self.assume_roles
+            if hop.external_id_from is not None
+        }
+        if self.access_key is not None:
+            names.add(self.access_key.secret_ref.name)
+        return frozenset(names)
+
     def mint_facts(self) -> Facts:
         """What decides what a key minted here is; neither the endpoint nor any duration does."""
         facts = self.identity.mint_facts()

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from keywright.api import checks
 from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
 from keywright.api.keys import (
@@ -197,10 +198,37 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[Problem]:
                 "spec.secret.formats",
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
-    if grant.kind is KeyKind.SESSION_CREDENTIALS and provider is Provider.ALIBABA_CLOUD:
-        key = grant.spec.session_credentials
-        if key is not None and key.policy_arns:
-            yield Problem(
-                "spec.sessionCredentials.policyArns",
-                "session policies by ARN are AWS's alone: use policy",
-            )
+    key = grant.spec.session_credentials
+    if key is not None and provider is Provider.ALIBABA_CLOUD and key.policy_arns:
+        yield Problem(
+            "spec.sessionCredentials.policyArns",
+            "session policies by ARN are AWS's alone: use policy",
+        )
+    if key is not None and source.spec.aws is not None:
+        yield from _session_of_aws(key, aws=source.spec.aws, name=name)
+
+
+def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> Iterator[Problem]:
+    """A session of AWS is that of a role, and has one set of session policies.
+
+    A session may do what any one of its policies allows: those of a grant beside those of its
+    source would widen what the source's author allows.
+    """
+    if not aws.assume_roles and aws.web_identity is None:
+        way = "accessKey" if aws.access_key is not None else "ambient"
+        yield Problem(
+            "spec.sessionCredentials",
+            f"source {name} has aws.{way} and assumes no role, and AWS has no session for that:"
+            " set assumeRoles in the source",
+        )
+        return
+    asked = [
+        field for field, set_ in (("policy", key.policy), ("policyArns", key.policy_arns)) if set_
+    ]
+    place, own = aws.session_policies
+    if asked and own:
+        yield Problem(
+            f"spec.sessionCredentials.{asked[0]}",
+            f"source {name} limits its sessions by {place}.{own[0]} already, and AWS allows what"
+            " either of the two allows: remove it here, or name a source without session policies",
+        )

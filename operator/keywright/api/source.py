@@ -79,6 +79,16 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         assert self.spec.alibaba_cloud is not None
         return self.spec.alibaba_cloud.region_id
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The Secrets, of its own namespace, that it reads."""
+        return frozenset() if self.spec.aws is None else self.spec.aws.secret_names
+
+    def is_access_key(self, secret: str) -> bool:
+        """Whether that Secret holds the access key that everything else is made with."""
+        key = self.spec.aws.access_key if self.spec.aws is not None else None
+        return key is not None and key.secret_ref.name == secret
+
     def mint_facts(self) -> Facts:
         """What decides what a key minted from this source IS.
 

@@ -67,6 +67,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         http_port=port,
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
+        allow_ambient=options.allow_ambient,
     )
 
 
@@ -116,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
     add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
+    add(
+        "--allow-ambient",
+        action="store_true",
+        help="let sources use the operator's own cloud identity (spec.aws.ambient)",
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
     return parser

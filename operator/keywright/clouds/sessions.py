@@ -79,7 +79,12 @@ class SessionCache:
         return await asyncio.shield(opening)
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop everything of a source, but for the last session, which `former` may still give."""
+        """Drop everything of a source, but for the last session, which `former` may still give.
+
+        A session that is being opened serves its waiters alone.
+        """
+        for key in [key for key in self._opening if key.source_uid == source_uid]:
+            del self._opening[key]
         for key in [key for key in self._sessions if key.source_uid == source_uid]:
             session = self._sessions.pop(key)
             if not key.ask:
@@ -90,13 +95,17 @@ class SessionCache:
     def former(self, *, source_uid: str, hop: int) -> Session | None:
         """A session that still lives, of a source that is gone or gives no other any more."""
         now = self._clock()
-        for name in [name for name, held in self._former.items() if now >= held.expires_at]:
+        for name in [
+            name
+            for name, held in self._former.items()
+            if held.expires_at and now >= held.expires_at
+        ]:
             del self._former[name]
         present = [
             session
             for key, session in self._sessions.items()
             if (key.source_uid, key.hop, key.ask) == (source_uid, hop, "")
-            and now < session.expires_at
+            and (session.expires_at is None or now < session.expires_at)
         ]
         return present[0] if present else self._former.get((source_uid, hop))
 
@@ -104,15 +113,22 @@ class SessionCache:
         try:
             session = await open_session()
         except Failure as failure:
-            self._remember(key, failure)
+            if self._is_wanted(key):
+                self._remember(key, failure)
             raise
         else:
-            self._refusals.pop(key, None)
-            self._drop_older(key)
-            self._sessions[key] = session
+            if self._is_wanted(key):
+                self._refusals.pop(key, None)
+                self._drop_older(key)
+                self._sessions[key] = session
             return session
         finally:
-            del self._opening[key]
+            if self._is_wanted(key):
+                del self._opening[key]
+
+    def _is_wanted(self, key: SessionKey) -> bool:
+        """Whether the task that asks is still the one that opens this session."""
+        return self._opening.get(key) is asyncio.current_task()
 
     def _remember(self, key: SessionKey, failure: Failure) -> None:
         known = self._refusals.get(key)

@@ -23,6 +23,9 @@ class SourceSecrets(Protocol):
     async def value(self, *, namespace: str, name: str, key: str, field: str) -> Sensitive:
         """One value; raises Failure, which names `field`, where there is none."""
 
+    async def values(self, *, namespace: str, name: str, field: str) -> Mapping[str, Sensitive]:
+        """All values of one Secret, read at once; raises Failure where there is no Secret."""
+
 
 class Tokens(Protocol):
     """ServiceAccounts, as an identity needs them; the callers' own namespace is passed on."""
@@ -36,8 +39,9 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who we are for a while: temporary credentials and their real end.
+    """Who we are for a while: credentials and their real end.
 
+    `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
     """
 
@@ -45,7 +49,7 @@ class Session:
     secret_access_key: Sensitive
     session_token: Sensitive | None
     issued_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
     identity: str
     chained: bool = False
 

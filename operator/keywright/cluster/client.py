@@ -17,6 +17,7 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = "500"
+_CONNECT_SECONDS = 10.0
 
 
 class KubernetesClient:
@@ -85,6 +86,39 @@ class KubernetesClient:
             continuation = page["metadata"].get("continue", "")
             if not continuation:
                 return
+
+    async def watch(
+        self, path: str, *, accept: str, seconds: float
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The events of a watch, until the server ends it or the connection is lost.
+
+        Raises:
+            ApiError: it was refused.
+            ApiUnreachableError: there was no answer at all, or one that is no event.
+        """
+        headers = {"Accept": accept}
+        authorization = await self._authorization.header()
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        answered = False
+        try:
+            async with self._session.get(
+                self._server + path, headers=headers, timeout=timeout
+            ) as answer:
+                if answer.status >= 400:
+                    raise self._error(answer.status, await answer.read())
+                answered, rest = True, b""
+                # Lines may be longer than what aiohttp reads as one.
+                async for chunk in answer.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield self._decode(line)
+        except msgspec.DecodeError as error:
+            raise ApiUnreachableError(f"GET {path}: a damaged event") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if not answered:
+                raise ApiUnreachableError(f"GET {path}: {type(error).__name__}") from error
 
     def _error(self, status: int, raw: bytes) -> ApiError:
         try:

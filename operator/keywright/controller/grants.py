@@ -21,6 +21,7 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
+from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.decide import decide, next_look
@@ -51,7 +52,6 @@ from keywright.planning.record import (
     Written,
     record,
 )
-from keywright.planning.renewal import renewal_of
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.credential import Credential
@@ -216,6 +216,7 @@ class GrantReconciler:
             standing,
             intact=intact(facts, data_keys(grant), grant=grant),
             same_key=source is not None
+            and (grant.keeping is not None or not self._is_stale(grant))
             and same_mint_facts(facts.fingerprint, facts=mint_facts(grant, source=source)),
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,
@@ -225,6 +226,10 @@ class GrantReconciler:
             key_id=facts.key_id,
             replaces=facts.replaces,
         )
+
+    def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        record = self._store.grants.get(grant.uid)
+        return record is not None and record.stale
 
     # ---- carry out
 
@@ -267,19 +272,28 @@ class GrantReconciler:
     async def _mint(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Outcome:
+        record = self._store.grants.get(grant.uid)
+        stale = record is not None and record.stale
+        if record is not None:
+            # What changes from here on makes the new key stale as well.
+            record.stale = False
         self._fence.check()
-        minted = await self._metrics.timed_mint(
-            grant.kind.value,
-            cause.value,
-            lambda: self._vendors[source.provider].mint(grant, source=source),
-        )
-        revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
+        minted: Minted | None = None
         try:
+            minted = await self._metrics.timed_mint(
+                grant.kind.value,
+                cause.value,
+                lambda: self._vendors[source.provider].mint(grant, source=source),
+            )
+            revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
             return await self._write(facts, grant, source, minted, revision=revision)
-        except Exception as error:
-            key_id = minted.credential.key_id
+        except BaseException as error:
+            key_id = minted.credential.key_id if minted is not None else None
             if grant.keeping is not None and key_id is not None and _not_written(error):
                 await self._journal.undo(facts, key_id)
+            record = self._store.grants.get(grant.uid)
+            if record is not None:
+                record.stale = record.stale or stale
             raise
 
     async def _rewrite(
@@ -330,9 +344,7 @@ class GrantReconciler:
             data=data,
             issued_at=credential.issued_at,
             expires_at=credential.expires_at,
-            renew_at=renewal_of(
-                grant, issued_at=credential.issued_at, expires_at=credential.expires_at
-            ),
+            renew_at=renewal_due(grant, credential),
             revision=revision,
             kept_as=credential.key_id if grant.keeping is not None else None,
             replaces=replaced_by(facts, key_id=credential.key_id),
@@ -348,8 +360,11 @@ class GrantReconciler:
         try:
             applied = await self._objects.apply_secret(body, only_new=only_new)
         except SecretExistsError:
+            name = (grant.namespace, grant.secret_name)
+            if name in self._store.secrets:
+                raise _held_back(grant) from None
             # Not one that the watch shows: look at it, and decide again.
-            self._unwatched.add((grant.namespace, grant.secret_name))
+            self._unwatched.add(name)
             raise ChangedMeanwhileError from None
         secret = facts_from_metadata(applied)
         self._store.put_secret(secret)
@@ -358,7 +373,9 @@ class GrantReconciler:
             record.own_secret = secret.resource_version
         self._journal.is_written(grant.uid)
         return Written(
-            self._view(grant, secret, source=source), credential.key_id, remark=minted.remark
+            self._view(grant, secret, source=source),
+            credential.key_id,
+            remark=remark_for_readers(grant, minted),
         )
 
     # ---- record
@@ -431,11 +448,21 @@ class GrantReconciler:
         )
 
 
-def _not_written(error: Exception) -> bool:
+def _not_written(error: BaseException) -> bool:
     """Whether it is certain that the Secret was not written."""
     if isinstance(error, ApiError):
         return error.status < 500
-    return not isinstance(error, ApiUnreachableError)
+    return isinstance(error, Exception) and not isinstance(error, ApiUnreachableError)
+
+
+def _held_back(grant: ApiKeyGrant) -> Failure:
+    return Failure(
+        f"Secret {grant.secret_name} is being deleted, and a finalizer holds it back.",
+        kind=FailureClass.RETRY,
+        reason="SecretTerminating",
+        field="spec.secret.name",
+        cure="Remove the finalizer, or wait for its owner; the Secret is then written anew.",
+    )
 
 
 def _of_the_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> Failure:

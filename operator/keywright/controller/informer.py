@@ -31,12 +31,14 @@ class Informer:
         sources: DueQueue,
         clock: Clock,
         forget_source: Callable[[str], None],
+        sources_changed: Callable[[], None],
     ) -> None:
         self._store = store
         self._grants = grants
         self._sources = sources
         self._clock = clock
         self._forget_source = forget_source
+        self._sources_changed = sources_changed
         self._count_settles: dict[Name, datetime] = {}
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
@@ -78,6 +80,7 @@ class Informer:
                 self._sources.forget(source_key(name))
                 self._count_settles.pop(name, None)
                 self._forget_source(before.uid)
+                self._sources_changed()
                 self.wake_grants(name)
             return
         record = self._store.put_source(body)
@@ -92,6 +95,21 @@ class Informer:
             or before.generation != record.generation
             or before.deleting != record.deleting
         ):
+            self._sources_changed()
+            self.wake_grants(name)
+
+    def secret_of_sources(self, namespace: str, secret: str) -> None:
+        """A Secret that sources read has other values than before: nothing made of it counts."""
+        for name, record in self._store.sources.items():
+            value = record.value
+            if name[0] != namespace or isinstance(value, list) or secret not in value.secret_names:
+                continue
+            self._forget_source(record.uid)
+            record.unproved = True
+            self._sources.add(source_key(name))
+            if value.is_access_key(secret):
+                for uid in self._store.grants_of_source(name):
+                    self._store.grants[uid].stale = True
             self.wake_grants(name)
 
     def secret(self, metadata: Mapping[str, Any], *, deleted: bool = False) -> None:
@@ -103,6 +121,9 @@ class Informer:
             if known is None or known.uid != facts.uid:
                 return
             del self._store.secrets[name]
+            for uid in self._store.grants_of_secret(name):
+                # A back-off that waited for the Secret to go is over.
+                self._store.grants[uid].impatient = True
         elif not self._store.put_secret(facts):
             return
         self._wake(self._store.grants_of_secret(name))

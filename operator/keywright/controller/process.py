@@ -48,11 +48,14 @@ async def run(settings: Settings) -> Ending:
         return await _work(operator, settings)
     finally:
         await stop_work(operator.pools, operator.office, settings.drain_seconds)
+        await operator.source_secrets.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await operator.server.stop()
         operator.calls.close()
+        if operator.ambient is not None:
+            operator.ambient.close()
         await operator.client.close()
 
 

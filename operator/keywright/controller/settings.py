@@ -24,3 +24,4 @@ class Settings:
     http_port: int
     drain_seconds: float
     sweep_seconds: float
+    allow_ambient: bool

@@ -92,7 +92,7 @@ class SourceReconciler:
             )
         assert isinstance(known.value, CredentialSource)
         due = verification_due(known.status, generation=known.generation, uid=known.uid, now=now)
-        if due is not None and due > now:
+        if not known.unproved and (due is None or due > now):
             return msgspec.structs.replace(known.status, grants=grants)
         return await self._verify(known, known.value, grants=grants)
 
@@ -107,6 +107,8 @@ class SourceReconciler:
     async def _verify(
         self, known: SourceRecord, source: CredentialSource, *, grants: int
     ) -> SourceStatus:
+        # What changes from here on is to be proved again.
+        known.unproved = False
         try:
             session, caller = await self._vendors[source.provider].verify(source)
         except Failure as failure:

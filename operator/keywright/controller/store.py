@@ -60,6 +60,7 @@ class GrantRecord:
     """One grant as last seen or written by us.
 
     `impatient`: something it depends on changed for the better, so that its back-off is void.
+    `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     """
 
@@ -73,6 +74,7 @@ class GrantRecord:
     secret: Name
     deleting: bool
     impatient: bool = False
+    stale: bool = False
     own_version: int = 0
     own_secret: str = ""
 
@@ -85,7 +87,10 @@ class GrantRecord:
 
 @dataclass(slots=True)
 class SourceRecord:
-    """One source as last seen or written by us."""
+    """One source as last seen or written by us.
+
+    `unproved`: a Secret that it reads has changed, so that what its status says must be proved.
+    """
 
     uid: str
     name: Name
@@ -94,6 +99,7 @@ class SourceRecord:
     value: CredentialSource | list[Problem]
     status: SourceStatus
     deleting: bool
+    unproved: bool = False
 
 
 @dataclass(slots=True)
@@ -116,7 +122,7 @@ class Store:
             return False
         record = _grant_record(body, metadata, version=version)
         if known is not None:
-            record.impatient = known.impatient
+            record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             if (known.source, known.secret) != (record.source, record.secret):
                 self._unlink(known)
@@ -178,6 +184,8 @@ class Store:
             status=SourceStatus.parse(body.get("status")),
             deleting="deletionTimestamp" in metadata,
         )
+        if known is not None and known.uid == record.uid:
+            record.unproved = known.unproved
         self.sources[name] = record
         return record
 

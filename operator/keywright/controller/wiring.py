@@ -13,6 +13,7 @@ import kopf
 
 from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
+from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.vendor import Aws
@@ -32,6 +33,7 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
 from keywright.controller.settings import Settings
+from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.watches import build_registry
@@ -50,7 +52,9 @@ class Operator:
 
     client: KubernetesClient
     calls: AwsCalls
+    ambient: AmbientChain | None
     census: Census
+    source_secrets: SourceSecretsWatch
     office: Leadership | AlwaysLeader
     pools: tuple[WorkerPool, ...]
     heartbeat: Heartbeat
@@ -69,12 +73,15 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     grants, sources = DueQueue(now=now), DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
     calls = AwsCalls(threads=settings.cloud_threads)
+    values = SecretValues(objects)
+    ambient = AmbientChain() if settings.allow_ambient else None
     aws = Aws(
         Edges(
             tokens=ServiceAccounts(client),
-            secrets=SecretValues(objects),
+            secrets=values,
             calls=calls,
             clock=now,
+            ambient=ambient,
         )
     )
     vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
@@ -84,6 +91,10 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         sources=sources,
         clock=now,
         forget_source=lambda uid: aws.forget(source_uid=uid),
+        sources_changed=lambda: source_secrets.sources_changed(),  # noqa: PLW0108  made below: the two know each other
+    )
+    source_secrets = SourceSecretsWatch(
+        client, store=store, values=values, changed=informer.secret_of_sources
     )
     census = Census(
         store=store,
@@ -150,7 +161,9 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     return Operator(
         client=client,
         calls=calls,
+        ambient=ambient,
         census=census,
+        source_secrets=source_secrets,
         office=office,
         pools=pools,
         heartbeat=heartbeat,

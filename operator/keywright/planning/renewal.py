@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
 
 _DEFAULT_SHARE = 1 / 3
@@ -21,22 +20,30 @@ _YOUNG_SHARE = 0.1
 # delay, one to two minutes; a margin below that would let a reader meet an expired key.
 _FLOOR = timedelta(minutes=2)
 _FLOOR_SHARE = 1 / 3
+_READERS_SHARE = 2 / 3
 # Whatever the margin: a key is not renewed before it has lived a tenth of its life.
 _LEAST_LIFE_SHARE = 0.1
 _SECOND = timedelta(seconds=1)
 
 
 def margin(
-    *, lifetime: timedelta, share: float | None = None, before: timedelta | None = None
+    *,
+    lifetime: timedelta,
+    share: float | None = None,
+    before: timedelta | None = None,
+    readers: timedelta | None = None,
 ) -> timedelta:
     """How long before expiry a renewal is due: `before`, or `share` of the lifetime, or a third.
 
-    Never less than two minutes, or a third of the lifetime where that is shorter.
+    Never less than two minutes, or a third of the lifetime where that is shorter. `readers` is what
+    the readers need, if they need more: never less than that, or two thirds of the lifetime.
     """
     asked = (
         before if before is not None else lifetime * (_DEFAULT_SHARE if share is None else share)
     )
     floor = min(_FLOOR, lifetime * _FLOOR_SHARE)
+    if readers is not None:
+        floor = max(floor, min(readers, lifetime * _READERS_SHARE))
     return min(max(asked, floor), lifetime * (1 - _LEAST_LIFE_SHARE))
 
 
@@ -49,29 +56,14 @@ def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, ui
     return due.replace(microsecond=0) if due.replace(microsecond=0) > issued_at else due
 
 
-def renewal_of(
-    grant: ApiKeyGrant, *, issued_at: datetime, expires_at: datetime | None
-) -> datetime | None:
-    """When a key of the grant is renewed: ahead of its end, and when its rotation is due.
-
-    None for a key that neither ends nor is rotated.
-    """
-    due = []
-    if expires_at is not None:
-        before = grant.spec.renewal.before or ""
-        percent = before.endswith("%")
-        kept = margin(
-            lifetime=expires_at - issued_at,
-            share=parse_percent(before) if percent else None,
-            before=timedelta(seconds=parse_duration(before)) if before and not percent else None,
-        )
-        due.append(renew_at(issued_at=issued_at, expires_at=expires_at, margin=kept, uid=grant.uid))
+def rotation_due(grant: ApiKeyGrant, *, issued_at: datetime) -> datetime | None:
+    """When a key that lives in the cloud is replaced by the spec; None where it says nothing."""
     keeping = grant.keeping
-    if keeping is not None and keeping.rotate_seconds is not None:
-        every = timedelta(seconds=keeping.rotate_seconds)
-        earlier = every * (_JITTER_SHARE * position(grant.uid))
-        due.append((issued_at + every - earlier).replace(microsecond=0))
-    return min(due, default=None)
+    if keeping is None or keeping.rotate_seconds is None:
+        return None
+    every = timedelta(seconds=keeping.rotate_seconds)
+    earlier = every * (_JITTER_SHARE * position(grant.uid))
+    return (issued_at + every - earlier).replace(microsecond=0)
 
 
 def position(uid: str) -> float:
@@ -82,15 +74,18 @@ def position(uid: str) -> float:
 def may_sign(
     *,
     session_issued_at: datetime,
-    session_expires_at: datetime,
+    session_expires_at: datetime | None,
     key_ends_at: datetime,
     now: datetime,
 ) -> bool:
     """Whether a cached session may sign a key that should live until `key_ends_at`.
 
-    A key that ends before its session may be signed at any time; one that dies with the session
-    only in the first tenth of the session's life, so that keys are not born old.
+    A key that ends before its session may be signed at any time, and so may any by a session that
+    has no end; one that dies with the session only in the first tenth of the session's life, so
+    that keys are not born old.
     """
+    if session_expires_at is None:
+        return True
     if now >= session_expires_at:
         return False
     return key_ends_at <= session_expires_at or is_young(
@@ -98,6 +93,6 @@ def may_sign(
     )
 
 
-def is_young(*, issued_at: datetime, expires_at: datetime, now: datetime) -> bool:
-    """Whether a session is in the first tenth of its life."""
-    return now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE
+def is_young(*, issued_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
+    """Whether a session is in the first tenth of its life; one without an end always is."""
+    return expires_at is None or now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE

@@ -19,12 +19,15 @@ from keywright.planning.unimplemented import unimplemented_in_source
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The cloud took the identity: who we are, and until when without another call."""
+    """The cloud took the identity: who we are, and until when without another call.
+
+    `expires_at` None: until it is changed.
+    """
 
     identity: str
     account_id: str
     issued_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 def source_failure(
@@ -82,7 +85,10 @@ def source_mistake(value: CredentialSource | list[Problem]) -> Failure | None:
 def verification_due(
     status: SourceStatus, *, generation: int, uid: str, now: datetime
 ) -> datetime | None:
-    """When the cloud must be asked next: now where the spec is new, else by status."""
+    """When the cloud must be asked next: now where the spec is new, else by status.
+
+    None where it took an identity that has no end.
+    """
     if status.observed_generation != generation:
         return now
     if status.failed_attempts and status.last_failure_time:
@@ -95,6 +101,8 @@ def verification_due(
             expires_at=None,
             position=position(uid),
         )
+    if status.renew_at is None and status.expires_at is None and _proved(status):
+        return None
     return status.renew_at or now
 
 
@@ -109,7 +117,6 @@ def verified_status(
     now: datetime,
 ) -> SourceStatus:
     """Ready, and until when."""
-    life = verified.expires_at - verified.issued_at
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
     return msgspec.structs.replace(
         status,
@@ -118,12 +125,7 @@ def verified_status(
         identity=verified.identity,
         account_id=verified.account_id,
         expires_at=verified.expires_at,
-        renew_at=renew_at(
-            issued_at=verified.issued_at,
-            expires_at=verified.expires_at,
-            margin=margin(lifetime=life),
-            uid=uid,
-        ),
+        renew_at=_renew_at(verified, uid=uid),
         failed_attempts=0,
         last_failure_time=None,
         grants=grants,
@@ -186,4 +188,20 @@ def _holds(ready: Condition | None, *, generation: int) -> bool:
         ready is not None
         and ready.status is ConditionStatus.TRUE
         and ready.observed_generation == generation
+    )
+
+
+def _proved(status: SourceStatus) -> bool:
+    ready = status.condition(READY)
+    return bool(status.identity) and ready is not None and ready.status is ConditionStatus.TRUE
+
+
+def _renew_at(verified: Verified, *, uid: str) -> datetime | None:
+    if verified.expires_at is None:
+        return None
+    return renew_at(
+        issued_at=verified.issued_at,
+        expires_at=verified.expires_at,
+        margin=margin(lifetime=verified.expires_at - verified.issued_at),
+        uid=uid,
     )

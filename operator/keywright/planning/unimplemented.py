@@ -26,14 +26,6 @@ GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
 )
 
 SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] = (
-    (
-        "spec.aws.accessKey",
-        lambda source: source.spec.aws is not None and source.spec.aws.access_key is not None,
-    ),
-    (
-        "spec.aws.ambient",
-        lambda source: source.spec.aws is not None and source.spec.aws.ambient is not None,
-    ),
     ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
     ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),
 )

@@ -1,16 +1,20 @@
 """The files that users copy."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from keywright.api.aws_source import WebIdentity
+from keywright.api.grant_checks import pair_problems
 from keywright.api.keys import BedrockLongTermKey
 from keywright.secrets.layout import check, data_keys
 from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
 
 EXAMPLE = ROOT / "examples" / "bedrock-short-term"
+FOLDERS = sorted(file.parent for file in (ROOT / "examples").glob("*/kustomization.yaml"))
 
 
 def _documents(name: str) -> list[dict[str, Any]]:
@@ -42,11 +46,43 @@ def test_the_example_of_a_short_term_key_holds_together() -> None:
     }
 
 
-def test_every_file_of_the_example_is_applied() -> None:
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.name))
+def test_every_file_of_an_example_is_applied(folder: Path) -> None:
     """`kubectl apply -k` leaves no manifest out."""
-    (kustomization,) = _documents("kustomization.yaml")
-    files = {path.name for path in EXAMPLE.glob("*.yaml")} - {"kustomization.yaml"}
+    (kustomization,) = yaml.safe_load_all((folder / "kustomization.yaml").read_text())
+    files = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(kustomization["resources"]) == files
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.name))
+def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
+    """Every grant can be served from its source; ServiceAccounts, Roles and Secrets are there."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in folder.glob("*.yaml"):
+        for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            found.setdefault(document["kind"], []).append(document)
+    parsed = [parsed_source(_as_stored(body)) for body in found["CredentialSource"]]
+    sources = {source.object_key: source for source in parsed}
+    grants = [parsed_grant(_as_stored(body)) for body in found["ApiKeyGrant"]]
+    (namespace,) = (body["metadata"]["name"] for body in found["Namespace"])
+    for grant in grants:
+        assert (check(grant), pair_problems(grant, source=sources[grant.source_key])) == ([], [])
+        assert grant.namespace == namespace
+    accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
+    tokens = {name for role in found.get("Role", []) for name in role["rules"][0]["resourceNames"]}
+    for source in sources.values():
+        if isinstance(source.identity, WebIdentity):
+            assert source.identity.service_account_ref.name in accounts & tokens
+    for workload in found.get("Deployment", []):
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["serviceAccountName"] in accounts - tokens
+        mounted = {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+        assert mounted <= {grant.secret_name for grant in grants}
+
+
+def _as_stored(body: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"uid": "u", "generation": 1, "resourceVersion": "1", **body["metadata"]}
+    return {**body, "metadata": metadata}
 
 
 LONG_TERM = ROOT / "examples" / "bedrock-long-term"

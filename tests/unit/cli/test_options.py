@@ -30,6 +30,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         http_port=8080,
         drain_seconds=20.0,
         sweep_seconds=900.0,
+        allow_ambient=False,
     )
 
 
@@ -49,6 +50,7 @@ def test_every_option_arrives() -> None:
         "--http-address=[::1]:9",
         "--drain-seconds=0.5",
         "--sweep-seconds=60",
+        "--allow-ambient",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -65,6 +67,7 @@ def test_every_option_arrives() -> None:
         http_port=9,
         drain_seconds=0.5,
         sweep_seconds=60.0,
+        allow_ambient=True,
     )
 
 

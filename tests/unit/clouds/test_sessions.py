@@ -152,3 +152,31 @@ async def test_a_forgotten_source_leaves_nothing() -> None:
     assert await cloud.get(SessionKey("source", 1, ask="p")) == "ASIA4"
     assert await cloud.get() == "ASIA5"
     assert await cloud.get(SessionKey("another", 1)) == "ASIA2"
+
+
+async def test_a_session_that_is_forgotten_while_it_is_opened_is_not_kept() -> None:
+    """It was made of what does not count any more: who waits for it has it, nobody after."""
+    cloud = Cloud()
+    cloud.gate.clear()
+    waiting = asyncio.create_task(cloud.get())
+    await asyncio.sleep(0)
+    cloud.cache.forget(source_uid="source")
+    cloud.gate.set()
+    assert await cloud.get() == "ASIA2"
+    assert await waiting == "ASIA1"
+    assert await cloud.get() == "ASIA2"
+
+
+async def test_a_refusal_that_is_forgotten_while_it_comes_is_not_remembered() -> None:
+    """The next one asks anew."""
+    cloud = Cloud()
+    cloud.gate.clear()
+    cloud.failure = DENIED
+    waiting = asyncio.create_task(cloud.get())
+    await asyncio.sleep(0)
+    cloud.cache.forget(source_uid="source")
+    cloud.gate.set()
+    with pytest.raises(Failure):
+        await waiting
+    cloud.failure = None
+    assert await cloud.get() == "ASIA2"

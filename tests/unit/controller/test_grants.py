@@ -299,3 +299,44 @@ async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFix
     shown = "\n".join([*elsewhere, caplog.text, made.metrics.text().decode()])
     assert "planted" not in shown
     assert base64.b64encode(b"bedrock-api-key-planted1").decode() not in shown
+
+
+async def test_a_stale_key_is_made_anew_once() -> None:
+    """The access key that signed it is gone from its source; the new one is not stale."""
+    made = scene()
+    await made.settle()
+    made.store.grants[UID].stale = True
+    await made.settle()
+    assert (made.vendor.minted, made.status()["revision"]) == (2, 2)
+    assert not made.store.grants[UID].stale
+    await made.settle()
+    assert made.vendor.minted == 2
+
+
+async def test_a_stale_key_stays_until_there_is_another() -> None:
+    """A refusal leaves the Secret as it is, and the key as stale as it was."""
+    made = scene()
+    await made.settle()
+    made.store.grants[UID].stale = True
+    made.vendor.failures.append(DENIED)
+    due = await made.settle()
+    assert made.conditions() == ["Ready True Succeeded", "RenewalFailing True AccessDenied"]
+    assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted1"
+    made.clock.now = due
+    await made.settle()
+    assert made.conditions() == READY
+    assert made.status()["revision"] == 2
+
+
+async def test_an_access_key_that_changes_during_a_mint_makes_the_new_key_stale() -> None:
+    """It may have been signed by either: one more is made."""
+    made = scene()
+
+    def changed() -> None:
+        made.vendor.meanwhile = lambda: None
+        made.store.grants[UID].stale = True
+
+    made.vendor.meanwhile = changed
+    await made.settle()
+    await made.settle()
+    assert (made.vendor.minted, made.status()["revision"]) == (2, 2)

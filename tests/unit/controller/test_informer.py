@@ -22,12 +22,14 @@ class Desk:
         self.store = Store()
         self.grants, self.sources = DueQueue(now=self.clock), DueQueue(now=self.clock)
         self.forgotten: list[str] = []
+        self.changes: list[None] = []
         self.informer = Informer(
             store=self.store,
             grants=self.grants,
             sources=self.sources,
             clock=self.clock,
             forget_source=self.forgotten.append,
+            sources_changed=lambda: self.changes.append(None),
         )
 
     async def woken(self) -> set[str]:
@@ -139,3 +141,44 @@ async def test_the_number_of_grants_is_counted_once_it_rests(desk: Desk) -> None
     desk.informer.grant(_grant("c", version=8))
     assert desk.informer.count_settles_at(("chat", "bedrock")) == later
     assert desk.informer.count_settles_at(("chat", "unknown")) is None
+
+
+async def test_a_changed_secret_of_a_source_voids_what_was_made_of_it(desk: Desk) -> None:
+    """Sessions are dropped, the source is proved anew, and keys of its access key are stale.
+
+    Sources and grants that do not read it, and Secrets of the same name elsewhere, are left alone.
+    """
+    keyed = _source(name="keyed", uid="k")
+    keyed["spec"] = {"aws": {"region": "us-west-2", "accessKey": {"secretRef": {"name": "key"}}}}
+    desk.informer.source(keyed)
+    desk.informer.grant(_grant("c", sourceRef={"name": "keyed"}))
+    assert len(desk.changes) == 2
+    await desk.woken()
+    await taken(desk.sources)
+    for namespace, secret in (("elsewhere", "key"), ("chat", "other")):
+        desk.informer.secret_of_sources(namespace, secret)
+    assert (desk.forgotten, await desk.woken()) == ([], set())
+    desk.informer.secret_of_sources("chat", "key")
+    assert desk.forgotten == ["k"]
+    assert desk.store.sources["chat", "keyed"].unproved
+    assert desk.store.grants["c"].stale
+    assert not desk.store.settled("c")
+    assert await desk.woken() == {"c"}
+    desk.informer.grant(_grant("c", version=8, sourceRef={"name": "keyed"}))
+    assert desk.store.grants["c"].stale
+
+
+async def test_a_changed_external_id_makes_no_key_stale(desk: Desk) -> None:
+    """It decides whether a session is given, not whose it is: the grants look again, no more."""
+    source = _source(version=4, generation=2)
+    source["spec"]["aws"]["assumeRoles"] = [
+        {
+            "roleArn": "arn:aws:iam::123456789012:role/a",
+            "externalIdFrom": {"secretKeyRef": {"name": "id", "key": "id"}},
+        }
+    ]
+    desk.informer.source(source)
+    await desk.woken()
+    desk.informer.secret_of_sources("chat", "id")
+    assert await desk.woken() == {"a", "b"}
+    assert not desk.store.grants["a"].stale

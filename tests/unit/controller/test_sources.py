@@ -71,11 +71,11 @@ async def test_a_source_that_recovers_wakes_its_grants() -> None:
 async def test_a_wrong_source_asks_no_cloud() -> None:
     """Stalled with the field, until it is edited."""
     made = scene(source=False)
-    made.put_source(webIdentity=None, ambient={})
+    made.put_source(webIdentity=None)
     assert await made.sources.reconcile(NAME) is None
     assert made.vendor.verified == 0
     assert [c["type"] for c in _status(made)["conditions"]] == ["Ready", "Stalled"]
-    assert "spec.aws.ambient" in _status(made)["conditions"][0]["message"]
+    assert "spec.aws" in _status(made)["conditions"][0]["message"]
 
 
 async def test_grants_that_come_and_go_are_counted_once_they_rest() -> None:
@@ -128,3 +128,13 @@ async def test_nothing_is_told_out_of_office() -> None:
     with pytest.raises(LostLeaseError):
         await made.sources.reconcile(NAME)
     assert made.api.writes() == []
+
+
+async def test_a_source_whose_secret_changed_is_proved_anew() -> None:
+    """Whatever its status says; once."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].unproved = True
+    await made.sources.reconcile(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2

@@ -35,6 +35,34 @@ def test_the_margin_is_what_was_asked_within_reason(
     assert abs(found - expected) < timedelta(milliseconds=1)
 
 
+@pytest.mark.parametrize(
+    ("life", "before", "expected"),
+    [
+        (12 * H, None, 4 * H),
+        (12 * H, 5 * M, 20 * M),
+        (H, None, 20 * M),
+        (45 * M, None, 20 * M),
+        (30 * M, None, 20 * M),
+        (15 * M, None, 10 * M),
+        (M / 2, None, M / 3),
+    ],
+)
+def test_readers_that_read_again_get_their_margin(
+    life: timedelta, before: timedelta | None, expected: timedelta
+) -> None:
+    """Twenty minutes where two thirds of the life are that long, whatever was asked."""
+    found = margin(lifetime=life, before=before, readers=20 * M)
+    assert abs(found - expected) < timedelta(milliseconds=1)
+
+
+def test_a_session_without_an_end_is_always_young() -> None:
+    """It may sign at any time."""
+    assert is_young(issued_at=NOON, expires_at=None, now=NOON + 1000 * H)
+    assert may_sign(
+        session_issued_at=NOON, session_expires_at=None, key_ends_at=NOON, now=NOON + 1000 * H
+    )
+
+
 @given(
     _LIVES,
     st.none() | st.floats(0.01, 0.99),

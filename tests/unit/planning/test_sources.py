@@ -19,13 +19,16 @@ from keywright.planning.sources import (
     verification_due,
     verified_status,
 )
-from tests.unit.api.samples import source
+from tests.unit.api.samples import parsed_source, source, source_body
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
 
 PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
 HOUR = timedelta(hours=1)
+LATER = parsed_source(
+    {**source_body(), "spec": {**source_body()["spec"], "allowedNamespaces": {"names": ["b"]}}}
+)
 COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
 US = Verified("arn:aws:sts::1:assumed-role/a/b", "1", issued_at=NOON, expires_at=NOON + HOUR)
 
@@ -46,7 +49,7 @@ def _words(status: SourceStatus) -> list[str]:
         (source(), True, "Retry SourceNotFound"),
         ([Problem("spec", "is wrong.")], False, "Configuration SourceInvalid"),
         ([Problem("spec", "is wrong.")], True, "Configuration SourceInvalid"),
-        (source(webIdentity=None, ambient={}), False, "Configuration SourceInvalid"),
+        (LATER, False, "Configuration SourceInvalid"),
     ],
 )
 def test_a_grant_is_told_why_its_source_is_of_no_use(
@@ -65,10 +68,10 @@ def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
     wrong = source_mistake([Problem("spec.aws", "is wrong."), Problem("spec.b", "too.")])
     assert wrong is not None
     assert (wrong.reason, wrong.message) == ("InvalidSpec", "spec.aws: is wrong.; spec.b: too.")
-    early = source_mistake(source(webIdentity=None, ambient={}))
+    early = source_mistake(LATER)
     assert early is not None
     assert early.reason == "NotImplemented"
-    assert "spec.aws.ambient" in early.message
+    assert "spec.allowedNamespaces" in early.message
     assert source_mistake(source()) is None
 
 
@@ -99,6 +102,20 @@ def test_the_cloud_is_asked_when_there_is_reason_to(
         case _:
             assert due == status.renew_at
             assert NOON < due <= noon(minutes=40)
+
+
+def test_an_identity_without_an_end_is_proved_once() -> None:
+    """A static key has no end that anybody tells: no further look, unless something changes."""
+    never = Verified("arn:aws:iam::1:user/a", "1", issued_at=NOON, expires_at=None)
+    found = verified_status(SourceStatus(), never, uid="s", now=NOON, **COMMON)
+    assert (found.expires_at, found.renew_at) == (None, None)
+    assert verification_due(found, generation=1, uid="s", now=noon(days=9)) is None
+    assert verification_due(found, generation=2, uid="s", now=NOON) == NOON
+    failed = failed_status(found, PASSING, now=NOON, **COMMON)
+    assert _words(failed)[0] == "Ready False CloudError"
+    assert verification_due(failed, generation=1, uid="s", now=NOON) is not None
+    lost = msgspec.structs.replace(found, identity=None)
+    assert verification_due(lost, generation=1, uid="s", now=NOON) == NOON
 
 
 def test_a_verified_source_says_who_we_are() -> None:

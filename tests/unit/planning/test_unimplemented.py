@@ -25,8 +25,6 @@ GRANTS: Mapping[str, dict[str, Any]] = {
 }
 _REFERENCE = {"secretRef": {"name": "key"}}
 SOURCES: Mapping[str, dict[str, Any]] = {
-    "spec.aws.accessKey": {"aws": {"region": "us-west-2", "accessKey": _REFERENCE}},
-    "spec.aws.ambient": {"aws": {"region": "us-west-2", "ambient": {}}},
     "spec.alibabaCloud": {"alibabaCloud": {"regionId": "cn-hangzhou", "accessKey": _REFERENCE}},
     "spec.allowedNamespaces": source_body()["spec"] | {"allowedNamespaces": {"names": ["other"]}},
 }

@@ -23,6 +23,12 @@ _THROTTLED = {
     "TooManyRequestsException",
     "RequestLimitExceeded",
 }
+# Why AWS does not take a static key.
+_WRONG_KEYS = {
+    "InvalidClientTokenId": "this one was deleted, made inactive, or lacks its session token",
+    "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
+    "ExpiredToken": "its session token has ended",
+}
 _PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
 # ARNs and the addresses of issuers are told however long they are; a query is not part of one.
 _LONG_WORD = re.compile(r"(arn:[\w:/+=,.@-]+|https://[\w./-]+)|[A-Za-z0-9+/=_\-.%]{60,}")
@@ -208,6 +214,20 @@ def _principal(caller: str) -> str:
 def refusal_of_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
     return _common(*code_and_message(error))
+
+
+def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
+    """A call that was signed with a key out of a Secret did not succeed."""
+    code, message = code_and_message(error)
+    if code not in _WRONG_KEYS:
+        return _common(code, message)
+    return Failure(
+        f"AWS STS: {message} (the access key in Secret {secret}).",
+        kind=FailureClass.DENIED,
+        reason=code,
+        field=field,
+        cure=f"Put a live key into the Secret ({_WRONG_KEYS[code]}); a change is noticed at once.",
+    )
 
 
 def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.aws_source import WebIdentity
+from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.identities import web_identity
+from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.asking import Edges, aws_of
 from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
@@ -57,7 +57,11 @@ class KeyWay(Protocol):
         """A new key; raises Failure."""
 
 
-IDENTITIES: dict[type, OpenSession] = {WebIdentity: web_identity.open_session}
+IDENTITIES: dict[type, OpenSession] = {
+    WebIdentity: web_identity.open_session,
+    AwsAccessKey: access_key.open_session,
+    Ambient: ambient.open_session,
+}
 
 
 class KeptWay(Protocol):
@@ -192,5 +196,7 @@ class Aws:
 
 def lives_on(session: Session, now: datetime) -> bool:
     """Whether a session may still be used to assume a role: it is not about to end."""
+    if session.expires_at is None:
+        return True
     life = session.expires_at - session.issued_at
     return now < session.expires_at - life * _LAST_SHARE

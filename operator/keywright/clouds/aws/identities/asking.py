@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from keywright.api.aws_source import AwsSource
+from keywright.api.aws_source import AwsHop, AwsSource, WebIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Session, SourceSecrets, Tokens
+from keywright.clouds.ways import Session, SessionAsk, SourceSecrets, Tokens
+from keywright.planning.failures import Failure
 
 # What STS gives where nothing is asked.
 DEFAULT_DURATION: Final = "1h"
 _SESSION_NAME_LIMIT = 64
 
 
+class Ambience(Protocol):
+    """The operator's own identity; there is none where the flag does not allow it."""
+
+    async def session(self, *, now: datetime) -> Session | None:
+        """The credentials as they are now, not proved yet; None where there are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Everything outside that an identity may need."""
+    """Everything outside that an identity may need; `ambient` only where the flag allows it."""
 
     tokens: Tokens
     secrets: SourceSecrets
     calls: AwsCalls
     clock: Clock
+    ambient: Ambience | None = None
 
 
 def aws_of(source: CredentialSource) -> AwsSource:
@@ -42,13 +51,20 @@ def session_name(source: CredentialSource) -> str:
     return f"{source.namespace}.{source.name}"[:_SESSION_NAME_LIMIT]
 
 
-def limits(*, policy: Mapping[str, Any] | None, policy_arns: tuple[str, ...]) -> dict[str, Any]:
-    """The session policies as parameters of the call."""
+def limits(role: WebIdentity | AwsHop, *, ask: SessionAsk) -> dict[str, Any]:
+    """The session policies as parameters of the call: the source's, or those that are asked for.
+
+    Never of both: a session may do what any one of its policies allows. The controller refuses
+    such a pair (api.grant_checks.pair_problems) before it comes here.
+    """
+    own = bool(role.policy or role.policy_arns)
+    assert not (own and (ask.policy or ask.policy_arns)), "policies of both source and grant"
+    policy = role.policy if own else ask.policy
     found: dict[str, Any] = {}
     if policy is not None:
         found["Policy"] = msgspec.json.encode(policy).decode()
-    if policy_arns:
-        found["PolicyArns"] = [{"arn": arn} for arn in policy_arns]
+    if arns := (role.policy_arns if own else ask.policy_arns):
+        found["PolicyArns"] = [{"arn": arn} for arn in arns]
     return found
 
 
@@ -63,3 +79,30 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
         expires_at=credentials["Expiration"],
         identity=answer["AssumedRoleUser"]["Arn"],
     )
+
+
+async def proved(
+    session: Session,
+    *,
+    source: CredentialSource,
+    edges: Edges,
+    refusal: Callable[[Exception], Failure],
+) -> Session:
+    """The session with the identity that AWS itself gives it.
+
+    Raises:
+        Failure: AWS does not know it; what `refusal` makes of the error.
+    """
+    aws = aws_of(source)
+    try:
+        answer = await edges.calls.run(
+            "sts",
+            lambda client: client.get_caller_identity(),
+            region=aws.region,
+            endpoint=aws.sts_endpoint,
+            session=session,
+        )
+    except Exception as error:
+        # `from None`: botocore's exception carries the request.
+        raise refusal(error) from None
+    return replace(session, identity=answer["Arn"])

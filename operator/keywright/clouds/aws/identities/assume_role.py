@@ -70,7 +70,7 @@ def _request(
         "RoleArn": hop.role_arn,
         "RoleSessionName": session_name(source),
         "DurationSeconds": min(seconds, CHAINED_SECONDS) if chained else seconds,
-        **limits(policy=hop.policy or ask.policy, policy_arns=hop.policy_arns or ask.policy_arns),
+        **limits(hop, ask=ask),
     }
     if hop.session_tags:
         request["Tags"] = [
@@ -95,4 +95,5 @@ async def _external_id(
         key=reference.key,
         field=f"{field}.externalIdFrom.secretKeyRef",
     )
-    return found.reveal()
+    # Without the newline that an editor may have left behind it.
+    return found.reveal().strip()

@@ -77,10 +77,7 @@ def _request(
         "RoleSessionName": identity.session_name or session_name(source),
         "WebIdentityToken": token.reveal(),
         "DurationSeconds": ask.seconds or seconds,
-        **limits(
-            policy=identity.policy or ask.policy,
-            policy_arns=identity.policy_arns or ask.policy_arns,
-        ),
+        **limits(identity, ask=ask),
     }
 
 

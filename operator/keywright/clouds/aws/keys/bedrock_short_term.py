@@ -14,7 +14,7 @@ from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockShortTermKey
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.keys.remarks import why_so_short
+from keywright.clouds.aws.keys.remarks import end_is_unknown, why_so_short
 from keywright.clouds.ways import NOTHING_ASKED, Minted, Session, SessionAsk, whole_seconds
 from keywright.planning.renewal import may_sign
 from keywright.secrets.credential import Credential
@@ -51,7 +51,9 @@ def mint(
     """A key signed by the session; a remark says so where the session is what shortens it."""
     asked = _duration(key)
     issued_at = whole_seconds(now)
-    ends_at = min(issued_at + asked, session.expires_at)
+    ends_at = issued_at + asked
+    if session.expires_at is not None:
+        ends_at = min(ends_at, session.expires_at)
     token = _provide_token()(region=region, aws_credentials_provider=_Fixed(session), expiry=asked)
     credential = Credential(
         values={"apiKey": Sensitive(token)},
@@ -61,14 +63,23 @@ def mint(
         issued_at=issued_at,
         expires_at=ends_at,
     )
-    remark = ""
-    if issued_at + asked > session.expires_at:
-        remark = (
-            "It ends with the session that signed it, before the"
-            f" {format_duration(key.duration_seconds)} asked:"
-            f" {why_so_short(session, source=grant.source_key[1])}"
-        )
-    return Minted(credential, remark)
+    return Minted(
+        credential, _remark(key, grant=grant, session=session, asked_end=issued_at + asked)
+    )
+
+
+def _remark(
+    key: BedrockShortTermKey, *, grant: ApiKeyGrant, session: Session, asked_end: datetime
+) -> str:
+    if session.expires_at is None:
+        return end_is_unknown(session, source=grant.source_key[1])
+    if asked_end <= session.expires_at:
+        return ""
+    return (
+        "It ends with the session that signed it, before the"
+        f" {format_duration(key.duration_seconds)} asked:"
+        f" {why_so_short(session, source=grant.source_key[1])}"
+    )
 
 
 def _duration(key: BedrockShortTermKey) -> timedelta:

@@ -8,6 +8,7 @@ from keywright.clouds.ways import Session
 
 def why_so_short(session: Session, *, source: str) -> str:
     """How long the session lasts, why, and what to change where something can be changed."""
+    assert session.expires_at is not None
     life = format_duration((session.expires_at - session.issued_at).total_seconds())
     if session.chained:
         return (
@@ -17,4 +18,14 @@ def why_so_short(session: Session, *, source: str) -> str:
     return (
         f"the session lasts {life}. Raise sessionDuration of CredentialSource {source} and, if need"
         " be, the role's maximum session duration."
+    )
+
+
+def end_is_unknown(session: Session, *, source: str) -> str:
+    """A session token out of a Secret ends at a time that nobody tells; a bare access key never."""
+    if session.session_token is None:
+        return ""
+    return (
+        f"It ends with the session token that CredentialSource {source} has from its Secret, if"
+        " that ends first; AWS does not tell when."
     )

@@ -48,7 +48,9 @@ def mint(
 ) -> Minted:
     """The session's credentials; a remark says so where it ends sooner than was asked."""
     del now
+    # Of a role: pair_problems lets no other through.
     assert session.session_token is not None
+    assert session.expires_at is not None
     credential = Credential(
         values={
             ACCESS_KEY_ID: Sensitive(session.access_key_id),

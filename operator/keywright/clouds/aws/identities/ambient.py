@@ -1,0 +1,49 @@
+"""The operator's own identity: what boto3 finds in the operator's own surroundings.
+
+Whoever may write a CredentialSource could borrow it, so that it is off until the operator's flag
+allows it. botocore keeps it fresh; it is asked for at each new session.
+"""
+
+from __future__ import annotations
+
+from keywright.api.aws_source import Ambient
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.identities.asking import Edges, proved
+from keywright.clouds.aws.refusals import refusal_of_session
+from keywright.clouds.ways import Session, SessionAsk
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = "CredentialSource spec.aws.ambient"
+
+
+async def open_session(
+    identity: Ambient, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """What the default chain gives now.
+
+    Raises:
+        Failure: the flag is not set, the chain finds nothing, or AWS does not know what it finds.
+    """
+    del identity, ask
+    if edges.ambient is None:
+        raise Failure(
+            "this operator lends its own identity to no one.",
+            kind=FailureClass.CONFIGURATION,
+            reason="AmbientNotAllowed",
+            field=_FIELD,
+            cure="Use webIdentity, or start the operator with --allow-ambient.",
+        )
+    try:
+        session = await edges.ambient.session(now=edges.clock())
+    except Exception as error:
+        # `from None`: providers of the chain may quote what they read.
+        raise refusal_of_session(error) from None
+    if session is None:
+        raise Failure(
+            "boto3's default chain finds no credentials in the operator's surroundings.",
+            kind=FailureClass.RETRY,
+            reason="AmbientNotFound",
+            field=_FIELD,
+            cure="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
+        )
+    return await proved(session, source=source, edges=edges, refusal=refusal_of_session)

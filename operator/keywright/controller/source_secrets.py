@@ -1,0 +1,59 @@
+"""The Secrets that sources read: which they are, and what follows when one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.secret_watch import SecretWatch
+from keywright.cluster.source_secrets import SecretValues
+from keywright.controller.store import Name, Store
+
+
+class SourceSecretsWatch:
+    """Watches the namespaces of sources that read Secrets, and tells of changed values.
+
+    A Secret whose labels or other metadata change is read once, and nobody hears of it.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        *,
+        store: Store,
+        values: SecretValues,
+        changed: Callable[[str, str], None],
+    ) -> None:
+        self._store = store
+        self._values = values
+        self._changed = changed
+        self._watch = SecretWatch(client, look=self.look)
+        self._names: frozenset[Name] = frozenset()
+
+    def sources_changed(self) -> None:
+        """A source came, went or was edited."""
+        names = frozenset(
+            (namespace, secret)
+            for (namespace, _), record in self._store.sources.items()
+            if not isinstance(record.value, list)
+            for secret in record.value.secret_names
+        )
+        if names == self._names:
+            return
+        self._names = names
+        self._values.forget_all_but(names)
+        self._watch.want(frozenset(namespace for namespace, _ in names))
+
+    async def look(self, namespace: str, name: str | None) -> None:
+        """Compare one Secret, or all that are read in the namespace, with what was known."""
+        for of, secret in self._names:
+            if (
+                of == namespace
+                and name in (None, secret)
+                and await self._values.changed(namespace=namespace, name=secret)
+            ):
+                self._changed(namespace, secret)
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        await self._watch.close()

@@ -1,0 +1,140 @@
+"""A light watch of Secrets, on an API server that is a few lines of aiohttp."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from keywright.cluster.client import METADATA, METADATA_LIST
+from keywright.cluster.errors import ApiUnreachableError
+from keywright.cluster.secret_watch import SecretWatch
+from tests.unit.cluster.test_client import client_of
+
+PATH = "/api/v1/namespaces/chat/secrets"
+
+
+def event(name: str, version: int, *, kind: str = "MODIFIED") -> bytes:
+    """A line of a watch."""
+    metadata = {"name": name, "resourceVersion": str(version)}
+    return json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n"
+
+
+GONE = json.dumps({"type": "ERROR", "object": {"code": 410}}).encode() + b"\n"
+
+
+class Server:
+    """Lists at version 5; each watch sends the next of `watches`, and the last one stays open."""
+
+    def __init__(self, *watches: list[bytes] | int) -> None:
+        self.watches: Iterator[list[bytes] | int] = iter(watches)
+        self.asked: list[str] = []
+        self.accepted: set[str] = set()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """The next answer."""
+        self.accepted.add(request.headers["Accept"])
+        if "watch" not in request.query:
+            self.asked.append("list")
+            assert request.query["limit"] == "1"
+            return web.json_response({"metadata": {"resourceVersion": "5"}, "items": None})
+        self.asked.append(f"watch from {request.query['resourceVersion']}")
+        assert request.path == PATH
+        answer = web.StreamResponse()
+        lines = next(self.watches, None)
+        if isinstance(lines, int):
+            return web.json_response({"reason": "Expired", "message": ""}, status=lines)
+        await answer.prepare(request)
+        if lines is None:
+            await asyncio.Event().wait()
+        for line in lines or ():
+            await answer.write(line)
+        return answer
+
+
+@asynccontextmanager
+async def watching(server: Server, *, until: int) -> AsyncIterator[list[str | None]]:
+    """What was looked at, once so many requests came."""
+    looked: list[str | None] = []
+    asked = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if len(server.asked) + 1 >= until:
+            asked.set()
+        return await server(request)
+
+    async def look(namespace: str, name: str | None) -> None:
+        assert namespace == "chat"
+        looked.append(name)
+
+    async with client_of(handler) as client:
+        watch = SecretWatch(client, look=look)
+        watch.want(frozenset({"chat"}))
+        watch.want(frozenset({"chat"}))
+        async with asyncio.timeout(10):
+            await asked.wait()
+        await watch.close()
+        yield looked
+
+
+async def test_it_goes_on_where_a_connection_ended() -> None:
+    """From the last version that it heard of, bookmarks included; nothing is listed again."""
+    server = Server([event("a", 7), event("b", 9, kind="BOOKMARK")], [event("b", 11)])
+    async with watching(server, until=4) as looked:
+        assert looked == [None, "a", "b"]
+    assert server.asked[:4] == ["list", "watch from 5", "watch from 9", "watch from 11"]
+    assert server.accepted == {METADATA, METADATA_LIST}
+
+
+@pytest.mark.parametrize("gap", [[GONE], 410])
+async def test_after_a_gap_everything_is_looked_at(gap: list[bytes] | int) -> None:
+    """A version that is too old, told as an event or as an answer, begins it anew."""
+    server = Server([event("a", 7)], gap)
+    async with watching(server, until=5) as looked:
+        assert looked == [None, "a", None]
+    assert server.asked[:5] == ["list", "watch from 5", "watch from 7", "list", "watch from 5"]
+
+
+async def test_a_long_line_comes_in_pieces() -> None:
+    """An event of a megabyte is one event."""
+    long = event("x" * 1_000_000, 7)
+    server = Server([long[:10], long[10:70_000], long[70_000:]])
+    async with watching(server, until=3) as looked:
+        assert looked == [None, "x" * 1_000_000]
+
+
+async def test_a_damaged_event_is_a_gap() -> None:
+    """It is told, and never taken for anything."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"type"\n{}\n')
+
+    async with client_of(handler) as client:
+        with pytest.raises(ApiUnreachableError, match="damaged"):
+            await anext(client.watch(PATH, accept=METADATA, seconds=5))
+
+
+async def test_a_namespace_that_nobody_wants_is_left() -> None:
+    """Its watch ends, and may begin again."""
+    server = Server()
+    began = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            began.set()
+        return await server(request)
+
+    async def look(_: str, __: str | None) -> None:
+        return
+
+    async with client_of(handler) as client:
+        watch = SecretWatch(client, look=look)
+        for _ in range(2):
+            watch.want(frozenset({"chat"}))
+            await began.wait()
+            began.clear()
+            watch.want(frozenset())
+        await watch.close()
+    assert server.asked.count("list") == 2

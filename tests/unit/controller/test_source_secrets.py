@@ -1,0 +1,98 @@
+"""Which Secrets sources read, and what their watch makes of them."""
+
+import asyncio
+import base64
+from typing import Any
+
+from typing_extensions import override
+
+from keywright.cluster.objects import Objects
+from keywright.cluster.source_secrets import SecretValues
+from keywright.controller.source_secrets import SourceSecretsWatch
+from keywright.controller.store import Store
+from tests.unit.api.samples import source_body
+from tests.unit.fakes.kubernetes import KubernetesInMemory
+
+PATH = "/api/v1/namespaces/chat/secrets"
+
+
+class WithoutWatches(KubernetesInMemory):
+    """Refuses nothing, and never ends a watch."""
+
+    @override
+    async def watch(self, path: str, *, accept: str, seconds: float) -> Any:
+        del path, accept, seconds
+        await asyncio.Event().wait()
+        yield {}
+
+    @override
+    async def request(self, method: str, path: str, **more: Any) -> Any:
+        if path.endswith("/secrets?limit=1"):
+            return {"metadata": {"resourceVersion": "5"}, "items": None}
+        return await super().request(method, path, **more)
+
+
+class Desk:
+    """A store with a watch."""
+
+    def __init__(self) -> None:
+        self.api = WithoutWatches()
+        self.store = Store()
+        self.told: list[tuple[str, str]] = []
+        self.watch = SourceSecretsWatch(
+            self.api,
+            store=self.store,
+            values=SecretValues(Objects(self.api)),
+            changed=lambda namespace, name: self.told.append((namespace, name)),
+        )
+
+    def source(self, name: str, *, version: int, **aws: Any) -> None:
+        """A source came, or was edited."""
+        body = source_body(**aws)
+        body["metadata"] |= {"name": name, "uid": name, "resourceVersion": str(version)}
+        self.store.put_source(body)
+        self.watch.sources_changed()
+
+    def secret(self, name: str, text: str) -> None:
+        """A Secret came, or was edited."""
+        data = {"a": base64.b64encode(text.encode()).decode()}
+        self.api.put(PATH, {"metadata": {"namespace": "chat", "name": name}, "data": data})
+
+
+def keyed(name: str) -> dict[str, Any]:
+    """The identity of an access key."""
+    return {"webIdentity": None, "accessKey": {"secretRef": {"name": name}}}
+
+
+async def test_only_namespaces_with_such_sources_are_watched() -> None:
+    """And a watch goes with the last of them."""
+    desk = Desk()
+    desk.source("plain", version=1)
+    assert desk.watch._watch._tasks == {}
+    desk.source("keyed", version=2, **keyed("key"))
+    assert desk.watch._watch._tasks.keys() == {"chat"}
+    del desk.store.sources["chat", "keyed"]
+    desk.watch.sources_changed()
+    assert desk.watch._watch._tasks == {}
+    await desk.watch.close()
+
+
+async def test_only_secrets_that_sources_read_are_looked_at() -> None:
+    """One by its name, all of them after a gap; only other values are told."""
+    desk = Desk()
+    for name in ("one", "two", "other"):
+        desk.secret(name, "before")
+    desk.source("a", version=1, **keyed("one"))
+    desk.source("b", version=2, **keyed("two"))
+    await desk.watch.look("chat", None)
+    assert desk.told == []
+    for name in ("one", "two", "other"):
+        desk.secret(name, "after")
+    await desk.watch.look("chat", "other")
+    await desk.watch.look("elsewhere", "one")
+    assert desk.told == []
+    await desk.watch.look("chat", "one")
+    assert desk.told == [("chat", "one")]
+    await desk.watch.look("chat", None)
+    assert desk.told == [("chat", "one"), ("chat", "two")]
+    await desk.watch.close()
