@@ -10,7 +10,7 @@ from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import pair_problems
-from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
+from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
 from keywright.api.parsing import parse_grant
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
@@ -20,6 +20,11 @@ from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.cluster_refusals import (
+    held_back,
+    not_written,
+    refusal_of_cluster,
+)
 from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import GrantRecord, Name, Store
@@ -71,7 +76,6 @@ from keywright.secrets.variables import LayoutError
 from keywright.telemetry.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
-FINALIZER_RIGHT = f'cannot patch resource "{GRANT_PLURAL}" '
 _STANDINGS = {
     Ownership.OURS: Standing.OURS,
     Ownership.UNMARKED: Standing.NOBODYS,
@@ -267,17 +271,17 @@ class GrantReconciler:
         except Failure as failure:
             return Failed(failure)
         except (ApiError, ApiUnreachableError) as error:
-            return Failed(_of_the_cluster(error, facts))
+            return Failed(refusal_of_cluster(error, facts))
 
     async def _mint(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Outcome:
+        self._fence.check()
         record = self._store.grants.get(grant.uid)
         stale = record is not None and record.stale
         if record is not None:
             # What changes from here on makes the new key stale as well.
             record.stale = False
-        self._fence.check()
         minted: Minted | None = None
         try:
             minted = await self._metrics.timed_mint(
@@ -289,7 +293,7 @@ class GrantReconciler:
             return await self._write(facts, grant, source, minted, revision=revision)
         except BaseException as error:
             key_id = minted.credential.key_id if minted is not None else None
-            if grant.keeping is not None and key_id is not None and _not_written(error):
+            if grant.keeping is not None and key_id is not None and not_written(error):
                 await self._journal.undo(facts, key_id)
             record = self._store.grants.get(grant.uid)
             if record is not None:
@@ -362,7 +366,7 @@ class GrantReconciler:
         except SecretExistsError:
             name = (grant.namespace, grant.secret_name)
             if name in self._store.secrets:
-                raise _held_back(grant) from None
+                raise held_back(grant) from None
             # Not one that the watch shows: look at it, and decide again.
             self._unwatched.add(name)
             raise ChangedMeanwhileError from None
@@ -446,53 +450,6 @@ class GrantReconciler:
         await self._events.post(
             _reference(facts.subject), warning=told.warning, reason=told.reason, note=told.note
         )
-
-
-def _not_written(error: BaseException) -> bool:
-    """Whether it is certain that the Secret was not written."""
-    if isinstance(error, ApiError):
-        return error.status < 500
-    return isinstance(error, Exception) and not isinstance(error, ApiUnreachableError)
-
-
-def _held_back(grant: ApiKeyGrant) -> Failure:
-    return Failure(
-        f"Secret {grant.secret_name} is being deleted, and a finalizer holds it back.",
-        kind=FailureClass.RETRY,
-        reason="SecretTerminating",
-        field="spec.secret.name",
-        cure="Remove the finalizer, or wait for its owner; the Secret is then written anew.",
-    )
-
-
-def _of_the_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> Failure:
-    name = facts.grant.secret_name if facts.grant is not None else facts.subject.name
-    if isinstance(error, ApiUnreachableError):
-        return Failure(
-            "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
-        )
-    if error.status == 422 and "type" in error.message and "immutable" in error.message:
-        return Failure(
-            f"Secret {name} exists with another type, and a type cannot be changed.",
-            kind=FailureClass.CONFIGURATION,
-            reason="SecretTypeImmutable",
-            field="spec.secret.type",
-            cure="Set it to the Secret's type, or delete the Secret: it is then written anew.",
-        )
-    if error.status == 403 and FINALIZER_RIGHT in error.message:
-        return Failure(
-            f"the Kubernetes API refused the finalizer {FINALIZER}: {error.message}",
-            kind=FailureClass.DENIED,
-            reason="FinalizerForbidden",
-            cure="Apply manifests/rbac.yaml of this version.",
-        )
-    configuration = error.status in (400, 422)
-    return Failure(
-        f"the Kubernetes API refused to write Secret {name}: {error.message}",
-        kind=FailureClass.CONFIGURATION if configuration else FailureClass.RETRY,
-        reason="SecretRefused",
-        field="spec.secret" if configuration else "",
-    )
 
 
 def _reference(subject: Subject) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.cluster_refusals import held_back
 from keywright.controller.store import Name, Store
 from keywright.planning.facts import (
     CloudKey,
@@ -167,8 +168,12 @@ class MintJournal:
         grant = facts.grant
         assert grant is not None
         name = (grant.namespace, grant.secret_name)
-        if await self._objects.secret_metadata(namespace=name[0], name=name[1]) is not None:
-            raise SecretStandsError(name)
+        metadata = await self._objects.secret_metadata(namespace=name[0], name=name[1])
+        if metadata is None:
+            return
+        if "deletionTimestamp" in metadata:
+            raise held_back(grant)
+        raise SecretStandsError(name)
 
     async def _check_that_nobody_has(self, key_ids: tuple[str, ...], facts: Facts) -> None:
         """The watch may be behind a Secret that was written without an answer: ask for it."""
