@@ -67,7 +67,7 @@ def test_a_chain_that_is_asked_for_more_than_an_hour_says_so(tenant: Tenant) -> 
     apply_chain(tenant, [{"roleArn": arn} for arn in hops])
     tenant.world.api.apply(credentials_of(tenant, duration="4h"))
     status = tenant.ready()
-    assert timedelta(minutes=59) < lasts(status) <= timedelta(hours=1, seconds=1)
+    assert timedelta(minutes=59) < lasts(status) <= timedelta(hours=1, seconds=10)
     message = condition(status, "Ready")["message"]
     assert "before the 4h asked" in message
     assert "ends within an hour" in message
@@ -241,7 +241,7 @@ def test_a_bedrock_key_is_signed_by_the_last_role(tenant: Tenant) -> None:
     environment = tenant.world.aws.client_environment()
     assert http_converse.call(tenant.data(), cloud_environment=environment).ok
     assert "ends within an hour" in condition(status, "Ready")["message"]
-    assert lasts(status) <= timedelta(hours=1, seconds=1)
+    assert lasts(status) <= timedelta(hours=1, seconds=10)
 
 
 def _documents(message: str) -> list[Any]:
