@@ -84,6 +84,28 @@ _CONFLICT = Case(
     ),
 )
 
+# What the operator's first write of a Secret relies on: docs/decisions/0003.
+_ONLY_NEW = Case(
+    "apply-only-new",
+    (
+        _apply(
+            _SECRET,
+            "one",
+            {**secret("s", data={"a": "aGk="}), "metadata": {"name": "s", "resourceVersion": "1"}},
+            status=201,
+        ),
+        _apply(
+            _SECRET,
+            "two",
+            {**secret("s", data={"b": "aGk="}), "metadata": {"name": "s", "resourceVersion": "1"}},
+            force=True,
+            status=409,
+            reason="Conflict",
+        ),
+        Step(method="GET", path=_SECRET, fields={"data.a": "aGk=", "data.b": None}),
+    ),
+)
+
 _REMOVAL = Case(
     "apply-removal",
     (
@@ -191,4 +213,4 @@ _METADATA = Case(
     ),
 )
 
-CASES = (_CONFLICT, _REMOVAL, _STATUS, _METADATA)
+CASES = (_CONFLICT, _ONLY_NEW, _REMOVAL, _STATUS, _METADATA)
