@@ -1,0 +1,16 @@
+"""The host names of the AWS that is emulated."""
+
+from __future__ import annotations
+
+import re
+
+# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for most others
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+HOSTS = (
+    re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
+    re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
+    re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
+    re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
+)
+# what the proxy leads to
+DOMAINS = ("amazonaws.com", "api.aws")
