@@ -13,8 +13,7 @@ from testbed.clouds.errors import CloudError
 from testbed.clouds.wire import Entry, Request, Response, json_response
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from testbed.clouds.calls import Journal
     from testbed.clouds.clock import Clock
@@ -30,7 +29,7 @@ _CUT_BYTES = 10
 class Gateway:
     """Answers any request; an unknown host gets 404.
 
-    `hosts` are patterns with a group "service", which names the service in `services`;
+    `service_of` gives the name of the service behind a host, None where there is none;
     `request_id_header` is where the vendor tells the id of a request.
     """
 
@@ -38,14 +37,14 @@ class Gateway:
         self,
         *,
         services: Mapping[str, Service],
-        hosts: Sequence[re.Pattern[str]],
+        service_of: Callable[[str], str | None],
         request_id_header: str,
         clock: Clock,
         faults: Faults,
         journal: Journal,
     ) -> None:
         self._services = services
-        self._hosts = hosts
+        self._service_of = service_of
         self._request_id_header = request_id_header
         self._clock = clock
         self._faults = faults
@@ -53,10 +52,10 @@ class Gateway:
 
     async def answer(self, request: Request) -> Response:
         """The answer of the service that the host names."""
-        named = next(filter(None, (host.fullmatch(request.host) for host in self._hosts)), None)
-        if named is None:
+        name = self._service_of(request.host)
+        if name is None:
             return json_response({"message": f"{request.host} is not emulated"}, status=404)
-        service = self._services[named["service"]]
+        service = self._services[name]
         action = service.action(request)
         entry = Entry()
         try:

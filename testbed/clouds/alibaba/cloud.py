@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from testbed.clouds.alibaba.credentials_uris import UriAnswer
 from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
 from testbed.clouds.emulator import EmulatedCloud
 
@@ -20,7 +22,7 @@ _TRUST = Path(__file__).parents[1] / "trust"
 class AlibabaCloud(EmulatedCloud):
     """Prepares the accounts, and tells of the sessions.
 
-    The services in faults are those of the journal, such as "sts".
+    The services in faults are "sts", "ecs", "ccc", "metadata" and "credentials-uri".
     """
 
     name = "alibaba"
@@ -133,6 +135,33 @@ class AlibabaCloud(EmulatedCloud):
     def delete_access_key(self, access_key_id: str) -> None:
         """Delete an access key."""
         self._ask("delete_access_key", access_key_id=access_key_id)
+
+    def create_bearer_token(self, *, seconds: float = 3600, account: str = ACCOUNT) -> str:
+        """A bearer token that Cloud Call Center takes, good for that long."""
+        return str(self._ask("create_bearer_token", seconds=seconds, account=account))
+
+    # --- the node, and credentials URIs ----------------------------------------------------------
+
+    def attach_instance_role(self, arn: str | None) -> None:
+        """Give the node a role that trusts ecs.aliyuncs.com; None takes it away."""
+        self._ask("attach_instance_role", arn=arn)
+
+    def allow_metadata_v1(self, *, allowed: bool) -> None:
+        """Let the node's metadata service answer without a token, or not."""
+        self._ask("allow_metadata_v1", allowed=allowed)
+
+    def create_credentials_uri(
+        self, role_arn: str, *, answer: UriAnswer = UriAnswer.GOOD, seconds: float = 3600
+    ) -> str:
+        """A new URI on the loopback address, each of whose answers has a new session of a role."""
+        path = self._ask(
+            "create_credentials_uri", role_arn=role_arn, answer=answer, seconds=seconds
+        )
+        return f"http://127.0.0.1:{self._ports['plain']}{path}"
+
+    def change_credentials_uri(self, uri: str, *, answer: UriAnswer) -> None:
+        """Let a URI answer otherwise from now on."""
+        self._ask("change_credentials_uri", path=urlsplit(uri).path, answer=answer)
 
     # --- the sessions ----------------------------------------------------------------------------
 

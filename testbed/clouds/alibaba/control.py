@@ -11,6 +11,9 @@ from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
 
 if TYPE_CHECKING:
     from testbed.clouds.alibaba.accounts import Accounts, User
+    from testbed.clouds.alibaba.bearer import BearerTokens
+    from testbed.clouds.alibaba.credentials_uris import CredentialsUris
+    from testbed.clouds.alibaba.metadata import Metadata
     from testbed.clouds.alibaba.oidc_tokens import OidcTokens
     from testbed.clouds.alibaba.rsa_keys import RsaKeys
     from testbed.clouds.alibaba.sessions import Session, Sessions
@@ -30,6 +33,9 @@ class Control(control.Control):
         tokens: OidcTokens,
         sessions: Sessions,
         rsa_keys: RsaKeys,
+        bearer_tokens: BearerTokens,
+        metadata: Metadata,
+        uris: CredentialsUris,
         routes: Routes,
         clock: Clock,
         faults: Faults,
@@ -53,12 +59,24 @@ class Control(control.Control):
             "create_rsa_key_pair": self._create_rsa_key_pair,
             "set_access_key_active": accounts.set_access_key_active,
             "delete_access_key": accounts.delete_access_key,
+            "create_bearer_token": bearer_tokens.create,
+            "attach_instance_role": metadata.attach_role,
+            "allow_metadata_v1": metadata.allow_v1,
+            "create_credentials_uri": uris.create,
+            "change_credentials_uri": uris.change,
             "limit_sessions": self._limit_sessions,
             "sessions": lambda: [_told(session) for session in sessions.all()],
             "revoke_session": sessions.revoke,
             "relay": self._relay,
             "secrets": lambda: sorted(
-                {*accounts.secrets(), *sessions.secrets(), *tokens.seen, *rsa_keys.told}
+                {
+                    *accounts.secrets(),
+                    *sessions.secrets(),
+                    *tokens.seen,
+                    *rsa_keys.told,
+                    *bearer_tokens.secrets(),
+                    *metadata.secrets(),
+                }
             ),
         }
 

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 from testbed.clouds import serving
 from testbed.clouds.alibaba.accounts import Accounts
 from testbed.clouds.alibaba.authentication import Authentication
+from testbed.clouds.alibaba.bearer import BearerTokens
+from testbed.clouds.alibaba.ccc import CloudCallCenter
 from testbed.clouds.alibaba.control import Control
-from testbed.clouds.alibaba.hosts import DOMAINS, HOSTS
+from testbed.clouds.alibaba.credentials_uris import CredentialsUris
+from testbed.clouds.alibaba.ecs import ElasticComputeService
+from testbed.clouds.alibaba.hosts import DOMAINS, PLAIN_HOSTS, service_of
+from testbed.clouds.alibaba.metadata import Metadata
 from testbed.clouds.alibaba.oidc_tokens import OidcTokens
 from testbed.clouds.alibaba.principals import Principals
 from testbed.clouds.alibaba.rsa_keys import RsaKeys
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
 async def serve(directory: Path) -> None:
     """Serve until SIGTERM or SIGINT; `ready.json` in the directory tells the ports and the CA."""
-    routes = Routes(domains=DOMAINS)
+    routes = Routes(domains=DOMAINS, plain_hosts=PLAIN_HOSTS)
     gateway, control = _wire(routes)
     await serving.serve(
         directory, name="emulated-alibaba-cloud", gateway=gateway, control=control, routes=routes
@@ -44,14 +49,21 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         rsa_keys=rsa_keys,
         clock=clock,
     )
+    bearer_tokens = BearerTokens(clock=clock)
+    metadata = Metadata(accounts=accounts, sessions=sessions, clock=clock)
+    uris = CredentialsUris(accounts=accounts, sessions=sessions)
     services: list[Service] = [
         SecurityTokenService(
             accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
         ),
+        ElasticComputeService(authentication=authentication),
+        CloudCallCenter(tokens=bearer_tokens, authentication=authentication),
+        metadata,
+        uris,
     ]
     gateway = Gateway(
         services={service.name: service for service in services},
-        hosts=HOSTS,
+        service_of=service_of,
         request_id_header="x-acs-request-id",
         clock=clock,
         faults=faults,
@@ -62,6 +74,9 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         tokens=tokens,
         sessions=sessions,
         rsa_keys=rsa_keys,
+        bearer_tokens=bearer_tokens,
+        metadata=metadata,
+        uris=uris,
         routes=routes,
         clock=clock,
         faults=faults,

@@ -33,6 +33,16 @@ def parameters(request: Request) -> dict[str, str]:
     return dict(parse_qsl(text, keep_blank_values=True))
 
 
+def action_of(request: Request) -> str:
+    """The API action that a request asks for, in either style."""
+    return parameters(request).get("Action") or request.header("x-acs-action") or ""
+
+
+def version_of(request: Request) -> str:
+    """The version of the API that a request asks for, in either style."""
+    return parameters(request).get("Version") or request.header("x-acs-version") or ""
+
+
 def encode(text: str) -> str:
     """Percent-encoding by RFC 3986: all but the unreserved characters."""
     return quote(text, safe="-_.~")

@@ -43,13 +43,13 @@ class SecurityTokenService:
 
     def action(self, request: Request) -> str:
         """The Action parameter, or the header that stands for it."""
-        return action_of(request)
+        return signatures.action_of(request)
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
         """Carry the call out."""
         given = signatures.parameters(request)
         entry.parameters.update({name: given[name] for name in _TOLD if name in given})
-        if (given.get("Version") or request.header("x-acs-version")) != _VERSION:
+        if signatures.version_of(request) != _VERSION:
             raise refusals.unsupported("Version")
         match action:
             case "AssumeRole":
@@ -159,11 +159,6 @@ class SecurityTokenService:
         )
         entry.session = session.access_key_id
         return session
-
-
-def action_of(request: Request) -> str:
-    """The API action that a request asks for, in either style."""
-    return signatures.parameters(request).get("Action") or request.header("x-acs-action") or ""
 
 
 def _trusts(

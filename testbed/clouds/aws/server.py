@@ -15,7 +15,7 @@ from testbed.clouds.aws.bearer import ShortTermKeys
 from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
 from testbed.clouds.aws.control import Control
 from testbed.clouds.aws.execute_api import ExecuteApi
-from testbed.clouds.aws.hosts import DOMAINS, HOSTS
+from testbed.clouds.aws.hosts import DOMAINS, service_of
 from testbed.clouds.aws.iam import IdentityAndAccessManagement
 from testbed.clouds.aws.iam_service_credentials import ServiceCredentialActions
 from testbed.clouds.aws.iam_users import Users
@@ -86,7 +86,7 @@ def _wire() -> tuple[Gateway, Control]:
     ]
     gateway = Gateway(
         services={service.name: service for service in services},
-        hosts=HOSTS,
+        service_of=service_of,
         request_id_header="x-amzn-requestid",
         clock=clock,
         faults=faults,
