@@ -15,9 +15,10 @@ from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
 from keywright.clouds.ways import Vendor
+from keywright.clouds.web import Web
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -27,17 +28,16 @@ from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.census import Census
-from keywright.controller.grants import GrantReconciler
 from keywright.controller.informer import SEPARATOR, Informer
-from keywright.controller.journal import MintJournal
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
+from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.settings import Settings
 from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.watches import build_registry
-from keywright.controller.workers import WorkerPool
+from keywright.controller.workers import Reconcile, WorkerPool
 from keywright.planning.conditions import READY
 from keywright.telemetry.http import Heartbeat, TelemetryServer
 from keywright.telemetry.metrics import GrantReading, Metrics
@@ -52,6 +52,7 @@ class Operator:
 
     client: KubernetesClient
     calls: AwsCalls
+    web: Web
     ambient: AmbientChain | None
     census: Census
     source_secrets: SourceSecretsWatch
@@ -75,14 +76,16 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
     ambient = AmbientChain() if settings.allow_ambient else None
+    web = Web()
     aws = Aws(
-        Edges(
+        AwsEdges(
             tokens=ServiceAccounts(client),
             secrets=values,
             calls=calls,
             clock=now,
             ambient=ambient,
-        )
+        ),
+        web=web,
     )
     vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
     informer = Informer(
@@ -106,25 +109,18 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     events = EventWriter(client, instance=settings.identity)
     metrics = Metrics()
     metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
-    journal = MintJournal(
-        store=store,
-        objects=objects,
-        vendors=vendors,
-        fence=office,
-        events=events,
-        metrics=metrics,
-    )
-    grant_reconciler = GrantReconciler(
-        store=store,
-        objects=objects,
-        vendors=vendors,
-        journal=journal,
-        fingerprint_key=census.fingerprint_key,
-        fence=office,
-        events=events,
-        metrics=metrics,
-        clock=now,
-    )
+    grant_reconcile = grant_reconciler(
+        Edges(
+            store=store,
+            objects=objects,
+            vendors=vendors,
+            fence=office,
+            events=events,
+            metrics=metrics,
+            fingerprint_key=census.fingerprint_key,
+            clock=now,
+        )
+    ).reconcile
     source_reconciler = SourceReconciler(
         store=store,
         objects=objects,
@@ -135,32 +131,19 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         events=events,
         clock=now,
     )
-    pools = (
-        WorkerPool(
-            "grant",
-            queue=grants,
-            reconcile=grant_reconciler.reconcile,
-            settled=store.settled,
-            office=office,
-            ready=census.listed,
-            clock=now,
-            size=settings.workers,
-        ),
-        WorkerPool(
-            "source",
-            queue=sources,
-            reconcile=lambda key: source_reconciler.reconcile(_name(key)),
-            settled=lambda _: False,
-            office=office,
-            ready=census.listed,
-            clock=now,
-            size=_SOURCE_WORKERS,
-        ),
+    pools = _pools(
+        settings,
+        grants=(grants, grant_reconcile),
+        sources=(sources, lambda key: source_reconciler.reconcile(_name(key))),
+        store=store,
+        office=office,
+        ready=census.listed,
     )
     heartbeat = Heartbeat()
     return Operator(
         client=client,
         calls=calls,
+        web=web,
         ambient=ambient,
         census=census,
         source_secrets=source_secrets,
@@ -178,6 +161,39 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         ),
         registry=build_registry(
             informer, connection, stop=partial(stop_work, pools, office, settings.drain_seconds)
+        ),
+    )
+
+
+def _pools(
+    settings: Settings,
+    *,
+    grants: tuple[DueQueue, Reconcile],
+    sources: tuple[DueQueue, Reconcile],
+    store: Store,
+    office: Leadership | AlwaysLeader,
+    ready: asyncio.Event,
+) -> tuple[WorkerPool, ...]:
+    return (
+        WorkerPool(
+            "grant",
+            queue=grants[0],
+            reconcile=grants[1],
+            settled=store.settled,
+            office=office,
+            ready=ready,
+            clock=now,
+            size=settings.workers,
+        ),
+        WorkerPool(
+            "source",
+            queue=sources[0],
+            reconcile=sources[1],
+            settled=lambda _: False,
+            office=office,
+            ready=ready,
+            clock=now,
+            size=_SOURCE_WORKERS,
         ),
     )
 

@@ -14,6 +14,8 @@ from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
 
+Reconcile = Callable[[str], Awaitable[datetime | None]]
+
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=250)
 _LAST_RETRY = timedelta(seconds=30)
@@ -36,7 +38,7 @@ class WorkerPool:
         name: str,
         *,
         queue: DueQueue,
-        reconcile: Callable[[str], Awaitable[datetime | None]],
+        reconcile: Reconcile,
         settled: Callable[[str], bool],
         office: Office,
         ready: asyncio.Event,

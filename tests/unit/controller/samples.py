@@ -10,8 +10,8 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.grants import GrantReconciler
-from keywright.controller.journal import MintJournal
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.secrets.ownership import facts_from_metadata
@@ -60,24 +60,17 @@ class Scene:
         self.vendor = ScriptedVendor(clock=self.clock)
         objects = Objects(self.api)
         events = EventWriter(self.api, instance="test")
-        journal = MintJournal(
-            store=self.store,
-            objects=objects,
-            vendors={Provider.AWS: self.vendor},
-            fence=self.gate,
-            events=events,
-            metrics=self.metrics,
-        )
-        self.grants = GrantReconciler(
-            store=self.store,
-            objects=objects,
-            vendors={Provider.AWS: self.vendor},
-            journal=journal,
-            fingerprint_key=lambda: b"operator's own",
-            fence=self.gate,
-            events=events,
-            metrics=self.metrics,
-            clock=self.clock,
+        self.grants = grant_reconciler(
+            Edges(
+                store=self.store,
+                objects=objects,
+                vendors={Provider.AWS: self.vendor},
+                fence=self.gate,
+                events=events,
+                metrics=self.metrics,
+                fingerprint_key=lambda: b"operator's own",
+                clock=self.clock,
+            )
         )
         self.sources = SourceReconciler(
             store=self.store,

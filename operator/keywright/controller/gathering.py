@@ -1,0 +1,161 @@
+"""What is known of a grant, its source and its Secret at one moment: the facts of a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant_checks import pair_problems
+from keywright.api.parsing import parse_grant
+from keywright.api.source import CredentialSource
+from keywright.api.status import GrantStatus
+from keywright.cluster.objects import Objects
+from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
+from keywright.controller.store import GrantRecord, Name, Store
+from keywright.planning.conditions import SECRET_CONFLICT
+from keywright.planning.facts import Facts, SecretView, Standing, Subject
+from keywright.planning.failures import Failure
+from keywright.planning.sources import source_failure
+from keywright.planning.unimplemented import unimplemented_in_grant
+from keywright.secrets.drift import intact
+from keywright.secrets.fingerprint import mint_facts, same_mint_facts
+from keywright.secrets.layout import check, data_keys
+from keywright.secrets.ownership import (
+    Ownership,
+    SecretFacts,
+    as_recorded,
+    facts_from_metadata,
+    judge,
+)
+
+_STANDINGS = {
+    Ownership.OURS: Standing.OURS,
+    Ownership.UNMARKED: Standing.NOBODYS,
+    Ownership.OTHER_GRANT: Standing.ANOTHER_GRANTS,
+}
+
+
+class Gathering:
+    """Puts the facts of a grant together: from what is watched, and reads where there is a sign."""
+
+    def __init__(
+        self, *, store: Store, objects: Objects, journal: MintJournal, proving: Proving
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._journal = journal
+        self._proving = proving
+        self._unwatched: set[Name] = set()
+
+    def look_at(self, name: Name) -> None:
+        """A Secret that the watch does not show stands there: it is read at the next look."""
+        self._unwatched.add(name)
+
+    async def gather(self, known: GrantRecord) -> Facts:
+        """All that the next decision about the grant needs."""
+        # What comes from here on is news, and makes it impatient again.
+        impatient, known.impatient = known.impatient, False
+        body = known.parsed()
+        return self._journal.add_to(
+            replace(await self._known(known, body), impatient=impatient),
+            finalizers=tuple(body["metadata"].get("finalizers", ())),
+            deleting=known.deleting,
+        )
+
+    async def _known(self, known: GrantRecord, body: Mapping[str, Any]) -> Facts:
+        metadata = body["metadata"]
+        subject = Subject(
+            namespace=known.namespace,
+            name=known.name,
+            uid=known.uid,
+            generation=metadata["generation"],
+            resource_version=metadata["resourceVersion"],
+        )
+        status = GrantStatus.parse(body["status"])
+        grant = parse_grant(body)
+        if isinstance(grant, list):
+            return Facts(subject=subject, status=status, problems=tuple(grant))
+        unimplemented = unimplemented_in_grant(grant)
+        problems = () if unimplemented else tuple(check(grant))
+        source, source_problem = self._source(grant)
+        if source is not None and not problems:
+            problems = tuple(pair_problems(grant, source=source))
+        secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
+        view = (
+            None
+            if secret is None
+            else self.view(grant, as_recorded(secret, status=status), source=source)
+        )
+        unproven = self._proving.held(grant, source=source)
+        ours = view is not None and view.standing is Standing.OURS
+        return Facts(
+            subject=subject,
+            status=status,
+            grant=grant,
+            problems=problems,
+            unimplemented=unimplemented,
+            source=source,
+            source_problem=source_problem,
+            secret=view,
+            rival="" if ours else self._store.rival(known),
+            unproven=unproven.cause if unproven is not None else None,
+        )
+
+    def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+        found = self._store.sources.get(grant.source_key)
+        failure = source_failure(
+            grant.source_key,
+            value=None if found is None else found.value,
+            deleting=found is not None and found.deleting,
+        )
+        if found is None or isinstance(found.value, list):
+            return None, failure
+        return found.value, failure
+
+    async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
+        """The Secret as watched; one that the watch does not show is read where there is a sign.
+
+        The watch shows marked Secrets only. That another one stands at the name is found out by
+        the first write, which refuses to touch it, and remembered by the condition.
+        """
+        name = (grant.namespace, grant.secret_name)
+        known = self._store.secrets.get(name)
+        if known is not None:
+            return None if known.deleting else known
+        if not conflict and name not in self._unwatched:
+            return None
+        self._unwatched.discard(name)
+        metadata = await self._objects.secret_metadata(
+            namespace=grant.namespace, name=grant.secret_name
+        )
+        return None if metadata is None else facts_from_metadata(metadata)
+
+    def view(
+        self, grant: ApiKeyGrant, facts: SecretFacts, *, source: CredentialSource | None
+    ) -> SecretView:
+        """What the metadata of its Secret tells of the grant's key."""
+        standing = _STANDINGS[judge(grant, facts=facts)]
+        mark = facts.granted_by
+        if standing is not Standing.OURS:
+            return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
+        return SecretView(
+            standing,
+            intact=intact(facts, data_keys(grant), grant=grant),
+            same_key=source is not None
+            and (grant.keeping is not None or not self._is_stale(grant))
+            and same_mint_facts(facts.fingerprint, facts=mint_facts(grant, source=source)),
+            issued_at=facts.issued_at,
+            expires_at=facts.expires_at,
+            renew_at=facts.renew_at,
+            revision=facts.revision,
+            fingerprint=facts.fingerprint,
+            key_id=facts.key_id,
+            replaces=facts.replaces,
+        )
+
+    def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        record = self._store.grants.get(grant.uid)
+        return record is not None and record.stale

@@ -1,0 +1,176 @@
+"""A key becomes a Secret: minted, or read back from the Secret that holds it, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.ways import Minted, Vendor
+from keywright.cluster.objects import Objects, SecretExistsError
+from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.cluster_refusals import held_back, not_written
+from keywright.controller.gathering import Gathering
+from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
+from keywright.controller.renewals import remark_for_readers, renewal_due
+from keywright.controller.store import Store
+from keywright.planning.facts import Cause, Facts
+from keywright.planning.failures import Failure
+from keywright.planning.journal import replaced_by
+from keywright.planning.record import Outcome, Written
+from keywright.secrets.credential import Credential
+from keywright.secrets.fingerprint import fingerprint, mint_facts
+from keywright.secrets.layout import render
+from keywright.secrets.manifest import manifest
+from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.recovery import recover
+from keywright.telemetry.metrics import Metrics
+
+
+class Publishing:
+    """Mints the key of a grant and writes the Secret."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        objects: Objects,
+        vendors: Mapping[Provider, Vendor],
+        gathering: Gathering,
+        journal: MintJournal,
+        proving: Proving,
+        fingerprint_key: Callable[[], bytes],
+        fence: Fence,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._vendors = vendors
+        self._gathering = gathering
+        self._journal = journal
+        self._proving = proving
+        self._key = fingerprint_key
+        self._fence = fence
+        self._metrics = metrics
+
+    async def mint(
+        self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
+    ) -> Outcome:
+        """A new key, in the Secret once it has passed its probe.
+
+        Raises Failure, LayoutError, or the API server's refusal.
+        """
+        self._fence.check()
+        record = self._store.grants.get(grant.uid)
+        stale = record is not None and record.stale
+        if record is not None:
+            # What changes from here on makes the new key stale as well.
+            record.stale = False
+        held = self._proving.held(grant, source=source)
+        minted = held.minted if held is not None else None
+        try:
+            if minted is None:
+                minted = await self._metrics.timed_mint(
+                    grant.kind.value,
+                    cause.value,
+                    lambda: self._vendors[source.provider].mint(grant, source=source),
+                )
+            waits = await self._proving.attempt(grant, source=source, minted=minted, cause=cause)
+            if waits is not None:
+                return waits
+            revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
+            return await self._write(facts, grant, source, minted, revision=revision)
+        except BaseException as error:
+            key_id = minted.credential.key_id if minted is not None else None
+            if grant.keeping is not None and key_id is not None and not_written(error):
+                undone = await self._journal.undo(facts, key_id)
+                if isinstance(error, Failure):
+                    error.nothing_done = undone
+            record = self._store.grants.get(grant.uid)
+            if record is not None:
+                record.stale = record.stale or stale
+            raise
+
+    async def rewrite(
+        self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
+    ) -> Outcome:
+        """The same key in the layout of today; a key that cannot be read back is minted anew."""
+        secret = facts.secret
+        assert secret is not None
+        assert secret.issued_at is not None
+        if cause is Cause.SPEC:
+            await self._journal.prepare(facts)
+        data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
+        values = recover(
+            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+        )
+        if values is None and grant.keeping is not None:
+            self._journal.cannot_be_read(grant.uid)
+            raise ChangedMeanwhileError
+        if values is None:
+            return await self.mint(facts, grant, source, cause=cause)
+        found = self._store.sources.get(grant.source_key)
+        credential = Credential(
+            values=values,
+            region=grant.region(source),
+            account_id=found.status.account_id if found else None,
+            key_id=secret.key_id or facts.status.key_id,
+            issued_at=secret.issued_at,
+            expires_at=secret.expires_at,
+        )
+        written = await self._write(
+            facts, grant, source, Minted(credential), revision=secret.revision
+        )
+        return replace(written, renewed=False)
+
+    async def _write(
+        self,
+        facts: Facts,
+        grant: ApiKeyGrant,
+        source: CredentialSource,
+        minted: Minted,
+        *,
+        revision: int,
+    ) -> Written:
+        credential = minted.credential
+        data = render(grant, credential=credential)
+        body = manifest(
+            grant,
+            data=data,
+            issued_at=credential.issued_at,
+            expires_at=credential.expires_at,
+            renew_at=renewal_due(grant, credential),
+            revision=revision,
+            kept_as=credential.key_id if grant.keeping is not None else None,
+            replaces=replaced_by(facts, key_id=credential.key_id),
+            fingerprint=fingerprint(
+                mint_facts=mint_facts(grant, source=source),
+                data=data,
+                values=credential.values,
+                key=self._key(),
+            ),
+        )
+        self._fence.check()
+        only_new = facts.secret is None
+        try:
+            applied = await self._objects.apply_secret(body, only_new=only_new)
+        except SecretExistsError:
+            name = (grant.namespace, grant.secret_name)
+            if name in self._store.secrets:
+                raise held_back(grant) from None
+            # Not one that the watch shows: look at it, and decide again.
+            self._gathering.look_at(name)
+            raise ChangedMeanwhileError from None
+        secret = facts_from_metadata(applied)
+        self._store.put_secret(secret)
+        record = self._store.grants.get(grant.uid)
+        if record is not None:
+            record.own_secret = secret.resource_version
+        self._journal.is_written(grant.uid)
+        return Written(
+            self._gathering.view(grant, secret, source=source),
+            credential.key_id,
+            remark=remark_for_readers(grant, minted),
+        )

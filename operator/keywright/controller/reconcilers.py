@@ -1,0 +1,76 @@
+"""Puts the reconciler of grants together from the edges of the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from keywright.api.source import Provider
+from keywright.clouds.sessions import Clock
+from keywright.clouds.ways import Vendor
+from keywright.cluster.events import EventWriter
+from keywright.cluster.objects import Objects
+from keywright.controller.changed import Fence
+from keywright.controller.gathering import Gathering
+from keywright.controller.grants import GrantReconciler
+from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
+from keywright.controller.publishing import Publishing
+from keywright.controller.recording import Recording
+from keywright.controller.store import Store
+from keywright.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What a reconciler reads from and writes to."""
+
+    store: Store
+    objects: Objects
+    vendors: Mapping[Provider, Vendor]
+    fence: Fence
+    events: EventWriter
+    metrics: Metrics
+    fingerprint_key: Callable[[], bytes]
+    clock: Clock
+
+
+def grant_reconciler(edges: Edges) -> GrantReconciler:
+    """The one reconciler of grants, over those edges."""
+    journal = MintJournal(
+        store=edges.store,
+        objects=edges.objects,
+        vendors=edges.vendors,
+        fence=edges.fence,
+        events=edges.events,
+        metrics=edges.metrics,
+    )
+    proving = Proving(store=edges.store, vendors=edges.vendors, clock=edges.clock)
+    gathering = Gathering(
+        store=edges.store, objects=edges.objects, journal=journal, proving=proving
+    )
+    return GrantReconciler(
+        store=edges.store,
+        gathering=gathering,
+        publishing=Publishing(
+            store=edges.store,
+            objects=edges.objects,
+            vendors=edges.vendors,
+            gathering=gathering,
+            journal=journal,
+            proving=proving,
+            fingerprint_key=edges.fingerprint_key,
+            fence=edges.fence,
+            metrics=edges.metrics,
+        ),
+        recording=Recording(
+            store=edges.store,
+            objects=edges.objects,
+            journal=journal,
+            fence=edges.fence,
+            events=edges.events,
+            clock=edges.clock,
+        ),
+        journal=journal,
+        clock=edges.clock,
+    )

@@ -1,0 +1,126 @@
+"""What came of a step: one patch of the status, an Event, a log line, and the next due time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
+from keywright.api.status import GrantStatus
+from keywright.clouds.sessions import Clock
+from keywright.cluster.errors import ApiError
+from keywright.cluster.events import EventWriter
+from keywright.cluster.objects import Objects
+from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.journal import MintJournal
+from keywright.controller.store import Store
+from keywright.planning.decide import decide, next_look
+from keywright.planning.facts import Facts, Keep, Step, Subject
+from keywright.planning.notices import notice
+from keywright.planning.record import Failed, Intended, Outcome, Unproven, Written, record
+
+_LOG = logging.getLogger(__name__)
+
+
+class Recording:
+    """Writes the status of a grant and tells people of it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        objects: Objects,
+        journal: MintJournal,
+        fence: Fence,
+        events: EventWriter,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._journal = journal
+        self._fence = fence
+        self._events = events
+        self._clock = clock
+
+    async def record(self, facts: Facts, step: Step, outcome: Outcome) -> datetime | None:
+        """When the grant must be looked at next, after this step came to this."""
+        now = self._clock()
+        status = record(facts, outcome, now=now)
+        if status != facts.status:
+            await self._patch(facts, status)
+            await self._tell(facts, status)
+        after = replace(facts, status=status, listed=None, intent_is_ours=False, unproven=None)
+        if isinstance(outcome, Intended):
+            pending = status.pending
+            at = pending.started_at if pending is not None else None
+            self._journal.intent_is_written(facts.subject.uid, at=at)
+        if isinstance(outcome, Unproven):
+            return outcome.again_at
+        if isinstance(outcome, Written):
+            after = replace(after, secret=outcome.secret, impatient=False)
+            return next_look(after, Keep(), now=now)
+        if isinstance(outcome, Failed):
+            # The back-off decides when: a look now would only find it.
+            after = replace(after, impatient=False)
+            step = decide(after, now=now)
+        return next_look(after, step, now=now)
+
+    async def _patch(self, facts: Facts, status: GrantStatus) -> None:
+        subject, body = facts.subject, status.to_body()
+        self._fence.check()
+        try:
+            version = await self._objects.patch_status(
+                GRANT_PLURAL,
+                namespace=subject.namespace,
+                name=subject.name,
+                resource_version=subject.resource_version,
+                status=body,
+            )
+        except ApiError as error:
+            if error.is_missing:
+                self._store.drop_grant(subject.uid)
+                return
+            if not error.is_conflict:
+                raise
+            await self.refresh(subject)
+            raise ChangedMeanwhileError from error
+        self._store.put_status(subject.uid, version=version, status=body)
+
+    async def refresh(self, subject: Subject) -> None:
+        """Read the grant anew: what is known of it is old."""
+        found = await self._objects.object(
+            GRANT_PLURAL, namespace=subject.namespace, name=subject.name
+        )
+        if found is None or found["metadata"]["uid"] != subject.uid:
+            self._store.drop_grant(subject.uid)
+        else:
+            self._store.put_grant(found)
+
+    async def _tell(self, facts: Facts, status: GrantStatus) -> None:
+        told = notice(facts.status, status)
+        grant = f"{facts.subject.namespace}/{facts.subject.name}"
+        if told is None:
+            _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
+            return
+        _LOG.log(
+            logging.WARNING if told.warning else logging.INFO,
+            "%s: %s",
+            told.reason,
+            told.note,
+            extra={"grant": grant},
+        )
+        await self._events.post(
+            _reference(facts.subject), warning=told.warning, reason=told.reason, note=told.note
+        )
+
+
+def _reference(subject: Subject) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": GRANT_KIND,
+        "namespace": subject.namespace,
+        "name": subject.name,
+        "uid": subject.uid,
+    }
