@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.pacing import Pacing
 from keywright.clouds.ways import Vendor
 from keywright.clouds.web import Web
 from keywright.cluster.client import KubernetesClient
@@ -138,6 +139,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         store=store,
         office=office,
         ready=census.listed,
+        lane=partial(_lane, store, calls.pacing),
     )
     heartbeat = Heartbeat()
     return Operator(
@@ -173,6 +175,7 @@ def _pools(
     store: Store,
     office: Leadership | AlwaysLeader,
     ready: asyncio.Event,
+    lane: Callable[[str], str | None],
 ) -> tuple[WorkerPool, ...]:
     return (
         WorkerPool(
@@ -184,6 +187,7 @@ def _pools(
             ready=ready,
             clock=now,
             size=settings.workers,
+            lane=lane,
         ),
         WorkerPool(
             "source",
@@ -215,6 +219,14 @@ def _office(settings: Settings, client: KubernetesClient) -> Leadership | Always
         timing=Timing.of(settings.lease_seconds),
         monotonic=time.monotonic,
     )
+
+
+def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
+    """The account of a grant, where its cloud has said "slow down"."""
+    grant = store.grants.get(uid)
+    source = store.sources.get(grant.source) if grant is not None else None
+    account = source.status.account_id if source is not None else None
+    return account if account and pacing.is_paced(account) else None
 
 
 def _name(key: str) -> tuple[str, str]:

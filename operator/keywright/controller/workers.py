@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -19,6 +21,8 @@ Reconcile = Callable[[str], Awaitable[datetime | None]]
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=250)
 _LAST_RETRY = timedelta(seconds=30)
+_IN_A_LANE = 2
+_STEPS_AT_ONCE = 16
 
 
 class Office(Protocol):
@@ -30,8 +34,24 @@ class Office(Protocol):
         """Whether it works at this very moment."""
 
 
+@dataclass(slots=True)
+class _Lane:
+    """The keys of one account that must be gone about slowly."""
+
+    busy: int = 0
+    waiting: deque[str] = field(default_factory=deque)
+
+
+def _no_lane(_: str) -> None:
+    return None
+
+
 class WorkerPool:
-    """A fixed number of workers on one queue."""
+    """A fixed number of workers on one queue.
+
+    `lane` names what a key shares with others that must go slowly, None for a key that need not:
+    a lane is given two workers, and its keys hold up nobody else.
+    """
 
     def __init__(
         self,
@@ -44,6 +64,7 @@ class WorkerPool:
         ready: asyncio.Event,
         clock: Clock,
         size: int,
+        lane: Callable[[str], str | None] = _no_lane,
     ) -> None:
         self._name = name
         self._queue = queue
@@ -53,6 +74,8 @@ class WorkerPool:
         self._ready = ready
         self._clock = clock
         self._size = size
+        self._lane = lane
+        self._lanes: dict[str, _Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._unwritten: dict[str, int] = {}
         self._idle = asyncio.Event()
@@ -85,24 +108,61 @@ class WorkerPool:
         while True:
             await self._office.elected.wait()
             key = await self._queue.take()
-            if self._closing or not self._office.holds():
+            if not self._works():
                 self._queue.done(key, due=None)
                 self._queue.add(key)
                 await asyncio.sleep(0)
                 if self._closing:
                     return
                 continue
-            self._busy += 1
-            try:
-                await self._once(key)
-            finally:
-                self._busy -= 1
-                if not self._busy:
-                    self._idle.set()
+            await self._enter(key)
 
-    async def _once(self, key: str) -> None:
+    async def _enter(self, key: str) -> None:
+        """Work on the key, or leave it to those who are in its lane already; then on what waits."""
+        name = self._lane(key)
+        if name is None:
+            await self._in_hand(key)
+            return
+        lane = self._lanes.setdefault(name, _Lane())
+        if lane.busy >= _IN_A_LANE:
+            lane.waiting.append(key)
+            return
+        lane.busy += 1
+        try:
+            await self._in_hand(key, follow=True)
+            while lane.waiting and self._lane(lane.waiting[0]) == name and self._works():
+                await self._in_hand(lane.waiting.popleft(), follow=True)
+        finally:
+            lane.busy -= 1
+            if not lane.busy or self._lane(key) is None:
+                self._give_back(lane)
+
+    def _give_back(self, lane: _Lane) -> None:
+        while lane.waiting:
+            key = lane.waiting.popleft()
+            self._queue.done(key, due=None)
+            self._queue.add(key)
+
+    def _works(self) -> bool:
+        return self._office.holds() and not self._closing
+
+    async def _in_hand(self, key: str, *, follow: bool = False) -> None:
+        self._busy += 1
+        try:
+            await self._once(key, follow=follow)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def _once(self, key: str, *, follow: bool) -> None:
         try:
             due = await self._reconcile(key)
+            for _ in range(_STEPS_AT_ONCE if follow else 0):
+                # A journal that was begun is not left for others to begin theirs.
+                if due is None or due > self._clock():
+                    break
+                due = await self._reconcile(key)
         except ChangedMeanwhileError:
             self._queue.done(key, due=None)
             self._queue.add(key)

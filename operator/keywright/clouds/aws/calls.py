@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from keywright.clouds.aws.refusals import THROTTLED
+from keywright.clouds.pacing import Pacing
 from keywright.clouds.ways import Session
 
 _Answer = TypeVar("_Answer")
@@ -27,6 +30,7 @@ class AwsCalls:
     """Clients by service, region and endpoint; importing boto3 is left to the pool's first job."""
 
     def __init__(self, *, threads: int = 8) -> None:
+        self.pacing = Pacing(clock=time.monotonic)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="aws")
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str, str | None], Any] = {}
@@ -55,22 +59,33 @@ class AwsCalls:
         `attempts=1` is for what must not be done twice: the SDK then repeats nothing by itself.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool,
-            lambda: call(self._client_for(service, region, endpoint, session, attempts)),
-        )
-
-    def _client_for(
-        self,
-        service: str,
-        region: str,
-        endpoint: str | None,
-        session: Session | None,
-        attempts: int,
-    ) -> Any:
         if session is None:
-            return self._client(service, region, endpoint)
-        return self._new_client(service, region, endpoint, session=session, attempts=attempts)
+            return await loop.run_in_executor(
+                self._pool, lambda: call(self._client(service, region, endpoint))
+            )
+        account = account_of(session)
+        await self.pacing.wait(account, service)
+
+        def work() -> _Answer:
+            client = self._new_client(service, region, endpoint, session=session, attempts=attempts)
+            self._note_refusals(client, loop, account=account, service=service)
+            return call(client)
+
+        answer = await loop.run_in_executor(self._pool, work)
+        self.pacing.accepted(account, service)
+        return answer
+
+    def _note_refusals(
+        self, client: Any, loop: asyncio.AbstractEventLoop, *, account: str, service: str
+    ) -> None:
+        """Slow down by each refusal for speed, also by those that botocore repeats by itself."""
+
+        def note(parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
+            error = (parsed_response or {}).get("Error", {})
+            if error.get("Code") in THROTTLED:
+                loop.call_soon_threadsafe(self.pacing.throttled, account, service)
+
+        client.meta.events.register("response-received.*", note)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)
@@ -115,6 +130,12 @@ class AwsCalls:
             return self._session.client(
                 service, region_name=region, endpoint_url=endpoint, config=config, **credentials
             )
+
+
+def account_of(session: Session) -> str:
+    """The account of a session's identity, an ARN; empty where that is not known yet."""
+    parts = session.identity.split(":")
+    return parts[4] if len(parts) > 4 else ""
 
 
 def _bare_session() -> Any:

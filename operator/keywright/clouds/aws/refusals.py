@@ -17,7 +17,7 @@ from keywright.api.aws_source import AwsHop
 from keywright.api.sensitive import Sensitive
 from keywright.planning.failures import Failure, FailureClass
 
-_THROTTLED = {
+THROTTLED = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
@@ -256,7 +256,7 @@ def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure
 
 
 def _common(code: str, message: str) -> Failure:
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return Failure(f"AWS: {code}: {message}.", kind=FailureClass.THROTTLED, reason="Throttled")
     if code in _PASSING or not code:
         return Failure(

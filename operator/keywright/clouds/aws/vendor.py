@@ -10,7 +10,7 @@ from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import AwsCalls, account_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.asking import Edges, aws_of
 from keywright.clouds.aws.identities.assume_role import open_hop
@@ -129,7 +129,7 @@ class Aws:
             grant=grant,
             session=session,
             region=grant.region(source),
-            account_id=session.identity.split(":")[4],
+            account_id=account_of(session),
             now=self._edges.clock(),
         )
 
