@@ -104,10 +104,14 @@ class Authentication:
 
     def _use_nonce(self, nonce: str) -> None:
         now = self._clock.now()
-        kept = {used: at for used, at in self._nonces.items() if abs(now - at) <= _SKEW_SECONDS}
-        if nonce in kept:
+        while self._nonces:
+            oldest, at = next(iter(self._nonces.items()))
+            if abs(now - at) <= _SKEW_SECONDS:
+                break
+            del self._nonces[oldest]
+        if nonce in self._nonces:
             raise refusals.nonce_used()
-        self._nonces = {**kept, nonce: now}
+        self._nonces[nonce] = now
 
 
 def _check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:
