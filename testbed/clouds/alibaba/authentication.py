@@ -64,6 +64,15 @@ class Authentication:
         if abs(told - self._clock.now()) > _SKEW_SECONDS:
             raise refusals.time_stamp_expired()
 
+    def context(self, request: Request) -> dict[str, tuple[str, ...]]:
+        """The keys that a condition of a policy may ask about any call."""
+        now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
+        return {
+            "acs:sourceip": (request.source_ip,),
+            "acs:currenttime": (now.isoformat(),),
+            "acs:securetransport": ("true",),
+        }
+
     def _verify_rpc(self, request: Request) -> Principal:
         given = signatures.parameters(request)
         self._check_form(given, method="HMAC-SHA1", kind="")
