@@ -18,7 +18,7 @@ from tests.cluster.tier import Record
 
 _PER_SECOND = 5.0
 _OTHER_ACCOUNT = "210987654321"
-_FEW = 40
+_FEW = 6
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """How fast an account of a cloud is asked: as fast as it answers, once it has said "slow down".
 
 Each account has a limit of its own for each service, which nobody is told. A refusal for speed sets
-the pace to what was let through just before; each second without one raises it by a tenth, until it
+the pace to what was let through just before; each second without one raises it by a fiftieth, until it
 is so high that no pace is needed. Callers wait for their turn in order, and not in a thread.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 
 _OBSERVED_SECONDS: Final = 2.0
 _CAUTION: Final = 0.8
-_RAISE: Final = 1.1
+_RAISE: Final = 1.02
 _SLOWEST: Final = 0.5
 _FAST_ENOUGH: Final = 50.0
 # Refusals of calls that were on their way already are no news.
@@ -54,6 +54,10 @@ class Pacing:
         at = max(now, pace.next_at)
         pace.next_at = at + 1.0 / pace.rate
         return at - now
+
+    def charge(self, account: str, service: str) -> None:
+        """A turn has cost one call more: the next one comes later."""
+        self.turn(account, service)
 
     async def wait(self, account: str, service: str) -> None:
         """Return when it is the caller's turn."""

@@ -9,6 +9,7 @@ with the credentials that are handed in.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 import time
@@ -68,22 +69,24 @@ class AwsCalls:
 
         def work() -> _Answer:
             client = self._new_client(service, region, endpoint, session=session, attempts=attempts)
-            self._note_refusals(client, loop, account=account, service=service)
+            self._count(client, loop, account=account, service=service)
             return call(client)
 
-        answer = await loop.run_in_executor(self._pool, work)
-        self.pacing.accepted(account, service)
-        return answer
+        return await loop.run_in_executor(self._pool, work)
 
-    def _note_refusals(
+    def _count(
         self, client: Any, loop: asyncio.AbstractEventLoop, *, account: str, service: str
     ) -> None:
-        """Slow down by each refusal for speed, also by those that botocore repeats by itself."""
+        """Tell the pacing of each answer, also of those after which botocore repeats by itself."""
+        answers = itertools.count()
 
         def note(parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
             error = (parsed_response or {}).get("Error", {})
-            if error.get("Code") in THROTTLED:
-                loop.call_soon_threadsafe(self.pacing.throttled, account, service)
+            refused = error.get("Code") in THROTTLED
+            told = self.pacing.throttled if refused else self.pacing.accepted
+            loop.call_soon_threadsafe(told, account, service)
+            if next(answers):
+                loop.call_soon_threadsafe(self.pacing.charge, account, service)
 
         client.meta.events.register("response-received.*", note)
 
