@@ -83,7 +83,7 @@ class Facts:
     Of the mint journal: `finalized` where the grant cannot go without us, `listed` the keys that
     the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
     this process, which has created nothing since; `unreadable` where the key in the Secret cannot
-    be read back.
+    be read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
     """
 
     subject: Subject
@@ -101,6 +101,7 @@ class Facts:
     listed: tuple[CloudKey, ...] | None = None
     intent_is_ours: bool = False
     unreadable: bool = False
+    imported: str = ""
 
 
 class Cause(enum.Enum):
