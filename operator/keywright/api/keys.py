@@ -239,13 +239,16 @@ class ApiGatewayKey(Value, frozen=True):
         )
 
     def mint_facts(self) -> Facts:
-        """The plans and where the value comes from; name, tags and switch change in place."""
+        """The plans, and whether the value is imported; name, tags and switch change in place."""
         facts: Facts = {"usagePlan": self.usage_plan.mint_facts()}
         if self.additional_usage_plans:
             facts["additionalUsagePlans"] = [p.mint_facts() for p in self.additional_usage_plans]
         for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
             if source is not None:
-                facts[field] = [source.secret_key_ref.name, source.secret_key_ref.key]
+                facts[field] = True
+        if self.csv_from is not None:
+            # Whether each key is enabled is for the file to say as well.
+            facts["enabled"] = self.enabled
         return facts
 
 

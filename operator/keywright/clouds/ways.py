@@ -75,13 +75,15 @@ class Intent:
     """What was written down before a key is created, so that it can be carried on later.
 
     `name` is its own alone, `value` what a key is given whose value is ours to choose: the same for
-    the same intent. `fresh`: nothing can have been created by it yet. `keep` is the key that the
-    Secret lost: it is told again rather than replaced, where the cloud does that.
+    the same intent. `fresh`: nothing can have been created by it yet. `in_use` is the key that the
+    readers have. `keep` is the one that the Secret lost: it is told again rather than replaced,
+    where the cloud does that.
     """
 
     name: str
     value: Sensitive
     fresh: bool = True
+    in_use: str | None = None
     keep: str | None = None
 
 

@@ -183,6 +183,7 @@ class Gathering:
             fingerprint=facts.fingerprint,
             key_id=facts.key_id,
             replaces=facts.replaces,
+            remark=facts.remark if grant.is_many else "",
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

@@ -101,6 +101,7 @@ class Publishing:
             name=name,
             value=generated_value(self._key(), uid=grant.uid, intent=name),
             fresh=facts.intent_is_ours,
+            in_use=_in_use(facts),
             keep=facts.status.key_id if lost else None,
         )
 
@@ -132,7 +133,7 @@ class Publishing:
             expires_at=secret.expires_at,
         )
         written = await self._write(
-            facts, grant, source, Minted(credential), revision=secret.revision
+            facts, grant, source, Minted(credential, secret.remark), revision=secret.revision
         )
         return replace(written, renewed=False)
 
@@ -156,6 +157,7 @@ class Publishing:
             revision=revision,
             kept_as=credential.key_id if grant.keeping is not None else None,
             replaces=replaced_by(facts, key_id=credential.key_id),
+            remark=minted.remark,
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source, imported=facts.imported),
                 data=data,
@@ -183,7 +185,8 @@ class Publishing:
         return Written(
             self._gathering.view(grant, secret, source=source, imported=facts.imported),
             credential.key_id,
-            remark=remark_for_readers(grant, minted),
+            # Of many keys it stands in the Secret, and is told from there.
+            remark="" if grant.is_many else remark_for_readers(grant, minted),
         )
 
 
@@ -194,8 +197,13 @@ def _known_revision(facts: Facts) -> int:
 
 def _revision(facts: Facts, minted: Minted) -> int:
     """The next number; the same one for a key that was given to the grant before."""
-    known, secret = _known_revision(facts), facts.secret
-    in_use = secret.key_id if secret is not None and secret.key_id else facts.status.key_id
+    known = _known_revision(facts)
     kept = facts.grant is not None and facts.grant.keeping is not None
-    same = kept and minted.credential.key_id == in_use
+    same = kept and minted.credential.key_id == _in_use(facts)
     return known if same and known else known + 1
+
+
+def _in_use(facts: Facts) -> str | None:
+    """The id of the key that readers have, where it has one that lasts."""
+    secret = facts.secret
+    return secret.key_id if secret is not None and secret.key_id else facts.status.key_id

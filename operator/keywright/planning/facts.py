@@ -27,7 +27,7 @@ class SecretView:
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
-    lives in the cloud.
+    lives in the cloud. `remark` is a sentence for its readers.
     """
 
     standing: Standing
@@ -41,6 +41,7 @@ class SecretView:
     fingerprint: str | None = None
     key_id: str | None = None
     replaces: str | None = None
+    remark: str = ""
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""

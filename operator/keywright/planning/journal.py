@@ -30,6 +30,7 @@ from typing import Final
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import PendingMint, RetiringKey
 from keywright.planning.facts import (
+    Cause,
     CloudKey,
     Deactivate,
     Facts,
@@ -65,8 +66,10 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
     if not facts.finalized:
         return Finalize()
     if facts.status.pending is not None and not usable_intent(facts, now=now):
-        if grant.keeping.marked and isinstance(step, Mint) and not _in_secret(facts):
-            return step
+        # Many keys are taken up one by one: what was begun is ended, whatever is wanted by now.
+        goes_on = isinstance(step, Mint) or grant.is_many
+        if grant.keeping.marked and goes_on and not _in_secret(facts):
+            return step if isinstance(step, Mint) else Mint(Cause.CHANGED)
         unsettled = _clear_up(facts.status.pending, facts, now=now)
         if unsettled is not None:
             return unsettled
@@ -104,9 +107,15 @@ def known_ids(facts: Facts) -> frozenset[str]:
 
 
 def stray_keys(facts: Facts) -> tuple[str, ...]:
-    """The keys that the cloud shows as the grant's own, and that nobody knows."""
+    """The keys that the cloud shows as the grant's own, and that nobody knows.
+
+    Of many keys, only when the grant goes: one that is in use may have been taken up by another
+    import already.
+    """
     grant = facts.grant
     if grant is None or grant.keeping is None or not grant.keeping.marked:
+        return ()
+    if grant.is_many and not facts.deleting:
         return ()
     known = known_ids(facts)
     return tuple(sorted(key.id for key in facts.listed or () if key.id not in known))

@@ -14,7 +14,6 @@ from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
-    ("spec.apiGatewayKey.csvFrom", lambda grant: grant.is_many),
     ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
     (
         "spec.sourceRef.namespace",

@@ -197,3 +197,31 @@ def value_taken(key_id: str, *, field: str) -> Failure:
         cure="Put another value into the Secret, or delete that key.",
         nothing_done=True,
     )
+
+
+def file_invalid(why: str, *, field: str) -> Failure:
+    """What the Secret holds is no file of keys."""
+    return Failure(
+        f"the file of keys cannot be read: {why}.",
+        kind=FailureClass.CONFIGURATION,
+        reason="FileInvalid",
+        field=field,
+        cure="Write a line of column names, Name and Key at least, and a line for each key.",
+        nothing_done=True,
+    )
+
+
+def rows_refused(rows: list[str], *, none: bool) -> Failure:
+    """Rows that cannot be imported keep the others from it: by wish, or as there are no others."""
+    told = "; ".join(rows) or "it has no rows"
+    start = "the file has no key that can be imported" if none else "rows cannot be imported"
+    return Failure(
+        f"{start}: {told}.",
+        kind=FailureClass.CONFIGURATION,
+        reason="ImportWarnings",
+        field=f"{FIELD}.csvFrom",
+        cure="Mend the rows."
+        if none
+        else "Mend the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
+        nothing_done=True,
+    )

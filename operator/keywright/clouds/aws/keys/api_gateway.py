@@ -18,6 +18,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.aws.gateway_refusals import refusal_of_gateway
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import gateway_key, usage_plans
+from keywright.clouds.aws.keys.gateway_import import ImportedFile
 from keywright.clouds.aws.keys.gateway_key import Key, Mark
 from keywright.clouds.aws.keys.gateway_value import SingleKey
 from keywright.clouds.ways import Intent, Minted, Session
@@ -57,7 +58,12 @@ class GatewayKeys:
 
     async def create(self, intent: Intent) -> Minted:
         """The key or keys of that intent; made once, however often it is carried on."""
-        return await self._way.make(intent)
+        try:
+            return await self._way.make(intent)
+        except Failure as failure:
+            # One call of several: what was done before stands, and the intent is carried on.
+            failure.nothing_done = False
+            raise
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
         """Let them open nothing any more; one that is gone is no failure."""
@@ -152,7 +158,8 @@ class GatewayKeys:
                 # The file says what each is called, and whether it is enabled.
                 wanted = {"customerId": wanted["customerId"]}
             tags = gateway_key.wanted_tags(self.key, grant=self.grant)
-            gateway_key.edit(client, key, wanted=wanted, tags=tags, arn=self.arn(key["id"]))
+            gateway_key.tag(client, key, tags=tags, arn=self.arn(key["id"]))
+            gateway_key.change(client, key, wanted=wanted)
 
     def _listed(self, client: Any, *, region: str, known: frozenset[str]) -> list[CloudKey]:
         found: dict[str, CloudKey] = {}
@@ -208,8 +215,8 @@ class GatewayKeys:
     # ---- words
 
     @property
-    def _way(self) -> SingleKey:
-        return SingleKey(self)
+    def _way(self) -> SingleKey | ImportedFile:
+        return SingleKey(self) if self.key.csv_from is None else ImportedFile(self)
 
     def _id_of(self, key: Key, *, region: str) -> str:
         name = gateway_key.import_of(key, mark=self.mark) or key["id"]

@@ -100,13 +100,15 @@ def create(
     return made
 
 
-def edit(
-    client: Any, found: Key, *, wanted: Mapping[str, Any], tags: Mapping[str, str], arn: str
-) -> None:
-    """Change what differs, by as few calls as it takes; none where all is well."""
+def change(client: Any, found: Key, *, wanted: Mapping[str, Any]) -> None:
+    """Change what differs, by one call; by none where all is well."""
     operations = list(_operations(found, wanted=wanted))
     if operations:
         client.update_api_key(apiKey=found["id"], patchOperations=operations)
+
+
+def tag(client: Any, found: Key, *, tags: Mapping[str, str], arn: str) -> None:
+    """Set the tags that differ, and take off those that the grant has no more."""
     held = _tags(found)
     changed = {name: value for name, value in tags.items() if held.get(name) != value}
     if changed:

@@ -142,13 +142,10 @@ class SingleKey:
 
     def _edit(self, client: Any, key: Key) -> None:
         keys = self.keys
-        gateway_key.edit(
-            client,
-            key,
-            wanted=gateway_key.attributes(keys.key, grant=keys.grant),
-            tags=gateway_key.wanted_tags(keys.key, grant=keys.grant),
-            arn=keys.arn(key["id"]),
-        )
+        tags = gateway_key.wanted_tags(keys.key, grant=keys.grant)
+        gateway_key.tag(client, key, tags=tags, arn=keys.arn(key["id"]))
+        wanted = gateway_key.attributes(keys.key, grant=keys.grant)
+        gateway_key.change(client, key, wanted=wanted)
 
     # ---- words
 

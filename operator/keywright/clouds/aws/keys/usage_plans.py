@@ -131,6 +131,20 @@ def listed(client: Any, **of: str) -> list[Plan]:
     return [plan for page in pages for plan in page.get("items", ())]
 
 
+def trouble(plans: Iterable[str], *, every: Mapping[str, Plan]) -> str:
+    """Why a key cannot be in all these plans at once; empty where it can."""
+    seen: dict[str, str] = {}
+    for plan_id in plans:
+        if plan_id not in every:
+            return f"there is no usage plan {plan_id}: name another one"
+        for stage in every[plan_id].get("apiStages") or ():
+            name = f"{stage['apiId']}:{stage['stage']}"
+            other = seen.setdefault(name, plan_id)
+            if other != plan_id:
+                return f"plans {other} and {plan_id} both have stage {name}: name one of them"
+    return ""
+
+
 def _found(
     client: Any, plan: UsagePlan, *, field: str, every: list[Plan], owner: str
 ) -> Plan | None:
