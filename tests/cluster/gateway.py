@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,11 +14,11 @@ from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.readers import http_api
 from testbed.world import EXAMPLES, World
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import Document, Tenant, merged
+from tests.cluster.tenants import GRANT, Document, Tenant, merged
 
 EXAMPLE = EXAMPLES / "api-gateway-for-a-partner"
 REGION = "us-west-2"
-KEY, PARTNER, ORDERS = "X_API_KEY", "partner-a", "orders"
+KEY, PARTNER, ORDERS = "X_API_KEY", GRANT, "orders"
 GRANT_TAG = "keywright.dev/grant"
 # Of a key that was made by a file: the name of the import.
 _IMPORT_TAG = "keywright.dev/import"
@@ -82,11 +83,43 @@ class GatewayTenant(Tenant):
         """Merge into the grant's `spec.apiGatewayKey`."""
         self.edit_grant(name=name, apiGatewayKey=key)
 
-    def renew(self, *, revision: int, name: str = PARTNER) -> Document:
-        """Ask for a new key; the status when it is there."""
+    def ask_for_renewal(self, *, name: str = PARTNER) -> None:
+        """Ask for a new key."""
         asked = {"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()}
         self.annotate_grant(name=name, **asked)
+
+    def renew(self, *, revision: int, name: str = PARTNER) -> Document:
+        """Ask for a new key; the status when it is there."""
+        self.ask_for_renewal(name=name)
         return self.revision(revision, name=name)
+
+    def rotated(self, number: int, *, name: str = PARTNER) -> Document:
+        """The status once that revision is there, and no older key."""
+
+        def alone(status: Document) -> bool:
+            return status.get("revision") == number and not status.get("retiring")
+
+        return self.told("Ready", name=name, and_=alone)
+
+    def put_input(self, name: str, text: str) -> None:
+        """A Secret that a grant imports from, made or changed."""
+        self.world.api.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": f"{name}-input", "namespace": self.namespace},
+                "data": {"input": base64.b64encode(text.encode()).decode()},
+            }
+        )
+
+    def value_from(self, name: str) -> Document:
+        """The field that imports a value from it."""
+        return {"valueFrom": {"secretKeyRef": {"name": f"{name}-input", "key": "input"}}}
+
+    def csv_from(self, name: str, **more: Any) -> Document:
+        """The field that imports a file from it."""
+        reference = {"name": f"{name}-input", "key": "input"}
+        return {"csvFrom": {"secretKeyRef": reference, **more}}
 
     def delete(self, name: str = PARTNER) -> None:
         """Delete the grant, and return when it is gone."""
@@ -111,6 +144,30 @@ class GatewayTenant(Tenant):
         request = {"name": f"{self.namespace}-{name}", "apiStages": [self.stage], **asked}
         return str(self.gateway.create_usage_plan(**request)["id"])
 
+    def plan_name(self, plan: str) -> str:
+        """The name of a plan."""
+        return str(self.gateway.get_usage_plan(usagePlanId=plan)["name"])
+
+    def limits(self) -> Document:
+        """The stage and some limits, as `usagePlan.create` has them."""
+        return {
+            "apiStages": [self.stage],
+            "throttle": {"rateLimit": 100, "burstLimit": 200},
+            "quota": {"limit": 100000, "period": "WEEK", "offset": 2},
+        }
+
+    def made_plan(self, name: str = PARTNER) -> Document:
+        """The field that lets a plan be made."""
+        create = {"name": f"{self.namespace}-{name}", **self.limits()}
+        return {"usagePlan": {"create": create}}
+
+    def foreign_key(self, plan: str, **asked: Any) -> str:
+        """The id of a key in the plan that somebody else has made."""
+        request = {"name": f"{self.namespace}-theirs", "enabled": True, **asked}
+        made = self.gateway.create_api_key(**request)["id"]
+        self.gateway.create_usage_plan_key(usagePlanId=plan, keyId=made, keyType="API_KEY")
+        return str(made)
+
     def plans(self, name: str = PARTNER) -> dict[str, Document]:
         """The plans that were made for a grant, by their names."""
         return {
@@ -121,17 +178,19 @@ class GatewayTenant(Tenant):
         """The keys that were made for a grant, by the ids that its status has."""
         return {
             f"{ACCOUNT}/{REGION}/{key['tags'].get(_IMPORT_TAG, key['id'])}": key
-            for key in self._every("get_api_keys")
-            if self._ours(key, name)
+            for key in self.made_keys(name)
         }
 
-    def every_key(self) -> list[Document]:
-        """All keys of the account whose names are of this namespace."""
-        return [key for key in self._every("get_api_keys") if self.namespace in key["name"]]
+    def made_keys(self, name: str = PARTNER) -> list[Document]:
+        """Each of the keys that were made for a grant."""
+        return [key for key in self._every("get_api_keys") if self._ours(key, name)]
 
     def plan_keys(self, plan: str) -> list[str]:
         """The ids of the keys in a plan."""
-        return [key["id"] for key in self.gateway.get_usage_plan_keys(usagePlanId=plan)["items"]]
+        return [
+            key["id"]
+            for key in self.gateway.get_usage_plan_keys(usagePlanId=plan, limit=500)["items"]
+        ]
 
     def works(self, data: Mapping[str, str] | None = None) -> bool:
         """Whether a partner with this Secret is served."""
