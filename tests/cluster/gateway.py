@@ -185,6 +185,14 @@ class GatewayTenant(Tenant):
         """Each of the keys that were made for a grant."""
         return [key for key in self._every("get_api_keys") if self._ours(key, name)]
 
+    def live_keys(self) -> set[str]:
+        """The ids of all keys that were made for the grant."""
+        return set(self.keys())
+
+    def leftovers(self) -> list[str]:
+        """The names of keys and plans of the grant."""
+        return [*(key["name"] for key in self.made_keys()), *self.plans()]
+
     def plan_keys(self, plan: str) -> list[str]:
         """The ids of the keys in a plan."""
         return [
@@ -194,7 +202,10 @@ class GatewayTenant(Tenant):
 
     def works(self, data: Mapping[str, str] | None = None) -> bool:
         """Whether a partner with this Secret is served."""
-        found = data or self.data(PARTNER)
+        found = data or self.data()
+        if KEY not in found:
+            # Many keys: each of them must be good.
+            return all(self.works({KEY: value}) for value in found.values())
         return bool(http_api.call(found, cloud_environment=self.environment()).ok)
 
     def environment(self) -> dict[str, str]:
