@@ -14,6 +14,7 @@ from keywright.api.status import GrantStatus
 from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
@@ -48,6 +49,7 @@ class Gathering:
         objects: Objects,
         values: SourceSecrets,
         journal: MintJournal,
+        proving: Proving,
         fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
@@ -55,6 +57,7 @@ class Gathering:
         self._values = values
         self._journal = journal
         self._key = fingerprint_key
+        self._proving = proving
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -99,6 +102,7 @@ class Gathering:
                 grant, as_recorded(secret, status=status), source=source, imported=imported
             )
         )
+        unproven = self._proving.held(grant, source=source, imported=imported)
         ours = view is not None and view.standing is Standing.OURS
         return Facts(
             subject=subject,
@@ -111,6 +115,7 @@ class Gathering:
             secret=view,
             rival="" if ours else self._store.rival(known),
             imported=imported,
+            unproven=unproven.cause if unproven is not None else None,
         )
 
     async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:

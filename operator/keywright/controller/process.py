@@ -54,6 +54,7 @@ async def run(settings: Settings) -> Ending:
         await asyncio.gather(*tasks, return_exceptions=True)
         await operator.server.stop()
         operator.calls.close()
+        await operator.web.close()
         if operator.ambient is not None:
             operator.ambient.close()
         await operator.client.close()

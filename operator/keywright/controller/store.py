@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -19,8 +20,11 @@ import msgspec
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
+from keywright.api.schema import Facts
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
+from keywright.clouds.ways import Minted
+from keywright.planning.facts import Cause
 from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
@@ -55,6 +59,16 @@ _KEPT_METADATA = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class UnprovenKey:
+    """A key that waits for its probe: what it is made for and why, and since when it is tried."""
+
+    minted: Minted
+    mint_facts: Facts
+    cause: Cause
+    since: datetime
+
+
 @dataclass(slots=True)
 class GrantRecord:
     """One grant as last seen or written by us.
@@ -63,6 +77,7 @@ class GrantRecord:
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from.
+    `unproven`: a new key that has not passed its probe yet.
     """
 
     uid: str
@@ -79,6 +94,7 @@ class GrantRecord:
     own_version: int = 0
     own_secret: str = ""
     imports: Name | None = None
+    unproven: UnprovenKey | None = None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -127,6 +143,7 @@ class Store:
         if known is not None:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
+            record.unproven = known.unproven
             if (known.source, known.secret, known.imports) != (
                 record.source,
                 record.secret,

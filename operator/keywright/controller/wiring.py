@@ -18,6 +18,7 @@ from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
 from keywright.clouds.ways import Vendor
+from keywright.clouds.web import Web
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -51,6 +52,7 @@ class Operator:
 
     client: KubernetesClient
     calls: AwsCalls
+    web: Web
     ambient: AmbientChain | None
     census: Census
     source_secrets: SourceSecretsWatch
@@ -74,6 +76,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
     ambient = AmbientChain() if settings.allow_ambient else None
+    web = Web()
     aws = Aws(
         AwsEdges(
             tokens=ServiceAccounts(client),
@@ -81,7 +84,8 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             calls=calls,
             clock=now,
             ambient=ambient,
-        )
+        ),
+        web=web,
     )
     vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
     informer = Informer(
@@ -140,6 +144,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     return Operator(
         client=client,
         calls=calls,
+        web=web,
         ambient=ambient,
         census=census,
         source_secrets=source_secrets,

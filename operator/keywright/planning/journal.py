@@ -6,6 +6,7 @@ The steps of a mint, each one pass of the reconcile, each of them harmless when 
     baseline     the keys that exist are listed
     intent       the status says that one is about to be created; it fails on a stale object
     create       one call, never repeated by the SDK
+    probe        where the grant asks for it, the key is tried until it works
     secret       the Secret holds the key, and names it
     status       the status names it as well; the intent is over, the old key retires
     deactivate   when the overlap is over, the old key is made inactive
@@ -65,12 +66,10 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
         return step
     if not facts.finalized:
         return Finalize()
+    if facts.unproven is not None and isinstance(step, Mint):
+        return step
     if facts.status.pending is not None and not usable_intent(facts, now=now):
-        # Many keys are taken up one by one: what was begun is ended, whatever is wanted by now.
-        goes_on = isinstance(step, Mint) or grant.is_many
-        if grant.keeping.marked and goes_on and not _in_secret(facts):
-            return step if isinstance(step, Mint) else Mint(Cause.CHANGED)
-        unsettled = _clear_up(facts.status.pending, facts, now=now)
+        unsettled = _carried_on(step, facts) or _clear_up(facts.status.pending, facts, now=now)
         if unsettled is not None:
             return unsettled
         if not isinstance(step, Mint):
@@ -82,6 +81,20 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
             return _retirement(facts, now=now) or step
         case Rewrite():
             return step
+
+
+def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
+    """The create of an open intent, where it may be repeated and its key is in no Secret yet.
+
+    Many keys are taken up one by one: what was begun with them is ended, whatever is wanted by now.
+    """
+    grant = facts.grant
+    assert grant is not None
+    if grant.keeping is None or not grant.keeping.marked or _in_secret(facts):
+        return None
+    if isinstance(step, Mint):
+        return step
+    return Mint(Cause.CHANGED) if grant.is_many else None
 
 
 def usable_intent(facts: Facts, *, now: datetime) -> bool:

@@ -132,7 +132,7 @@ class Control:
     def _clear_faults(self) -> None:
         self._faults.clear()
         self._rates.clear()
-        self._propagation.take(seconds=0, listed=True)
+        self._propagation.clear()
 
     def _set_clock(self, *, offset_seconds: float) -> None:
         self._clock.offset_seconds = offset_seconds

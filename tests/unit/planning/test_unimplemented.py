@@ -18,7 +18,6 @@ GRANTS: Mapping[str, dict[str, Any]] = {
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
     "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
     "spec.renewal.windows": {"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
-    "spec.probe.mode": {"probe": {"mode": "Bedrock"}},
     "spec.rollout.restart": {"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
 }
 _REFERENCE = {"secretRef": {"name": "key"}}
