@@ -67,7 +67,7 @@ class ImportedFile:
         if new:
             answer = await keys.run(lambda client: self._import(client, new, this), attempts=1)
             found = await keys.run(lambda client: self._found(client, rows))
-            left_out += _refused(new, found=found, warnings=answer.get("warnings") or [])
+            left_out += not_imported(new, found=found, warnings=answer.get("warnings") or [])
         rows = tuple(row for row in rows if row.name in found)
         if not rows:
             raise rows_refused([str(row) for row in left_out][:_MOST_TOLD], none=True)
@@ -195,7 +195,7 @@ class ImportedFile:
         return gateway_key.import_of(key, mark=self.keys.mark) == this.name
 
 
-def _refused(
+def not_imported(
     rows: Iterable[Row], *, found: dict[str, Key], warnings: Iterable[str]
 ) -> tuple[LeftOut, ...]:
     """The rows that API Gateway has not imported, each with its warning where that names a row.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SHORTEST: Final = 20
 _LONGEST: Final = 128
 # What a header, a shell and a file of settings carry as it is.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^*,;?!|&<>(){}\[\]-]*")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,5 +168,5 @@ def value_problem(value: str) -> str:
     if not _SHORTEST <= len(value) <= _LONGEST:
         return f"has {len(value)} characters"
     if not _PLAIN.fullmatch(value):
-        return "has blanks, quotes, backslashes or other signs that a header cannot carry"
+        return "has blanks, quotes or other signs that a header or a shell would not carry"
     return ""
