@@ -109,3 +109,23 @@ def test_several_plans_of_one_key(tenant: GatewayTenant) -> None:
 
 
 _VALUE = "imported-by-a-test-of-edits"
+
+
+def test_another_region_gets_another_key(tenant: GatewayTenant) -> None:
+    """A key works in its region alone: there is a new one, and the old one goes with its plan."""
+    everywhere = {"Effect": "Allow", "Action": "apigateway:*", "Resource": "*"}
+    tenant.world.aws.put_role_policy(
+        role=tenant.role,
+        name="everywhere",
+        document={"Version": "2012-10-17", "Statement": [everywhere]},
+    )
+    first = tenant.key_ready(usagePlan={"create": {"name": tenant.namespace}})["keyId"]
+    tenant.apply_source(region="eu-west-1")
+    second = tenant.revision(2)["keyId"]
+    assert (first.split("/")[1], second.split("/")[1]) == ("us-west-2", "eu-west-1")
+    eventually(lambda: (tenant.keys(), tenant.plans()) == ({}, {}))
+    eventually(lambda: not tenant.status().get("retiring"))
+    there = tenant.world.aws.administrator("apigateway", region="eu-west-1")
+    assert there.get_api_key(apiKey=second.rpartition("/")[2])["enabled"]
+    tenant.delete()
+    assert [key for key in there.get_api_keys()["items"] if tenant.namespace in key["name"]] == []
