@@ -15,7 +15,10 @@ MODEL = "amazon.nova-lite-v1:0"
 QUESTION = "Is the key good?"
 _SHORTEST_SECRET = 16
 # what an SDK would otherwise take from the environment of the test
-_SDK_VARIABLES = ("AWS_", "OPENAI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_")
+_SDK_VARIABLES = (
+    *("AWS_", "ALIBABA_CLOUD_", "OPENAI_"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,27 @@ def asked(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> An
 
 
 def _values(data: Mapping[str, str]) -> Iterator[str]:
-    """The values of a Secret, and those within a value that is a JSON object."""
+    """The values of a Secret, and those within a value that is a JSON document or an INI file."""
     for value in data.values():
         yield value
-        with contextlib.suppress(ValueError):
-            inner = json.loads(value)
-            if isinstance(inner, dict):
-                yield from (item for item in inner.values() if isinstance(item, str))
+        try:
+            yield from _strings(json.loads(value))
+        except ValueError:
+            yield from (line.partition("=")[2].strip() for line in value.splitlines())
+
+
+def _strings(content: object) -> Iterator[str]:
+    match content:
+        case str():
+            yield content
+        case dict():
+            for item in content.values():
+                yield from _strings(item)
+        case list():
+            for item in content:
+                yield from _strings(item)
+        case _:
+            pass
 
 
 class Client(Protocol):

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from testbed.operators import OperatorProcess
@@ -28,7 +25,7 @@ PHASES = ("before", "after")
 _SECONDS = 60.0
 _LIFE_SECONDS = 40.0
 _LIVES_AT_ONCE = 3
-_PROGRAM = Path(__file__).with_name("killed_operator.py")
+_PROGRAM = "tests.cluster.killed_operator"
 
 
 class Victim(Protocol):
@@ -105,7 +102,6 @@ class Scene(Generic[_Tenant]):
 
 def play(
     world: World,
-    directory: Path,
     *,
     rows: Sequence[Row],
     works: dict[str, Work[_Tenant]],
@@ -113,13 +109,13 @@ def play(
 ) -> dict[tuple[Row, str], Scene[_Tenant]]:
     """Every row of a table, before and after its request."""
     scenes = [Scene(row, phase, works[row.work], make_tenant()) for row in rows for phase in PHASES]
-    whole = world.operator(arguments=DEBUG)
+    whole = world.operator(arguments=DEBUG, fork="keywright")
     _make(scenes, made=True)
     whole.start()
     _each([scene for scene in scenes if scene.work.made], _is_ready)
     whole.kill()
     _make(scenes, made=False)
-    _end_lives(world, directory, scenes)
+    _end_lives(world, scenes)
     whole.start()
     staying = [scene for scene in scenes if not scene.work.ends]
     _each(staying, _settle)
@@ -182,11 +178,8 @@ class _Life:
     until: float
 
 
-def _end_lives(world: World, directory: Path, scenes: Sequence[Scene[Any]]) -> None:
+def _end_lives(world: World, scenes: Sequence[Scene[Any]]) -> None:
     """Play all lives to their ends, a few at once."""
-    script = directory / "killed-operator"
-    script.write_text(f"#!{sys.executable}\n{_PROGRAM.read_text()}")
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
     waiting = [(scene, _deaths(scene)) for scene in scenes if not scene.problem]
     running: list[_Life] = []
     while waiting or running:
@@ -194,7 +187,7 @@ def _end_lives(world: World, directory: Path, scenes: Sequence[Scene[Any]]) -> N
             scene, deaths = waiting.pop(0)
             at = next(deaths, None)
             if at is not None:
-                operator = _doomed(world, script, scene, at=at)
+                operator = _doomed(world, scene, at=at)
                 running.append(_Life(scene, deaths, operator, time.monotonic() + _LIFE_SECONDS))
         if not running:
             break
@@ -217,14 +210,14 @@ def _is_over(life: _Life) -> bool:
     return life.operator.process.exit_code is not None or time.monotonic() > life.until
 
 
-def _doomed(world: World, script: Path, scene: Scene[Any], *, at: str) -> OperatorProcess:
+def _doomed(world: World, scene: Scene[Any], *, at: str) -> OperatorProcess:
     """An operator of that namespace alone, which holds no Lease and ends at that request."""
     path = os.pathsep.join((str(ROOT / "operator"), str(ROOT)))
     namespace = scene.tenant.namespace
     operator = world.operator(
         identity=f"doomed-{namespace}",
         arguments=(*DEBUG, f"--namespace={namespace}", "--no-leader-election"),
-        program=script,
+        fork=_PROGRAM,
         environment={"KILL_AT": at, "PYTHONPATH": path},
     )
     operator.spawn()

@@ -12,8 +12,7 @@ from tests.cluster.conftest import MakeWorld
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
 
-# One worker plays the whole table.
-pytestmark = pytest.mark.xdist_group("crash-gateway")
+pytestmark = pytest.mark.long
 
 _GRANT, _STATUS = "/apikeygrants/chat-key", "/apikeygrants/chat-key/status"
 _SECRET = "api /secrets/chat-key"
@@ -135,13 +134,12 @@ Scenes = dict[tuple[Row, str], Scene[GatewayTenant]]
 
 
 @pytest.fixture(scope="module")
-def scenes(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
     """All rows, played in one world."""
     with make_world() as world:
         tenants = gateway_tenants(world, name="crash")
         make: Callable[[], GatewayTenant] = next(tenants)
-        directory = tmp_path_factory.mktemp("crashes")
-        yield play(world, directory, rows=ROWS, works=WORKS, make_tenant=make)
+        yield play(world, rows=ROWS, works=WORKS, make_tenant=make)
 
 
 def test_the_table_has_every_step() -> None:

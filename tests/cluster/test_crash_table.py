@@ -13,8 +13,7 @@ from tests.cluster.conftest import MakeWorld
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.long_term import LongTermTenant, tenants
 
-# One worker plays the whole table.
-pytestmark = pytest.mark.xdist_group("crash-table")
+pytestmark = pytest.mark.long
 
 _GRANT, _STATUS = "/apikeygrants/chat-key", "/apikeygrants/chat-key/status"
 ROWS = (
@@ -92,12 +91,11 @@ Scenes = dict[tuple[Row, str], Scene[LongTermTenant]]
 
 
 @pytest.fixture(scope="module")
-def scenes(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
     """All rows, played in one world."""
     with make_world() as world:
         make: Callable[[], LongTermTenant] = next(tenants(world, name="crash"))
-        directory = tmp_path_factory.mktemp("crashes")
-        yield play(world, directory, rows=ROWS, works=WORKS, make_tenant=make)
+        yield play(world, rows=ROWS, works=WORKS, make_tenant=make)
 
 
 def test_the_table_has_every_step() -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from keywright.controller.process import Ending, run
+from keywright.cli import serve_credentials
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -27,8 +27,17 @@ _COLLECT_EVERY = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 after a signal; a broken watch begins anew and does not return."""
+    """The exit code of the command that the arguments name."""
     options = _parser().parse_args(arguments)
+    started: int = options.start(options)
+    return started
+
+
+def _run(options: argparse.Namespace) -> int:
+    """0 after a signal; a broken watch begins anew and does not return."""
+    # only here, so that the other commands do without kopf and the SDKs
+    from keywright.controller.process import Ending, run  # noqa: PLC0415
+
     set_up_logging(level=options.log_level, form=options.log_format)
     # What is loaded by now lives as long as the process: not worth a look by the collector.
     gc.freeze()
@@ -124,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
+    start.set_defaults(start=_run)
+    serve_credentials.add_command(commands)
     return parser
 
 

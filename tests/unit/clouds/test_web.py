@@ -33,6 +33,6 @@ async def test_the_operators_own_machine_and_link_are_never_asked(web: Web, host
 
 async def test_a_host_that_is_not_there_is_told_by_name(web: Web) -> None:
     """A passing failure, without the key."""
-    with pytest.raises(Failure, match="no-such-host.invalid did not answer") as failed:
+    with pytest.raises(Failure, match=r"no-such-host\.invalid did not answer") as failed:
         await web.ask("GET", "https://no-such-host.invalid/", headers={"x-api-key": "planted"})
     assert failed.value.kind is FailureClass.RETRY
