@@ -24,7 +24,7 @@ PHASES = ("before", "after")
 # A crash leaves unknowns; a listing that lacks a key is believed after half a minute.
 _SECONDS = 60.0
 _LIFE_SECONDS = 40.0
-_LIVES_AT_ONCE = 3
+_LIVES_AT_ONCE = 6
 _PROGRAM = "tests.cluster.killed_operator"
 
 

@@ -19,6 +19,7 @@ from keywright.planning.facts import (
     Settle,
     Step,
 )
+from keywright.planning.record import Written, record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import facts, noon, secret, status, told
@@ -93,6 +94,22 @@ def test_keys_of_a_file_are_not_taken_for_lost() -> None:
 def test_a_grant_that_goes_takes_lost_keys_along() -> None:
     """Whenever they were made: their marks say whose they are."""
     assert decide(given(deleting=True, listed=listed(A, B)), now=NOON) == Revoke((A, B))
+
+
+@pytest.mark.parametrize(
+    ("key", "seconds"),
+    [
+        ({}, 86400),
+        ({"overlap": "10s"}, 120),
+        ({"overlap": "10s", "propagation": "5m"}, 300),
+        ({"overlap": "1h", "propagation": "5m"}, 3600),
+    ],
+)
+def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], seconds: int) -> None:
+    """The longer of overlap and propagation, from when the new one stands in the Secret."""
+    written = Written(replace(SERVED, key_id=B), key_id=B)
+    (old,) = record(given(key), written, now=NOON).retiring
+    assert (old.key_id, old.retire_at) == (A, noon(seconds=seconds))
 
 
 def test_a_kept_key_cannot_become_one_of_another_kind() -> None:

@@ -227,7 +227,8 @@ class GatewayKeys:
         found: dict[str, list[str]] = {}
         for key_id in key_ids:
             account, region, name = _parts(key_id)
-            if account == self.account and _REGION.fullmatch(region) and name:
+            known = region == self.region or _REGION.fullmatch(region)
+            if account == self.account and known and name:
                 found.setdefault(region, []).append(key_id)
         return [(region, tuple(ids)) for region, ids in sorted(found.items())]
 
