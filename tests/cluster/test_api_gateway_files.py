@@ -20,14 +20,9 @@ def tenant(new_gateway_tenant: Callable[[], GatewayTenant]) -> GatewayTenant:
     return new_gateway_tenant()
 
 
-def value(tenant: GatewayTenant, name: str) -> str:
-    """A value that a file gives to the key of that name; no other test has it."""
-    return f"{name}-of-{tenant.namespace:20}".replace(" ", "-")
-
-
 def file(tenant: GatewayTenant, *names: str, **cells: str) -> str:
     """A file of keys; `cells` are values for names that want another one."""
-    rows = [f"{name},{cells.get(name, value(tenant, name))},about {name},true" for name in names]
+    rows = [f"{name},{cells.get(name, tenant.value(name))},about {name},true" for name in names]
     return "\n".join(("name,key,description,Enabled", *rows))
 
 
@@ -47,7 +42,7 @@ def names_of(tenant: GatewayTenant) -> set[str]:
 def test_fifty_keys_with_three_bad_rows(tenant: GatewayTenant) -> None:
     """The other 47 work; the condition names the three rows and says why."""
     names = [f"partner-{number}" for number in range(1, _KEYS + 1)]
-    short = {"partner-7": "too-short", "partner-21": value(tenant, "partner-20")}
+    short = {"partner-7": "too-short", "partner-21": tenant.value("partner-20")}
     names[41] = "partner 42"
     import_file(tenant, file(tenant, *names, **short))
     status = tenant.ready()
@@ -61,7 +56,7 @@ def test_fifty_keys_with_three_bad_rows(tenant: GatewayTenant) -> None:
         assert words in message
     good = set(names) - {"partner-7", "partner-21", "partner 42"}
     data = tenant.data()
-    assert data == {name: value(tenant, name) for name in good}
+    assert data == {name: tenant.value(name) for name in good}
     assert names_of(tenant) == good
     (plan,) = tenant.plans().values()
     assert len(tenant.plan_keys(plan["id"])) == len(good)
@@ -88,10 +83,8 @@ def test_fail_on_warnings_makes_none(tenant: GatewayTenant) -> None:
 
 def test_what_only_api_gateway_sees_is_told_as_well(tenant: GatewayTenant) -> None:
     """A plan that is not there, and a value that is somebody else's, are rows left out."""
-    tenant.foreign_key(tenant.plan(), value=value(tenant, "b"))
-    rows = [
-        f"{name},{value(tenant, name)},{plan}" for name, plan in zip("abc", _PLANS, strict=True)
-    ]
+    tenant.foreign_key(tenant.plan(), value=tenant.value("b"))
+    rows = [f"{name},{tenant.value(name)},{plan}" for name, plan in zip("abc", _PLANS, strict=True)]
     import_file(tenant, "\n".join(("Name,Key,UsagePlanIds", *rows)))
     message = condition(tenant.ready(), "Ready")["message"]
     assert "row 2 (b): its key is that of API key" in message
@@ -109,13 +102,13 @@ def test_a_changed_file_changes_the_keys(tenant: GatewayTenant) -> None:
     before = {key["name"]: key["id"] for key in tenant.made_keys()}
     tenant.put_input("file", file(tenant, "b", "c", "d"))
     tenant.revision(2)
-    assert tenant.data() == {name: value(tenant, name) for name in ("b", "c", "d")}
-    assert tenant.works({KEY: value(tenant, "a")})
+    assert tenant.data() == {name: tenant.value(name) for name in ("b", "c", "d")}
+    assert tenant.works({KEY: tenant.value("a")})
     eventually(lambda: names_of(tenant) == {"b", "c", "d"})
     after = {key["name"]: key["id"] for key in tenant.made_keys()}
     assert (after["b"], after["c"]) == (before["b"], before["c"])
-    assert tenant.works({KEY: value(tenant, "b")})
-    assert tenant.works({KEY: value(tenant, "d")})
+    assert tenant.works({KEY: tenant.value("b")})
+    assert tenant.works({KEY: tenant.value("d")})
 
 
 def test_a_lost_answer_of_an_import_doubles_nothing(tenant: GatewayTenant) -> None:
@@ -127,7 +120,7 @@ def test_a_lost_answer_of_an_import_doubles_nothing(tenant: GatewayTenant) -> No
     keys = tenant.made_keys()
     assert sorted(key["name"] for key in keys) == ["a", "b"]
     assert {key["description"] for key in keys} == {"about a", "about b"}
-    assert tenant.works({KEY: value(tenant, "a")})
+    assert tenant.works({KEY: tenant.value("a")})
 
 
 def test_a_lost_entry_is_repaired_with_the_same_keys(tenant: GatewayTenant) -> None:
@@ -136,7 +129,7 @@ def test_a_lost_entry_is_repaired_with_the_same_keys(tenant: GatewayTenant) -> N
     tenant.ready()
     before = {key["name"]: key["id"] for key in tenant.made_keys()}
     tenant.patch(tenant.secret_path(), {"data": {"a": None}})
-    eventually(lambda: tenant.data() == {"a": value(tenant, "a"), "b": value(tenant, "b")})
+    eventually(lambda: tenant.data() == {"a": tenant.value("a"), "b": tenant.value("b")})
     tenant.world.api.delete(tenant.secret_path())
     eventually(lambda: tenant.has_secret() and set(tenant.data()) == {"a", "b"})
     assert {key["name"]: key["id"] for key in tenant.made_keys()} == before

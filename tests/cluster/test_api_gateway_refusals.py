@@ -17,7 +17,7 @@ from tests.cluster.gateway import KEY, PARTNER, GatewayTenant
 from tests.cluster.tenants import condition
 
 _UNKNOWN_SECONDS = 5.0
-# Of a value that is cut, its end would be left; the namespace is in the rest.
+# Of a value that is cut, its beginning or end would be left.
 _PIECE = 12
 
 
@@ -50,7 +50,7 @@ def _somebody_elses_plan(tenant: GatewayTenant) -> dict[str, Any]:
 
 
 def _somebody_elses_value(tenant: GatewayTenant) -> dict[str, Any]:
-    value = f"theirs-in-{tenant.namespace:.40}"
+    value = tenant.value("theirs")
     plan = tenant.plan()
     tenant.foreign_key(plan, value=value)
     tenant.put_input("value", value)
@@ -172,7 +172,7 @@ def test_no_value_is_told(tenant: GatewayTenant, operator: OperatorProcess) -> N
     aws.damage_next("apigateway", "CreateApiKey")
     tenant.key_ready(usagePlan={"id": tenant.plan()})
     aws.damage_next("apigateway", "ImportApiKeys")
-    rows = [f"{name},{name}-of-{tenant.namespace:.40}-planted" for name in ("a", "b", "b")]
+    rows = [f"{name},{tenant.value(name)}" for name in ("a", "b", "b")]
     tenant.put_input("file", "\n".join(("Name,Key", *rows, "c,short-planted-value")))
     asked = {"usagePlan": {"id": tenant.plan(name="file")}, **tenant.csv_from("file")}
     tenant.apply_key(name="file", spec={"secret": {"formats": None}}, **asked)
@@ -183,5 +183,5 @@ def test_no_value_is_told(tenant: GatewayTenant, operator: OperatorProcess) -> N
     told += json.dumps(tenant.world.api.get(events))
     values = [tenant.data()[KEY], *tenant.data("file").values(), "short-planted-value"]
     assert len(values) == 4
-    pieces = [value[-_PIECE:] for value in values]
+    pieces = [piece for value in values for piece in (value[:_PIECE], value[-_PIECE:])]
     assert [piece for piece in pieces if piece in told] == []

@@ -61,7 +61,7 @@ def _made(tenant: GatewayTenant, **spec: str) -> None:
 
 
 def _valued(tenant: GatewayTenant) -> None:
-    tenant.put_input("value", f"first-of-{tenant.namespace:.40}-by-a-test")
+    tenant.put_input("value", tenant.value("first"))
     tenant.apply_source()
     tenant.apply_key(**tenant.made_plan(), **tenant.value_from("value"))
 
@@ -74,7 +74,7 @@ def _filed(tenant: GatewayTenant) -> None:
 
 
 def _put_file(tenant: GatewayTenant, *names: str) -> None:
-    rows = [f"{name},{name}-of-{tenant.namespace:.40}-by-a-test" for name in names]
+    rows = [f"{name},{tenant.value(name)}" for name in names]
     tenant.put_input("file", "\n".join(("Name,Key", *rows)))
 
 
@@ -88,7 +88,7 @@ def _renewed(tenant: GatewayTenant, at: str) -> Iterator[str]:
 
 
 def _other_value(tenant: GatewayTenant, at: str) -> Iterator[str]:
-    tenant.put_input("value", f"second-of-{tenant.namespace:.40}-by-a-test")
+    tenant.put_input("value", tenant.value("second"))
     yield at
 
 
