@@ -18,6 +18,8 @@ from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.operators import OperatorProcess
 from testbed.world import CRDS, World
 from tests.cluster.audit import AuditLog
+from tests.cluster.gateway import GatewayTenant, gateway_tenants
+from tests.cluster.long_term import short
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
 
@@ -126,6 +128,15 @@ def new_tenant(
 def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
     """A namespace with a ServiceAccount, the right to ask for its tokens, and a role in AWS."""
     return new_tenant()
+
+
+@pytest.fixture
+def new_gateway_tenant(
+    world: World, operator: OperatorProcess, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], GatewayTenant]]:
+    """Makes namespaces whose grants are API Gateway keys."""
+    assert operator.process.exit_code is None
+    yield from gateway_tenants(world, name=short(request))
 
 
 @pytest.fixture

@@ -105,6 +105,14 @@ class LongTermTenant(Tenant):
             for item in found["ServiceSpecificCredentials"]
         }
 
+    def live_keys(self) -> set[str]:
+        """The ids of all keys of the user."""
+        return set(self.listed())
+
+    def leftovers(self) -> list[str]:
+        """The user and its keys, where there are any."""
+        return [*self.listed(), *([self.user] if self.has_user() else [])]
+
     def has_user(self, user: str | None = None) -> bool:
         """Whether IAM has it."""
         try:

@@ -155,6 +155,17 @@ def _access_key(world: World) -> dict[str, str]:
     return {"ACCESS_KEY_ID": key.access_key_id, "SECRET_ACCESS_KEY": key.secret_key}
 
 
+def _api_gateway(world: World) -> None:
+    prepare = _role(
+        "api-gateway-for-a-partner",
+        name="orders-key-maker",
+        namespace="orders",
+        account_name="orders-aws",
+    )
+    prepare(world)
+    world.aws.deploy_api(name="orders", region="us-west-2", api_id="a1b2c3d4e5")
+
+
 @dataclass(frozen=True)
 class Guide:
     """A document whose commands are run, what AWS has before, and the grant that it ends with."""
@@ -178,6 +189,8 @@ GUIDES = (
     ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
+    # The first key, and the one that the last command asks for.
+    Guide("api-gateway", _api_gateway, "orders/apikeygrants/partner-a", revision=2),
 )
 
 
@@ -194,7 +207,7 @@ def test_the_commands_of_a_guide(
     eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
 
 
-@pytest.mark.parametrize("guide", ["sts-credentials", "role-chains", "access-keys"])
+@pytest.mark.parametrize("guide", ["sts-credentials", "role-chains", "access-keys", "api-gateway"])
 def test_the_resources_of_a_guide_are_those_of_its_example(guide: str) -> None:
     """What a guide shows is a file that it links to, word for word."""
     text = (ROOT / "docs" / f"{guide}.md").read_text()

@@ -84,9 +84,6 @@ def _instead(kind: str, **spec: Any) -> dict[str, Any]:
 
 
 UNIMPLEMENTED = (
-    Unimplemented(
-        "spec.apiGatewayKey", grant=_instead("apiGatewayKey", usagePlan={"name": "gold"})
-    ),
     Unimplemented("spec.sourceRef.namespace", grant={"sourceRef": {"namespace": "elsewhere"}}),
     Unimplemented(
         "spec.renewal.windows",
@@ -129,7 +126,7 @@ def _changed(tenant: Tenant, spec: dict[str, Any]) -> Document:
     return body
 
 
-_KINDS_WITHOUT_CODE = frozenset({"apiGatewayKey", "bearerToken"})
+_KINDS_WITHOUT_CODE = frozenset({"bearerToken"})
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)

@@ -16,7 +16,7 @@ from keywright.api.keys import (
     KeyKind,
     SessionCredentials,
 )
-from keywright.api.schema import Facts, LabelSelector, Value
+from keywright.api.schema import Facts, LabelSelector, SecretKeyReference, Value
 from keywright.api.secret_spec import Format, SecretSpec, default_formats
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
@@ -213,7 +213,19 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     def keeping(self) -> Keeping | None:
         """How the key is kept in the cloud; None for one that is free to be minted again."""
         key = self.key
-        return key.keeping if isinstance(key, BedrockLongTermKey) else None
+        return key.keeping if isinstance(key, BedrockLongTermKey | ApiGatewayKey) else None
+
+    @property
+    def imports(self) -> tuple[str, SecretKeyReference] | None:
+        """The field and the Secret that the key's value is read from, where it is imported."""
+        key = self.key
+        return key.imports if isinstance(key, ApiGatewayKey) else None
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the Secret holds many keys, one entry each, and no layout."""
+        key = self.key
+        return isinstance(key, ApiGatewayKey) and key.csv_from is not None
 
     def region(self, source: CredentialSource) -> str:
         """Where the key works: the key's own region, else the source's."""

@@ -106,8 +106,17 @@ def _api_gateway(key: ApiGatewayKey) -> Iterator[Problem]:
     yield from _plan(f"{field}.usagePlan", key.usage_plan)
     for index, plan in enumerate(key.additional_usage_plans):
         yield from _plan(f"{field}.additionalUsagePlans[{index}]", plan)
+    yield from _stages_of_new_plans(key)
     sources = {"valueFrom": key.value_from, "csvFrom": key.csv_from}
     yield from checks.at_most_one(field, chosen=[n for n, s in sources.items() if s is not None])
+    if key.imports is not None and key.rotate_every is not None:
+        yield Problem(
+            f"{field}.rotateEvery", "an imported value is replaced by changing its Secret"
+        )
+    in_file = {"keyName": key.key_name, "description": key.description}
+    for name, text in in_file.items():
+        if key.csv_from is not None and text is not None:
+            yield Problem(f"{field}.{name}", "the file of csvFrom has it for each key: remove it")
     for name, text in (
         ("rotateEvery", key.rotate_every),
         ("overlap", key.overlap),
@@ -117,6 +126,27 @@ def _api_gateway(key: ApiGatewayKey) -> Iterator[Problem]:
     yield from checks.shorter(
         f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
     )
+
+
+def _stages_of_new_plans(key: ApiGatewayKey) -> Iterator[Problem]:
+    """A key has one plan for a stage; those of existing plans are known to API Gateway alone."""
+    seen: dict[tuple[str, str], str] = {}
+    names: set[str] = set()
+    for field, plan in key.usage_plans:
+        if plan.create is None:
+            continue
+        if plan.create.name in names:
+            yield Problem(f"{field}.create.name", "another plan of this key has it: choose another")
+        names.add(plan.create.name)
+        for stage in plan.create.api_stages:
+            place = (stage.api_id, stage.stage)
+            if place in seen:
+                yield Problem(
+                    f"{field}.create.apiStages",
+                    f"{':'.join(place)} is in {seen[place]} as well, and a key has one plan for a"
+                    " stage: remove it here or there",
+                )
+            seen.setdefault(place, field)
 
 
 def _plan(field: str, plan: UsagePlan) -> Iterator[Problem]:

@@ -10,6 +10,10 @@ from keywright.api.schema import Empty, Facts, Policy, SecretKeyReference, Secre
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
+# API Gateway has room for thousands; a grant that is edited all the time must not take it.
+_GATEWAY_KEYS_PER_GRANT = 10
+_GATEWAY_OVERLAP = "1d"
+_PROPAGATION = "2m"
 
 
 class KeyKind(StrEnum):
@@ -22,7 +26,7 @@ class KeyKind(StrEnum):
     BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
 
 
-KEPT_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY})
+KEPT_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY})
 """The kinds whose keys live in the cloud until they are removed there."""
 
 
@@ -73,13 +77,15 @@ class Keeping(Value, frozen=True):
     """How a key is kept that lives in the cloud, where it costs a place until it is removed.
 
     `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
-    ours alone, so that keys of it that nobody knows may be removed.
+    ours alone, so that keys of it that nobody knows may be removed. `marked`: the cloud shows whose
+    a key is and gives its value again, so that an intent is carried on where it was left.
     """
 
     most: int
     overlap_seconds: float
     rotate_seconds: float | None = None
     exclusive: bool = False
+    marked: bool = False
 
 
 class BedrockLongTermKey(Value, frozen=True):
@@ -200,14 +206,49 @@ class ApiGatewayKey(Value, frozen=True):
     rotate_every: str | None = None
     overlap: str | None = None
 
+    @property
+    def keeping(self) -> Keeping:
+        """The old key stays a day unless told, and until a plan knows the new one in any case."""
+        rotate = self.rotate_every
+        return Keeping(
+            most=_GATEWAY_KEYS_PER_GRANT,
+            overlap_seconds=max(
+                parse_duration(self.overlap or _GATEWAY_OVERLAP),
+                parse_duration(self.propagation or _PROPAGATION),
+            ),
+            rotate_seconds=None if rotate is None else parse_duration(rotate),
+            marked=True,
+        )
+
+    @property
+    def imports(self) -> tuple[str, SecretKeyReference] | None:
+        """The field and the Secret that the key's value comes from; None for a generated one."""
+        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
+            if source is not None:
+                return f"spec.apiGatewayKey.{field}.secretKeyRef", source.secret_key_ref
+        return None
+
+    @property
+    def usage_plans(self) -> tuple[tuple[str, UsagePlan], ...]:
+        """All plans of the key, each with the field that names it."""
+        field = "spec.apiGatewayKey"
+        further = enumerate(self.additional_usage_plans)
+        return (
+            (f"{field}.usagePlan", self.usage_plan),
+            *((f"{field}.additionalUsagePlans[{index}]", plan) for index, plan in further),
+        )
+
     def mint_facts(self) -> Facts:
-        """The plans and where the value comes from; name, tags and switch change in place."""
+        """The plans, and whether the value is imported; name, tags and switch change in place."""
         facts: Facts = {"usagePlan": self.usage_plan.mint_facts()}
         if self.additional_usage_plans:
             facts["additionalUsagePlans"] = [p.mint_facts() for p in self.additional_usage_plans]
         for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
             if source is not None:
-                facts[field] = [source.secret_key_ref.name, source.secret_key_ref.key]
+                facts[field] = True
+        if self.csv_from is not None:
+            # Whether each key is enabled is for the file to say as well.
+            facts["enabled"] = self.enabled
         return facts
 
 

@@ -31,6 +31,9 @@ ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
 # Of a key that lives in the cloud: its id, and that of the one that it has replaced.
 ANNOTATION_KEY_ID: Final = f"{GROUP}/key-id"
 ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
+# Of many keys: a digest of the names of their entries, and what was left out of them.
+ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
+ANNOTATION_REMARK: Final = f"{GROUP}/remark"
 
 # On a grant: each new value asks for one renewal.
 ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"

@@ -70,19 +70,41 @@ class Minted:
     remark: str = field(default="")
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was written down before a key is created, so that it can be carried on later.
+
+    `name` is its own alone, `value` what a key is given whose value is ours to choose: the same for
+    the same intent. `fresh`: nothing can have been created by it yet. `in_use` is the key that the
+    readers have. `keep` is the one that the Secret lost: it is told again rather than replaced,
+    where the cloud does that.
+    """
+
+    name: str
+    value: Sensitive
+    fresh: bool = True
+    in_use: str | None = None
+    keep: str | None = None
+
+
 class KeptKeys(Protocol):
     """The keys of one grant that live in the cloud; all may be repeated, but for `create`.
+
+    Where an intent is carried on (`Keeping.marked`) `create` may be repeated for the same intent.
 
     Each raises Failure; that of `create` says whether it is certain that nothing was done.
     """
 
-    async def prepare(self) -> None:
-        """Bring whatever holds the keys to where the grant wants it; the keys are not touched."""
+    async def prepare(self, known: frozenset[str], /) -> None:
+        """Bring the holder of the keys to where the grant wants it, and what can be edited of them.
+
+        No key of the known ids is replaced.
+        """
 
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
-    async def create(self) -> Minted:
+    async def create(self, intent: Intent, /) -> Minted:
         """A new key, by one call that is never repeated."""
 
     async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
@@ -97,8 +119,10 @@ class KeptKeys(Protocol):
 class Vendor(Protocol):
     """One cloud."""
 
-    async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
-        """A new key for the grant; raises Failure."""
+    async def mint(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+    ) -> Minted:
+        """A new key for the grant, by an intent where it lives in the cloud; raises Failure."""
 
     async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
         """The keys of a grant whose kind lives in the cloud; raises Failure."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from keywright.api.grant_checks import pair_problems
 from keywright.api.parsing import parse_grant
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
+from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
@@ -21,7 +22,7 @@ from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.drift import intact
-from keywright.secrets.fingerprint import mint_facts, same_mint_facts
+from keywright.secrets.fingerprint import imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
 from keywright.secrets.ownership import (
     Ownership,
@@ -42,11 +43,20 @@ class Gathering:
     """Puts the facts of a grant together: from what is watched, and reads where there is a sign."""
 
     def __init__(
-        self, *, store: Store, objects: Objects, journal: MintJournal, proving: Proving
+        self,
+        *,
+        store: Store,
+        objects: Objects,
+        values: SourceSecrets,
+        journal: MintJournal,
+        proving: Proving,
+        fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
         self._objects = objects
+        self._values = values
         self._journal = journal
+        self._key = fingerprint_key
         self._proving = proving
         self._unwatched: set[Name] = set()
 
@@ -83,13 +93,16 @@ class Gathering:
         source, source_problem = self._source(grant)
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
+        imported, missing = await self._imported(grant, deleting=known.deleting)
         secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
         view = (
             None
             if secret is None
-            else self.view(grant, as_recorded(secret, status=status), source=source)
+            else self.view(
+                grant, as_recorded(secret, status=status), source=source, imported=imported
+            )
         )
-        unproven = self._proving.held(grant, source=source)
+        unproven = self._proving.held(grant, source=source, imported=imported)
         ours = view is not None and view.standing is Standing.OURS
         return Facts(
             subject=subject,
@@ -98,11 +111,25 @@ class Gathering:
             problems=problems,
             unimplemented=unimplemented,
             source=source,
-            source_problem=source_problem,
+            source_problem=source_problem or missing,
             secret=view,
             rival="" if ours else self._store.rival(known),
+            imported=imported,
             unproven=unproven.cause if unproven is not None else None,
         )
+
+    async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
+        """A digest of the value that the grant imports, or why there is none to be read."""
+        if grant.imports is None or deleting:
+            return "", None
+        field, reference = grant.imports
+        try:
+            value = await self._values.value(
+                namespace=grant.namespace, name=reference.name, key=reference.key, field=field
+            )
+        except Failure as failure:
+            return "", failure
+        return imported_digest(value, key=self._key()), None
 
     def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
         found = self._store.sources.get(grant.source_key)
@@ -134,7 +161,12 @@ class Gathering:
         return None if metadata is None else facts_from_metadata(metadata)
 
     def view(
-        self, grant: ApiKeyGrant, facts: SecretFacts, *, source: CredentialSource | None
+        self,
+        grant: ApiKeyGrant,
+        facts: SecretFacts,
+        *,
+        source: CredentialSource | None,
+        imported: str,
     ) -> SecretView:
         """What the metadata of its Secret tells of the grant's key."""
         standing = _STANDINGS[judge(grant, facts=facts)]
@@ -146,7 +178,9 @@ class Gathering:
             intact=intact(facts, data_keys(grant), grant=grant),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
-            and same_mint_facts(facts.fingerprint, facts=mint_facts(grant, source=source)),
+            and same_mint_facts(
+                facts.fingerprint, facts=mint_facts(grant, source=source, imported=imported)
+            ),
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,
             renew_at=facts.renew_at,
@@ -154,6 +188,7 @@ class Gathering:
             fingerprint=facts.fingerprint,
             key_id=facts.key_id,
             replaces=facts.replaces,
+            remark=facts.remark if grant.is_many else "",
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

@@ -60,6 +60,8 @@ class Informer:
             self._count(after.source)
             if before is not None:
                 self._count(before.source)
+        if after.imports != (before.imports if before is not None else None):
+            self._sources_changed()
 
     def drop_grant(self, uid: str) -> None:
         """A grant is gone; one that waited for its Secret's name may have it now."""
@@ -67,6 +69,8 @@ class Informer:
         self._grants.forget(uid)
         if record is not None:
             self._count(record.source)
+            if record.imports is not None:
+                self._sources_changed()
             self._wake(self._store.grants_of_secret(record.secret))
 
     def source(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
@@ -99,7 +103,13 @@ class Informer:
             self.wake_grants(name)
 
     def secret_of_sources(self, namespace: str, secret: str) -> None:
-        """A Secret that sources read has other values than before: nothing made of it counts."""
+        """A Secret that sources read has other values than before: nothing made of it counts.
+
+        Grants that import a value from it look at it again.
+        """
+        for uid in self._store.grants_that_import((namespace, secret)):
+            self._store.grants[uid].impatient = True
+            self._grants.add(uid)
         for name, record in self._store.sources.items():
             value = record.value
             if name[0] != namespace or isinstance(value, list) or secret not in value.secret_names:

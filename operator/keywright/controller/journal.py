@@ -100,7 +100,7 @@ class MintJournal:
     async def prepare(self, facts: Facts) -> None:
         """Bring the holder of the grant's keys to where it should be, where keys are held."""
         if facts.grant is not None and facts.grant.keeping is not None:
-            await (await self._keys(facts)).prepare()
+            await (await self._keys(facts)).prepare(known_ids(facts))
 
     def intent_is_written(self, uid: str, *, at: datetime | None) -> None:
         """The next look at the grant may create a key, if the intent still stands."""
@@ -162,7 +162,7 @@ class MintJournal:
         keys = await self._keys(facts)
         if prepare:
             self._fence.check()
-            await keys.prepare()
+            await keys.prepare(known_ids(facts))
         self._found[grant.uid] = _Found(listed=await keys.look(known_ids(facts)))
 
     async def _check_the_name(self, facts: Facts) -> None:

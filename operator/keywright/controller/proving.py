@@ -28,7 +28,9 @@ class Proving:
         self._vendors = vendors
         self._clock = clock
 
-    def held(self, grant: ApiKeyGrant, *, source: CredentialSource | None) -> UnprovenKey | None:
+    def held(
+        self, grant: ApiKeyGrant, *, source: CredentialSource | None, imported: str
+    ) -> UnprovenKey | None:
         """The key in hand, if it is still what grant and source describe."""
         record = self._store.grants.get(grant.uid)
         held = record.unproven if record is not None else None
@@ -38,7 +40,7 @@ class Proving:
         if (
             record.stale
             or source is None
-            or held.mint_facts != mint_facts(grant, source=source)
+            or held.mint_facts != mint_facts(grant, source=source, imported=imported)
             or (ends is not None and ends <= self._clock())
         ):
             record.unproven = None
@@ -46,14 +48,20 @@ class Proving:
         return held
 
     async def attempt(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, minted: Minted, cause: Cause
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        imported: str,
+        minted: Minted,
+        cause: Cause,
     ) -> Unproven | None:
         """None where the key may be published; else when it is tried again, and is held so long.
 
         Raises Failure where its time is over, or where the probe itself is a mistake.
         """
         probe = grant.spec.probe
-        held = self.held(grant, source=source)
+        held = self.held(grant, source=source, imported=imported)
         self._hold(grant, None)
         if probe.mode is ProbeMode.NONE:
             return None
@@ -64,7 +72,7 @@ class Proving:
             again_at = next_try(since=since, probe=probe, now=self._clock())
             if again_at is None or answer.kind is FailureClass.CONFIGURATION:
                 raise gave_up(answer, probe=probe) from None
-            facts = mint_facts(grant, source=source)
+            facts = mint_facts(grant, source=source, imported=imported)
             self._hold(grant, UnprovenKey(minted, facts, cause=cause, since=since))
             return Unproven(answer, again_at)
         return None

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource, Provider
-from keywright.clouds.ways import Minted, Vendor
+from keywright.api.times import format_time
+from keywright.clouds.ways import Intent, Minted, Vendor
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back, not_written
@@ -21,7 +22,8 @@ from keywright.planning.failures import Failure
 from keywright.planning.journal import replaced_by
 from keywright.planning.record import Outcome, Written
 from keywright.secrets.credential import Credential
-from keywright.secrets.fingerprint import fingerprint, mint_facts
+from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
+from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import render
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
@@ -68,23 +70,29 @@ class Publishing:
         if record is not None:
             # What changes from here on makes the new key stale as well.
             record.stale = False
-        held = self._proving.held(grant, source=source)
+        held = self._proving.held(grant, source=source, imported=facts.imported)
         minted = held.minted if held is not None else None
         try:
             if minted is None:
+                intent = self._intent(facts, grant, source, cause=cause)
                 minted = await self._metrics.timed_mint(
                     grant.kind.value,
                     cause.value,
-                    lambda: self._vendors[source.provider].mint(grant, source=source),
+                    lambda: self._vendors[source.provider].mint(
+                        grant, source=source, intent=intent
+                    ),
                 )
-            waits = await self._proving.attempt(grant, source=source, minted=minted, cause=cause)
+            waits = await self._proving.attempt(
+                grant, source=source, imported=facts.imported, minted=minted, cause=cause
+            )
             if waits is not None:
                 return waits
-            revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
+            revision = _revision(facts, minted)
             return await self._write(facts, grant, source, minted, revision=revision)
         except BaseException as error:
             key_id = minted.credential.key_id if minted is not None else None
-            if grant.keeping is not None and key_id is not None and not_written(error):
+            lost = grant.keeping is not None and not grant.keeping.marked
+            if lost and key_id is not None and not_written(error):
                 undone = await self._journal.undo(facts, key_id)
                 if isinstance(error, Failure):
                     error.nothing_done = undone
@@ -92,6 +100,27 @@ class Publishing:
             if record is not None:
                 record.stale = record.stale or stale
             raise
+
+    def _intent(
+        self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
+    ) -> Intent | None:
+        """The intent that stands in the status; None for a key that is free to be made again."""
+        pending = facts.status.pending
+        if grant.keeping is None or pending is None or pending.started_at is None:
+            return None
+        # The number tells intents of one second apart.
+        name = f"{format_time(pending.started_at)}.{_known_revision(facts) + 1}"
+        lost = cause in {Cause.MISSING, Cause.DRIFT} and same_mint_facts(
+            facts.status.fingerprint,
+            facts=mint_facts(grant, source=source, imported=facts.imported),
+        )
+        return Intent(
+            name=name,
+            value=generated_value(self._key(), uid=grant.uid, intent=name),
+            fresh=facts.intent_is_ours,
+            in_use=_in_use(facts),
+            keep=facts.status.key_id if lost else None,
+        )
 
     async def rewrite(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -121,7 +150,7 @@ class Publishing:
             expires_at=secret.expires_at,
         )
         written = await self._write(
-            facts, grant, source, Minted(credential), revision=secret.revision
+            facts, grant, source, Minted(credential, secret.remark), revision=secret.revision
         )
         return replace(written, renewed=False)
 
@@ -145,8 +174,9 @@ class Publishing:
             revision=revision,
             kept_as=credential.key_id if grant.keeping is not None else None,
             replaces=replaced_by(facts, key_id=credential.key_id),
+            remark=minted.remark,
             fingerprint=fingerprint(
-                mint_facts=mint_facts(grant, source=source),
+                mint_facts=mint_facts(grant, source=source, imported=facts.imported),
                 data=data,
                 values=credential.values,
                 key=self._key(),
@@ -170,7 +200,27 @@ class Publishing:
             record.own_secret = secret.resource_version
         self._journal.is_written(grant.uid)
         return Written(
-            self._gathering.view(grant, secret, source=source),
+            self._gathering.view(grant, secret, source=source, imported=facts.imported),
             credential.key_id,
-            remark=remark_for_readers(grant, minted),
+            # Of many keys it stands in the Secret, and is told from there.
+            remark="" if grant.is_many else remark_for_readers(grant, minted),
         )
+
+
+def _known_revision(facts: Facts) -> int:
+    """The number of the key that was written last, as far as anybody knows."""
+    return max(facts.status.revision, facts.secret.revision if facts.secret else 0)
+
+
+def _revision(facts: Facts, minted: Minted) -> int:
+    """The next number; the same one for a key that was given to the grant before."""
+    known = _known_revision(facts)
+    kept = facts.grant is not None and facts.grant.keeping is not None
+    same = kept and minted.credential.key_id == _in_use(facts)
+    return known if same and known else known + 1
+
+
+def _in_use(facts: Facts) -> str | None:
+    """The id of the key that readers have, where it has one that lasts."""
+    secret = facts.secret
+    return secret.key_id if secret is not None and secret.key_id else facts.status.key_id

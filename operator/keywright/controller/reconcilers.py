@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor
+from keywright.clouds.ways import SourceSecrets, Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import Fence
@@ -27,6 +27,7 @@ class Edges:
 
     store: Store
     objects: Objects
+    values: SourceSecrets
     vendors: Mapping[Provider, Vendor]
     fence: Fence
     events: EventWriter
@@ -47,7 +48,12 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
     )
     proving = Proving(store=edges.store, vendors=edges.vendors, clock=edges.clock)
     gathering = Gathering(
-        store=edges.store, objects=edges.objects, journal=journal, proving=proving
+        store=edges.store,
+        objects=edges.objects,
+        values=edges.values,
+        journal=journal,
+        proving=proving,
+        fingerprint_key=edges.fingerprint_key,
     )
     return GrantReconciler(
         store=edges.store,

@@ -1,4 +1,4 @@
-"""The Secrets that sources read: which they are, and what follows when one changes."""
+"""The Secrets that sources and grants read: which they are, and what follows on a change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keywright.controller.store import Name, Store
 
 
 class SourceSecretsWatch:
-    """Watches the namespaces of sources that read Secrets, and tells of changed values.
+    """Watches the namespaces of those that read Secrets, and tells of changed values.
 
     A Secret whose labels or other metadata change is read once, and nobody hears of it.
     """
@@ -31,12 +31,15 @@ class SourceSecretsWatch:
         self._names: frozenset[Name] = frozenset()
 
     def sources_changed(self) -> None:
-        """A source came, went or was edited."""
-        names = frozenset(
-            (namespace, secret)
-            for (namespace, _), record in self._store.sources.items()
-            if not isinstance(record.value, list)
-            for secret in record.value.secret_names
+        """A source, or a grant that imports a value, came, went or was edited."""
+        names = (
+            frozenset(
+                (namespace, secret)
+                for (namespace, _), record in self._store.sources.items()
+                if not isinstance(record.value, list)
+                for secret in record.value.secret_names
+            )
+            | self._store.imported_secrets()
         )
         if names == self._names:
             return

@@ -76,6 +76,7 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
+    `imports` names the Secret that the grant reads a value from.
     `unproven`: a new key that has not passed its probe yet.
     """
 
@@ -92,6 +93,7 @@ class GrantRecord:
     stale: bool = False
     own_version: int = 0
     own_secret: str = ""
+    imports: Name | None = None
     unproven: UnprovenKey | None = None
 
     def parsed(self) -> dict[str, Any]:
@@ -128,6 +130,7 @@ class Store:
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
     # Hardly ever more than one, and a set for each would weigh more than all its strings.
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
+    _by_import: dict[Name, set[str]] = field(default_factory=dict)
 
     def put_grant(self, body: Mapping[str, Any]) -> bool:
         """Remember a grant; False where it is no news (older than what is known, or our write)."""
@@ -141,9 +144,15 @@ class Store:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             record.unproven = known.unproven
-            if (known.source, known.secret) != (record.source, record.secret):
+            if (known.source, known.secret, known.imports) != (
+                record.source,
+                record.secret,
+                record.imports,
+            ):
                 self._unlink(known)
         self.grants[uid] = record
+        if record.imports is not None:
+            self._by_import.setdefault(record.imports, set()).add(uid)
         self._by_source.setdefault(record.source, set()).add(uid)
         members = self._by_secret.get(record.secret, ())
         if uid not in members:
@@ -241,6 +250,14 @@ class Store:
         """The uids of the grants that name a Secret."""
         return self._by_secret.get(name, ())
 
+    def grants_that_import(self, name: Name) -> Iterable[str]:
+        """The uids of the grants that read a value from a Secret."""
+        return tuple(self._by_import.get(name, ()))
+
+    def imported_secrets(self) -> frozenset[Name]:
+        """The Secrets that grants read values from."""
+        return frozenset(self._by_import)
+
     def rival(self, record: GrantRecord) -> str:
         """The name of an older grant that asks for the same Secret, or nothing."""
         older = [
@@ -257,6 +274,11 @@ class Store:
         of_source.discard(record.uid)
         if not of_source:
             self._by_source.pop(record.source, None)
+        if record.imports is not None:
+            of_import = self._by_import.get(record.imports, set())
+            of_import.discard(record.uid)
+            if not of_import:
+                self._by_import.pop(record.imports, None)
         of_secret = tuple(
             uid for uid in self._by_secret.get(record.secret, ()) if uid != record.uid
         )
@@ -290,7 +312,19 @@ def _grant_record(
         ),
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
+        imports=_imports(spec, namespace=namespace),
     )
+
+
+def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
+    key = spec.get("apiGatewayKey")
+    if not isinstance(key, Mapping):
+        return None
+    for field_name in ("valueFrom", "csvFrom"):
+        reference = (key.get(field_name) or {}).get("secretKeyRef") or {}
+        if reference.get("name"):
+            return namespace, str(reference["name"])
+    return None
 
 
 def _packed(body: Mapping[str, Any]) -> bytes:

@@ -114,6 +114,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         Edges(
             store=store,
             objects=objects,
+            values=values,
             vendors=vendors,
             fence=office,
             events=events,

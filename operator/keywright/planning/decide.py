@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
@@ -112,7 +113,7 @@ def _mistake(facts: Facts) -> Failure | None:
             reason="NotImplemented",
         )
     grant = facts.grant
-    if facts.finalized and grant is not None and grant.keeping is None:
+    if facts.finalized and grant is not None and _was_another_kind(grant, facts.status):
         return Failure(
             "a key that lives in the cloud was made for this grant, and it cannot become another"
             " kind of key.",
@@ -122,6 +123,11 @@ def _mistake(facts: Facts) -> Failure | None:
             cure="Change it back, delete the grant, so that its key is revoked, and make another.",
         )
     return None
+
+
+def _was_another_kind(grant: ApiKeyGrant, status: GrantStatus) -> bool:
+    """Whether keys of the grant may be in the cloud that its kind knows nothing of."""
+    return grant.keeping is None or (status.kind in KEPT_KINDS and status.kind != grant.kind)
 
 
 def _conflict(facts: Facts) -> Failure | None:

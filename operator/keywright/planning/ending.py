@@ -10,7 +10,7 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, RENEWAL_FAILING
 from keywright.planning.facts import Facts, Fail, Look, Release, Revoke, Step, Wait
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.journal import known_ids, listing_settles_at, lost_keys
+from keywright.planning.journal import known_ids, listing_settles_at, lost_keys, stray_keys
 from keywright.planning.renewal import position
 
 # About half a minute of tries; a cloud that is only busy is given some minutes.
@@ -43,9 +43,9 @@ def ending(facts: Facts, *, now: datetime) -> Step:
     if facts.listed is None:
         return Look(prepare=False)
     pending = facts.status.pending
-    lost: tuple[str, ...] = ()
+    lost = stray_keys(facts)
     if pending is not None:
-        lost = lost_keys(pending, listed=facts.listed, known=known)
+        lost = lost or lost_keys(pending, listed=facts.listed, known=known)
         settles_at = listing_settles_at(pending)
         if not lost and settles_at is not None and now < settles_at:
             return Wait(settles_at)

@@ -40,7 +40,7 @@ class SecretView:
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
-    lives in the cloud.
+    lives in the cloud. `remark` is a sentence for its readers.
     """
 
     standing: Standing
@@ -54,6 +54,7 @@ class SecretView:
     fingerprint: str | None = None
     key_id: str | None = None
     replaces: str | None = None
+    remark: str = ""
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -96,7 +97,7 @@ class Facts:
     Of the mint journal: `finalized` where the grant cannot go without us, `listed` the keys that
     the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
     this process, which has created nothing since; `unreadable` where the key in the Secret cannot
-    be read back.
+    be read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     """
@@ -116,6 +117,7 @@ class Facts:
     listed: tuple[CloudKey, ...] | None = None
     intent_is_ours: bool = False
     unreadable: bool = False
+    imported: str = ""
     unproven: Cause | None = None
 
 

@@ -16,6 +16,10 @@ A create whose answer did not come is an unknown. An intent that this process ha
 is one too. Both are cleared up from what is listed: a key that is neither in the baseline nor
 known, and was created in the time of the intent, is ours; its secret is lost, so it is removed and
 made anew. A listing may be behind: what it does not show is believed only after a while.
+
+Where the cloud shows whose a key is (`Keeping.marked`), an unknown is simply carried on: the create
+of the same intent finds what an earlier one has made. Keys that are marked and that nobody knows
+are removed.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from typing import Final
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import PendingMint, RetiringKey
 from keywright.planning.facts import (
+    Cause,
     CloudKey,
     Deactivate,
     Facts,
@@ -64,7 +69,7 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
     if facts.unproven is not None and isinstance(step, Mint):
         return step
     if facts.status.pending is not None and not usable_intent(facts, now=now):
-        unsettled = _clear_up(facts.status.pending, facts, now=now)
+        unsettled = _carried_on(step, facts) or _clear_up(facts.status.pending, facts, now=now)
         if unsettled is not None:
             return unsettled
         if not isinstance(step, Mint):
@@ -76,6 +81,20 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
             return _retirement(facts, now=now) or step
         case Rewrite():
             return step
+
+
+def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
+    """The create of an open intent, where it may be repeated and its key is in no Secret yet.
+
+    Many keys are taken up one by one: what was begun with them is ended, whatever is wanted by now.
+    """
+    grant = facts.grant
+    assert grant is not None
+    if grant.keeping is None or not grant.keeping.marked or _in_secret(facts):
+        return None
+    if isinstance(step, Mint):
+        return step
+    return Mint(Cause.CHANGED) if grant.is_many else None
 
 
 def usable_intent(facts: Facts, *, now: datetime) -> bool:
@@ -98,6 +117,21 @@ def known_ids(facts: Facts) -> frozenset[str]:
     if secret is not None and secret.standing is Standing.OURS:
         found |= {secret.key_id, secret.replaces}
     return frozenset(key_id for key_id in found if key_id)
+
+
+def stray_keys(facts: Facts) -> tuple[str, ...]:
+    """The keys that the cloud shows as the grant's own, and that nobody knows.
+
+    Of many keys, only when the grant goes: one that is in use may have been taken up by another
+    import already.
+    """
+    grant = facts.grant
+    if grant is None or grant.keeping is None or not grant.keeping.marked:
+        return ()
+    if grant.is_many and not facts.deleting:
+        return ()
+    known = known_ids(facts)
+    return tuple(sorted(key.id for key in facts.listed or () if key.id not in known))
 
 
 def lost_keys(
@@ -161,18 +195,27 @@ def retirement_due(facts: Facts) -> datetime | None:
 
 def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | None:
     """What an unknown intent asks for; None where it is clear that it made nothing."""
-    secret = facts.secret
-    if secret is not None and secret.key_id is not None:
-        told = facts.status.key_id
-        if secret.key_id != told and secret.key_id not in pending.baseline:
-            return Settle()
+    if _in_secret(facts):
+        return Settle()
     if facts.listed is None:
         return Look(prepare=False)
-    lost = lost_keys(pending, listed=facts.listed, known=known_ids(facts))
+    lost = stray_keys(facts) or lost_keys(pending, listed=facts.listed, known=known_ids(facts))
     if lost:
         return Remove(lost, lost=True)
     settles_at = listing_settles_at(pending)
     return Wait(settles_at) if settles_at is not None and now < settles_at else None
+
+
+def _in_secret(facts: Facts) -> bool:
+    """Whether the Secret holds the key of the pending intent already."""
+    secret, pending = facts.secret, facts.status.pending
+    return (
+        secret is not None
+        and pending is not None
+        and secret.key_id is not None
+        and secret.key_id != facts.status.key_id
+        and secret.key_id not in pending.baseline
+    )
 
 
 def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
@@ -183,6 +226,8 @@ def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
         return mint
     if facts.listed is None:
         return Look(prepare=True)
+    if strays := stray_keys(facts):
+        return Remove(strays, lost=True)
     here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
     if len(here) < grant.keeping.most:
         return Intend(tuple(key.id for key in facts.listed))

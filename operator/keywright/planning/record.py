@@ -315,7 +315,8 @@ def _writer(facts: Facts, now: datetime) -> ConditionWriter:
 
 def _told(grant: ApiKeyGrant, secret: SecretView) -> str:
     end = f" until {_time(secret.expires_at)}" if secret.expires_at else ""
-    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}."
+    remark = f" {secret.remark}" if secret.remark else ""
+    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -14,7 +14,6 @@ from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
-    ("spec.apiGatewayKey", lambda grant: grant.kind is KeyKind.API_GATEWAY_KEY),
     ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
     (
         "spec.sourceRef.namespace",

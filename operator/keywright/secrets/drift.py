@@ -1,7 +1,11 @@
 """Whether anyone has changed what we wrote to a Secret, without reading a single value of it."""
 
+import hashlib
+from collections.abc import Iterable
+
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
@@ -34,13 +38,27 @@ def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGr
     """
     secret = grant.spec.secret
     return (
-        facts.owned_keys == expected_keys
+        (_all_entries(facts) if grant.is_many else facts.owned_keys == expected_keys)
         and facts.owner_uid == grant.uid
         and MANAGED_BY_LABEL in facts.owned_labels
         and secret.labels.keys() <= facts.owned_labels
         and facts.owned_annotations >= _marks(grant)
         and secret.annotations.keys() <= facts.owned_annotations
     )
+
+
+def _all_entries(facts: SecretFacts) -> bool:
+    """Whether the entries of many keys are those that were written, by the digest of their names.
+
+    What they are called the grant does not say, and what was written must not be told by memory.
+    """
+    told = ANNOTATION_ENTRIES in facts.owned_annotations
+    return told and facts.entries == digest_of_names(facts.owned_keys)
+
+
+def digest_of_names(names: Iterable[str]) -> str:
+    """Equal for the same names, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _marks(grant: ApiKeyGrant) -> frozenset[str]:

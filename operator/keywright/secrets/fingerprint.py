@@ -21,9 +21,18 @@ _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _PARTS: Final = 3
 
 
-def mint_facts(grant: ApiKeyGrant, *, source: CredentialSource) -> Facts:
-    """What decides what a key IS: of the grant and of its source, no uid and no name of either."""
-    return {"key": grant.mint_facts(source), "source": source.mint_facts()}
+def mint_facts(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> Facts:
+    """What decides what a key IS: of the grant and of its source, no uid and no name of either.
+
+    `imported` is the digest of the value that the grant imports, where it does.
+    """
+    facts = {"key": grant.mint_facts(source), "source": source.mint_facts()}
+    return facts | {"imported": imported} if imported else facts
+
+
+def imported_digest(value: Sensitive, *, key: bytes) -> str:
+    """A keyed digest of an imported value; `key` is the operator's own secret."""
+    return hmac.digest(key, b"imported\n" + value.reveal().encode(), "sha256").hex()[:32]
 
 
 def fingerprint(

@@ -39,7 +39,6 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     },
     Format.API_KEY: {"apiKey": "${apiKey}"},
     Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
-    Format.HEADER_CREDENTIAL: {"credential": "Bearer ${apiKey}"},
     Format.AWS_ENV: {
         "AWS_ACCESS_KEY_ID": "${accessKeyId}",
         "AWS_SECRET_ACCESS_KEY": "${secretAccessKey}",
@@ -58,15 +57,22 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     },
     Format.AWS_CREDENTIALS_FILE: {"credentials": "${awsCredentialsFile}"},
     Format.AWS_CREDENTIAL_PROCESS: {CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}"},
+    Format.API_GATEWAY_ENV: {
+        "X_API_KEY": "${apiKey}",
+        "curl.conf": 'header = "x-api-key: ${apiKey}"\n',
+    },
     Format.DOT_ENV: {".env": "${dotEnv}"},
 }
 _FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
+    Format.HEADER_CREDENTIAL: {"credential": Template((Slot(Variable.HEADER),))},
     Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
 }
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
-    form: {key: parse_template(text) for key, text in texts.items()} | dict(_FILES.get(form, {}))
-    for form, texts in _TEXTS.items()
+    form: {key: parse_template(text) for key, text in _TEXTS.get(form, {}).items()}
+    | dict(_FILES.get(form, {}))
+    for form in Format
+    if form in _TEXTS or form in _FILES
 }
 """What each format writes: key of the Secret -> its template. No token ends with a newline."""
 

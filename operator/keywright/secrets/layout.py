@@ -28,7 +28,12 @@ _MOST_BYTES: Final = 900 * 1024
 
 
 def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
-    """The names of the Secret's keys, without any value; equal layouts share one set."""
+    """The names of the Secret's keys, without any value; equal layouts share one set.
+
+    Empty for many keys: each has an entry of its own, by a name that the grant does not say.
+    """
+    if grant.is_many:
+        return frozenset()
     return _data_keys(grant.formats, tuple(grant.spec.secret.data.items()), grant.kind)
 
 
@@ -43,6 +48,8 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     Raises:
         LayoutError: The credential lacks a value that the templates use.
     """
+    if grant.is_many:
+        return {name: value.reveal() for name, value in credential.values.items()}
     values = Values(grant, credential)
     templates = templates_of(grant.formats)
     data = {key: template.render(values) for key, template in templates.items()}

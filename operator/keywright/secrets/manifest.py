@@ -7,11 +7,13 @@ from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
+    ANNOTATION_REMARK,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REVISION,
@@ -21,6 +23,7 @@ from keywright.api.names import (
     MANAGED_BY_LABEL,
 )
 from keywright.api.times import format_time
+from keywright.secrets.drift import digest_of_names
 
 
 def manifest(
@@ -34,11 +37,13 @@ def manifest(
     fingerprint: str,
     kept_as: str | None = None,
     replaces: str | None = None,
+    remark: str = "",
 ) -> dict[str, Any]:
     """The Secret as we want it; whatever it has beyond this belongs to others and stays.
 
     `kept_as` is the id of a key that lives in the cloud, `replaces` that of the one before it: a
-    status that is lost comes back from them.
+    status that is lost comes back from them. `remark` is what readers should know of many keys;
+    it stays with them.
 
     The grant owns the Secret, so that it goes with the grant. It does not block the grant's
     deletion: that would need a permission on the grant's finalizers.
@@ -58,6 +63,10 @@ def manifest(
         annotations[ANNOTATION_KEY_ID] = kept_as
     if replaces is not None:
         annotations[ANNOTATION_REPLACES] = replaces
+    if grant.is_many:
+        annotations[ANNOTATION_ENTRIES] = digest_of_names(data)
+        if remark:
+            annotations[ANNOTATION_REMARK] = remark
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
+    ANNOTATION_REMARK,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REVISION,
@@ -27,6 +29,7 @@ from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
 _ID_LIMIT: Final = 1024
+_REMARK_LIMIT: Final = 4096
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
@@ -73,6 +76,8 @@ class SecretFacts:
     owned_annotations: frozenset[str]
     key_id: str | None = None
     replaces: str | None = None
+    entries: str | None = None
+    remark: str = ""
 
 
 def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
@@ -98,6 +103,8 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         owned_annotations=_names(owned_meta.get("f:annotations")),
         key_id=_id(annotations.get(ANNOTATION_KEY_ID)),
         replaces=_id(annotations.get(ANNOTATION_REPLACES)),
+        entries=annotations.get(ANNOTATION_ENTRIES),
+        remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
     )
 
 

@@ -27,7 +27,7 @@ CANONICAL_FILE: Final = "keywright.json"
 """The key that carries the canonical values where nothing else in the Secret does."""
 
 _BEARER_PREFIX: Final = "Bearer "
-_ONE_KEY: Final = frozenset({Variable.API_KEY, Variable.DOT_ENV})
+_ONE_KEY: Final = frozenset({Variable.API_KEY, Variable.DOT_ENV, Variable.HEADER})
 _ACCESS_KEY: Final = frozenset(
     {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
 )
@@ -77,6 +77,8 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
     if len(names) > 1:
         yield from _access_keys(data)
         return
+    # Many keys in one Secret, each in an entry of its own.
+    yield data
     (name,) = names
     for text in data.values():
         yield {name: text}

@@ -47,9 +47,10 @@ class Variable(StrEnum):
     ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
     DOT_ENV = "dotEnv"
     AWS_CONFIG_FILE = "awsConfigFile"
+    HEADER = "headerCredential"
 
 
-OF_FORMATS_ALONE: Final = frozenset({Variable.AWS_CONFIG_FILE})
+OF_FORMATS_ALONE: Final = frozenset({Variable.AWS_CONFIG_FILE, Variable.HEADER})
 """Variables that a format uses and a user's template may not."""
 
 _EVERYWHERE: Final = frozenset(
@@ -148,6 +149,8 @@ def _dot_env(values: Values) -> str:
             "AWS_SESSION_TOKEN": values[Variable.SESSION_TOKEN],
             "AWS_REGION": values[Variable.REGION],
         }
+    elif values.grant.kind is KeyKind.API_GATEWAY_KEY:
+        lines = {"X_API_KEY": values[Variable.API_KEY]}
     else:
         token = values[Variable.API_KEY]
         lines = {
@@ -193,6 +196,12 @@ def _aws_config_file(values: Values) -> str:
         f"credential_process = cat {path}/{CREDENTIAL_PROCESS_FILE}\n"
         f"region = {values[Variable.REGION]}\n"
     )
+
+
+def _header(values: Values) -> str:
+    """What a gateway sends: an API Gateway key stands in its header as it is, a token does not."""
+    value = values[Variable.API_KEY]
+    return value if values.grant.kind is KeyKind.API_GATEWAY_KEY else f"Bearer {value}"
 
 
 def _expires_at(values: Values) -> str | None:
@@ -246,5 +255,6 @@ _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.AWS_CREDENTIALS_FILE: _aws_credentials_file,
     Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,
     Variable.AWS_CONFIG_FILE: _aws_config_file,
+    Variable.HEADER: _header,
 }
 """How each variable is found that is no secret value itself."""

@@ -164,11 +164,22 @@ class AwsCloud(EmulatedCloud):
         stage: str = "prod",
         region: str = "us-east-1",
         account: str = ACCOUNT,
+        api_id: str | None = None,
     ) -> DeployedApi:
-        """A new REST API whose GET methods at these paths (one part each) ask for an API key."""
+        """A new REST API whose GET methods at these paths (one part each) ask for an API key.
+
+        With the id that an example names, where there is one.
+        """
         api_id = self._ask(
-            "deploy_api", name=name, paths=list(paths), stage=stage, region=region, account=account
+            "deploy_api",
+            name=name,
+            paths=list(paths),
+            stage=stage,
+            region=region,
+            account=account,
+            api_id=api_id,
         )
+        assert api_id is not None
         return DeployedApi(
             id=api_id,
             stage=stage,

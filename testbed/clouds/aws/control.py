@@ -87,10 +87,17 @@ class Control(control.Control):
         return provider.arn
 
     def _deploy_api(
-        self, *, name: str, paths: list[str], stage: str, region: str, account: str
+        self,
+        *,
+        name: str,
+        paths: list[str],
+        stage: str,
+        region: str,
+        account: str,
+        api_id: str | None,
     ) -> str:
         apis = self._regions.of(account=account, region=region).apis
-        api = apis.create({"name": name})
+        api = apis.create({"name": name}, api_id=api_id)
         for path in paths:
             resource = api["rootResourceId"]
             for part in filter(None, path.split("/")):

@@ -94,12 +94,15 @@ class RestApis:
         """Whether the API is deployed there."""
         return api_id in self.apis and stage in self.apis[api_id].stages
 
-    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """CreateRestApi, with its root resource."""
+    def create(self, body: Mapping[str, Any], *, api_id: str | None = None) -> dict[str, Any]:
+        """CreateRestApi, with its root resource; by an id of a test's choice where it has one."""
         if not body.get("name"):
             raise refusals.bad_request("Invalid API name specified")  # [U] the words
         api = RestApi(
-            id=new_id(), name=body["name"], created=self._clock.now(), tags=body.get("tags") or {}
+            id=api_id or new_id(),
+            name=body["name"],
+            created=self._clock.now(),
+            tags=body.get("tags") or {},
         )
         root = Resource(id=new_id(), parent_id=None, path="/")
         api.resources[root.id] = root

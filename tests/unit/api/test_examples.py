@@ -9,7 +9,7 @@ import yaml
 
 from keywright.api.aws_source import WebIdentity
 from keywright.api.grant_checks import pair_problems
-from keywright.api.keys import BedrockLongTermKey
+from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
 from keywright.secrets.layout import check, data_keys
 from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
 
@@ -106,3 +106,23 @@ def test_the_example_of_a_long_term_key_holds_together() -> None:
     kustomization = yaml.safe_load((LONG_TERM / "kustomization.yaml").read_text(encoding="utf-8"))
     files = {path.name for path in LONG_TERM.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(kustomization["resources"]) == files
+
+
+GATEWAY = ROOT / "examples" / "api-gateway-for-a-partner"
+
+
+def test_the_example_of_a_gateway_key_holds_together() -> None:
+    """Grant, source and the policy of the role agree about the region and what may be touched."""
+    (body,) = yaml.safe_load_all((GATEWAY / "apikeygrant.yaml").read_text(encoding="utf-8"))
+    (named,) = yaml.safe_load_all((GATEWAY / "credentialsource.yaml").read_text(encoding="utf-8"))
+    grant, source = parsed_grant(body), parsed_source(_as_stored(named))
+    assert isinstance(grant.key, ApiGatewayKey)
+    assert check(grant) == []
+    policy = json.loads((GATEWAY / "permissions-policy.json").read_text(encoding="utf-8"))
+    resources: set[str] = set()
+    for statement in policy["Statement"]:
+        named_here = statement["Resource"]
+        resources |= {named_here} if isinstance(named_here, str) else set(named_here)
+    start = f"arn:aws:apigateway:{source.region}::/"
+    kinds = {resource.removeprefix(start).partition("/")[0] for resource in resources}
+    assert kinds == {"apikeys", "usageplans", "tags"}

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from keywright.api.keys import BedrockLongTermKey
-from keywright.clouds.aws.keys.iam_user import inline_policies, managed_policies, owner_of
+from keywright.clouds.aws.keys.iam_user import inline_policies, managed_policies
+from keywright.clouds.aws.keys.tags import owner_of
 from tests.unit.api.samples import grant
 
 _USE = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]

@@ -182,3 +182,22 @@ async def test_a_changed_external_id_makes_no_key_stale(desk: Desk) -> None:
     desk.informer.secret_of_sources("chat", "id")
     assert await desk.woken() == {"a", "b"}
     assert not desk.store.grants["a"].stale
+
+
+async def test_a_grant_is_woken_by_the_secret_that_it_imports() -> None:
+    """A changed value is noticed at once, and grants of other Secrets sleep on."""
+    desk = Desk()
+    reference = {"secretKeyRef": {"name": "values", "key": "a"}}
+    key = {"usagePlan": {"id": "abc123"}, "valueFrom": reference}
+    body = grant_body(bedrockShortTermKey=None, apiGatewayKey=key)
+    desk.informer.grant(body)
+    assert desk.changes == [None]
+    assert desk.store.imported_secrets() == {("chat", "values")}
+    await desk.woken()
+    desk.informer.secret_of_sources("chat", "others")
+    assert await desk.woken() == set()
+    desk.informer.secret_of_sources("chat", "values")
+    assert await desk.woken() == {body["metadata"]["uid"]}
+    desk.informer.drop_grant(body["metadata"]["uid"])
+    assert desk.changes == [None, None]
+    assert desk.store.imported_secrets() == frozenset()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.ways import Minted
+from keywright.clouds.ways import Intent, Minted
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import API_KEY, Credential
@@ -28,8 +28,9 @@ class SmallIam:
     gone: bool = False
     point: Callable[[], None] = lambda: None
 
-    async def prepare(self) -> None:
+    async def prepare(self, known: frozenset[str], /) -> None:
         """Note it."""
+        del known
         self.point()
         self.prepared += 1
 
@@ -39,8 +40,9 @@ class SmallIam:
         self.point()
         return tuple(key for key in self.held.values() if self.clock() - key.created_at >= self.lag)
 
-    async def create(self) -> Minted:
+    async def create(self, intent: Intent, /) -> Minted:
         """A key, whether its answer comes or not."""
+        del intent
         self.point()
         if len(self.held) >= MOST:
             raise FULL

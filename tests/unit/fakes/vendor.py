@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.ways import Caller, KeptKeys, Minted, Session
+from keywright.clouds.ways import Caller, Intent, KeptKeys, Minted, Session
 from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 
@@ -47,14 +47,17 @@ class ScriptedVendor:
         assert self.kept is not None
         return self.kept
 
-    async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
+    async def mint(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+    ) -> Minted:
         """A key numbered by the mint."""
         self.minted += 1
         self.meanwhile()
         if self.failures:
             raise self.failures.pop(0)
         if grant.keeping is not None:
-            return await (await self.keys(grant, source=source)).create()
+            assert intent is not None
+            return await (await self.keys(grant, source=source)).create(intent)
         now = self._clock()
         return Minted(
             Credential(

@@ -15,8 +15,6 @@ from tests.unit.api.samples import grant, parsed_source, schema, source, source_
 
 _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
-    "spec.apiGatewayKey": _NO_KEY
-    | {"apiGatewayKey": {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}},
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
     "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
     "spec.renewal.windows": {"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},

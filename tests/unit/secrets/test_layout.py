@@ -80,9 +80,10 @@ def test_a_format_is_what_its_readers_take(form: Format, expected: dict[str, str
 
 
 def test_every_format_of_the_kinds_that_are_made_is_made() -> None:
-    """No format that the CRD offers for a Bedrock key, or for AWS credentials, is missing."""
-    sessions = FORMATS_OF_KIND[KeyKind.SESSION_CREDENTIALS] & FORMATS_OF_PROVIDER[Provider.AWS]
-    assert FORMATS.keys() == FORMATS_OF_KIND[KIND] | sessions
+    """No format that the CRD offers for a key of AWS's is missing."""
+    kinds = (KIND, KeyKind.SESSION_CREDENTIALS, KeyKind.API_GATEWAY_KEY)
+    every = frozenset[Format]().union(*(FORMATS_OF_KIND[kind] for kind in kinds))
+    assert FORMATS.keys() == every & FORMATS_OF_PROVIDER[Provider.AWS]
 
 
 @pytest.mark.parametrize(

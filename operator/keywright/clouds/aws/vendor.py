@@ -10,17 +10,26 @@ from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import AwsCalls, account_of
+from keywright.clouds.aws.calls import account_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.asking import Edges, aws_of
 from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
+from keywright.clouds.aws.keys.api_gateway import GatewayKeys
 from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.probes import bedrock, http, identity
 from keywright.clouds.aws.probes.asking import Edges as ProbeEdges
 from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.clouds.sessions import SessionCache, SessionKey
-from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
+from keywright.clouds.ways import (
+    NOTHING_ASKED,
+    Caller,
+    Intent,
+    KeptKeys,
+    Minted,
+    Session,
+    SessionAsk,
+)
 from keywright.clouds.web import Web
 from keywright.planning.failures import Failure
 from keywright.planning.renewal import is_young
@@ -85,12 +94,15 @@ class KeptWay(Protocol):
         grant: ApiKeyGrant,
         source: CredentialSource,
         session: Session,
-        calls: AwsCalls,
+        edges: Edges,
     ) -> KeptKeys:
         """Asks nothing yet."""
 
 
-KEPT_KEYS: dict[KeyKind, KeptWay] = {KeyKind.BEDROCK_LONG_TERM_KEY: LongTermKeys}
+KEPT_KEYS: dict[KeyKind, KeptWay] = {
+    KeyKind.BEDROCK_LONG_TERM_KEY: LongTermKeys,
+    KeyKind.API_GATEWAY_KEY: GatewayKeys,
+}
 KEYS: dict[KeyKind, KeyWay] = {
     KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term,
     KeyKind.SESSION_CREDENTIALS: session_credentials,
@@ -113,10 +125,13 @@ class Aws:
         self._sessions = SessionCache(clock=edges.clock)
         self._callers: dict[SessionKey, Caller] = {}
 
-    async def mint(self, grant: ApiKeyGrant, *, source: CredentialSource) -> Minted:
+    async def mint(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+    ) -> Minted:
         """A new key for the grant, by a session that all grants which ask the same share."""
         if grant.kind in KEPT_KEYS:
-            return await (await self.keys(grant, source=source)).create()
+            assert intent is not None
+            return await (await self.keys(grant, source=source)).create(intent)
         way, key = KEYS[grant.kind], grant.key
         session = await self._session(
             source,
@@ -144,7 +159,7 @@ class Aws:
                 raise
             session = former
         return KEPT_KEYS[grant.kind](
-            key=grant.key, grant=grant, source=source, session=session, calls=self._edges.calls
+            key=grant.key, grant=grant, source=source, session=session, edges=self._edges
         )
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:

@@ -14,7 +14,6 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.iam_refusals import (
     ACCESS_DENIED,
     NO_SUCH_ENTITY,
@@ -22,8 +21,10 @@ from keywright.clouds.aws.iam_refusals import (
     no_such_user,
     refusal_of_iam,
 )
+from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import iam_user
-from keywright.clouds.ways import Minted, Session
+from keywright.clouds.aws.keys.tags import TAG, owner_of
+from keywright.clouds.ways import Intent, Minted, Session
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure
 from keywright.secrets.credential import API_KEY, Credential
@@ -40,16 +41,17 @@ class LongTermKeys:
     grant: ApiKeyGrant
     source: CredentialSource
     session: Session
-    calls: AwsCalls
+    edges: Edges
 
-    async def prepare(self) -> None:
+    async def prepare(self, known: frozenset[str]) -> None:
         """The user with its tags, boundary and policies; nothing where it is not ours to make."""
+        del known
         if not self.key.user.create:
             return
         partition = self.session.identity.split(":")[1]
         await self._run(
             lambda client: iam_user.prepare(
-                client, self.key, owner=iam_user.owner_of(self.grant), partition=partition
+                client, self.key, owner=owner_of(self.grant), partition=partition
             )
         )
 
@@ -64,8 +66,9 @@ class LongTermKeys:
             )
         )
 
-    async def create(self) -> Minted:
-        """A new key, by one call that is never repeated."""
+    async def create(self, intent: Intent) -> Minted:
+        """A new key, by one call that is never repeated; its value is IAM's to choose."""
+        del intent
         request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
         if self.key.expires_after_days is not None:
             request["CredentialAgeDays"] = self.key.expires_after_days
@@ -168,8 +171,8 @@ class LongTermKeys:
 
     def _is_ours(self, client: Any, user: str) -> bool:
         found = iam_user.find(client, user, path=self._path)
-        owner = iam_user.owner_of(self.grant)
-        return found is not None and iam_user.tags_of(found).get(iam_user.TAG) == owner
+        owner = owner_of(self.grant)
+        return found is not None and iam_user.tags_of(found).get(TAG) == owner
 
     # ---- words
 
@@ -188,7 +191,7 @@ class LongTermKeys:
     async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
         user = self.key.user
         try:
-            return await self.calls.run(
+            return await self.edges.calls.run(
                 "iam", call, region=self.source.region, session=self.session, attempts=attempts
             )
         except Failure:

@@ -7,13 +7,11 @@ may be repeated.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, IamUser
 from keywright.clouds.aws.iam_refusals import (
     ACCESS_DENIED,
@@ -23,23 +21,14 @@ from keywright.clouds.aws.iam_refusals import (
     no_such_user,
     not_our_user,
 )
+from keywright.clouds.aws.keys.tags import TAG
 
-TAG: Final = "keywright.dev/grant"
 DEFAULT_PATH: Final = "/keywright/"
 RESTRICTIONS: Final = "keywright-restrictions"
 _DEFAULT_POLICY: Final = "AmazonBedrockLimitedAccess"
 _USE_OF_KEYS: Final = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]
-_TAG_VALUE_LIMIT: Final = 256
 
 User = Mapping[str, Any]
-
-
-def owner_of(grant: ApiKeyGrant) -> str:
-    """What our tag says of a user: the grant, by a name that survives a restore."""
-    name = f"{grant.namespace}/{grant.name}"
-    if len(name) <= _TAG_VALUE_LIMIT:
-        return name
-    return f"{name[:200]}.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def find(client: Any, name: str, *, path: str | None) -> User | None:

@@ -1,0 +1,240 @@
+"""API keys of Amazon API Gateway, in their usage plans.
+
+A key's id here is `<account>/<region>/<key>`, that of all keys of an imported file
+`<account>/<region>/import-<intent>`: what it takes to remove them, whatever the grant says then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import ApiGatewayKey
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.gateway_refusals import refusal_of_gateway
+from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.keys import gateway_key, usage_plans
+from keywright.clouds.aws.keys.gateway_import import ImportedFile
+from keywright.clouds.aws.keys.gateway_key import Key, Mark
+from keywright.clouds.aws.keys.gateway_value import SingleKey
+from keywright.clouds.ways import Intent, Minted, Session
+from keywright.planning.facts import CloudKey
+from keywright.planning.failures import Failure
+
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKeys:
+    """The keys of one grant, by one session; implements `clouds.ways.KeptKeys`."""
+
+    key: ApiGatewayKey
+    grant: ApiKeyGrant
+    source: CredentialSource
+    session: Session
+    edges: Edges
+
+    async def prepare(self, known: frozenset[str]) -> None:
+        """The plans, the input, and what can be edited of the keys; refused before all is made."""
+        await self._way.check()
+        await self.plans()
+        here = tuple(key_id for key_id in known if _parts(key_id)[1] == self.region)
+        await self.run(lambda client: self._edit(client, here))
+
+    async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
+        """The keys that were made for the grant, and those that the ids name."""
+        regions = {region for region, _ in self._by_region(known)} | {self.region}
+        found: list[CloudKey] = []
+        for region in sorted(regions):
+            found += await self.run(
+                partial(self._listed, region=region, known=known), region=region
+            )
+        return tuple(found)
+
+    async def create(self, intent: Intent) -> Minted:
+        """The key or keys of that intent; made once, however often it is carried on."""
+        try:
+            return await self._way.make(intent)
+        except Failure as failure:
+            # One call of several: what was done before stands, and the intent is carried on.
+            failure.nothing_done = False
+            raise
+
+    async def deactivate(self, key_ids: tuple[str, ...]) -> None:
+        """Let them open nothing any more; one that is gone is no failure."""
+        for region, ids in self._by_region(key_ids):
+            await self.run(partial(self._disable, key_ids=ids, region=region), region=region)
+
+    async def remove(
+        self, key_ids: tuple[str, ...], *, and_holder: bool = False
+    ) -> tuple[str, ...]:
+        """Delete them, and plans of ours that the grant has left; returns what is out of reach.
+
+        `and_holder` takes the plans that the grant names as well, if we made them for it and
+        nobody else's key is in them.
+        """
+        by_region = dict(self._by_region(key_ids))
+        for region in sorted({*by_region, self.region}):
+            ids = by_region.get(region, ())
+            call = partial(self._remove, key_ids=ids, region=region, and_holder=and_holder)
+            await self.run(call, region=region)
+        return tuple(key_id for key_id in key_ids if _parts(key_id)[0] != self.account)
+
+    # ---- what the ways to have a value share
+
+    @property
+    def region(self) -> str:
+        """Where the key works."""
+        return self.grant.region(self.source)
+
+    @property
+    def account(self) -> str:
+        """The account of the session."""
+        return self.session.identity.split(":")[4]
+
+    @property
+    def mark(self) -> Mark:
+        """What tells the grant's keys from others."""
+        return Mark.of(self.grant)
+
+    def key_id(self, name: str) -> str:
+        """The id of a key or an import of this account and region."""
+        return f"{self.account}/{self.region}/{name}"
+
+    def own_name(self, key_id: str) -> str | None:
+        """The name behind an id of this account and region; None for any other."""
+        account, region, name = _parts(key_id)
+        return name if (account, region) == (self.account, self.region) else None
+
+    def arn(self, name: str, *, region: str | None = None) -> str:
+        """A key's ARN, which has no account."""
+        partition = self.session.identity.split(":")[1]
+        return f"arn:{partition}:apigateway:{region or self.region}::/apikeys/{name}"
+
+    async def plans(self) -> tuple[str, ...]:
+        """The ids of the grant's plans; those to be made are there then."""
+        owner = self.mark.owner
+        asked = await self.run(lambda client: usage_plans.find(client, self.key, owner=owner))
+        await self.run(lambda client: usage_plans.change(client, asked))
+        ids = []
+        for plan in asked:
+            if plan.found is not None:
+                ids.append(str(plan.found["id"]))
+            elif plan.wanted.create is not None:
+                make = partial(
+                    usage_plans.make, wanted=plan.wanted.create, owner=owner, uid=self.mark.uid
+                )
+                ids.append(await self.run(make, attempts=1))
+        return tuple(ids)
+
+    async def run(
+        self, call: Callable[[Any], _Answer], *, region: str | None = None, attempts: int = 3
+    ) -> _Answer:
+        """The answer of a call of API Gateway; raises Failure."""
+        try:
+            return await self.edges.calls.run(
+                "apigateway",
+                call,
+                region=region or self.region,
+                session=self.session,
+                attempts=attempts,
+            )
+        except Failure:
+            raise
+        except Exception as error:
+            raise refusal_of_gateway(error) from None
+
+    # ---- run in a thread
+
+    def _edit(self, client: Any, key_ids: Iterable[str]) -> None:
+        for key in self._members(client, key_ids):
+            wanted = gateway_key.attributes(self.key, grant=self.grant)
+            if self.key.csv_from is not None:
+                # The file says what each is called, and whether it is enabled.
+                wanted = {"customerId": wanted["customerId"]}
+            tags = gateway_key.wanted_tags(self.key, grant=self.grant)
+            gateway_key.tag(client, key, tags=tags, arn=self.arn(key["id"]))
+            gateway_key.change(client, key, wanted=wanted)
+
+    def _listed(self, client: Any, *, region: str, known: frozenset[str]) -> list[CloudKey]:
+        found: dict[str, CloudKey] = {}
+        for key in gateway_key.listed(client):
+            key_id = self._id_of(key, region=region)
+            if not (self.mark.made(key) or (key_id in known and self.mark.covers(key))):
+                continue
+            before = found.get(key_id)
+            found[key_id] = CloudKey(
+                id=key_id,
+                created_at=min(
+                    key["createdDate"], before.created_at if before else key["createdDate"]
+                ),
+                active=key["enabled"] or (before is not None and before.active),
+                here=region == self.region,
+            )
+        return list(found.values())
+
+    def _disable(self, client: Any, *, key_ids: Iterable[str], region: str) -> None:
+        for key in self._members(client, key_ids, region=region):
+            gateway_key.disable(client, key["id"])
+
+    def _remove(
+        self, client: Any, *, key_ids: Iterable[str], region: str, and_holder: bool
+    ) -> None:
+        for key in self._members(client, key_ids, region=region):
+            gateway_key.unless_gone(client, "delete_api_key", apiKey=key["id"])
+        made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
+        here = region == self.region and not and_holder
+        wanted = frozenset(made) if here else frozenset[str]()
+        usage_plans.leave(client, owner=self.mark.owner, wanted=wanted)
+
+    def _members(
+        self, client: Any, key_ids: Iterable[str], *, region: str | None = None
+    ) -> list[Key]:
+        """The keys behind ids that may be touched.
+
+        An id comes from where tenants may write; it must not reach another's key.
+        """
+        names = {_parts(key_id)[2] for key_id in key_ids}
+        if any(name.startswith("import-") for name in names):
+            of = region or self.region
+            found = [
+                key
+                for key in gateway_key.listed(client)
+                if _parts(self._id_of(key, region=of))[2] in names
+            ]
+        else:
+            each = (gateway_key.find(client, name) for name in sorted(names))
+            found = [key for key in each if key is not None]
+        return [key for key in found if self.mark.covers(key)]
+
+    # ---- words
+
+    @property
+    def _way(self) -> SingleKey | ImportedFile:
+        return SingleKey(self) if self.key.csv_from is None else ImportedFile(self)
+
+    def _id_of(self, key: Key, *, region: str) -> str:
+        name = gateway_key.import_of(key, mark=self.mark) or key["id"]
+        return f"{self.account}/{region}/{name}"
+
+    def _by_region(self, key_ids: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """The ids of this account, by their regions; what is no id of ours is left out."""
+        found: dict[str, list[str]] = {}
+        for key_id in key_ids:
+            account, region, name = _parts(key_id)
+            known = region == self.region or _REGION.fullmatch(region)
+            if account == self.account and known and name:
+                found.setdefault(region, []).append(key_id)
+        return [(region, tuple(ids)) for region, ids in sorted(found.items())]
+
+
+def _parts(key_id: str) -> tuple[str, str, str]:
+    """Account, region and key; empty where it is none of our ids."""
+    account, _, rest = key_id.partition("/")
+    region, _, name = rest.partition("/")
+    return account, region, name

@@ -1,0 +1,180 @@
+"""One API key in API Gateway: how it should look, and how it is found, made, edited and moved.
+
+Everything in here is a plain function of a boto3 client, run in a thread. A key that was made for
+a grant says so in its tags: the grant by name and uid, and the intent that it was made by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import ApiGatewayKey
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.gateway_refusals import NOT_FOUND, gateway_code
+from keywright.clouds.aws.keys.tags import IMPORT_TAG, INTENT_TAG, TAG, UID_TAG, owner_of
+from keywright.clouds.aws.keys.usage_plans import listed as plans_listed
+
+Key = Mapping[str, Any]
+_PAGE: Final = {"PageSize": 500}
+# Tags of AWS's own services, which nobody else can set or remove.
+_THEIRS: Final = "aws:"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What tells the keys of one grant from all others."""
+
+    owner: str
+    uid: str
+
+    @classmethod
+    def of(cls, grant: ApiKeyGrant) -> Mark:
+        """That of the grant."""
+        return cls(owner=owner_of(grant), uid=grant.uid)
+
+    @property
+    def description(self) -> str:
+        """What an imported key is called until it has its tags: an import gives it none."""
+        return f"{UID_TAG}={self.uid}"
+
+    def made(self, key: Key) -> bool:
+        """Whether the key was made for this very grant."""
+        if key.get("description", "").startswith(self.description):
+            return True
+        return bool(_tags(key).get(UID_TAG) == self.uid)
+
+    def covers(self, key: Key) -> bool:
+        """Whether it may be touched: also one that was made for the grant before a restore."""
+        return self.made(key) or bool(_tags(key).get(TAG) == self.owner)
+
+
+def import_of(key: Key, *, mark: Mark) -> str | None:
+    """The name of the import that the key is of; None for one that was made by itself."""
+    found = _tags(key).get(IMPORT_TAG)
+    if found is not None:
+        return found
+    description = key.get("description", "")
+    if not description.startswith(mark.description):
+        return None
+    return str(description.removeprefix(mark.description).strip()) or None
+
+
+def listed(client: Any, *, values: bool = False) -> list[Key]:
+    """All keys of the account and region."""
+    pages = client.get_paginator("get_api_keys").paginate(
+        includeValues=values, PaginationConfig=_PAGE
+    )
+    return [key for page in pages for key in page.get("items", ())]
+
+
+def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
+    """The key, None where there is none."""
+    try:
+        found: Key = client.get_api_key(apiKey=key_id, includeValue=value)
+    except client.exceptions.ClientError as error:
+        if gateway_code(error) == NOT_FOUND:
+            return None
+        raise
+    return found
+
+
+def create(
+    client: Any, key: ApiGatewayKey, *, grant: ApiKeyGrant, intent: str, value: Sensitive
+) -> Key:
+    """A new key, by one call; a value that another key has is refused."""
+    request: dict[str, Any] = {
+        "name": key_name(key, grant=grant),
+        "value": value.reveal(),
+        # It would not be enabled otherwise.
+        "enabled": key.enabled,
+        "tags": {**wanted_tags(key, grant=grant), INTENT_TAG: intent},
+    }
+    if key.description is not None:
+        request["description"] = key.description
+    if key.customer_id is not None:
+        request["customerId"] = key.customer_id
+    made: Key = client.create_api_key(**request)
+    return made
+
+
+def change(client: Any, found: Key, *, wanted: Mapping[str, Any]) -> None:
+    """Change what differs, by one call; by none where all is well."""
+    operations = list(_operations(found, wanted=wanted))
+    if operations:
+        client.update_api_key(apiKey=found["id"], patchOperations=operations)
+
+
+def tag(client: Any, found: Key, *, tags: Mapping[str, str], arn: str) -> None:
+    """Set the tags that differ, and take off those that the grant has no more."""
+    held = _tags(found)
+    changed = {name: value for name, value in tags.items() if held.get(name) != value}
+    if changed:
+        client.tag_resource(resourceArn=arn, tags=changed)
+    kept = {*tags, INTENT_TAG, IMPORT_TAG}
+    extra = sorted(name for name in held if name not in kept and not name.startswith(_THEIRS))
+    if extra:
+        client.untag_resource(resourceArn=arn, tagKeys=extra)
+
+
+def attributes(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, Any]:
+    """What the grant says of its key, by the names of API Gateway."""
+    return {
+        "name": key_name(key, grant=grant),
+        "description": key.description or "",
+        "customerId": key.customer_id or "",
+        "enabled": key.enabled,
+    }
+
+
+def wanted_tags(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, str]:
+    """The tags of the grant, and our own."""
+    mark = Mark.of(grant)
+    return {**key.tags, TAG: mark.owner, UID_TAG: mark.uid}
+
+
+def key_name(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> str:
+    """The name in API Gateway, where it need not be unique."""
+    return key.key_name or f"{grant.namespace}.{grant.name}"
+
+
+def join(client: Any, key_id: str, *, plans: Collection[str], held: Collection[str]) -> None:
+    """Put the key into the plans, and take it out of others first: a stage has one plan."""
+    for plan in sorted(set(held) - set(plans)):
+        unless_gone(client, "delete_usage_plan_key", usagePlanId=plan, keyId=key_id)
+    for plan in plans:
+        if plan not in held:
+            client.create_usage_plan_key(usagePlanId=plan, keyId=key_id, keyType="API_KEY")
+
+
+def plans_of(client: Any, key_id: str) -> list[str]:
+    """The ids of the plans that the key is in."""
+    return [str(plan["id"]) for plan in plans_listed(client, keyId=key_id)]
+
+
+def disable(client: Any, key_id: str) -> None:
+    """Let it open nothing; one that is gone is no failure."""
+    operation = {"op": "replace", "path": "/enabled", "value": "false"}
+    unless_gone(client, "update_api_key", apiKey=key_id, patchOperations=[operation])
+
+
+def unless_gone(client: Any, action: str, **request: Any) -> None:
+    """Call it; that there is no such thing any more is no failure."""
+    try:
+        getattr(client, action)(**request)
+    except client.exceptions.ClientError as error:
+        if gateway_code(error) != NOT_FOUND:
+            raise
+
+
+def _operations(found: Key, *, wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    for name, value in wanted.items():
+        if (found.get(name) or type(value)()) != value:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            yield {"op": "replace", "path": f"/{name}", "value": text}
+
+
+def _tags(key: Key) -> Mapping[str, str]:
+    return key.get("tags") or {}

@@ -1,0 +1,186 @@
+"""The usage plans of a grant: found, made, brought to what the grant says, and taken apart again.
+
+Everything in here is a plain function of a boto3 client, run in a thread. A plan that was made for
+a grant has our tag `keywright.dev/grant`; no other plan is ever changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keywright.api.keys import ApiGatewayKey, NewUsagePlan, UsagePlan
+from keywright.clouds.aws.gateway_refusals import (
+    FIELD,
+    NOT_FOUND,
+    ambiguous_plan,
+    gateway_code,
+    no_such_plan,
+    not_our_plan,
+    stage_in_two_plans,
+)
+from keywright.clouds.aws.keys.tags import TAG, UID_TAG
+from keywright.clouds.aws.keys.usage_plan_patches import (
+    detach_operations,
+    limits,
+    patch_operations,
+    stage_name,
+)
+
+Plan = Mapping[str, Any]
+_PAGE = {"PageSize": 500}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan that the grant names, the field that does, and what was found; None: to be made."""
+
+    field: str
+    wanted: UsagePlan
+    found: Plan | None
+
+    @property
+    def title(self) -> str:
+        """How a message names it."""
+        if self.found is None:
+            return f"{self.wanted.create.name} (to be made)" if self.wanted.create else ""
+        return f"{self.found.get('name', '')} ({self.found['id']})"
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that it has, or is to have."""
+        if self.wanted.create is not None:
+            return [stage_name(stage) for stage in self.wanted.create.api_stages]
+        stages = (self.found or {}).get("apiStages") or []
+        return [f"{stage['apiId']}:{stage['stage']}" for stage in stages]
+
+
+def find(client: Any, key: ApiGatewayKey, *, owner: str) -> tuple[Asked, ...]:
+    """The plans of the key; nothing is made or changed.
+
+    Raises:
+        Failure: a plan is missing, ambiguous or not ours, or a stage is in two of them.
+    """
+    every = listed(client) if any(plan.id is None for _, plan in key.usage_plans) else []
+    asked = tuple(
+        Asked(field, plan, _found(client, plan, field=field, every=every, owner=owner))
+        for field, plan in key.usage_plans
+    )
+    _one_plan_for_a_stage(asked)
+    return asked
+
+
+def change(client: Any, asked: Iterable[Asked]) -> None:
+    """Bring the plans of ours that exist to what the grant says, by the differences alone."""
+    for plan in asked:
+        if plan.wanted.create is None or plan.found is None:
+            continue
+        operations = patch_operations(plan.found, wanted=plan.wanted.create)
+        if operations:
+            client.update_usage_plan(usagePlanId=plan.found["id"], patchOperations=operations)
+
+
+def make(client: Any, wanted: NewUsagePlan, *, owner: str, uid: str) -> str:
+    """The id of a new plan; by a client that repeats nothing, or there may be two of them."""
+    request: dict[str, Any] = {
+        "name": wanted.name,
+        "apiStages": [
+            {
+                "apiId": stage.api_id,
+                "stage": stage.stage,
+                "throttle": {
+                    method: limits(limit) for method, limit in stage.method_throttles.items()
+                },
+            }
+            for stage in wanted.api_stages
+        ],
+        "tags": {TAG: owner, UID_TAG: uid},
+    }
+    if wanted.throttle is not None:
+        request["throttle"] = limits(wanted.throttle)
+    if wanted.quota is not None:
+        quota = wanted.quota
+        request["quota"] = {
+            "limit": quota.limit,
+            "period": quota.period.value,
+            "offset": quota.offset,
+        }
+    return str(client.create_usage_plan(**request)["id"])
+
+
+def leave(client: Any, *, owner: str, wanted: frozenset[str]) -> None:
+    """Delete the plans that were made for the grant, are not wanted, and have no key in them."""
+    for plan in listed(client):
+        ours = (plan.get("tags") or {}).get(TAG) == owner
+        if not ours or plan["name"] in wanted or _has_keys(client, plan["id"]):
+            continue
+        operations = detach_operations(plan)
+        try:
+            if operations:
+                client.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
+            client.delete_usage_plan(usagePlanId=plan["id"])
+        except client.exceptions.ClientError as error:
+            if gateway_code(error) != NOT_FOUND:
+                raise
+
+
+def listed(client: Any, **of: str) -> list[Plan]:
+    """All plans of the account and region, or those that a key is in."""
+    pages = client.get_paginator("get_usage_plans").paginate(PaginationConfig=_PAGE, **of)
+    return [plan for page in pages for plan in page.get("items", ())]
+
+
+def trouble(plans: Iterable[str], *, every: Mapping[str, Plan]) -> str:
+    """Why a key cannot be in all these plans at once; empty where it can."""
+    seen: dict[str, str] = {}
+    for plan_id in plans:
+        if plan_id not in every:
+            return f"there is no usage plan {plan_id}: name another one"
+        for stage in every[plan_id].get("apiStages") or ():
+            name = f"{stage['apiId']}:{stage['stage']}"
+            other = seen.setdefault(name, plan_id)
+            if other != plan_id:
+                return f"plans {other} and {plan_id} both have stage {name}: name one of them"
+    return ""
+
+
+def _found(
+    client: Any, plan: UsagePlan, *, field: str, every: list[Plan], owner: str
+) -> Plan | None:
+    if plan.id is not None:
+        try:
+            answer: Plan = client.get_usage_plan(usagePlanId=plan.id)
+        except client.exceptions.ClientError as error:
+            if gateway_code(error) == NOT_FOUND:
+                raise no_such_plan(plan.id, field=f"{field}.id") from None
+            raise
+        return answer
+    name = plan.create.name if plan.create is not None else plan.name
+    named = sorted((one for one in every if one["name"] == name), key=lambda one: str(one["id"]))
+    if plan.create is not None:
+        ours = [one for one in named if (one.get("tags") or {}).get(TAG) == owner]
+        if named and not ours:
+            whose = (named[0].get("tags") or {}).get(TAG, "")
+            raise not_our_plan(str(name), plan_id=named[0]["id"], owner=whose, field=field)
+        return ours[0] if ours else None
+    if not named:
+        raise no_such_plan(str(name), field=f"{field}.name")
+    if len(named) > 1:
+        raise ambiguous_plan(str(name), ids=[one["id"] for one in named], field=field)
+    return named[0]
+
+
+def _one_plan_for_a_stage(asked: tuple[Asked, ...]) -> None:
+    plans: dict[str, list[str]] = {}
+    for plan in asked:
+        for stage in plan.stages:
+            others = plans.setdefault(stage, [])
+            others.append(plan.title)
+            if len(others) > 1:
+                field = plan.field if len(asked) == 1 else f"{FIELD}.additionalUsagePlans"
+                raise stage_in_two_plans(stage, plans=others, field=field)
+
+
+def _has_keys(client: Any, plan_id: str) -> bool:
+    return bool(client.get_usage_plan_keys(usagePlanId=plan_id, limit=1).get("items"))

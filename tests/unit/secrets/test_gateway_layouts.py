@@ -1,0 +1,118 @@
+"""The Secrets of API Gateway keys, of one and of many, and what is read back from them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import KeyKind
+from keywright.api.sensitive import Sensitive
+from keywright.secrets.credential import Credential
+from keywright.secrets.drift import digest_of_names, intact
+from keywright.secrets.generated import generated_value
+from keywright.secrets.layout import data_keys, render
+from keywright.secrets.manifest import manifest
+from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.recovery import recover
+from tests.unit.api.samples import grant
+from tests.unit.secrets.samples import (
+    HASH_KEY,
+    ISSUED,
+    credential,
+    fingerprint_of,
+    metadata_after_apply,
+)
+
+VALUE = "0123456789abcdef0123456789abcdef"
+MANY = {"partner-a": Sensitive(VALUE), "partner-b": Sensitive(VALUE[::-1])}
+
+
+def gateway(*, secret: dict[str, Any] | None = None, **key: Any) -> ApiKeyGrant:
+    """A grant of an API Gateway key."""
+    asked = {"usagePlan": {"id": "abc123"}, **key}
+    return grant(bedrockShortTermKey=None, apiGatewayKey=asked, secret=secret or {})
+
+
+def many() -> ApiKeyGrant:
+    """A grant of a whole file of keys."""
+    return gateway(csvFrom={"secretKeyRef": {"name": "partners", "key": "keys.csv"}})
+
+
+def made(values: dict[str, Sensitive] | None = None) -> Credential:
+    """A key of one value, or many."""
+    found = replace(credential(token=VALUE), expires_at=None, key_id="1/us-west-2/k1")
+    return replace(found, values=values) if values else found
+
+
+@pytest.mark.parametrize(
+    ("formats", "expected"),
+    [
+        (None, {"X_API_KEY": VALUE, "curl.conf": f'header = "x-api-key: {VALUE}"\n'}),
+        (["ApiKey"], {"apiKey": VALUE}),
+        (["HeaderCredential"], {"credential": VALUE}),
+        (["DotEnv"], {".env": f"X_API_KEY={VALUE}\n"}),
+    ],
+)
+def test_a_format_is_what_its_readers_take(
+    formats: list[str] | None, expected: dict[str, str]
+) -> None:
+    """The bare value wherever a gateway puts it into a header; read back from each of them."""
+    asked = gateway(secret={"formats": formats} if formats else None)
+    data = render(asked, credential=made())
+    assert data == expected
+    assert data_keys(asked) == expected.keys()
+    mark = fingerprint_of(asked, made=made())
+    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    assert found == {"apiKey": Sensitive(VALUE)}
+
+
+def test_many_keys_have_an_entry_each() -> None:
+    """By their names and nothing beside them; they are read back as they are."""
+    data = render(many(), credential=made(MANY))
+    assert data == {"partner-a": VALUE, "partner-b": VALUE[::-1]}
+    mark = fingerprint_of(many(), made=made(MANY))
+    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    assert found == MANY
+    forged = data | {"partner-a": VALUE.upper()}
+    assert recover(KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY) is None
+
+
+def _applied(names: set[str]) -> dict[str, Any]:
+    body = manifest(
+        many(),
+        data=dict.fromkeys(sorted(names), VALUE),
+        issued_at=ISSUED,
+        expires_at=None,
+        renew_at=None,
+        revision=1,
+        fingerprint="a.b.c",
+        kept_as="1/us-west-2/import-1",
+        remark="1 of 3 rows were left out: row 2 (c): no.",
+    )
+    return metadata_after_apply(body)
+
+
+def test_a_lost_entry_of_many_is_drift() -> None:
+    """The names that were written are known by a digest in the Secret's own annotations."""
+    whole = facts_from_metadata(_applied({"partner-a", "partner-b"}))
+    assert intact(whole, frozenset(), grant=many())
+    assert whole.remark == "1 of 3 rows were left out: row 2 (c): no."
+    lost = replace(whole, owned_keys=frozenset({"partner-a"}))
+    assert not intact(lost, frozenset(), grant=many())
+    forged = replace(lost, entries=digest_of_names({"partner-a"}), owned_annotations=frozenset())
+    assert not intact(forged, frozenset(), grant=many())
+
+
+def test_the_same_intent_has_the_same_value() -> None:
+    """And no other intent, grant or operator has it; API Gateway takes it as it is."""
+    value = generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
+    assert value == generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
+    others = (
+        generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.2"),
+        generated_value(b"operator's own", uid="v", intent="2026-11-22T12:00:00Z.1"),
+        generated_value(b"another's", uid="u", intent="2026-11-22T12:00:00Z.1"),
+    )
+    assert all(value != other for other in others)
+    assert value.reveal().isalnum()
+    assert len(value.reveal()) == 64
