@@ -53,13 +53,15 @@ class OperatorProcess:
 
     def spawn(self) -> None:
         """Start it and return at once."""
-        source = {} if self._installed else {"PYTHONPATH": str(_ROOT / "operator")}
+        # what the clouds' variables say of modules comes first
+        source = None if self._installed else str(_ROOT / "operator")
+        modules = filter(None, (self._environment.get("PYTHONPATH"), source))
         environment = {
-            **source,
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self._directory),
             "PYTHONUNBUFFERED": "1",
             **self._environment,
+            "PYTHONPATH": os.pathsep.join(modules),
         }
         self._child = ChildProcess(
             self._identity,

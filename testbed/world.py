@@ -1,17 +1,21 @@
-"""A cluster, an AWS and an operator, wired to each other as an installation would be."""
+"""A cluster, one or two clouds and an operator, wired to each other as an installation would be."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
+from testbed.clouds.alibaba import AlibabaCloud
 from testbed.clouds.aws import AwsCloud
+from testbed.clouds.aws.hosts import DOMAINS as AWS_DOMAINS
+from testbed.clouds.emulator import EmulatedCloud
 from testbed.clusters import Cluster
 from testbed.clusters.api import Api
 from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
@@ -24,22 +28,37 @@ INSTALLED = tuple(
     ROOT / "manifests" / name for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml")
 )
 AUDIENCE = "sts.amazonaws.com"
+ALIBABA_AUDIENCE = "sts.aliyuncs.com"
+
+
+class Vendor(Enum):
+    """The clouds that a world can have."""
+
+    AWS = "aws"
+    ALIBABA = "alibaba"
 
 
 class World:
     """Starts everything in order; `operator()` makes further operators in it.
 
-    `make_cluster` gets the directory that the cluster may use.
+    `make_cluster` gets the directory that the cluster may use. Of the clouds only those of the
+    `vendors` run; with both of them, one proxy and one file of CAs lead to both.
     """
 
     def __init__(
-        self, make_cluster: Callable[[Path], Cluster], *, directory: Path | None = None
+        self,
+        make_cluster: Callable[[Path], Cluster],
+        *,
+        directory: Path | None = None,
+        vendors: Collection[Vendor] = (Vendor.AWS,),
     ) -> None:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="keywright-world-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.cluster = make_cluster(self.directory / "cluster")
+        self.vendors = frozenset(vendors)
         self.aws = AwsCloud(self.directory / "aws")
+        self.alibaba = AlibabaCloud(self.directory / "alibaba")
         self._operators: list[OperatorProcess] = []
         self._api: Api | None = None
 
@@ -58,11 +77,13 @@ class World:
         return self._api
 
     def start(self) -> None:
-        """Start cluster and cloud, install CRDs and RBAC, let the cloud trust the cluster."""
+        """Start cluster and clouds, install CRDs and RBAC, let the clouds trust the cluster."""
         try:
-            self.aws.spawn()  # while the cluster starts: neither needs the other for that
+            for cloud in self._clouds():
+                cloud.spawn()  # while the cluster starts: neither needs the other for that
             self.cluster.start()
-            self.aws.wait_until_ready()
+            for cloud in self._clouds():
+                cloud.wait_until_ready()
             self.install()
         except BaseException:
             self.stop()
@@ -75,18 +96,44 @@ class World:
                 operator.stop()
         if self._api is not None:
             self._api.close()
-        self.aws.stop()
+        for cloud in self._clouds():
+            cloud.stop()
         self.cluster.stop()
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def install(self) -> None:
-        """The CRDs and RBAC as shipped, and the cluster's issuer in the cloud's account."""
+        """The CRDs and RBAC as shipped, and the cluster's issuer in the clouds' accounts."""
         self.api.apply_files(CRDS)
         self.api.apply_files(INSTALLED)
-        self.aws.create_identity_provider(
-            issuer=self.cluster.issuer, client_ids=[AUDIENCE], ca_file=self.cluster.ca_file
-        )
+        issuer, ca_file = self.cluster.issuer, self.cluster.ca_file
+        if Vendor.AWS in self.vendors:
+            self.aws.create_identity_provider(issuer=issuer, client_ids=[AUDIENCE], ca_file=ca_file)
+        if Vendor.ALIBABA in self.vendors:
+            self.alibaba.create_identity_provider(
+                issuer=issuer, client_ids=[ALIBABA_AUDIENCE], ca_file=ca_file
+            )
+
+    def client_environment(self) -> dict[str, str]:
+        """All that an unmodified SDK needs in its environment to meet the clouds of this world."""
+        if len(self.vendors) == 1:
+            (cloud,) = self._clouds()
+            return cloud.client_environment()
+        self.alibaba.relay(AWS_DOMAINS, proxy_port=self.aws.proxy_port)
+        bundle = self.directory / "certificates.pem"
+        bundle.write_text("".join(cloud.ca_file.read_text() for cloud in self._clouds()))
+        both = {**self.aws.client_environment(), **self.alibaba.client_environment()}
+        authorities = {str(cloud.ca_file) for cloud in self._clouds()}
+        return {
+            name: str(bundle) if value in authorities else value for name, value in both.items()
+        }
+
+    def _clouds(self) -> list[EmulatedCloud]:
+        clouds: dict[Vendor, EmulatedCloud] = {
+            Vendor.AWS: self.aws,
+            Vendor.ALIBABA: self.alibaba,
+        }
+        return [cloud for vendor, cloud in clouds.items() if vendor in self.vendors]
 
     def operator(
         self,
@@ -104,7 +151,7 @@ class World:
                 namespace=NAMESPACE, name=SERVICE_ACCOUNT, directory=directory
             ),
             directory=directory,
-            environment={**self.aws.client_environment(), **(environment or {})},
+            environment={**self.client_environment(), **(environment or {})},
             arguments=arguments,
             identity=identity,
             program=program,

@@ -14,7 +14,7 @@ from types import FrameType
 
 from urllib3.exceptions import HTTPError
 
-from testbed.clouds.aws.cloud import CloudRefusedError
+from testbed.clouds.emulator import CloudRefusedError
 from testbed.clusters import NoClusterError
 from testbed.clusters.api import ApiError
 from testbed.demo.leftovers import OccupiedError

@@ -15,7 +15,10 @@ MODEL = "amazon.nova-lite-v1:0"
 QUESTION = "Is the key good?"
 _SHORTEST_SECRET = 16
 # what an SDK would otherwise take from the environment of the test
-_SDK_VARIABLES = ("AWS_", "OPENAI_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_")
+_SDK_VARIABLES = (
+    *("AWS_", "ALIBABA_CLOUD_", "OPENAI_"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,12 @@ class PollingReader:
     def start(self) -> None:
         """Start polling; a Secret that does not exist yet is waited for."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        parts = [
+            self._cloud_environment.get("PYTHONPATH"),
+            str(_ROOT),
+            os.environ.get("PYTHONPATH"),
+        ]
+        path = os.pathsep.join(filter(None, parts))
         self._process = ChildProcess(
             "polling reader",
             [sys.executable, "-m", "testbed.readers.polling", *self._arguments],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from testbed.clouds.aws.cloud import CloudRefusedError
+from testbed.clouds.emulator import CloudRefusedError
 from tests.cluster.tenants import ACCOUNT_NAME, Document, Tenant, condition
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from testbed.clouds.aws.conditions import MalformedPolicyError
-from testbed.clouds.aws.policies import Effect, Policy
+from testbed.clouds.conditions import MalformedPolicyError
+from testbed.clouds.policies import Effect, Policy
 
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"
 CONTEXT = {

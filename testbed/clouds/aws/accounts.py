@@ -14,7 +14,7 @@ from moto.iam.models import AccessKey, iam_backends
 from moto.iam.models import Role as MotoRole
 
 from testbed.clouds.aws import managed_policies
-from testbed.clouds.aws.policies import Policy
+from testbed.clouds.policies import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,11 +10,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import models
-from testbed.clouds.aws.wire import json_response
+from testbed.clouds.wire import json_response
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Response
+    from testbed.clouds.errors import CloudError
+    from testbed.clouds.wire import Response
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -44,7 +44,7 @@ def message(body: dict[str, Any]) -> Response:
     )
 
 
-def error(refusal: AwsError) -> Response:
+def error(refusal: CloudError) -> Response:
     """A refusal in Anthropic's form."""
     kind = _ERROR_TYPES.get(refusal.status, "api_error")
     return json_response(

@@ -13,9 +13,9 @@ from testbed.clouds.aws.usage_plans import UsagePlans
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rest_apis import RestApi
+    from testbed.clouds.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ApiRegion:
     plans: UsagePlans
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a resource, to be changed in place; raises AwsError NotFoundException."""
+        """The tags of a resource, to be changed in place; raises CloudError NotFoundException."""
         kind, _, identifier = arn.removeprefix(f"arn:aws:apigateway:{self.name}::/").partition("/")
         match kind:
             case "apikeys":

@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from testbed.clouds.aws import apigateway_routes as routes
 from testbed.clouds.aws import json_protocol, refusals
-from testbed.clouds.aws.wire import Response, json_response
+from testbed.clouds.errors import CloudError
+from testbed.clouds.wire import Response, json_response
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.api_regions import ApiRegions
     from testbed.clouds.aws.authentication import Authentication
     from testbed.clouds.aws.principals import Principal
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Entry, Request
+    from testbed.clouds.wire import Entry, Request
 
 
 class ApiGateway:
@@ -60,14 +60,14 @@ class ApiGateway:
             return Response(route.status, b"", "application/json")
         return json_response(content, status=route.status)
 
-    def refuse(self, request: Request, error: AwsError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
         """The error as JSON."""
         return json_protocol.error(error, throttled="TooManyRequestsException")
 
     def _authorize(
         self, request: Request, caller: Principal, *, region: str, tags: dict[str, str]
     ) -> None:
-        """Raise AwsError unless the policies allow the HTTP method on the path.
+        """Raise CloudError unless the policies allow the HTTP method on the path.
 
         ARNs have no account id [R]. Tags on creation take PUT on the tags of what is made [K].
         """
@@ -97,5 +97,5 @@ def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
     except ValueError as error:
-        raise refusals.AwsError("SerializationException", "The body is not valid JSON.") from error
+        raise CloudError("SerializationException", "The body is not valid JSON.") from error
     return body if isinstance(body, dict) else {}

@@ -6,55 +6,55 @@ guessed where marked [U].
 
 from __future__ import annotations
 
-from testbed.clouds.aws.refusals import AwsError
+from testbed.clouds.errors import CloudError
 
 
-def not_found(message: str) -> AwsError:
+def not_found(message: str) -> CloudError:
     """No such thing [K]."""
-    return AwsError("NotFoundException", message, status=404)
+    return CloudError("NotFoundException", message, status=404)
 
 
-def bad_request(message: str) -> AwsError:
+def bad_request(message: str) -> CloudError:
     """A mistake of the caller [K]."""
-    return AwsError("BadRequestException", message, status=400)
+    return CloudError("BadRequestException", message, status=400)
 
 
-def conflict(message: str) -> AwsError:
+def conflict(message: str) -> CloudError:
     """It exists already [K]."""
-    return AwsError("ConflictException", message, status=409)
+    return CloudError("ConflictException", message, status=409)
 
 
-def key_not_found() -> AwsError:
+def key_not_found() -> CloudError:
     """No such API key [K]."""
     return not_found("Invalid API Key identifier specified")
 
 
-def plan_not_found() -> AwsError:
+def plan_not_found() -> CloudError:
     """No such usage plan [K]."""
     return not_found("Invalid Usage Plan ID specified")
 
 
-def value_too_short() -> AwsError:
+def value_too_short() -> CloudError:
     """Fewer than 20 characters [R]."""
     return bad_request("API Key value should be at least 20 characters")
 
 
-def value_too_long() -> AwsError:
+def value_too_long() -> CloudError:
     """More than 128 characters [R]."""
     return bad_request("API Key value exceeds maximum size of 128 characters")
 
 
-def value_taken() -> AwsError:
+def value_taken() -> CloudError:
     """Another key of the account and region has the value [R]."""
     return conflict("API Key already exists")
 
 
-def stage_not_found(stage: str) -> AwsError:
+def stage_not_found(stage: str) -> CloudError:
     """A plan names a stage that is not deployed [R]."""
     return not_found(f"API Stage not found: {stage}")
 
 
-def plan_has_stages(plan_id: str, stage: str) -> AwsError:
+def plan_has_stages(plan_id: str, stage: str) -> CloudError:
     """A plan cannot go while stages are attached [R]."""
     return bad_request(
         f"Cannot delete Usage Plan {plan_id} because there are API Stages associated with it, "
@@ -62,26 +62,26 @@ def plan_has_stages(plan_id: str, stage: str) -> AwsError:
     )
 
 
-def plan_has_keys(plan_id: str) -> AwsError:
+def plan_has_keys(plan_id: str) -> CloudError:
     """A plan cannot go while keys are attached [U]: AWS may well let it."""
     return bad_request(
         f"Cannot delete Usage Plan {plan_id} because there are API Keys associated with it"
     )
 
 
-def already_in_plan() -> AwsError:
+def already_in_plan() -> CloudError:
     """The key is in that plan [U]."""
     return conflict("Usage Plan Key already exists")
 
 
-def already_in_stage(key_id: str, stage: str) -> AwsError:
+def already_in_stage(key_id: str, stage: str) -> CloudError:
     """The key is in another plan of the same stage [U]: that there is one only is documented."""
     return conflict(
         f"API Key {key_id} cannot be added to the plan: it has another one for API Stage {stage}"
     )
 
 
-def invalid_patch(*, op: str, path: str, paths: tuple[str, ...]) -> AwsError:
+def invalid_patch(*, op: str, path: str, paths: tuple[str, ...]) -> CloudError:
     """A patch operation on what cannot be patched [R]: two spaces, as AWS writes them."""
     return bad_request(
         f"Invalid patch path  '{path}' specified for op '{op}'. "

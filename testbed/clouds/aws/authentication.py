@@ -6,19 +6,20 @@ import dataclasses
 import datetime
 from typing import TYPE_CHECKING
 
-from testbed.clouds.aws import policies, refusals, sigv4
-from testbed.clouds.aws.clock import compact, from_compact
+from testbed.clouds import policies
+from testbed.clouds.aws import refusals, sigv4
+from testbed.clouds.aws.amz_dates import compact, from_compact
 from testbed.clouds.aws.principals import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from testbed.clouds.aws.accounts import Accounts
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.sessions import Sessions
-    from testbed.clouds.aws.wire import Request
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.wire import Request
 
 SKEW_SECONDS = 300  # how far a client's clock may be off
 
@@ -100,7 +101,7 @@ class Authentication:
     def verify(
         self, request: Request, *, service: str, region: str, paced_as: str | None = None
     ) -> Principal:
-        """The principal of a request signed in its headers; raises AwsError.
+        """The principal of a request signed in its headers; raises CloudError.
 
         `service` is the one in the scope, `paced_as` the one whose rate counts, where it differs.
 
@@ -140,7 +141,7 @@ class Authentication:
         return principal
 
     def pace(self, service: str, *, account: str) -> None:
-        """Raise AwsError Throttling where the account calls faster than a test lets it."""
+        """Raise CloudError Throttling where the account calls faster than a test lets it."""
         self._rates.check(service, account=account)
 
     def authorize(
@@ -152,7 +153,7 @@ class Authentication:
         source_ip: str,
         context: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
-        """Raise AwsError AccessDenied unless the policies allow the action."""
+        """Raise CloudError AccessDenied unless the policies allow the action."""
         reason = policies.refusal(
             identity=principal.identity_policies,
             session=principal.session_policies,

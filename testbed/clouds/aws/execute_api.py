@@ -10,17 +10,17 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws.rates import Bucket
-from testbed.clouds.aws.refusals import AwsError
 from testbed.clouds.aws.usage_plans import membership
-from testbed.clouds.aws.wire import json_response
+from testbed.clouds.errors import CloudError
+from testbed.clouds.wire import json_response
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.api_regions import ApiRegion, ApiRegions
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.gateway_keys import ApiKey
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.usage_plans import UsagePlan
-    from testbed.clouds.aws.wire import Entry, Request, Response
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.wire import Entry, Request, Response
 
 
 class ExecuteApi:
@@ -51,7 +51,7 @@ class ExecuteApi:
         methods = next((item.methods for item in deployed if item.path == f"/{rest}"), {})
         required = methods.get(action, methods.get("ANY"))
         if required is None:
-            raise AwsError(
+            raise CloudError(
                 "MissingAuthenticationTokenException", "Missing Authentication Token", status=403
             )
         content: dict[str, Any] = {"stage": stage, "path": f"/{rest}", "method": action}
@@ -60,7 +60,7 @@ class ExecuteApi:
             entry.parameters["ApiKeyId"] = content["apiKeyId"] = key.id
         return json_response(content)
 
-    def refuse(self, request: Request, error: AwsError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
         """A gateway response."""
         return json_response(
             {"message": error.message},
@@ -98,15 +98,15 @@ class ExecuteApi:
             bucket = Bucket(per_second=rate, size=size, left=size, filled_at=now)
             self._buckets[of] = bucket
         if not bucket.take(now):
-            raise AwsError("TooManyRequestsException", "Too Many Requests", status=429)
+            raise CloudError("TooManyRequestsException", "Too Many Requests", status=429)
 
     def _count(self, plan: UsagePlan, key: ApiKey) -> None:
-        """One more call of this period; raises AwsError past the quota."""
+        """One more call of this period; raises CloudError past the quota."""
         if plan.quota is None:
             return
         counted = (plan.id, key.id, self._period(plan.quota))
         if self._used.get(counted, 0) >= plan.quota["limit"]:
-            raise AwsError("LimitExceededException", "Limit Exceeded", status=429)
+            raise CloudError("LimitExceededException", "Limit Exceeded", status=429)
         self._used[counted] = self._used.get(counted, 0) + 1
 
     def _period(self, quota: dict[str, Any]) -> str:
@@ -122,5 +122,5 @@ class ExecuteApi:
                 return f"{day:%Y-%m-%d}"
 
 
-def _forbidden() -> AwsError:
-    return AwsError("ForbiddenException", "Forbidden", status=403)
+def _forbidden() -> CloudError:
+    return CloudError("ForbiddenException", "Forbidden", status=403)

@@ -16,7 +16,7 @@ from testbed.clouds.aws.rest_apis import new_id
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.clock import Clock
 
 _SHORTEST, _LONGEST, _GENERATED = 20, 128, 40
 _NAME_CHARACTERS = 1024
@@ -62,7 +62,7 @@ class GatewayKeys:
         self.keys: dict[str, ApiKey] = {}
 
     def find(self, key_id: str) -> ApiKey:
-        """The key; raises AwsError NotFoundException."""
+        """The key; raises CloudError NotFoundException."""
         if key_id not in self.keys:
             raise refusals.key_not_found()
         return self.keys[key_id]
@@ -129,7 +129,7 @@ class GatewayKeys:
 
 
 def check(*, value: str, name: str) -> None:
-    """Raise AwsError BadRequestException for a value or a name out of bounds."""
+    """Raise CloudError BadRequestException for a value or a name out of bounds."""
     if len(value) < _SHORTEST:
         raise refusals.value_too_short()
     if len(value) > _LONGEST:

@@ -12,9 +12,9 @@ from moto.core.request import Request as MotoRequest
 from moto.iam.responses import IamResponse
 
 from testbed.clouds.aws import iam_permissions, query, refusals
-from testbed.clouds.aws.conditions import MalformedPolicyError
-from testbed.clouds.aws.policies import Policy
-from testbed.clouds.aws.wire import Response
+from testbed.clouds.conditions import MalformedPolicyError
+from testbed.clouds.policies import Policy
+from testbed.clouds.wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.iam_users import Users
     from testbed.clouds.aws.principals import Principal
     from testbed.clouds.aws.propagation import Propagation
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Entry, Request
+    from testbed.clouds.errors import CloudError
+    from testbed.clouds.wire import Entry, Request
 
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 _TOLD = (
@@ -111,7 +111,7 @@ class IdentityAndAccessManagement:
             self._users.find(caller.account, name)
         return self._moto(request, action=action, caller=caller, entry=entry)
 
-    def refuse(self, request: Request, error: AwsError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
         """The error document of the query protocol."""
         return query.error(error, namespace=_NAMESPACE)
 

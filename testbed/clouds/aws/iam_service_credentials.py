@@ -10,9 +10,9 @@ from testbed.clouds.aws import iam_pages, refusals
 from testbed.clouds.aws.service_credentials import SERVICE
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.iam_users import Users
     from testbed.clouds.aws.service_credentials import ServiceCredential, ServiceCredentials
+    from testbed.clouds.clock import Clock
 
 _SHORTEST_DAYS, _LONGEST_DAYS = 1, 36600
 _ID = re.compile(r"\w{20,128}", re.ASCII)

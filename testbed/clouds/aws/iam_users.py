@@ -33,7 +33,7 @@ class Users:
         self._propagation = propagation
 
     def find(self, account: str, name: str) -> Any:
-        """The user as moto keeps it; raises AwsError NoSuchEntity, also for one not shown yet."""
+        """The user as moto keeps it; raises CloudError NoSuchEntity, also for one not shown yet."""
         user = self._accounts.stored_user(account=account, name=name)
         if user is None or not self._propagation.listed(user.arn):
             raise refusals.no_such_entity(f"The user with name {name} cannot be found.")

@@ -1,36 +1,23 @@
-"""Web identity tokens: verified as STS does it, with the keys that the issuer publishes.
-
-The emulator fetches the discovery document and the JWKS itself (OpenID Connect Discovery 1.0), so
-an issuer that AWS could not reach is refused here as well.
-"""
+"""Web identity tokens: verified as STS does it, with the keys that the issuer publishes."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-
+from testbed.clouds import issuer_keys
 from testbed.clouds.aws import refusals
+from testbed.clouds.issuer_keys import BadSignatureError, IssuerKeys, NoKeyError, NotATokenError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.clouds.aws.accounts import Accounts, IdentityProvider
-    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.clock import Clock
 
-_ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
 _NOT_A_TOKEN = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"  # noqa: S105  AWS's words
 )
-_FETCH_TIMEOUT = aiohttp.ClientTimeout(total=5)
 _SKEW_SECONDS = 300
 
 
@@ -44,7 +31,7 @@ class Identity:
 
 
 class IdentityTokens:
-    """Verifies tokens; keeps each issuer's keys until a token names one that is not among them.
+    """Verifies tokens.
 
     `seen` are the tokens that came, good or bad, for tests that look for them where none may be.
     """
@@ -52,19 +39,15 @@ class IdentityTokens:
     def __init__(self, *, accounts: Accounts, clock: Clock) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._trusted: dict[str, ssl.SSLContext] = {}
-        self._keys: dict[str, dict[str | None, dict[str, Any]]] = {}
+        self._keys = IssuerKeys()
         self.seen: set[str] = set()
 
     def trust(self, provider: IdentityProvider, *, ca_file: Path | None) -> None:
         """Use this CA, None for the system's, to reach the provider; forgets its keys."""
-        self._trusted[provider.arn] = ssl.create_default_context(
-            cafile=None if ca_file is None else str(ca_file)
-        )
-        self._keys.pop(provider.arn, None)
+        self._keys.trust(provider.arn, ca_file=ca_file)
 
     async def verify(self, token: str, *, account: str) -> Identity:
-        """The identity in the token; raises AwsError in STS's words."""
+        """The identity in the token; raises CloudError in STS's words."""
         self.seen.add(token)
         header, claims = _parse(token)
         for name in ("iss", "aud", "sub", "exp", "iat"):
@@ -89,58 +72,21 @@ class IdentityTokens:
     async def _check_signature(
         self, token: str, *, header: dict[str, Any], provider: IdentityProvider
     ) -> None:
-        key = await self._key(provider, key_id=header.get("kid"))
         try:
-            jws.deserialize_compact(
-                token, KeySet.import_key_set({"keys": [key]}), algorithms=_ALGORITHMS
+            await self._keys.verify(
+                token, header=header, provider=provider.arn, issuer=provider.issuer
             )
-        except (JoseError, ValueError) as error:
+        except NoKeyError as error:
+            raise refusals.no_verification_key() from error
+        except BadSignatureError as error:
             raise refusals.token_not_validated() from error
-
-    async def _key(self, provider: IdentityProvider, *, key_id: str | None) -> dict[str, Any]:
-        keys = self._keys.get(provider.arn, {})
-        if key_id not in keys:
-            try:
-                keys = await self._fetch(provider)
-            except (TimeoutError, aiohttp.ClientError, ValueError, KeyError) as error:
-                raise refusals.no_verification_key() from error
-            self._keys[provider.arn] = keys
-        if key_id not in keys:
-            raise refusals.no_verification_key()
-        return keys[key_id]
-
-    async def _fetch(self, provider: IdentityProvider) -> dict[str | None, dict[str, Any]]:
-        context = self._trusted.get(provider.arn) or ssl.create_default_context()
-        connector = aiohttp.TCPConnector(ssl=context)
-        async with aiohttp.ClientSession(connector=connector, timeout=_FETCH_TIMEOUT) as http:
-            address = provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
-            discovery = await _get(http, address)
-            if discovery["issuer"] != provider.issuer:
-                raise ValueError(f"the document names the issuer {discovery['issuer']}")
-            keys = await _get(http, discovery["jwks_uri"])
-        return {key.get("kid"): key for key in keys["keys"]}
-
-
-async def _get(http: aiohttp.ClientSession, address: str) -> dict[str, Any]:
-    async with http.get(address, raise_for_status=True) as answer:
-        # kube-apiserver serves the JWKS as application/jwk-set+json
-        content = await answer.json(content_type=None)
-    if not isinstance(content, dict):
-        raise ValueError(f"{address} is not a JSON object")  # noqa: TRY004  told as a bad document
-    return content
 
 
 def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        header, claims = (
-            json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-            for part in token.split(".")[:2]
-        )
-    except (ValueError, binascii.Error) as error:
+        return issuer_keys.parse(token)
+    except NotATokenError as error:
         raise refusals.invalid_identity_token(_NOT_A_TOKEN) from error
-    if not isinstance(header, dict) or not isinstance(claims, dict) or token.count(".") != 2:
-        raise refusals.invalid_identity_token(_NOT_A_TOKEN)
-    return header, claims
 
 
 def _audience(claims: dict[str, Any], *, provider: IdentityProvider) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.clouds.aws.wire import json_response
+from testbed.clouds.wire import json_response
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Response
+    from testbed.clouds.errors import CloudError
+    from testbed.clouds.wire import Response
 
 _CODES = {
     "AccessDenied": "AccessDeniedException",
@@ -23,7 +23,7 @@ _CODES = {
 _TOO_MANY = 429
 
 
-def error(refusal: AwsError, *, throttled: str = "ThrottlingException") -> Response:
+def error(refusal: CloudError, *, throttled: str = "ThrottlingException") -> Response:
     """The error; `throttled` is what the service calls a request too many, always with 429."""
     code = _CODES.get(refusal.code, refusal.code)
     status = refusal.status

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import apigateway_refusals as refusals
 from testbed.clouds.aws import gateway_keys
-from testbed.clouds.aws.refusals import AwsError
+from testbed.clouds.errors import CloudError
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.gateway_keys import GatewayKeys
@@ -64,7 +64,7 @@ def _trouble(row: dict[str, str], *, keys: GatewayKeys, plans: UsagePlans) -> st
                 if stage in taken:
                     return f"API Key has two plans for API Stage {stage}"
                 taken.add(stage)
-    except AwsError as error:
+    except CloudError as error:
         return error.message
     return None
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import anthropic_v1, models, openai_v1
 from testbed.clouds.aws.bedrock import Operation, Plane, always
-from testbed.clouds.aws.refusals import AwsError
-from testbed.clouds.aws.wire import Response, json_response
+from testbed.clouds.errors import CloudError
+from testbed.clouds.wire import Response, json_response
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.bedrock import Invocation
-    from testbed.clouds.aws.wire import Request
+    from testbed.clouds.wire import Request
 
 _OPENAI = re.compile(r"(/openai)?/v1/")
 # id -> the prefix below which it answers
@@ -82,12 +82,12 @@ def _resource(model_id: str | None, *, region: str, account: str) -> str:  # noq
 def _check(model_id: str, path: str) -> None:
     prefix = MODELS.get(model_id)
     if prefix is None:
-        raise AwsError("ValidationException", f"model {model_id} not found", status=404)
+        raise CloudError("ValidationException", f"model {model_id} not found", status=404)
     if not path.startswith(f"{prefix}/"):
-        raise AwsError("ValidationException", f"model {model_id} isn't supported on this route")
+        raise CloudError("ValidationException", f"model {model_id} isn't supported on this route")
 
 
-def _refuse(request: Request, error: AwsError) -> Response:
+def _refuse(request: Request, error: CloudError) -> Response:
     if request.path.startswith("/anthropic/"):
         return anthropic_v1.error(error)
     return openai_v1.error(error)

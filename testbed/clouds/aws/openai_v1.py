@@ -12,10 +12,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import models
-from testbed.clouds.aws.wire import Response, json_response
+from testbed.clouds.wire import Response, json_response
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.refusals import AwsError
+    from testbed.clouds.errors import CloudError
 
 _ERROR_TYPES = {
     400: ("validation_error", "invalid_request_error"),
@@ -68,7 +68,7 @@ def model_list() -> Response:
     )
 
 
-def error(refusal: AwsError) -> Response:
+def error(refusal: CloudError) -> Response:
     """A refusal in OpenAI's form."""
     code, kind = _ERROR_TYPES.get(refusal.status, ("internal_error", "server_error"))
     return json_response(

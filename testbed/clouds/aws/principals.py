@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testbed.clouds.aws.policies import Policy
+    from testbed.clouds.policies import Policy
 
 
 @dataclass(frozen=True, slots=True)

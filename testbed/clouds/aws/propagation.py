@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.clock import Clock
 
 
 class Propagation:

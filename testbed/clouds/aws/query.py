@@ -11,11 +11,11 @@ from xml.sax.saxutils import escape
 from moto.core.serialize import QuerySerializer, SerializationContext
 from moto.core.utils import get_service_model
 
-from testbed.clouds.aws.wire import Response
+from testbed.clouds.wire import Response
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.refusals import AwsError
-    from testbed.clouds.aws.wire import Request
+    from testbed.clouds.errors import CloudError
+    from testbed.clouds.wire import Request
 
 _CONTENT_TYPE = "text/xml"
 
@@ -51,7 +51,7 @@ def result(service: str, action: str, content: dict[str, Any]) -> Response:
     return Response(200, str(serializer.serialize(content)["body"]).encode(), _CONTENT_TYPE)
 
 
-def error(refusal: AwsError, *, namespace: str) -> Response:
+def error(refusal: CloudError, *, namespace: str) -> Response:
     """The error document; the fault is the sender's below 500."""
     kind = "Sender" if refusal.status < 500 else "Receiver"
     body = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from testbed.clouds.aws import refusals
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.clock import Clock
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Rates:
         self._buckets.clear()
 
     def check(self, service: str, *, account: str) -> None:
-        """Raise AwsError Throttling where the account calls faster than it may."""
+        """Raise CloudError Throttling where the account calls faster than it may."""
         per_second = self._limits.get(service)
         if per_second is None:
             return

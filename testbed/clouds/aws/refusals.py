@@ -6,38 +6,29 @@ form that was not found anywhere and is a guess.
 
 from __future__ import annotations
 
-
-class AwsError(Exception):
-    """A refusal, before it takes the form of a service's protocol."""
-
-    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status
-
+from testbed.clouds.errors import CloudError
 
 # --- AssumeRoleWithWebIdentity ---------------------------------------------------------------
 
 
-def not_authorized_for_web_identity() -> AwsError:
+def not_authorized_for_web_identity() -> CloudError:
     """The role is missing, or its trust policy does not match: AWS does not tell which."""
-    return AwsError(
+    return CloudError(
         "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", status=403
     )
 
 
-def invalid_identity_token(message: str) -> AwsError:
+def invalid_identity_token(message: str) -> CloudError:
     """The token was not accepted, in the words given."""
-    return AwsError("InvalidIdentityToken", message)
+    return CloudError("InvalidIdentityToken", message)
 
 
-def no_provider(issuer: str) -> AwsError:
+def no_provider(issuer: str) -> CloudError:
     """The role's account has no IAM OIDC provider for the token's issuer."""
     return invalid_identity_token(f"No OpenIDConnect provider found in your account for {issuer}")
 
 
-def no_verification_key() -> AwsError:
+def no_verification_key() -> CloudError:
     """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
     return invalid_identity_token(
         "Couldn't retrieve verification key from your identity provider, please reference "
@@ -45,7 +36,7 @@ def no_verification_key() -> AwsError:
     )
 
 
-def token_not_validated() -> AwsError:
+def token_not_validated() -> CloudError:
     """The token's signature does not match; words of the API reference, [U] in a real answer."""
     return invalid_identity_token(
         "The web identity token that was passed could not be validated by Amazon Web Services. "
@@ -53,21 +44,21 @@ def token_not_validated() -> AwsError:
     )
 
 
-def identity_token_expired(*, now: float, expired: int) -> AwsError:
+def identity_token_expired(*, now: float, expired: int) -> CloudError:
     """The web identity token is past its `exp`."""
-    return AwsError(
+    return CloudError(
         "ExpiredTokenException",
         f"Token expired: current date/time {int(now)} must be before the "
         f"expiration date/time {expired}",
     )
 
 
-def validation(message: str) -> AwsError:
+def validation(message: str) -> CloudError:
     """A parameter is not of the form or the range that the model demands."""
-    return AwsError("ValidationError", message)
+    return CloudError("ValidationError", message)
 
 
-def constraint(name: str, value: object, demand: str) -> AwsError:
+def constraint(name: str, value: object, demand: str) -> CloudError:
     """The sentence that every query service of AWS builds for a broken constraint."""
     return validation(
         f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
@@ -75,24 +66,24 @@ def constraint(name: str, value: object, demand: str) -> AwsError:
     )
 
 
-def malformed_policy(message: str = "Syntax errors in policy.") -> AwsError:
+def malformed_policy(message: str = "Syntax errors in policy.") -> CloudError:
     """A policy document is not one."""
-    return AwsError("MalformedPolicyDocument", message)
+    return CloudError("MalformedPolicyDocument", message)
 
 
 # --- AssumeRole ------------------------------------------------------------------------------
 
 
-def may_not_assume(*, principal: str, action: str, role_arn: str) -> AwsError:
+def may_not_assume(*, principal: str, action: str, role_arn: str) -> CloudError:
     """The caller's policies or the role's trust policy do not allow it, or there is no role [R]."""
-    return AwsError(
+    return CloudError(
         "AccessDenied",
         f"User: {principal} is not authorized to perform: {action} on resource: {role_arn}",
         status=403,
     )
 
 
-def chained_too_long() -> AwsError:
+def chained_too_long() -> CloudError:
     """A session asks for a session of more than an hour [R]."""
     return validation(
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role "
@@ -100,50 +91,50 @@ def chained_too_long() -> AwsError:
     )
 
 
-def duration_exceeds_maximum() -> AwsError:
+def duration_exceeds_maximum() -> CloudError:
     """More than the role allows [K]."""
     return validation(
         "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     )
 
 
-def duplicate_tag_keys() -> AwsError:
+def duplicate_tag_keys() -> CloudError:
     """Two session tags whose keys differ in case only, or not at all [K]."""
-    return AwsError(
+    return CloudError(
         "InvalidParameterValue",
         "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
     )
 
 
-def transitive_tag_missing() -> AwsError:
+def transitive_tag_missing() -> CloudError:
     """A transitive key that is no tag of the request. [U] the words."""
-    return AwsError(
+    return CloudError(
         "InvalidParameterValue",
         "The specified transitive tag key must be included in the requested tags.",
     )
 
 
-def transitive_tag_conflict() -> AwsError:
+def transitive_tag_conflict() -> CloudError:
     """A tag that the calling session hands on cannot be set anew. [U] the words."""
-    return AwsError(
+    return CloudError(
         "InvalidParameterValue",
         "One of the specified transitive tag keys can't be set because it conflicts with a "
         "transitive tag key from the calling session.",
     )
 
 
-def source_identity_already_set() -> AwsError:
+def source_identity_already_set() -> CloudError:
     """The calling session has another source identity. [U] code and words."""
-    return AwsError(
+    return CloudError(
         "AccessDenied",
         "The source identity of the calling session is already set and cannot be changed.",
         status=403,
     )
 
 
-def packed_policy_too_large(percent: int) -> AwsError:
+def packed_policy_too_large(percent: int) -> CloudError:
     """Session policies beyond the packed size."""
-    return AwsError(
+    return CloudError(
         "PackedPolicyTooLarge",
         f"Packed size of session policies consumes {percent}% of allotted space.",
     )
@@ -152,35 +143,35 @@ def packed_policy_too_large(percent: int) -> AwsError:
 # --- authentication of a signed call ---------------------------------------------------------
 
 
-def missing_authentication() -> AwsError:
+def missing_authentication() -> CloudError:
     """No signature at all."""
-    return AwsError(
+    return CloudError(
         "MissingAuthenticationToken", "Request is missing Authentication Token", status=403
     )
 
 
-def incomplete_signature(message: str) -> AwsError:
+def incomplete_signature(message: str) -> CloudError:
     """An Authorization header that lacks a part."""
-    return AwsError("IncompleteSignature", message, status=400)
+    return CloudError("IncompleteSignature", message, status=400)
 
 
-def unknown_access_key() -> AwsError:
+def unknown_access_key() -> CloudError:
     """No such access key, or its session token is not the one given out with it."""
-    return AwsError(
+    return CloudError(
         "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
     )
 
 
-def session_expired() -> AwsError:
+def session_expired() -> CloudError:
     """The session is over."""
-    return AwsError(
+    return CloudError(
         "ExpiredToken", "The security token included in the request is expired", status=403
     )
 
 
-def signature_does_not_match(message: str | None = None) -> AwsError:
+def signature_does_not_match(message: str | None = None) -> CloudError:
     """The signature is another one; also for a wrong scope and for a clock that is off."""
-    return AwsError(
+    return CloudError(
         "SignatureDoesNotMatch",
         message
         or "The request signature we calculated does not match the signature you provided. Check "
@@ -190,9 +181,9 @@ def signature_does_not_match(message: str | None = None) -> AwsError:
     )
 
 
-def not_authorized(*, principal: str, action: str, resource: str, reason: str) -> AwsError:
+def not_authorized(*, principal: str, action: str, resource: str, reason: str) -> CloudError:
     """The principal's policies do not allow the action."""
-    return AwsError(
+    return CloudError(
         "AccessDenied",
         f"User: {principal} is not authorized to perform: {action} on resource: {resource} "
         f"{reason}",
@@ -200,51 +191,51 @@ def not_authorized(*, principal: str, action: str, resource: str, reason: str) -
     )
 
 
-def unknown_action(action: str, *, version: str) -> AwsError:
+def unknown_action(action: str, *, version: str) -> CloudError:
     """An action that the emulator, or AWS, does not have."""
-    return AwsError(
+    return CloudError(
         "InvalidAction", f"Could not find operation {action} for version {version}", status=400
     )
 
 
-def rate_exceeded() -> AwsError:
+def rate_exceeded() -> CloudError:
     """More calls than the account may make [K]."""
-    return AwsError("Throttling", "Rate exceeded")
+    return CloudError("Throttling", "Rate exceeded")
 
 
 # --- IAM -------------------------------------------------------------------------------------
 
 
-def no_such_entity(message: str) -> AwsError:
+def no_such_entity(message: str) -> CloudError:
     """Nothing of that name [K]."""
-    return AwsError("NoSuchEntity", message, status=404)
+    return CloudError("NoSuchEntity", message, status=404)
 
 
-def entity_already_exists(message: str) -> AwsError:
+def entity_already_exists(message: str) -> CloudError:
     """The name is taken [K]."""
-    return AwsError("EntityAlreadyExists", message, status=409)
+    return CloudError("EntityAlreadyExists", message, status=409)
 
 
-def limit_exceeded(quota: str, limit: int) -> AwsError:
+def limit_exceeded(quota: str, limit: int) -> CloudError:
     """One more than the quota allows [R]."""
-    return AwsError("LimitExceeded", f"Cannot exceed quota for {quota}: {limit}", status=409)
+    return CloudError("LimitExceeded", f"Cannot exceed quota for {quota}: {limit}", status=409)
 
 
-def inline_too_large(user: str, *, limit: int) -> AwsError:
+def inline_too_large(user: str, *, limit: int) -> CloudError:
     """The inline policies of a user together are too long [R]."""
-    return AwsError(
+    return CloudError(
         "LimitExceeded",
         f"Maximum policy size of {limit} bytes exceeded for user {user}",
         status=409,
     )
 
 
-def delete_conflict(demand: str) -> AwsError:
+def delete_conflict(demand: str) -> CloudError:
     """Something still hangs on the entity [K]; for service-specific credentials [U]."""
-    return AwsError("DeleteConflict", f"Cannot delete entity, {demand}", status=409)
+    return CloudError("DeleteConflict", f"Cannot delete entity, {demand}", status=409)
 
 
-def invalid_user_name() -> AwsError:
+def invalid_user_name() -> CloudError:
     """A letter that no user name has [R]."""
     return validation(
         "The specified value for userName is invalid. It must contain only alphanumeric characters "
@@ -252,7 +243,7 @@ def invalid_user_name() -> AwsError:
     )
 
 
-def invalid_path() -> AwsError:
+def invalid_path() -> CloudError:
     """A path that is none [R]."""
     return validation(
         "The specified value for path is invalid. It must begin and end with / and contain only "
@@ -260,14 +251,14 @@ def invalid_path() -> AwsError:
     )
 
 
-def user_name_missing() -> AwsError:
+def user_name_missing() -> CloudError:
     """A session has no user to stand for [R]."""
     return validation("Must specify userName when calling with non-User credentials")
 
 
-def duplicate_iam_tag_keys() -> AwsError:
+def duplicate_iam_tag_keys() -> CloudError:
     """Two tags whose keys differ in case only, or not at all [K]."""
-    return AwsError(
+    return CloudError(
         "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
     )
 
@@ -275,20 +266,20 @@ def duplicate_iam_tag_keys() -> AwsError:
 # --- Bedrock ---------------------------------------------------------------------------------
 
 
-def bearer_token_invalid() -> AwsError:
+def bearer_token_invalid() -> CloudError:
     """A key of another region, tampered with, or of nobody."""
-    return AwsError(
+    return CloudError(
         "AccessDeniedException",
         "Authentication failed: Please make sure your API Key is valid.",
         status=403,
     )
 
 
-def bearer_token_expired() -> AwsError:
+def bearer_token_expired() -> CloudError:
     """A genuine key whose time, or whose session's time, is over."""
-    return AwsError("AccessDeniedException", "Bearer Token has expired", status=403)
+    return CloudError("AccessDeniedException", "Bearer Token has expired", status=403)
 
 
-def unknown_model() -> AwsError:
+def unknown_model() -> CloudError:
     """No such model in this region."""
-    return AwsError("ValidationException", "The provided model identifier is invalid.")
+    return CloudError("ValidationException", "The provided model identifier is invalid.")

@@ -12,7 +12,7 @@ from testbed.clouds.aws import apigateway_refusals as refusals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testbed.clouds.aws.clock import Clock
+    from testbed.clouds.clock import Clock
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -85,7 +85,7 @@ class RestApis:
         self.apis: dict[str, RestApi] = {}
 
     def find(self, api_id: str) -> RestApi:
-        """The API; raises AwsError NotFoundException."""
+        """The API; raises CloudError NotFoundException."""
         if api_id not in self.apis:
             raise refusals.not_found("Invalid API identifier specified")
         return self.apis[api_id]

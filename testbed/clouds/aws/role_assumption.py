@@ -11,8 +11,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from testbed.clouds.aws import refusals
-from testbed.clouds.aws.policies import Effect
-from testbed.clouds.aws.refusals import AwsError
+from testbed.clouds.errors import CloudError
+from testbed.clouds.policies import Effect
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.accounts import Role
@@ -52,7 +52,7 @@ def check(
     authentication: Authentication,
     source_ip: str,
 ) -> Role:
-    """The role, when caller and role allow all that the request takes; raises AwsError.
+    """The role, when caller and role allow all that the request takes; raises CloudError.
 
     Tags take sts:TagSession and a source identity sts:SetSourceIdentity, also where they are only
     handed on along the chain. [R]
@@ -71,7 +71,7 @@ def check(
             authentication.authorize(
                 caller, action=action, resource=request.role_arn, source_ip=source_ip, context=more
             )
-        except AwsError as error:
+        except CloudError as error:
             raise denied from error
         context = authentication.context(caller, source_ip=source_ip, more=more)
         if role is None or Effect.ALLOW is not role.trust.effect(

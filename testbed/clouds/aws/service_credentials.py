@@ -17,8 +17,8 @@ from testbed.clouds.aws import refusals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from testbed.clouds.aws.clock import Clock
     from testbed.clouds.aws.propagation import Propagation
+    from testbed.clouds.clock import Clock
 
 PREFIX = "ABSK"
 SERVICE = "bedrock.amazonaws.com"
@@ -87,7 +87,7 @@ class ServiceCredentials:
         return made
 
     def find(self, *, account: str, user_id: str, credential_id: str) -> ServiceCredential:
-        """The user's credential of that id; raises AwsError NoSuchEntity."""
+        """The user's credential of that id; raises CloudError NoSuchEntity."""
         found = self._stored.get(credential_id)
         if found is None or (found.account, found.user_id) != (account, user_id):
             raise refusals.no_such_entity(f"No such credential {credential_id} exists")
@@ -119,7 +119,7 @@ class ServiceCredentials:
         del self._stored[credential.id]
 
     def verify(self, key: str) -> ServiceCredential:
-        """The credential whose secret this is, if it is good now; raises AwsError.
+        """The credential whose secret this is, if it is good now; raises CloudError.
 
         Only a key past its expiry is told so; an inactive one gets the words of an unknown one. [U]
         """

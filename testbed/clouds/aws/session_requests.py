@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from testbed.clouds.aws import query, refusals
-from testbed.clouds.aws.conditions import MalformedPolicyError
-from testbed.clouds.aws.policies import Policy
+from testbed.clouds.conditions import MalformedPolicyError
+from testbed.clouds.policies import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ class SessionRequest:
 
 
 def parse(parameters: dict[str, str], *, accounts: Accounts) -> SessionRequest:
-    """The request; raises AwsError for the first parameter that is not well formed."""
+    """The request; raises CloudError for the first parameter that is not well formed."""
     duration = _duration(parameters)
     name = _text(parameters.get("RoleSessionName", ""), "roleSessionName", _NAME, (2, 64))
     role_arn = parameters.get("RoleArn", "")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from testbed.clouds.aws.accounts import Role
-    from testbed.clouds.aws.clock import Clock
-    from testbed.clouds.aws.policies import Policy
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.policies import Policy
 
 _KEY_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _TOKEN_BYTES = 540  # real session tokens have some 700 to 1000 characters

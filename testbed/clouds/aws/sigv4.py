@@ -19,7 +19,7 @@ from typing_extensions import override
 from testbed.clouds.aws import refusals
 
 if TYPE_CHECKING:
-    from testbed.clouds.aws.wire import Request
+    from testbed.clouds.wire import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
@@ -58,7 +58,7 @@ class Authorization:
 
     @classmethod
     def parse(cls, header: str) -> Authorization:
-        """Raises AwsError IncompleteSignature when a part is missing."""
+        """Raises CloudError IncompleteSignature when a part is missing."""
         fields = dict(
             part.strip().split("=", 1)
             for part in header.removeprefix(ALGORITHM).split(",")

@@ -10,16 +10,16 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import query, refusals, role_assumption, session_requests
-from testbed.clouds.aws.policies import Effect
+from testbed.clouds.policies import Effect
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.accounts import Accounts, Role
     from testbed.clouds.aws.authentication import Authentication
     from testbed.clouds.aws.identity_tokens import Identity, IdentityTokens
-    from testbed.clouds.aws.refusals import AwsError
     from testbed.clouds.aws.session_requests import SessionRequest
     from testbed.clouds.aws.sessions import Session, Sessions
-    from testbed.clouds.aws.wire import Entry, Request, Response
+    from testbed.clouds.errors import CloudError
+    from testbed.clouds.wire import Entry, Request, Response
 
 _NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _TOLD = ("RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "SourceIdentity")
@@ -65,7 +65,7 @@ class SecurityTokenService:
             case _:
                 raise refusals.unknown_action(action, version="2011-06-15")
 
-    def refuse(self, request: Request, error: AwsError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
         """The error document of the query protocol."""
         return query.error(error, namespace=_NAMESPACE)
 

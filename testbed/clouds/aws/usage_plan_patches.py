@@ -38,7 +38,7 @@ _REPLACED = (
 
 
 def apply(plan: UsagePlan, operation: Mapping[str, Any]) -> None:
-    """Change the plan; raises AwsError for a path that the operation does not have."""
+    """Change the plan; raises CloudError for a path that the operation does not have."""
     op, path = operation.get("op") or "", operation.get("path") or ""
     value = str(operation.get("value") or "")
     parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]

@@ -62,7 +62,7 @@ class UsagePlans:
         self.plans: dict[str, UsagePlan] = {}
 
     def find(self, plan_id: str) -> UsagePlan:
-        """The plan; raises AwsError NotFoundException."""
+        """The plan; raises CloudError NotFoundException."""
         if plan_id not in self.plans:
             raise refusals.plan_not_found()
         return self.plans[plan_id]
@@ -148,7 +148,7 @@ class UsagePlans:
             self.check_key(key_id, plan)
 
     def check_key(self, key_id: str, plan: UsagePlan) -> None:
-        """Raise AwsError where the key has another plan for one of the plan's stages."""
+        """Raise CloudError where the key has another plan for one of the plan's stages."""
         for stage in plan.stages:
             other = self.of(key_id, stage=stage)
             if other is not None and other.id != plan.id:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from testbed.clouds.aws.refusals import AwsError
+from testbed.clouds.errors import CloudError
 
 
 @dataclass(slots=True)
@@ -83,12 +83,12 @@ class Faults:
             if delay.service == service and delay.action in {None, action}
         )
 
-    def refused(self, service: str, action: str) -> AwsError | None:
+    def refused(self, service: str, action: str) -> CloudError | None:
         """The refusal that this call uses up."""
         failure = _used_up(self._failures, service, action)
         if failure is None:
             return None
-        return AwsError(failure.code, failure.message, status=failure.status)
+        return CloudError(failure.code, failure.message, status=failure.status)
 
     def damaged(self, service: str, action: str) -> bool:
         """Whether the answer to this call is to be cut short."""

@@ -1,24 +1,12 @@
-"""The emulator's idea of now: the machine's clock plus an offset that a test sets."""
+"""The form of X-Amz-Date."""
 
 from __future__ import annotations
 
 import datetime
-import time
-
-
-class Clock:
-    """Seconds since the epoch, shifted by `offset_seconds`."""
-
-    def __init__(self) -> None:
-        self.offset_seconds = 0.0
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time() + self.offset_seconds
 
 
 def compact(seconds: float) -> str:
-    """The form of X-Amz-Date: 20260102T030405Z."""
+    """A time as 20260102T030405Z, from seconds since the epoch."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
 
 

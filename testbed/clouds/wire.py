@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testbed.clouds.aws.refusals import AwsError
+    from testbed.clouds.errors import CloudError
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Entry:
 
 
 class Service(Protocol):
-    """One AWS service behind its host names."""
+    """One service behind its host names."""
 
     name: str
 
@@ -72,7 +72,7 @@ class Service(Protocol):
         """The name of the API action that the request asks for."""
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out; what is refused is raised as AwsError."""
+        """Carry the call out; what is refused is raised as CloudError."""
 
-    def refuse(self, request: Request, error: AwsError) -> Response:
+    def refuse(self, request: Request, error: CloudError) -> Response:
         """The error in the form of this service's protocol."""

@@ -1,74 +1,72 @@
-"""All of AWS behind one door: dispatch by host, faults, refusals, the journal."""
+"""All services of a cloud behind one door: dispatch by host, faults, refusals, the journal."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
-import re
 import uuid
 from typing import TYPE_CHECKING
 
-from testbed.clouds.aws.calls import Call
-from testbed.clouds.aws.refusals import AwsError
-from testbed.clouds.aws.wire import Entry, Request, Response, json_response
+from testbed.clouds.calls import Call
+from testbed.clouds.errors import CloudError
+from testbed.clouds.wire import Entry, Request, Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from testbed.clouds.aws.calls import Journal
-    from testbed.clouds.aws.clock import Clock
-    from testbed.clouds.aws.faults import Faults
-    from testbed.clouds.aws.wire import Service
+    from testbed.clouds.calls import Journal
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.faults import Faults
+    from testbed.clouds.wire import Service
 
 _log = logging.getLogger(__name__)
-
-# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for most others
-_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
-_HOSTS = (
-    re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
-    re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
-    re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
-    re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
-)
 
 # of a damaged answer: enough to leave an element or a bracket open
 _CUT_BYTES = 10
 
 
 class Gateway:
-    """Answers any request; an unknown host gets 404."""
+    """Answers any request; an unknown host gets 404.
+
+    `service_of` gives the name of the service behind a host, None where there is none;
+    `request_id_header` is where the vendor tells the id of a request.
+    """
 
     def __init__(
         self,
         *,
         services: Mapping[str, Service],
+        service_of: Callable[[str], str | None],
+        request_id_header: str,
         clock: Clock,
         faults: Faults,
         journal: Journal,
     ) -> None:
         self._services = services
+        self._service_of = service_of
+        self._request_id_header = request_id_header
         self._clock = clock
         self._faults = faults
         self._journal = journal
 
     async def answer(self, request: Request) -> Response:
         """The answer of the service that the host names."""
-        named = next(filter(None, (host.fullmatch(request.host) for host in _HOSTS)), None)
-        if named is None:
+        name = self._service_of(request.host)
+        if name is None:
             return json_response({"message": f"{request.host} is not emulated"}, status=404)
-        service = self._services[named["service"]]
+        service = self._services[name]
         action = service.action(request)
         entry = Entry()
         try:
             response = await self._answer(request, service=service, action=action, entry=entry)
-        except AwsError as error:
+        except CloudError as error:
             entry.error_code = error.code
             response = service.refuse(request, error)
         except Exception:  # a fault of the emulator's own is told as one
             _log.exception("%s %s", service.name, action)
             entry.error_code = "InternalFailure"
-            failed = AwsError(entry.error_code, "The emulator failed; see its log.", status=500)
+            failed = CloudError(entry.error_code, "The emulator failed; see its log.", status=500)
             response = service.refuse(request, failed)
         self._journal.add(
             Call(
@@ -83,7 +81,7 @@ class Gateway:
                 session=entry.session,
             )
         )
-        headers = {"x-amzn-requestid": str(uuid.uuid4()), **response.headers}
+        headers = {self._request_id_header: str(uuid.uuid4()), **response.headers}
         return dataclasses.replace(response, headers=headers)
 
     async def _answer(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from testbed.clouds.aws import conditions
-from testbed.clouds.aws.conditions import Condition, MalformedPolicyError, pattern, strings
+from testbed.clouds import conditions
+from testbed.clouds.conditions import Condition, MalformedPolicyError, pattern, strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,7 +12,7 @@ _KEPT = 100_000
 class Call:
     """One call. `time` is the emulator's; `parameters` hold no token and no secret.
 
-    `session` is the access key id of the session that the call made: `AwsCloud.session` knows it.
+    `session` is the access key id of the session that the call made.
     """
 
     time: float
@@ -24,20 +24,6 @@ class Call:
     error_code: str | None
     parameters: dict[str, str] = field(default_factory=dict)
     session: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedSession:
-    """A session that STS gave out, without its secrets; `tags` are those that it ended up with."""
-
-    access_key_id: str
-    arn: str
-    role_arn: str
-    issued_at: float
-    expires_at: float
-    tags: dict[str, str]
-    transitive_tag_keys: list[str]
-    source_identity: str | None
 
 
 class Journal:

@@ -1,0 +1,170 @@
+"""The emulator's process, seen from a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from testbed.clouds.alibaba.credentials_uris import UriAnswer
+from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
+from testbed.clouds.emulator import EmulatedCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ACCOUNT = "1234567890123456"
+_TRUST = Path(__file__).parents[1] / "trust"
+
+
+class AlibabaCloud(EmulatedCloud):
+    """Prepares the accounts, and tells of the sessions.
+
+    The services in faults are "sts", "ecs", "ccc", "metadata" and "credentials-uri".
+    """
+
+    name = "alibaba"
+
+    @override
+    def client_environment(self) -> dict[str, str]:
+        """All that an unmodified SDK needs in its environment to meet this Alibaba Cloud."""
+        certificate = str(self.ca_file)
+        proxy = f"http://127.0.0.1:{self.proxy_port}"
+        return {
+            "HTTPS_PROXY": proxy,
+            "HTTP_PROXY": proxy,  # the metadata service has no TLS
+            "NO_PROXY": "127.0.0.1,localhost",
+            "SSL_CERT_FILE": certificate,
+            "REQUESTS_CA_BUNDLE": certificate,
+            "PYTHONPATH": str(_TRUST),
+        }
+
+    def relay(self, domains: Sequence[str], *, proxy_port: int) -> None:
+        """Let the proxy also lead to another cloud of this machine, by that one's proxy."""
+        self._ask("relay", domains=list(domains), proxy_port=proxy_port)
+
+    # --- what is in the accounts ---------------------------------------------------------------
+
+    def create_identity_provider(
+        self,
+        *,
+        issuer: str,
+        client_ids: Sequence[str],
+        name: str = "ack-rrsa",
+        ca_file: Path | None = None,
+        account: str = ACCOUNT,
+    ) -> str:
+        """The ARN of an OIDC provider of RAM; the issuer is reached trusting `ca_file`."""
+        return str(
+            self._ask(
+                "create_identity_provider",
+                name=name,
+                issuer=issuer,
+                client_ids=list(client_ids),
+                ca_file=None if ca_file is None else str(ca_file),
+                account=account,
+            )
+        )
+
+    def delete_identity_provider(self, arn: str) -> None:
+        """Delete an OIDC provider."""
+        self._ask("delete_identity_provider", arn=arn)
+
+    def create_role(
+        self,
+        *,
+        name: str,
+        trust_policy: Mapping[str, Any],
+        policies: Mapping[str, Mapping[str, Any]] | None = None,
+        max_session_seconds: int = 3600,
+        account: str = ACCOUNT,
+    ) -> str:
+        """The ARN of a new role with its policies (Version "1")."""
+        return str(
+            self._ask(
+                "create_role",
+                name=name,
+                trust_policy=trust_policy,
+                policies=policies or {},
+                max_session_seconds=max_session_seconds,
+                account=account,
+            )
+        )
+
+    def delete_role(self, arn: str) -> None:
+        """Delete a role; its sessions live on without any permission."""
+        self._ask("delete_role", arn=arn)
+
+    def put_trust_policy(self, arn: str, *, trust_policy: Mapping[str, Any]) -> None:
+        """Replace a role's trust policy."""
+        self._ask("put_trust_policy", arn=arn, trust_policy=trust_policy)
+
+    def put_role_policy(self, arn: str, *, name: str, document: Mapping[str, Any]) -> None:
+        """Add or replace a policy of a role; it holds from the next call on."""
+        self._ask("put_role_policy", arn=arn, name=name, document=document)
+
+    def create_user(
+        self,
+        *,
+        name: str,
+        policies: Mapping[str, Mapping[str, Any]] | None = None,
+        account: str = ACCOUNT,
+    ) -> UserAccessKey:
+        """A new RAM user with policies; its access key."""
+        made = self._ask("create_user", name=name, policies=policies or {}, account=account)
+        return UserAccessKey(**made)
+
+    def create_root_key(self, *, account: str = ACCOUNT) -> UserAccessKey:
+        """An access key of the account itself, which may do everything but assume roles."""
+        return UserAccessKey(**self._ask("create_user", name=None, policies={}, account=account))
+
+    def create_access_key(self, user_arn: str) -> UserAccessKey:
+        """Another access key of a user."""
+        return UserAccessKey(**self._ask("create_access_key", user_arn=user_arn))
+
+    def create_rsa_key_pair(self, user_arn: str) -> RsaKeyPair:
+        """An RSA key pair of a user; only here its private half is told."""
+        return RsaKeyPair(**self._ask("create_rsa_key_pair", user_arn=user_arn))
+
+    def set_access_key_active(self, access_key_id: str, *, active: bool) -> None:
+        """Switch an access key on or off."""
+        self._ask("set_access_key_active", access_key_id=access_key_id, active=active)
+
+    def delete_access_key(self, access_key_id: str) -> None:
+        """Delete an access key."""
+        self._ask("delete_access_key", access_key_id=access_key_id)
+
+    def create_bearer_token(self, *, seconds: float = 3600, account: str = ACCOUNT) -> str:
+        """A bearer token that Cloud Call Center takes, good for that long."""
+        return str(self._ask("create_bearer_token", seconds=seconds, account=account))
+
+    # --- the node, and credentials URIs ----------------------------------------------------------
+
+    def attach_instance_role(self, arn: str | None) -> None:
+        """Give the node a role that trusts ecs.aliyuncs.com; None takes it away."""
+        self._ask("attach_instance_role", arn=arn)
+
+    def allow_metadata_v1(self, *, allowed: bool) -> None:
+        """Let the node's metadata service answer without a token, or not."""
+        self._ask("allow_metadata_v1", allowed=allowed)
+
+    def create_credentials_uri(
+        self, role_arn: str, *, answer: UriAnswer = UriAnswer.GOOD, seconds: float = 3600
+    ) -> str:
+        """A new URI on the loopback address, each of whose answers has a new session of a role."""
+        path = self._ask(
+            "create_credentials_uri", role_arn=role_arn, answer=answer, seconds=seconds
+        )
+        return f"http://127.0.0.1:{self._ports['plain']}{path}"
+
+    def change_credentials_uri(self, uri: str, *, answer: UriAnswer) -> None:
+        """Let a URI answer otherwise from now on."""
+        self._ask("change_credentials_uri", path=urlsplit(uri).path, answer=answer)
+
+    # --- the sessions ----------------------------------------------------------------------------
+
+    def sessions(self) -> list[IssuedSession]:
+        """Every session that was given out, ended or not, in that order."""
+        return [IssuedSession(**session) for session in self._ask("sessions")]

@@ -1,0 +1,128 @@
+"""What a test may ask of this cloud; the typed side of it is `AlibabaCloud`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.clouds import control
+from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
+
+if TYPE_CHECKING:
+    from testbed.clouds.alibaba.accounts import Accounts, User
+    from testbed.clouds.alibaba.bearer import BearerTokens
+    from testbed.clouds.alibaba.credentials_uris import CredentialsUris
+    from testbed.clouds.alibaba.metadata import Metadata
+    from testbed.clouds.alibaba.oidc_tokens import OidcTokens
+    from testbed.clouds.alibaba.rsa_keys import RsaKeys
+    from testbed.clouds.alibaba.sessions import Session, Sessions
+    from testbed.clouds.calls import Journal
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.faults import Faults
+    from testbed.clouds.proxy import Routes
+
+
+class Control(control.Control):
+    """The table of what can be asked."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        tokens: OidcTokens,
+        sessions: Sessions,
+        rsa_keys: RsaKeys,
+        bearer_tokens: BearerTokens,
+        metadata: Metadata,
+        uris: CredentialsUris,
+        routes: Routes,
+        clock: Clock,
+        faults: Faults,
+        journal: Journal,
+    ) -> None:
+        self._accounts = accounts
+        self._tokens = tokens
+        self._sessions = sessions
+        self._rsa_keys = rsa_keys
+        self._routes = routes
+        super().__init__(clock=clock, faults=faults, journal=journal)
+        self.questions |= {
+            "create_identity_provider": self._create_identity_provider,
+            "delete_identity_provider": accounts.delete_provider,
+            "create_role": accounts.create_role,
+            "delete_role": accounts.delete_role,
+            "put_trust_policy": accounts.put_trust_policy,
+            "put_role_policy": accounts.put_role_policy,
+            "create_user": self._create_user,
+            "create_access_key": self._create_access_key,
+            "create_rsa_key_pair": self._create_rsa_key_pair,
+            "set_access_key_active": accounts.set_access_key_active,
+            "delete_access_key": accounts.delete_access_key,
+            "create_bearer_token": bearer_tokens.create,
+            "attach_instance_role": metadata.attach_role,
+            "allow_metadata_v1": metadata.allow_v1,
+            "create_credentials_uri": uris.create,
+            "change_credentials_uri": uris.change,
+            "limit_sessions": self._limit_sessions,
+            "sessions": lambda: [_told(session) for session in sessions.all()],
+            "revoke_session": sessions.revoke,
+            "relay": self._relay,
+            "secrets": lambda: sorted(
+                {
+                    *accounts.secrets(),
+                    *sessions.secrets(),
+                    *tokens.seen,
+                    *rsa_keys.told,
+                    *bearer_tokens.secrets(),
+                    *metadata.secrets(),
+                }
+            ),
+        }
+
+    def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
+        provider = self._accounts.create_provider(**asked)
+        self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
+        return provider.arn
+
+    def _create_user(self, **asked: Any) -> dict[str, object]:
+        return self._key(self._accounts.create_user(**asked))
+
+    def _create_access_key(self, *, user_arn: str) -> dict[str, object]:
+        return self._key(self._user(user_arn))
+
+    def _create_rsa_key_pair(self, *, user_arn: str) -> dict[str, object]:
+        user = self._user(user_arn)
+        key_id, pem = self._rsa_keys.create(user)
+        return dataclasses.asdict(
+            RsaKeyPair(public_key_id=key_id, private_key=pem, user_arn=user.arn)
+        )
+
+    def _key(self, user: User) -> dict[str, object]:
+        key = self._accounts.create_access_key(user)
+        return dataclasses.asdict(
+            UserAccessKey(access_key_id=key.id, secret_key=key.secret, user_arn=user.arn)
+        )
+
+    def _user(self, arn: str) -> User:
+        user = self._accounts.user(arn)
+        if user is None:
+            raise LookupError(f"there is no user {arn}: create it first")
+        return user
+
+    def _limit_sessions(self, *, seconds: float | None) -> None:
+        self._sessions.limit_seconds = seconds
+
+    def _relay(self, *, domains: list[str], proxy_port: int) -> None:
+        self._routes.others.update(dict.fromkeys(domains, proxy_port))
+
+
+def _told(session: Session) -> dict[str, object]:
+    told = IssuedSession(
+        access_key_id=session.access_key_id,
+        arn=session.arn,
+        role_arn=None if session.role_id is None else session.owner_arn,
+        issued_at=session.issued_at,
+        expires_at=session.expires_at,
+    )
+    return dataclasses.asdict(told)

@@ -1,0 +1,215 @@
+"""How Alibaba Cloud says no: one function for each refusal, with the code, the status, the words.
+
+The codes and words were read in public reports and in the vendor's documents; [U] marks what was
+not found anywhere and is a guess. The status of most is a guess too: 400 where the request is
+wrong, 403 where something is not permitted, 404 where something is not there.
+"""
+
+from __future__ import annotations
+
+from testbed.clouds.errors import CloudError
+
+# --- the request and its signature -----------------------------------------------------------
+
+
+def unknown_action() -> CloudError:
+    """There is no such API."""
+    message = "Specified api is not found, please check your url and method."
+    return CloudError("InvalidAction.NotFound", message, status=404)
+
+
+def missing_parameter(name: str) -> CloudError:
+    """A parameter that must be there is not."""
+    return CloudError(f"Missing{name}", f"{name} is mandatory for this action.")
+
+
+def invalid_parameter(name: str) -> CloudError:
+    """A parameter has another form than it must."""
+    return CloudError(f"InvalidParameter.{name}", f"The parameter {name} is wrongly formed.")
+
+
+def unsupported(name: str) -> CloudError:
+    """[U] A version, a format or a signature method that does not exist."""
+    return CloudError(f"Invalid{name}", f"Specified parameter {name} is not valid.")
+
+
+def incomplete_signature() -> CloudError:
+    """[U] The Authorization header, or what it should cover, is not complete."""
+    message = "The request signature does not conform to Aliyun standards."
+    return CloudError("IncompleteSignature", message)
+
+
+def signature_mismatch(string_to_sign: str) -> CloudError:
+    """The signature of an RPC request is another; what was signed is told as it came."""
+    return CloudError(
+        "SignatureDoesNotMatch",
+        "Specified signature is not matched with our calculation. server string to sign is:"
+        + string_to_sign,
+    )
+
+
+def acs3_signature_mismatch(string_to_sign: str) -> CloudError:
+    """The signature of a request in its headers is another."""
+    return CloudError(
+        "SignatureDoesNotMatch",
+        "Specified signature does not match our calculation. server StringToSign is "
+        f"[{string_to_sign}]",
+    )
+
+
+def nonce_used() -> CloudError:
+    """The nonce was seen before."""
+    return CloudError("SignatureNonceUsed", "Specified signature nonce was used already.")
+
+
+def time_stamp_expired() -> CloudError:
+    """The time of the request is more than 15 minutes away."""
+    message = "Specified time stamp or date value is expired."
+    return CloudError("InvalidTimeStamp.Expired", message)
+
+
+def time_stamp_format() -> CloudError:
+    """The time of the request is none."""
+    message = "Specified time stamp or date value is not well formatted."
+    return CloudError("InvalidTimeStamp.Format", message)
+
+
+# --- access keys and sessions ----------------------------------------------------------------
+
+
+def access_key_not_found() -> CloudError:
+    """There is no such access key, or no more."""
+    message = "Specified access key is not found."
+    return CloudError("InvalidAccessKeyId.NotFound", message, status=404)
+
+
+def access_key_inactive() -> CloudError:
+    """The access key is switched off."""
+    return CloudError("InvalidAccessKeyId.Inactive", "Specified access key is disabled.")
+
+
+def missing_security_token() -> CloudError:
+    """A session's key without the session's token."""
+    return missing_parameter("SecurityToken")
+
+
+def security_token_malformed() -> CloudError:
+    """The token is none that was given out."""
+    message = "Specified SecurityToken is malformed."
+    return CloudError("InvalidSecurityToken.Malformed", message)
+
+
+def security_token_mismatch() -> CloudError:
+    """The token belongs to another key."""
+    message = "Specified SecurityToken mismatch with the AccessKey."
+    return CloudError("InvalidSecurityToken.MismatchWithAccessKey", message)
+
+
+def security_token_expired() -> CloudError:
+    """The session is over."""
+    return CloudError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+
+
+def bearer_token_refused() -> CloudError:
+    """[U] The bearer token is unknown or over."""
+    message = "Specified bearer token is invalid or expired."
+    return CloudError("InvalidBearerToken", message, status=403)
+
+
+# --- AssumeRole ------------------------------------------------------------------------------
+
+
+def root_may_not_assume() -> CloudError:
+    """The account's own key asks for a role."""
+    message = "Roles may not be assumed by root accounts."
+    return CloudError("NoPermission", message, status=403)
+
+
+def not_authorized() -> CloudError:
+    """The caller's policy or the role's trust policy does not allow it: it is not told which."""
+    message = "You are not authorized to do this action. You should be authorized by RAM."
+    return CloudError("NoPermission", message, status=403)
+
+
+def role_not_found(arn: str) -> CloudError:
+    """There is no such role."""
+    return CloudError("EntityNotExist.Role", f"The role not exists: {arn}.", status=404)
+
+
+def policy_grammar() -> CloudError:
+    """The session policy is no policy."""
+    message = "The parameter Policy has not passed grammar check."
+    return CloudError("InvalidParameter.PolicyGrammar", message)
+
+
+def policy_size(characters: int) -> CloudError:
+    """[U] The session policy is too long."""
+    message = f"The size of Policy must be smaller than {characters} bytes."
+    return CloudError("InvalidParameter.PolicySize", message)
+
+
+def duration(longest_seconds: int) -> CloudError:
+    """The duration is below 15 minutes or above the role's maximum."""
+    message = f"The Min/Max value of DurationSeconds is 15min/{longest_seconds / 3600:g}hr."
+    return CloudError("InvalidParameter.DurationSeconds", message)
+
+
+# --- AssumeRoleWithOIDC ----------------------------------------------------------------------
+
+
+def oidc_token_expired() -> CloudError:
+    """The token is over."""
+    return _oidc("Expired", "This JsonWebToken is expired.")
+
+
+def oidc_audience() -> CloudError:
+    """The audience is no client id of the provider."""
+    return _oidc("AudienceNotMatch", "Invalid audience.")
+
+
+def oidc_issuer() -> CloudError:
+    """The token is another issuer's."""
+    return _oidc(
+        "IssuerNotMatch",
+        "The issuer in the OIDC Token doesn't match the OIDC Provider registered.",
+    )
+
+
+def oidc_issuer_broken(issuer: str) -> CloudError:
+    """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
+    return _oidc(
+        "IssuerConfigurationBroken",
+        f"Get public keys from OIDC Provider failed, the issuer is {issuer}.",
+    )
+
+
+def oidc_token_invalid() -> CloudError:
+    """[U] Not a token, or not signed with the issuer's key."""
+    return _oidc("Invalid", "This JsonWebToken is invalid.")
+
+
+def no_oidc_provider() -> CloudError:
+    """The account has no such provider."""
+    message = "No such OIDC Provider registered."
+    return CloudError("AuthenticationFail.NoPermission", message, status=403)
+
+
+def oidc_not_trusted() -> CloudError:
+    """The role's trust policy does not match the token."""
+    message = "There is no permission."
+    return CloudError("AuthenticationFail.NoPermission", message, status=403)
+
+
+def _oidc(kind: str, message: str) -> CloudError:
+    return CloudError(f"AuthenticationFail.OIDCToken.{kind}", message)
+
+
+# --- other services --------------------------------------------------------------------------
+
+
+def not_permitted() -> CloudError:
+    """RAM says no to a call of ECS."""
+    message = (
+        "User not authorized to operate on the specified resource, or this API doesn't support RAM."
+    )
+    return CloudError("Forbidden.RAM", message, status=403)

@@ -1,0 +1,22 @@
+"""The host names of the AWS that is emulated."""
+
+from __future__ import annotations
+
+import re
+
+# SERVICE.amazonaws.com for the global endpoints, SERVICE.REGION.amazonaws.com for most others
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+_HOSTS = (
+    re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
+    re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
+    re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
+    re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
+)
+# what the proxy leads to
+DOMAINS = ("amazonaws.com", "api.aws")
+
+
+def service_of(host: str) -> str | None:
+    """The name of the service behind a host, None where there is none."""
+    named = next(filter(None, (pattern.fullmatch(host) for pattern in _HOSTS)), None)
+    return None if named is None else named["service"]

@@ -1,0 +1,53 @@
+"""What a test may ask of an emulated cloud, over plain HTTP on the loopback address.
+
+`POST /NAME` with the keyword arguments as JSON; the typed side of it is `EmulatedCloud`. Each cloud
+adds questions of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from testbed.clouds.faults import Damage, Delay, Failure, Loss
+from testbed.clouds.wire import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbed.clouds.calls import Journal
+    from testbed.clouds.clock import Clock
+    from testbed.clouds.faults import Faults
+    from testbed.clouds.wire import Request, Response
+
+
+class Control:
+    """The table of what can be asked of every cloud."""
+
+    def __init__(self, *, clock: Clock, faults: Faults, journal: Journal) -> None:
+        self._clock = clock
+        self._faults = faults
+        self.questions: dict[str, Callable[..., object]] = {
+            "set_clock": self._set_clock,
+            "fail_next": lambda **asked: faults.add(Failure(**asked)),
+            "damage_next": lambda **asked: faults.add(Damage(**asked)),
+            "lose_answer": lambda **asked: faults.add(Loss(**asked)),
+            "delay": lambda **asked: faults.add(Delay(**asked)),
+            "clear_faults": faults.clear,
+            "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
+            "forget_calls": journal.clear,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """The result as JSON; 400 with the reason when it cannot be done."""
+        question = self.questions.get(request.path.removeprefix("/"))
+        if question is None:
+            return json_response(f"there is no {request.path}", status=404)
+        try:
+            return json_response(question(**json.loads(request.body)))
+        except Exception as error:  # a store raises whatever; the test gets to see it
+            return json_response(f"{type(error).__name__}: {error}", status=400)
+
+    def _set_clock(self, *, offset_seconds: float) -> None:
+        self._clock.offset_seconds = offset_seconds

@@ -1,0 +1,196 @@
+"""The process of an emulated cloud, seen from a test: its life, its faults, its journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Self
+
+from testbed.clouds.calls import Call
+from testbed.processes import ChildProcess
+
+_ROOT = Path(__file__).parents[2]
+_READY_FILE = "ready.json"
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+
+
+class CloudRefusedError(RuntimeError):
+    """The emulator could not do what a test asked of it."""
+
+
+class EmulatedCloud(ABC):
+    """Starts and stops `python -m testbed.clouds.NAME`, moves its clock, reads its journal.
+
+    The process is bound to the thread that calls `start` (it ends when that thread does): start it
+    from the main thread.
+    """
+
+    name: str
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: ChildProcess | None = None
+        self._ports: dict[str, Any] = {}
+        # the test's own environment may name a proxy; the control port is never behind one
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    @property
+    def process(self) -> ChildProcess:
+        """The running emulator."""
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        """Return once the emulator answers."""
+        self.spawn()
+        self.wait_until_ready()
+
+    def spawn(self) -> None:
+        """Start it and return at once; `wait_until_ready` must follow."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / _READY_FILE).unlink(missing_ok=True)
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self._process = ChildProcess(
+            self.name,
+            [sys.executable, "-m", f"testbed.clouds.{self.name}", "--directory", self._directory],
+            log=self._directory / f"{self.name}.log",
+            environment={**os.environ, "PYTHONPATH": path},
+        )
+
+    def wait_until_ready(self) -> None:
+        """Return once the emulator answers."""
+        ready = self._directory / _READY_FILE
+        self.process.wait_until(ready.exists, seconds=_START_SECONDS)
+        self._ports = json.loads(ready.read_text())
+
+    def stop(self) -> None:
+        """End the process; nothing it knew is kept."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA that signs the certificates of all hosts here."""
+        return Path(self._ports["certificate"])
+
+    @property
+    def tls_port(self) -> int:
+        """The port that serves every host over TLS, by SNI and Host."""
+        return int(self._ports["tls"])
+
+    @property
+    def proxy_port(self) -> int:
+        """The port of the CONNECT proxy."""
+        return int(self._ports["proxy"])
+
+    @abstractmethod
+    def client_environment(self) -> dict[str, str]:
+        """All that an unmodified SDK needs in its environment to meet this cloud."""
+
+    # --- time and faults -------------------------------------------------------------------------
+
+    def set_clock(self, *, offset_seconds: float) -> None:
+        """Let the emulator's now be the machine's plus this."""
+        self._ask("set_clock", offset_seconds=offset_seconds)
+
+    def limit_sessions(self, *, seconds: float | None) -> None:
+        """Let every session issued from now on last that long, whatever was asked.
+
+        Rounded up to the next whole second; `Expiration` says so, and it is enforced. None ends it.
+        """
+        self._ask("limit_sessions", seconds=seconds)
+
+    def revoke_session(self, access_key_id: str) -> None:
+        """End a session at once; it is then refused as expired."""
+        if not self._ask("revoke_session", access_key_id=access_key_id):
+            raise CloudRefusedError(f"there is no session {access_key_id}")
+
+    def fail_next(
+        self,
+        service: str,
+        action: str | None = None,
+        *,
+        code: str,
+        message: str,
+        status: int,
+        count: int = 1,
+    ) -> None:
+        """Refuse the next `count` calls of a service, of one action where that is given.
+
+        Services and actions are as in the journal.
+        """
+        self._ask(
+            "fail_next",
+            service=service,
+            action=action,
+            code=code,
+            message=message,
+            status=status,
+            remaining=count,
+        )
+
+    def damage_next(self, service: str, action: str | None = None, *, count: int = 1) -> None:
+        """Carry the next `count` calls out, and cut their genuine answers short."""
+        self._ask("damage_next", service=service, action=action, remaining=count)
+
+    def lose_answer(self, service: str, action: str | None = None, *, count: int = 1) -> None:
+        """Carry the next `count` calls out, and cut the connections without any answer.
+
+        The journal has such a call as it ended, since the work was done. Behind a proxy, as here,
+        botocore calls it ProxyConnectionError: to the client the request may never have gone out.
+        """
+        self._ask("lose_answer", service=service, action=action, remaining=count)
+
+    def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
+        """Answer the calls of a service that much later, until `clear_faults`."""
+        self._ask("delay", service=service, action=action, seconds=seconds)
+
+    def clear_faults(self) -> None:
+        """End everything that goes wrong on demand."""
+        self._ask("clear_faults")
+
+    # --- the journal -----------------------------------------------------------------------------
+
+    def calls(self, *, service: str | None = None, action: str | None = None) -> list[Call]:
+        """The calls so far, in the order they were answered."""
+        return [Call(**call) for call in self._ask("calls", service=service, action=action)]
+
+    def forget_calls(self) -> None:
+        """Empty the journal."""
+        self._ask("forget_calls")
+
+    # --- what nobody may tell --------------------------------------------------------------------
+
+    def secrets(self) -> list[str]:
+        """Every secret key, token and API key given out, and every token shown to the cloud.
+
+        For tests that look for them where none may be; the journal has none of them.
+        """
+        return [str(secret) for secret in self._ask("secrets")]
+
+    def _ask(self, question: str, /, **arguments: object) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._ports['control']}/{question}",
+            data=json.dumps(arguments).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=_ANSWER_SECONDS) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise CloudRefusedError(f"{question}: {json.load(error)}") from None

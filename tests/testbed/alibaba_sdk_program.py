@@ -1,0 +1,53 @@
+"""A pod with Alibaba Cloud's SDK: what it is asked comes as lines of JSON, and so do the answers.
+
+A process of its own, since the SDK reads its environment and its CAs when it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from alibabacloud_credentials.client import Client as Credentials
+from alibabacloud_credentials.models import Config
+from alibabacloud_tea_openapi.client import Client
+from alibabacloud_tea_openapi.utils_models import Config as ApiConfig
+from alibabacloud_tea_openapi.utils_models import OpenApiRequest, Params
+from darabonba.runtime import RuntimeOptions
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """Call an API with the credentials of a Config, None for the default chain."""
+    config = asked["config"]
+    credentials = Credentials(None if config is None else Config(**config))
+    if asked["action"] is None:
+        model = credentials.get_credential()
+        return {
+            "access_key_id": model.access_key_id,
+            "access_key_secret": model.access_key_secret,
+            "security_token": model.security_token,
+        }
+    params = Params(
+        action=asked["action"],
+        version=asked["version"],
+        protocol="HTTPS",
+        pathname="/",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        req_body_type="formData",
+        body_type="json",
+    )
+    client = Client(ApiConfig(credential=credentials, endpoint=asked["host"]))
+    request = OpenApiRequest(query=asked["query"])
+    return dict(client.call_api(params, request, RuntimeOptions(autoretry=False))["body"])
+
+
+for line in sys.stdin:
+    try:
+        told: dict[str, Any] = {"answer": answer(json.loads(line))}
+    except Exception as error:  # whatever the SDK raises is the answer
+        told = {"error": f"{type(error).__name__}: {error}"}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()

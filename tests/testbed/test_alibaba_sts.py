@@ -1,0 +1,232 @@
+"""Alibaba Cloud's STS by the vendor's own SDKs: every type of their `Config`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from testbed.clouds.alibaba import UriAnswer
+from tests.testbed.alibaba import ACCOUNT, HOST, Member, allow, trusts
+from tests.testbed.alibaba_sdk import Sdk, SdkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.testbed.alibaba_sdk import TemporaryKey
+
+
+def _arn(member: Member, session: str = "keywright") -> str:
+    return f"acs:ram::1234567890123456:assumed-role/{member.name}/{session}"
+
+
+def _sts(key: TemporaryKey) -> dict[str, Any]:
+    return {
+        "type": "sts",
+        "access_key_id": key.access_key_id,
+        "access_key_secret": key.access_key_secret,
+        "security_token": key.security_token,
+    }
+
+
+def _role(member: Member, **changed: Any) -> dict[str, Any]:
+    return {
+        "type": "ram_role_arn",
+        "access_key_id": member.user.access_key_id,
+        "access_key_secret": member.user.secret_key,
+        "role_arn": member.role_arn,
+        "role_session_name": "keywright",
+        "sts_endpoint": HOST,
+        **changed,
+    }
+
+
+def _regions(sdk: Sdk, **config: Any) -> list[str]:
+    told = sdk.call(
+        "DescribeRegions", host="ecs.cn-hangzhou.aliyuncs.com", version="2014-05-26", **config
+    )
+    return [region["RegionId"] for region in told["Regions"]["Region"]]
+
+
+def test_an_access_key_is_its_user(member: Member, sdk: Sdk) -> None:
+    """Type access_key."""
+    told = sdk.identity(
+        type="access_key",
+        access_key_id=member.user.access_key_id,
+        access_key_secret=member.user.secret_key,
+    )
+    assert told == member.user.user_arn
+
+
+def test_a_session_is_its_role(member: Member, sdk: Sdk) -> None:
+    """Type ram_role_arn makes a session, type sts uses it."""
+    key = sdk.key(**_role(member))
+    assert key.access_key_id.startswith("STS.")
+    assert sdk.identity(**_sts(key)) == _arn(member)
+
+
+@pytest.mark.parametrize(
+    "host", ["sts.aliyuncs.com", "sts.cn-beijing.aliyuncs.com", "sts-vpc.cn-hangzhou.aliyuncs.com"]
+)
+def test_every_endpoint_is_there(member: Member, sdk: Sdk, host: str) -> None:
+    """Global, regional and in a VPC; the journal tells which."""
+    sdk.key(**_role(member, sts_endpoint=host))
+    assert member.cloud.calls(service="sts", action="AssumeRole")[-1].host == host
+
+
+def test_roles_can_be_chained(member: Member, sdk: Sdk) -> None:
+    """A session assumes the next role, with its token."""
+    second = member.cloud.create_role(
+        name=f"{member.name}-second", trust_policy=trusts({"RAM": [member.role_arn]})
+    )
+    first = sdk.key(**_role(member))
+    key = sdk.key(**{**_role(member, role_arn=second), **_sts(first), "type": "ram_role_arn"})
+    assert sdk.identity(**_sts(key)).endswith(f"/{member.name}-second/keywright")
+
+
+def test_a_token_gives_a_session(member: Member, sdk: Sdk, tmp_path: Path) -> None:
+    """Type oidc_role_arn: the token is read from its file and goes unsigned."""
+    file = tmp_path / "token"
+    file.write_text(member.token())
+    told = sdk.identity(
+        type="oidc_role_arn",
+        role_arn=member.role_arn,
+        oidc_provider_arn=member.provider_arn,
+        oidc_token_file_path=str(file),
+        role_session_name="keywright",
+        sts_endpoint=HOST,
+    )
+    assert told == _arn(member)
+
+
+def test_a_node_gives_its_role(member: Member, sdk: Sdk) -> None:
+    """Type ecs_ram_role: by a token (v2), and the role's name is found."""
+    role = member.cloud.create_role(
+        name=f"{member.name}-node", trust_policy=trusts({"Service": ["ecs.aliyuncs.com"]})
+    )
+    member.cloud.attach_instance_role(role)
+    told = sdk.identity(type="ecs_ram_role", disable_imds_v1=True)
+    assert told.startswith(f"acs:ram::{ACCOUNT}:assumed-role/{member.name}-node/i-")
+    asked = member.cloud.calls(service="metadata")
+    assert {call.action for call in asked} == {"CreateToken", "GetRoleName", "GetCredentials"}
+    assert {call.parameters.get("version", "v2") for call in asked} == {"v2"}
+    member.cloud.attach_instance_role(None)
+    with pytest.raises(SdkError, match="HttpCode=404"):
+        sdk.key(type="ecs_ram_role")
+
+
+def test_a_node_renews_its_credentials(member: Member, sdk: Sdk) -> None:
+    """The same until half of a short life is over, then others."""
+    role = member.cloud.create_role(
+        name=f"{member.name}-node", trust_policy=trusts({"Service": ["ecs.aliyuncs.com"]})
+    )
+    member.cloud.limit_sessions(seconds=1800)
+    member.cloud.attach_instance_role(role)
+    first = sdk.key(type="ecs_ram_role")
+    assert sdk.key(type="ecs_ram_role") == first
+    member.cloud.set_clock(offset_seconds=1000)
+    assert sdk.key(type="ecs_ram_role") != first
+    member.cloud.attach_instance_role(None)
+
+
+def test_a_credentials_uri_gives_sessions(member: Member, sdk: Sdk) -> None:
+    """Type credentials_uri: good, and as bad as a test wants it."""
+    uri = member.cloud.create_credentials_uri(member.role_arn)
+    told = sdk.identity(type="credentials_uri", credentials_uri=uri)
+    assert told == _arn(member, "credentials-uri")
+    for answer in (UriAnswer.FAILED, UriAnswer.NO_TOKEN, UriAnswer.NOT_JSON, UriAnswer.NO_OBJECT):
+        member.cloud.change_credentials_uri(uri, answer=answer)
+        with pytest.raises(SdkError):
+            sdk.key(type="credentials_uri", credentials_uri=uri)
+
+
+def test_a_bearer_token_is_for_the_call_center(member: Member, sdk: Sdk) -> None:
+    """Type bearer: GetInstance of CCC takes it until it ends, STS never does."""
+    token = member.cloud.create_bearer_token(seconds=600)
+    asked: dict[str, Any] = {
+        "host": "ccc.cn-shanghai.aliyuncs.com",
+        "version": "2020-07-01",
+        "query": {"InstanceId": "ccc-test"},
+        "type": "bearer",
+        "bearer_token": token,
+    }
+    assert sdk.call("GetInstance", **asked)["Data"]["Id"] == "ccc-test"
+    with pytest.raises(SdkError, match="AccessKeyId is mandatory"):
+        sdk.identity(type="bearer", bearer_token=token)
+    member.cloud.set_clock(offset_seconds=601)
+    with pytest.raises(SdkError, match="invalid or expired"):
+        sdk.call("GetInstance", **asked)
+
+
+def test_the_sdks_rsa_signature_is_refused(member: Member, sdk: Sdk, tmp_path: Path) -> None:
+    """Type rsa_key_pair of the SDK for Python signs with HMAC-SHA1, which no RSA key is for."""
+    pair = member.cloud.create_rsa_key_pair(member.user.user_arn)
+    file = tmp_path / "private-key"
+    file.write_text(pair.private_key)
+    with pytest.raises(SdkError, match="SignatureMethod"):
+        sdk.key(
+            type="rsa_key_pair",
+            public_key_id=pair.public_key_id,
+            private_key_file=str(file),
+            sts_endpoint=HOST,
+        )
+
+
+def test_the_default_chain_ends_at_a_credentials_uri(member: Member) -> None:
+    """The default chain: what stands in the environment of the pod."""
+    uri = member.cloud.create_credentials_uri(member.role_arn)
+    variables = {
+        **member.cloud.client_environment(),
+        "ALIBABA_CLOUD_CREDENTIALS_URI": uri,
+        "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+    }
+    with Sdk(variables) as pod:
+        assert pod.identity() == _arn(member, "credentials-uri")
+
+
+def test_a_policy_decides_what_a_session_may(member: Member, sdk: Sdk) -> None:
+    """The role's policy allows, a session policy narrows, and a role that is gone has none."""
+    key = sdk.key(**_role(member))
+    assert "cn-hangzhou" in _regions(sdk, **_sts(key))
+    narrow = json.dumps(allow("oss:*"), separators=(",", ":"))
+    narrowed = sdk.key(**_role(member, policy=narrow))
+    with pytest.raises(SdkError, match="User not authorized to operate"):
+        _regions(sdk, **_sts(narrowed))
+    member.cloud.delete_role(member.role_arn)
+    with pytest.raises(SdkError, match="User not authorized to operate"):
+        _regions(sdk, **_sts(key))
+
+
+def test_a_session_ends(member: Member, sdk: Sdk) -> None:
+    """At the time that was told, and at once when it is revoked."""
+    member.cloud.limit_sessions(seconds=5)
+    key = sdk.key(**_role(member))
+    issued = member.cloud.sessions()[-1]
+    assert 4 < issued.expires_at - time.time() < 7
+    assert issued.role_arn == member.role_arn
+    member.cloud.set_clock(offset_seconds=10)
+    with pytest.raises(SdkError, match="Specified SecurityToken is expired"):
+        sdk.identity(**_sts(key))
+    member.cloud.set_clock(offset_seconds=0)
+    sdk.identity(**_sts(key))
+    member.cloud.revoke_session(key.access_key_id)
+    with pytest.raises(SdkError, match="Specified SecurityToken is expired"):
+        sdk.identity(**_sts(key))
+
+
+def test_the_journal_names_no_secret(member: Member, sdk: Sdk) -> None:
+    """Who called what, with which role, and how it ended; `secrets` has what may not be told."""
+    token = member.token()
+    answer = member.assume_with_oidc(OIDCToken=token)
+    key = sdk.key(**_role(member))
+    calls = member.cloud.calls(service="sts")
+    assert [call.principal for call in calls] == [_arn(member), member.user.user_arn]
+    assert calls[1].parameters["RoleArn"] == member.role_arn
+    assert calls[1].session == key.access_key_id
+    secrets = member.cloud.secrets()
+    given = answer.content["Credentials"]
+    for secret in (token, given["SecurityToken"], key.access_key_secret, member.user.secret_key):
+        assert secret in secrets
+        assert secret not in repr(calls)
