@@ -17,13 +17,10 @@ from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
 from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
 from keywright.planning.failures import Failure
 from keywright.planning.renewal import is_young
-
-# A session in the last twentieth of its life assumes no role any more.
-_LAST_SHARE = 0.05
 
 
 class OpenSession(Protocol):
@@ -192,11 +189,3 @@ class Aws:
         except Exception as error:
             raise refusal_of_session(error) from None
         return Caller(identity=answer["Arn"], account_id=answer["Account"])
-
-
-def lives_on(session: Session, now: datetime) -> bool:
-    """Whether a session may still be used to assume a role: it is not about to end."""
-    if session.expires_at is None:
-        return True
-    life = session.expires_at - session.issued_at
-    return now < session.expires_at - life * _LAST_SHARE
