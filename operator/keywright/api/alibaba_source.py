@@ -23,6 +23,14 @@ class ProfileFormat(StrEnum):
     CREDENTIALS_FILE = "CredentialsFile"
 
 
+_FILES = {ProfileFormat.CLI_CONFIG: "config.json", ProfileFormat.CREDENTIALS_FILE: "credentials"}
+
+
+def audience_of(reference: ServiceAccountReference) -> str:
+    """Whom the ServiceAccount's token is meant for."""
+    return reference.audiences[0] if reference.audiences else ALIBABA_AUDIENCE
+
+
 class AlibabaAccessKey(Value, frozen=True):
     """A static access key in a Secret."""
 
@@ -70,24 +78,25 @@ class EcsRamRole(Value, frozen=True):
 
 
 class OidcRoleArn(Value, frozen=True):
-    """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace."""
+    """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace.
+
+    Without `role_arn` the role is the one of the ServiceAccount's annotation
+    `pod-identity.alibabacloud.com/role-name`, in the account of the provider.
+    """
 
     service_account_ref: ServiceAccountReference
     oidc_provider_arn: str
-    role_arn: str
+    role_arn: str | None = None
     role_session_name: str | None = None
     role_session_expiration: str | None = None
     policy: Policy | None = None
 
-    @property
-    def audience(self) -> str:
-        """Whom the token is meant for."""
-        audiences = self.service_account_ref.audiences
-        return audiences[0] if audiences else ALIBABA_AUDIENCE
-
     def mint_facts(self) -> Facts:
-        """The role and what limits it."""
-        return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
+        """The role and what limits it; the ServiceAccount only where it names the role."""
+        if self.role_arn is not None:
+            return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
+        who: Facts = {"serviceAccount": self.service_account_ref.name}
+        return {"oidcRoleArn": who | ({} if self.policy is None else {"policy": self.policy})}
 
 
 class CredentialsUri(Value, frozen=True):
@@ -123,12 +132,21 @@ class RsaKeyPair(Value, frozen=True):
 
 
 class Profile(Value, frozen=True):
-    """A profile of a configuration file that stands in a Secret."""
+    """A profile of a configuration file that stands in a Secret.
+
+    A profile that names a token file gets a token of the ServiceAccount instead.
+    """
 
     secret_ref: SecretReference
+    service_account_ref: ServiceAccountReference | None = None
     key: str | None = None
     format: ProfileFormat = ProfileFormat.CLI_CONFIG
     name: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The key of the Secret that holds the file."""
+        return self.key or _FILES[self.format]
 
     def mint_facts(self) -> Facts:
         """Where the profile stands, and its name."""
@@ -210,6 +228,49 @@ class AlibabaSource(Value, frozen=True):
     def identity(self) -> AlibabaIdentity:
         """The one identity."""
         return self.identities()[0]
+
+    @property
+    def session_policy(self) -> tuple[str, Policy | None]:
+        """Where the policy of the last session stands, and the policy if it is set."""
+        if self.assume_roles:
+            return f"assumeRoles[{len(self.assume_roles) - 1}].policy", self.assume_roles[-1].policy
+        identity = self.identity
+        if isinstance(identity, RamRoleArn):
+            return "ramRoleArn.policy", identity.policy
+        if isinstance(identity, OidcRoleArn):
+            return "oidcRoleArn.policy", identity.policy
+        return "", None
+
+    @property
+    def session_asks(self) -> frozenset[str]:
+        """What a grant may ask of the last session; what a profile allows, its file tells."""
+        if self.assume_roles or isinstance(self.identity, RamRoleArn | OidcRoleArn | Profile):
+            return frozenset({"duration", "policy"})
+        return frozenset({"duration"}) if isinstance(self.identity, RsaKeyPair) else frozenset()
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The Secrets, of the source's own namespace, that it reads: all of them hold keys."""
+        match self.identity:
+            case (
+                AlibabaAccessKey(secret_ref=reference)
+                | AlibabaSts(secret_ref=reference)
+                | RamRoleArn(secret_ref=reference)
+                | AlibabaBearer(secret_ref=reference)
+                | Profile(secret_ref=reference)
+            ):
+                return frozenset({reference.name})
+            case RsaKeyPair(private_key_secret_ref=key):
+                return frozenset({key.name})
+            case _:
+                return frozenset()
+
+    @property
+    def credentials_end(self) -> bool:
+        """Whether what it hands on has an end in any case: a session's, told by the cloud."""
+        return bool(self.assume_roles) or isinstance(
+            self.identity, RamRoleArn | OidcRoleArn | EcsRamRole | CredentialsUri | RsaKeyPair
+        )
 
     def mint_facts(self) -> Facts:
         """What decides what a key minted here is; neither endpoints nor any duration do."""

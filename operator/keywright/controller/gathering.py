@@ -75,8 +75,10 @@ class Gathering:
         if isinstance(grant, list):
             return Facts(subject=subject, status=status, problems=tuple(grant))
         unimplemented = unimplemented_in_grant(grant)
-        problems = () if unimplemented else tuple(check(grant))
         source, source_problem = self._source(grant)
+        if source is not None:
+            grant = grant.with_formats_for(source.provider)
+        problems = () if unimplemented else tuple(check(grant))
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
@@ -137,7 +139,7 @@ class Gathering:
             return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
         return SecretView(
             standing,
-            intact=intact(facts, data_keys(grant), grant=grant),
+            intact=intact(facts, data_keys(grant), grant=grant, source=source),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
             and same_mint_facts(facts.fingerprint, facts=mint_facts(grant, source=source)),

@@ -58,15 +58,37 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     },
     Format.AWS_CREDENTIALS_FILE: {"credentials": "${awsCredentialsFile}"},
     Format.AWS_CREDENTIAL_PROCESS: {CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}"},
+    Format.ALIBABA_ENV: {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "${secretAccessKey}",
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "${sessionToken}",
+        # Terraform's and Pulumi's names.
+        "ALICLOUD_ACCESS_KEY": "${accessKeyId}",
+        "ALICLOUD_SECRET_KEY": "${secretAccessKey}",
+        "ALICLOUD_SECURITY_TOKEN": "${sessionToken}",
+    },
+    Format.ALIBABA_RAM: {
+        "AccessKeyId": "${accessKeyId}",
+        "AccessKeySecret": "${secretAccessKey}",
+        "SecurityToken": "${sessionToken}",
+        "Expiration": "${expiresAt}",
+    },
+    Format.ALIBABA_CLI_CONFIG: {"config.json": "${alibabaConfigJson}"},
+    Format.ALIBABA_CREDENTIALS_FILE: {"credentials.ini": "${alibabaCredentialsFile}"},
     Format.DOT_ENV: {".env": "${dotEnv}"},
 }
 _FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
     Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
+    Format.ALIBABA_CREDENTIALS_URI: {
+        "credentials.json": Template((Slot(Variable.ALIBABA_CREDENTIALS_URI_BODY),))
+    },
+    Format.ALIBABA_CROSSPLANE: {"credentials": Template((Slot(Variable.ALIBABA_CROSSPLANE_FILE),))},
 }
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
-    form: {key: parse_template(text) for key, text in texts.items()} | dict(_FILES.get(form, {}))
-    for form, texts in _TEXTS.items()
+    form: {key: parse_template(text) for key, text in _TEXTS.get(form, {}).items()}
+    | dict(_FILES.get(form, {}))
+    for form in (*_TEXTS, *(_FILES.keys() - _TEXTS.keys()))
 }
 """What each format writes: key of the Secret -> its template. No token ends with a newline."""
 

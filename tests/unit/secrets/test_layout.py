@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER, Format
+from keywright.api.secret_spec import FORMATS_OF_KIND, Format
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import Provider
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.layout import check, data_keys, render
 from keywright.secrets.recovery import recover
@@ -80,9 +79,8 @@ def test_a_format_is_what_its_readers_take(form: Format, expected: dict[str, str
 
 
 def test_every_format_of_the_kinds_that_are_made_is_made() -> None:
-    """No format that the CRD offers for a Bedrock key, or for AWS credentials, is missing."""
-    sessions = FORMATS_OF_KIND[KeyKind.SESSION_CREDENTIALS] & FORMATS_OF_PROVIDER[Provider.AWS]
-    assert FORMATS.keys() == FORMATS_OF_KIND[KIND] | sessions
+    """No format that the CRD offers for a Bedrock key, or for a session, is missing."""
+    assert FORMATS.keys() == FORMATS_OF_KIND[KIND] | FORMATS_OF_KIND[KeyKind.SESSION_CREDENTIALS]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +203,8 @@ def test_a_mixed_secret_is_written_where_it_is_allowed() -> None:
 def test_a_format_that_is_not_made_yet_is_said_to_be() -> None:
     """Such a grant stalls with a reason; it never fails half-way."""
     made = grant(
-        bedrockShortTermKey=None, sessionCredentials={}, secret={"formats": ["AlibabaEnv"]}
+        bedrockShortTermKey=None,
+        apiGatewayKey={"usagePlan": {"name": "gold"}, "rotateEvery": "30d"},
+        secret={"formats": ["ApiGatewayEnv"]},
     )
-    assert "AlibabaEnv is not implemented yet" in str(check(made)[0])
+    assert "ApiGatewayEnv is not implemented yet" in str(check(made)[0])
