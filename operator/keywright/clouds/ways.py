@@ -43,6 +43,7 @@ class Session:
 
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
+    `bearer` is the token of a source that has nothing but one; there is no access key then.
     """
 
     access_key_id: str
@@ -52,11 +53,12 @@ class Session:
     expires_at: datetime | None
     identity: str
     chained: bool = False
+    bearer: Sensitive | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller's ARN and account, as the cloud itself reports them."""
+    """The caller's ARN and account, as the cloud reports them; no account where it tells none."""
 
     identity: str
     account_id: str

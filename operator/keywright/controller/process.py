@@ -54,8 +54,9 @@ async def run(settings: Settings) -> Ending:
         await asyncio.gather(*tasks, return_exceptions=True)
         await operator.server.stop()
         operator.calls.close()
-        if operator.ambient is not None:
-            operator.ambient.close()
+        for ambient in operator.ambient:
+            ambient.close()
+        await operator.http.close()
         await operator.client.close()
 
 

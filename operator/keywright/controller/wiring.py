@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,12 @@ import kopf
 
 from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
+from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.alibaba.http import HttpCalls
+from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
+from keywright.clouds.alibaba.own_chain import OwnChain
+from keywright.clouds.alibaba.sts import StsCalls
+from keywright.clouds.alibaba.vendor import Alibaba
 from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
@@ -51,7 +57,8 @@ class Operator:
 
     client: KubernetesClient
     calls: AwsCalls
-    ambient: AmbientChain | None
+    http: HttpCalls
+    ambient: tuple[AmbientChain | OwnChain, ...]
     census: Census
     source_secrets: SourceSecretsWatch
     office: Leadership | AlwaysLeader
@@ -73,23 +80,37 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     objects = Objects(client, namespaces=settings.namespaces)
     calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
+    http = HttpCalls()
     ambient = AmbientChain() if settings.allow_ambient else None
-    aws = Aws(
-        AwsEdges(
-            tokens=ServiceAccounts(client),
-            secrets=values,
-            calls=calls,
-            clock=now,
-            ambient=ambient,
-        )
-    )
-    vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
+    own = OwnChain() if settings.allow_ambient else None
+    vendors: dict[Provider, Vendor] = {
+        Provider.AWS: Aws(
+            AwsEdges(
+                tokens=ServiceAccounts(client),
+                secrets=values,
+                calls=calls,
+                clock=now,
+                ambient=ambient,
+            )
+        ),
+        Provider.ALIBABA_CLOUD: Alibaba(
+            AlibabaEdges(
+                tokens=ServiceAccounts(client),
+                secrets=values,
+                sts=StsCalls(http, clock=now),
+                http=http,
+                clock=now,
+                uris=AllowedUris(settings.credentials_uris),
+                own=own,
+            )
+        ),
+    }
     informer = Informer(
         store=store,
         grants=grants,
         sources=sources,
         clock=now,
-        forget_source=lambda uid: aws.forget(source_uid=uid),
+        forget_source=lambda uid: _forget(vendors, uid),
         sources_changed=lambda: source_secrets.sources_changed(),  # noqa: PLW0108  made below: the two know each other
     )
     source_secrets = SourceSecretsWatch(
@@ -139,7 +160,8 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     return Operator(
         client=client,
         calls=calls,
-        ambient=ambient,
+        http=http,
+        ambient=tuple(chain for chain in (ambient, own) if chain is not None),
         census=census,
         source_secrets=source_secrets,
         office=office,
@@ -199,6 +221,11 @@ async def stop_work(
     """Let what is in hand end, then leave the office to another replica; harmless when repeated."""
     await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
     await office.resign()
+
+
+def _forget(vendors: Mapping[Provider, Vendor], source_uid: str) -> None:
+    for vendor in vendors.values():
+        vendor.forget(source_uid=source_uid)
 
 
 def _office(settings: Settings, client: KubernetesClient) -> Leadership | AlwaysLeader:

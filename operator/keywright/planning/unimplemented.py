@@ -15,7 +15,6 @@ from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
     ("spec.apiGatewayKey", lambda grant: grant.kind is KeyKind.API_GATEWAY_KEY),
-    ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
     (
         "spec.sourceRef.namespace",
         lambda grant: grant.source_key[0] != grant.namespace,
@@ -26,7 +25,6 @@ GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
 )
 
 SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] = (
-    ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
     ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),
 )
 

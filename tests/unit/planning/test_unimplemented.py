@@ -17,15 +17,12 @@ _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
     "spec.apiGatewayKey": _NO_KEY
     | {"apiGatewayKey": {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}},
-    "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
     "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
     "spec.renewal.windows": {"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
     "spec.probe.mode": {"probe": {"mode": "Bedrock"}},
     "spec.rollout.restart": {"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
 }
-_REFERENCE = {"secretRef": {"name": "key"}}
 SOURCES: Mapping[str, dict[str, Any]] = {
-    "spec.alibabaCloud": {"alibabaCloud": {"regionId": "cn-hangzhou", "accessKey": _REFERENCE}},
     "spec.allowedNamespaces": source_body()["spec"] | {"allowedNamespaces": {"names": ["other"]}},
 }
 
