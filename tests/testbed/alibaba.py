@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import http.client
 import json
 import ssl
@@ -11,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from testbed.clouds.alibaba import signatures
+from testbed.clouds.alibaba import UserAccessKey, signatures
+from testbed.clouds.wire import Request
 from tests.testbed.issuer import SUBJECT, Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testbed.clouds.alibaba import AlibabaCloud, UserAccessKey
+    from testbed.clouds.alibaba import AlibabaCloud
 
 ACCOUNT = "1234567890123456"
 REGION = "cn-hangzhou"
@@ -61,6 +63,14 @@ class Answer:
     def message(self) -> str:
         """The words of a refusal."""
         return str(self.content.get("Message"))
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """A session's key, and its token."""
+
+    key: UserAccessKey
+    token: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -140,6 +150,16 @@ class Member:
         }
         return self.get({**rpc(asked), **asked})
 
+    def key(self, access_key_id: str, secret_key: str) -> UserAccessKey:
+        """A key that was given out, for a call."""
+        return UserAccessKey(access_key_id, secret_key, self.user.user_arn)
+
+    def temporary(self, answer: Answer) -> Temporary:
+        """The session of an answer."""
+        given = answer.content["Credentials"]
+        key = self.key(given["AccessKeyId"], given["AccessKeySecret"])
+        return Temporary(key, given["SecurityToken"])
+
     def get(self, parameters: Mapping[str, str], *, host: str = HOST) -> Answer:
         """A GET with just these parameters."""
         return self.request("GET", f"/?{urlencode(parameters)}", host=host)
@@ -166,6 +186,11 @@ class Member:
         return Answer(answer.status, content)
 
 
+def told(answer: Answer) -> tuple[int, str]:
+    """Status and code."""
+    return answer.status, answer.code
+
+
 def rpc(parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters that every RPC call has."""
     return {
@@ -174,6 +199,31 @@ def rpc(parameters: Mapping[str, str]) -> dict[str, str]:
         "Timestamp": time_text(),
         **{name: value for name, value in parameters.items() if name in {"Format", "Version"}},
     }
+
+
+def signed_headers(
+    key: UserAccessKey, *, changed: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The headers of GetCallerIdentity signed by ACS3, with these changed before the signature."""
+    headers = {
+        "host": HOST,
+        "x-acs-action": "GetCallerIdentity",
+        "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
+        "x-acs-date": time_text(),
+        "x-acs-signature-nonce": str(uuid.uuid4()),
+        "x-acs-version": "2015-04-01",
+        **(changed or {}),
+    }
+    names = tuple(sorted(headers))
+    request = Request(HOST, "POST", "/", "", tuple(headers.items()), b"", "127.0.0.1")
+    text = signatures.acs3_string_to_sign(request, signed_headers=names)
+    fields = {
+        "Credential": key.access_key_id,
+        "SignedHeaders": ";".join(names),
+        "Signature": signatures.acs3_signature(key.secret_key, text),
+    }
+    given = ",".join(f"{name}={value}" for name, value in fields.items())
+    return {**headers, "authorization": f"{signatures.ACS3} {given}"}
 
 
 def time_text(*, offset_seconds: float = 0) -> str:

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.controller.process import Ending, run
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -28,8 +28,17 @@ _COLLECT_EVERY = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 after a signal; a broken watch begins anew and does not return."""
+    """The exit code of the command that the arguments name."""
     options = _parser().parse_args(arguments)
+    started: int = options.start(options)
+    return started
+
+
+def _run(options: argparse.Namespace) -> int:
+    """0 after a signal; a broken watch begins anew and does not return."""
+    # only here, so that the other commands do without kopf and the SDKs
+    from keywright.controller.process import Ending, run  # noqa: PLC0415
+
     set_up_logging(level=options.log_level, form=options.log_format)
     # What is loaded by now lives as long as the process: not worth a look by the collector.
     gc.freeze()
@@ -135,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
+    start.set_defaults(start=_run)
+    serve_credentials.add_command(commands)
     return parser
 
 

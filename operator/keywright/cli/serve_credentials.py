@@ -1,0 +1,74 @@
+"""`keywright serve-credentials`: a sidecar from which SDKs renew mounted credentials themselves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keywright.sidecar.authorization import AuthorizationToken
+from keywright.sidecar.server import CredentialServer
+from keywright.telemetry.logs import set_up_logging
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no other name
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options to the program's."""
+    command = commands.add_parser(
+        "serve-credentials",
+        help="serve mounted credentials to the SDKs of the same pod, on the loopback address",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = command.add_argument
+    add(
+        "--directory",
+        type=Path,
+        default=Path("/var/run/keywright"),
+        help="where the Secret is mounted, with credentials.json or credential-process.json",
+    )
+    add("--port", type=int, default=9911, help="port of the loopback address")
+    add(
+        "--authorization-token-file",
+        type=Path,
+        help="token that AWS SDKs must show, made where there is none; without it no /aws",
+    )
+    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    add("--log-format", default="json", choices=("json", "text"))
+    command.set_defaults(start=start)
+
+
+def start(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; 0 then, 1 where it cannot be served at all."""
+    set_up_logging(level=options.log_level, form=options.log_format)
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        logging.getLogger(__name__).error(  # noqa: TRY400  the traceback says no more
+            "cannot serve: %s: see --port and --authorization-token-file", error
+        )
+        return 1
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    file: Path | None = options.authorization_token_file
+    server = CredentialServer(
+        options.directory,
+        port=options.port,
+        token=None if file is None else AuthorizationToken(file),
+        clock=lambda: datetime.now(UTC),
+    )
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await server.start()
+    try:
+        await ended.wait()
+    finally:
+        await server.stop()
