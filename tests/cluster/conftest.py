@@ -6,9 +6,10 @@ faults and limits that they set in the cloud end with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -16,7 +17,7 @@ from testbed.clusters import Cluster, NoClusterError
 from testbed.clusters.context import ContextCluster
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.operators import OperatorProcess
-from testbed.world import CRDS, World
+from testbed.world import CRDS, Vendor, World
 from tests.cluster.audit import AuditLog
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
@@ -25,7 +26,12 @@ DEBUG = ("--log-level=debug",)
 # What the log of an operator must never say, whatever was done to it.
 _MISTAKES = ("a mistake of ours", "Traceback (most recent call last)", "was never awaited")
 
-MakeWorld = Callable[[], AbstractContextManager[World]]
+
+class MakeWorld(Protocol):
+    """The fixture `make_world`."""
+
+    def __call__(self, vendors: Collection[Vendor] = ...) -> AbstractContextManager[World]:
+        """A world with these clouds, to be entered; by default with AWS alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,8 +54,8 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         return ControlPlaneCluster(directory, crds=CRDS)
 
     @contextmanager
-    def made() -> Iterator[World]:
-        world = World(make_cluster)
+    def made(vendors: Collection[Vendor] = (Vendor.AWS,)) -> Iterator[World]:
+        world = World(make_cluster, vendors=vendors)
         try:
             world.start()
         except NoClusterError as error:
