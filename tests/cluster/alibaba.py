@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from testbed.clouds.alibaba.cloud import ACCOUNT
-from testbed.world import World
 from tests.cluster.tenants import Document, Tenant, merged
 
 REGION = "cn-hangzhou"
@@ -100,8 +99,3 @@ class AlibabaTenant(Tenant):
 def cli_config(*profiles: Document, current: str) -> str:
     """A config.json of the CLI."""
     return json.dumps({"current": current, "profiles": list(profiles)})
-
-
-def world_of(tenant: Tenant) -> World:
-    """Its world."""
-    return tenant.world

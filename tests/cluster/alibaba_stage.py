@@ -15,7 +15,7 @@ from testbed.operators import OperatorProcess
 from testbed.world import Vendor, World
 from tests.cluster.alibaba import EVERYTHING, AlibabaTenant, trusts
 from tests.cluster.alibaba_ways import Cast, Way
-from tests.cluster.conftest import MakeWorld
+from tests.cluster.worlds import MakeWorld
 from tests.testbed.alibaba_sdk import Sdk
 
 FORMATS = (

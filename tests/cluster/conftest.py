@@ -7,9 +7,8 @@ faults and limits that they set in the cloud end with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -18,20 +17,18 @@ from testbed.clusters.context import ContextCluster
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.operators import OperatorProcess
 from testbed.world import CRDS, Vendor, World
+from tests.cluster.alibaba_scene import alibaba_tenant, scene
 from tests.cluster.audit import AuditLog
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
+from tests.cluster.worlds import MakeWorld
+
+# Fixtures that have a file of their own.
+__all__ = ["alibaba_tenant", "scene"]
 
 DEBUG = ("--log-level=debug",)
 # What the log of an operator must never say, whatever was done to it.
 _MISTAKES = ("a mistake of ours", "Traceback (most recent call last)", "was never awaited")
-
-
-class MakeWorld(Protocol):
-    """The fixture `make_world`."""
-
-    def __call__(self, vendors: Collection[Vendor] = ...) -> AbstractContextManager[World]:
-        """A world with these clouds, to be entered; by default with AWS alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

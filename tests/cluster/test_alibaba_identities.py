@@ -15,8 +15,8 @@ import pytest
 
 from tests.cluster.alibaba_stage import Stage, config_of, set_up
 from tests.cluster.alibaba_ways import WAYS
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.tenants import condition
+from tests.cluster.worlds import MakeWorld
 from tests.testbed.alibaba_sdk import Sdk
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster.alibaba_stage import config_of, set_up
 from tests.cluster.alibaba_ways import ENDLESS, WAYS
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.eventually import eventually
 from tests.cluster.tier import Record
+from tests.cluster.worlds import MakeWorld
 
 _LIFE_SECONDS = 12
 _RENEWALS = 3

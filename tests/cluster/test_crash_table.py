@@ -17,10 +17,11 @@ import pytest
 from keywright.planning import facts
 from testbed.operators import OperatorProcess
 from testbed.world import ROOT, World
-from tests.cluster.conftest import DEBUG, MakeWorld
+from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import Document
+from tests.cluster.worlds import MakeWorld
 
 # Where nothing of a create is listed, that is believed after half a minute.
 _SECONDS = 60.0

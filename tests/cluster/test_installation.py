@@ -18,9 +18,9 @@ import yaml
 from testbed.operators import OperatorProcess
 from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.commands import KUBECTL
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import EXAMPLE
+from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.xdist_group("installation")
 

@@ -12,10 +12,11 @@ import pytest
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.audit import RENEW_LEASE, AuditLog
-from tests.cluster.conftest import DEBUG, MakeWorld, audit_log
+from tests.cluster.conftest import DEBUG, audit_log
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import Tenant, condition
 from tests.cluster.tier import Record
+from tests.cluster.worlds import MakeWorld
 
 _GRANTS = 500
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
