@@ -5,7 +5,7 @@ CLUSTER ?= embedded
 KUBE_CONTEXT ?=
 ARGS ?=
 # Tests wait more than they work; each worker has a control plane of its own (0.4 GB).
-WORKERS ?= 2
+WORKERS ?= 3
 IMAGE ?= keywright:0.1.0
 BASE_IMAGE ?=
 
@@ -26,7 +26,7 @@ demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTE
 
 test: .venv/.made ## every test, on a real API server where one can be had (ARGS for pytest)
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
-	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
 	$(DEV)/ruff check

@@ -11,10 +11,10 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures
+from benchmarks import measures, sidecar
 from benchmarks.measures import Row
 
-_NAMES = ("rates", "singles", "requests", "memory")
+_NAMES = ("rates", "singles", "requests", "memory", "sidecar")
 
 
 def main() -> int:
@@ -50,6 +50,8 @@ async def _run(chosen: list[str], options: argparse.Namespace, console: Console)
                     found = await measures.singles()
                 case "requests":
                     found = await measures.requests()
+                case "sidecar":
+                    found = sidecar.requests()
                 case _:
                     found = await measures.memory()
             rows += found

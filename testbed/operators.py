@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from testbed.forks import forked
 from testbed.processes import ChildProcess, free_port
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +22,8 @@ SERVICE_ACCOUNT = "keywright"
 class OperatorProcess:
     """One `keywright run`; may be started, stopped, killed and started again.
 
-    `program` is an installed `keywright`; without it the one of this checkout runs.
+    `program` is an installed `keywright`; without it the one of this checkout runs. `fork` names
+    a module that runs it instead, in a process that need not import everything anew.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class OperatorProcess:
         arguments: Sequence[str] = (),
         identity: str = "keywright-0",
         program: Path | None = None,
+        fork: str | None = None,
     ) -> None:
         self.kubeconfig = kubeconfig
         self._directory = directory
@@ -41,6 +44,7 @@ class OperatorProcess:
         self._identity = identity
         self._installed = program is not None
         self._program = (program,) if program else (sys.executable, "-m", "keywright")
+        self._fork = fork
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -63,17 +67,27 @@ class OperatorProcess:
             **self._environment,
             "PYTHONPATH": os.pathsep.join(modules),
         }
+        arguments = [
+            "run",
+            f"--kubeconfig={self.kubeconfig}",
+            f"--own-namespace={NAMESPACE}",
+            f"--identity={self._identity}",
+            f"--http-address=127.0.0.1:{self.port}",
+            *self._arguments,
+        ]
+        if self._fork is not None:
+            self._child = forked(
+                self._identity,
+                self._fork,
+                arguments,
+                log=self.log,
+                environment=environment,
+                directory=self._directory,
+            )
+            return
         self._child = ChildProcess(
             self._identity,
-            [
-                *self._program,
-                "run",
-                f"--kubeconfig={self.kubeconfig}",
-                f"--own-namespace={NAMESPACE}",
-                f"--identity={self._identity}",
-                f"--http-address=127.0.0.1:{self.port}",
-                *self._arguments,
-            ],
+            [*self._program, *arguments],
             log=self.log,
             environment=environment,
             directory=self._directory,

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +31,25 @@ def free_port() -> int:
         return port
 
 
+class Handle(Protocol):
+    """What is used of subprocess.Popen."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal."""
+
+
 class ChildProcess:
     """One child with its log file; it is killed by the kernel when this process dies."""
+
+    _process: Handle
 
     def __init__(
         self,
@@ -54,8 +71,16 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 env=None if environment is None else dict(environment),
                 cwd=directory,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  Linux only; the parent forks before it has threads of its own
+                preexec_fn=die_with_parent,  # noqa: PLW1509  Linux only; the parent forks before it has threads of its own
             )
+
+    @classmethod
+    def of(cls, name: str, process: Handle, *, log: Path) -> Self:
+        """A child that was begun in another way, and writes to that log."""
+        made = cls.__new__(cls)
+        made.name, made.log = name, log
+        made._process = process  # noqa: SLF001  our own
+        return made
 
     @property
     def pid(self) -> int:
@@ -119,7 +144,8 @@ def accepts_connections(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends; a process group of its own."""
     with contextlib.suppress(OSError, AttributeError):  # Linux has prctl; elsewhere stop() suffices
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setpgid(0, 0)

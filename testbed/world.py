@@ -142,6 +142,7 @@ class World:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         program: Path | None = None,
+        fork: str | None = None,
     ) -> OperatorProcess:
         """An operator that is not started yet, with the shipped rights and no more."""
         directory = self.directory / identity
@@ -155,6 +156,7 @@ class World:
             arguments=arguments,
             identity=identity,
             program=program,
+            fork=fork,
         )
         self._operators.append(made)
         return made

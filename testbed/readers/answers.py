@@ -44,13 +44,27 @@ def asked(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> An
 
 
 def _values(data: Mapping[str, str]) -> Iterator[str]:
-    """The values of a Secret, and those within a value that is a JSON object."""
+    """The values of a Secret, and those within a value that is a JSON document or an INI file."""
     for value in data.values():
         yield value
-        with contextlib.suppress(ValueError):
-            inner = json.loads(value)
-            if isinstance(inner, dict):
-                yield from (item for item in inner.values() if isinstance(item, str))
+        try:
+            yield from _strings(json.loads(value))
+        except ValueError:
+            yield from (line.partition("=")[2].strip() for line in value.splitlines())
+
+
+def _strings(content: object) -> Iterator[str]:
+    match content:
+        case str():
+            yield content
+        case dict():
+            for item in content.values():
+                yield from _strings(item)
+        case list():
+            for item in content:
+                yield from _strings(item)
+        case _:
+            pass
 
 
 class Client(Protocol):

@@ -7,12 +7,11 @@ botocore runs it again from 15 minutes before the end that it printed (credentia
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.readers import aws_calls
 from testbed.readers.answers import Answer, once, pod_environment
+from testbed.readers.mounts import Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +33,8 @@ class AwsProcess:
         cloud_environment: Mapping[str, str],
         call: Callable[[str], tuple[Any, Callable[[Any], str]]],
     ) -> None:
-        self._mount = tempfile.TemporaryDirectory(prefix="keywright-mount-")
-        folder = Path(self._mount.name)
+        self._mount = Mount({})
+        folder = self._mount.folder
         self.remount(data)
         self._variables = {
             **cloud_environment,
@@ -49,16 +48,12 @@ class AwsProcess:
 
     def remount(self, data: Mapping[str, str]) -> None:
         """Write the Secret's files, each in one step, for where this pod has them mounted."""
-        folder = Path(self._mount.name)
-        files = {
-            CONFIG: _MOUNTED.sub(str(folder), data[CONFIG]),
-            CREDENTIALS: data[CREDENTIALS],
-        }
-        for name, text in files.items():
-            draft = folder / f"{name}.draft"
-            draft.touch(mode=0o600)
-            draft.write_text(text)
-            draft.replace(folder / name)
+        self._mount.write(
+            {
+                CONFIG: _MOUNTED.sub(str(self._mount.folder), data[CONFIG]),
+                CREDENTIALS: data[CREDENTIALS],
+            }
+        )
 
     def ask(self) -> str:
         """Call AWS once."""
@@ -68,7 +63,7 @@ class AwsProcess:
     def close(self) -> None:
         """Close the connections and take the mount away."""
         self._client.close()
-        self._mount.cleanup()
+        self._mount.remove()
 
 
 def identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsProcess:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from testbed.readers import (
+    alibaba,
     aws_env,
     aws_process,
     boto3_converse,
     http_api,
     http_converse,
     openai_chat,
+    sidecars,
 )
 
 if TYPE_CHECKING:
@@ -27,4 +29,11 @@ CLIENTS: Mapping[str, Connect] = {
     aws_process.IDENTITY: aws_process.identity,
     aws_process.CONVERSE: aws_process.converse,
     http_api.NAME: http_api.HttpApi,
+    alibaba.ENV: alibaba.env,
+    alibaba.FILES: alibaba.MountedPod.files,
+    alibaba.CLI_CONFIG: alibaba.CliConfigPod,
+    alibaba.SECTION: alibaba.MountedPod.section,
+    alibaba.BEARER: alibaba.bearer,
+    sidecars.ALIBABA: sidecars.AlibabaSidecar,
+    sidecars.AWS: sidecars.AwsSidecar,
 }

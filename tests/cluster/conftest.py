@@ -82,7 +82,7 @@ def cluster(world: World) -> Cluster:
 @pytest.fixture(scope="session")
 def session_operator(world: World) -> OperatorProcess:
     """The operator of this worker, at its most talkative."""
-    operator = world.operator(arguments=DEBUG)
+    operator = world.operator(arguments=DEBUG, fork="keywright")
     operator.start()
     return operator
 

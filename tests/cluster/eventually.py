@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 _Found = TypeVar("_Found")
-_POLL_SECONDS = 0.02
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.25
 
 
 def eventually(
@@ -18,10 +19,13 @@ def eventually(
     Raises:
         AssertionError: there was none in time; it tells the last answer, or what `told` returns.
     """
+    pause = _FIRST_PAUSE
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         if time.monotonic() > deadline:
             last = told() if told else found
             raise AssertionError(f"not within {seconds} s; last seen: {last}")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(pause)
+        # What takes long is not hurried by being asked for: the machine is left to it.
+        pause = min(_LONGEST_PAUSE, pause * 1.1)
     return found

@@ -179,6 +179,25 @@ def test_grants_may_ask_less_of_a_role(stage: Stage) -> None:
             )
 
 
+def test_a_probe_asks_who_the_new_credentials_are(stage: Stage) -> None:
+    """GetCallerIdentity with them, before the Secret is written; what is refused is not published.
+
+    STS is asked where the source says.
+    """
+    tenant, cloud = stage.tenant, stage.tenant.world.alibaba
+    for name, source in (("probed", "oidc"), ("probed-static", "access-key")):
+        tenant.apply(tenant.credentials(name=name, source=source, probe={"mode": "Identity"}))
+        tenant.ready(name=name)
+    spec = {"accessKey": {"secretRef": {"name": "key"}}}
+    cloud.fail_next("sts", "GetCallerIdentity", code="Busy", message="Try again.", status=503)
+    tenant.apply(
+        tenant.alibaba_source(name="vpc", stsEndpoint="sts-vpc.cn-hangzhou.aliyuncs.com", **spec),
+        tenant.credentials(name="probed-vpc", source="vpc", probe={"mode": "Identity"}),
+    )
+    tenant.ready(name="probed-vpc")
+    assert "sts-vpc.cn-hangzhou.aliyuncs.com" in {call.host for call in cloud.calls(service="sts")}
+
+
 def test_nobody_but_those_who_ask_is_the_operator_or_its_node(stage: Stage) -> None:
     """The cloud saw the operator's own key, and the node's role, from their sources alone."""
     for name in WAYS:

@@ -27,7 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """The marker for what should begin first."""
-    config.addinivalue_line("markers", "long: takes minutes; begins first, beside the others")
+    config.addinivalue_line(
+        "markers", "long: takes a minute and more; begins first, beside the others"
+    )
 
 
 def note(config: pytest.Config, line: str) -> None:

@@ -63,7 +63,7 @@ class Sdk:
         *,
         host: str,
         version: str = "2015-04-01",
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, object] | None = None,
         **config: Any,
     ) -> dict[str, Any]:
         """The answer of an API; raises SdkError with what the SDK raised."""

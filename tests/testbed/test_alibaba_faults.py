@@ -74,3 +74,14 @@ def test_a_credentials_uri_may_answer_badly(member: Member) -> None:
         seen[kind] = (answer.status, len(answer.read()) > 10_000_000)
         connection.close()
     assert seen == {"redirect": (302, False), "large": (200, True), "ended": (200, False)}
+
+
+def test_a_credentials_uri_may_be_slow(member: Member) -> None:
+    """A delay of its service: a client that waits less gives up."""
+    uri = urlsplit(member.cloud.create_credentials_uri(member.role_arn))
+    member.cloud.delay("credentials-uri", seconds=0.5)
+    connection = http.client.HTTPConnection(str(uri.hostname), uri.port, timeout=0.1)
+    connection.request("GET", uri.path)
+    with pytest.raises(TimeoutError):
+        connection.getresponse()
+    connection.close()

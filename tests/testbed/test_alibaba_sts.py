@@ -86,6 +86,49 @@ def test_roles_can_be_chained(member: Member, sdk: Sdk) -> None:
     assert sdk.identity(**_sts(key)).endswith(f"/{member.name}-second/keywright")
 
 
+def test_the_sts_sdk_assumes_a_role(member: Member, sdk: Sdk) -> None:
+    """Signed in the headers, blanks in the policy and all; the answer has every member."""
+    told = sdk.call(
+        "AssumeRole",
+        host=HOST,
+        query={
+            "role_arn": member.role_arn,
+            "role_session_name": "keywright",
+            "duration_seconds": 900,
+            "policy": json.dumps(allow("ecs:*")),
+        },
+        type="access_key",
+        access_key_id=member.user.access_key_id,
+        access_key_secret=member.user.secret_key,
+    )
+    assert told["AssumedRoleUser"]["Arn"] == _arn(member)
+    assert set(told["Credentials"]) == {
+        "AccessKeyId",
+        "AccessKeySecret",
+        "SecurityToken",
+        "Expiration",
+    }
+
+
+def test_the_sts_sdk_takes_a_token(member: Member, sdk: Sdk) -> None:
+    """AssumeRoleWithOIDC needs no credentials of its own."""
+    told = sdk.call(
+        "AssumeRoleWithOIDC",
+        host=HOST,
+        query={
+            "role_arn": member.role_arn,
+            "oidcprovider_arn": member.provider_arn,
+            "oidctoken": member.token(),
+            "role_session_name": "keywright",
+        },
+        type="access_key",
+        access_key_id="unused",
+        access_key_secret="unused",
+    )
+    assert told["AssumedRoleUser"]["Arn"] == _arn(member)
+    assert told["OIDCTokenInfo"]["Subject"].startswith("system:serviceaccount:")
+
+
 def test_a_token_gives_a_session(member: Member, sdk: Sdk, tmp_path: Path) -> None:
     """Type oidc_role_arn: the token is read from its file and goes unsigned."""
     file = tmp_path / "token"

@@ -108,6 +108,11 @@ class Vendor(Protocol):
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session of the source, and who it is to the cloud; raises Failure."""
 
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """Try a new key the way that the grant asks for; raises Failure: what it was answered."""
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
 

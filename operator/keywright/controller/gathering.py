@@ -13,6 +13,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
@@ -40,10 +41,13 @@ _STANDINGS = {
 class Gathering:
     """Puts the facts of a grant together: from what is watched, and reads where there is a sign."""
 
-    def __init__(self, *, store: Store, objects: Objects, journal: MintJournal) -> None:
+    def __init__(
+        self, *, store: Store, objects: Objects, journal: MintJournal, proving: Proving
+    ) -> None:
         self._store = store
         self._objects = objects
         self._journal = journal
+        self._proving = proving
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -87,6 +91,7 @@ class Gathering:
             if secret is None
             else self.view(grant, as_recorded(secret, status=status), source=source)
         )
+        unproven = self._proving.held(grant, source=source)
         ours = view is not None and view.standing is Standing.OURS
         return Facts(
             subject=subject,
@@ -98,6 +103,7 @@ class Gathering:
             source_problem=source_problem,
             secret=view,
             rival="" if ours else self._store.rival(known),
+            unproven=unproven.cause if unproven is not None else None,
         )
 
     def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:

@@ -114,12 +114,14 @@ class MintJournal:
         """The Secret holds a key that was just written."""
         self._unreadable.discard(uid)
 
-    async def undo(self, facts: Facts, key_id: str) -> None:
+    async def undo(self, facts: Facts, key_id: str) -> bool:
         """Remove a key that could not be handed over; what fails is cleared up by the journal."""
         try:
-            await (await self._keys(facts)).remove((key_id,))
+            left = await (await self._keys(facts)).remove((key_id,))
         except Failure as failure:
             _LOG.warning("a key that nobody has is removed later: %s", failure.sentence())
+            return False
+        return not left
 
     async def carry_out(self, step: JournalStep, facts: Facts) -> Outcome | None:
         """What came of it; None where nothing is to be recorded. Raises Failure."""

@@ -13,9 +13,11 @@ from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back, not_written
 from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause, Facts
+from keywright.planning.failures import Failure
 from keywright.planning.journal import replaced_by
 from keywright.planning.record import Outcome, Written
 from keywright.secrets.credential import Credential
@@ -38,6 +40,7 @@ class Publishing:
         vendors: Mapping[Provider, Vendor],
         gathering: Gathering,
         journal: MintJournal,
+        proving: Proving,
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
         metrics: Metrics,
@@ -47,6 +50,7 @@ class Publishing:
         self._vendors = vendors
         self._gathering = gathering
         self._journal = journal
+        self._proving = proving
         self._key = fingerprint_key
         self._fence = fence
         self._metrics = metrics
@@ -54,26 +58,36 @@ class Publishing:
     async def mint(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Outcome:
-        """A new key, in the Secret; raises Failure, LayoutError or the API server's refusal."""
+        """A new key, in the Secret once it has passed its probe.
+
+        Raises Failure, LayoutError, or the API server's refusal.
+        """
         self._fence.check()
         record = self._store.grants.get(grant.uid)
         stale = record is not None and record.stale
         if record is not None:
             # What changes from here on makes the new key stale as well.
             record.stale = False
-        minted: Minted | None = None
+        held = self._proving.held(grant, source=source)
+        minted = held.minted if held is not None else None
         try:
-            minted = await self._metrics.timed_mint(
-                grant.kind.value,
-                cause.value,
-                lambda: self._vendors[source.provider].mint(grant, source=source),
-            )
+            if minted is None:
+                minted = await self._metrics.timed_mint(
+                    grant.kind.value,
+                    cause.value,
+                    lambda: self._vendors[source.provider].mint(grant, source=source),
+                )
+            waits = await self._proving.attempt(grant, source=source, minted=minted, cause=cause)
+            if waits is not None:
+                return waits
             revision = max(facts.status.revision, facts.secret.revision if facts.secret else 0) + 1
             return await self._write(facts, grant, source, minted, revision=revision)
         except BaseException as error:
             key_id = minted.credential.key_id if minted is not None else None
             if grant.keeping is not None and key_id is not None and not_written(error):
-                await self._journal.undo(facts, key_id)
+                undone = await self._journal.undo(facts, key_id)
+                if isinstance(error, Failure):
+                    error.nothing_done = undone
             record = self._store.grants.get(grant.uid)
             if record is not None:
                 record.stale = record.stale or stale

@@ -14,6 +14,7 @@ from keywright.controller.changed import Fence
 from keywright.controller.gathering import Gathering
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.journal import MintJournal
+from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.store import Store
@@ -44,7 +45,10 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         events=edges.events,
         metrics=edges.metrics,
     )
-    gathering = Gathering(store=edges.store, objects=edges.objects, journal=journal)
+    proving = Proving(store=edges.store, vendors=edges.vendors, clock=edges.clock)
+    gathering = Gathering(
+        store=edges.store, objects=edges.objects, journal=journal, proving=proving
+    )
     return GrantReconciler(
         store=edges.store,
         gathering=gathering,
@@ -54,6 +58,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             vendors=edges.vendors,
             gathering=gathering,
             journal=journal,
+            proving=proving,
             fingerprint_key=edges.fingerprint_key,
             fence=edges.fence,
             metrics=edges.metrics,

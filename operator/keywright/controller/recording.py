@@ -19,7 +19,7 @@ from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Keep, Step, Subject
 from keywright.planning.notices import notice
-from keywright.planning.record import Failed, Intended, Outcome, Written, record
+from keywright.planning.record import Failed, Intended, Outcome, Unproven, Written, record
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,11 +51,13 @@ class Recording:
         if status != facts.status:
             await self._patch(facts, status)
             await self._tell(facts, status)
-        after = replace(facts, status=status, listed=None, intent_is_ours=False)
+        after = replace(facts, status=status, listed=None, intent_is_ours=False, unproven=None)
         if isinstance(outcome, Intended):
             pending = status.pending
             at = pending.started_at if pending is not None else None
             self._journal.intent_is_written(facts.subject.uid, at=at)
+        if isinstance(outcome, Unproven):
+            return outcome.again_at
         if isinstance(outcome, Written):
             after = replace(after, secret=outcome.secret, impatient=False)
             return next_look(after, Keep(), now=now)

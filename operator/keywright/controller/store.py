@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -19,8 +20,11 @@ import msgspec
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
+from keywright.api.schema import Facts
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
+from keywright.clouds.ways import Minted
+from keywright.planning.facts import Cause
 from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
@@ -55,6 +59,16 @@ _KEPT_METADATA = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class UnprovenKey:
+    """A key that waits for its probe: what it is made for and why, and since when it is tried."""
+
+    minted: Minted
+    mint_facts: Facts
+    cause: Cause
+    since: datetime
+
+
 @dataclass(slots=True)
 class GrantRecord:
     """One grant as last seen or written by us.
@@ -62,6 +76,7 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
+    `unproven`: a new key that has not passed its probe yet.
     """
 
     uid: str
@@ -77,6 +92,7 @@ class GrantRecord:
     stale: bool = False
     own_version: int = 0
     own_secret: str = ""
+    unproven: UnprovenKey | None = None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -124,6 +140,7 @@ class Store:
         if known is not None:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
+            record.unproven = known.unproven
             if (known.source, known.secret) != (record.source, record.secret):
                 self._unlink(known)
         self.grants[uid] = record

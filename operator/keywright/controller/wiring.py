@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import kopf
 
-from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
-from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.http import HttpCalls
-from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
-from keywright.clouds.alibaba.own_chain import OwnChain
-from keywright.clouds.alibaba.sts import StsCalls
-from keywright.clouds.alibaba.vendor import Alibaba
-from keywright.clouds.aws.ambient_chain import AmbientChain
-from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.identities.asking import Edges as AwsEdges
-from keywright.clouds.aws.vendor import Aws
-from keywright.clouds.ways import Vendor
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -33,6 +21,7 @@ from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.census import Census
+from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.informer import SEPARATOR, Informer
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
@@ -56,9 +45,7 @@ class Operator:
     """The parts that the process starts and stops."""
 
     client: KubernetesClient
-    calls: AwsCalls
-    http: HttpCalls
-    ambient: tuple[AmbientChain | OwnChain, ...]
+    clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
     office: Leadership | AlwaysLeader
@@ -78,39 +65,15 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     store = Store()
     grants, sources = DueQueue(now=now), DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
-    calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
-    http = HttpCalls()
-    ambient = AmbientChain() if settings.allow_ambient else None
-    own = OwnChain() if settings.allow_ambient else None
-    vendors: dict[Provider, Vendor] = {
-        Provider.AWS: Aws(
-            AwsEdges(
-                tokens=ServiceAccounts(client),
-                secrets=values,
-                calls=calls,
-                clock=now,
-                ambient=ambient,
-            )
-        ),
-        Provider.ALIBABA_CLOUD: Alibaba(
-            AlibabaEdges(
-                tokens=ServiceAccounts(client),
-                secrets=values,
-                sts=StsCalls(http, clock=now),
-                http=http,
-                clock=now,
-                uris=AllowedUris(settings.credentials_uris),
-                own=own,
-            )
-        ),
-    }
+    clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
+    vendors = clouds.vendors
     informer = Informer(
         store=store,
         grants=grants,
         sources=sources,
         clock=now,
-        forget_source=lambda uid: _forget(vendors, uid),
+        forget_source=clouds.forget,
         sources_changed=lambda: source_secrets.sources_changed(),  # noqa: PLW0108  made below: the two know each other
     )
     source_secrets = SourceSecretsWatch(
@@ -159,9 +122,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     heartbeat = Heartbeat()
     return Operator(
         client=client,
-        calls=calls,
-        http=http,
-        ambient=tuple(chain for chain in (ambient, own) if chain is not None),
+        clouds=clouds,
         census=census,
         source_secrets=source_secrets,
         office=office,
@@ -221,11 +182,6 @@ async def stop_work(
     """Let what is in hand end, then leave the office to another replica; harmless when repeated."""
     await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
     await office.resign()
-
-
-def _forget(vendors: Mapping[Provider, Vendor], source_uid: str) -> None:
-    for vendor in vendors.values():
-        vendor.forget(source_uid=source_uid)
 
 
 def _office(settings: Settings, client: KubernetesClient) -> Leadership | AlwaysLeader:

@@ -1,7 +1,7 @@
 """Conditions by the rules of kstatus and Flux.
 
 Ready is always there. Reconciling and Stalled are there only while they hold, never both, and
-never beside Ready=True. RenewalFailing and SecretConflict are abnormal-true likewise.
+never beside Ready=True. RenewalFailing, ProbeFailing and SecretConflict are abnormal-true likewise.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 RENEWAL_FAILING = "RenewalFailing"
 PROGRESSING = "Progressing"
+PROBE_FAILING = "ProbeFailing"
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
 
 # A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.
@@ -74,6 +75,12 @@ class ConditionWriter:
         """RenewalFailing: the old key lives, but no new one can be had."""
         return self.condition(
             RENEWAL_FAILING, true=True, reason=failure.reason, message=failure.sentence()
+        )
+
+    def probe_failing(self, failure: Failure) -> Condition:
+        """ProbeFailing: a new key is made, and does not work (yet)."""
+        return self.condition(
+            PROBE_FAILING, true=True, reason=failure.reason, message=failure.sentence()
         )
 
 

@@ -154,6 +154,8 @@ def _conflict(facts: Facts) -> Failure | None:
 def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrite | Keep:
     """What the Secret needs, were there neither failures nor a missing source."""
     secret = facts.secret
+    if facts.unproven is not None:
+        return Mint(facts.unproven)
     if facts.unreadable:
         return Mint(Cause.DRIFT)
     if secret is None or secret.revision == 0:
@@ -206,8 +208,8 @@ def _after_back_off(step: Step, facts: Facts, *, now: datetime) -> Step:
     edited = status.observed_generation != facts.subject.generation
     if not status.failed_attempts or failed_at is None or edited or facts.impatient:
         return step
-    if facts.listed is not None or facts.intent_is_ours:
-        # In the middle of the journal, which has begun after the back-off.
+    if facts.listed is not None or facts.intent_is_ours or facts.unproven is not None:
+        # In the middle of the journal or of a probe, which has begun after the back-off.
         return step
     if failed_at > now:
         return step

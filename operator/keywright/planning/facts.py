@@ -13,6 +13,19 @@ from keywright.api.status import GrantStatus
 from keywright.planning.failures import Failure
 
 
+class Cause(enum.Enum):
+    """Why a Secret is written; the values are the label `reason` of `keywright_mint_total`."""
+
+    NEW = "New"
+    MISSING = "SecretMissing"
+    CHANGED = "KeyChanged"
+    EXPIRED = "Expired"
+    REQUESTED = "Requested"
+    DUE = "Due"
+    DRIFT = "Drift"
+    SPEC = "SpecChanged"
+
+
 class Standing(enum.Enum):
     """Whose the Secret of the grant's name is."""
 
@@ -84,6 +97,8 @@ class Facts:
     the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
     this process, which has created nothing since; `unreadable` where the key in the Secret cannot
     be read back.
+
+    `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     """
 
     subject: Subject
@@ -101,19 +116,7 @@ class Facts:
     listed: tuple[CloudKey, ...] | None = None
     intent_is_ours: bool = False
     unreadable: bool = False
-
-
-class Cause(enum.Enum):
-    """Why a Secret is written; the values are the label `reason` of `keywright_mint_total`."""
-
-    NEW = "New"
-    MISSING = "SecretMissing"
-    CHANGED = "KeyChanged"
-    EXPIRED = "Expired"
-    REQUESTED = "Requested"
-    DUE = "Due"
-    DRIFT = "Drift"
-    SPEC = "SpecChanged"
+    unproven: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

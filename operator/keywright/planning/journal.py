@@ -6,6 +6,7 @@ The steps of a mint, each one pass of the reconcile, each of them harmless when 
     baseline     the keys that exist are listed
     intent       the status says that one is about to be created; it fails on a stale object
     create       one call, never repeated by the SDK
+    probe        where the grant asks for it, the key is tried until it works
     secret       the Secret holds the key, and names it
     status       the status names it as well; the intent is over, the old key retires
     deactivate   when the overlap is over, the old key is made inactive
@@ -60,6 +61,8 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
         return step
     if not facts.finalized:
         return Finalize()
+    if facts.unproven is not None and isinstance(step, Mint):
+        return step
     if facts.status.pending is not None and not usable_intent(facts, now=now):
         unsettled = _clear_up(facts.status.pending, facts, now=now)
         if unsettled is not None:

@@ -11,11 +11,18 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, PendingMint
 from keywright.api.times import format_time, parse_time
-from keywright.planning.conditions import PROGRESSING, READY, SECRET_CONFLICT, ConditionWriter
+from keywright.planning.conditions import (
+    PROBE_FAILING,
+    PROGRESSING,
+    READY,
+    SECRET_CONFLICT,
+    ConditionWriter,
+)
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import retiring_after
+from keywright.planning.probing import PROBE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,14 @@ class Failed:
     """The step was tried and did not succeed."""
 
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A new key is made and does not work yet: it is tried again at that time."""
+
+    failure: Failure
+    again_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ class Settled:
     """Nothing is under way; the Secret says which key is in use."""
 
 
-Outcome = Written | Failed | Refused | Kept | Intended | Removed | Settled
+Outcome = Written | Unproven | Failed | Refused | Kept | Intended | Removed | Settled
 
 
 def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
@@ -75,6 +90,8 @@ def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
     match outcome:
         case Written():
             return _after_writing(facts, outcome, now=now)
+        case Unproven(failure):
+            return _while_trying(facts, failure, now=now)
         case Failed(failure):
             tries = tries_to_end(facts) if facts.deleting else facts.status.failed_attempts
             told = _after_failure(facts, failure, attempts=tries + 1, now=now)
@@ -110,6 +127,19 @@ def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantSta
     )
 
 
+def _while_trying(facts: Facts, failure: Failure, *, now: datetime) -> GrantStatus:
+    """What was there stays as it is told, and beside it what the new key was answered."""
+    grant, status, writer = facts.grant, facts.status, _writer(facts, now)
+    assert grant is not None
+    told = tuple(each for each in status.conditions if each.type != PROBE_FAILING)
+    if not told:
+        begun = Failure("a new key is being tried.", kind=FailureClass.RETRY, reason=PROGRESSING)
+        told = writer.not_ready(begun, attempts=0)
+    return msgspec.structs.replace(
+        _names(facts, grant), conditions=(*told, writer.probe_failing(failure))
+    )
+
+
 def _after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetime) -> GrantStatus:
     secret, status, writer = facts.secret, facts.status, _writer(facts, now)
     alive = secret is not None and secret.lives(now)
@@ -128,6 +158,8 @@ def _after_failure(facts: Facts, failure: Failure, *, attempts: int, now: dateti
         conditions = writer.not_ready(failure, attempts=attempts, reason="Expired", message=message)
     else:
         conditions = writer.not_ready(failure, attempts=attempts)
+    if failure.reason == PROBE_FAILED:
+        conditions += (writer.probe_failing(failure),)
     return msgspec.structs.replace(
         status if facts.grant is None else _names(facts, facts.grant),
         observed_generation=facts.subject.generation,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from keywright.api.grant import ApiKeyGrant, ProbeMode
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 
@@ -20,7 +20,6 @@ GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
         lambda grant: grant.source_key[0] != grant.namespace,
     ),
     ("spec.renewal.windows", lambda grant: bool(grant.spec.renewal.windows)),
-    ("spec.probe.mode", lambda grant: grant.spec.probe.mode is not ProbeMode.NONE),
     ("spec.rollout.restart", lambda grant: bool(grant.spec.rollout.restart)),
 )
 

@@ -106,7 +106,7 @@ class Control(control.Control):
     def _clear_faults(self) -> None:
         self._faults.clear()
         self._rates.clear()
-        self._propagation.take(seconds=0, listed=True)
+        self._propagation.clear()
 
     def _limit_sessions(self, *, seconds: float | None) -> None:
         self._sessions.limit_seconds = seconds

@@ -26,6 +26,12 @@ class Propagation:
         self._seconds = seconds
         self._listed = listed
 
+    def clear(self) -> None:
+        """Let everything be known from now on."""
+        self.take(seconds=0, listed=True)
+        self._known_from.clear()
+        self._hidden.clear()
+
     def made(self, name: str) -> None:
         """Note that a key, a user or a plan's membership was made just now."""
         if self._seconds > 0:

@@ -109,12 +109,3 @@ def test_questions_are_answered(arguments: list[str], capsys: pytest.CaptureFixt
         main(arguments)
     assert ended.value.code == 0
     assert capsys.readouterr().out.strip()
-
-
-def test_a_sidecar_that_cannot_serve_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 1, and the options to look at."""
-    missing = tmp_path / "none" / "token"
-    assert main(["serve-credentials", f"--authorization-token-file={missing}"]) == 1
-    assert "--authorization-token-file" in capsys.readouterr().out

@@ -229,10 +229,10 @@ async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason
 
 async def test_what_has_no_code_yet_is_said() -> None:
     """Stalled, with the field; nothing is asked of cloud or cluster but the status."""
-    made = scene(probe={"mode": "Bedrock"})
+    made = scene(rollout={"restart": [{"kind": "Deployment", "name": "chat"}]})
     assert await made.settle() is None
     assert made.conditions() == ["Ready False NotImplemented", "Stalled True NotImplemented"]
-    assert "spec.probe.mode" in made.status()["conditions"][0]["message"]
+    assert "spec.rollout.restart" in made.status()["conditions"][0]["message"]
     assert made.vendor.minted == 0
     assert made.api.writes() == [f"PATCH {GRANTS}/chat-key/status"]
 

@@ -7,6 +7,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.ways import Caller, KeptKeys, Minted, Session
+from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 
 LIFE = timedelta(hours=12)
@@ -36,6 +37,8 @@ class ScriptedVendor:
         self.verified = 0
         self.forgotten: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
+        self.answers: list[Failure] = []
+        self.tried: list[str | None] = []
         self.kept: KeptKeys | None = None
 
     async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
@@ -72,6 +75,15 @@ class ScriptedVendor:
             raise self.failures.pop(0)
         made = session(issued_at=self._clock(), name=source.name)
         return made, Caller(identity=made.identity, account_id="123456789012")
+
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """What the test has put into `answers`, one for each try; then the key works."""
+        del grant, source
+        self.tried.append(credential.key_id)
+        if self.answers:
+            raise self.answers.pop(0)
 
     def forget(self, *, source_uid: str) -> None:
         """Note it."""

@@ -18,6 +18,7 @@ from keywright.planning.record import (
     Refused,
     Removed,
     Settled,
+    Unproven,
     Written,
     record,
 )
@@ -147,7 +148,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert (status.failed_attempts, status.last_failure_time) == (0, None)
         case Kept():
             assert status.failed_attempts in (0, before)
-        case Intended() | Removed() | Settled():
+        case Intended() | Removed() | Settled() | Unproven():
             assert status.failed_attempts == before
 
 

@@ -19,7 +19,6 @@ GRANTS: Mapping[str, dict[str, Any]] = {
     | {"apiGatewayKey": {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}},
     "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
     "spec.renewal.windows": {"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
-    "spec.probe.mode": {"probe": {"mode": "Bedrock"}},
     "spec.rollout.restart": {"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
 }
 SOURCES: Mapping[str, dict[str, Any]] = {

@@ -35,11 +35,13 @@ from keywright.clouds.alibaba.identities import (
 from keywright.clouds.alibaba.identities.asking import ROOT, Edges, alibaba_of, endpoint_of
 from keywright.clouds.alibaba.identities.assume_role import open_hop
 from keywright.clouds.alibaba.keys import bearer_token, session_credentials
+from keywright.clouds.alibaba.probes import identity
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
 from keywright.planning.renewal import is_young
+from keywright.secrets.credential import Credential
 
 # No service tells whose a bearer token is.
 _BEARER = "the holder of a bearer token"
@@ -134,6 +136,16 @@ class Alibaba:
             self._callers[key] = caller
         return session, caller
 
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """Try new credentials by GetCallerIdentity, which needs no permission; raises Failure.
+
+        It is all that a grant of Alibaba Cloud may ask for (api.grant_checks).
+        """
+        del grant
+        await identity.attempt(credential, at=endpoint_of(source), edges=self._edges)
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._sessions.forget(source_uid=source_uid)
@@ -160,9 +172,9 @@ class Alibaba:
 
     async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
         if hop == 0:
-            identity = alibaba_of(source).identity
-            opener = IDENTITIES[type(identity)]
-            return await opener(identity, source=source, ask=ask, edges=self._edges)
+            chosen = alibaba_of(source).identity
+            opener = IDENTITIES[type(chosen)]
+            return await opener(chosen, source=source, ask=ask, edges=self._edges)
         by = await self._session(source, hop=hop - 1, ask=NOTHING_ASKED, will_do=lives_on)
         return await open_hop(hop - 1, by=by, source=source, ask=ask, edges=self._edges)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import AwsCalls
@@ -16,11 +16,15 @@ from keywright.clouds.aws.identities.asking import Edges, aws_of
 from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
 from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
+from keywright.clouds.aws.probes import bedrock, http, identity
+from keywright.clouds.aws.probes.asking import Edges as ProbeEdges
 from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
+from keywright.clouds.web import Web
 from keywright.planning.failures import Failure
 from keywright.planning.renewal import is_young
+from keywright.secrets.credential import Credential
 
 
 class OpenSession(Protocol):
@@ -54,6 +58,13 @@ class KeyWay(Protocol):
         """A new key; raises Failure."""
 
 
+class Attempt(Protocol):
+    """One way to try a key."""
+
+    async def __call__(self, probe: Probe, *, credential: Credential, edges: ProbeEdges) -> None:
+        """Raises Failure unless the key works."""
+
+
 IDENTITIES: dict[type, OpenSession] = {
     WebIdentity: web_identity.open_session,
     AwsAccessKey: access_key.open_session,
@@ -83,11 +94,19 @@ KEYS: dict[KeyKind, KeyWay] = {
 }
 
 
+PROBES: dict[ProbeMode, Attempt] = {
+    ProbeMode.IDENTITY: identity.attempt,
+    ProbeMode.BEDROCK: bedrock.attempt,
+    ProbeMode.HTTP: http.attempt,
+}
+
+
 class Aws:
     """Implements `clouds.ways.Vendor`."""
 
-    def __init__(self, edges: Edges) -> None:
+    def __init__(self, edges: Edges, *, web: Web) -> None:
         self._edges = edges
+        self._probe_edges = ProbeEdges(calls=edges.calls, web=web)
         self._sessions = SessionCache(clock=edges.clock)
         self._callers: dict[SessionKey, Caller] = {}
 
@@ -142,6 +161,14 @@ class Aws:
             self.forget_caller(source_uid=source.uid)
             self._callers[key] = caller
         return session, caller
+
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """Try a new key the way that the grant asks for."""
+        del source
+        probe = grant.spec.probe
+        await PROBES[probe.mode](probe, credential=credential, edges=self._probe_edges)
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

@@ -1,0 +1,45 @@
+"""Tries an Amazon Bedrock API key: ListFoundationModels, or one token of a model.
+
+Paths and bodies are those of botocore's models `bedrock` and `bedrock-runtime`; a bearer key stands
+in the header Authorization (AWS's guide to Bedrock API keys). Asked directly: a boto3 client takes
+a bearer key from its environment alone.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from keywright.api.grant import Probe
+from keywright.clouds.aws.probes.asking import Edges, not_accepted
+from keywright.secrets.credential import API_KEY, Credential
+
+_OK = 200
+
+
+async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
+    """Raises Failure unless Bedrock accepts the key."""
+    headers = {"Authorization": f"Bearer {credential.values[API_KEY].reveal()}"}
+    region = credential.region
+    if probe.model_id is None:
+        answer = await edges.web.ask(
+            "GET", f"https://bedrock.{region}.amazonaws.com/foundation-models", headers=headers
+        )
+        needs = "bedrock:ListFoundationModels"
+    else:
+        answer = await edges.web.ask(
+            "POST",
+            f"https://bedrock-runtime.{region}.amazonaws.com"
+            f"/model/{quote(probe.model_id, safe='')}/converse",
+            headers=headers,
+            json={
+                "messages": [{"role": "user", "content": [{"text": "."}]}],
+                "inferenceConfig": {"maxTokens": 1},
+            },
+        )
+        needs = f"bedrock:InvokeModel on {probe.model_id}"
+    if answer.status != _OK:
+        raise not_accepted(
+            answer,
+            by="Amazon Bedrock",
+            cure=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
+        )

@@ -1,0 +1,38 @@
+"""Tries STS credentials: GetCallerIdentity, which needs no permission."""
+
+from __future__ import annotations
+
+from keywright.api.grant import Probe
+from keywright.clouds.aws.probes.asking import Edges
+from keywright.clouds.aws.refusals import refusal_of_session
+from keywright.clouds.ways import Session
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    Credential,
+)
+
+
+async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
+    """Raises Failure unless STS of the credential's region knows it."""
+    del probe
+    values = credential.values
+    session = Session(
+        access_key_id=values[ACCESS_KEY_ID].reveal(),
+        secret_access_key=values[SECRET_ACCESS_KEY],
+        session_token=values.get(SESSION_TOKEN),
+        issued_at=credential.issued_at,
+        expires_at=credential.expires_at,
+        identity="",
+    )
+    try:
+        await edges.calls.run(
+            "sts",
+            lambda client: client.get_caller_identity(),
+            region=credential.region,
+            session=session,
+            attempts=1,
+        )
+    except Exception as error:
+        raise refusal_of_session(error) from None

@@ -1,0 +1,36 @@
+"""How long a new key is tried before it is published, and what is told of one that never works."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from keywright.api.grant import Probe
+from keywright.planning.failures import Failure, FailureClass
+
+PROBE_FAILED: Final = "ProbeFailed"
+_SHORTEST: Final = timedelta(seconds=1)
+_LONGEST: Final = timedelta(seconds=10)
+_SHARE: Final = 0.25
+
+
+def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None:
+    """When the key is tried again: after a quarter of the time it took so far; None: no more.
+
+    The last try comes at the end of the timeout.
+    """
+    ends_at = since + timedelta(seconds=probe.timeout_seconds)
+    if now >= ends_at:
+        return None
+    return min(ends_at, now + min(_LONGEST, max(_SHORTEST, (now - since) * _SHARE)))
+
+
+def gave_up(answer: Failure, *, probe: Probe) -> Failure:
+    """The key did not work in time: it is not published, and a new one is made after a while."""
+    return Failure(
+        f"the new key did not work within {probe.timeout}, and was not published: {answer.message}",
+        kind=FailureClass.RETRY,
+        reason=PROBE_FAILED,
+        field=answer.field,
+        cure=answer.cure,
+    )
