@@ -106,6 +106,9 @@ class ProxyConnection(asyncio.Protocol):
         except OSError:  # that cloud has ended
             self._transport.close()
             return
+        if self._transport.is_closing():  # the client gave up meanwhile
+            transport.close()
+            return
         self._transport.set_protocol(_Relay(transport))
         transport.write(self._head)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STS = "sts.aliyuncs.com"
+_SECTION = ("type", "access_key_id", "access_key_secret", "security_token")
 _CCC = "ccc.cn-shanghai.aliyuncs.com"
 _ONCE = RuntimeOptions(autoretry=False)
 
@@ -67,7 +68,7 @@ def section(directory: Path) -> Callable[[], str]:
     def ask() -> str:
         parser = configparser.ConfigParser(interpolation=None)
         parser.read(directory / "credentials.ini")
-        return _identity(**dict(parser["default"]))
+        return _identity(**{name: parser["default"][name] for name in _SECTION})
 
     return ask
 

@@ -47,9 +47,9 @@ class Sdk:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def key(self, **config: Any) -> TemporaryKey:
+    def key(self, *, asynchronous: bool = False, **config: Any) -> TemporaryKey:
         """The credentials that the SDK gets; without a type those of its default chain."""
-        told = self._ask(config=config or None, action=None)
+        told = self._ask(config=config or None, action=None, asynchronous=asynchronous)
         return TemporaryKey(**told)
 
     def identity(self, **config: Any) -> str:

@@ -5,6 +5,7 @@ A process of its own, since the SDK reads its environment and its CAs when it is
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -26,7 +27,11 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     config = asked["config"]
     credentials = Credentials(None if config is None else Config(**config))
     if asked["action"] is None:
-        model = credentials.get_credential()
+        model = (
+            asyncio.run(credentials.get_credential_async())
+            if asked["asynchronous"]
+            else credentials.get_credential()
+        )
         return {
             "access_key_id": model.access_key_id,
             "access_key_secret": model.access_key_secret,

@@ -39,7 +39,7 @@ def _data(given: dict[str, str]) -> dict[str, str]:
     )
     fields = {"access_key_id": key, "access_key_secret": secret}
     profile = {"name": "default", "mode": "StsToken", **fields, "sts_token": token}
-    section = {"type": "sts", **fields, "security_token": token}
+    section = {"enable": "true", "type": "sts", **fields, "security_token": token}
     lines = "".join(f"{name} = {value}\n" for name, value in section.items())
     return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": key,

@@ -114,3 +114,22 @@ def test_a_role_may_allow_longer_sessions(member: Member) -> None:
     assert member.assume(RoleArn=long, DurationSeconds="43200").status == 200
     answer = member.assume(RoleArn=long, DurationSeconds="43201")
     assert answer.message == "The Min/Max value of DurationSeconds is 15min/12hr."
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "value", "allowed"),
+    [
+        ("IpAddress", "acs:SourceIp", "127.0.0.0/8", True),
+        ("IpAddress", "acs:SourceIp", "10.0.0.0/8", False),
+        ("Bool", "acs:SecureTransport", "true", True),
+        ("DateLessThan", "acs:CurrentTime", "2020-01-01T00:00:00+00:00", False),
+    ],
+)
+def test_a_condition_of_a_policy_decides(
+    member: Member, operator: str, key: str, value: str, *, allowed: bool
+) -> None:
+    """Where, how and when a call comes."""
+    condition: dict[str, Any] = {operator: {key: value}}
+    policy = allow("sts:AssumeRole", **condition)
+    user = member.cloud.create_user(name=f"{member.name}-if", policies={"if": policy})
+    assert (member.assume(key=user).status == 200) is allowed

@@ -48,7 +48,7 @@ def start(options: argparse.Namespace) -> int:
     set_up_logging(level=options.log_level, form=options.log_format)
     try:
         asyncio.run(_serve(options))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         logging.getLogger(__name__).error(  # noqa: TRY400  the traceback says no more
             "cannot serve: %s: see --port and --authorization-token-file", error
         )

@@ -64,6 +64,15 @@ class Authentication:
         if abs(told - self._clock.now()) > _SKEW_SECONDS:
             raise refusals.time_stamp_expired()
 
+    def context(self, request: Request) -> dict[str, tuple[str, ...]]:
+        """The keys that a condition of a policy may ask about any call."""
+        now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
+        return {
+            "acs:sourceip": (request.source_ip,),
+            "acs:currenttime": (now.isoformat(),),
+            "acs:securetransport": ("true",),
+        }
+
     def _verify_rpc(self, request: Request) -> Principal:
         given = signatures.parameters(request)
         self._check_form(given, method="HMAC-SHA1", kind="")
@@ -104,10 +113,14 @@ class Authentication:
 
     def _use_nonce(self, nonce: str) -> None:
         now = self._clock.now()
-        kept = {used: at for used, at in self._nonces.items() if abs(now - at) <= _SKEW_SECONDS}
-        if nonce in kept:
+        while self._nonces:
+            oldest, at = next(iter(self._nonces.items()))
+            if abs(now - at) <= _SKEW_SECONDS:
+                break
+            del self._nonces[oldest]
+        if nonce in self._nonces:
             raise refusals.nonce_used()
-        self._nonces = {**kept, nonce: now}
+        self._nonces[nonce] = now
 
 
 def _check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:

@@ -10,6 +10,8 @@ from testbed.clouds import control
 from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from testbed.clouds.alibaba.accounts import Accounts, User
     from testbed.clouds.alibaba.bearer import BearerTokens
     from testbed.clouds.alibaba.credentials_uris import CredentialsUris
@@ -45,9 +47,24 @@ class Control(control.Control):
         self._tokens = tokens
         self._sessions = sessions
         self._rsa_keys = rsa_keys
+        self._bearer_tokens = bearer_tokens
+        self._metadata = metadata
         self._routes = routes
         super().__init__(clock=clock, faults=faults, journal=journal)
+        self.questions |= self._of_accounts() | self._of_sessions()
         self.questions |= {
+            "create_bearer_token": bearer_tokens.create,
+            "attach_instance_role": metadata.attach_role,
+            "allow_metadata_v1": metadata.allow_v1,
+            "create_credentials_uri": uris.create,
+            "change_credentials_uri": uris.change,
+            "relay": self._relay,
+            "secrets": self._secrets,
+        }
+
+    def _of_accounts(self) -> dict[str, Callable[..., object]]:
+        accounts = self._accounts
+        return {
             "create_identity_provider": self._create_identity_provider,
             "delete_identity_provider": accounts.delete_provider,
             "create_role": accounts.create_role,
@@ -59,25 +76,13 @@ class Control(control.Control):
             "create_rsa_key_pair": self._create_rsa_key_pair,
             "set_access_key_active": accounts.set_access_key_active,
             "delete_access_key": accounts.delete_access_key,
-            "create_bearer_token": bearer_tokens.create,
-            "attach_instance_role": metadata.attach_role,
-            "allow_metadata_v1": metadata.allow_v1,
-            "create_credentials_uri": uris.create,
-            "change_credentials_uri": uris.change,
+        }
+
+    def _of_sessions(self) -> dict[str, Callable[..., object]]:
+        return {
             "limit_sessions": self._limit_sessions,
-            "sessions": lambda: [_told(session) for session in sessions.all()],
-            "revoke_session": sessions.revoke,
-            "relay": self._relay,
-            "secrets": lambda: sorted(
-                {
-                    *accounts.secrets(),
-                    *sessions.secrets(),
-                    *tokens.seen,
-                    *rsa_keys.told,
-                    *bearer_tokens.secrets(),
-                    *metadata.secrets(),
-                }
-            ),
+            "sessions": lambda: [_told(session) for session in self._sessions.all()],
+            "revoke_session": self._sessions.revoke,
         }
 
     def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
@@ -96,6 +101,18 @@ class Control(control.Control):
         key_id, pem = self._rsa_keys.create(user)
         return dataclasses.asdict(
             RsaKeyPair(public_key_id=key_id, private_key=pem, user_arn=user.arn)
+        )
+
+    def _secrets(self) -> list[str]:
+        return sorted(
+            {
+                *self._accounts.secrets(),
+                *self._sessions.secrets(),
+                *self._tokens.seen,
+                *self._rsa_keys.told,
+                *self._bearer_tokens.secrets(),
+                *self._metadata.secrets(),
+            }
         )
 
     def _key(self, user: User) -> dict[str, object]:

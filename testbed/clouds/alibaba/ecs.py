@@ -36,7 +36,7 @@ class ElasticComputeService:
         if not principal.may(
             f"ecs:{action}",
             resource=f"acs:ecs:*:{principal.account}:*",
-            context={"acs:sourceip": (request.source_ip,)},
+            context=self._authentication.context(request),
         ):
             raise refusals.not_permitted()
         regions = [{"RegionId": region, "LocalName": region} for region in _REGIONS]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from testbed.clouds.alibaba.accounts import AccessKey, Accounts
     from testbed.clouds.alibaba.sessions import Session, Sessions
     from testbed.clouds.clock import Clock
+    from testbed.clouds.errors import CloudError
     from testbed.clouds.policies import Policy
 
 
@@ -90,7 +91,7 @@ class Principals:
         if over:
             raise refusals.security_token_expired()
 
-    def _wrong(self, token: str) -> Exception:
+    def _wrong(self, token: str) -> CloudError:
         if self._sessions.has_token(token):
             return refusals.security_token_mismatch()
         return refusals.security_token_malformed()

@@ -87,7 +87,7 @@ class SecurityTokenService:
         if principal.is_root:
             raise refusals.root_may_not_assume()
         role = self._role(asked)
-        context: dict[str, tuple[str, ...]] = {"acs:sourceip": (request.source_ip,)}
+        context = self._authentication.context(request)
         if asked.external_id is not None:
             context["sts:externalid"] = (asked.external_id,)
         if not principal.may(_ACTION, resource=role.arn, context=context) or not _trusts(

@@ -1,0 +1,37 @@
+"""`keywright serve-credentials` beside an SDK, with a Secret that the operator renews."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.readers import PollingReader, Reading, sidecars
+from tests.cluster.tenants import GRANT, Tenant
+
+
+def _five_renewals(readings: list[Reading]) -> bool:
+    return any(int(reading.revision or 0) >= 6 for reading in readings)
+
+
+@pytest.mark.timeout(120)
+def test_an_sdk_with_a_sidecar_lives_through_five_renewals(tenant: Tenant, tmp_path: Path) -> None:
+    """One process of boto3 and as many ends of sessions; no call of it fails."""
+    tenant.world.aws.limit_sessions(seconds=8)
+    tenant.apply_source()
+    body = tenant.grant_body(bedrockShortTermKey=None, sessionCredentials={})
+    body["spec"]["secret"] = {"formats": ["AwsCredentialProcess"]}
+    tenant.world.api.apply(body)
+    tenant.ready()
+    with PollingReader(
+        tmp_path,
+        kubeconfig=tenant.world.cluster.kubeconfig,
+        namespace=tenant.namespace,
+        secret=GRANT,
+        cloud_environment=tenant.world.client_environment(),
+        clients=[sidecars.AWS],
+    ) as reader:
+        reader.wait_until(_five_renewals, seconds=90)
+        assert reader.failures() == []
+        ends = {reading.expires_at for reading in reader.readings()}
+    assert len(ends) >= 5
