@@ -144,6 +144,10 @@ def _chain(name: str, source: str) -> dict[str, Any]:
             _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, expired_seconds="1h")),
             "expired_seconds is no number of seconds",
         ),
+        (
+            _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_region="evil.example/")),
+            "sts_region is no region",
+        ),
     ],
 )
 def test_a_mistake_in_a_configuration_is_named(text: str, says: str) -> None:

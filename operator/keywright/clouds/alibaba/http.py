@@ -72,8 +72,7 @@ class HttpCalls:
         Raises:
             NoAnswerError: no connection, no answer in time, or too long a one.
         """
-        # yarl would decode and encode anew what was signed as it stands.
-        target = URL(url, encoded=True)
+        target = _target(url)
         proxy = _proxy(target)
         sent = {"User-Agent": _AGENT, **(headers or {})}
         if body is not None:
@@ -139,8 +138,18 @@ class _Guard(AbstractResolver):
 
 
 def _is_near(address: str) -> bool:
-    parsed = ipaddress.ip_address(address)
-    return parsed.is_loopback or parsed.is_link_local or address == "100.100.100.200"
+    found = ipaddress.ip_address(address)
+    found = getattr(found, "ipv4_mapped", None) or found
+    near = found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast
+    return near or str(found) == "100.100.100.200"
+
+
+def _target(url: str) -> URL:
+    # As it stands: yarl would decode and encode anew what was signed.
+    try:
+        return URL(url, encoded=True)
+    except ValueError:
+        raise NoAnswerError("that is no URL") from None
 
 
 @dataclass(frozen=True, slots=True)

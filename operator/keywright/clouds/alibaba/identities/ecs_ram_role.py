@@ -8,6 +8,8 @@ is three requests (help center, "Instance RAM roles": hardened mode first, by a 
 
 from __future__ import annotations
 
+import re
+
 from keywright.api.alibaba_source import EcsRamRole
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.answered import read_credentials
@@ -29,6 +31,7 @@ FIELD = f"{ROOT}.ecsRamRole"
 _SERVICE = "http://100.100.100.200/latest"
 _ROLES = f"{_SERVICE}/meta-data/ram/security-credentials/"
 _TOKEN_SECONDS = "60"  # noqa: S105  it is used at once, and asked for anew the next time
+_ROLE_NAME = re.compile(r"[\w.-]{1,64}")
 _PATIENCE = Limits(connect_seconds=1.0, read_seconds=1.0)
 
 
@@ -81,8 +84,8 @@ async def node_session(
     issued_at = whole_seconds(edges.clock())
     headers = await metadata.token(hardened_alone=hardened_alone)
     name = role_name or (await metadata.get(_ROLES, headers)).body.decode(errors="replace").strip()
-    if not name or "\n" in name:
-        raise _failed("names no role", field=field)
+    if not _ROLE_NAME.fullmatch(name):
+        raise _failed("is asked for a role whose name is none", field=field)
     answer = await metadata.get(f"{_ROLES}{name}", headers)
     issued = read_credentials(answer.body)
     if issued is None:

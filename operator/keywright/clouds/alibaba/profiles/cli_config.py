@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
 )
 
 _MOST_PROFILES = 5
+_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
 
 
 def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
@@ -136,10 +138,16 @@ def _cli_role(name: str, section: Section) -> ProfileRole:
         seconds=seconds or None,
         policy=optional(section, "policy"),
         external_id=optional(section, "external_id"),
-        host=_host(section),
+        host=_host(name, section),
     )
 
 
-def _host(section: Section) -> str | None:
+def _host(name: str, section: Section) -> str | None:
     region, vpc = optional(section, "sts_region"), section.get("enable_vpc") is True
-    return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com" if region else None
+    if region is None:
+        return None
+    if not _REGION.fullmatch(region):
+        raise ProfileError(
+            f"profile {name}: sts_region is no region", cure="Write it like cn-hangzhou."
+        )
+    return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
