@@ -16,6 +16,7 @@ import pytest
 from tests.cluster.alibaba_stage import Stage, config_of, set_up
 from tests.cluster.alibaba_ways import WAYS
 from tests.cluster.tenants import condition
+from tests.cluster.test_no_secret_is_told import forms, said
 from tests.cluster.worlds import MakeWorld
 from tests.testbed.alibaba_sdk import Sdk
 
@@ -196,6 +197,23 @@ def test_a_probe_asks_who_the_new_credentials_are(stage: Stage) -> None:
     )
     tenant.ready(name="probed-vpc")
     assert "sts-vpc.cn-hangzhou.aliyuncs.com" in {call.host for call in cloud.calls(service="sts")}
+
+
+def test_no_secret_is_told(stage: Stage) -> None:
+    """Neither keys nor sessions nor tokens stand in a log, an Event, a status or a metric."""
+    for name in WAYS:
+        stage.tenant.ready(name=name)
+    world = stage.tenant.world
+    texts = said(world, stage.operator)
+    assert all(texts.values())
+    leaks = {
+        (place, form[:8])
+        for place, text in texts.items()
+        for secret in {*world.alibaba.secrets(), stage.cast.user.secret_key}
+        for form in forms(secret)
+        if form in text
+    }
+    assert leaks == set()
 
 
 def test_nobody_but_those_who_ask_is_the_operator_or_its_node(stage: Stage) -> None:
