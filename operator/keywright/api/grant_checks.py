@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from keywright.api import checks
-from keywright.api.alibaba_source import AlibabaBearer, AlibabaSource
+from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.alibaba_source import (
+from keywright.api.alibaba_identities import (
     AlibabaAccessKey,
     AlibabaBearer,
     AlibabaSts,

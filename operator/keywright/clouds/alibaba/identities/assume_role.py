@@ -7,8 +7,10 @@ from keywright.clouds.alibaba.identities.asking import (
     ROOT,
     Edges,
     alibaba_of,
-    assumed,
     endpoint_of,
+)
+from keywright.clouds.alibaba.identities.roles import (
+    assumed,
     role_of,
 )
 from keywright.clouds.ways import Session, SessionAsk

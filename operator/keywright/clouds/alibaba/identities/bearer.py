@@ -5,7 +5,7 @@ No service tells whose it is or when it ends; a new one in the Secret is noticed
 
 from __future__ import annotations
 
-from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import ROOT, Edges

@@ -6,7 +6,7 @@ allows it.
 
 from __future__ import annotations
 
-from keywright.api.alibaba_source import DefaultChain
+from keywright.api.alibaba_identities import DefaultChain
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import ROOT, Edges, nothing_to_ask, proved
 from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_source import OidcRoleArn, audience_of
+from keywright.api.alibaba_identities import (
+    OidcRoleArn,
+    audience_of,
+)
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
     Edges,
-    Role,
     endpoint_of,
-    role_of,
     session_of,
+)
+from keywright.clouds.alibaba.identities.roles import (
+    Role,
+    role_of,
 )
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import Endpoint, StsError

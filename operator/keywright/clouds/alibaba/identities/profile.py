@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keywright.api.alibaba_source import Profile, ProfileFormat
+from keywright.api.alibaba_identities import (
+    Profile,
+    ProfileFormat,
+)
 from keywright.api.durations import parse_duration
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -20,10 +23,6 @@ from keywright.clouds.alibaba.identities.asking import (
     GRANTS_POLICY,
     ROOT,
     Edges,
-    KeyPlace,
-    Role,
-    assumed,
-    encoded,
     endpoint_of,
     nothing_to_ask,
     proved,
@@ -31,6 +30,12 @@ from keywright.clouds.alibaba.identities.asking import (
 )
 from keywright.clouds.alibaba.identities.key_material import stored_value
 from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
+from keywright.clouds.alibaba.identities.roles import (
+    KeyPlace,
+    Role,
+    assumed,
+    encoded,
+)
 from keywright.clouds.alibaba.identities.rsa_key_pair import generated
 from keywright.clouds.alibaba.profiles.cli_config import from_cli_config
 from keywright.clouds.alibaba.profiles.credentials_file import from_credentials_file

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from keywright.api.alibaba_source import RamRoleArn
+from keywright.api.alibaba_identities import RamRoleArn
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
     Edges,
-    KeyPlace,
-    assumed,
     endpoint_of,
-    role_of,
 )
 from keywright.clouds.alibaba.identities.key_material import stored_key
+from keywright.clouds.alibaba.identities.roles import (
+    KeyPlace,
+    assumed,
+    role_of,
+)
 from keywright.clouds.ways import Session, SessionAsk
 
 _FIELD = f"{ROOT}.ramRoleArn"
