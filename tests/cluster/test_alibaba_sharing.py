@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.cluster.alibaba import EVERYTHING, AlibabaTenant
-from tests.cluster.alibaba_scene import NOTICED_SECONDS
+from tests.cluster.alibaba_scene import NOTICED_SECONDS, Scene
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import Document
 from tests.cluster.tier import Record
@@ -83,3 +83,59 @@ def test_a_changed_access_key_reaches_all_within_seconds(
         data = tenant.data(f"credentials-{number}")
         assert data["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] == second.secret_key
     assert took < NOTICED_SECONDS
+
+
+def test_a_key_that_changes_while_no_operator_runs_is_noticed_at_its_start(
+    scene: Scene, alibaba_tenant: AlibabaTenant
+) -> None:
+    """Credentials without an end have no renewal: the start compares them with what is handed on.
+
+    Nothing is written where they are the same.
+    """
+    tenant, cloud = alibaba_tenant, alibaba_tenant.world.alibaba
+    user = cloud.create_user(name=tenant.namespace, policies={"everything": EVERYTHING})
+    fresh = cloud.create_access_key(user.user_arn)
+    for name in ("changed", "same"):
+        tenant.create_secret(
+            name=f"{name}-key",
+            ALIBABA_CLOUD_ACCESS_KEY_ID=user.access_key_id,
+            ALIBABA_CLOUD_ACCESS_KEY_SECRET=user.secret_key,
+        )
+        tenant.create_secret(name=f"{name}-token", ALIBABA_CLOUD_BEARER_TOKEN=f"first-{name}")
+        bearer = tenant.credentials(name=f"{name}-bearer", source=f"{name}-bearer")
+        del bearer["spec"]["sessionCredentials"]
+        bearer["spec"]["bearerToken"] = {}
+        tenant.apply(
+            tenant.alibaba_source(name=name, accessKey={"secretRef": {"name": f"{name}-key"}}),
+            tenant.alibaba_source(
+                name=f"{name}-bearer", bearer={"secretRef": {"name": f"{name}-token"}}
+            ),
+            tenant.credentials(name=name, source=name),
+            bearer,
+        )
+        tenant.ready(name=name)
+        tenant.ready(name=f"{name}-bearer")
+        tenant.source_told("Ready", name=name)
+    eventually(lambda: tenant.source_status("same-bearer").get("grants") == 1)
+    same = [
+        (tenant.secret(name)["metadata"]["resourceVersion"], tenant.status(name))
+        for name in ("same", "same-bearer")
+    ]
+    scene.operator.stop()
+    key = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": fresh.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": fresh.secret_key,
+    }
+    tenant.patch(tenant.secret_path("changed-key"), {"stringData": key})
+    token = {"ALIBABA_CLOUD_BEARER_TOKEN": "second-changed"}
+    tenant.patch(tenant.secret_path("changed-token"), {"stringData": token})
+    scene.operator.start()
+    tenant.revision(2, name="changed")
+    tenant.revision(2, name="changed-bearer")
+    data = tenant.data("changed")
+    assert data["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] == fresh.secret_key
+    assert tenant.data("changed-bearer")["Authorization"] == "second-changed"
+    assert same == [
+        (tenant.secret(name)["metadata"]["resourceVersion"], tenant.status(name))
+        for name in ("same", "same-bearer")
+    ]

@@ -43,7 +43,8 @@ class Session:
 
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
-    `bearer` is the token of a source that has nothing but one; there is no access key then.
+    `bearer` is the token of a source that has nothing but one; of an access key there is only the
+    id then, which tells one token from another.
     """
 
     access_key_id: str

@@ -159,5 +159,15 @@ class Gathering:
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        """Whether its key was made with one that the source has no more.
+
+        A key without an end has no renewal that would bring the new one: it is compared by its id,
+        since the change may have come while no operator looked.
+        """
         record = self._store.grants.get(grant.uid)
-        return record is not None and record.stale
+        if record is None or record.stale:
+            return record is not None
+        source = self._store.sources.get(grant.source_key)
+        if source is None or source.hands_on is None:
+            return False
+        return record.parsed()["status"].get("keyId") not in (None, source.hands_on)

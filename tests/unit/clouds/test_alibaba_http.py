@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
+from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.http import Answer, HttpCalls, Limits, NoAnswerError, _is_near
@@ -130,6 +133,35 @@ async def test_a_name_that_stands_for_this_host_is_not_followed() -> None:
         for host in ("127.0.0.1", "localhost"):
             address = url.replace("127.0.0.1", host)
             assert (await http.request("GET", address, limits=LIMITS, guarded=True)).status == 200
+
+
+class Names(AbstractResolver):
+    """Every name stands for these addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0)
+            for each in self.addresses
+        ]
+
+    @override
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "100.100.100.200"])
+async def test_a_name_of_the_metadata_service_is_not_asked(address: str) -> None:
+    """Not even where the operator's list allows the name: its owner decides where it leads."""
+    http = HttpCalls(resolver=Names(address))
+    with pytest.raises(NoAnswerError, match="loopback or link-local"):
+        await http.request("GET", "http://credentials.example.com/", limits=LIMITS, guarded=True)
+    await http.close()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ the operator's netrc file to hosts that a tenant names.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 import ssl
@@ -49,9 +50,13 @@ class Answer:
 
 
 class HttpCalls:
-    """Requests of whatever host; made in the loop that first uses it, and closed there."""
+    """Requests of whatever host; made in the loop that first uses it, and closed there.
 
-    def __init__(self) -> None:
+    `resolver` is whoever knows the addresses of names: the system, unless told otherwise.
+    """
+
+    def __init__(self, *, resolver: AbstractResolver | None = None) -> None:
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         self._guarded: aiohttp.ClientSession | None = None
 
@@ -109,10 +114,10 @@ class HttpCalls:
     def _opened(self, *, guarded: bool) -> aiohttp.ClientSession:
         if guarded:
             if self._guarded is None:
-                self._guarded = _new_session(_Guard())
+                self._guarded = _new_session(_Guard(self._resolver or aiohttp.ThreadedResolver()))
             return self._guarded
         if self._session is None:
-            self._session = _new_session(None)
+            self._session = _new_session(self._resolver)
         return self._session
 
 
@@ -122,19 +127,23 @@ class _Guard(AbstractResolver):
     Whoever owns a name may let it stand for the node's metadata service.
     """
 
+    def __init__(self, names: AbstractResolver) -> None:
+        self._names = names
+
     @override
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await aiohttp.ThreadedResolver().resolve(host, port, family)
+        found = await self._names.resolve(host, port, family)
         allowed = [one for one in found if host == "localhost" or not _is_near(one["host"])]
         if not allowed:
-            raise OSError(f"{host} stands for a loopback or link-local address")
+            told = "the name stands for a loopback or link-local address"
+            raise OSError(errno.EACCES, told)
         return allowed
 
     @override
     async def close(self) -> None:
-        return None
+        await self._names.close()
 
 
 def _is_near(address: str) -> bool:

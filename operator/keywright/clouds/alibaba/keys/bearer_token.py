@@ -39,7 +39,7 @@ def mint(
         values={API_KEY: session.bearer},
         region=region,
         account_id=None,
-        key_id=None,
+        key_id=session.access_key_id,
         issued_at=session.issued_at,
         expires_at=None,
         provider=Provider.ALIBABA_CLOUD,
