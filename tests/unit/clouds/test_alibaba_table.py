@@ -9,10 +9,13 @@ import yaml
 
 from keywright.api import alibaba_identities
 from keywright.api.alibaba_source import AlibabaSource
-from keywright.clouds.alibaba.vendor import IDENTITIES, KEYS
+from keywright.clouds.alibaba.vendor import IDENTITIES, KEYS, Alibaba
+from keywright.planning.failures import Failure
 from tests.cluster.alibaba_ways import WAYS
-from tests.unit.api.samples import ROOT, contract, parsed_source
+from tests.unit.api.samples import ROOT, contract, grant, parsed_source
+from tests.unit.clouds.alibaba_edges import Scripted, alibaba
 
+_ROTATED = {"rotateEvery": "7d"}
 _NAMES = {
     "accessKey": "access-key",
     "sts": "sts",
@@ -30,6 +33,15 @@ def test_every_identity_has_code() -> None:
     """Whatever the contract lets in is in the vendor's table, and nothing else is."""
     assert set(IDENTITIES) == set(typing.get_args(alibaba_identities.AlibabaIdentity))
     assert {kind.value for kind in KEYS} == {"sessionCredentials", "bearerToken"}
+
+
+async def test_a_key_of_another_cloud_is_not_looked_for() -> None:
+    """A grant whose source has become another is told so, and can still go."""
+    made = grant(bedrockShortTermKey=None, bedrockLongTermKey={"user": {"name": "a"}, **_ROTATED})
+    source = alibaba(accessKey={"secretRef": {"name": "key"}})
+    with pytest.raises(Failure, match="Alibaba Cloud has no bedrockLongTermKey") as caught:
+        await Alibaba(Scripted().edges).keys(made, source=source)
+    assert caught.value.field == "spec.sourceRef.name"
 
 
 @pytest.mark.parametrize("field", [*_NAMES, "bearer"])

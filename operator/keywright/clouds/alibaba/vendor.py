@@ -40,6 +40,7 @@ from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, KeptKeys, Minted, Session, SessionAsk
+from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import is_young
 from keywright.secrets.credential import Credential
 
@@ -115,8 +116,18 @@ class Alibaba:
         )
 
     async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
-        """No kind of key lives in Alibaba Cloud: pair_problems lets none come here."""
-        raise NotImplementedError(grant.kind, source.name)
+        """None: no kind of key lives in Alibaba Cloud.
+
+        Raises:
+            Failure: always. Only a grant whose source was of another cloud before comes here.
+        """
+        raise Failure(
+            f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SourceChanged",
+            field="spec.sourceRef.name",
+            cure=f"Make CredentialSource {source.name} one of AWS again.",
+        )
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
