@@ -191,6 +191,15 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
         explicit = self.spec.secret.formats
         return default_formats(self.kind, provider=provider) if explicit is None else explicit
 
+    def with_formats_for(self, provider: Provider) -> "ApiKeyGrant":
+        """The grant with the formats written down that it has by default with such a source."""
+        if self.spec.secret.formats is not None or provider is Provider.AWS:
+            return self
+        secret = msgspec.structs.replace(
+            self.spec.secret, formats=default_formats(self.kind, provider=provider)
+        )
+        return msgspec.structs.replace(self, spec=msgspec.structs.replace(self.spec, secret=secret))
+
     @property
     def renewal_request(self) -> str | None:
         """The newest request for a renewal; a value not seen before asks for one.

@@ -43,3 +43,5 @@ FINALIZER: Final = f"{GROUP}/revoke"
 
 # On a ServiceAccount: the role it stands for, as EKS and the SDKs read it.
 ANNOTATION_EKS_ROLE_ARN: Final = "eks.amazonaws.com/role-arn"
+# The same as ACK and its webhook read it: a role's name, in the account of the cluster's provider.
+ANNOTATION_RRSA_ROLE_NAME: Final = "pod-identity.alibabacloud.com/role-name"

@@ -89,8 +89,10 @@ class Gathering:
         if isinstance(grant, list):
             return Facts(subject=subject, status=status, problems=tuple(grant))
         unimplemented = unimplemented_in_grant(grant)
-        problems = () if unimplemented else tuple(check(grant))
         source, source_problem = self._source(grant)
+        if source is not None:
+            grant = grant.with_formats_for(source.provider)
+        problems = () if unimplemented else tuple(check(grant))
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         imported, missing = await self._imported(grant, deleting=known.deleting)
@@ -175,7 +177,7 @@ class Gathering:
             return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
         return SecretView(
             standing,
-            intact=intact(facts, data_keys(grant), grant=grant),
+            intact=intact(facts, data_keys(grant), grant=grant, source=source),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
             and same_mint_facts(
@@ -192,5 +194,15 @@ class Gathering:
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        """Whether its key was made with one that the source has no more.
+
+        A key without an end has no renewal that would bring the new one: it is compared by its id,
+        since the change may have come while no operator looked.
+        """
         record = self._store.grants.get(grant.uid)
-        return record is not None and record.stale
+        if record is None or record.stale:
+            return record is not None
+        source = self._store.sources.get(grant.source_key)
+        if source is None or source.hands_on is None:
+            return False
+        return record.parsed()["status"].get("keyId") not in (None, source.hands_on)

@@ -107,7 +107,9 @@ class GrantRecord:
 class SourceRecord:
     """One source as last seen or written by us.
 
-    `unproved`: a Secret that it reads has changed, so that what its status says must be proved.
+    `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
+    it may have while nobody looked, and what the source hands on has no end that would show it.
+    `hands_on`: the id of the key without an end that its grants are given, once it is known.
     """
 
     uid: str
@@ -118,6 +120,7 @@ class SourceRecord:
     status: SourceStatus
     deleting: bool
     unproved: bool = False
+    hands_on: str | None = None
 
 
 @dataclass(slots=True)
@@ -212,6 +215,10 @@ class Store:
         )
         if known is not None and known.uid == record.uid:
             record.unproved = known.unproved
+            if known.generation == record.generation:
+                record.hands_on = known.hands_on
+        elif not isinstance(record.value, list):
+            record.unproved = not record.value.credentials_end
         self.sources[name] = record
         return record
 

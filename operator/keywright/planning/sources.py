@@ -21,7 +21,7 @@ from keywright.planning.unimplemented import unimplemented_in_source
 class Verified:
     """The cloud took the identity: who we are, and until when without another call.
 
-    `expires_at` None: until it is changed.
+    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account.
     """
 
     identity: str
@@ -123,7 +123,7 @@ def verified_status(
         observed_generation=generation,
         provider=provider,
         identity=verified.identity,
-        account_id=verified.account_id,
+        account_id=verified.account_id or None,
         expires_at=verified.expires_at,
         renew_at=_renew_at(verified, uid=uid),
         failed_attempts=0,

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
-    ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
     (
         "spec.sourceRef.namespace",
         lambda grant: grant.source_key[0] != grant.namespace,
@@ -24,7 +22,6 @@ GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
 )
 
 SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] = (
-    ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
     ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),
 )
 

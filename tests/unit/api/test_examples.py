@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from keywright.api.alibaba_identities import OidcRoleArn
 from keywright.api.aws_source import WebIdentity
 from keywright.api.grant_checks import pair_problems
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
@@ -65,13 +66,14 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     sources = {source.object_key: source for source in parsed}
     grants = [parsed_grant(_as_stored(body)) for body in found["ApiKeyGrant"]]
     (namespace,) = (body["metadata"]["name"] for body in found["Namespace"])
-    for grant in grants:
+    for made in grants:
+        grant = made.with_formats_for(sources[made.source_key].provider)
         assert (check(grant), pair_problems(grant, source=sources[grant.source_key])) == ([], [])
         assert grant.namespace == namespace
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = {name for role in found.get("Role", []) for name in role["rules"][0]["resourceNames"]}
     for source in sources.values():
-        if isinstance(source.identity, WebIdentity):
+        if isinstance(source.identity, WebIdentity | OidcRoleArn):
             assert source.identity.service_account_ref.name in accounts & tokens
     for workload in found.get("Deployment", []):
         pod = workload["spec"]["template"]["spec"]

@@ -20,7 +20,7 @@ from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.probes import bedrock, http, identity
 from keywright.clouds.aws.probes.asking import Edges as ProbeEdges
 from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import (
     NOTHING_ASKED,
     Caller,
@@ -34,9 +34,6 @@ from keywright.clouds.web import Web
 from keywright.planning.failures import Failure
 from keywright.planning.renewal import is_young
 from keywright.secrets.credential import Credential
-
-# A session in the last twentieth of its life assumes no role any more.
-_LAST_SHARE = 0.05
 
 
 class OpenSession(Protocol):
@@ -180,8 +177,11 @@ class Aws:
             self._callers[key] = caller
         return session, caller
 
-    async def probe(self, grant: ApiKeyGrant, credential: Credential, /) -> None:
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
         """Try a new key the way that the grant asks for."""
+        del source
         probe = grant.spec.probe
         await PROBES[probe.mode](probe, credential=credential, edges=self._probe_edges)
 
@@ -231,11 +231,3 @@ class Aws:
         except Exception as error:
             raise refusal_of_session(error) from None
         return Caller(identity=answer["Arn"], account_id=answer["Account"])
-
-
-def lives_on(session: Session, now: datetime) -> bool:
-    """Whether a session may still be used to assume a role: it is not about to end."""
-    if session.expires_at is None:
-        return True
-    life = session.expires_at - session.issued_at
-    return now < session.expires_at - life * _LAST_SHARE

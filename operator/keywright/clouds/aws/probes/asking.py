@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.refusals import scrubbed
+from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.web import Answer, Web
 from keywright.planning.failures import Failure, FailureClass
 
