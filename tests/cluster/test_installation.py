@@ -152,6 +152,18 @@ def _access_key(world: World) -> dict[str, str]:
     return {"ACCESS_KEY_ID": key.access_key_id, "SECRET_ACCESS_KEY": key.secret_key}
 
 
+def _long_term(world: World) -> None:
+    boundary = (EXAMPLES / "bedrock-long-term" / "boundary-policy.json").read_text()
+    world.aws.create_managed_policy(name="keywright-bedrock", document=json.loads(boundary))
+    prepare = _role(
+        "bedrock-long-term",
+        name="bedrock-key-maker",
+        namespace="assistant",
+        account_name="assistant-bedrock",
+    )
+    prepare(world)
+
+
 def _api_gateway(world: World) -> None:
     prepare = _role(
         "api-gateway-for-a-partner",
@@ -187,6 +199,7 @@ GUIDES = (
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
     # The first key, and the one that the last command asks for.
+    Guide("bedrock-long-term", _long_term, "assistant/apikeygrants/assistant-key", revision=2),
     Guide("api-gateway", _api_gateway, "orders/apikeygrants/partner-a", revision=2),
 )
 
