@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.http import HttpCalls
 from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
 from keywright.clouds.alibaba.own_chain import OwnChain
 from keywright.clouds.alibaba.sts import StsCalls
@@ -16,9 +15,9 @@ from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.http import HttpCalls
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
-from keywright.clouds.web import Web
 from keywright.controller.settings import Settings
 
 
@@ -28,7 +27,6 @@ class Clouds:
 
     vendors: Mapping[Provider, Vendor]
     calls: AwsCalls
-    web: Web
     http: HttpCalls
     own: tuple[AmbientChain | OwnChain, ...]
 
@@ -46,7 +44,6 @@ class Clouds:
         self.calls.close()
         for chain in self.own:
             chain.close()
-        await self.web.close()
         await self.http.close()
 
 
@@ -54,7 +51,7 @@ def connect_clouds(
     settings: Settings, *, tokens: Tokens, secrets: SourceSecrets, clock: Clock
 ) -> Clouds:
     """All of them; the operator's own identities only where the flag allows them."""
-    calls, web, http = AwsCalls(threads=settings.cloud_threads), Web(), HttpCalls()
+    calls, http = AwsCalls(threads=settings.cloud_threads), HttpCalls()
     ambient = AmbientChain() if settings.allow_ambient else None
     own = OwnChain() if settings.allow_ambient else None
     aws = AwsEdges(tokens=tokens, secrets=secrets, calls=calls, clock=clock, ambient=ambient)
@@ -68,9 +65,8 @@ def connect_clouds(
         own=own,
     )
     return Clouds(
-        vendors={Provider.AWS: Aws(aws, web=web), Provider.ALIBABA_CLOUD: Alibaba(alibaba)},
+        vendors={Provider.AWS: Aws(aws, http=http), Provider.ALIBABA_CLOUD: Alibaba(alibaba)},
         calls=calls,
-        web=web,
         http=http,
         own=tuple(chain for chain in (ambient, own) if chain is not None),
     )

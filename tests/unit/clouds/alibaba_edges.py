@@ -13,11 +13,11 @@ from typing_extensions import override
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.http import Answer, HttpCalls, Limits
 from keywright.clouds.alibaba.identities.asking import Edges, OwnIdentity
 from keywright.clouds.alibaba.rpc import Parameters, Signer
 from keywright.clouds.alibaba.sts import Endpoint, Issued, StsCalls, StsError
 from keywright.clouds.alibaba.vendor import IDENTITIES
+from keywright.clouds.http import Answer, HttpCalls, Limits
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk
 from keywright.planning.failures import Failure
 from tests.unit.api.samples import parsed_source
@@ -47,6 +47,7 @@ class ScriptedHttp(HttpCalls):
         *,
         limits: Limits,
         body: str | None = None,
+        content_type: str = "",
         headers: Mapping[str, str] | None = None,
         guarded: bool = False,
     ) -> Answer:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.http import Limits
 from keywright.clouds.alibaba.identities.assume_role import open_hop
 from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.http import Limits
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.clouds.alibaba_edges import (

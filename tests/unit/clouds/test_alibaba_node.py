@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.http import Answer, Limits, NoAnswerError
+from keywright.clouds.http import Answer, Limits, NoAnswerError
 from keywright.clouds.ways import Session
 from keywright.planning.failures import FailureClass
 from tests.unit.clouds.alibaba_edges import USER, Own, Scripted, opened, refused

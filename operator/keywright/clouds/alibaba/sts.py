@@ -18,8 +18,8 @@ import msgspec
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import parse_time
-from keywright.clouds.alibaba.http import HttpCalls, Limits, NoAnswerError
 from keywright.clouds.alibaba.rpc import KeySigner, Parameters, Signer, common, form, signed
+from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
 from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -38,9 +37,8 @@ from keywright.clouds.alibaba.keys import bearer_token, session_credentials
 from keywright.clouds.alibaba.probes import identity
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
+from keywright.clouds.chains import Chains
 from keywright.clouds.ways import (
-    NOTHING_ASKED,
     Caller,
     Intent,
     KeptKeys,
@@ -49,7 +47,6 @@ from keywright.clouds.ways import (
     SessionAsk,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import is_young
 from keywright.secrets.credential import Credential
 
 # No service tells whose a bearer token is.
@@ -98,13 +95,38 @@ KEYS: dict[KeyKind, KeyWay] = {
 }
 
 
+class _Links:
+    """Implements `clouds.chains.Links`."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+
+    async def open_first(self, source: CredentialSource, *, ask: SessionAsk) -> Session:
+        chosen = alibaba_of(source).identity
+        opener = IDENTITIES[type(chosen)]
+        return await opener(chosen, source=source, ask=ask, edges=self._edges)
+
+    async def open_hop(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionAsk
+    ) -> Session:
+        return await open_hop(number, by=by, source=source, ask=ask, edges=self._edges)
+
+    async def caller(self, source: CredentialSource, session: Session) -> Caller:
+        if session.bearer is not None:
+            return Caller(identity=_BEARER, account_id="")
+        try:
+            arn, account = await self._edges.sts.caller(session, at=endpoint_of(source))
+        except StsError as error:
+            raise refusal(error, Asking(fields={"": ROOT})) from None
+        return Caller(identity=arn, account_id=account)
+
+
 class Alibaba:
     """Implements `clouds.ways.Vendor`."""
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._sessions = SessionCache(clock=edges.clock)
-        self._callers: dict[SessionKey, Caller] = {}
+        self._chains = Chains(_Links(edges), clock=edges.clock)
 
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
@@ -112,7 +134,7 @@ class Alibaba:
         """A new key for the grant, by a session that all grants which ask the same share."""
         del intent  # no kind of key lives in Alibaba Cloud
         way, key = KEYS[grant.kind], grant.key
-        session = await self._session(
+        session = await self._chains.session(
             source,
             hop=len(alibaba_of(source).assume_roles),
             ask=way.asks(key),
@@ -142,21 +164,7 @@ class Alibaba:
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
-        session = await self._session(
-            source,
-            hop=len(alibaba_of(source).assume_roles),
-            ask=NOTHING_ASKED,
-            will_do=lambda session, now: is_young(
-                issued_at=session.issued_at, expires_at=session.expires_at, now=now
-            ),
-        )
-        key = SessionKey(source.uid, source.generation)
-        caller = self._callers.get(key)
-        if caller is None:
-            caller = await self._caller(source, session)
-            self._forget_caller(source_uid=source.uid)
-            self._callers[key] = caller
-        return session, caller
+        return await self._chains.verified(source, hop=len(alibaba_of(source).assume_roles))
 
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
@@ -170,44 +178,7 @@ class Alibaba:
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
-        self._sessions.forget(source_uid=source_uid)
-        self._forget_caller(source_uid=source_uid)
-
-    def _forget_caller(self, *, source_uid: str) -> None:
-        for key in [key for key in self._callers if key.source_uid == source_uid]:
-            del self._callers[key]
-
-    async def _session(
-        self,
-        source: CredentialSource,
-        *,
-        hop: int,
-        ask: SessionAsk,
-        will_do: Callable[[Session, datetime], bool],
-    ) -> Session:
-        """The session so many roles down the chain; `ask` is for the last one alone."""
-        return await self._sessions.get(
-            SessionKey(source.uid, source.generation, hop, ask.name()),
-            will_do=will_do,
-            open_session=lambda: self._open(source, hop=hop, ask=ask),
-        )
-
-    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
-        if hop == 0:
-            chosen = alibaba_of(source).identity
-            opener = IDENTITIES[type(chosen)]
-            return await opener(chosen, source=source, ask=ask, edges=self._edges)
-        by = await self._session(source, hop=hop - 1, ask=NOTHING_ASKED, will_do=lives_on)
-        return await open_hop(hop - 1, by=by, source=source, ask=ask, edges=self._edges)
-
-    async def _caller(self, source: CredentialSource, session: Session) -> Caller:
-        if session.bearer is not None:
-            return Caller(identity=_BEARER, account_id="")
-        try:
-            arn, account = await self._edges.sts.caller(session, at=endpoint_of(source))
-        except StsError as error:
-            raise refusal(error, Asking(fields={"": ROOT})) from None
-        return Caller(identity=arn, account_id=account)
+        self._chains.forget(source_uid=source_uid)
 
 
 def _account(session: Session) -> str:

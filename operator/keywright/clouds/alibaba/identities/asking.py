@@ -10,9 +10,9 @@ from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.http import HttpCalls, Limits
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import Endpoint, Issued, StsCalls, StsError
+from keywright.clouds.http import HttpCalls, Limits
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Session, SessionAsk, SourceSecrets, Tokens
 from keywright.planning.failures import Failure, FailureClass

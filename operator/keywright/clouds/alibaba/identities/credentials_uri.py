@@ -10,7 +10,6 @@ from __future__ import annotations
 from keywright.api.alibaba_identities import CredentialsUri
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.answered import read_credentials
-from keywright.clouds.alibaba.http import NoAnswerError
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
     Edges,
@@ -20,6 +19,7 @@ from keywright.clouds.alibaba.identities.asking import (
     session_of,
 )
 from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.http import NoAnswerError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 

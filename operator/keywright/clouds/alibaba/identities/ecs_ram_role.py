@@ -13,7 +13,6 @@ import re
 from keywright.api.alibaba_identities import EcsRamRole
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.answered import read_credentials
-from keywright.clouds.alibaba.http import Answer, Limits, NoAnswerError
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
     Edges,
@@ -24,6 +23,7 @@ from keywright.clouds.alibaba.identities.asking import (
     session_of,
 )
 from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.http import Answer, Limits, NoAnswerError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 

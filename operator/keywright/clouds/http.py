@@ -1,19 +1,20 @@
-"""HTTP at the edge of Alibaba Cloud: one session, bounded answers, no redirects, real time limits.
+"""HTTP at the edge of the clouds: one session, bounded answers, no redirects, real time limits.
 
-The library's own calls block a thread each, and answers are read whole, however large. Of the
-process's environment only the network's own variables count (HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
-SSL_CERT_FILE), as on the side of AWS; not aiohttp's `trust_env`, which would send what stands in
-the operator's netrc file to hosts that a tenant names.
+The SDKs' own calls block a thread each, and answers are read whole, however large. Of the process's
+environment only the network's own variables count (HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
+SSL_CERT_FILE, AWS_CA_BUNDLE), as botocore has it; not aiohttp's `trust_env`, which would send what
+stands in the operator's netrc file to hosts that a tenant names.
 """
 
 from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -43,10 +44,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a body of at most 64 KiB."""
+    """A status, a body of at most 64 KiB, and headers by names in lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpCalls:
@@ -67,6 +69,7 @@ class HttpCalls:
         *,
         limits: Limits,
         body: str | None = None,
+        content_type: str = "application/x-www-form-urlencoded",
         headers: Mapping[str, str] | None = None,
         guarded: bool = False,
     ) -> Answer:
@@ -81,7 +84,7 @@ class HttpCalls:
         proxy = _proxy(target)
         sent = {"User-Agent": _AGENT, **(headers or {})}
         if body is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
+            sent["Content-Type"] = content_type
         timeout = aiohttp.ClientTimeout(
             total=limits.connect_seconds + 2 * limits.read_seconds,
             sock_connect=limits.connect_seconds,
@@ -98,7 +101,8 @@ class HttpCalls:
                 proxy=proxy.url,
                 proxy_auth=proxy.credentials,
             ) as response:
-                return Answer(response.status, await _limited(response))
+                named = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, await _limited(response), named)
         except TimeoutError:
             raise NoAnswerError(f"{target.host} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -153,6 +157,15 @@ def _is_near(address: str) -> bool:
     return near or str(found) == "100.100.100.200"
 
 
+def is_own_machine(url: str) -> bool:
+    """Whether a URL names, by number or as localhost, the operator's own machine or link."""
+    host = _target(url).host or ""
+    try:
+        return host == "localhost" or _is_near(host)
+    except ValueError:
+        return False
+
+
 def _target(url: str) -> URL:
     # As it stands: yarl would decode and encode anew what was signed.
     try:
@@ -181,6 +194,9 @@ def _new_session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
     trusted = ssl.create_default_context()
     # Beside those of the system, which a small image may not have.
     trusted.load_verify_locations(certifi.where())
+    own = os.environ.get("AWS_CA_BUNDLE")
+    if own:
+        trusted.load_verify_locations(own)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trusted, resolver=resolver),
         cookie_jar=aiohttp.DummyCookieJar(),

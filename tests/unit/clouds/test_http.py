@@ -17,8 +17,8 @@ from aiohttp.test_utils import TestServer
 from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.http import Answer, HttpCalls, Limits, NoAnswerError, _is_near
 from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
+from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError, _is_near
 from tests.unit.clouds.alibaba_edges import ScriptedHttp
 from tests.unit.clouds.edges import bare
 from tests.unit.fakes.clock import FakeClock
