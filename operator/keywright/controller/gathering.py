@@ -21,7 +21,7 @@ from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.drift import intact
-from keywright.secrets.fingerprint import mint_facts, same_mint_facts
+from keywright.secrets.fingerprint import data_mark, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
 from keywright.secrets.ownership import (
     Ownership,
@@ -102,6 +102,9 @@ class Gathering:
             secret=view,
             rival="" if ours else self._store.rival(known),
             unproven=unproven.cause if unproven is not None else None,
+            told_data=(
+                data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
+            ),
         )
 
     def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
@@ -154,6 +157,7 @@ class Gathering:
             fingerprint=facts.fingerprint,
             key_id=facts.key_id,
             replaces=facts.replaces,
+            data=data_mark(facts.fingerprint),
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

@@ -28,6 +28,7 @@ from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
 from keywright.controller.informer import SEPARATOR, Informer
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
@@ -114,6 +115,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         Edges(
             store=store,
             objects=objects,
+            workloads=Workloads(client),
             vendors=vendors,
             fence=office,
             events=events,

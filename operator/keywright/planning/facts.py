@@ -40,7 +40,7 @@ class SecretView:
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
-    lives in the cloud.
+    lives in the cloud. `data` is a short keyed hash of the data, empty where there is no telling.
     """
 
     standing: Standing
@@ -54,6 +54,7 @@ class SecretView:
     fingerprint: str | None = None
     key_id: str | None = None
     replaces: str | None = None
+    data: str = ""
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -99,6 +100,7 @@ class Facts:
     be read back.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
+    `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
 
     subject: Subject
@@ -117,6 +119,7 @@ class Facts:
     intent_is_ours: bool = False
     unreadable: bool = False
     unproven: Cause | None = None
+    told_data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from keywright.api.source import Provider
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
+from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.leadership import LostLeaseError
@@ -64,6 +65,7 @@ class Scene:
             Edges(
                 store=self.store,
                 objects=objects,
+                workloads=Workloads(self.api),
                 vendors={Provider.AWS: self.vendor},
                 fence=self.gate,
                 events=events,
