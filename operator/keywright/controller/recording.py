@@ -53,7 +53,7 @@ class Recording:
         status = record(facts, outcome, news=news, now=now)
         if status != facts.status:
             await self._patch(facts, status)
-            await self._tell(facts, status)
+            await self._tell(facts, status, news=news)
         due = [self._next_look(facts, step, outcome, status=status, now=now)]
         if has_begun(facts.status, status):
             due.append(now)
@@ -117,9 +117,9 @@ class Recording:
         else:
             self._store.put_grant(found)
 
-    async def _tell(self, facts: Facts, status: GrantStatus) -> None:
+    async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
         grant = f"{facts.subject.namespace}/{facts.subject.name}"
-        told = [notice(facts.status, status), rollout_notice(facts.status, status)]
+        told = [notice(facts.status, status), rollout_notice(facts.status, status, news=news)]
         if not any(told):
             _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
         for each in filter(None, told):

@@ -95,7 +95,8 @@ class Rollouts:
             self._remember(grant, course)
         return Looked(
             None if outlook.again_at is None else course.due,
-            restarted=(outlook.concerned - len(left), outlook.concerned),
+            restarted=outlook.concerned - len(left),
+            concerned=outlook.concerned,
             failure=trouble(outlook, course, missing=found.missing),
         )
 

@@ -28,13 +28,14 @@ class NotDue:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A rollout was looked at: how far it is, what is wrong, and the next look; None: it is over.
+    """A rollout was looked at: the next look, if it is not over, how far it is, and what is wrong.
 
-    `restarted` of `concerned` is None where the workloads could not be read.
+    `restarted` of `concerned` workloads; both are 0 where they could not be read.
     """
 
     again_at: datetime | None
-    restarted: tuple[int, int] | None = None
+    restarted: int = 0
+    concerned: int = 0
     failure: Failure | None = None
 
 
@@ -68,18 +69,21 @@ def has_begun(before: GrantStatus, after: GrantStatus) -> bool:
     )
 
 
-def rollout_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
+def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
     """The Event that a change is worth: trouble, or the end of a rollout of changed data."""
     failing, was_failing = after.condition(ROLLOUT_FAILING), before.condition(ROLLOUT_FAILING)
     if failing is not None:
         if was_failing is not None and was_failing.reason == failing.reason:
             return None
         return Notice(warning=True, reason=ROLLOUT_FAILING, note=failing.message)
-    progress, was_progress = (each.condition(ROLLOUT_PROGRESSING) for each in (after, before))
-    ended = progress is None and was_progress is not None
-    if ended and was_progress is not None and was_progress.reason == Scope.ALL.value:
-        return Notice(warning=False, reason="RolloutCompleted", note=was_progress.message)
-    return None
+    was_progress = before.condition(ROLLOUT_PROGRESSING)
+    if was_progress is None or was_progress.reason != Scope.ALL.value:
+        return None
+    if not isinstance(news, Looked) or news.again_at is not None or not news.concerned:
+        return None
+    return Notice(
+        warning=False, reason="RolloutCompleted", note=_progress(news, after.secret_name or "")
+    )
 
 
 def trouble(
@@ -181,10 +185,8 @@ def _begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | 
 
 
 def _progress(news: Looked, name: str) -> str:
-    if news.restarted is None:
-        return ""
-    restarted, concerned = news.restarted
-    return f"{restarted} of {concerned} workloads have been restarted for Secret {name}."
+    done = f"{news.restarted} of {news.concerned} workloads"
+    return f"{done} have been restarted for Secret {name}." if news.concerned else ""
 
 
 def _listed(workloads: tuple[WorkloadView, ...]) -> str:
