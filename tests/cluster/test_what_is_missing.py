@@ -89,10 +89,6 @@ UNIMPLEMENTED = (
         "spec.renewal.windows",
         grant={"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
     ),
-    Unimplemented(
-        "spec.rollout.restart",
-        grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
-    ),
     Unimplemented("spec.allowedNamespaces", source={"allowedNamespaces": {"names": ["other"]}}),
 )
 
@@ -154,10 +150,10 @@ def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invali
 def test_a_wrong_grant_disturbs_nobody(tenant: Tenant) -> None:
     """A grant beside one that is Stalled is served as ever; the Stalled one heals by an edit."""
     tenant.apply_source()
-    tenant.apply_grant(name="wrong", rollout={"restart": [{"kind": "Deployment", "name": "chat"}]})
+    tenant.apply_grant(name="wrong", bedrockShortTermKey=None, bearerToken={}, secret=None)
     tenant.told("Stalled", name="wrong")
     tenant.apply_grant()
     tenant.ready(seconds=5)
-    tenant.edit_grant(name="wrong", rollout=None)
+    tenant.edit_grant(name="wrong", bearerToken=None, bedrockShortTermKey={"duration": "12h"})
     tenant.ready(name="wrong", seconds=5)
     assert tenant.has_secret(GRANT)

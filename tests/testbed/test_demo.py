@@ -50,7 +50,7 @@ def test_the_demo_takes_the_examples_that_its_clients_can_use() -> None:
     """Bedrock short-term keys by web identity; the others are left out, whatever is added."""
     taken = {example.name for example in examples()}
     assert "bedrock-short-term" in taken
-    assert not taken & {"sts-for-an-sdk", "chained-roles", "access-key"}
+    assert not taken & {"sts-for-an-sdk", "chained-roles", "access-key", "restart-on-renewal"}
 
 
 def test_once_holds_and_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:

@@ -92,10 +92,10 @@ class Workload(Value, frozen=True):
 
 
 class Rollout(Value, frozen=True):
-    """What to restart after a renewal, and how many at a time."""
+    """What to restart once the data of the Secret has changed, and how many at a time."""
 
     restart: tuple[Workload, ...] = ()
-    batch_size: int | None = None
+    batch_size: int = 5
     min_interval: str | None = None
 
 

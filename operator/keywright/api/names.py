@@ -19,6 +19,9 @@ MANAGED_BY: Final = "keywright"
 SECRET_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """The label selector of our watch on Secrets; a label alone never makes a Secret ours."""
 
+ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
+"""Of a pod template, followed by a Secret's name: the mark of the data that its pods began with."""
+
 RESERVED_PREFIX: Final = f"{GROUP}/"
 
 # On a Secret that we keep.

@@ -22,7 +22,7 @@ from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
 from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.drift import intact
-from keywright.secrets.fingerprint import imported_digest, mint_facts, same_mint_facts
+from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
 from keywright.secrets.ownership import (
     Ownership,
@@ -118,6 +118,9 @@ class Gathering:
             rival="" if ours else self._store.rival(known),
             imported=imported,
             unproven=unproven.cause if unproven is not None else None,
+            told_data=(
+                data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
+            ),
         )
 
     async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
@@ -191,6 +194,7 @@ class Gathering:
             key_id=facts.key_id,
             replaces=facts.replaces,
             remark=facts.remark if grant.is_many else "",
+            data=data_mark(facts.fingerprint),
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

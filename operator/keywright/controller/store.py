@@ -25,6 +25,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.planning.facts import Cause
+from keywright.planning.rollout import Course
 from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
@@ -77,7 +78,7 @@ class GrantRecord:
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from.
-    `unproven`: a new key that has not passed its probe yet.
+    `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     """
 
     uid: str
@@ -95,6 +96,7 @@ class GrantRecord:
     own_secret: str = ""
     imports: Name | None = None
     unproven: UnprovenKey | None = None
+    course: Course | None = None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -146,7 +148,7 @@ class Store:
         if known is not None:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
-            record.unproven = known.unproven
+            record.unproven, record.course = known.unproven, known.course
             if (known.source, known.secret, known.imports) != (
                 record.source,
                 record.secret,

@@ -21,6 +21,7 @@ from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.informer import SEPARATOR, Informer
@@ -95,6 +96,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             store=store,
             objects=objects,
             values=values,
+            workloads=Workloads(client),
             vendors=vendors,
             fence=office,
             events=events,

@@ -229,10 +229,11 @@ async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason
 
 async def test_what_has_no_code_yet_is_said() -> None:
     """Stalled, with the field; nothing is asked of cloud or cluster but the status."""
-    made = scene(rollout={"restart": [{"kind": "Deployment", "name": "chat"}]})
+    key = {"usagePlan": {"name": "gold"}, "rotateEvery": "30d"}
+    made = scene(bedrockShortTermKey=None, apiGatewayKey=key)
     assert await made.settle() is None
     assert made.conditions() == ["Ready False NotImplemented", "Stalled True NotImplemented"]
-    assert "spec.rollout.restart" in made.status()["conditions"][0]["message"]
+    assert "spec.apiGatewayKey" in made.status()["conditions"][0]["message"]
     assert made.vendor.minted == 0
     assert made.api.writes() == [f"PATCH {GRANTS}/chat-key/status"]
 
