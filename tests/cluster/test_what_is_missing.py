@@ -86,10 +86,6 @@ def _instead(kind: str, **spec: Any) -> dict[str, Any]:
 UNIMPLEMENTED = (
     Unimplemented("spec.sourceRef.namespace", grant={"sourceRef": {"namespace": "elsewhere"}}),
     Unimplemented(
-        "spec.renewal.windows",
-        grant={"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
-    ),
-    Unimplemented(
         "spec.rollout.restart",
         grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
     ),

@@ -15,6 +15,7 @@ from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
+from keywright.controller.renewals import renewal_by
 from keywright.controller.store import GrantRecord, Name, Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
@@ -184,6 +185,7 @@ class Gathering:
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,
             renew_at=facts.renew_at,
+            renew_by=renewal_by(grant, issued_at=facts.issued_at, expires_at=facts.expires_at),
             revision=facts.revision,
             fingerprint=facts.fingerprint,
             key_id=facts.key_id,

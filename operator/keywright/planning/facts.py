@@ -40,7 +40,8 @@ class SecretView:
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
-    lives in the cloud. `remark` is a sentence for its readers.
+    lives in the cloud. `remark` is a sentence for its readers. `renew_by`: the last moment to which
+    a renewal window may put the renewal off, where the key ends.
     """
 
     standing: Standing
@@ -50,6 +51,7 @@ class SecretView:
     issued_at: datetime | None = None
     expires_at: datetime | None = None
     renew_at: datetime | None = None
+    renew_by: datetime | None = None
     revision: int = 0
     fingerprint: str | None = None
     key_id: str | None = None

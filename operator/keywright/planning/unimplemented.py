@@ -19,7 +19,6 @@ GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
         "spec.sourceRef.namespace",
         lambda grant: grant.source_key[0] != grant.namespace,
     ),
-    ("spec.renewal.windows", lambda grant: bool(grant.spec.renewal.windows)),
     ("spec.rollout.restart", lambda grant: bool(grant.spec.rollout.restart)),
 )
 

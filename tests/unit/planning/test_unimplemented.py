@@ -17,7 +17,6 @@ _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
     "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
-    "spec.renewal.windows": {"renewal": {"windows": [{"schedule": "0 2 * * *", "duration": "2h"}]}},
     "spec.rollout.restart": {"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
 }
 _REFERENCE = {"secretRef": {"name": "key"}}
