@@ -29,7 +29,7 @@ def _time(status: Document, field: str) -> datetime:
 
 
 def test_the_status_says_when_in_the_window_the_renewal_is(tenant: Tenant) -> None:
-    """The renewal is planned within the window; an edit of the windows moves it, and costs no key."""
+    """It is planned within the window; an edit of the windows moves it, and costs no key."""
     window, opens = _in_nine_hours()
     tenant.apply_source(sessionDuration="12h")
     tenant.apply_grant(renewal={"windows": [window]})

@@ -25,6 +25,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.planning.facts import Cause
+from keywright.planning.priority import NO_PRIORITY, Priority, priority
 from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
@@ -76,7 +77,7 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
-    `imports` names the Secret that the grant reads a value from.
+    `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet.
     """
 
@@ -95,6 +96,7 @@ class GrantRecord:
     own_secret: str = ""
     imports: Name | None = None
     unproven: UnprovenKey | None = None
+    failing: bool = False
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -171,6 +173,7 @@ class Store:
         body["status"] = {key: value for key, value in status.items() if value is not None}
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = _packed(body), int(version)
+        record.failing = bool(status.get("failedAttempts"))
 
     def put_own(self, body: Mapping[str, Any]) -> None:
         """Remember a grant as our write has made it, so that its echo is no news."""
@@ -240,6 +243,21 @@ class Store:
             record.version == record.own_version
             and (secret.resource_version if secret else "") == record.own_secret
             and not record.impatient
+        )
+
+    def priority(self, uid: str, *, now: datetime) -> Priority:
+        """The place of a grant among those that wait for a worker."""
+        record = self.grants.get(uid)
+        if record is None:
+            return NO_PRIORITY
+        secret = self.secrets.get(record.secret)
+        if secret is None or secret.granted_by is None or secret.granted_by.uid != uid:
+            return priority(expires_at=None, renew_at=None, failing=record.failing, now=now)
+        return priority(
+            expires_at=secret.expires_at,
+            renew_at=secret.renew_at,
+            failing=record.failing,
+            now=now,
         )
 
     def grants_of_source(self, name: Name) -> Iterable[str]:
@@ -313,6 +331,7 @@ def _grant_record(
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
+        failing=bool((body.get("status") or {}).get("failedAttempts")),
     )
 
 

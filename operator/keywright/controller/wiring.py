@@ -72,7 +72,8 @@ def now() -> datetime:
 def build(settings: Settings, *, connection: Connection, client: KubernetesClient) -> Operator:
     """An operator, ready to be started."""
     store = Store()
-    grants, sources = DueQueue(now=now), DueQueue(now=now)
+    grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
+    sources = DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
     calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
