@@ -84,12 +84,10 @@ def _instead(kind: str, **spec: Any) -> dict[str, Any]:
 
 
 UNIMPLEMENTED = (
-    Unimplemented("spec.sourceRef.namespace", grant={"sourceRef": {"namespace": "elsewhere"}}),
     Unimplemented(
         "spec.rollout.restart",
         grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
     ),
-    Unimplemented("spec.allowedNamespaces", source={"allowedNamespaces": {"names": ["other"]}}),
 )
 
 

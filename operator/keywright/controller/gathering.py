@@ -17,6 +17,7 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
 from keywright.controller.renewals import renewal_by
 from keywright.controller.store import GrantRecord, Name, Store
+from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
@@ -51,6 +52,7 @@ class Gathering:
         values: SourceSecrets,
         journal: MintJournal,
         proving: Proving,
+        tenancy: Tenancy,
         fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
@@ -59,6 +61,7 @@ class Gathering:
         self._journal = journal
         self._key = fingerprint_key
         self._proving = proving
+        self._tenancy = tenancy
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -91,7 +94,7 @@ class Gathering:
             return Facts(subject=subject, status=status, problems=tuple(grant))
         unimplemented = unimplemented_in_grant(grant)
         problems = () if unimplemented else tuple(check(grant))
-        source, source_problem = self._source(grant)
+        source, source_problem = await self._source(grant)
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         imported, missing = await self._imported(grant, deleting=known.deleting)
@@ -132,16 +135,22 @@ class Gathering:
             return "", failure
         return imported_digest(value, key=self._key()), None
 
-    def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+    async def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+        """The source where the grant may use it, and why it cannot be used now."""
         found = self._store.sources.get(grant.source_key)
+        value = None if found is None else found.value
+        usable = value if isinstance(value, CredentialSource) else None
+        permitted = usable is not None and await self._tenancy.permits(
+            grant.namespace, source=usable
+        )
         failure = source_failure(
             grant.source_key,
-            value=None if found is None else found.value,
+            value=value,
             deleting=found is not None and found.deleting,
+            asking=grant.namespace,
+            permitted=permitted,
         )
-        if found is None or isinstance(found.value, list):
-            return None, failure
-        return found.value, failure
+        return usable if permitted else None, failure
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.

@@ -18,6 +18,7 @@ from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
 
 
@@ -29,6 +30,7 @@ class Edges:
     objects: Objects
     values: SourceSecrets
     vendors: Mapping[Provider, Vendor]
+    tenancy: Tenancy
     fence: Fence
     events: EventWriter
     metrics: Metrics
@@ -53,6 +55,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         values=edges.values,
         journal=journal,
         proving=proving,
+        tenancy=edges.tenancy,
         fingerprint_key=edges.fingerprint_key,
     )
     return GrantReconciler(

@@ -37,6 +37,7 @@ from keywright.controller.settings import Settings
 from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import Reconcile, WorkerPool
 from keywright.planning.conditions import READY
@@ -57,6 +58,7 @@ class Operator:
     ambient: AmbientChain | None
     census: Census
     source_secrets: SourceSecretsWatch
+    tenancy: Tenancy
     office: Leadership | AlwaysLeader
     pools: tuple[WorkerPool, ...]
     heartbeat: Heartbeat
@@ -96,10 +98,13 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         sources=sources,
         clock=now,
         forget_source=lambda uid: aws.forget(source_uid=uid),
-        sources_changed=lambda: source_secrets.sources_changed(),  # noqa: PLW0108  made below: the two know each other
+        sources_changed=lambda: _tell(source_secrets, tenancy),
     )
     source_secrets = SourceSecretsWatch(
         client, store=store, values=values, changed=informer.secret_of_sources
+    )
+    tenancy = Tenancy(
+        client, store=store, namespaces=settings.namespaces, changed=informer.namespaces
     )
     census = Census(
         store=store,
@@ -117,6 +122,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             objects=objects,
             values=values,
             vendors=vendors,
+            tenancy=tenancy,
             fence=office,
             events=events,
             metrics=metrics,
@@ -130,6 +136,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         vendors=vendors,
         wake_grants=informer.wake_grants,
         count_settles_at=informer.count_settles_at,
+        tenancy=tenancy,
         fence=office,
         events=events,
         clock=now,
@@ -151,6 +158,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         ambient=ambient,
         census=census,
         source_secrets=source_secrets,
+        tenancy=tenancy,
         office=office,
         pools=pools,
         heartbeat=heartbeat,
@@ -229,6 +237,12 @@ def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
     source = store.sources.get(grant.source) if grant is not None else None
     account = source.status.account_id if source is not None else None
     return account if account and pacing.is_paced(account) else None
+
+
+def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
+    """Sources have changed, and with them what is watched for their sake."""
+    for each in watches:
+        each.sources_changed()
 
 
 def _name(key: str) -> tuple[str, str]:

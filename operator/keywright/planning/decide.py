@@ -68,9 +68,13 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     if not isinstance(step, Keep | Mint | Rewrite | Refuse):
         # A step of the journal: the next one follows at once.
         return now
-    if isinstance(step, Refuse) or facts.grant is None or facts.grant.spec.suspend:
+    grant = facts.grant
+    if grant is None or grant.spec.suspend or isinstance(step, Refuse):
         return _look_at_expiry(facts, now=now)
-    renewal = next_renewal(facts.grant, facts.secret, now=now) if facts.secret is not None else None
+    if facts.source_problem is not None:
+        # Nothing can be done until there is news of the source, which wakes the grant.
+        return _look_at_expiry(facts, now=now)
+    renewal = next_renewal(grant, facts.secret, now=now) if facts.secret is not None else None
     due = [renewal, retirement_due(facts)]
     if facts.status.pending is not None:
         due.append(now)

@@ -35,8 +35,25 @@ def source_failure(
     *,
     value: CredentialSource | list[Problem] | None,
     deleting: bool,
+    asking: str,
+    permitted: bool,
 ) -> Failure | None:
-    """Why grants cannot use the source of that name, if they cannot."""
+    """Why grants of the namespace `asking` cannot use the source of that name, if they cannot.
+
+    Where they are not `permitted` they learn nothing of it, not even whether it is there.
+    """
+    if name[0] != asking and not permitted:
+        return Failure(
+            f"there is no CredentialSource {name[1]} in namespace {name[0]} that allows namespace"
+            f" {asking}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SourceNotAllowed",
+            field="spec.sourceRef.namespace",
+            cure=(
+                f"Ask whoever owns namespace {name[0]} to allow {asking} in the source's"
+                " spec.allowedNamespaces, or name a source of your own namespace."
+            ),
+        )
     if value is None:
         return Failure(
             f"there is no CredentialSource {name[1]} in namespace {name[0]}.",

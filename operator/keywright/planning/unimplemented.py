@@ -15,16 +15,11 @@ from keywright.api.source import CredentialSource
 
 GRANT_ROWS: Final[tuple[tuple[str, Callable[[ApiKeyGrant], bool]], ...]] = (
     ("spec.bearerToken", lambda grant: grant.kind is KeyKind.BEARER_TOKEN),
-    (
-        "spec.sourceRef.namespace",
-        lambda grant: grant.source_key[0] != grant.namespace,
-    ),
     ("spec.rollout.restart", lambda grant: bool(grant.spec.rollout.restart)),
 )
 
 SOURCE_ROWS: Final[tuple[tuple[str, Callable[[CredentialSource], bool]], ...]] = (
     ("spec.alibabaCloud", lambda source: source.spec.alibaba_cloud is not None),
-    ("spec.allowedNamespaces", lambda source: source.spec.allowed_namespaces is not None),
 )
 
 

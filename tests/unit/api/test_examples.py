@@ -64,10 +64,13 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     parsed = [parsed_source(_as_stored(body)) for body in found["CredentialSource"]]
     sources = {source.object_key: source for source in parsed}
     grants = [parsed_grant(_as_stored(body)) for body in found["ApiKeyGrant"]]
-    (namespace,) = (body["metadata"]["name"] for body in found["Namespace"])
+    namespaces = {
+        body["metadata"]["name"]: body["metadata"].get("labels", {}) for body in found["Namespace"]
+    }
     for grant in grants:
-        assert (check(grant), pair_problems(grant, source=sources[grant.source_key])) == ([], [])
-        assert grant.namespace == namespace
+        source = sources[grant.source_key]
+        assert (check(grant), pair_problems(grant, source=source)) == ([], [])
+        assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = {name for role in found.get("Role", []) for name in role["rules"][0]["resourceNames"]}
     for source in sources.values():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from keywright.api.problems import Problem
-from keywright.api.status import ConditionStatus
+from keywright.api.status import ConditionStatus, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
 from keywright.planning.facts import Facts, Keep, Refuse, Standing, Wait
 from keywright.planning.failures import Failure
@@ -229,6 +229,15 @@ def test_a_refusal_says_what_where_and_what_to_do(known: Facts, words: list[str]
     assert isinstance(step, Refuse)
     sentence = step.failure.sentence()
     assert [word for word in words if word not in sentence] == []
+
+
+def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
+    """What has to be done with it waits for the source; only the end of the key is told."""
+    retiring = (RetiringKey(key_id="old", retire_at=NOON),)
+    known = facts(**MISSING_SOURCE, status=status(retiring=retiring))
+    step = decide(known, now=NOON)
+    assert isinstance(step, Keep)
+    assert next_look(known, step, now=NOON) == noon(hours=8)
 
 
 def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:

@@ -26,9 +26,8 @@ from tests.unit.planning.samples import noon
 PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
 HOUR = timedelta(hours=1)
-LATER = parsed_source(
-    {**source_body(), "spec": {**source_body()["spec"], "allowedNamespaces": {"names": ["b"]}}}
-)
+_KEY = {"regionId": "cn-hangzhou", "accessKey": {"secretRef": {"name": "key"}}}
+LATER = parsed_source({**source_body(), "spec": {"alibabaCloud": _KEY}})
 COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
 US = Verified("arn:aws:sts::1:assumed-role/a/b", "1", issued_at=NOON, expires_at=NOON + HOUR)
 
@@ -56,11 +55,31 @@ def test_a_grant_is_told_why_its_source_is_of_no_use(
     value: CredentialSource | list[Problem] | None, *, deleting: bool, expected: str | None
 ) -> None:
     """Missing, going, or wrong; each names the source, and the field of the grant."""
-    failure = source_failure(("chat", "bedrock"), value=value, deleting=deleting)
+    failure = source_failure(
+        ("chat", "bedrock"), value=value, deleting=deleting, asking="chat", permitted=True
+    )
     assert (failure and f"{failure.kind.value} {failure.reason}") == expected
     if failure is not None:
         assert "bedrock" in failure.message
         assert failure.field == "spec.sourceRef.name"
+
+
+@pytest.mark.parametrize("deleting", [False, True])
+@pytest.mark.parametrize("value", [None, [Problem("spec.aws.region", "is wrong.")], source()])
+def test_who_may_not_use_a_source_learns_nothing_of_it(
+    value: CredentialSource | list[Problem] | None, *, deleting: bool
+) -> None:
+    """Missing, wrong, going or well: the words are the same, and name both fields and the cure."""
+    failure = source_failure(
+        ("platform", "bedrock"), value=value, deleting=deleting, asking="chat", permitted=False
+    )
+    assert failure is not None
+    assert (failure.reason, failure.kind) == ("SourceNotAllowed", FailureClass.CONFIGURATION)
+    assert failure.sentence() == (
+        "spec.sourceRef.namespace: there is no CredentialSource bedrock in namespace platform that"
+        " allows namespace chat. Ask whoever owns namespace platform to allow chat in the source's"
+        " spec.allowedNamespaces, or name a source of your own namespace."
+    )
 
 
 def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
@@ -71,7 +90,7 @@ def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
     early = source_mistake(LATER)
     assert early is not None
     assert early.reason == "NotImplemented"
-    assert "spec.allowedNamespaces" in early.message
+    assert "spec.alibabaCloud" in early.message
     assert source_mistake(source()) is None
 
 

@@ -16,13 +16,11 @@ from tests.unit.api.samples import grant, parsed_source, schema, source, source_
 _NO_KEY = {"bedrockShortTermKey": None}
 GRANTS: Mapping[str, dict[str, Any]] = {
     "spec.bearerToken": _NO_KEY | {"bearerToken": {}},
-    "spec.sourceRef.namespace": {"sourceRef": {"name": "bedrock", "namespace": "other"}},
     "spec.rollout.restart": {"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
 }
 _REFERENCE = {"secretRef": {"name": "key"}}
 SOURCES: Mapping[str, dict[str, Any]] = {
     "spec.alibabaCloud": {"alibabaCloud": {"regionId": "cn-hangzhou", "accessKey": _REFERENCE}},
-    "spec.allowedNamespaces": source_body()["spec"] | {"allowedNamespaces": {"names": ["other"]}},
 }
 
 
