@@ -24,8 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 CRDS = tuple(sorted((ROOT / "crds").glob("*.yaml")))
 EXAMPLES = ROOT / "examples"
 # What an operator outside the cluster needs of the installation; the rest is for a kubelet to run.
-INSTALLED = tuple(
-    ROOT / "manifests" / name for name in ("namespace.yaml", "serviceaccount.yaml", "rbac.yaml")
+MANIFESTS = ROOT / "manifests"
+INSTALLED = (
+    MANIFESTS / "operator" / "namespace.yaml",
+    MANIFESTS / "operator" / "serviceaccount.yaml",
+    MANIFESTS / "operator" / "leaderelection.yaml",
+    MANIFESTS / "rbac.yaml",
 )
 AUDIENCE = "sts.amazonaws.com"
 ALIBABA_AUDIENCE = "sts.aliyuncs.com"

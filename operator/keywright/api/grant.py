@@ -20,6 +20,7 @@ from keywright.api.schema import Facts, LabelSelector, SecretKeyReference, Value
 from keywright.api.secret_spec import Format, SecretSpec, default_formats
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
+from keywright.api.windows import Window
 
 
 class SourceReference(Value, frozen=True):
@@ -27,19 +28,6 @@ class SourceReference(Value, frozen=True):
 
     name: str
     namespace: str | None = None
-
-
-class Window(Value, frozen=True):
-    """When renewals may happen: from each moment of a cron schedule, for a duration."""
-
-    schedule: str
-    duration: str
-    time_zone: str = "UTC"
-
-    @property
-    def duration_seconds(self) -> float:
-        """How long the window stays open."""
-        return parse_duration(self.duration)
 
 
 class Renewal(Value, frozen=True):

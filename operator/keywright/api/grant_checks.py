@@ -27,6 +27,7 @@ from keywright.api.secret_spec import (
 )
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import parse_time
+from keywright.api.windows import window_problems
 
 _KINDS = [kind.value for kind in KeyKind]
 
@@ -178,7 +179,9 @@ def _secret(secret: SecretSpec, *, kind: KeyKind) -> Iterator[Problem]:
 def _renewal(renewal: Renewal) -> Iterator[Problem]:
     yield from checks.duration_or_percent("spec.renewal.before", renewal.before)
     for index, window in enumerate(renewal.windows):
-        yield from checks.duration(f"spec.renewal.windows[{index}].duration", window.duration)
+        field = f"spec.renewal.windows[{index}]"
+        yield from checks.duration(f"{field}.duration", window.duration)
+        yield from window_problems(field, window)
 
 
 def _probe(probe: Probe, *, kind: KeyKind) -> Iterator[Problem]:

@@ -106,6 +106,12 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         """
         return {self.provider.value: self.cloud.mint_facts()}
 
+    @property
+    def selects_namespaces(self) -> bool:
+        """Whether it allows other namespaces by their labels."""
+        allowed = self.spec.allowed_namespaces
+        return allowed is not None and allowed.selector is not None
+
     def allows(self, namespace: str, *, labels: Mapping[str, str]) -> bool:
         """Whether a grant in this namespace, which has these labels, may use the source."""
         if namespace == self.namespace:

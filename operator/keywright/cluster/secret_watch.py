@@ -10,13 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from keywright.cluster.client import METADATA, METADATA_LIST, KubernetesClient
+from keywright.cluster.client import METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.following import follow
 
 _LOG = logging.getLogger(__name__)
-_WATCH_SECONDS = 300
-# A watch that ends sooner, and told nothing, is not begun again without a pause.
-_SHORTEST_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -57,7 +55,9 @@ class SecretWatch:
                 version = await self._version(namespace)
                 await self._look(namespace, None)
                 pause = _FIRST_PAUSE_SECONDS
-                await self._follow(namespace, version)
+                path = f"/api/v1/namespaces/{namespace}/secrets"
+                async for _, metadata in follow(self._client, path, version=version):
+                    await self._look(namespace, metadata["name"])
             except (ApiError, ApiUnreachableError) as error:
                 _LOG.warning("Secrets of %s are not watched, tried again: %s", namespace, error)
                 await asyncio.sleep(pause)
@@ -68,25 +68,3 @@ class SecretWatch:
         found = await self._client.request("GET", path, accept=METADATA_LIST)
         version: str = found["metadata"]["resourceVersion"]
         return version
-
-    async def _follow(self, namespace: str, version: str) -> None:
-        """Watch from that version on, over as many connections as it takes; ends at a gap."""
-        loop = asyncio.get_running_loop()
-        while True:
-            began, before = loop.time(), version
-            path = (
-                f"/api/v1/namespaces/{namespace}/secrets?watch=true&allowWatchBookmarks=true"
-                f"&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}"
-            )
-            async for event in self._client.watch(
-                path, accept=METADATA, seconds=_WATCH_SECONDS + 30
-            ):
-                if event["type"] == "ERROR":
-                    # 410: the version is too old to go on from.
-                    return
-                metadata = event["object"]["metadata"]
-                version = metadata["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    await self._look(namespace, metadata["name"])
-            if version == before and loop.time() - began < _SHORTEST_SECONDS:
-                raise ApiUnreachableError(f"GET {path}: ended at once")

@@ -15,12 +15,13 @@ from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
+from keywright.controller.renewals import renewal_by
 from keywright.controller.store import GrantRecord, Name, Store
+from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
-from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
@@ -50,6 +51,7 @@ class Gathering:
         values: SourceSecrets,
         journal: MintJournal,
         proving: Proving,
+        tenancy: Tenancy,
         fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
@@ -58,6 +60,7 @@ class Gathering:
         self._journal = journal
         self._key = fingerprint_key
         self._proving = proving
+        self._tenancy = tenancy
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -88,11 +91,10 @@ class Gathering:
         grant = parse_grant(body)
         if isinstance(grant, list):
             return Facts(subject=subject, status=status, problems=tuple(grant))
-        unimplemented = unimplemented_in_grant(grant)
-        source, source_problem = self._source(grant)
+        source, source_problem = await self._source(grant)
         if source is not None:
             grant = grant.with_formats_for(source.provider)
-        problems = () if unimplemented else tuple(check(grant))
+        problems = tuple(check(grant))
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         imported, missing = await self._imported(grant, deleting=known.deleting)
@@ -111,7 +113,6 @@ class Gathering:
             status=status,
             grant=grant,
             problems=problems,
-            unimplemented=unimplemented,
             source=source,
             source_problem=source_problem or missing,
             secret=view,
@@ -136,16 +137,22 @@ class Gathering:
             return "", failure
         return imported_digest(value, key=self._key()), None
 
-    def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+    async def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+        """The source where the grant may use it, and why it cannot be used now."""
         found = self._store.sources.get(grant.source_key)
+        value = None if found is None else found.value
+        usable = value if isinstance(value, CredentialSource) else None
+        permitted = usable is not None and await self._tenancy.permits(
+            grant.namespace, source=usable
+        )
         failure = source_failure(
             grant.source_key,
-            value=None if found is None else found.value,
+            value=value,
             deleting=found is not None and found.deleting,
+            asking=grant.namespace,
+            permitted=permitted,
         )
-        if found is None or isinstance(found.value, list):
-            return None, failure
-        return found.value, failure
+        return usable if permitted else None, failure
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.
@@ -189,6 +196,7 @@ class Gathering:
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,
             renew_at=facts.renew_at,
+            renew_by=renewal_by(grant, issued_at=facts.issued_at, expires_at=facts.expires_at),
             revision=facts.revision,
             fingerprint=facts.fingerprint,
             key_id=facts.key_id,

@@ -143,6 +143,22 @@ class Informer:
         """As `secret`, before there is anybody to wake."""
         self._store.put_secret(facts)
 
+    def namespaces(self, names: frozenset[str]) -> None:
+        """The labels of namespaces are others: their grants of sources elsewhere look again."""
+        for name, record in self._store.sources.items():
+            if isinstance(record.value, list) or not record.value.selects_namespaces:
+                continue
+            asking = {
+                uid
+                for uid in self._store.grants_of_source(name)
+                if self._store.grants[uid].namespace in names
+            }
+            for uid in asking:
+                self._store.grants[uid].impatient = True
+                self._grants.add(uid)
+            if asking:
+                self._count(name)
+
     def wake_grants(self, source: Name) -> None:
         """Something about the source changed: its grants need not wait for their back-off."""
         for uid in self._store.grants_of_source(source):

@@ -49,6 +49,7 @@ async def run(settings: Settings) -> Ending:
     finally:
         await stop_work(operator.pools, operator.office, settings.drain_seconds)
         await operator.source_secrets.close()
+        await operator.tenancy.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

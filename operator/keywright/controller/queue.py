@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from keywright.controller.waiting import Order, Waiting, as_they_came
 
 _NEVER = float("inf")
 
@@ -25,16 +26,18 @@ class DueQueue:
     """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
 
     `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
-    Keys that fell due by the clock go before those that are new: an expiring key is worse than a
-    late first one.
+    Of the keys that are due, `order` says which goes first.
     """
 
     now: Callable[[], datetime]
+    order: Order = as_they_came
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _heap: list[tuple[float, str]] = field(default_factory=list)
-    _urgent: deque[str] = field(default_factory=deque)
-    _ready: deque[str] = field(default_factory=deque)
+    _ready: Waiting = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._ready = Waiting(self.order)
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
         """The key is due then, or now; in hand, it is taken once more after it is done."""
@@ -45,7 +48,7 @@ class DueQueue:
             entry.again = True
         elif not entry.queued:
             entry.queued = True
-            self._ready.append(key)
+            self._ready.push(key)
             self._wanted.set()
 
     def forget(self, key: str) -> None:
@@ -56,13 +59,13 @@ class DueQueue:
         """The next key that is due; the caller must hand it back with `done`."""
         while True:
             self._promote()
-            while self._urgent or self._ready:
-                key = (self._urgent or self._ready).popleft()
+            while self._ready:
+                key = self._ready.pop()
                 entry = self._entries.get(key)
                 if entry is None or not entry.queued:
                     continue
                 entry.queued, entry.busy, entry.due = False, True, _NEVER
-                if self._urgent or self._ready:
+                if self._ready:
                     self._wanted.set()
                 return key
             self._wanted.clear()
@@ -86,7 +89,7 @@ class DueQueue:
 
     def depth(self) -> int:
         """How many keys are due and not in hand."""
-        return len(self._urgent) + len(self._ready)
+        return len(self._ready)
 
     def overdue_seconds(self) -> float:
         """By how much the most overdue planned key is late; 0 where none is."""
@@ -115,7 +118,7 @@ class DueQueue:
                 entry.again = True
             elif not entry.queued:
                 entry.queued = True
-                self._urgent.append(key)
+                self._ready.push(key)
 
     def _drop_stale(self) -> None:
         while self._heap:

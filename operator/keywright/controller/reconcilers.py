@@ -20,6 +20,7 @@ from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
 
 
@@ -32,6 +33,7 @@ class Edges:
     values: SourceSecrets
     workloads: Workloads
     vendors: Mapping[Provider, Vendor]
+    tenancy: Tenancy
     fence: Fence
     events: EventWriter
     metrics: Metrics
@@ -56,6 +58,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         values=edges.values,
         journal=journal,
         proving=proving,
+        tenancy=edges.tenancy,
         fingerprint_key=edges.fingerprint_key,
     )
     return GrantReconciler(

@@ -18,6 +18,7 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.store import Name, SourceRecord, Store
+from keywright.controller.tenancy import Tenancy
 from keywright.planning.failures import Failure
 from keywright.planning.notices import notice
 from keywright.planning.sources import (
@@ -45,6 +46,7 @@ class SourceReconciler:
         vendors: Mapping[Provider, Vendor],
         wake_grants: Callable[[Name], None],
         count_settles_at: Callable[[Name], datetime | None],
+        tenancy: Tenancy,
         fence: Fence,
         events: EventWriter,
         clock: Clock,
@@ -54,6 +56,7 @@ class SourceReconciler:
         self._vendors = vendors
         self._wake_grants = wake_grants
         self._count_settles_at = count_settles_at
+        self._tenancy = tenancy
         self._fence = fence
         self._events = events
         self._clock = clock
@@ -97,12 +100,17 @@ class SourceReconciler:
         return await self._verify(known, known.value, grants=grants)
 
     def _grants(self, known: SourceRecord, *, now: datetime) -> int:
-        """How many use it; as told before, while they come and go."""
+        """How many use it and may; as told before, while they come and go."""
         settles_at = self._count_settles_at(known.name)
         told = known.status.grants
         if told is not None and settles_at is not None and now < settles_at:
             return told
-        return len(tuple(self._store.grants_of_source(known.name)))
+        source = known.value
+        users = self._store.grants_of_source(known.name)
+        namespaces = (self._store.grants[uid].namespace for uid in users)
+        if isinstance(source, list):
+            return sum(namespace == known.name[0] for namespace in namespaces)
+        return sum(self._tenancy.counts(namespace, source=source) for namespace in namespaces)
 
     async def _verify(
         self, known: SourceRecord, source: CredentialSource, *, grants: int

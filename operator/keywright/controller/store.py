@@ -25,6 +25,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.planning.facts import Cause
+from keywright.planning.priority import NO_PRIORITY, Priority, priority
 from keywright.planning.rollout import Course
 from keywright.secrets.ownership import SecretFacts
 
@@ -77,7 +78,7 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
-    `imports` names the Secret that the grant reads a value from.
+    `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     """
 
@@ -97,6 +98,7 @@ class GrantRecord:
     imports: Name | None = None
     unproven: UnprovenKey | None = None
     course: Course | None = None
+    failing: bool = False
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -176,6 +178,7 @@ class Store:
         body["status"] = {key: value for key, value in status.items() if value is not None}
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = _packed(body), int(version)
+        record.failing = bool(status.get("failedAttempts"))
 
     def put_own(self, body: Mapping[str, Any]) -> None:
         """Remember a grant as our write has made it, so that its echo is no news."""
@@ -251,6 +254,21 @@ class Store:
             and not record.impatient
         )
 
+    def priority(self, uid: str, *, now: datetime) -> Priority:
+        """The place of a grant among those that wait for a worker."""
+        record = self.grants.get(uid)
+        if record is None:
+            return NO_PRIORITY
+        secret = self.secrets.get(record.secret)
+        if secret is None or secret.granted_by is None or secret.granted_by.uid != uid:
+            return priority(expires_at=None, renew_at=None, failing=record.failing, now=now)
+        return priority(
+            expires_at=secret.expires_at,
+            renew_at=secret.renew_at,
+            failing=record.failing,
+            now=now,
+        )
+
     def grants_of_source(self, name: Name) -> Iterable[str]:
         """The uids of the grants that refer to a source."""
         return tuple(self._by_source.get(name, ()))
@@ -322,6 +340,7 @@ def _grant_record(
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
+        failing=bool((body.get("status") or {}).get("failedAttempts")),
     )
 
 

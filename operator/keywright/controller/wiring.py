@@ -32,6 +32,7 @@ from keywright.controller.settings import Settings
 from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import Reconcile, WorkerPool
 from keywright.planning.conditions import READY
@@ -50,6 +51,7 @@ class Operator:
     clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
+    tenancy: Tenancy
     office: Leadership | AlwaysLeader
     pools: tuple[WorkerPool, ...]
     heartbeat: Heartbeat
@@ -65,7 +67,8 @@ def now() -> datetime:
 def build(settings: Settings, *, connection: Connection, client: KubernetesClient) -> Operator:
     """An operator, ready to be started."""
     store = Store()
-    grants, sources = DueQueue(now=now), DueQueue(now=now)
+    grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
+    sources = DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
     values = SecretValues(objects)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
@@ -76,10 +79,13 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         sources=sources,
         clock=now,
         forget_source=clouds.forget,
-        sources_changed=lambda: source_secrets.sources_changed(),  # noqa: PLW0108  made below: the two know each other
+        sources_changed=lambda: _tell(source_secrets, tenancy),
     )
     source_secrets = SourceSecretsWatch(
         client, store=store, values=values, changed=informer.secret_of_sources
+    )
+    tenancy = Tenancy(
+        client, store=store, namespaces=settings.namespaces, changed=informer.namespaces
     )
     census = Census(
         store=store,
@@ -98,6 +104,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             values=values,
             workloads=Workloads(client),
             vendors=vendors,
+            tenancy=tenancy,
             fence=office,
             events=events,
             metrics=metrics,
@@ -111,6 +118,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         vendors=vendors,
         wake_grants=informer.wake_grants,
         count_settles_at=informer.count_settles_at,
+        tenancy=tenancy,
         fence=office,
         events=events,
         clock=now,
@@ -130,6 +138,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         clouds=clouds,
         census=census,
         source_secrets=source_secrets,
+        tenancy=tenancy,
         office=office,
         pools=pools,
         heartbeat=heartbeat,
@@ -208,6 +217,12 @@ def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
     source = store.sources.get(grant.source) if grant is not None else None
     account = source.status.account_id if source is not None else None
     return account if account and pacing.is_paced(account) else None
+
+
+def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
+    """Sources have changed, and with them what is watched for their sake."""
+    for each in watches:
+        each.sources_changed()
 
 
 def _name(key: str) -> tuple[str, str]:

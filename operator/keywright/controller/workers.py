@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
+from keywright.controller.waiting import Waiting
 
 Reconcile = Callable[[str], Awaitable[datetime | None]]
 
@@ -38,8 +38,8 @@ class Office(Protocol):
 class _Lane:
     """The keys of one account that must be gone about slowly."""
 
+    waiting: Waiting
     busy: int = 0
-    waiting: deque[str] = field(default_factory=deque)
 
 
 def _no_lane(_: str) -> None:
@@ -50,7 +50,8 @@ class WorkerPool:
     """A fixed number of workers on one queue.
 
     `lane` names what a key shares with others that must go slowly, None for a key that need not:
-    a lane is given two workers, and its keys hold up nobody else.
+    a lane is given two workers, and its keys hold up nobody else. They wait there in the order of
+    the queue.
     """
 
     def __init__(
@@ -123,15 +124,15 @@ class WorkerPool:
         if name is None:
             await self._in_hand(key)
             return
-        lane = self._lanes.setdefault(name, _Lane())
+        lane = self._lanes.setdefault(name, _Lane(Waiting(self._queue.order)))
         if lane.busy >= _IN_A_LANE:
-            lane.waiting.append(key)
+            lane.waiting.push(key)
             return
         lane.busy += 1
         try:
             await self._in_hand(key, follow=True)
-            while lane.waiting and self._lane(lane.waiting[0]) == name and self._works():
-                await self._in_hand(lane.waiting.popleft(), follow=True)
+            while lane.waiting and self._lane(lane.waiting.first()) == name and self._works():
+                await self._in_hand(lane.waiting.pop(), follow=True)
         finally:
             lane.busy -= 1
             if not lane.busy or self._lane(key) is None:
@@ -139,7 +140,7 @@ class WorkerPool:
 
     def _give_back(self, lane: _Lane) -> None:
         while lane.waiting:
-            key = lane.waiting.popleft()
+            key = lane.waiting.pop()
             self._queue.done(key, due=None)
             self._queue.add(key)
 

@@ -29,6 +29,7 @@ from keywright.planning.facts import (
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import journaled, retirement_due
 from keywright.planning.renewal import position
+from keywright.planning.windows import next_renewal
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
@@ -48,7 +49,7 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     wanted = _wanted(grant, facts, now=now)
     step = journaled(wanted, facts, now=now)
     if isinstance(step, Keep | Wait):
-        return step
+        return _held_up(step, grant, facts, now=now)
     if facts.source_problem is not None:
         return wanted if isinstance(wanted, Keep) else Refuse(facts.source_problem)
     return _after_back_off(step, facts, now=now)
@@ -67,9 +68,14 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     if not isinstance(step, Keep | Mint | Rewrite | Refuse):
         # A step of the journal: the next one follows at once.
         return now
-    if isinstance(step, Refuse) or facts.grant is None or facts.grant.spec.suspend:
+    grant = facts.grant
+    if grant is None or grant.spec.suspend or isinstance(step, Refuse):
         return _look_at_expiry(facts, now=now)
-    due = [facts.secret.renew_at if facts.secret is not None else None, retirement_due(facts)]
+    if facts.source_problem is not None:
+        # Nothing can be done until there is news of the source, which wakes the grant.
+        return _look_at_expiry(facts, now=now)
+    renewal = next_renewal(grant, facts.secret, now=now) if facts.secret is not None else None
+    due = [renewal, retirement_due(facts)]
     if facts.status.pending is not None:
         due.append(now)
     return min((moment for moment in due if moment is not None), default=None)
@@ -105,12 +111,6 @@ def _mistake(facts: Facts) -> Failure | None:
             "; ".join(str(problem) for problem in facts.problems),
             kind=FailureClass.CONFIGURATION,
             reason="InvalidSpec",
-        )
-    if facts.unimplemented:
-        return Failure(
-            f"{', '.join(facts.unimplemented)}: this version of Keywright has no code for it yet.",
-            kind=FailureClass.CONFIGURATION,
-            reason="NotImplemented",
         )
     grant = facts.grant
     if facts.finalized and grant is not None and _was_another_kind(grant, facts.status):
@@ -199,9 +199,18 @@ def _cause_to_mint(
         return Cause.EXPIRED
     if renewal_requested(grant, facts):
         return Cause.REQUESTED
-    if secret.renew_at is not None and now >= secret.renew_at:
-        return Cause.DUE
-    return None
+    due = next_renewal(grant, secret, now=now)
+    return Cause.DUE if due is not None and now >= due else None
+
+
+def _held_up(step: Keep | Wait, grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Step:
+    """The step; a renewal that failed until its window closed is told as failing all the same."""
+    secret, status = facts.secret, facts.status
+    if not isinstance(step, Keep) or secret is None or not status.failed_attempts:
+        return step
+    due = next_renewal(grant, secret, now=now)
+    missed = secret.renew_at is not None and secret.renew_at <= now
+    return Wait(due) if missed and due is not None and due > now else step
 
 
 def _after_back_off(step: Step, facts: Facts, *, now: datetime) -> Step:

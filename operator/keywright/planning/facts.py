@@ -41,7 +41,8 @@ class SecretView:
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
     lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of the
-    data, empty where there is no telling.
+    data, empty where there is no telling. `renew_by`: the last moment to which a renewal window may
+    put the renewal off, where the key ends.
     """
 
     standing: Standing
@@ -51,6 +52,7 @@ class SecretView:
     issued_at: datetime | None = None
     expires_at: datetime | None = None
     renew_at: datetime | None = None
+    renew_by: datetime | None = None
     revision: int = 0
     fingerprint: str | None = None
     key_id: str | None = None
@@ -109,7 +111,6 @@ class Facts:
     status: GrantStatus
     grant: ApiKeyGrant | None = None
     problems: tuple[Problem, ...] = ()
-    unimplemented: tuple[str, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
     secret: SecretView | None = None

@@ -24,6 +24,7 @@ from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import retiring_after
 from keywright.planning.probing import PROBE_FAILED
 from keywright.planning.rollout_status import News, with_rollout
+from keywright.planning.windows import next_renewal
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,7 @@ def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
     known = told == (secret.issued_at, secret.expires_at)
     status = msgspec.structs.replace(
         _from_secret(facts, grant, secret),
+        renew_at=next_renewal(grant, secret, now=now),
         key_id=secret.key_id or (facts.status.key_id if known else None),
         retiring=retiring_after(facts, key_id=secret.key_id or facts.status.key_id, now=now),
         # What is kept has answered the request, whether that was told or not.

@@ -129,7 +129,7 @@ def under_way(facts: Facts, secret: SecretView | None, *, now: datetime) -> Unde
     grant, condition = facts.grant, facts.status.condition(ROLLOUT_PROGRESSING)
     if condition is None or condition.status is not ConditionStatus.TRUE or facts.deleting:
         return None
-    if grant is None or facts.problems or facts.unimplemented or grant.spec.suspend:
+    if grant is None or facts.problems or grant.spec.suspend:
         return None
     if not grant.spec.rollout.restart or secret is None or not secret.data:
         return None

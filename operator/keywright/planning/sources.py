@@ -14,7 +14,6 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import margin, position, renew_at
-from keywright.planning.unimplemented import unimplemented_in_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,25 @@ def source_failure(
     *,
     value: CredentialSource | list[Problem] | None,
     deleting: bool,
+    asking: str,
+    permitted: bool,
 ) -> Failure | None:
-    """Why grants cannot use the source of that name, if they cannot."""
+    """Why grants of the namespace `asking` cannot use the source of that name, if they cannot.
+
+    Where they are not `permitted` they learn nothing of it, not even whether it is there.
+    """
+    if name[0] != asking and not permitted:
+        return Failure(
+            f"there is no CredentialSource {name[1]} in namespace {name[0]} that allows namespace"
+            f" {asking}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SourceNotAllowed",
+            field="spec.sourceRef.namespace",
+            cure=(
+                f"Ask whoever owns namespace {name[0]} to allow {asking} in the source's"
+                " spec.allowedNamespaces, or name a source of your own namespace."
+            ),
+        )
     if value is None:
         return Failure(
             f"there is no CredentialSource {name[1]} in namespace {name[0]}.",
@@ -71,13 +87,6 @@ def source_mistake(value: CredentialSource | list[Problem]) -> Failure | None:
             "; ".join(str(problem) for problem in value),
             kind=FailureClass.CONFIGURATION,
             reason="InvalidSpec",
-        )
-    unimplemented = unimplemented_in_source(value)
-    if unimplemented:
-        return Failure(
-            f"{', '.join(unimplemented)}: this version of Keywright has no code for it yet.",
-            kind=FailureClass.CONFIGURATION,
-            reason="NotImplemented",
         )
     return None
 

@@ -65,11 +65,14 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     parsed = [parsed_source(_as_stored(body)) for body in found["CredentialSource"]]
     sources = {source.object_key: source for source in parsed}
     grants = [parsed_grant(_as_stored(body)) for body in found["ApiKeyGrant"]]
-    (namespace,) = (body["metadata"]["name"] for body in found["Namespace"])
+    namespaces = {
+        body["metadata"]["name"]: body["metadata"].get("labels", {}) for body in found["Namespace"]
+    }
     for made in grants:
-        grant = made.with_formats_for(sources[made.source_key].provider)
-        assert (check(grant), pair_problems(grant, source=sources[grant.source_key])) == ([], [])
-        assert grant.namespace == namespace
+        source = sources[made.source_key]
+        grant = made.with_formats_for(source.provider)
+        assert (check(grant), pair_problems(grant, source=source)) == ([], [])
+        assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = _named(found, "serviceaccounts/token")
     for source in sources.values():

@@ -16,6 +16,7 @@ from keywright.controller.leadership import LostLeaseError
 from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body, source_body
@@ -55,11 +56,13 @@ class Scene:
     count_settles_at: datetime | None = None
     vendor: ScriptedVendor = field(init=False)
     metrics: Metrics = field(default_factory=Metrics)
+    tenancy: Tenancy = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
         self.vendor = ScriptedVendor(clock=self.clock)
+        self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
         objects = Objects(self.api)
         events = EventWriter(self.api, instance="test")
         self.grants = grant_reconciler(
@@ -69,6 +72,7 @@ class Scene:
                 values=SecretValues(objects),
                 workloads=Workloads(self.api),
                 vendors={Provider.AWS: self.vendor},
+                tenancy=self.tenancy,
                 fence=self.gate,
                 events=events,
                 metrics=self.metrics,
@@ -82,6 +86,7 @@ class Scene:
             vendors={Provider.AWS: self.vendor},
             wake_grants=self.woken.append,
             count_settles_at=lambda _: self.count_settles_at,
+            tenancy=self.tenancy,
             fence=self.gate,
             events=events,
             clock=self.clock,

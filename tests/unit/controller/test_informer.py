@@ -201,3 +201,18 @@ async def test_a_grant_is_woken_by_the_secret_that_it_imports() -> None:
     desk.informer.drop_grant(body["metadata"]["uid"])
     assert desk.changes == [None, None]
     assert desk.store.imported_secrets() == frozenset()
+
+
+async def test_other_labels_wake_the_grants_of_sources_that_select_by_them(desk: Desk) -> None:
+    """Those of the namespace, and of such sources; a source that names namespaces is no matter."""
+    source = _source(uid="p", namespace="platform", version=20)
+    source["spec"]["allowedNamespaces"] = {"selector": {"matchLabels": {"team": "chat"}}}
+    elsewhere = {"name": "bedrock", "namespace": "platform"}
+    desk.informer.grant(_grant("c", sourceRef=elsewhere))
+    desk.informer.source(source)
+    assert await desk.woken() == {"c"}
+    desk.informer.namespaces(frozenset({"other"}))
+    assert await desk.woken() == set()
+    desk.informer.namespaces(frozenset({"chat"}))
+    assert await desk.woken() == {"c"}
+    assert desk.store.grants["c"].impatient

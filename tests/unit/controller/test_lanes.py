@@ -7,6 +7,7 @@ from datetime import datetime
 from keywright.controller.leadership import AlwaysLeader
 from keywright.controller.queue import DueQueue
 from keywright.controller.workers import WorkerPool
+from keywright.planning.priority import NO_PRIORITY, Turn
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -15,7 +16,11 @@ class Town:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.queue = DueQueue(now=self.clock)
+        # what ends with a `!` is urgent
+        self.queue = DueQueue(
+            now=self.clock,
+            order=lambda key: (Turn.ENDING, 0.0) if key.endswith("!") else NO_PRIORITY,
+        )
         self.slow = True
         self.begun: list[str] = []
         self.steps: Counter[str] = Counter()
@@ -72,6 +77,21 @@ async def test_in_a_lane_a_journal_is_brought_to_its_end() -> None:
         town.queue.add(key)
     begun = await town.turns()
     assert begun.index("s3") > max(index for index, key in enumerate(begun) if key == "s1")
+    await town.pool.drain(seconds=0)
+
+
+async def test_in_a_lane_what_is_urgent_goes_first() -> None:
+    """A key that is about to end comes before those that waited longer."""
+    town = Town()
+    town.pool.start()
+    for key in ("s1", "s2", "s3", "s4"):
+        town.queue.add(key)
+    await town.turns()
+    town.queue.add("s5!")
+    await town.turns()
+    town.gate.set()
+    begun = await town.turns()
+    assert begun.index("s5!") < min(begun.index("s3"), begun.index("s4"))
     await town.pool.drain(seconds=0)
 
 

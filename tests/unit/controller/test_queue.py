@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.controller.queue import DueQueue
+from keywright.planning.priority import NO_PRIORITY, Turn
 from tests.unit.controller.draining import taken
 from tests.unit.fakes.clock import FakeClock
 
@@ -41,14 +42,20 @@ async def test_a_planned_key_comes_when_it_is_due() -> None:
     assert queue.overdue_seconds() == 0
 
 
-async def test_what_fell_due_goes_before_what_is_new() -> None:
-    """An expiring key is worse than a late first one."""
-    queue, clock = _queue()
-    queue.add("expiring", due=clock.now + timedelta(seconds=1))
-    for key in ("new", "newer"):
+async def test_what_is_urgent_goes_first() -> None:
+    """Whenever it came; of equals the first that came is first."""
+    urgency = {
+        "ended": (Turn.ENDED, 5.0),
+        "ends soon": (Turn.ENDING, 7.0),
+        "again": (Turn.RETRY, 0),
+    }
+    clock = FakeClock()
+    queue = DueQueue(now=clock, order=lambda key: urgency.get(key, NO_PRIORITY))
+    queue.add("ended", due=clock.now + timedelta(seconds=1))
+    for key in ("again", "new", "newer", "ends soon"):
         queue.add(key)
     clock.advance(seconds=1)
-    assert await taken(queue) == ["expiring", "new", "newer"]
+    assert await taken(queue) == ["ended", "ends soon", "new", "newer", "again"]
 
 
 async def test_a_plan_moves_only_to_an_earlier_time() -> None:

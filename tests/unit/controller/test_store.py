@@ -5,8 +5,10 @@ from typing import Any
 
 from keywright.api.status import GrantStatus
 from keywright.controller.store import Store
+from keywright.planning.priority import Turn
 from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 from tests.unit.api.samples import grant_body, source_body
+from tests.unit.fakes.clock import NOON
 
 
 def _grant(uid: str = "a", *, version: int = 7, **metadata: Any) -> dict[str, Any]:
@@ -159,3 +161,28 @@ def test_an_edit_keeps_what_only_we_know() -> None:
     store.put_grant(_grant(version=10))
     kept = store.grants["a"]
     assert (kept.impatient, kept.own_version, kept.own_secret) == (True, 8, "9")
+
+
+def _ended_secret(mark: str) -> SecretFacts:
+    annotations = {
+        "keywright.dev/granted-by": mark,
+        "keywright.dev/expires-at": "2026-11-22T11:00:00Z",
+    }
+    meta = {"namespace": "chat", "name": "grant-a", "uid": "s", "resourceVersion": "9"}
+    return facts_from_metadata(meta | {"annotations": annotations})
+
+
+def test_the_turn_of_a_grant_is_that_of_its_own_key() -> None:
+    """What its Secret tells, if it is its own, and whether its last try failed."""
+    store = Store()
+    store.put_grant(_grant())
+    assert store.priority("a", now=NOON)[0] is Turn.NEW
+    store.put_status("a", version="8", status={"failedAttempts": 2})
+    assert store.priority("a", now=NOON)[0] is Turn.RETRY
+    store.put_secret(_ended_secret("chat/another b"))
+    assert store.priority("a", now=NOON)[0] is Turn.RETRY
+    store.put_secret(replace(_ended_secret("chat/grant-a a"), resource_version="10"))
+    assert store.priority("a", now=NOON)[0] is Turn.ENDED
+    store.put_grant(_grant(version=11))
+    assert store.priority("a", now=NOON)[0] is Turn.ENDED
+    assert store.priority("unknown", now=NOON)[0] is Turn.NEW

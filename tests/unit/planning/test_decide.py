@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from keywright.api.problems import Problem
-from keywright.api.status import ConditionStatus
+from keywright.api.status import ConditionStatus, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
 from keywright.planning.facts import Facts, Keep, Refuse, Standing, Wait
 from keywright.planning.failures import Failure
@@ -45,7 +45,6 @@ EDITED_AND_FAILED = status(
 SECOND = facts().subject.__class__("chat", "chat-key", UID, generation=2, resource_version="8")
 EDITED = msgspec.structs.replace(grant(), generation=2)
 WRONG = (Problem("spec.secret.data", "has no such variable."),)
-NO_CODE = ("spec.rollout.restart",)
 
 ROWS: list[tuple[str, Facts, str]] = [
     ("all is well", facts(), "Keep"),
@@ -109,7 +108,6 @@ ROWS: list[tuple[str, Facts, str]] = [
     ("wrong", facts(problems=WRONG), "Refuse InvalidSpec"),
     ("wrong beyond parsing", facts(grant=None, problems=WRONG), "Refuse InvalidSpec"),
     ("wrong and without a Secret", facts(problems=WRONG, secret=None), "Refuse InvalidSpec"),
-    ("not there yet", facts(unimplemented=NO_CODE), "Refuse NotImplemented"),
     ("nobody's Secret", facts(secret=NOBODYS), "Refuse SecretConflict"),
     (
         "nobody's Secret, to be adopted",
@@ -214,10 +212,6 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     [
         (facts(problems=WRONG), ["spec.secret.data", "has no such variable"]),
         (facts(problems=WRONG * 2), ["variable.; spec"]),
-        (
-            facts(unimplemented=("spec.renewal.windows", *NO_CODE)),
-            ["spec.renewal.windows, spec.rollout"],
-        ),
         (facts(secret=NOBODYS), ["spec.secret.name", "chat-key", "left alone", "adopt"]),
         (facts(secret=ANOTHERS), ["spec.secret.name", "chat-key", "chat/other", "another name"]),
         (facts(secret=None, rival="older"), ["spec.secret.name", "chat-key", "older", "another"]),
@@ -229,6 +223,15 @@ def test_a_refusal_says_what_where_and_what_to_do(known: Facts, words: list[str]
     assert isinstance(step, Refuse)
     sentence = step.failure.sentence()
     assert [word for word in words if word not in sentence] == []
+
+
+def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
+    """What has to be done with it waits for the source; only the end of the key is told."""
+    retiring = (RetiringKey(key_id="old", retire_at=NOON),)
+    known = facts(**MISSING_SOURCE, status=status(retiring=retiring))
+    step = decide(known, now=NOON)
+    assert isinstance(step, Keep)
+    assert next_look(known, step, now=NOON) == noon(hours=8)
 
 
 def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:

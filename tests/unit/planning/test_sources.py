@@ -19,16 +19,13 @@ from keywright.planning.sources import (
     verification_due,
     verified_status,
 )
-from tests.unit.api.samples import parsed_source, source, source_body
+from tests.unit.api.samples import source
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
 
 PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
 HOUR = timedelta(hours=1)
-LATER = parsed_source(
-    {**source_body(), "spec": {**source_body()["spec"], "allowedNamespaces": {"names": ["b"]}}}
-)
 COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
 US = Verified("arn:aws:sts::1:assumed-role/a/b", "1", issued_at=NOON, expires_at=NOON + HOUR)
 
@@ -49,29 +46,44 @@ def _words(status: SourceStatus) -> list[str]:
         (source(), True, "Retry SourceNotFound"),
         ([Problem("spec", "is wrong.")], False, "Configuration SourceInvalid"),
         ([Problem("spec", "is wrong.")], True, "Configuration SourceInvalid"),
-        (LATER, False, "Configuration SourceInvalid"),
     ],
 )
 def test_a_grant_is_told_why_its_source_is_of_no_use(
     value: CredentialSource | list[Problem] | None, *, deleting: bool, expected: str | None
 ) -> None:
     """Missing, going, or wrong; each names the source, and the field of the grant."""
-    failure = source_failure(("chat", "bedrock"), value=value, deleting=deleting)
+    failure = source_failure(
+        ("chat", "bedrock"), value=value, deleting=deleting, asking="chat", permitted=True
+    )
     assert (failure and f"{failure.kind.value} {failure.reason}") == expected
     if failure is not None:
         assert "bedrock" in failure.message
         assert failure.field == "spec.sourceRef.name"
 
 
+@pytest.mark.parametrize("deleting", [False, True])
+@pytest.mark.parametrize("value", [None, [Problem("spec.aws.region", "is wrong.")], source()])
+def test_who_may_not_use_a_source_learns_nothing_of_it(
+    value: CredentialSource | list[Problem] | None, *, deleting: bool
+) -> None:
+    """Missing, wrong, going or well: the words are the same, and name both fields and the cure."""
+    failure = source_failure(
+        ("platform", "bedrock"), value=value, deleting=deleting, asking="chat", permitted=False
+    )
+    assert failure is not None
+    assert (failure.reason, failure.kind) == ("SourceNotAllowed", FailureClass.CONFIGURATION)
+    assert failure.sentence() == (
+        "spec.sourceRef.namespace: there is no CredentialSource bedrock in namespace platform that"
+        " allows namespace chat. Ask whoever owns namespace platform to allow chat in the source's"
+        " spec.allowedNamespaces, or name a source of your own namespace."
+    )
+
+
 def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
-    """Of parsing, or of the table of what has no code yet."""
+    """One after the other, each with its field."""
     wrong = source_mistake([Problem("spec.aws", "is wrong."), Problem("spec.b", "too.")])
     assert wrong is not None
     assert (wrong.reason, wrong.message) == ("InvalidSpec", "spec.aws: is wrong.; spec.b: too.")
-    early = source_mistake(LATER)
-    assert early is not None
-    assert early.reason == "NotImplemented"
-    assert "spec.allowedNamespaces" in early.message
     assert source_mistake(source()) is None
 
 

@@ -1,0 +1,91 @@
+"""Renewal windows: from each moment of a cron schedule in a time zone, open for a duration.
+
+Schedules are read as Debian's cron reads them: a time that the change to summer time leaves out
+comes when the clocks have gone forward, and one that comes twice counts once, the first time. A
+window lasts its duration in real time, whatever the clocks do meanwhile.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from keywright.api.durations import parse_duration
+from keywright.api.problems import Problem
+from keywright.api.schema import Value
+from keywright.api.times import EPOCH
+
+_FIELDS = 5
+
+
+class Window(Value, frozen=True):
+    """When renewals may happen: from each moment of a cron schedule, for a duration."""
+
+    schedule: str
+    duration: str
+    time_zone: str = "UTC"
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long the window stays open."""
+        return parse_duration(self.duration)
+
+    def open_from(self, moment: datetime) -> datetime | None:
+        """The moment, where the window is open then, else when it opens next, in UTC.
+
+        None where it does not open within fifty years.
+        """
+        since = moment - timedelta(seconds=self.duration_seconds)
+        for found in CronSim(self.schedule, since.astimezone(time_zone(self.time_zone))):
+            opening = found.astimezone(UTC)
+            # By the clock on the wall the hour that comes twice has its openings behind it.
+            if opening > since:
+                return max(opening, moment)
+        return None
+
+
+def window_problems(field: str, window: Window) -> Iterator[Problem]:
+    """What CEL cannot see of a window."""
+    try:
+        time_zone(window.time_zone)
+    except ValueError as error:
+        yield Problem(f"{field}.timeZone", str(error))
+    try:
+        _check_schedule(window.schedule)
+    except ValueError as error:
+        yield Problem(f"{field}.schedule", str(error))
+
+
+@lru_cache(maxsize=64)
+def time_zone(name: str) -> tzinfo:
+    """The time zone of that name; UTC needs no database.
+
+    Raises:
+        ValueError: The database of the operator's image has none of that name.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # A folder of the database is an OSError, and so is a name that is too long for a file.
+        raise ValueError(
+            f"{name!r} is no time zone that is known here: set UTC, or a name like Europe/Berlin"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _check_schedule(text: str) -> None:
+    """Raises ValueError where the text is no schedule, or one that never comes."""
+    if len(text.split()) != _FIELDS:
+        raise ValueError(f"{text!r} is no cron schedule of five fields: write it like 0 2 * * *")
+    try:
+        first = next(CronSim(text, EPOCH), None)
+    except CronSimError as error:
+        raise ValueError(
+            f"{text!r} is no cron schedule: {str(error).lower()}; write it like 0 2 * * *"
+        ) from None
+    if first is None:
+        raise ValueError(f"{text!r} never comes: name a day that there is")

@@ -1,0 +1,125 @@
+"""The labels of namespaces, watched as metadata and only while somebody wants to know them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keywright.cluster.client import METADATA_LIST, KubernetesClient
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.following import follow
+
+_LOG = logging.getLogger(__name__)
+_PATH = "/api/v1/namespaces"
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+
+Labels = Mapping[str, str]
+
+
+class NamespaceLabels:
+    """Tells `changed` of the namespaces whose labels are others than before.
+
+    Of all namespaces, or of `namespaces` alone: each is then asked for by its name, which RBAC can
+    allow by `resourceNames`.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        *,
+        namespaces: tuple[str, ...],
+        changed: Callable[[frozenset[str]], None],
+    ) -> None:
+        self._client = client
+        self._scopes = namespaces
+        self._changed = changed
+        self._known: dict[str, Labels] = {}
+        self._listed: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def want(self, *, wanted: bool) -> None:
+        """Watch from now on, or no more."""
+        if wanted and not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._run(scope), name=f"watch of namespace {scope or '*'}")
+                for scope in self._scopes or ("",)
+            ]
+        elif not wanted:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = []
+            self._known.clear()
+            self._listed.clear()
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        tasks = self._tasks
+        self.want(wanted=False)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def known(self, namespace: str) -> Labels | None:
+        """The labels as far as they are known; None where they were not asked for yet."""
+        return self._known.get(namespace)
+
+    async def labels(self, namespace: str) -> Labels:
+        """The labels of a namespace, none of one that is gone; read where the watch is not there.
+
+        Raises:
+            ApiError: they may not be read.
+            ApiUnreachableError: there was no answer.
+        """
+        if not self._listed & {"", namespace}:
+            _, found = await self._list(namespace)
+            if not self._listed & {"", namespace}:
+                self._known[namespace] = found.get(namespace, {})
+        return self._known.get(namespace, {})
+
+    async def _run(self, scope: str) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                version, found = await self._list(scope)
+                self._take(scope, found)
+                pause = _FIRST_PAUSE_SECONDS
+                async for type_, metadata in follow(
+                    self._client, _PATH, version=version, query=_only(scope)
+                ):
+                    gone = type_ == "DELETED"
+                    self._put(metadata["name"], {} if gone else _labels(metadata))
+            except (ApiError, ApiUnreachableError) as error:
+                _LOG.warning("the labels of namespaces are not watched, tried again: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _list(self, scope: str) -> tuple[str, dict[str, Labels]]:
+        answer = await self._client.request(
+            "GET", f"{_PATH}?limit=0{_only(scope)}", accept=METADATA_LIST
+        )
+        items = [item["metadata"] for item in answer["items"] or ()]
+        return answer["metadata"]["resourceVersion"], {m["name"]: _labels(m) for m in items}
+
+    def _take(self, scope: str, found: Mapping[str, Labels]) -> None:
+        """All that there are; what was known and is not among them is gone."""
+        of_scope = {name for name in self._known if scope in ("", name)}
+        now = {name: found.get(name, {}) for name in of_scope | found.keys()}
+        others = frozenset(name for name, labels in now.items() if self._known.get(name) != labels)
+        self._known |= now
+        self._listed.add(scope)
+        if others:
+            self._changed(others)
+
+    def _put(self, name: str, labels: Labels) -> None:
+        if self._known.get(name) != labels:
+            self._known[name] = labels
+            self._changed(frozenset({name}))
+
+
+def _only(scope: str) -> str:
+    return f"&fieldSelector=metadata.name%3D{scope}" if scope else ""
+
+
+def _labels(metadata: Mapping[str, Any]) -> Labels:
+    return metadata.get("labels") or {}

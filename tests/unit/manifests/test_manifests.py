@@ -1,0 +1,128 @@
+"""What an installation may do, and what its pods are: held over every manifest that is shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.api.samples import ROOT
+
+MANIFESTS = ROOT / "manifests"
+LISTED = MANIFESTS / "listed-namespaces"
+Document = dict[str, Any]
+
+
+@cache
+def documents() -> tuple[tuple[str, Document], ...]:
+    """Every object of the shipped manifests, with the path of its file."""
+    return tuple(
+        (str(path.relative_to(MANIFESTS)), document)
+        for path in sorted(MANIFESTS.rglob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        if isinstance(document, dict)
+    )
+
+
+def _of(*kinds: str) -> list[tuple[str, Document]]:
+    return [(path, document) for path, document in documents() if document.get("kind") in kinds]
+
+
+def _rules() -> Iterator[tuple[str, Document]]:
+    for path, role in _of("Role", "ClusterRole"):
+        for rule in role["rules"]:
+            yield path, rule
+
+
+def test_no_right_has_a_wildcard() -> None:
+    """Neither of groups, nor resources, nor verbs, nor names."""
+    for path, rule in _rules():
+        assert "*" not in str(rule), path
+        assert "nonResourceURLs" not in rule, path
+
+
+@pytest.mark.parametrize("verb", ["escalate", "bind", "impersonate", "delete", "deletecollection"])
+def test_rights_that_nobody_needs_are_not_given(verb: str) -> None:
+    """The operator gives no rights away, is nobody else, and deletes nothing in the cluster."""
+    assert [path for path, rule in _rules() if verb in rule["verbs"]] == []
+
+
+def test_tokens_are_not_in_what_is_installed() -> None:
+    """Rule 12: a Role for each ServiceAccount; the right on all of them stands by itself."""
+    found = {path for path, rule in _rules() if "serviceaccounts/token" in rule["resources"]}
+    assert found == {"tokens-of-any-serviceaccount/rbac.yaml"}
+
+
+def test_the_operator_changes_nothing_of_our_resources_but_their_status() -> None:
+    """And the finalizers of grants: whoever may write a source says what the operator may be."""
+    for path, rule in _rules():
+        if "keywright.dev" not in rule["apiGroups"]:
+            continue
+        if set(rule["verbs"]) - {"get", "list", "watch"}:
+            assert rule["verbs"] == ["patch"], path
+            assert set(rule["resources"]) <= {
+                "apikeygrants",
+                "apikeygrants/status",
+                "credentialsources/status",
+            }, path
+
+
+def test_a_listed_namespace_has_the_rights_of_all_of_them_and_no_other() -> None:
+    """But for namespaces themselves, which are watched by name."""
+    (everywhere,) = [
+        role
+        for path, role in _of("ClusterRole")
+        if path == "rbac.yaml" and role["metadata"]["name"] == "keywright"
+    ]
+    (here,) = [role for path, role in _of("Role") if path == "listed-namespaces/role/role.yaml"]
+    of_cluster = [rule for rule in everywhere["rules"] if rule["resources"] != ["namespaces"]]
+    assert here["rules"] == of_cluster
+    assert len(everywhere["rules"]) == len(of_cluster) + 1
+
+
+def test_the_listed_namespaces_are_the_same_everywhere() -> None:
+    """Folders, flags and the names that may be watched."""
+    named = {path.parent.name for path in LISTED.glob("*/kustomization.yaml")} - {"role"}
+    found = dict(documents())
+    (flags,) = found["listed-namespaces/arguments.yaml"]["spec"]["template"]["spec"]["containers"]
+    assert flags["args"] == ["run", *(f"--namespace={name}" for name in sorted(named))]
+    (watched,) = [
+        role for path, role in _of("ClusterRole") if path == "listed-namespaces/namespaces.yaml"
+    ]
+    assert watched["rules"][0]["resourceNames"] == sorted(named)
+    resources = found["listed-namespaces/kustomization.yaml"]["resources"]
+    assert {name for name in resources if (LISTED / name).is_dir() and ".." not in name} == named
+
+
+def test_rights_are_given_to_the_operator_alone() -> None:
+    """Every binding has the one subject, by its namespace."""
+    subject = {"kind": "ServiceAccount", "name": "keywright", "namespace": "keywright-system"}
+    for path, binding in _of("RoleBinding", "ClusterRoleBinding"):
+        assert binding["subjects"] == [subject], path
+
+
+def test_every_file_is_part_of_an_installation() -> None:
+    """What lies in a folder is named by its kustomization, or is a patch of it."""
+    for file in MANIFESTS.rglob("kustomization.yaml"):
+        kustomization = yaml.safe_load(file.read_text(encoding="utf-8"))
+        named = set(kustomization["resources"])
+        named |= {patch["path"] for patch in kustomization.get("patches", ())}
+        present = {path.name for path in file.parent.glob("*.yaml")} - {"kustomization.yaml"}
+        assert present <= named, file
+        assert all((file.parent / name).exists() for name in named), file
+
+
+def test_a_network_policy_is_on_every_pod() -> None:
+    """Both ways: what is not named is refused."""
+    ((_, deployment),) = [
+        (path, found) for path, found in _of("Deployment") if path.startswith("operator/")
+    ]
+    ((_, policy),) = _of("NetworkPolicy")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert all(rule["ports"] for way in ("ingress", "egress") for rule in policy["spec"][way])

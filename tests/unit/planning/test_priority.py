@@ -1,0 +1,40 @@
+"""Whose turn it is."""
+
+from datetime import datetime
+
+import pytest
+
+from keywright.planning.priority import Turn, priority
+from tests.unit.planning.samples import noon
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "renew_at", "failing", "turn"),
+    [
+        pytest.param(noon(hours=-1), noon(hours=-5), False, Turn.ENDED, id="ended"),
+        pytest.param(noon(), noon(hours=-5), True, Turn.ENDED, id="ended, and tried before"),
+        pytest.param(noon(hours=1), noon(), False, Turn.ENDING, id="due"),
+        pytest.param(noon(hours=1), noon(hours=-1), True, Turn.ENDING, id="due, tried before"),
+        pytest.param(None, noon(), False, Turn.ENDING, id="to be rotated"),
+        pytest.param(None, None, False, Turn.NEW, id="no key yet"),
+        pytest.param(noon(hours=8), noon(hours=4), False, Turn.NEW, id="edited"),
+        pytest.param(None, None, True, Turn.RETRY, id="no key yet, tried before"),
+        pytest.param(noon(hours=8), noon(hours=4), True, Turn.RETRY, id="edited, tried before"),
+    ],
+)
+def test_the_key_in_hand_decides(
+    expires_at: datetime | None, renew_at: datetime | None, *, failing: bool, turn: Turn
+) -> None:
+    """A reader in danger goes first, however often it was tried; else who was tried goes last."""
+    found = priority(expires_at=expires_at, renew_at=renew_at, failing=failing, now=noon())
+    assert found[0] is turn
+
+
+def test_the_soonest_end_goes_first() -> None:
+    """Among those that ended, and among those that are due; a mere rotation comes after them."""
+    ends = [noon(hours=-2), noon(hours=-1), noon(minutes=5), noon(hours=5), None]
+    places = [
+        priority(expires_at=end, renew_at=noon(hours=-3), failing=False, now=noon()) for end in ends
+    ]
+    assert places == sorted(places)
+    assert len(set(places)) == len(places)

@@ -1,0 +1,158 @@
+"""Renewals that wait for a window, and those that do not."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.planning.decide import decide, next_look
+from keywright.planning.facts import Facts, Wait
+from keywright.planning.record import Kept, record
+from keywright.planning.windows import latest_renewal, planned
+from tests.unit.api.samples import grant
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import facts, noon, secret, status, told
+
+H = timedelta(hours=1)
+_AT_TWO = {"schedule": "0 14 * * *", "duration": "1h"}
+_AT_FIVE = {"schedule": "0 17 * * *", "duration": "30m"}
+
+
+def _windowed(*windows: dict[str, str]) -> ApiKeyGrant:
+    return grant(renewal={"windows": list(windows or (_AT_TWO,))})
+
+
+def _planned(*windows: dict[str, str], due: datetime, by: datetime | None) -> datetime:
+    return planned(_windowed(*windows), due=due, by=by, lifetime=12 * H)
+
+
+def test_a_renewal_that_falls_into_a_window_stays() -> None:
+    """Its own moment is as good as any other."""
+    assert _planned(due=noon(hours=2.5), by=noon(hours=7)) == noon(hours=2.5)
+
+
+def test_a_renewal_is_put_off_to_the_window_that_opens_first() -> None:
+    """Of several windows, whatever their order; within the first half of it."""
+    for windows in ((_AT_TWO, _AT_FIVE), (_AT_FIVE, _AT_TWO)):
+        found = _planned(*windows, due=noon(hours=1), by=noon(hours=7))
+        assert noon(hours=2) <= found <= noon(hours=2.5)
+    found = _planned(_AT_TWO, _AT_FIVE, due=noon(hours=3), by=noon(hours=7))
+    assert noon(hours=5) <= found <= noon(hours=5.25)
+
+
+def test_grants_of_one_window_do_not_begin_at_once() -> None:
+    """Each has its place in the first half of the window, and keeps it."""
+    found = {
+        planned(_with_uid(f"{number}"), due=noon(hours=1), by=noon(hours=7), lifetime=12 * H)
+        for number in range(50)
+    }
+    assert len(found) > 40
+    assert max(found) - min(found) <= H / 2
+
+
+def _with_uid(uid: str) -> ApiKeyGrant:
+    return msgspec.structs.replace(_windowed(), uid=uid)
+
+
+def test_no_window_in_time_is_overridden() -> None:
+    """At the last safe moment, which is later than when it was due."""
+    assert _planned(due=noon(hours=3), by=noon(hours=7)) == noon(hours=7)
+    assert _planned(due=noon(hours=1), by=noon(hours=1.5)) == noon(hours=1.5)
+
+
+def test_a_key_without_an_end_waits_for_its_window() -> None:
+    """However long it takes: nothing ends meanwhile."""
+    found = planned(_windowed(), due=noon(hours=3), by=None, lifetime=24 * H)
+    assert noon(hours=26) <= found <= noon(hours=26.5)
+
+
+_SECONDS = st.integers(60, 40 * 86_400)
+
+
+@given(
+    life=_SECONDS,
+    asked=st.floats(0.01, 0.9),
+    readers=st.sampled_from([None, timedelta(minutes=20)]),
+    uid=st.uuids().map(str),
+)
+def test_the_last_moment_leaves_a_safe_rest(
+    life: int, asked: float, readers: timedelta | None, uid: str
+) -> None:
+    """Rule 2: two minutes at least, or a third of a shorter life; more for those who read again."""
+    lifetime = timedelta(seconds=life)
+    latest = latest_renewal(
+        issued_at=NOON, expires_at=NOON + lifetime, asked=lifetime * asked, readers=readers, uid=uid
+    )
+    rest = NOON + lifetime - latest
+    assert rest >= min(timedelta(minutes=2), lifetime / 3)
+    if readers is not None:
+        assert rest >= min(readers, lifetime * 2 / 3)
+
+
+def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) -> Facts:
+    """A key that is due at noon, with a window at two, and until six at the latest."""
+    found = secret(renew_at=NOON, renew_by=noon(hours=6))
+    return facts(**{"grant": _windowed(*windows), "secret": found, **changed})
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "step"),
+    [
+        pytest.param(_known(), noon(hours=1), "Keep", id="shut"),
+        pytest.param(_known(), noon(hours=2), "Mint Due", id="it opens"),
+        pytest.param(_known(), noon(hours=3), "Keep", id="missed"),
+        pytest.param(_known(), noon(hours=6), "Mint Due", id="the last safe moment"),
+        pytest.param(
+            _known(secret=secret(renew_at=NOON, expires_at=None)),
+            noon(hours=40),
+            "Keep",
+            id="no end",
+        ),
+        pytest.param(
+            _known(secret=secret(renew_at=NOON, expires_at=NOON)), NOON, "Mint Expired", id="ended"
+        ),
+        pytest.param(_known(secret=None), NOON, "Mint SecretMissing", id="no Secret"),
+        pytest.param(
+            _known(secret=secret(renew_at=NOON, same_key=False)), NOON, "Mint KeyChanged", id="new"
+        ),
+        pytest.param(
+            _known(secret=secret(renew_at=NOON, intact=False)), NOON, "Rewrite Drift", id="repair"
+        ),
+    ],
+)
+def test_a_window_holds_up_what_is_due_and_nothing_else(
+    known: Facts, now: datetime, step: str
+) -> None:
+    """Repairs, changes and ends go ahead; a renewal waits until its window opens, or no longer."""
+    assert told(decide(known, now=now)) == step
+
+
+def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
+    """Somebody wants it now."""
+    wanted = msgspec.structs.replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
+    assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Mint Requested"
+
+
+def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
+    """The next look, and status.renewAt, are where the renewal will be."""
+    known = _known(windows=(_AT_TWO, _AT_FIVE))
+    now = noon(hours=3.5)
+    step = decide(known, now=now)
+    after = record(known, Kept(), now=now)
+    assert after.renew_at is not None
+    assert noon(hours=5) <= after.renew_at <= noon(hours=5.25)
+    assert next_look(known, step, now=now) == after.renew_at
+
+
+def test_a_renewal_that_failed_until_the_window_shut_is_told_as_failing() -> None:
+    """Nothing is written, RenewalFailing stays, and it goes on when the next one opens."""
+    failed = status(failed_attempts=4, last_failure_time=noon(hours=2.9))
+    known = _known(windows=(_AT_TWO, _AT_FIVE), status=failed)
+    step = decide(known, now=noon(hours=3))
+    assert isinstance(step, Wait)
+    assert noon(hours=5) <= step.until <= noon(hours=5.25)
+    assert told(decide(known, now=step.until)) == "Mint Due"
