@@ -176,6 +176,16 @@ GUIDES = (
         _role("sts-for-an-sdk", name="reports", namespace="reports", account_name="reports-aws"),
         "reports/apikeygrants/reports-credentials",
     ),
+    Guide(
+        "rollouts",
+        _role(
+            "restart-on-renewal",
+            name="assistant",
+            namespace="assistant",
+            account_name="assistant-bedrock",
+        ),
+        "assistant/apikeygrants/assistant-key",
+    ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
 )
@@ -194,7 +204,7 @@ def test_the_commands_of_a_guide(
     eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
 
 
-@pytest.mark.parametrize("guide", ["sts-credentials", "role-chains", "access-keys"])
+@pytest.mark.parametrize("guide", ["sts-credentials", "rollouts", "role-chains", "access-keys"])
 def test_the_resources_of_a_guide_are_those_of_its_example(guide: str) -> None:
     """What a guide shows is a file that it links to, word for word."""
     text = (ROOT / "docs" / f"{guide}.md").read_text()
