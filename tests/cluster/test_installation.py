@@ -196,6 +196,16 @@ GUIDES = (
         _role("sts-for-an-sdk", name="reports", namespace="reports", account_name="reports-aws"),
         "reports/apikeygrants/reports-credentials",
     ),
+    Guide(
+        "rollouts",
+        _role(
+            "restart-on-renewal",
+            name="assistant",
+            namespace="assistant",
+            account_name="assistant-bedrock",
+        ),
+        "assistant/apikeygrants/assistant-key",
+    ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
     # The first key, and the one that the last command asks for.

@@ -5,6 +5,7 @@ import pytest
 from tests.cluster.guides import resources_of_no_example
 
 GUIDES = (
+    "rollouts",
     "bedrock-long-term",
     "sts-credentials",
     "role-chains",

@@ -85,6 +85,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         ),
         rollouts=Rollouts(
             store=edges.store,
+            objects=edges.objects,
             workloads=edges.workloads,
             fence=edges.fence,
             metrics=edges.metrics,

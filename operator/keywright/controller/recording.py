@@ -19,8 +19,16 @@ from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Keep, Step, Subject
 from keywright.planning.notices import notice
-from keywright.planning.record import Failed, Intended, Outcome, Unproven, Written, record
-from keywright.planning.rollout_status import News, has_begun, rollout_notice
+from keywright.planning.record import (
+    Failed,
+    Intended,
+    Outcome,
+    Unproven,
+    Written,
+    begins_rollout,
+    record,
+)
+from keywright.planning.rollout_status import News, rollout_notice
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +63,7 @@ class Recording:
             await self._patch(facts, status)
             await self._tell(facts, status, news=news)
         due = [self._next_look(facts, step, outcome, status=status, now=now)]
-        if has_begun(facts.status, status):
+        if begins_rollout(facts, outcome):
             due.append(now)
         elif news is not None:
             due.append(news.again_at)

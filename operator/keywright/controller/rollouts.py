@@ -12,8 +12,9 @@ from dataclasses import replace
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.objects import Objects
 from keywright.cluster.workloads import Workloads
-from keywright.controller.changed import Fence
+from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import (
     lacks_right_to_restart,
     refusal_of_restart,
@@ -26,6 +27,8 @@ from keywright.planning.record import Outcome, Written
 from keywright.planning.renewal import position
 from keywright.planning.rollout import Course, WorkloadView, plan, under_way
 from keywright.planning.rollout_status import Looked, News, NotDue, trouble
+from keywright.secrets.fingerprint import data_mark
+from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
 
 
@@ -36,12 +39,14 @@ class Rollouts:
         self,
         *,
         store: Store,
+        objects: Objects,
         workloads: Workloads,
         fence: Fence,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._objects = objects
         self._workloads = workloads
         self._fence = fence
         self._metrics = metrics
@@ -68,11 +73,25 @@ class Rollouts:
         grant = facts.grant
         assert grant is not None
         try:
+            if course.due is None:
+                await self._check_the_secret(grant, course)
             return await self._look(grant, course)
         except (ApiError, ApiUnreachableError) as error:
             failure = refusal_of_rollout(error, grant)
             course = self._put_off(grant, self._remembered(grant) or course)
             return Looked(course.due, failure=failure)
+
+    async def _check_the_secret(self, grant: ApiKeyGrant, course: Course) -> None:
+        """Nobody is restarted for data of before, which a watch that is behind may still show."""
+        metadata = await self._objects.secret_metadata(
+            namespace=grant.namespace, name=grant.secret_name
+        )
+        if metadata is None:
+            return
+        secret = facts_from_metadata(metadata)
+        if data_mark(secret.fingerprint) != course.of.mark:
+            self._store.put_secret(secret)
+            raise ChangedMeanwhileError
 
     async def _look(self, grant: ApiKeyGrant, course: Course) -> Looked:
         found = await self._workloads.find(

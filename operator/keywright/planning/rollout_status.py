@@ -51,7 +51,7 @@ def with_rollout(
     news: News | None,
     now: datetime,
 ) -> GrantStatus:
-    """The status with what it says of the rollout; `written` and `kept` is what came of the step.
+    """The status with what it says of the rollout; `written` and `kept` as for `begins`.
 
     A rollout begins with the status that tells of other data than the one before.
     """
@@ -60,13 +60,24 @@ def with_rollout(
     return msgspec.structs.replace(status, conditions=(*others, *told))
 
 
-def has_begun(before: GrantStatus, after: GrantStatus) -> bool:
-    """Whether a rollout is under way that was not before."""
-    now, earlier = after.condition(ROLLOUT_PROGRESSING), before.condition(ROLLOUT_PROGRESSING)
-    return now is not None and (
-        earlier is None
-        or (now.reason, now.last_transition_time) != (earlier.reason, earlier.last_transition_time)
-    )
+def begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | None:
+    """Whom a rollout is about that begins now; None where none does.
+
+    `written` is what was written to the Secret, `kept` where it was found to be as it should.
+    """
+    grant, before = facts.grant, facts.secret
+    if grant is None or not grant.spec.rollout.restart:
+        return None
+    holds = before if kept else written
+    if holds is None or not holds.data or holds.data == facts.told_data:
+        return None
+    if facts.told_data:
+        return Scope.ALL
+    # The status tells nothing: the Secret is new, was taken over, or the status was lost.
+    if written is not None:
+        return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
+    taken_over = grant.spec.secret.adopt and holds.revision == 1
+    return Scope.ALL if taken_over else Scope.MARKED
 
 
 def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
@@ -129,7 +140,7 @@ def _told(
         return held
     if not grant.spec.rollout.restart:
         return ()
-    scope = _begins(facts, written=written, kept=kept)
+    scope = begins(facts, written=written, kept=kept)
     name = grant.secret_name
     if scope is not None:
         # Of a rollout that it supersedes nothing is kept, least of all since when.
@@ -166,22 +177,6 @@ def _told(
             )
         )
     return tuple(told)
-
-
-def _begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | None:
-    """Whom a rollout is about that begins with this status; None where none does."""
-    grant, before = facts.grant, facts.secret
-    assert grant is not None
-    holds = before if kept else written
-    if holds is None or not holds.data or holds.data == facts.told_data:
-        return None
-    if facts.told_data:
-        return Scope.ALL
-    # The status tells nothing: the Secret is new, was taken over, or the status was lost.
-    if written is not None:
-        return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
-    taken_over = grant.spec.secret.adopt and holds.revision == 1
-    return Scope.ALL if taken_over else Scope.MARKED
 
 
 def _progress(news: Looked, name: str) -> str:

@@ -10,12 +10,11 @@ from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Kept, Outcome, Written, record
+from keywright.planning.record import Failed, Kept, Outcome, Written, begins_rollout, record
 from keywright.planning.rollout import Availability, Course, Plan, Scope, UnderWay, WorkloadView
 from keywright.planning.rollout_status import (
     Looked,
     NotDue,
-    has_begun,
     rollout_notice,
     trouble,
 )
@@ -83,7 +82,7 @@ def test_when_a_rollout_begins(
     after = record(before, outcome, now=NOON)
     progress = after.condition("RolloutProgressing")
     assert (progress.reason if progress else None) == (begins.value if begins else None), case
-    assert has_begun(before.status, after) == (begins is not None)
+    assert begins_rollout(before, outcome) == (begins is not None)
 
 
 def test_a_newer_key_begins_anew() -> None:
@@ -94,7 +93,6 @@ def test_a_newer_key_begins_anew() -> None:
     assert progress is not None
     assert progress.last_transition_time == NOON
     assert after.condition("RolloutFailing") is None
-    assert has_begun(before.status, after)
 
 
 def test_what_was_looked_at_is_told_beside_ready() -> None:
