@@ -103,17 +103,7 @@ def test_each_kind_is_restarted_when_data_has_changed_and_only_then(
     workloads are not even read.
     """
     assert operator.process.exit_code is None
-    let_restart(tenant)
-    for kind, name in (("Deployment", "web"), ("StatefulSet", "store"), ("DaemonSet", "node")):
-        tenant.world.api.create(workload(tenant, kind, name))
-    tenant.world.api.create(workload(tenant, "Deployment", "asleep", replicas=0))
-    tenant.world.api.create(workload(tenant, "Deployment", "paused", paused=True))
-    targets: list[Document] = [
-        {"kind": "DaemonSet", "name": "node"},
-        {"kind": "StatefulSet", "selector": {"matchExpressions": [_tier("In", ["chat"])]}},
-        {"kind": "Deployment", "selector": {"matchLabels": {"tier": "chat"}}},
-        {"kind": "Deployment", "name": "web"},
-    ]
+    targets = _one_of_each(tenant)
     every = ["node", "store", "asleep", "paused", "web"]
     with WorkloadControllers(tenant.world, namespace=tenant.namespace):
         tenant.become_ready(rollout={"restart": targets, "batchSize": 2})
@@ -207,6 +197,21 @@ def test_a_rollout_stays_in_its_namespace(
     assert [each.name for each in restarts(audit, ours, since=0)] == ["chat"]
     assert [each for each in audit.requests(namespace=theirs.namespace) if _of_apps(each)] == []
     assert mark(theirs, "Deployment", "chat") is None
+
+
+def _one_of_each(tenant: Tenant) -> list[Document]:
+    """Workloads of every kind, two of them without pods to restart; returns what names them."""
+    let_restart(tenant)
+    for kind, name in (("Deployment", "web"), ("StatefulSet", "store"), ("DaemonSet", "node")):
+        tenant.world.api.create(workload(tenant, kind, name))
+    tenant.world.api.create(workload(tenant, "Deployment", "asleep", replicas=0))
+    tenant.world.api.create(workload(tenant, "Deployment", "paused", paused=True))
+    return [
+        {"kind": "DaemonSet", "name": "node"},
+        {"kind": "StatefulSet", "selector": {"matchExpressions": [_tier("In", ["chat"])]}},
+        {"kind": "Deployment", "selector": {"matchLabels": {"tier": "chat"}}},
+        {"kind": "Deployment", "name": "web"},
+    ]
 
 
 def _tier(operator: str, values: list[str]) -> Document:

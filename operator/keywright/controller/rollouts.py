@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import Objects
 from keywright.cluster.workloads import Workloads
-from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.changed import Fence
 from keywright.controller.cluster_refusals import (
     lacks_right_to_restart,
     refusal_of_restart,
@@ -25,11 +27,13 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.facts import Facts
 from keywright.planning.record import Outcome, Written
 from keywright.planning.renewal import position
-from keywright.planning.rollout import Course, WorkloadView, plan, under_way
+from keywright.planning.rollout import Course, UnderWay, WorkloadView, plan, under_way
 from keywright.planning.rollout_status import Looked, News, NotDue, trouble
 from keywright.secrets.fingerprint import data_mark
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
+
+_WATCH_CATCHES_UP: Final = timedelta(milliseconds=250)
 
 
 class Rollouts:
@@ -66,32 +70,32 @@ class Rollouts:
         if of is None:
             record.course = None
             return None
-        known = record.course
-        course = known if known is not None and known.of == of else Course(of)
-        if course.due is not None and now < course.due:
-            return NotDue(course.due)
         grant = facts.grant
         assert grant is not None
+        course = self._remembered(grant, of) or Course(of)
+        if course.due is not None and now < course.due:
+            return NotDue(course.due)
         try:
-            if course.due is None:
-                await self._check_the_secret(grant, course)
+            if course.due is None and not await self._still_holds(grant, of):
+                return NotDue(self._clock() + _WATCH_CATCHES_UP)
             return await self._look(grant, course)
         except (ApiError, ApiUnreachableError) as error:
             failure = refusal_of_rollout(error, grant)
-            course = self._put_off(grant, self._remembered(grant) or course)
+            course = self._put_off(grant, self._remembered(grant, of) or course)
             return Looked(course.due, failure=failure)
 
-    async def _check_the_secret(self, grant: ApiKeyGrant, course: Course) -> None:
-        """Nobody is restarted for data of before, which a watch that is behind may still show."""
+    async def _still_holds(self, grant: ApiKeyGrant, of: UnderWay) -> bool:
+        """Whether the Secret has the data of the rollout; a watch may be behind, and not know."""
         metadata = await self._objects.secret_metadata(
             namespace=grant.namespace, name=grant.secret_name
         )
         if metadata is None:
-            return
+            return False
         secret = facts_from_metadata(metadata)
-        if data_mark(secret.fingerprint) != course.of.mark:
-            self._store.put_secret(secret)
-            raise ChangedMeanwhileError
+        if data_mark(secret.fingerprint) == of.mark:
+            return True
+        self._store.put_secret(secret)
+        return False
 
     async def _look(self, grant: ApiKeyGrant, course: Course) -> Looked:
         found = await self._workloads.find(
@@ -164,9 +168,10 @@ class Rollouts:
         self._remember(grant, course)
         return course
 
-    def _remembered(self, grant: ApiKeyGrant) -> Course | None:
+    def _remembered(self, grant: ApiKeyGrant, of: UnderWay) -> Course | None:
         record = self._store.grants.get(grant.uid)
-        return record.course if record is not None else None
+        known = record.course if record is not None else None
+        return known if known is not None and known.of == of else None
 
     def _remember(self, grant: ApiKeyGrant, course: Course | None) -> None:
         # The record of this moment: an edit may have replaced it while we waited.

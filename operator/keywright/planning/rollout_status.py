@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -141,42 +142,43 @@ def _told(
     if not grant.spec.rollout.restart:
         return ()
     scope = begins(facts, written=written, kept=kept)
-    name = grant.secret_name
     if scope is not None:
         # Of a rollout that it supersedes nothing is kept, least of all since when.
+        name = grant.secret_name
         message = (
             f"The data of Secret {name} is new; workloads that run with other data are sought."
         )
+        writer = ConditionWriter((), generation=generation, now=now)
         return (
-            ConditionWriter((), generation=generation, now=now).condition(
-                ROLLOUT_PROGRESSING, true=True, reason=scope.value, message=message
-            ),
+            writer.condition(ROLLOUT_PROGRESSING, true=True, reason=scope.value, message=message),
         )
     progress = next((each for each in held if each.type == ROLLOUT_PROGRESSING), None)
-    if not isinstance(news, Looked):
-        if progress is not None:
-            return held
-        # What the last rollout left to be said is said until the grant is edited.
-        return tuple(each for each in held if each.observed_generation == generation)
-    writer = ConditionWriter(held, generation=generation, now=now)
-    told: list[Condition] = []
+    if isinstance(news, Looked):
+        writer = ConditionWriter(held, generation=generation, now=now)
+        return tuple(_after_look(news, progress, writer, name=grant.secret_name))
+    if progress is not None:
+        return held
+    # What the last rollout left to be said is said until the grant is edited.
+    return tuple(each for each in held if each.observed_generation == generation)
+
+
+def _after_look(
+    news: Looked, progress: Condition | None, writer: ConditionWriter, *, name: str
+) -> Iterator[Condition]:
     if news.again_at is not None and progress is not None:
-        told.append(
-            writer.condition(
-                ROLLOUT_PROGRESSING,
-                true=True,
-                reason=progress.reason,
-                message=_progress(news, name) or progress.message,
-            )
+        yield writer.condition(
+            ROLLOUT_PROGRESSING,
+            true=True,
+            reason=progress.reason,
+            message=_progress(news, name) or progress.message,
         )
     if news.failure is not None:
-        failure = news.failure
-        told.append(
-            writer.condition(
-                ROLLOUT_FAILING, true=True, reason=failure.reason, message=failure.sentence()
-            )
+        yield writer.condition(
+            ROLLOUT_FAILING,
+            true=True,
+            reason=news.failure.reason,
+            message=news.failure.sentence(),
         )
-    return tuple(told)
 
 
 def _progress(news: Looked, name: str) -> str:

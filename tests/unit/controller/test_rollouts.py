@@ -298,3 +298,15 @@ async def test_nobody_is_restarted_for_data_of_before() -> None:
     await to_the_end(made)
     assert restarts(made) == ["a"]
     assert mark(made, "a") == "f" * 16
+
+
+async def test_nobody_is_restarted_into_a_missing_secret() -> None:
+    """Pods would wait for it: the Secret comes first, and brings a rollout of its own."""
+    made = await rolling("a")
+    await renew(made)
+    del made.api.objects[SECRET]
+    assert await made.settle() < made.clock.now + timedelta(seconds=1)
+    assert restarts(made) == []
+    del made.store.secrets["chat", "chat-key"]
+    await to_the_end(made)
+    assert restarts(made) == ["a"]
