@@ -189,6 +189,16 @@ GUIDES = (
     ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
+    Guide(
+        "tenancy",
+        _role(
+            "shared-source",
+            name="shared-bedrock",
+            namespace="ai-platform",
+            account_name="bedrock",
+        ),
+        "support/apikeygrants/bedrock-key",
+    ),
     # The first key, and the one that the last command asks for.
     Guide("api-gateway", _api_gateway, "orders/apikeygrants/partner-a", revision=2),
 )
@@ -207,7 +217,9 @@ def test_the_commands_of_a_guide(
     eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
 
 
-@pytest.mark.parametrize("guide", ["sts-credentials", "role-chains", "access-keys", "api-gateway"])
+@pytest.mark.parametrize(
+    "guide", ["sts-credentials", "role-chains", "access-keys", "api-gateway", "tenancy"]
+)
 def test_the_resources_of_a_guide_are_those_of_its_example(guide: str) -> None:
     """What a guide shows is a file that it links to, word for word."""
     text = (ROOT / "docs" / f"{guide}.md").read_text()
