@@ -46,11 +46,12 @@ def is_served(example: Example) -> bool:
     """Whether the demo's clients can use its Secrets, and its cloud can be prepared for it.
 
     The clients ask Bedrock with a short-term key; a role is made for each web identity, and neither
-    chains of roles nor access keys.
+    chains of roles nor access keys. No controller is there that would restart a workload.
     """
     sources = [source["spec"].get("aws", {}) for source in example.of_kind("CredentialSource")]
     return all(
-        "bedrockShortTermKey" in grant["spec"] for grant in example.of_kind("ApiKeyGrant")
+        "bedrockShortTermKey" in grant["spec"] and "rollout" not in grant["spec"]
+        for grant in example.of_kind("ApiKeyGrant")
     ) and all("webIdentity" in aws and "assumeRoles" not in aws for aws in sources)
 
 

@@ -6,8 +6,8 @@ faults and limits that they set in the cloud end with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,18 +16,21 @@ from testbed.clusters import Cluster, NoClusterError
 from testbed.clusters.context import ContextCluster
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.operators import OperatorProcess
-from testbed.world import CRDS, World
+from testbed.world import CRDS, Vendor, World
+from tests.cluster.alibaba_scene import alibaba_tenant, scene
 from tests.cluster.audit import AuditLog
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
 from tests.cluster.long_term import short
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
+from tests.cluster.worlds import MakeWorld
+
+# Fixtures that have a file of their own.
+__all__ = ["alibaba_tenant", "scene"]
 
 DEBUG = ("--log-level=debug",)
 # What the log of an operator must never say, whatever was done to it.
 _MISTAKES = ("a mistake of ours", "Traceback (most recent call last)", "was never awaited")
-
-MakeWorld = Callable[[], AbstractContextManager[World]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,8 +53,8 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         return ControlPlaneCluster(directory, crds=CRDS)
 
     @contextmanager
-    def made() -> Iterator[World]:
-        world = World(make_cluster)
+    def made(vendors: Collection[Vendor] = (Vendor.AWS,)) -> Iterator[World]:
+        world = World(make_cluster, vendors=vendors)
         try:
             world.start()
         except NoClusterError as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from testbed.readers import http_converse
 from tests.cluster.chains import EVERYTHING, apply_chain, roles
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.tenants import Tenant, condition
 from tests.cluster.test_sts_credentials import credentials_of
+from tests.cluster.worlds import MakeWorld
 
 
 def test_it_is_off(tenant: Tenant) -> None:

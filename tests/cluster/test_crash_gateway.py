@@ -8,9 +8,9 @@ from typing import get_args
 import pytest
 
 from keywright.planning import facts
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
+from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.long
 

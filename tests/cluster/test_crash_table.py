@@ -9,9 +9,9 @@ from typing import get_args
 import pytest
 
 from keywright.planning import facts
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.long_term import LongTermTenant, tenants
+from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.long
 

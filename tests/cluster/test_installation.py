@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,16 +16,14 @@ import yaml
 
 from testbed.operators import OperatorProcess
 from testbed.world import EXAMPLES, ROOT, World
-from tests.cluster.commands import KUBECTL
-from tests.cluster.conftest import MakeWorld
 from tests.cluster.eventually import eventually
+from tests.cluster.guides import commands, run
 from tests.cluster.tenants import EXAMPLE
+from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.xdist_group("installation")
 
 _UV = Path(sys.executable).with_name("uv")
-_COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_RESOURCES = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +96,8 @@ def test_an_operator_that_comes_before_its_rights_waits_for_them(
 
 def test_manifests_are_accepted(installed_world: World) -> None:
     """`kubectl apply -f crds/ && kubectl apply -k manifests/`, as the README says it."""
-    (command,) = [text for text in _commands("docs/install.md") if "kubectl" in text]
-    _run(command, installed_world)
+    (command,) = [text for text in commands("docs/install.md") if "kubectl" in text]
+    run(command, installed_world)
     deployed = installed_world.api.get(
         "/apis/apps/v1/namespaces/keywright-system/deployments/keywright"
     )
@@ -155,6 +152,18 @@ def _access_key(world: World) -> dict[str, str]:
     return {"ACCESS_KEY_ID": key.access_key_id, "SECRET_ACCESS_KEY": key.secret_key}
 
 
+def _long_term(world: World) -> None:
+    boundary = (EXAMPLES / "bedrock-long-term" / "boundary-policy.json").read_text()
+    world.aws.create_managed_policy(name="keywright-bedrock", document=json.loads(boundary))
+    prepare = _role(
+        "bedrock-long-term",
+        name="bedrock-key-maker",
+        namespace="assistant",
+        account_name="assistant-bedrock",
+    )
+    prepare(world)
+
+
 def _api_gateway(world: World) -> None:
     prepare = _role(
         "api-gateway-for-a-partner",
@@ -187,6 +196,16 @@ GUIDES = (
         _role("sts-for-an-sdk", name="reports", namespace="reports", account_name="reports-aws"),
         "reports/apikeygrants/reports-credentials",
     ),
+    Guide(
+        "rollouts",
+        _role(
+            "restart-on-renewal",
+            name="assistant",
+            namespace="assistant",
+            account_name="assistant-bedrock",
+        ),
+        "assistant/apikeygrants/assistant-key",
+    ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
     Guide(
@@ -200,6 +219,7 @@ GUIDES = (
         "support/apikeygrants/bedrock-key",
     ),
     # The first key, and the one that the last command asks for.
+    Guide("bedrock-long-term", _long_term, "assistant/apikeygrants/assistant-key", revision=2),
     Guide("api-gateway", _api_gateway, "orders/apikeygrants/partner-a", revision=2),
 )
 
@@ -211,48 +231,10 @@ def test_the_commands_of_a_guide(
     """Every command of the guide does what the guide says, one after the other."""
     assert installed.process.exit_code is None
     variables = guide.prepare(installed_world) or {}
-    for command in _commands(f"docs/{guide.document}.md"):
-        _run(command, installed_world, **variables)
+    for command in commands(f"docs/{guide.document}.md"):
+        run(command, installed_world, **variables)
     path = f"/apis/keywright.dev/v1alpha1/namespaces/{guide.grant}"
     eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
-
-
-@pytest.mark.parametrize(
-    "guide", ["sts-credentials", "role-chains", "access-keys", "api-gateway", "tenancy"]
-)
-def test_the_resources_of_a_guide_are_those_of_its_example(guide: str) -> None:
-    """What a guide shows is a file that it links to, word for word."""
-    text = (ROOT / "docs" / f"{guide}.md").read_text()
-    files = {file.read_text() for file in EXAMPLES.glob("*/*.yaml")}
-    shown = _RESOURCES.findall(text)
-    assert shown
-    assert [snippet for snippet in shown if snippet not in files] == []
-
-
-def _commands(document: str) -> list[str]:
-    """The shell commands of a document, in their order."""
-    return _COMMANDS.findall((ROOT / document).read_text())
-
-
-def _run(command: str, world: World, **variables: str) -> None:
-    """As a user with that kubeconfig would, from the project's root."""
-    path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
-    environment = {
-        "PATH": path,
-        "KUBECONFIG": str(world.cluster.kubeconfig),
-        "HOME": "/nonexistent",
-        **variables,
-    }
-    done = subprocess.run(
-        ["sh", "-euc", command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"
 
 
 def test_the_resources_of_the_readme_are_those_of_the_example() -> None:

@@ -15,8 +15,9 @@ from testbed.operators import OperatorProcess
 from testbed.world import MANIFESTS, World
 from tests.cluster.audit import AuditLog
 from tests.cluster.commands import KUBECTL
-from tests.cluster.conftest import MakeWorld, audit_log
+from tests.cluster.conftest import audit_log
 from tests.cluster.tenants import SOURCE, Document, Tenant, condition
+from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.xdist_group("listed-namespaces")
 

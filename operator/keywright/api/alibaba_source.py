@@ -1,174 +1,20 @@
-"""The ways to be someone in Alibaba Cloud; names as in the Alibaba Cloud Credentials tool."""
+"""An identity in Alibaba Cloud, and the chain of roles that starts from it."""
 
-from enum import StrEnum
-from typing import TypeAlias
-
-from keywright.api.schema import (
-    Empty,
-    Facts,
-    Policy,
-    SecretKeyReference,
-    SecretReference,
-    ServiceAccountReference,
-    Value,
+from keywright.api.alibaba_identities import (
+    AlibabaAccessKey,
+    AlibabaBearer,
+    AlibabaHop,
+    AlibabaIdentity,
+    AlibabaSts,
+    CredentialsUri,
+    DefaultChain,
+    EcsRamRole,
+    OidcRoleArn,
+    Profile,
+    RamRoleArn,
+    RsaKeyPair,
 )
-
-ALIBABA_AUDIENCE = "sts.aliyuncs.com"
-
-
-class ProfileFormat(StrEnum):
-    """How a file of profiles is written."""
-
-    CLI_CONFIG = "CliConfig"
-    CREDENTIALS_FILE = "CredentialsFile"
-
-
-class AlibabaAccessKey(Value, frozen=True):
-    """A static access key in a Secret."""
-
-    secret_ref: SecretReference
-
-    def mint_facts(self) -> Facts:
-        """The Secret's name."""
-        return {"accessKey": self.secret_ref.name}
-
-
-class AlibabaSts(Value, frozen=True):
-    """A static STS token in a Secret."""
-
-    secret_ref: SecretReference
-
-    def mint_facts(self) -> Facts:
-        """The Secret's name."""
-        return {"sts": self.secret_ref.name}
-
-
-class RamRoleArn(Value, frozen=True):
-    """A role, assumed with a static access key."""
-
-    secret_ref: SecretReference
-    role_arn: str
-    role_session_name: str | None = None
-    role_session_expiration: str | None = None
-    policy: Policy | None = None
-    external_id: str | None = None
-
-    def mint_facts(self) -> Facts:
-        """The role and what limits it."""
-        return {"ramRoleArn": _role(self.role_arn, policy=self.policy)}
-
-
-class EcsRamRole(Value, frozen=True):
-    """The role of the node, from its metadata service."""
-
-    role_name: str | None = None
-    disable_imds_v1: bool = True
-
-    def mint_facts(self) -> Facts:
-        """The role's name; absent, the node has one."""
-        return {"ecsRamRole": self.role_name}
-
-
-class OidcRoleArn(Value, frozen=True):
-    """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace."""
-
-    service_account_ref: ServiceAccountReference
-    oidc_provider_arn: str
-    role_arn: str
-    role_session_name: str | None = None
-    role_session_expiration: str | None = None
-    policy: Policy | None = None
-
-    @property
-    def audience(self) -> str:
-        """Whom the token is meant for."""
-        audiences = self.service_account_ref.audiences
-        return audiences[0] if audiences else ALIBABA_AUDIENCE
-
-    def mint_facts(self) -> Facts:
-        """The role and what limits it."""
-        return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
-
-
-class CredentialsUri(Value, frozen=True):
-    """A URI that answers with credentials; the operator has a list of those it allows."""
-
-    uri: str
-
-    def mint_facts(self) -> Facts:
-        """The URI."""
-        return {"credentialsUri": self.uri}
-
-
-class AlibabaBearer(Value, frozen=True):
-    """A bearer token in a Secret."""
-
-    secret_ref: SecretReference
-
-    def mint_facts(self) -> Facts:
-        """The Secret's name."""
-        return {"bearer": self.secret_ref.name}
-
-
-class RsaKeyPair(Value, frozen=True):
-    """A session made with an RSA key pair."""
-
-    public_key_id: str
-    private_key_secret_ref: SecretKeyReference
-    session_expiration: str | None = None
-
-    def mint_facts(self) -> Facts:
-        """The public key's id."""
-        return {"rsaKeyPair": self.public_key_id}
-
-
-class Profile(Value, frozen=True):
-    """A profile of a configuration file that stands in a Secret."""
-
-    secret_ref: SecretReference
-    key: str | None = None
-    format: ProfileFormat = ProfileFormat.CLI_CONFIG
-    name: str | None = None
-
-    def mint_facts(self) -> Facts:
-        """Where the profile stands, and its name."""
-        return {"profile": [self.secret_ref.name, self.key, self.name]}
-
-
-class DefaultChain(Empty, frozen=True):
-    """The operator's own environment."""
-
-    def mint_facts(self) -> Facts:
-        """Nothing but the choice."""
-        return {"defaultChain": {}}
-
-
-class AlibabaHop(Value, frozen=True):
-    """One role of a chain, assumed with the credentials of the hop before."""
-
-    role_arn: str
-    role_session_name: str | None = None
-    role_session_expiration: str | None = None
-    policy: Policy | None = None
-    external_id: str | None = None
-
-    def mint_facts(self) -> Facts:
-        """The role and what limits it."""
-        return _role(self.role_arn, policy=self.policy)
-
-
-AlibabaIdentity: TypeAlias = (
-    AlibabaAccessKey
-    | AlibabaSts
-    | RamRoleArn
-    | EcsRamRole
-    | OidcRoleArn
-    | CredentialsUri
-    | AlibabaBearer
-    | RsaKeyPair
-    | Profile
-    | DefaultChain
-)
+from keywright.api.schema import Facts, Policy, Value
 
 
 class AlibabaSource(Value, frozen=True):
@@ -211,16 +57,52 @@ class AlibabaSource(Value, frozen=True):
         """The one identity."""
         return self.identities()[0]
 
+    @property
+    def session_policy(self) -> tuple[str, Policy | None]:
+        """Where the policy of the last session stands, and the policy if it is set."""
+        if self.assume_roles:
+            return f"assumeRoles[{len(self.assume_roles) - 1}].policy", self.assume_roles[-1].policy
+        identity = self.identity
+        if isinstance(identity, RamRoleArn):
+            return "ramRoleArn.policy", identity.policy
+        if isinstance(identity, OidcRoleArn):
+            return "oidcRoleArn.policy", identity.policy
+        return "", None
+
+    @property
+    def session_asks(self) -> frozenset[str]:
+        """What a grant may ask of the last session; what a profile allows, its file tells."""
+        if self.assume_roles or isinstance(self.identity, RamRoleArn | OidcRoleArn | Profile):
+            return frozenset({"duration", "policy"})
+        return frozenset({"duration"}) if isinstance(self.identity, RsaKeyPair) else frozenset()
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The Secrets, of the source's own namespace, that it reads: all of them hold keys."""
+        match self.identity:
+            case (
+                AlibabaAccessKey(secret_ref=reference)
+                | AlibabaSts(secret_ref=reference)
+                | RamRoleArn(secret_ref=reference)
+                | AlibabaBearer(secret_ref=reference)
+                | Profile(secret_ref=reference)
+            ):
+                return frozenset({reference.name})
+            case RsaKeyPair(private_key_secret_ref=key):
+                return frozenset({key.name})
+            case _:
+                return frozenset()
+
+    @property
+    def credentials_end(self) -> bool:
+        """Whether what it hands on has an end in any case: a session's, told by the cloud."""
+        return bool(self.assume_roles) or isinstance(
+            self.identity, RamRoleArn | OidcRoleArn | EcsRamRole | CredentialsUri | RsaKeyPair
+        )
+
     def mint_facts(self) -> Facts:
         """What decides what a key minted here is; neither endpoints nor any duration do."""
         facts = self.identity.mint_facts()
         if self.assume_roles:
             facts["assumeRoles"] = [hop.mint_facts() for hop in self.assume_roles]
         return facts
-
-
-def _role(role_arn: str, *, policy: Policy | None) -> Facts:
-    facts: Facts = {"roleArn": role_arn}
-    if policy is not None:
-        facts["policy"] = policy
-    return facts

@@ -80,10 +80,10 @@ class Workload(Value, frozen=True):
 
 
 class Rollout(Value, frozen=True):
-    """What to restart after a renewal, and how many at a time."""
+    """What to restart once the data of the Secret has changed, and how many at a time."""
 
     restart: tuple[Workload, ...] = ()
-    batch_size: int | None = None
+    batch_size: int = 5
     min_interval: str | None = None
 
 
@@ -178,6 +178,15 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
         """The formats of the spec, or the default of the kind with such a source."""
         explicit = self.spec.secret.formats
         return default_formats(self.kind, provider=provider) if explicit is None else explicit
+
+    def with_formats_for(self, provider: Provider) -> "ApiKeyGrant":
+        """The grant with the formats written down that it has by default with such a source."""
+        if self.spec.secret.formats is not None or provider is Provider.AWS:
+            return self
+        secret = msgspec.structs.replace(
+            self.spec.secret, formats=default_formats(self.kind, provider=provider)
+        )
+        return msgspec.structs.replace(self, spec=msgspec.structs.replace(self.spec, secret=secret))
 
     @property
     def renewal_request(self) -> str | None:

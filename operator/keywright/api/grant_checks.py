@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from keywright.api import checks
-from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
@@ -232,13 +233,10 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[Problem]:
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
     key = grant.spec.session_credentials
-    if key is not None and provider is Provider.ALIBABA_CLOUD and key.policy_arns:
-        yield Problem(
-            "spec.sessionCredentials.policyArns",
-            "session policies by ARN are AWS's alone: use policy",
-        )
     if key is not None and source.spec.aws is not None:
         yield from _session_of_aws(key, aws=source.spec.aws, name=name)
+    if key is not None and source.spec.alibaba_cloud is not None:
+        yield from _session_of_alibaba(key, alibaba=source.spec.alibaba_cloud, name=name)
 
 
 def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> Iterator[Problem]:
@@ -264,4 +262,30 @@ def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> It
             f"spec.sessionCredentials.{asked[0]}",
             f"source {name} limits its sessions by {place}.{own[0]} already, and AWS allows what"
             " either of the two allows: remove it here, or name a source without session policies",
+        )
+
+
+def _session_of_alibaba(
+    key: SessionCredentials, *, alibaba: AlibabaSource, name: str
+) -> Iterator[Problem]:
+    """Only a role's session can be asked for something, and it takes one policy."""
+    if key.policy_arns:
+        yield Problem(
+            "spec.sessionCredentials.policyArns",
+            "session policies by ARN are AWS's alone: use policy",
+        )
+    asked = [field for field, set_ in (("duration", key.duration), ("policy", key.policy)) if set_]
+    unasked = [field for field in asked if field not in alibaba.session_asks]
+    if unasked:
+        yield Problem(
+            f"spec.sessionCredentials.{unasked[0]}",
+            f"source {name} assumes no role, and only a role's session takes one: remove it, or set"
+            " assumeRoles in the source",
+        )
+    place, own = alibaba.session_policy
+    if key.policy is not None and own is not None:
+        yield Problem(
+            "spec.sessionCredentials.policy",
+            f"source {name} limits its sessions by alibabaCloud.{place} already, and STS takes one"
+            " policy: remove it here, or name a source without one",
         )

@@ -19,6 +19,9 @@ MANAGED_BY: Final = "keywright"
 SECRET_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 """The label selector of our watch on Secrets; a label alone never makes a Secret ours."""
 
+ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
+"""Of a pod template, followed by a Secret's name: the mark of the data that its pods began with."""
+
 RESERVED_PREFIX: Final = f"{GROUP}/"
 
 # On a Secret that we keep.
@@ -43,3 +46,5 @@ FINALIZER: Final = f"{GROUP}/revoke"
 
 # On a ServiceAccount: the role it stands for, as EKS and the SDKs read it.
 ANNOTATION_EKS_ROLE_ARN: Final = "eks.amazonaws.com/role-arn"
+# The same as ACK and its webhook read it: a role's name, in the account of the cluster's provider.
+ANNOTATION_RRSA_ROLE_NAME: Final = "pod-identity.alibabacloud.com/role-name"

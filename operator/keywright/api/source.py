@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
+from keywright.api.alibaba_identities import AlibabaIdentity
+from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
 from keywright.api.schema import Facts, LabelSelector, Value
 
@@ -82,12 +83,19 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secret_names(self) -> frozenset[str]:
         """The Secrets, of its own namespace, that it reads."""
-        return frozenset() if self.spec.aws is None else self.spec.aws.secret_names
+        return self.cloud.secret_names
 
     def is_access_key(self, secret: str) -> bool:
-        """Whether that Secret holds the access key that everything else is made with."""
-        key = self.spec.aws.access_key if self.spec.aws is not None else None
-        return key is not None and key.secret_ref.name == secret
+        """Whether that Secret holds the key that everything else is made with."""
+        aws = self.spec.aws
+        if aws is None:
+            return secret in self.cloud.secret_names
+        return aws.access_key is not None and aws.access_key.secret_ref.name == secret
+
+    @property
+    def credentials_end(self) -> bool:
+        """Whether the credentials that it hands on have an end in any case."""
+        return self.spec.alibaba_cloud is None or self.spec.alibaba_cloud.credentials_end
 
     def mint_facts(self) -> Facts:
         """What decides what a key minted from this source IS.

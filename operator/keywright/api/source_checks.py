@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from keywright.api import checks
-from keywright.api.alibaba_source import AlibabaSource, OidcRoleArn, RamRoleArn, RsaKeyPair
+from keywright.api.alibaba_identities import (
+    OidcRoleArn,
+    Profile,
+    RamRoleArn,
+    RsaKeyPair,
+)
+from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.problems import Problem
@@ -111,7 +117,11 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[Problem]:
                 expirations["oidcRoleArn.roleSessionExpiration"] = text
                 yield from _one_audience(f"{field}.oidcRoleArn", reference)
             case RsaKeyPair(session_expiration=text):
-                expirations["rsaKeyPair.sessionExpiration"] = text
+                yield from checks.duration(
+                    f"{field}.rsaKeyPair.sessionExpiration", text, least=15 * MINUTE, most=HOUR
+                )
+            case Profile(service_account_ref=ServiceAccountReference() as reference):
+                yield from _one_audience(f"{field}.profile", reference)
             case _:
                 pass
     for index, hop in enumerate(alibaba.assume_roles):

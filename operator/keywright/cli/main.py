@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from keywright.cli import serve_credentials
+from keywright.clouds.alibaba.allowed_uris import AllowedUris
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -77,6 +78,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
         allow_ambient=options.allow_ambient,
+        credentials_uris=tuple(options.allow_credentials_uri),
     )
 
 
@@ -129,7 +131,16 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--allow-ambient",
         action="store_true",
-        help="let sources use the operator's own cloud identity (spec.aws.ambient)",
+        help="let sources use the operator's own cloud identity, and its node's"
+        " (spec.aws.ambient, spec.alibabaCloud.defaultChain and ecsRamRole)",
+    )
+    add(
+        "--allow-credentials-uri",
+        type=_uri,
+        action="append",
+        default=[],
+        help="a URI that sources may read credentials from (spec.alibabaCloud.credentialsUri);"
+        " one that ends with / stands for all below it; may be repeated",
     )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
@@ -142,6 +153,14 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _uri(text: str) -> str:
+    if not AllowedUris((text,)).allow(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no URI: write it like https://credentials.example.com/team/"
+        )
+    return text
 
 
 def _address(text: str) -> tuple[str, int]:

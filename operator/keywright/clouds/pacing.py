@@ -1,8 +1,8 @@
 """How fast an account of a cloud is asked: as fast as it answers, once it has said "slow down".
 
 Each account has a limit of its own for each service, which nobody is told. A refusal for speed sets
-the pace to what was let through just before; each second without one raises it by a fiftieth, until it
-is so high that no pace is needed. Callers wait for their turn in order, and not in a thread.
+the pace to what was let through just before; each second without one raises it by a fiftieth, until
+it is so high that no pace is needed. Callers wait for their turn in order.
 """
 
 from __future__ import annotations
@@ -54,10 +54,6 @@ class Pacing:
         at = max(now, pace.next_at)
         pace.next_at = at + 1.0 / pace.rate
         return at - now
-
-    def charge(self, account: str, service: str) -> None:
-        """A turn has cost one call more: the next one comes later."""
-        self.turn(account, service)
 
     async def wait(self, account: str, service: str) -> None:
         """Return when it is the caller's turn."""

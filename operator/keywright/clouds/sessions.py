@@ -13,6 +13,8 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.failures import Failure
 
 Open = Callable[[], Awaitable[Session]]
+# A session in the last twentieth of its life assumes no role any more.
+_LAST_SHARE = 0.05
 
 
 class Clock(Protocol):
@@ -149,3 +151,11 @@ class SessionCache:
                 if other.source_uid == key.source_uid and other.generation < key.generation
             ]:
                 del cache[other]
+
+
+def lives_on(session: Session, now: datetime) -> bool:
+    """Whether a session may still be used to assume a role: it is not about to end."""
+    if session.expires_at is None:
+        return True
+    life = session.expires_at - session.issued_at
+    return now < session.expires_at - life * _LAST_SHARE

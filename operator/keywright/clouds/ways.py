@@ -43,6 +43,8 @@ class Session:
 
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
+    `bearer` is the token of a source that has nothing but one; of an access key there is only the
+    id then, which tells one token from another.
     """
 
     access_key_id: str
@@ -52,11 +54,12 @@ class Session:
     expires_at: datetime | None
     identity: str
     chained: bool = False
+    bearer: Sensitive | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller's ARN and account, as the cloud itself reports them."""
+    """The caller's ARN and account, as the cloud reports them; no account where it tells none."""
 
     identity: str
     account_id: str
@@ -130,7 +133,9 @@ class Vendor(Protocol):
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session of the source, and who it is to the cloud; raises Failure."""
 
-    async def probe(self, grant: ApiKeyGrant, credential: Credential, /) -> None:
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
         """Try a new key the way that the grant asks for; raises Failure: what it was answered."""
 
     def forget(self, *, source_uid: str) -> None:

@@ -7,10 +7,13 @@ from typing import Final
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.workloads import PLURALS
 from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.rollout import WorkloadView
 
 _FINALIZER_RIGHT: Final = f'cannot patch resource "{GRANT_PLURAL}" '
+_ROLLOUTS_ROLE: Final = "keywright-rollouts"
 
 
 def not_written(error: BaseException) -> bool:
@@ -59,4 +62,46 @@ def refusal_of_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> F
         kind=FailureClass.CONFIGURATION if configuration else FailureClass.RETRY,
         reason="SecretRefused",
         field="spec.secret" if configuration else "",
+    )
+
+
+def lacks_right_to_restart(error: ApiError) -> bool:
+    """Whether RBAC refuses it, which does so for the next workload as well."""
+    rights = (f'cannot patch resource "{plural}"' for plural in PLURALS.values())
+    return error.status == 403 and any(right in error.message for right in rights)
+
+
+def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
+    """One workload may not be changed; others may."""
+    return Failure(
+        f"the Kubernetes API refused to restart {workload}: {error.message}",
+        kind=FailureClass.RETRY,
+        reason="RestartRefused",
+        field="spec.rollout.restart",
+        cure="Correct the workload or the policy that refuses it; it is tried again.",
+    )
+
+
+def refusal_of_rollout(error: ApiError | ApiUnreachableError, grant: ApiKeyGrant) -> Failure:
+    """The workloads of a grant cannot be read, or none of them may be changed."""
+    if isinstance(error, ApiUnreachableError):
+        return Failure(
+            "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
+        )
+    if error.status == 403:
+        return Failure(
+            f"Keywright may not restart workloads of namespace {grant.namespace}: {error.message}",
+            kind=FailureClass.DENIED,
+            reason="RolloutForbidden",
+            field="spec.rollout.restart",
+            cure=(
+                f"Apply a RoleBinding in {grant.namespace} of ClusterRole {_ROLLOUTS_ROLE} to"
+                " Keywright's ServiceAccount (examples/restart-on-renewal/rollout-access.yaml)."
+            ),
+        )
+    return Failure(
+        f"the Kubernetes API refused to tell the workloads: {error.message}",
+        kind=FailureClass.RETRY,
+        reason="RolloutRefused",
+        field="spec.rollout.restart",
     )

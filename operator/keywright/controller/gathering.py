@@ -22,9 +22,8 @@ from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
-from keywright.planning.unimplemented import unimplemented_in_grant
 from keywright.secrets.drift import intact
-from keywright.secrets.fingerprint import imported_digest, mint_facts, same_mint_facts
+from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
 from keywright.secrets.ownership import (
     Ownership,
@@ -92,9 +91,10 @@ class Gathering:
         grant = parse_grant(body)
         if isinstance(grant, list):
             return Facts(subject=subject, status=status, problems=tuple(grant))
-        unimplemented = unimplemented_in_grant(grant)
-        problems = () if unimplemented else tuple(check(grant))
         source, source_problem = await self._source(grant)
+        if source is not None:
+            grant = grant.with_formats_for(source.provider)
+        problems = tuple(check(grant))
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
         imported, missing = await self._imported(grant, deleting=known.deleting)
@@ -113,13 +113,15 @@ class Gathering:
             status=status,
             grant=grant,
             problems=problems,
-            unimplemented=unimplemented,
             source=source,
             source_problem=source_problem or missing,
             secret=view,
             rival="" if ours else self._store.rival(known),
             imported=imported,
             unproven=unproven.cause if unproven is not None else None,
+            told_data=(
+                data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
+            ),
         )
 
     async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
@@ -185,7 +187,7 @@ class Gathering:
             return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
         return SecretView(
             standing,
-            intact=intact(facts, data_keys(grant), grant=grant),
+            intact=intact(facts, data_keys(grant), grant=grant, source=source),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
             and same_mint_facts(
@@ -200,8 +202,19 @@ class Gathering:
             key_id=facts.key_id,
             replaces=facts.replaces,
             remark=facts.remark if grant.is_many else "",
+            data=data_mark(facts.fingerprint),
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:
+        """Whether its key was made with one that the source has no more.
+
+        A key without an end has no renewal that would bring the new one: it is compared by its id,
+        since the change may have come while no operator looked.
+        """
         record = self._store.grants.get(grant.uid)
-        return record is not None and record.stale
+        if record is None or record.stale:
+            return record is not None
+        source = self._store.sources.get(grant.source_key)
+        if source is None or source.hands_on is None:
+            return False
+        return record.parsed()["status"].get("keyId") not in (None, source.hands_on)

@@ -11,6 +11,7 @@ from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
+from keywright.controller.rollouts import Rollouts
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import (
@@ -39,6 +40,7 @@ class GrantReconciler:
         gathering: Gathering,
         publishing: Publishing,
         recording: Recording,
+        rollouts: Rollouts,
         journal: MintJournal,
         clock: Clock,
     ) -> None:
@@ -46,6 +48,7 @@ class GrantReconciler:
         self._gathering = gathering
         self._publishing = publishing
         self._recording = recording
+        self._rollouts = rollouts
         self._journal = journal
         self._clock = clock
 
@@ -66,9 +69,10 @@ class GrantReconciler:
         except StaleObjectError as error:
             await self._recording.refresh(error.subject)
             raise
-        if outcome is None:
+        news = await self._rollouts.advance(facts, outcome)
+        if outcome is None and news is None:
             return next_look(facts, step, now=self._clock())
-        return await self._recording.record(facts, step, outcome)
+        return await self._recording.record(facts, step, outcome, news=news)
 
     async def _carry_out(self, step: Step, facts: Facts) -> Outcome | None:
         """What came of it; None where nothing is to be told."""

@@ -116,6 +116,7 @@ class Informer:
                 continue
             self._forget_source(record.uid)
             record.unproved = True
+            record.hands_on = None
             self._sources.add(source_key(name))
             if value.is_access_key(secret):
                 for uid in self._store.grants_of_source(name):

@@ -36,7 +36,7 @@ async def run(settings: Settings) -> Ending:
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     client = KubernetesClient(connection, connections=settings.workers + 8)
     operator = build(settings, connection=connection, client=client)
-    operator.calls.warm_up()
+    operator.clouds.warm_up()
     await operator.server.start()
     for pool in operator.pools:
         pool.start()
@@ -54,10 +54,7 @@ async def run(settings: Settings) -> Ending:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await operator.server.stop()
-        operator.calls.close()
-        await operator.web.close()
-        if operator.ambient is not None:
-            operator.ambient.close()
+        await operator.clouds.close()
         await operator.client.close()
 
 

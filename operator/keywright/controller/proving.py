@@ -67,7 +67,8 @@ class Proving:
             return None
         since = held.since if held is not None else self._clock()
         try:
-            await self._vendors[source.provider].probe(grant, minted.credential)
+            vendor = self._vendors[source.provider]
+            await vendor.probe(grant, minted.credential, source=source)
         except Failure as answer:
             again_at = next_try(since=since, probe=probe, now=self._clock())
             if again_at is None or answer.kind is FailureClass.CONFIGURATION:

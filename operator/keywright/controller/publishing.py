@@ -148,6 +148,7 @@ class Publishing:
             key_id=secret.key_id or facts.status.key_id,
             issued_at=secret.issued_at,
             expires_at=secret.expires_at,
+            provider=source.provider,
         )
         written = await self._write(
             facts, grant, source, Minted(credential, secret.remark), revision=secret.revision

@@ -10,6 +10,7 @@ from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import SourceSecrets, Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
+from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import Fence
 from keywright.controller.gathering import Gathering
 from keywright.controller.grants import GrantReconciler
@@ -17,6 +18,7 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
+from keywright.controller.rollouts import Rollouts
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
@@ -29,6 +31,7 @@ class Edges:
     store: Store
     objects: Objects
     values: SourceSecrets
+    workloads: Workloads
     vendors: Mapping[Provider, Vendor]
     tenancy: Tenancy
     fence: Fence
@@ -78,6 +81,14 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             journal=journal,
             fence=edges.fence,
             events=edges.events,
+            clock=edges.clock,
+        ),
+        rollouts=Rollouts(
+            store=edges.store,
+            objects=edges.objects,
+            workloads=edges.workloads,
+            fence=edges.fence,
+            metrics=edges.metrics,
             clock=edges.clock,
         ),
         journal=journal,

@@ -19,7 +19,16 @@ from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Keep, Step, Subject
 from keywright.planning.notices import notice
-from keywright.planning.record import Failed, Intended, Outcome, Unproven, Written, record
+from keywright.planning.record import (
+    Failed,
+    Intended,
+    Outcome,
+    Unproven,
+    Written,
+    begins_rollout,
+    record,
+)
+from keywright.planning.rollout_status import News, rollout_notice
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,13 +53,31 @@ class Recording:
         self._events = events
         self._clock = clock
 
-    async def record(self, facts: Facts, step: Step, outcome: Outcome) -> datetime | None:
-        """When the grant must be looked at next, after this step came to this."""
+    async def record(
+        self, facts: Facts, step: Step, outcome: Outcome | None, *, news: News | None
+    ) -> datetime | None:
+        """When the grant must be looked at next, after step and rollout came to this."""
         now = self._clock()
-        status = record(facts, outcome, now=now)
+        status = record(facts, outcome, news=news, now=now)
         if status != facts.status:
             await self._patch(facts, status)
-            await self._tell(facts, status)
+            await self._tell(facts, status, news=news)
+        due = [self._next_look(facts, step, outcome, status=status, now=now)]
+        if begins_rollout(facts, outcome):
+            due.append(now)
+        elif news is not None:
+            due.append(news.again_at)
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def _next_look(
+        self,
+        facts: Facts,
+        step: Step,
+        outcome: Outcome | None,
+        *,
+        status: GrantStatus,
+        now: datetime,
+    ) -> datetime | None:
         after = replace(facts, status=status, listed=None, intent_is_ours=False, unproven=None)
         if isinstance(outcome, Intended):
             pending = status.pending
@@ -98,22 +125,22 @@ class Recording:
         else:
             self._store.put_grant(found)
 
-    async def _tell(self, facts: Facts, status: GrantStatus) -> None:
-        told = notice(facts.status, status)
+    async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
         grant = f"{facts.subject.namespace}/{facts.subject.name}"
-        if told is None:
+        told = [notice(facts.status, status), rollout_notice(facts.status, status, news=news)]
+        if not any(told):
             _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
-            return
-        _LOG.log(
-            logging.WARNING if told.warning else logging.INFO,
-            "%s: %s",
-            told.reason,
-            told.note,
-            extra={"grant": grant},
-        )
-        await self._events.post(
-            _reference(facts.subject), warning=told.warning, reason=told.reason, note=told.note
-        )
+        for each in filter(None, told):
+            _LOG.log(
+                logging.WARNING if each.warning else logging.INFO,
+                "%s: %s",
+                each.reason,
+                each.note,
+                extra={"grant": grant},
+            )
+            await self._events.post(
+                _reference(facts.subject), warning=each.warning, reason=each.reason, note=each.note
+            )
 
 
 def _reference(subject: Subject) -> dict[str, Any]:

@@ -25,3 +25,4 @@ class Settings:
     drain_seconds: float
     sweep_seconds: float
     allow_ambient: bool
+    credentials_uris: tuple[str, ...]

@@ -128,6 +128,8 @@ class SourceReconciler:
                 grants=grants,
                 now=self._clock(),
             )
+        endless = session.expires_at is None and not source.credentials_end
+        known.hands_on = session.access_key_id if endless else None
         was_failing = known.status.failed_attempts > 0
         status = verified_status(
             known.status,
@@ -143,7 +145,7 @@ class SourceReconciler:
             grants=grants,
             now=self._clock(),
         )
-        if was_failing:
+        if was_failing or endless:
             self._wake_grants(known.name)
         return status
 

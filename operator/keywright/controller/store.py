@@ -26,6 +26,7 @@ from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.planning.facts import Cause
 from keywright.planning.priority import NO_PRIORITY, Priority, priority
+from keywright.planning.rollout import Course
 from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
@@ -78,7 +79,7 @@ class GrantRecord:
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
-    `unproven`: a new key that has not passed its probe yet.
+    `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     """
 
     uid: str
@@ -96,6 +97,7 @@ class GrantRecord:
     own_secret: str = ""
     imports: Name | None = None
     unproven: UnprovenKey | None = None
+    course: Course | None = None
     failing: bool = False
 
     def parsed(self) -> dict[str, Any]:
@@ -109,7 +111,9 @@ class GrantRecord:
 class SourceRecord:
     """One source as last seen or written by us.
 
-    `unproved`: a Secret that it reads has changed, so that what its status says must be proved.
+    `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
+    it may have while nobody looked, and what the source hands on has no end that would show it.
+    `hands_on`: the id of the key without an end that its grants are given, once it is known.
     """
 
     uid: str
@@ -120,6 +124,7 @@ class SourceRecord:
     status: SourceStatus
     deleting: bool
     unproved: bool = False
+    hands_on: str | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +150,7 @@ class Store:
         if known is not None:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
-            record.unproven = known.unproven
+            record.unproven, record.course = known.unproven, known.course
             if (known.source, known.secret, known.imports) != (
                 record.source,
                 record.secret,
@@ -215,6 +220,10 @@ class Store:
         )
         if known is not None and known.uid == record.uid:
             record.unproved = known.unproved
+            if known.generation == record.generation:
+                record.hands_on = known.hands_on
+        elif not isinstance(record.value, list):
+            record.unproved = not record.value.credentials_end
         self.sources[name] = record
         return record
 

@@ -11,15 +11,8 @@ from functools import partial
 
 import kopf
 
-from keywright.api.source import Provider
 from keywright.api.status import ConditionStatus, GrantStatus
-from keywright.clouds.aws.ambient_chain import AmbientChain
-from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.identities.asking import Edges as AwsEdges
-from keywright.clouds.aws.vendor import Aws
 from keywright.clouds.pacing import Pacing
-from keywright.clouds.ways import Vendor
-from keywright.clouds.web import Web
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -28,7 +21,9 @@ from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
+from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.informer import SEPARATOR, Informer
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
@@ -53,9 +48,7 @@ class Operator:
     """The parts that the process starts and stops."""
 
     client: KubernetesClient
-    calls: AwsCalls
-    web: Web
-    ambient: AmbientChain | None
+    clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
     tenancy: Tenancy
@@ -77,27 +70,15 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
     sources = DueQueue(now=now)
     objects = Objects(client, namespaces=settings.namespaces)
-    calls = AwsCalls(threads=settings.cloud_threads)
     values = SecretValues(objects)
-    ambient = AmbientChain() if settings.allow_ambient else None
-    web = Web()
-    aws = Aws(
-        AwsEdges(
-            tokens=ServiceAccounts(client),
-            secrets=values,
-            calls=calls,
-            clock=now,
-            ambient=ambient,
-        ),
-        web=web,
-    )
-    vendors: dict[Provider, Vendor] = {Provider.AWS: aws}
+    clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
+    vendors = clouds.vendors
     informer = Informer(
         store=store,
         grants=grants,
         sources=sources,
         clock=now,
-        forget_source=lambda uid: aws.forget(source_uid=uid),
+        forget_source=clouds.forget,
         sources_changed=lambda: _tell(source_secrets, tenancy),
     )
     source_secrets = SourceSecretsWatch(
@@ -121,6 +102,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             store=store,
             objects=objects,
             values=values,
+            workloads=Workloads(client),
             vendors=vendors,
             tenancy=tenancy,
             fence=office,
@@ -148,14 +130,12 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         store=store,
         office=office,
         ready=census.listed,
-        lane=partial(_lane, store, calls.pacing),
+        lane=partial(_lane, store, clouds.calls.pacing),
     )
     heartbeat = Heartbeat()
     return Operator(
         client=client,
-        calls=calls,
-        web=web,
-        ambient=ambient,
+        clouds=clouds,
         census=census,
         source_secrets=source_secrets,
         tenancy=tenancy,

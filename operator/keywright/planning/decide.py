@@ -112,12 +112,6 @@ def _mistake(facts: Facts) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="InvalidSpec",
         )
-    if facts.unimplemented:
-        return Failure(
-            f"{', '.join(facts.unimplemented)}: this version of Keywright has no code for it yet.",
-            kind=FailureClass.CONFIGURATION,
-            reason="NotImplemented",
-        )
     grant = facts.grant
     if facts.finalized and grant is not None and _was_another_kind(grant, facts.status):
         return Failure(

@@ -40,8 +40,9 @@ class SecretView:
 
     `intact` is false where somebody changed what we keep in it, `same_key` where the key in it is
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
-    lives in the cloud. `remark` is a sentence for its readers. `renew_by`: the last moment to which
-    a renewal window may put the renewal off, where the key ends.
+    lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of the
+    data, empty where there is no telling. `renew_by`: the last moment to which a renewal window may
+    put the renewal off, where the key ends.
     """
 
     standing: Standing
@@ -57,6 +58,7 @@ class SecretView:
     key_id: str | None = None
     replaces: str | None = None
     remark: str = ""
+    data: str = ""
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -102,13 +104,13 @@ class Facts:
     be read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
+    `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
 
     subject: Subject
     status: GrantStatus
     grant: ApiKeyGrant | None = None
     problems: tuple[Problem, ...] = ()
-    unimplemented: tuple[str, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
     secret: SecretView | None = None
@@ -121,6 +123,7 @@ class Facts:
     unreadable: bool = False
     imported: str = ""
     unproven: Cause | None = None
+    told_data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

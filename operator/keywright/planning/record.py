@@ -23,6 +23,7 @@ from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import retiring_after
 from keywright.planning.probing import PROBE_FAILED
+from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.windows import next_renewal
 
 
@@ -86,8 +87,26 @@ class Settled:
 Outcome = Written | Unproven | Failed | Refused | Kept | Intended | Removed | Settled
 
 
-def record(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
-    """The new status; equal to the old one where there is nothing to tell."""
+def record(
+    facts: Facts, outcome: Outcome | None, *, news: News | None = None, now: datetime
+) -> GrantStatus:
+    """The new status; equal to the old one where there is nothing to tell.
+
+    `outcome` is None where the step is to wait, `news` where no rollout is under way.
+    """
+    status = facts.status if outcome is None else _after(facts, outcome, now=now)
+    written = outcome.secret if isinstance(outcome, Written) else None
+    kept = isinstance(outcome, Kept)
+    return with_rollout(status, facts, written=written, kept=kept, news=news, now=now)
+
+
+def begins_rollout(facts: Facts, outcome: Outcome | None) -> bool:
+    """Whether the status that tells of the outcome begins a rollout, which is then due at once."""
+    written = outcome.secret if isinstance(outcome, Written) else None
+    return begins(facts, written=written, kept=isinstance(outcome, Kept)) is not None
+
+
+def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
     match outcome:
         case Written():
             return _after_writing(facts, outcome, now=now)

@@ -14,14 +14,13 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import margin, position, renew_at
-from keywright.planning.unimplemented import unimplemented_in_source
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The cloud took the identity: who we are, and until when without another call.
 
-    `expires_at` None: until it is changed.
+    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account.
     """
 
     identity: str
@@ -89,13 +88,6 @@ def source_mistake(value: CredentialSource | list[Problem]) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="InvalidSpec",
         )
-    unimplemented = unimplemented_in_source(value)
-    if unimplemented:
-        return Failure(
-            f"{', '.join(unimplemented)}: this version of Keywright has no code for it yet.",
-            kind=FailureClass.CONFIGURATION,
-            reason="NotImplemented",
-        )
     return None
 
 
@@ -140,7 +132,7 @@ def verified_status(
         observed_generation=generation,
         provider=provider,
         identity=verified.identity,
-        account_id=verified.account_id,
+        account_id=verified.account_id or None,
         expires_at=verified.expires_at,
         renew_at=_renew_at(verified, uid=uid),
         failed_attempts=0,

@@ -7,6 +7,7 @@ from typing import Final
 
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import Provider
 
 API_KEY: Final = "apiKey"
 ACCESS_KEY_ID: Final = "accessKeyId"
@@ -30,7 +31,8 @@ class Credential:
     """One key.
 
     `values` has the canonical names of its kind. `key_id` names the key in the cloud and is no
-    secret. `expires_at` is the real end; None for a key that has none.
+    secret. `expires_at` is the real end; None for a key that has none, or whose end nobody tells.
+    The session token of an access key that has none is empty.
     """
 
     values: Mapping[str, Sensitive]
@@ -39,3 +41,4 @@ class Credential:
     key_id: str | None
     issued_at: datetime
     expires_at: datetime | None
+    provider: Provider = Provider.AWS

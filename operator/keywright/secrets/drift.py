@@ -15,6 +15,7 @@ from keywright.api.names import (
     ANNOTATION_REVISION,
     MANAGED_BY_LABEL,
 )
+from keywright.api.source import CredentialSource
 from keywright.secrets.ownership import SecretFacts
 
 _MARKS = frozenset(
@@ -24,7 +25,13 @@ _MARKS_OF_END = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
 _MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
 
 
-def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGrant) -> bool:
+def intact(
+    facts: SecretFacts,
+    expected_keys: frozenset[str],
+    *,
+    grant: ApiKeyGrant,
+    source: CredentialSource | None,
+) -> bool:
     """Whether every key, label, annotation and the owner reference is still as we applied it.
 
     Server-side apply tells exactly: when another manager changes the value of a field by an update
@@ -35,6 +42,9 @@ def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGr
 
     What the spec now wants to be there is not told by this: a changed value of a label is a new
     generation of the grant, which is a reason of its own to write.
+
+    Whether a key has an end that must be written down is told by its kind, but for credentials that
+    are handed on as they come: these have one if the status, or else the Secret, says so.
     """
     secret = grant.spec.secret
     return (
@@ -42,7 +52,7 @@ def intact(facts: SecretFacts, expected_keys: frozenset[str], *, grant: ApiKeyGr
         and facts.owner_uid == grant.uid
         and MANAGED_BY_LABEL in facts.owned_labels
         and secret.labels.keys() <= facts.owned_labels
-        and facts.owned_annotations >= _marks(grant)
+        and facts.owned_annotations >= _marks(facts, grant=grant, source=source)
         and secret.annotations.keys() <= facts.owned_annotations
     )
 
@@ -61,6 +71,11 @@ def digest_of_names(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
-def _marks(grant: ApiKeyGrant) -> frozenset[str]:
+def _marks(
+    facts: SecretFacts, *, grant: ApiKeyGrant, source: CredentialSource | None
+) -> frozenset[str]:
     kept = _MARKS_OF_KEPT if grant.keeping is not None else frozenset()
-    return _MARKS | kept | (_MARKS_OF_END if grant.ends else frozenset())
+    ends = grant.ends
+    if source is not None and not source.credentials_end:
+        ends = facts.expires_at is not None
+    return _MARKS | kept | (_MARKS_OF_END if ends else frozenset())

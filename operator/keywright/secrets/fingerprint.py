@@ -19,6 +19,7 @@ from keywright.api.source import CredentialSource
 
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _PARTS: Final = 3
+_MARK_LENGTH: Final = 16
 
 
 def mint_facts(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> Facts:
@@ -58,6 +59,12 @@ def same_values(fingerprint: str | None, *, values: Mapping[str, Sensitive], key
     """Whether the fingerprint was made of exactly these canonical values."""
     parts = _split(fingerprint)
     return parts is not None and hmac.compare_digest(parts[2], _values_hash(values, key))
+
+
+def data_mark(fingerprint: str | None) -> str:
+    """Of the data alone: the same for the same data; empty where there is no telling."""
+    parts = _split(fingerprint)
+    return parts[1][:_MARK_LENGTH] if parts is not None else ""
 
 
 def _split(text: str | None) -> list[str] | None:

@@ -61,11 +61,32 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
         "X_API_KEY": "${apiKey}",
         "curl.conf": 'header = "x-api-key: ${apiKey}"\n',
     },
+    Format.ALIBABA_ENV: {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "${secretAccessKey}",
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "${sessionToken}",
+        # Terraform's and Pulumi's names.
+        "ALICLOUD_ACCESS_KEY": "${accessKeyId}",
+        "ALICLOUD_SECRET_KEY": "${secretAccessKey}",
+        "ALICLOUD_SECURITY_TOKEN": "${sessionToken}",
+    },
+    Format.ALIBABA_RAM: {
+        "AccessKeyId": "${accessKeyId}",
+        "AccessKeySecret": "${secretAccessKey}",
+        "SecurityToken": "${sessionToken}",
+        "Expiration": "${expiresAt}",
+    },
+    Format.ALIBABA_CLI_CONFIG: {"config.json": "${alibabaConfigJson}"},
+    Format.ALIBABA_CREDENTIALS_FILE: {"credentials.ini": "${alibabaCredentialsFile}"},
     Format.DOT_ENV: {".env": "${dotEnv}"},
 }
 _FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
     Format.HEADER_CREDENTIAL: {"credential": Template((Slot(Variable.HEADER),))},
     Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
+    Format.ALIBABA_CREDENTIALS_URI: {
+        "credentials.json": Template((Slot(Variable.ALIBABA_CREDENTIALS_URI_BODY),))
+    },
+    Format.ALIBABA_CROSSPLANE: {"credentials": Template((Slot(Variable.ALIBABA_CROSSPLANE_FILE),))},
 }
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {

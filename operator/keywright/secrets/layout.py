@@ -17,7 +17,7 @@ from keywright.secrets.templates import (
     parse_template,
     unknown_variables,
 )
-from keywright.secrets.variables import Values, Variable
+from keywright.secrets.variables import LayoutError, Values, Variable
 
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
@@ -39,7 +39,7 @@ def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
 
 def check(grant: ApiKeyGrant) -> list[Problem]:
     """What keeps the Secret from being written as `spec.secret` asks; empty when nothing does."""
-    return [*_check_formats(grant), *_check_data(grant), *_check_mixed(grant)]
+    return [*_check_data(grant), *_check_mixed(grant)]
 
 
 def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
@@ -51,14 +51,28 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     if grant.is_many:
         return {name: value.reveal() for name, value in credential.values.items()}
     values = Values(grant, credential)
-    templates = templates_of(grant.formats)
-    data = {key: template.render(values) for key, template in templates.items()}
+    data: dict[str, str] = {}
+    for form in grant.formats:
+        data |= _filled(form, values)
     for key, text in grant.spec.secret.data.items():
         data[key] = parse_template(text).render(values)
     if CANONICAL_FILE in data_keys(grant):
         secrets = {name: value.reveal() for name, value in sorted(credential.values.items())}
         data[CANONICAL_FILE] = json.dumps(secrets)
     return data
+
+
+def _filled(form: Format, values: Values) -> dict[str, str]:
+    try:
+        return {key: template.render(values) for key, template in FORMATS[form].items()}
+    except LayoutError as error:
+        raise LayoutError(
+            Problem(
+                "spec.secret.formats",
+                f"{form} cannot be filled: {error.problem.message.partition(':')[0]}; choose"
+                " another format, or let the source assume a role, whose sessions have all",
+            )
+        ) from None
 
 
 @lru_cache(maxsize=256)
@@ -70,12 +84,6 @@ def _data_keys(
     if carries(templates.values(), kind=kind):
         return frozenset(templates)
     return frozenset({*templates, CANONICAL_FILE})
-
-
-def _check_formats(grant: ApiKeyGrant) -> Iterator[Problem]:
-    for form in grant.formats:
-        if form not in FORMATS:
-            yield Problem("spec.secret.formats", f"{form} is not implemented yet: use another")
 
 
 def _check_data(grant: ApiKeyGrant) -> Iterator[Problem]:

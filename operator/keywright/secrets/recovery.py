@@ -32,11 +32,20 @@ _ACCESS_KEY: Final = frozenset(
     {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
 )
 _ACCESS_KEY_FILES: Final = frozenset(
-    {Variable.AWS_CREDENTIALS_FILE, Variable.AWS_CREDENTIAL_PROCESS, Variable.DOT_ENV}
+    {
+        Variable.AWS_CREDENTIALS_FILE,
+        Variable.AWS_CREDENTIAL_PROCESS,
+        Variable.ALIBABA_CONFIG_JSON,
+        Variable.ALIBABA_CREDENTIALS_FILE,
+        Variable.ALIBABA_CREDENTIALS_URI_BODY,
+        Variable.ALIBABA_CROSSPLANE_FILE,
+        Variable.DOT_ENV,
+    }
 )
-# The shapes of the three values: an id is a short word in capitals, a secret longer, a token long.
-_ID: Final = re.compile(r"[A-Z0-9]{16,32}")
-_SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{36,64}")
+# The shapes of the three values: AWS's ids are short words in capitals, Alibaba Cloud's begin in
+# one of a few ways; a secret is a word, a token a long one. A bare key has an empty token.
+_ID: Final = re.compile(r"[A-Z0-9]{16,32}|(?:LTAI|STS\.|TMP[A-Z]*\.)[A-Za-z0-9]{8,64}")
+_SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{28,64}")
 _LEAST_TOKEN: Final = 65
 _MOST_TRIED: Final = 2000
 
@@ -91,26 +100,42 @@ def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     """Every id with every secret and every token, by their shapes."""
     words = list(dict.fromkeys(word for text in data.values() for word in _words(text)))
     ids = [word for word in words if _ID.fullmatch(word)]
-    secrets = [word for word in words if _SECRET.fullmatch(word) and word not in ids]
+    secrets = [word for word in words if _SECRET.fullmatch(word)]
     tokens = [word for word in words if len(word) >= _LEAST_TOKEN and " " not in word]
-    for access_key_id, secret, token in itertools.product(ids, secrets, tokens):
+    for access_key_id, secret, token in itertools.product(ids, secrets, [*tokens, ""]):
         yield {ACCESS_KEY_ID: access_key_id, SECRET_ACCESS_KEY: secret, SESSION_TOKEN: token}
 
 
 def _words(text: str) -> Iterator[str]:
-    """The text itself, the values of its JSON, and what stands behind the = of its lines."""
+    """The text itself, the texts of its JSON, and what stands behind the = of its lines."""
     yield text
-    yield from _strings(text).values()
+    yield from _texts(_json(text))
     for line in text.splitlines():
         yield line.partition("=")[2].strip()
 
 
+def _texts(value: object, *, depth: int = 3) -> Iterator[str]:
+    """The texts in a JSON value: those of a profile in the CLI's configuration lie three deep."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner, depth=depth - 1)
+
+
 def _strings(text: str) -> dict[str, str]:
     """The values of a JSON object that are texts."""
-    try:
-        stored = json.loads(text or "{}")
-    except ValueError:
-        return {}
+    stored = _json(text)
     if not isinstance(stored, dict):
         return {}
     return {name: value for name, value in stored.items() if isinstance(value, str)}
+
+
+def _json(text: str) -> object:
+    """The value of a JSON text; None where it is none."""
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

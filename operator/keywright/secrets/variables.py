@@ -9,7 +9,10 @@ from typing import Final
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.problems import Problem
+from keywright.api.source import Provider
 from keywright.api.times import format_time
+from keywright.secrets import alibaba_files
+from keywright.secrets.alibaba_files import AccessKey
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     API_KEY,
@@ -48,9 +51,18 @@ class Variable(StrEnum):
     DOT_ENV = "dotEnv"
     AWS_CONFIG_FILE = "awsConfigFile"
     HEADER = "headerCredential"
+    ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
+    ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
 
 
-OF_FORMATS_ALONE: Final = frozenset({Variable.AWS_CONFIG_FILE, Variable.HEADER})
+OF_FORMATS_ALONE: Final = frozenset(
+    {
+        Variable.AWS_CONFIG_FILE,
+        Variable.HEADER,
+        Variable.ALIBABA_CREDENTIALS_URI_BODY,
+        Variable.ALIBABA_CROSSPLANE_FILE,
+    }
+)
 """Variables that a format uses and a user's template may not."""
 
 _EVERYWHERE: Final = frozenset(
@@ -132,6 +144,15 @@ class Values:
             )
         return value
 
+    def access_key(self) -> AccessKey:
+        """The values of an access key; raises LayoutError where the credential is none."""
+        return AccessKey(
+            id=self[Variable.ACCESS_KEY_ID],
+            secret=self[Variable.SECRET_ACCESS_KEY],
+            token=self[Variable.SESSION_TOKEN],
+            region=self[Variable.REGION],
+        )
+
     def _find(self, variable: Variable) -> str | None:
         secret = self.credential.values.get(variable)
         if secret is not None:
@@ -142,7 +163,9 @@ class Values:
 
 def _dot_env(values: Values) -> str:
     """The environment of the kind; its values are plain words, so nothing needs quotes."""
-    if values.grant.kind is KeyKind.SESSION_CREDENTIALS:
+    if values.credential.provider is Provider.ALIBABA_CLOUD:
+        lines = alibaba_files.environment(values.access_key())
+    elif values.grant.kind is KeyKind.SESSION_CREDENTIALS:
         lines = {
             "AWS_ACCESS_KEY_ID": values[Variable.ACCESS_KEY_ID],
             "AWS_SECRET_ACCESS_KEY": values[Variable.SECRET_ACCESS_KEY],
@@ -256,5 +279,13 @@ _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,
     Variable.AWS_CONFIG_FILE: _aws_config_file,
     Variable.HEADER: _header,
+    Variable.ALIBABA_CONFIG_JSON: lambda values: alibaba_files.config_json(values.access_key()),
+    Variable.ALIBABA_CREDENTIALS_FILE: (
+        lambda values: alibaba_files.credentials_ini(values.access_key())
+    ),
+    Variable.ALIBABA_CREDENTIALS_URI_BODY: lambda values: alibaba_files.credentials_uri_body(
+        values.access_key(), expires_at=values[Variable.EXPIRES_AT]
+    ),
+    Variable.ALIBABA_CROSSPLANE_FILE: lambda values: alibaba_files.crossplane(values.access_key()),
 }
 """How each variable is found that is no secret value itself."""

@@ -30,7 +30,7 @@ _SECRETS = re.compile(
     re.DOTALL,
 )
 REMOVED = "<removed>"
-_TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp")
+_TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
 
 
 def scrub(text: str) -> str:

@@ -56,6 +56,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._restarts = Counter(
+            "keywright_rollout_restarts",
+            "Workloads restarted because the data of their Secret changed, by kind and result.",
+            ("kind", "result"),
+            registry=self.registry,
+        )
+
+    def restart(self, kind: str, *, succeeded: bool) -> None:
+        """A workload was restarted, or the API server refused it."""
+        self._restarts.labels(kind, "success" if succeeded else "refused").inc()
+
     def orphaned(self, kind: str, *, count: int) -> None:
         """So many keys were left behind."""
         self._orphaned.labels(kind).inc(count)

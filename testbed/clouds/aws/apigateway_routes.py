@@ -73,18 +73,24 @@ def find(method: str, path: str, query: str) -> tuple[Route, dict[str, str]] | N
 
 
 def _page(items: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any]:
-    """`limit` items after `position`, which is the id of the last one seen. [U] its form."""
+    """`limit` items after `position`, which is the id of the last one seen. [U] its form.
+
+    By id, so that a page follows also where its position was deleted meanwhile.
+    """
     limit = asked.one("limit")
     most = int(limit) if limit and limit.isdigit() and 0 < int(limit) <= _MOST else _DEFAULT_LIMIT
-    ids = [str(item["id"]) for item in items]
-    position = asked.one("position")
-    if position is not None and position not in ids:
+    position = asked.one("position") or ""
+    if not all(letter.isascii() and letter.isalnum() for letter in position):
         raise refusals.bad_request("Invalid position parameter specified")  # [U] the words
-    start = ids.index(position) + 1 if position is not None else 0
-    content: dict[str, Any] = {"item": list(items[start : start + most])}
-    if start + most < len(items):
-        content["position"] = ids[start + most - 1]
+    left = sorted((item for item in items if str(item["id"]) > position), key=_id)
+    content: dict[str, Any] = {"item": left[:most]}
+    if len(left) > most:
+        content["position"] = _id(left[most - 1])
     return content
+
+
+def _id(item: dict[str, Any]) -> str:
+    return str(item["id"])
 
 
 def _get_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:

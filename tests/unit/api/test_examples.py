@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from keywright.api.alibaba_identities import OidcRoleArn
 from keywright.api.aws_source import WebIdentity
 from keywright.api.grant_checks import pair_problems
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
@@ -67,20 +68,32 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     namespaces = {
         body["metadata"]["name"]: body["metadata"].get("labels", {}) for body in found["Namespace"]
     }
-    for grant in grants:
-        source = sources[grant.source_key]
+    for made in grants:
+        source = sources[made.source_key]
+        grant = made.with_formats_for(source.provider)
         assert (check(grant), pair_problems(grant, source=source)) == ([], [])
         assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
-    tokens = {name for role in found.get("Role", []) for name in role["rules"][0]["resourceNames"]}
+    tokens = _named(found, "serviceaccounts/token")
     for source in sources.values():
-        if isinstance(source.identity, WebIdentity):
+        if isinstance(source.identity, WebIdentity | OidcRoleArn):
             assert source.identity.service_account_ref.name in accounts & tokens
     for workload in found.get("Deployment", []):
         pod = workload["spec"]["template"]["spec"]
         assert pod["serviceAccountName"] in accounts - tokens
-        mounted = {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
-        assert mounted <= {grant.secret_name for grant in grants}
+        mounted = {v["secret"]["secretName"] for v in pod.get("volumes", []) if "secret" in v}
+        taken = {each["secretRef"]["name"] for each in pod["containers"][0].get("envFrom", [])}
+        assert mounted | taken <= {grant.secret_name for grant in grants}
+    deployments = {body["metadata"]["name"] for body in found.get("Deployment", [])}
+    restarted = {target.name for grant in grants for target in grant.spec.rollout.restart}
+    assert restarted <= deployments & _named(found, "deployments")
+
+
+def _named(found: dict[str, list[dict[str, Any]]], resource: str) -> set[str]:
+    rules = [rule for role in found.get("Role", []) for rule in role["rules"]]
+    return {
+        name for rule in rules if resource in rule["resources"] for name in rule["resourceNames"]
+    }
 
 
 def _as_stored(body: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         drain_seconds=20.0,
         sweep_seconds=900.0,
         allow_ambient=False,
+        credentials_uris=(),
     )
 
 
@@ -51,6 +52,8 @@ def test_every_option_arrives() -> None:
         "--drain-seconds=0.5",
         "--sweep-seconds=60",
         "--allow-ambient",
+        "--allow-credentials-uri=https://credentials.example.com/team/",
+        "--allow-credentials-uri=http://10.0.0.7:8080/x",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -68,6 +71,7 @@ def test_every_option_arrives() -> None:
         drain_seconds=0.5,
         sweep_seconds=60.0,
         allow_ambient=True,
+        credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
     )
 
 
@@ -82,6 +86,8 @@ def test_every_option_arrives() -> None:
         (["run", "--http-address=8080"], "write it like 0.0.0.0:8080"),
         (["run", "--http-address=host:port"], "write it like 0.0.0.0:8080"),
         (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),
+        (["run", "--allow-credentials-uri=credentials"], "write it like https://"),
+        (["run", "--allow-credentials-uri=file:///etc/passwd"], "write it like https://"),
         (["run", "--log-level=loud"], "invalid choice"),
         (["run", "--unknown"], "unrecognized"),
     ],

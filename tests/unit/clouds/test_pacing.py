@@ -48,15 +48,6 @@ def test_a_refusal_sets_the_pace_to_what_was_let_through(pacing: Pacing) -> None
     ]
 
 
-def test_a_turn_of_several_calls_puts_off_the_next(pacing: Pacing) -> None:
-    """What one caller has asked in one go is counted."""
-    pacing.throttled("a", "iam")
-    pacing.turn("a", "iam")
-    pacing.charge("a", "iam")
-    pacing.charge("a", "iam")
-    assert pacing.turn("a", "iam") == pytest.approx(1.0)
-
-
 def test_other_accounts_and_services_are_not_held_up(pacing: Pacing) -> None:
     """A limit is that of one service of one account."""
     pacing.throttled("a", "iam")

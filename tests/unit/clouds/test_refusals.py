@@ -8,13 +8,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.refusals import (
-    TokenFacts,
-    refusal_of_session,
-    refusal_of_token,
-    scrubbed,
-    token_facts,
-)
+from keywright.clouds.aws.refusals import refusal_of_session, refusal_of_token
+from keywright.clouds.identity_tokens import TokenFacts, token_facts
+from keywright.clouds.scrubbing import scrubbed
 from keywright.planning.failures import Failure
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock-invoker"

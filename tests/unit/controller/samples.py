@@ -9,6 +9,7 @@ from keywright.api.source import Provider
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.leadership import LostLeaseError
@@ -69,6 +70,7 @@ class Scene:
                 store=self.store,
                 objects=objects,
                 values=SecretValues(objects),
+                workloads=Workloads(self.api),
                 vendors={Provider.AWS: self.vendor},
                 tenancy=self.tenancy,
                 fence=self.gate,

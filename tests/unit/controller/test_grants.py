@@ -227,16 +227,6 @@ async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason
     assert made.conditions()[1].startswith("Stalled" if stalled else "Reconciling")
 
 
-async def test_what_has_no_code_yet_is_said() -> None:
-    """Stalled, with the field; nothing is asked of cloud or cluster but the status."""
-    made = scene(rollout={"restart": [{"kind": "Deployment", "name": "chat"}]})
-    assert await made.settle() is None
-    assert made.conditions() == ["Ready False NotImplemented", "Stalled True NotImplemented"]
-    assert "spec.rollout.restart" in made.status()["conditions"][0]["message"]
-    assert made.vendor.minted == 0
-    assert made.api.writes() == [f"PATCH {GRANTS}/chat-key/status"]
-
-
 async def test_a_source_that_comes_late_is_not_waited_for() -> None:
     """SourceNotFound while it is missing; its arrival is all that the grant needs."""
     made = scene(source=False)

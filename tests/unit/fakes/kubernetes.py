@@ -9,10 +9,11 @@ from typing_extensions import override
 
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError
+from tests.unit.fakes.workloads import WORKLOADS, workload_after_apply
 from tests.unit.secrets.samples import metadata_after_apply
 
 _SUBRESOURCES = ("status", "token")
-_COLLECTIONS = ("secrets", "apikeygrants", "credentialsources", "leases")
+_COLLECTIONS = ("secrets", "apikeygrants", "credentialsources", "leases", "deployments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class KubernetesInMemory(KubernetesClient):
 
     def _apply(self, path: str, sent: dict[str, Any]) -> dict[str, Any]:
         known = self.objects.get(path)
+        if path.startswith(WORKLOADS):
+            return self._store(path, workload_after_apply(self._found(path), sent))
         if known is not None:
             self._check_version(known, sent)
         meta = metadata_after_apply(sent)

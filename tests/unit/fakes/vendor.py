@@ -79,9 +79,11 @@ class ScriptedVendor:
         made = session(issued_at=self._clock(), name=source.name)
         return made, Caller(identity=made.identity, account_id="123456789012")
 
-    async def probe(self, grant: ApiKeyGrant, credential: Credential, /) -> None:
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
         """What the test has put into `answers`, one for each try; then the key works."""
-        del grant
+        del grant, source
         self.tried.append(credential.key_id)
         if self.answers:
             raise self.answers.pop(0)

@@ -126,7 +126,6 @@ def situations(draw: DrawFn) -> Facts:
         **common,
         grant=draw(_ANY_GRANT),
         problems=_WRONG if draw(_SELDOM) else (),
-        unimplemented=("spec.rollout.restart",) if draw(_SELDOM) else (),
         source=_SOURCE if found else None,
         source_problem=NO_SOURCE if not found or draw(_SELDOM) else None,
         secret=draw(_SECRETS),

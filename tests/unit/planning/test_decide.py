@@ -45,7 +45,6 @@ EDITED_AND_FAILED = status(
 SECOND = facts().subject.__class__("chat", "chat-key", UID, generation=2, resource_version="8")
 EDITED = msgspec.structs.replace(grant(), generation=2)
 WRONG = (Problem("spec.secret.data", "has no such variable."),)
-NO_CODE = ("spec.rollout.restart",)
 
 ROWS: list[tuple[str, Facts, str]] = [
     ("all is well", facts(), "Keep"),
@@ -109,7 +108,6 @@ ROWS: list[tuple[str, Facts, str]] = [
     ("wrong", facts(problems=WRONG), "Refuse InvalidSpec"),
     ("wrong beyond parsing", facts(grant=None, problems=WRONG), "Refuse InvalidSpec"),
     ("wrong and without a Secret", facts(problems=WRONG, secret=None), "Refuse InvalidSpec"),
-    ("not there yet", facts(unimplemented=NO_CODE), "Refuse NotImplemented"),
     ("nobody's Secret", facts(secret=NOBODYS), "Refuse SecretConflict"),
     (
         "nobody's Secret, to be adopted",
@@ -214,10 +212,6 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     [
         (facts(problems=WRONG), ["spec.secret.data", "has no such variable"]),
         (facts(problems=WRONG * 2), ["variable.; spec"]),
-        (
-            facts(unimplemented=("spec.renewal.windows", *NO_CODE)),
-            ["spec.renewal.windows, spec.rollout"],
-        ),
         (facts(secret=NOBODYS), ["spec.secret.name", "chat-key", "left alone", "adopt"]),
         (facts(secret=ANOTHERS), ["spec.secret.name", "chat-key", "chat/other", "another name"]),
         (facts(secret=None, rival="older"), ["spec.secret.name", "chat-key", "older", "another"]),

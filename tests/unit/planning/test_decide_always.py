@@ -29,7 +29,6 @@ def test_nothing_is_minted_that_must_not_be(known: Facts, now: datetime) -> None
     assert known.grant is not None
     assert not known.grant.spec.suspend
     assert not known.problems
-    assert not known.unimplemented
     assert known.source_problem is None
     assert not known.rival
     assert known.secret is None or known.secret.standing is not Standing.ANOTHER_GRANTS
@@ -66,7 +65,6 @@ def test_a_good_secret_is_kept(known: Facts, now: datetime) -> None:
     good = replace(
         known,
         problems=(),
-        unimplemented=(),
         rival="",
         secret=fresh(revision=1, now=now),
         status=msgspec.structs.replace(

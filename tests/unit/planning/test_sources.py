@@ -19,15 +19,13 @@ from keywright.planning.sources import (
     verification_due,
     verified_status,
 )
-from tests.unit.api.samples import parsed_source, source, source_body
+from tests.unit.api.samples import source
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
 
 PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
 HOUR = timedelta(hours=1)
-_KEY = {"regionId": "cn-hangzhou", "accessKey": {"secretRef": {"name": "key"}}}
-LATER = parsed_source({**source_body(), "spec": {"alibabaCloud": _KEY}})
 COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
 US = Verified("arn:aws:sts::1:assumed-role/a/b", "1", issued_at=NOON, expires_at=NOON + HOUR)
 
@@ -48,7 +46,6 @@ def _words(status: SourceStatus) -> list[str]:
         (source(), True, "Retry SourceNotFound"),
         ([Problem("spec", "is wrong.")], False, "Configuration SourceInvalid"),
         ([Problem("spec", "is wrong.")], True, "Configuration SourceInvalid"),
-        (LATER, False, "Configuration SourceInvalid"),
     ],
 )
 def test_a_grant_is_told_why_its_source_is_of_no_use(
@@ -83,14 +80,10 @@ def test_who_may_not_use_a_source_learns_nothing_of_it(
 
 
 def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
-    """Of parsing, or of the table of what has no code yet."""
+    """One after the other, each with its field."""
     wrong = source_mistake([Problem("spec.aws", "is wrong."), Problem("spec.b", "too.")])
     assert wrong is not None
     assert (wrong.reason, wrong.message) == ("InvalidSpec", "spec.aws: is wrong.; spec.b: too.")
-    early = source_mistake(LATER)
-    assert early is not None
-    assert early.reason == "NotImplemented"
-    assert "spec.alibabaCloud" in early.message
     assert source_mistake(source()) is None
 
 

@@ -96,12 +96,12 @@ def _applied(names: set[str]) -> dict[str, Any]:
 def test_a_lost_entry_of_many_is_drift() -> None:
     """The names that were written are known by a digest in the Secret's own annotations."""
     whole = facts_from_metadata(_applied({"partner-a", "partner-b"}))
-    assert intact(whole, frozenset(), grant=many())
+    assert intact(whole, frozenset(), grant=many(), source=None)
     assert whole.remark == "1 of 3 rows were left out: row 2 (c): no."
     lost = replace(whole, owned_keys=frozenset({"partner-a"}))
-    assert not intact(lost, frozenset(), grant=many())
+    assert not intact(lost, frozenset(), grant=many(), source=None)
     forged = replace(lost, entries=digest_of_names({"partner-a"}), owned_annotations=frozenset())
-    assert not intact(forged, frozenset(), grant=many())
+    assert not intact(forged, frozenset(), grant=many(), source=None)
 
 
 def test_the_same_intent_has_the_same_value() -> None:

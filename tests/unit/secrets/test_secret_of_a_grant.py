@@ -149,7 +149,7 @@ def test_a_mark_that_was_edited_by_hand_does_not_take_the_secret_away(mark: str 
     meta["annotations"]["keywright.dev/granted-by"] = mark
     facts = facts_from_metadata(meta)
     assert judge(GRANT, facts=facts) is Ownership.OURS
-    assert not intact(facts, data_keys(GRANT), grant=GRANT)
+    assert not intact(facts, data_keys(GRANT), grant=GRANT, source=None)
 
 
 def test_no_secret_is_absent() -> None:
@@ -219,7 +219,7 @@ def test_a_change_by_others_is_seen_without_reading_the_secret(
     """What is ours and was touched is found; what others added beside it is theirs."""
     meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
     change(meta)
-    assert intact(facts_from_metadata(meta), data_keys(GRANT), grant=GRANT) is expected
+    assert intact(facts_from_metadata(meta), data_keys(GRANT), grant=GRANT, source=None) is expected
 
 
 def test_a_restored_grant_takes_its_secret_back() -> None:
@@ -228,5 +228,5 @@ def test_a_restored_grant_takes_its_secret_back() -> None:
     restored = parsed_grant(body | {"metadata": body["metadata"] | {"uid": "new"}})
     facts = facts_from_metadata(metadata_after_apply(manifest_of(grant())))
     assert judge(restored, facts=facts) is Ownership.OURS
-    assert not intact(facts, data_keys(restored), grant=restored)
+    assert not intact(facts, data_keys(restored), grant=restored, source=None)
     assert same_mint_facts(facts.fingerprint, facts=mint_facts(restored, source=source()))

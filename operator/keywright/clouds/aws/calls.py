@@ -9,7 +9,6 @@ with the credentials that are handed in.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import threading
 import time
@@ -32,6 +31,8 @@ class AwsCalls:
 
     def __init__(self, *, threads: int = 8) -> None:
         self.pacing = Pacing(clock=time.monotonic)
+        self._share = max(1, threads // 2)
+        self._shares: dict[str, asyncio.Semaphore] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="aws")
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str, str | None], Any] = {}
@@ -65,30 +66,35 @@ class AwsCalls:
                 self._pool, lambda: call(self._client(service, region, endpoint))
             )
         account = account_of(session)
-        await self.pacing.wait(account, service)
 
         def work() -> _Answer:
             client = self._new_client(service, region, endpoint, session=session, attempts=attempts)
-            self._count(client, loop, account=account, service=service)
+            self._pace(client, loop, account=account, service=service)
             return call(client)
 
-        return await loop.run_in_executor(self._pool, work)
+        # No account has all the threads: one that is slow would hold up the others.
+        share = self._shares.setdefault(account, asyncio.Semaphore(self._share))
+        async with share:
+            return await loop.run_in_executor(self._pool, work)
 
-    def _count(
+    def _pace(
         self, client: Any, loop: asyncio.AbstractEventLoop, *, account: str, service: str
     ) -> None:
-        """Tell the pacing of each answer, also of those after which botocore repeats by itself."""
-        answers = itertools.count()
+        """Wait for a turn before each request, and note each answer: also of botocore's retries."""
 
-        def note(parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
+        def before(**_: Any) -> None:
+            if self.pacing.is_paced(account):
+                turn = self.pacing.wait(account, service)
+                asyncio.run_coroutine_threadsafe(turn, loop).result()
+
+        def after(parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
             error = (parsed_response or {}).get("Error", {})
             refused = error.get("Code") in THROTTLED
             told = self.pacing.throttled if refused else self.pacing.accepted
             loop.call_soon_threadsafe(told, account, service)
-            if next(answers):
-                loop.call_soon_threadsafe(self.pacing.charge, account, service)
 
-        client.meta.events.register("response-received.*", note)
+        client.meta.events.register("before-send.*", before)
+        client.meta.events.register("response-received.*", after)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)

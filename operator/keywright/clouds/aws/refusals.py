@@ -6,15 +6,12 @@ The codes and words are STS's own; a refused token is told by its issuer, audien
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import re
-from dataclasses import dataclass
 from typing import Any
 
 from keywright.api.aws_source import AwsHop
-from keywright.api.sensitive import Sensitive
+from keywright.clouds.identity_tokens import TokenFacts
+from keywright.clouds.scrubbing import scrubbed
 from keywright.planning.failures import Failure, FailureClass
 
 THROTTLED = {
@@ -30,62 +27,31 @@ _WRONG_KEYS = {
     "ExpiredToken": "its session token has ended",
 }
 _PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
-# ARNs and the addresses of issuers are told however long they are; a query is not part of one.
-_LONG_WORD = re.compile(r"(arn:[\w:/+=,.@-]+|https://[\w./-]+)|[A-Za-z0-9+/=_\-.%]{60,}")
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
-    """What a token says of itself; nothing of it is secret."""
-
-    issuer: str
-    audience: str
-    subject: str
-
-    def told(self) -> str:
-        """As part of a sentence."""
-        return f"iss={self.issuer}, aud={self.audience}, sub={self.subject}"
-
-    def trust_policy(self, *, role_arn: str) -> str:
-        """The trust policy of a role that would accept the token, as JSON."""
-        host = self.issuer.removeprefix("https://").rstrip("/")
-        partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
-        return json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {
-                            "Federated": f"arn:{partition}:iam::{account}:oidc-provider/{host}"
-                        },
-                        "Action": "sts:AssumeRoleWithWebIdentity",
-                        "Condition": {
-                            "StringEquals": {
-                                f"{host}:aud": self.audience,
-                                f"{host}:sub": self.subject,
-                            }
-                        },
-                    }
-                ],
-            }
-        )
-
-
-def token_facts(token: Sensitive) -> TokenFacts:
-    """Issuer, audience and subject of a JWT; empty where it is none."""
-    try:
-        payload = token.reveal().split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, binascii.Error):
-        claims = None
-    if not isinstance(claims, dict):
-        claims = {}
-    audience = claims.get("aud", "")
-    return TokenFacts(
-        issuer=str(claims.get("iss", "")),
-        audience=",".join(audience) if isinstance(audience, list) else str(audience),
-        subject=str(claims.get("sub", "")),
+def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
+    """The trust policy of a role that would accept the token, as JSON."""
+    host = token.issuer.removeprefix("https://").rstrip("/")
+    partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {
+                        "Federated": f"arn:{partition}:iam::{account}:oidc-provider/{host}"
+                    },
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {
+                            f"{host}:aud": token.audience,
+                            f"{host}:sub": token.subject,
+                        }
+                    },
+                }
+            ],
+        }
     )
 
 
@@ -102,7 +68,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 field="CredentialSource spec.aws.webIdentity",
                 cure=(
                     "The role is missing, or its trust policy does not accept this token;"
-                    f" a trust policy that does: {token.trust_policy(role_arn=role_arn)}"
+                    f" a trust policy that does: {trust_policy(token, role_arn=role_arn)}"
                 ),
             )
         case "InvalidIdentityToken":
@@ -280,8 +246,3 @@ def code_and_message(error: Exception) -> tuple[str, str]:
         text = f": {scrubbed(str(error))}" if isinstance(error, BotoCoreError | OSError) else ""
         return "", f"{type(error).__name__}{text}"
     return str(problem.get("Code", "")), scrubbed(str(problem.get("Message", ""))).rstrip(".")
-
-
-def scrubbed(text: str) -> str:
-    """The text without any word long enough to be a token, a signature or a policy blob."""
-    return _LONG_WORD.sub(lambda found: found[1] or "<removed>", text)

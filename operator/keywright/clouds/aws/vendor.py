@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,9 +19,9 @@ from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.probes import bedrock, http, identity
 from keywright.clouds.aws.probes.asking import Edges as ProbeEdges
 from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.chains import Chains
+from keywright.clouds.http import HttpCalls
 from keywright.clouds.ways import (
-    NOTHING_ASKED,
     Caller,
     Intent,
     KeptKeys,
@@ -30,13 +29,8 @@ from keywright.clouds.ways import (
     Session,
     SessionAsk,
 )
-from keywright.clouds.web import Web
 from keywright.planning.failures import Failure
-from keywright.planning.renewal import is_young
 from keywright.secrets.credential import Credential
-
-# A session in the last twentieth of its life assumes no role any more.
-_LAST_SHARE = 0.05
 
 
 class OpenSession(Protocol):
@@ -116,14 +110,44 @@ PROBES: dict[ProbeMode, Attempt] = {
 }
 
 
+class _Links:
+    """Implements `clouds.chains.Links`."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+
+    async def open_first(self, source: CredentialSource, *, ask: SessionAsk) -> Session:
+        chosen = aws_of(source).identity
+        opener = IDENTITIES[type(chosen)]
+        return await opener(chosen, source=source, ask=ask, edges=self._edges)
+
+    async def open_hop(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionAsk
+    ) -> Session:
+        return await open_hop(number, by=by, source=source, ask=ask, edges=self._edges)
+
+    async def caller(self, source: CredentialSource, session: Session) -> Caller:
+        aws = aws_of(source)
+        try:
+            answer = await self._edges.calls.run(
+                "sts",
+                lambda client: client.get_caller_identity(),
+                region=aws.region,
+                endpoint=aws.sts_endpoint,
+                session=session,
+            )
+        except Exception as error:
+            raise refusal_of_session(error) from None
+        return Caller(identity=answer["Arn"], account_id=answer["Account"])
+
+
 class Aws:
     """Implements `clouds.ways.Vendor`."""
 
-    def __init__(self, edges: Edges, *, web: Web) -> None:
+    def __init__(self, edges: Edges, *, http: HttpCalls) -> None:
         self._edges = edges
-        self._probe_edges = ProbeEdges(calls=edges.calls, web=web)
-        self._sessions = SessionCache(clock=edges.clock)
-        self._callers: dict[SessionKey, Caller] = {}
+        self._probe_edges = ProbeEdges(calls=edges.calls, http=http)
+        self._chains = Chains(_Links(edges), clock=edges.clock)
 
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
@@ -133,7 +157,7 @@ class Aws:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
         way, key = KEYS[grant.kind], grant.key
-        session = await self._session(
+        session = await self._chains.session(
             source,
             hop=len(aws_of(source).assume_roles),
             ask=way.asks(key),
@@ -152,9 +176,9 @@ class Aws:
         """The grant's keys, by the source's session; one that is deleted may use a former one."""
         hop = len(aws_of(source).assume_roles)
         try:
-            session = await self._session(source, hop=hop, ask=NOTHING_ASKED, will_do=lives_on)
+            session = await self._chains.session(source, hop=hop)
         except Failure:
-            former = self._sessions.former(source_uid=source.uid, hop=hop)
+            former = self._chains.former(source_uid=source.uid, hop=hop)
             if not grant.deleting or former is None:
                 raise
             session = former
@@ -164,78 +188,16 @@ class Aws:
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
-        session = await self._session(
-            source,
-            hop=len(aws_of(source).assume_roles),
-            ask=NOTHING_ASKED,
-            will_do=lambda session, now: is_young(
-                issued_at=session.issued_at, expires_at=session.expires_at, now=now
-            ),
-        )
-        key = SessionKey(source.uid, source.generation)
-        caller = self._callers.get(key)
-        if caller is None:
-            caller = await self._caller(source, session)
-            self.forget_caller(source_uid=source.uid)
-            self._callers[key] = caller
-        return session, caller
+        return await self._chains.verified(source, hop=len(aws_of(source).assume_roles))
 
-    async def probe(self, grant: ApiKeyGrant, credential: Credential, /) -> None:
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
         """Try a new key the way that the grant asks for."""
+        del source
         probe = grant.spec.probe
         await PROBES[probe.mode](probe, credential=credential, edges=self._probe_edges)
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
-        self._sessions.forget(source_uid=source_uid)
-        self.forget_caller(source_uid=source_uid)
-
-    def forget_caller(self, *, source_uid: str) -> None:
-        """Ask again who we are."""
-        for key in [key for key in self._callers if key.source_uid == source_uid]:
-            del self._callers[key]
-
-    async def _session(
-        self,
-        source: CredentialSource,
-        *,
-        hop: int,
-        ask: SessionAsk,
-        will_do: Callable[[Session, datetime], bool],
-    ) -> Session:
-        """The session so many roles down the chain; `ask` is for the last one alone."""
-        return await self._sessions.get(
-            SessionKey(source.uid, source.generation, hop, ask.name()),
-            will_do=will_do,
-            open_session=lambda: self._open(source, hop=hop, ask=ask),
-        )
-
-    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
-        if hop == 0:
-            identity = aws_of(source).identity
-            opener = IDENTITIES[type(identity)]
-            return await opener(identity, source=source, ask=ask, edges=self._edges)
-        by = await self._session(source, hop=hop - 1, ask=NOTHING_ASKED, will_do=lives_on)
-        return await open_hop(hop - 1, by=by, source=source, ask=ask, edges=self._edges)
-
-    async def _caller(self, source: CredentialSource, session: Session) -> Caller:
-        aws = aws_of(source)
-        try:
-            answer = await self._edges.calls.run(
-                "sts",
-                lambda client: client.get_caller_identity(),
-                region=aws.region,
-                endpoint=aws.sts_endpoint,
-                session=session,
-            )
-        except Exception as error:
-            raise refusal_of_session(error) from None
-        return Caller(identity=answer["Arn"], account_id=answer["Account"])
-
-
-def lives_on(session: Session, now: datetime) -> bool:
-    """Whether a session may still be used to assume a role: it is not about to end."""
-    if session.expires_at is None:
-        return True
-    life = session.expires_at - session.issued_at
-    return now < session.expires_at - life * _LAST_SHARE
+        self._chains.forget(source_uid=source_uid)

@@ -21,7 +21,8 @@ from keywright.clouds.aws.identities.asking import (
     session_name,
     session_of,
 )
-from keywright.clouds.aws.refusals import refusal_of_token, token_facts
+from keywright.clouds.aws.refusals import refusal_of_token
+from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.ways import Session, SessionAsk, Tokens, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 

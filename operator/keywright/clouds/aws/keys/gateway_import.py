@@ -17,7 +17,7 @@ from keywright.clouds.aws.keys import gateway_key, key_file, usage_plans
 from keywright.clouds.aws.keys.gateway_key import Key
 from keywright.clouds.aws.keys.key_file import KeyFile, LeftOut, Row
 from keywright.clouds.aws.keys.tags import IMPORT_TAG, INTENT_TAG
-from keywright.clouds.aws.refusals import scrubbed
+from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.ways import Intent, Minted, whole_seconds
 from keywright.secrets.credential import Credential
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.refusals import scrubbed
-from keywright.clouds.web import Answer, Web
+from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError, is_own_machine
+from keywright.clouds.scrubbing import scrubbed
 from keywright.planning.failures import Failure, FailureClass
 
 
@@ -16,7 +17,51 @@ class Edges:
     """Everything outside that a probe may need."""
 
     calls: AwsCalls
-    web: Web
+    http: HttpCalls
+
+
+_PATIENCE = Limits(connect_seconds=5.0, read_seconds=5.0)
+
+
+async def ask(
+    edges: Edges,
+    method: str,
+    url: str,
+    *,
+    by: str,
+    headers: Mapping[str, str],
+    json_body: object = None,
+) -> Answer:
+    """The answer, whatever its status; raises Failure where there is none.
+
+    An address of the operator's own machine or link is never asked, by name or by number: the URL
+    may be a tenant's.
+    """
+    if is_own_machine(url):
+        raise Failure(
+            f"{by} is an address of the operator's own machine or link, which is never asked.",
+            kind=FailureClass.CONFIGURATION,
+            reason="AddressForbidden",
+            field="spec.probe.url",
+            cure="Name one that other machines can reach.",
+        )
+    try:
+        return await edges.http.request(
+            method,
+            url,
+            limits=_PATIENCE,
+            headers=headers,
+            body=None if json_body is None else json.dumps(json_body),
+            content_type="application/json",
+            guarded=True,
+        )
+    except NoAnswerError as error:
+        raise Failure(
+            f"{by} did not answer: {error}.",
+            kind=FailureClass.RETRY,
+            reason="NoAnswer",
+            field="spec.probe",
+        ) from None
 
 
 def not_accepted(answer: Answer, *, by: str, cure: str = "") -> Failure:
@@ -36,7 +81,7 @@ def not_accepted(answer: Answer, *, by: str, cure: str = "") -> Failure:
 
 def _words(answer: Answer) -> str:
     try:
-        body = json.loads(answer.head)
+        body = json.loads(answer.body)
     except ValueError:
         return ""
     if not isinstance(body, dict):

@@ -10,10 +10,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from keywright.api.grant import Probe
-from keywright.clouds.aws.probes.asking import Edges, not_accepted
+from keywright.clouds.aws.probes.asking import Edges, ask, not_accepted
 from keywright.secrets.credential import API_KEY, Credential
 
 _OK = 200
+_NAME = "Amazon Bedrock"
 
 
 async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
@@ -21,17 +22,23 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
     headers = {"Authorization": f"Bearer {credential.values[API_KEY].reveal()}"}
     region = credential.region
     if probe.model_id is None:
-        answer = await edges.web.ask(
-            "GET", f"https://bedrock.{region}.amazonaws.com/foundation-models", headers=headers
+        answer = await ask(
+            edges,
+            "GET",
+            f"https://bedrock.{region}.amazonaws.com/foundation-models",
+            by=_NAME,
+            headers=headers,
         )
         needs = "bedrock:ListFoundationModels"
     else:
-        answer = await edges.web.ask(
+        answer = await ask(
+            edges,
             "POST",
             f"https://bedrock-runtime.{region}.amazonaws.com"
             f"/model/{quote(probe.model_id, safe='')}/converse",
+            by=_NAME,
             headers=headers,
-            json={
+            json_body={
                 "messages": [{"role": "user", "content": [{"text": "."}]}],
                 "inferenceConfig": {"maxTokens": 1},
             },
@@ -40,6 +47,6 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
     if answer.status != _OK:
         raise not_accepted(
             answer,
-            by="Amazon Bedrock",
+            by=_NAME,
             cure=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
         )

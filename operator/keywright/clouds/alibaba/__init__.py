@@ -1,0 +1,1 @@
+"""Alibaba Cloud: who we are there, and what is handed on."""

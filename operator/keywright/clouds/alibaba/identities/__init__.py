@@ -1,0 +1,1 @@
+"""The ways to be someone in Alibaba Cloud, one file each."""

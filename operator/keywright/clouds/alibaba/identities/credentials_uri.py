@@ -1,0 +1,75 @@
+"""A URI that answers with credentials, and renews them by itself.
+
+A tenant names it and the operator fetches it, from inside the cluster's network: so it must be in
+the list of the operator's flags, no redirect is followed, no name may stand for the operator's own
+host or its metadata service, and neither a long answer nor a slow one holds anything up.
+"""
+
+from __future__ import annotations
+
+from keywright.api.alibaba_identities import CredentialsUri
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.answered import read_credentials
+from keywright.clouds.alibaba.identities.asking import (
+    ROOT,
+    Edges,
+    limits_of,
+    nothing_to_ask,
+    proved,
+    session_of,
+)
+from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.http import NoAnswerError
+from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = f"{ROOT}.credentialsUri.uri"
+
+
+async def open_session(
+    identity: CredentialsUri, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """What the URI answers now.
+
+    Raises:
+        Failure: the URI is not in the list, does not answer rightly, or the cloud does not know
+            what it answers with.
+    """
+    nothing_to_ask(ask, way="credentialsUri")
+    if not edges.uris.allow(identity.uri):
+        raise Failure(
+            "this operator's flags do not allow that URI.",
+            kind=FailureClass.CONFIGURATION,
+            reason="UriNotAllowed",
+            field=_FIELD,
+            cure="Start the operator with --allow-credentials-uri for it, or use another identity.",
+        )
+    issued_at = whole_seconds(edges.clock())
+    try:
+        answer = await edges.http.request(
+            "GET", identity.uri, limits=limits_of(source), guarded=True
+        )
+    except NoAnswerError as error:
+        raise _unfit(f"gives no answer: {error}") from None
+    if 300 <= answer.status < 400:
+        raise _unfit(f"redirects (HTTP {answer.status}), and no redirect is followed")
+    if answer.status != 200:
+        raise _unfit(f"answers with HTTP {answer.status}")
+    issued = read_credentials(answer.body)
+    if issued is None:
+        raise _unfit("answers with something else than credentials")
+    session = session_of(issued, issued_at=issued_at, field=_FIELD)
+    return await proved(session, source=source, asking=Asking(fields={"": _FIELD}), edges=edges)
+
+
+def _unfit(what: str) -> Failure:
+    return Failure(
+        f"the URI {what}.",
+        kind=FailureClass.RETRY,
+        reason="CredentialsUriFailed",
+        field=_FIELD,
+        cure=(
+            "It must answer with HTTP 200 and a JSON object of Code Success, AccessKeyId,"
+            " AccessKeySecret, SecurityToken and Expiration."
+        ),
+    )

@@ -1,0 +1,43 @@
+"""The operator's own identity: what the default credential chain finds in its surroundings.
+
+Whoever may write a CredentialSource could borrow it, so that it is off until the operator's flag
+allows it.
+"""
+
+from __future__ import annotations
+
+from keywright.api.alibaba_identities import DefaultChain
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.identities.asking import ROOT, Edges, nothing_to_ask, proved
+from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
+from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.ways import Session, SessionAsk
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = f"{ROOT}.defaultChain"
+
+
+async def open_session(
+    identity: DefaultChain, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """What the chain gives now.
+
+    Raises:
+        Failure: the flag is not set, the chain finds nothing that lives, or the cloud does not know
+            what it finds.
+    """
+    del identity
+    nothing_to_ask(ask, way="defaultChain")
+    if edges.own is None:
+        raise not_allowed(_FIELD, cure="Use oidcRoleArn")
+    now = edges.clock()
+    session = await edges.own.session(now=now)
+    if session is None or (session.expires_at is not None and session.expires_at <= now):
+        raise Failure(
+            "the default credential chain finds no living credentials around the operator.",
+            kind=FailureClass.RETRY,
+            reason="AmbientNotFound",
+            field=_FIELD,
+            cure="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
+        )
+    return await proved(session, source=source, asking=Asking(fields={"": _FIELD}), edges=edges)

@@ -1,0 +1,157 @@
+"""The role of the node that the operator runs on, from the metadata service of ECS.
+
+Whoever may write a CredentialSource could borrow it, so that it is off until the operator's flag
+allows it. The library asks the metadata service through HTTP_PROXY even where NO_PROXY excepts it,
+which shows the node's credentials to the proxy, and keeps a thread of its own awake; the protocol
+is three requests (help center, "Instance RAM roles": hardened mode first, by a token of the PUT).
+"""
+
+from __future__ import annotations
+
+import re
+
+from keywright.api.alibaba_identities import EcsRamRole
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.answered import read_credentials
+from keywright.clouds.alibaba.identities.asking import (
+    ROOT,
+    Edges,
+    alibaba_of,
+    limits_of,
+    nothing_to_ask,
+    proved,
+    session_of,
+)
+from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.http import Answer, Limits, NoAnswerError
+from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.planning.failures import Failure, FailureClass
+
+FIELD = f"{ROOT}.ecsRamRole"
+_SERVICE = "http://100.100.100.200/latest"
+_ROLES = f"{_SERVICE}/meta-data/ram/security-credentials/"
+_TOKEN_SECONDS = "60"  # noqa: S105  it is used at once, and asked for anew the next time
+_ROLE_NAME = re.compile(r"[\w.-]{1,64}")
+_PATIENCE = Limits(connect_seconds=1.0, read_seconds=1.0)
+
+
+async def open_session(
+    identity: EcsRamRole, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """What the metadata service gives now, which renews it by itself.
+
+    Raises:
+        Failure: the flag is not set, there is no metadata service or no role, or the cloud does not
+            know what it gives.
+    """
+    nothing_to_ask(ask, way="ecsRamRole")
+    if edges.own is None:
+        raise not_allowed(FIELD, cure="Use oidcRoleArn")
+    session = await node_session(
+        identity.role_name,
+        hardened_alone=identity.disable_imds_v1,
+        field=FIELD,
+        source=source,
+        edges=edges,
+    )
+    return await proved(session, source=source, asking=Asking(fields={"": FIELD}), edges=edges)
+
+
+def not_allowed(field: str, *, cure: str) -> Failure:
+    """The operator lends its own identity, and its node's, to no one."""
+    return Failure(
+        "this operator lends its own identity, and its node's, to no one.",
+        kind=FailureClass.CONFIGURATION,
+        reason="AmbientNotAllowed",
+        field=field,
+        cure=f"{cure}, or start the operator with --allow-ambient.",
+    )
+
+
+async def node_session(
+    role_name: str | None,
+    *,
+    hardened_alone: bool,
+    field: str,
+    source: CredentialSource,
+    edges: Edges,
+) -> Session:
+    """The credentials of the node's role, not proved yet; raises Failure."""
+    alibaba = alibaba_of(source)
+    chosen = alibaba.connect_timeout or alibaba.read_timeout
+    limits = limits_of(source) if chosen else _PATIENCE
+    metadata = _Metadata(edges, limits=limits, field=field)
+    issued_at = whole_seconds(edges.clock())
+    headers = await metadata.token(hardened_alone=hardened_alone)
+    name = role_name or (await metadata.get(_ROLES, headers)).body.decode(errors="replace").strip()
+    if not _ROLE_NAME.fullmatch(name):
+        raise _failed("is asked for a role whose name is none", field=field)
+    answer = await metadata.get(f"{_ROLES}{name}", headers)
+    issued = read_credentials(answer.body)
+    if issued is None:
+        raise _failed(f"gives no credentials of role {name}", field=field)
+    return session_of(issued, issued_at=issued_at, field=field)
+
+
+class _Metadata:
+    """The requests, and what each failure of theirs means."""
+
+    def __init__(self, edges: Edges, *, limits: Limits, field: str) -> None:
+        self._edges = edges
+        self._limits = limits
+        self._field = field
+
+    async def token(self, *, hardened_alone: bool) -> dict[str, str]:
+        """The header of the hardened mode; none where the plain one is allowed and needed."""
+        try:
+            answer = await self._edges.http.request(
+                "PUT",
+                f"{_SERVICE}/api/token",
+                limits=self._limits,
+                headers={"X-aliyun-ecs-metadata-token-ttl-seconds": _TOKEN_SECONDS},
+            )
+        except NoAnswerError as error:
+            if hardened_alone:
+                raise _failed(f"does not answer ({error})", field=self._field) from None
+            return {}
+        if answer.status == 200:
+            return {"X-aliyun-ecs-metadata-token": answer.body.decode(errors="replace").strip()}
+        if hardened_alone:
+            raise Failure(
+                f"the metadata service gives no token of its hardened mode (HTTP {answer.status}).",
+                kind=FailureClass.RETRY,
+                reason="MetadataUnavailable",
+                field=f"{self._field}.disableImdsV1",
+                cure="Turn the hardened mode on for the node, or set disableImdsV1 to false.",
+            )
+        return {}
+
+    async def get(self, url: str, headers: dict[str, str]) -> Answer:
+        """The answer; raises Failure for any other than 200."""
+        try:
+            answer = await self._edges.http.request(
+                "GET", url, limits=self._limits, headers=headers
+            )
+        except NoAnswerError as error:
+            raise _failed(f"does not answer ({error})", field=self._field) from None
+        if answer.status == 404:
+            raise Failure(
+                "the metadata service knows no such role on this node.",
+                kind=FailureClass.RETRY,
+                reason="MetadataUnavailable",
+                field=f"{self._field}.roleName",
+                cure="Attach a RAM role to the node, or correct the name.",
+            )
+        if answer.status != 200:
+            raise _failed(f"answers with HTTP {answer.status}", field=self._field)
+        return answer
+
+
+def _failed(what: str, *, field: str) -> Failure:
+    return Failure(
+        f"the metadata service of the node {what}.",
+        kind=FailureClass.RETRY,
+        reason="MetadataUnavailable",
+        field=field,
+        cure="Run the operator on a node of ECS or ECI that has a RAM role.",
+    )

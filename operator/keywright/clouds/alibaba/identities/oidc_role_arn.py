@@ -1,0 +1,123 @@
+"""AssumeRoleWithOIDC with the token of a ServiceAccount (RRSA of ACK, and every federated cluster).
+
+The token is asked of the API server for each session, for one audience and ten minutes: no file of
+the operator's own pod, which is all that the library reads, has a part in it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from keywright.api.alibaba_identities import (
+    OidcRoleArn,
+    audience_of,
+)
+from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
+from keywright.api.schema import ServiceAccountReference
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.identities.asking import (
+    ROOT,
+    Edges,
+    endpoint_of,
+    session_of,
+)
+from keywright.clouds.alibaba.identities.roles import (
+    Role,
+    role_of,
+)
+from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.identity_tokens import token_facts
+from keywright.clouds.ways import Session, SessionAsk, Tokens, whole_seconds
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = f"{ROOT}.oidcRoleArn"
+_ROLE_NAME = re.compile(r"[\w.-]{1,64}")
+
+
+async def open_session(
+    identity: OidcRoleArn, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """A new session; its end is what STS answers, never what was asked.
+
+    Raises:
+        Failure: no role, no token, or STS refuses.
+    """
+    arn = identity.role_arn or await _annotated_role(
+        identity.service_account_ref.name,
+        provider_arn=identity.oidc_provider_arn,
+        source=source,
+        tokens=edges.tokens,
+    )
+    return await exchanged(
+        role_of(identity, arn=arn, field=_FIELD, source=source, ask=ask),
+        provider_arn=identity.oidc_provider_arn,
+        account=identity.service_account_ref,
+        source=source,
+        at=endpoint_of(source),
+        edges=edges,
+    )
+
+
+async def exchanged(
+    role: Role,
+    *,
+    provider_arn: str,
+    account: ServiceAccountReference,
+    source: CredentialSource,
+    at: Endpoint,
+    edges: Edges,
+) -> Session:
+    """A session of the role for a token of that ServiceAccount; raises Failure."""
+    token = await edges.tokens.token(
+        namespace=source.namespace, name=account.name, audience=audience_of(account)
+    )
+    issued_at = whole_seconds(edges.clock())
+    asked = {
+        **role.parameters(),
+        "OIDCProviderArn": provider_arn,
+        "OIDCToken": token.reveal(),
+    }
+    place = role.fields[""]
+    fields = {
+        **role.fields,
+        "audiences": f"{place}.serviceAccountRef.audiences",
+        "provider": f"{place}.oidcProviderArn",
+    }
+    try:
+        issued = await edges.sts.assume_role_with_oidc(asked, at=at)
+    except StsError as error:
+        asking = Asking(
+            fields=fields,
+            role_arn=role.arn,
+            provider_arn=provider_arn,
+            token=token_facts(token),
+        )
+        raise refusal(error, asking) from None
+    return session_of(issued, issued_at=issued_at, field=place)
+
+
+async def _annotated_role(
+    account: str, *, provider_arn: str, source: CredentialSource, tokens: Tokens
+) -> str:
+    """The role that ACK's own convention names: by its name, in the account of the provider."""
+    annotations = await tokens.annotations(namespace=source.namespace, name=account)
+    name = annotations.get(ANNOTATION_RRSA_ROLE_NAME)
+    if name and not _ROLE_NAME.fullmatch(name):
+        raise Failure(
+            f"ServiceAccount {account}: {ANNOTATION_RRSA_ROLE_NAME} is no name of a role.",
+            kind=FailureClass.CONFIGURATION,
+            reason="NoRoleArn",
+            field=f"{_FIELD}.serviceAccountRef",
+            cure="Write the role's name alone, such as chat, not its ARN.",
+        )
+    if not name:
+        raise Failure(
+            f"the source names no role, and ServiceAccount {account} has no annotation"
+            f" {ANNOTATION_RRSA_ROLE_NAME}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="NoRoleArn",
+            field=f"{_FIELD}.roleArn",
+            cure="Set it, or annotate the ServiceAccount.",
+        )
+    return f"acs:ram::{provider_arn.split(':')[3]}:role/{name}"

@@ -1,0 +1,206 @@
+"""A profile of a configuration file in a Secret, down the chain of profiles that it builds on.
+
+Everything that the file names stands in the Secret or belongs to the source's own namespace: a
+token file becomes a token of the ServiceAccount that the source names, a key file another key of
+the Secret, and the node's role is as shut as it is for `ecsRamRole`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keywright.api.alibaba_identities import (
+    Profile,
+    ProfileFormat,
+)
+from keywright.api.durations import parse_duration
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.identities import ecs_ram_role
+from keywright.clouds.alibaba.identities.asking import (
+    DEFAULT_DURATION,
+    GRANTS_DURATION,
+    GRANTS_POLICY,
+    ROOT,
+    Edges,
+    endpoint_of,
+    nothing_to_ask,
+    proved,
+    session_name,
+)
+from keywright.clouds.alibaba.identities.key_material import stored_value
+from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
+from keywright.clouds.alibaba.identities.roles import (
+    KeyPlace,
+    Role,
+    assumed,
+    encoded,
+)
+from keywright.clouds.alibaba.identities.rsa_key_pair import generated
+from keywright.clouds.alibaba.profiles.cli_config import from_cli_config
+from keywright.clouds.alibaba.profiles.credentials_file import from_credentials_file
+from keywright.clouds.alibaba.profiles.resolved import (
+    KeyPair,
+    NodeRole,
+    ProfileError,
+    ProfileRole,
+    ResolvedProfile,
+    StoredKey,
+)
+from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.alibaba.sts import Endpoint
+from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk, whole_seconds
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = f"{ROOT}.profile"
+_READERS = {
+    ProfileFormat.CLI_CONFIG: from_cli_config,
+    ProfileFormat.CREDENTIALS_FILE: from_credentials_file,
+}
+
+
+async def open_session(
+    identity: Profile, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """The session of the profile's last role, or its key.
+
+    Raises:
+        Failure: the file or the profile cannot be used, or the cloud refuses one of its steps.
+    """
+    name = identity.secret_ref.name
+    values = await edges.secrets.values(
+        namespace=source.namespace, name=name, field=f"{_FIELD}.secretRef"
+    )
+    text = stored_value(values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
+    try:
+        profile = _READERS[identity.format](text, name=identity.name)
+    except ProfileError as error:
+        raise Failure(
+            f"Secret {name}, {identity.file}: {error.message}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="InvalidProfile",
+            field=_FIELD,
+            cure=error.cure,
+        ) from None
+    return await _Walk(identity, source=source, values=values, edges=edges).to_end(profile, ask)
+
+
+class _Walk:
+    """From the beginning of a profile to its last role."""
+
+    def __init__(
+        self,
+        identity: Profile,
+        *,
+        source: CredentialSource,
+        values: Mapping[str, Sensitive],
+        edges: Edges,
+    ) -> None:
+        self._identity = identity
+        self._source = source
+        self._values = values
+        self._edges = edges
+        self._place = KeyPlace(identity.secret_ref.name, f"{_FIELD}.secretRef")
+
+    async def to_end(self, profile: ResolvedProfile, ask: SessionAsk) -> Session:
+        """The last session; what the grant asks is asked of that one."""
+        roles = [self._role(role, NOTHING_ASKED) for role in profile.roles[:-1]]
+        if profile.roles:
+            roles.append(self._role(profile.roles[-1], ask))
+        else:
+            nothing_to_ask(ask, way=f"profile {profile.name}")
+        if profile.start is None:
+            session = await self._by_token(profile.roles[0], roles[0])
+            done = 1
+        else:
+            session = await self._start(profile.start, alone=not roles)
+            done = 0
+        for found, role in zip(profile.roles[done:], roles[done:], strict=True):
+            session = await assumed(
+                role, by=session, key=self._place, at=self._endpoint(found), edges=self._edges
+            )
+        return session
+
+    async def _start(self, start: StoredKey | NodeRole | KeyPair, *, alone: bool) -> Session:
+        """The key or session that the chain begins with; proved where it is all there is."""
+        edges, source = self._edges, self._source
+        asking = Asking(fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret)
+        match start:
+            case StoredKey(access_key_id=key_id, secret=secret, token=token):
+                session = Session(
+                    access_key_id=key_id,
+                    secret_access_key=secret,
+                    session_token=token,
+                    issued_at=whole_seconds(edges.clock()),
+                    expires_at=None,
+                    identity="",
+                )
+            case NodeRole(role_name=name):
+                if edges.own is None:
+                    raise ecs_ram_role.not_allowed(_FIELD, cure="Use another profile")
+                session = await ecs_ram_role.node_session(
+                    name, hardened_alone=True, field=_FIELD, source=source, edges=edges
+                )
+            case KeyPair(public_key_id=key_id, private_key_file=file):
+                return await generated(
+                    key_id,
+                    private_key=stored_value(
+                        self._values, file, secret=self._place.secret, field=self._place.field
+                    ),
+                    seconds=int(parse_duration(DEFAULT_DURATION)),
+                    asking=asking,
+                    source=source,
+                    edges=edges,
+                )
+        if not alone:
+            return session
+        return await proved(session, source=source, asking=asking, edges=edges)
+
+    async def _by_token(self, found: ProfileRole, role: Role) -> Session:
+        account = self._identity.service_account_ref
+        if account is None:
+            raise Failure(
+                "the profile reads a token from a file, and files of the operator's pod are not"
+                " for it.",
+                kind=FailureClass.CONFIGURATION,
+                reason="NoServiceAccount",
+                field=f"{_FIELD}.serviceAccountRef",
+                cure="Name the ServiceAccount, of this namespace, whose token is meant.",
+            )
+        assert found.provider_arn is not None
+        return await exchanged(
+            role,
+            provider_arn=found.provider_arn,
+            account=account,
+            source=self._source,
+            at=self._endpoint(found),
+            edges=self._edges,
+        )
+
+    def _role(self, found: ProfileRole, ask: SessionAsk) -> Role:
+        if found.policy is not None and ask.policy is not None:
+            raise Failure(
+                "the profile's last role has a policy already, and STS takes one.",
+                kind=FailureClass.CONFIGURATION,
+                reason="TwoPolicies",
+                field=GRANTS_POLICY,
+                cure="Remove it here, or the policy of the profile.",
+            )
+        # All of it stands in the file.
+        fields = dict.fromkeys(("", "role", "sessionName", "duration", "policy"), _FIELD)
+        if ask.seconds is not None:
+            fields["duration"] = GRANTS_DURATION
+        if ask.policy is not None:
+            fields["policy"] = GRANTS_POLICY
+        return Role(
+            arn=found.arn,
+            session_name=found.session_name or session_name(self._source),
+            seconds=ask.seconds or found.seconds or int(parse_duration(DEFAULT_DURATION)),
+            fields=fields,
+            policy=found.policy or encoded(ask.policy),
+            external_id=found.external_id,
+        )
+
+    def _endpoint(self, found: ProfileRole) -> Endpoint:
+        own = endpoint_of(self._source)
+        return Endpoint(found.host or own.host, own.limits)

@@ -1,0 +1,146 @@
+"""AssumeRole, as a source, a hop or a profile asks for it, and what a grant asks beyond that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from keywright.api.durations import parse_duration
+from keywright.api.schema import Policy
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.identities.asking import (
+    DEFAULT_DURATION,
+    GRANTS_DURATION,
+    GRANTS_POLICY,
+    Edges,
+    session_name,
+    session_of,
+)
+from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.rpc import Parameters
+from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role to assume, what is asked of its session, and where that stands."""
+
+    arn: str
+    session_name: str
+    seconds: int
+    fields: Mapping[str, str]
+    policy: str | None = None
+    external_id: str | None = None
+
+    def parameters(self) -> Parameters:
+        """As STS takes them."""
+        asked = {
+            "RoleArn": self.arn,
+            "RoleSessionName": self.session_name,
+            "DurationSeconds": str(self.seconds),
+            "Policy": self.policy,
+            "ExternalId": self.external_id,
+        }
+        return {name: value for name, value in asked.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a key stands that signs: the Secret, and the field that names it."""
+
+    secret: str
+    field: str
+
+
+class AssumedRole(Protocol):
+    """What the parts of a spec that name a role have in common."""
+
+    @property
+    def role_session_name(self) -> str | None:
+        """Absent, the source's namespace and name."""
+
+    @property
+    def role_session_expiration(self) -> str | None:
+        """Absent, an hour."""
+
+    @property
+    def policy(self) -> Policy | None:
+        """Absent, the session may do what the role may."""
+
+
+def role_of(
+    place: AssumedRole,
+    *,
+    arn: str,
+    field: str,
+    source: CredentialSource,
+    ask: SessionAsk,
+    external_id: str | None = None,
+) -> Role:
+    """The role with what the source says of its session, and what a grant asks beyond that.
+
+    Of two policies STS takes one alone: api.grant_checks lets no grant have one beside its source.
+    """
+    assert not (place.policy and ask.policy), "policies of both source and grant"
+    return Role(
+        arn=arn,
+        session_name=place.role_session_name or session_name(source),
+        seconds=ask.seconds
+        or int(parse_duration(place.role_session_expiration or DEFAULT_DURATION)),
+        policy=encoded(place.policy or ask.policy),
+        external_id=external_id,
+        fields=role_fields(field, ask=ask),
+    )
+
+
+def encoded(policy: Policy | None) -> str | None:
+    """A policy as STS takes it, without a blank too many: 2048 characters are all there is."""
+    return None if policy is None else msgspec.json.encode(policy).decode()
+
+
+def role_fields(field: str, *, ask: SessionAsk) -> dict[str, str]:
+    """The parts of a way that assumes a role, and the fields that they stand in."""
+    return {
+        "": field,
+        "role": f"{field}.roleArn",
+        "sessionName": f"{field}.roleSessionName",
+        "duration": GRANTS_DURATION if ask.seconds else f"{field}.roleSessionExpiration",
+        "policy": GRANTS_POLICY if ask.policy else f"{field}.policy",
+    }
+
+
+async def assumed(
+    role: Role, *, by: Session, at: Endpoint, edges: Edges, key: KeyPlace | None = None
+) -> Session:
+    """A new session of the role, assumed by the session `by`; `key` is where its key stands.
+
+    Raises:
+        Failure: STS refuses.
+    """
+    issued_at = whole_seconds(edges.clock())
+    try:
+        issued = await edges.sts.assume_role(role.parameters(), by=by, at=at)
+    except StsError as error:
+        asking = Asking(
+            fields=role.fields if key is None else {**role.fields, "key": key.field},
+            role_arn=role.arn,
+            secret="" if key is None else key.secret,
+            caller=by.identity or await _told(by, at=at, edges=edges),
+            external_id=role.external_id,
+        )
+        raise refusal(error, asking) from None
+    return session_of(
+        issued, issued_at=issued_at, field=role.fields[""], chained=by.session_token is not None
+    )
+
+
+async def _told(by: Session, *, at: Endpoint, edges: Edges) -> str:
+    """Who asked, for the trust policy that is told; empty where that cannot be known either."""
+    try:
+        return (await edges.sts.caller(by, at=at))[0]
+    except StsError:
+        return ""

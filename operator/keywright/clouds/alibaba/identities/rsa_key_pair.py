@@ -1,0 +1,92 @@
+"""GenerateSessionAccessKey: a session made with an RSA key pair whose public half RAM holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from keywright.api.alibaba_identities import RsaKeyPair
+from keywright.api.durations import parse_duration
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.identities.asking import (
+    DEFAULT_DURATION,
+    GRANTS_DURATION,
+    ROOT,
+    Edges,
+    endpoint_of,
+    nothing_to_ask,
+    proved,
+    session_of,
+)
+from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.rsa import NoRsaKeyError, RsaSigner
+from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.planning.failures import Failure, FailureClass
+
+_FIELD = f"{ROOT}.rsaKeyPair"
+
+
+async def open_session(
+    identity: RsaKeyPair, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+) -> Session:
+    """A new session access key; it has no security token.
+
+    Raises:
+        Failure: the private key is missing or is none, or STS refuses.
+    """
+    if ask.policy is not None:
+        nothing_to_ask(ask, way="rsaKeyPair")
+    reference, field = identity.private_key_secret_ref, f"{_FIELD}.privateKeySecretRef"
+    private_key = await edges.secrets.value(
+        namespace=source.namespace, name=reference.name, key=reference.key, field=field
+    )
+    seconds = ask.seconds or int(parse_duration(identity.session_expiration or DEFAULT_DURATION))
+    asking = Asking(
+        fields={
+            "": _FIELD,
+            "key": field,
+            "duration": GRANTS_DURATION if ask.seconds else f"{_FIELD}.sessionExpiration",
+        },
+        secret=reference.name,
+    )
+    return await generated(
+        identity.public_key_id,
+        private_key=private_key,
+        seconds=seconds,
+        asking=asking,
+        source=source,
+        edges=edges,
+    )
+
+
+async def generated(
+    public_key_id: str,
+    *,
+    private_key: Sensitive,
+    seconds: int,
+    asking: Asking,
+    source: CredentialSource,
+    edges: Edges,
+) -> Session:
+    """A session of the key pair, with the identity that the cloud gives it; raises Failure."""
+    issued_at = whole_seconds(edges.clock())
+    try:
+        # In a thread: the first one imports the library of the algorithm.
+        signer = await asyncio.to_thread(RsaSigner, public_key_id, private_key=private_key)
+    except NoRsaKeyError:
+        raise Failure(
+            f"what Secret {asking.secret} holds there is no RSA private key.",
+            kind=FailureClass.CONFIGURATION,
+            reason="NoRsaPrivateKey",
+            field=asking.fields["key"],
+            cure="Put the key into it as PEM (PKCS #8), without a password.",
+        ) from None
+    try:
+        issued = await edges.sts.generate_session_access_key(
+            {"DurationSeconds": str(seconds)}, signer=signer, at=endpoint_of(source)
+        )
+    except StsError as error:
+        raise refusal(error, asking) from None
+    session = session_of(issued, issued_at=issued_at, field=asking.fields[""])
+    return await proved(session, source=source, asking=asking, edges=edges)

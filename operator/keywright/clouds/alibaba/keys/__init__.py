@@ -1,0 +1,1 @@
+"""The kinds of key that Alibaba Cloud has, one file each."""

@@ -1,0 +1,77 @@
+"""STS credentials: the session itself is the key; static ones are handed on as they stand.
+
+A grant that asks for nothing of its own is given the source's session, which other grants share; a
+duration or a session policy makes a session of its own, shared by all grants that ask the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keywright.api.durations import format_duration
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import SessionCredentials
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import Provider
+from keywright.clouds.ways import Minted, Session, SessionAsk
+from keywright.planning.renewal import is_young
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    Credential,
+)
+
+# What STS counts off for its own work; no shortening worth a word.
+_SLACK = timedelta(seconds=60)
+
+
+def asks(key: SessionCredentials) -> SessionAsk:
+    """What the grant wants of its session."""
+    return SessionAsk(seconds=key.duration_seconds, policy=key.policy)
+
+
+def will_do(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
+    """Whether a cached session may be handed on: it must not be old already."""
+    del key
+    return is_young(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
+
+
+def mint(
+    key: SessionCredentials,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+) -> Minted:
+    """The session's credentials; a remark says how they end where that is not as was asked."""
+    credential = Credential(
+        values={
+            ACCESS_KEY_ID: Sensitive(session.access_key_id),
+            SECRET_ACCESS_KEY: session.secret_access_key,
+            SESSION_TOKEN: session.session_token or Sensitive(""),
+        },
+        region=region,
+        account_id=account_id or None,
+        key_id=session.access_key_id,
+        issued_at=session.issued_at,
+        expires_at=session.expires_at,
+        provider=Provider.ALIBABA_CLOUD,
+    )
+    return Minted(credential, _remark(key, grant=grant, session=session))
+
+
+def _remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+    source = f"CredentialSource {grant.source_key[1]}"
+    if session.expires_at is None:
+        end = "an end that nobody tells" if session.session_token is not None else "no end"
+        return f"They have {end}, and are written again when those of {source} change."
+    life, asked = session.expires_at - session.issued_at, key.duration_seconds
+    if asked is None or life + _SLACK >= timedelta(seconds=asked):
+        return ""
+    return (
+        f"They end before the {format_duration(asked)} asked: the session lasts"
+        f" {format_duration(life.total_seconds())}."
+        " Raise the role's maximum session duration in RAM."
+    )

@@ -1,0 +1,153 @@
+"""`config.json` of the Alibaba Cloud CLI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.alibaba.profiles.resolved import (
+    NodeRole,
+    ProfileError,
+    ProfileRole,
+    ResolvedProfile,
+    Section,
+    StoredKey,
+    needed,
+    optional,
+    stored_key,
+)
+
+_MOST_PROFILES = 5
+_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
+
+
+def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
+    """The profile of that name, or the current one, of a `config.json`.
+
+    Raises:
+        ProfileError: the file, the profile or one that it builds on cannot be used.
+    """
+    try:
+        config = msgspec.json.decode(text)
+        profiles = {str(one["name"]): one for one in config["profiles"]}
+        current = config.get("current")
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        # `from None`: the words of the parser may quote the file.
+        raise ProfileError(
+            "the file is no configuration of the Alibaba Cloud CLI",
+            cure="Put a config.json into the Secret, with a list of profiles that have names.",
+        ) from None
+    chosen = name or current
+    if not chosen:
+        raise ProfileError(
+            "the file has no current profile", cure="Name one in profile.name, or set current."
+        )
+    return _resolved(profiles, str(chosen), seen=())
+
+
+def _resolved(
+    profiles: Mapping[str, Section], name: str, *, seen: tuple[str, ...]
+) -> ResolvedProfile:
+    way = " -> ".join([*seen, name])
+    if name in seen:
+        raise ProfileError(
+            f"the profiles build on each other in a cycle: {way}",
+            cure="Let the last source_profile name one that has a key, a node's role or a token.",
+        )
+    if len(seen) >= _MOST_PROFILES:
+        raise ProfileError(
+            f"the chain of profiles is longer than {_MOST_PROFILES}: {way}", cure="Shorten it."
+        )
+    if name not in profiles:
+        raise ProfileError(
+            f"there is no profile {way}", cure=f"Choose from {', '.join(sorted(profiles))}."
+        )
+    section = profiles[name]
+    mode = section.get("mode")
+    read = _MODES.get(str(mode))
+    if read is not None:
+        return read(name, section)
+    if mode == "ChainableRamRoleArn":
+        before = _resolved(profiles, needed(name, section, "source_profile"), seen=(*seen, name))
+        role = _cli_role(name, section)
+        return ResolvedProfile(name, before.start, (*before.roles, role))
+    raise ProfileError(
+        _REFUSED_MODES.get(
+            str(mode), "profile {name} has the mode {mode}, which is not known"
+        ).format(name=name, mode=mode),
+        cure=f"Use a profile of mode {', '.join([*_MODES, 'ChainableRamRoleArn'])}.",
+    )
+
+
+def _ak(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, stored_key(name, section))
+
+
+def _sts_token(name: str, section: Section) -> ResolvedProfile:
+    token = Sensitive(needed(name, section, "sts_token"))
+    key = stored_key(name, section)
+    return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
+
+
+def _ram_role(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, stored_key(name, section), (_cli_role(name, section),))
+
+
+def _node(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, NodeRole(optional(section, "ram_role_name")))
+
+
+def _oidc(name: str, section: Section) -> ResolvedProfile:
+    # This mode has a name of its own for the session's.
+    role = replace(
+        _cli_role(name, section),
+        session_name=optional(section, "role_session_name"),
+        provider_arn=needed(name, section, "oidc_provider_arn"),
+    )
+    return ResolvedProfile(name, None, (role,))
+
+
+_MODES: Final[Mapping[str, Callable[[str, Section], ResolvedProfile]]] = {
+    "AK": _ak,
+    "StsToken": _sts_token,
+    "RamRoleArn": _ram_role,
+    "EcsRamRole": _node,
+    "OIDC": _oidc,
+}
+_REFUSED_MODES: Final = {
+    "External": "profile {name} has the mode {mode}, which runs a command: an operator runs none",
+    "CloudSSO": "profile {name} has the mode {mode}, which needs a person and a browser to sign in",
+    "OAuth": "profile {name} has the mode {mode}, which needs a person and a browser to sign in",
+}
+
+
+def _cli_role(name: str, section: Section) -> ProfileRole:
+    seconds = section.get("expired_seconds")
+    if seconds is not None and (not isinstance(seconds, int) or seconds < 0):
+        raise ProfileError(
+            f"profile {name}: expired_seconds is no number of seconds", cure="Write it like 3600."
+        )
+    return ProfileRole(
+        arn=needed(name, section, "ram_role_arn"),
+        session_name=optional(section, "ram_session_name"),
+        seconds=seconds or None,
+        policy=optional(section, "policy"),
+        external_id=optional(section, "external_id"),
+        host=_host(name, section),
+    )
+
+
+def _host(name: str, section: Section) -> str | None:
+    region, vpc = optional(section, "sts_region"), section.get("enable_vpc") is True
+    if region is None:
+        return None
+    if not _REGION.fullmatch(region):
+        raise ProfileError(
+            f"profile {name}: sts_region is no region", cure="Write it like cn-hangzhou."
+        )
+    return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"

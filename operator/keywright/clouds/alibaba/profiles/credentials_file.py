@@ -1,0 +1,98 @@
+"""The INI credentials file of Alibaba Cloud's SDKs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from configparser import ConfigParser, Error
+from dataclasses import replace
+from typing import Final
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.alibaba.profiles.resolved import (
+    KeyPair,
+    NodeRole,
+    ProfileError,
+    ProfileRole,
+    ResolvedProfile,
+    Section,
+    StoredKey,
+    needed,
+    optional,
+    stored_key,
+)
+
+
+def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
+    """The section of that name, or `default`, of an INI credentials file.
+
+    Raises:
+        ProfileError: the file or the section cannot be used.
+    """
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except Error:
+        raise ProfileError(
+            "the file is no INI file", cure="Write sections in brackets, and lines of name = value."
+        ) from None
+    chosen = name or "default"
+    if not parser.has_section(chosen):
+        raise ProfileError(
+            f"there is no section [{chosen}]",
+            cure=f"Choose from {', '.join(parser.sections()) or 'none: the file is empty'}.",
+        )
+    # As the library: a # ends a value, wherever it stands.
+    section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
+    type_ = section.get("type", "")
+    read = _TYPES.get(type_)
+    if read is None:
+        raise ProfileError(
+            f"section [{chosen}] has the type {type_ or 'none'}, which is not known",
+            cure=f"Use one of {', '.join(_TYPES)}.",
+        )
+    return read(chosen, section)
+
+
+def _access_key(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, stored_key(name, section))
+
+
+def _role(name: str, section: Section) -> ProfileRole:
+    return ProfileRole(
+        arn=needed(name, section, "role_arn"),
+        session_name=optional(section, "role_session_name"),
+        policy=optional(section, "policy"),
+    )
+
+
+def _ram_role(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, stored_key(name, section), (_role(name, section),))
+
+
+def _node(name: str, section: Section) -> ResolvedProfile:
+    return ResolvedProfile(name, NodeRole(optional(section, "role_name")))
+
+
+def _oidc(name: str, section: Section) -> ResolvedProfile:
+    provider = needed(name, section, "oidc_provider_arn")
+    return ResolvedProfile(name, None, (replace(_role(name, section), provider_arn=provider),))
+
+
+def _rsa(name: str, section: Section) -> ResolvedProfile:
+    file = needed(name, section, "private_key_file").rpartition("/")[2]
+    return ResolvedProfile(name, KeyPair(needed(name, section, "public_key_id"), file))
+
+
+def _sts(name: str, section: Section) -> ResolvedProfile:
+    token, key = Sensitive(needed(name, section, "security_token")), stored_key(name, section)
+    return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
+
+
+_TYPES: Final[Mapping[str, Callable[[str, Section], ResolvedProfile]]] = {
+    "access_key": _access_key,
+    "sts": _sts,
+    "ram_role_arn": _ram_role,
+    "ecs_ram_role": _node,
+    "oidc_role_arn": _oidc,
+    "rsa_key_pair": _rsa,
+}

@@ -1,0 +1,91 @@
+"""What a profile comes down to, in whichever file it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keywright.api.sensitive import Sensitive
+
+Section = Mapping[str, Any]
+
+
+class ProfileError(ValueError):
+    """The file or the profile cannot be used: what is wrong, and what to do; no value is quoted."""
+
+    def __init__(self, message: str, *, cure: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An access key, with a security token or without."""
+
+    access_key_id: str
+    secret: Sensitive
+    token: Sensitive | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRole:
+    """The role of the node; its name may be left to the node."""
+
+    role_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """An RSA key pair; `private_key_file` names the key of the Secret by the file's last part."""
+
+    public_key_id: str
+    private_key_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRole:
+    """A role and what the profile says of its session; `host` where it names its own STS.
+
+    `provider_arn`: assumed with a token of a ServiceAccount, which makes it the first of a chain.
+    """
+
+    arn: str
+    session_name: str | None = None
+    seconds: int | None = None
+    policy: str | None = None
+    external_id: str | None = None
+    host: str | None = None
+    provider_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedProfile:
+    """A profile down to its beginning: with whom it starts (None: a token), and roles in order."""
+
+    name: str
+    start: StoredKey | NodeRole | KeyPair | None
+    roles: tuple[ProfileRole, ...] = ()
+
+
+def stored_key(name: str, section: Section) -> StoredKey:
+    """The access key of a profile; raises ProfileError."""
+    return StoredKey(
+        needed(name, section, "access_key_id"),
+        Sensitive(needed(name, section, "access_key_secret")),
+    )
+
+
+def needed(name: str, section: Section, field: str) -> str:
+    """A text that the profile must have; raises ProfileError, which names it."""
+    found = optional(section, field)
+    if found is None:
+        raise ProfileError(f"profile {name} has no {field}", cure=f"Set {field} in it.")
+    return found
+
+
+def optional(section: Section, field: str) -> str | None:
+    """A text that the profile may have; None for an empty one."""
+    value = section.get(field)
+    return value.strip() if isinstance(value, str) and value.strip() else None

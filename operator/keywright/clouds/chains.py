@@ -1,0 +1,87 @@
+"""Sessions of sources, role after role: cached, and shared by all that ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from keywright.api.source import CredentialSource
+from keywright.clouds.sessions import Clock, SessionCache, SessionKey, lives_on
+from keywright.clouds.ways import NOTHING_ASKED, Caller, Session, SessionAsk
+from keywright.planning.renewal import is_young
+
+
+class Links(Protocol):
+    """How a cloud makes the links of a chain; each raises Failure."""
+
+    async def open_first(self, source: CredentialSource, *, ask: SessionAsk) -> Session:
+        """A new session of the source's identity."""
+
+    async def open_hop(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionAsk
+    ) -> Session:
+        """A new session of the role of that number, from 0, assumed by another session."""
+
+    async def caller(self, source: CredentialSource, session: Session) -> Caller:
+        """Who the session is, as the cloud itself reports it."""
+
+
+class Chains:
+    """The sessions of all sources of one cloud, and whose they are."""
+
+    def __init__(self, links: Links, *, clock: Clock) -> None:
+        self._links = links
+        self._sessions = SessionCache(clock=clock)
+        self._callers: dict[SessionKey, Caller] = {}
+
+    async def session(
+        self,
+        source: CredentialSource,
+        *,
+        hop: int,
+        will_do: Callable[[Session, datetime], bool] = lives_on,
+        ask: SessionAsk = NOTHING_ASKED,
+    ) -> Session:
+        """The session so many roles down the chain; `ask` is for the last one alone."""
+        return await self._sessions.get(
+            SessionKey(source.uid, source.generation, hop, ask.name()),
+            will_do=will_do,
+            open_session=lambda: self._open(source, hop=hop, ask=ask),
+        )
+
+    async def verified(self, source: CredentialSource, *, hop: int) -> tuple[Session, Caller]:
+        """A young session, and its caller; the cloud is asked once for each edit of the source."""
+        session = await self.session(
+            source,
+            hop=hop,
+            will_do=lambda session, now: is_young(
+                issued_at=session.issued_at, expires_at=session.expires_at, now=now
+            ),
+        )
+        key = SessionKey(source.uid, source.generation)
+        caller = self._callers.get(key)
+        if caller is None:
+            caller = await self._links.caller(source, session)
+            self._forget_caller(source_uid=source.uid)
+            self._callers[key] = caller
+        return session, caller
+
+    def former(self, *, source_uid: str, hop: int) -> Session | None:
+        """The last session of a source that can open no other."""
+        return self._sessions.former(source_uid=source_uid, hop=hop)
+
+    def forget(self, *, source_uid: str) -> None:
+        """Drop what is cached of a source that is gone."""
+        self._sessions.forget(source_uid=source_uid)
+        self._forget_caller(source_uid=source_uid)
+
+    def _forget_caller(self, *, source_uid: str) -> None:
+        for key in [key for key in self._callers if key.source_uid == source_uid]:
+            del self._callers[key]
+
+    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
+        if hop == 0:
+            return await self._links.open_first(source, ask=ask)
+        by = await self.session(source, hop=hop - 1)
+        return await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)

@@ -1,0 +1,132 @@
+"""What a Deployment, StatefulSet or DaemonSet tells of its last restart and of its pods.
+
+The rules are those of `kubectl rollout status` (k8s.io/kubectl, pkg/polymorphichelpers/
+rollout_status.go). A workload that restarts no pod by itself is not waited for: one without
+replicas, a paused Deployment, an update strategy OnDelete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from keywright.api.grant import WorkloadKind
+from keywright.api.names import ANNOTATION_RESTARTED_FOR, FIELD_MANAGER
+from keywright.api.times import EPOCH, parse_time
+from keywright.planning.rollout import Availability, WorkloadView
+
+# The part of an annotation's name behind its prefix.
+_NAME_LIMIT: Final = 63
+_HASH_LENGTH: Final = 16
+
+Told = tuple[Availability, str]
+_AVAILABLE: Final[Told] = (Availability.AVAILABLE, "")
+
+
+def restart_annotation(secret: str) -> str:
+    """The annotation of pod templates that holds the mark of a Secret's data, one per Secret."""
+    return ANNOTATION_RESTARTED_FOR + _short(secret)
+
+
+def restart_manager(secret: str) -> str:
+    """The field manager of that annotation: one for all would take the others' away."""
+    return f"{FIELD_MANAGER}-restart-{_short(secret)}"
+
+
+def view_of(body: Mapping[str, Any], *, kind: WorkloadKind, secret: str) -> WorkloadView:
+    """A workload as the API server has it, seen from a Secret that its pods read."""
+    metadata = body["metadata"]
+    template = body["spec"]["template"].get("metadata") or {}
+    availability, why = _TELL[kind](body["spec"], body.get("status") or {}, metadata)
+    manager = restart_manager(secret)
+    times = [
+        parse_time(entry["time"])
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("manager") == manager and entry.get("time")
+    ]
+    created = metadata.get("creationTimestamp")
+    return WorkloadView(
+        kind,
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=parse_time(created) if created else EPOCH,
+        mark=(template.get("annotations") or {}).get(restart_annotation(secret)),
+        restarted_at=max(times, default=None),
+        availability=availability,
+        why=why,
+    )
+
+
+def _short(secret: str) -> str:
+    if len(secret) <= _NAME_LIMIT:
+        return secret
+    digest = hashlib.sha256(secret.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{secret[: _NAME_LIMIT - _HASH_LENGTH - 1]}-{digest}"
+
+
+def _deployment(
+    spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Told:
+    wanted = spec.get("replicas", 1)
+    if spec.get("paused") or not wanted:
+        return _AVAILABLE
+    if _unseen(status, metadata):
+        return Availability.COMING, "its controller has not seen the restart"
+    for condition in status.get("conditions") or ():
+        if condition.get("reason") == "ProgressDeadlineExceeded":
+            return Availability.STUCK, "its progress deadline is exceeded"
+    updated = status.get("updatedReplicas", 0)
+    if updated >= wanted and status.get("replicas", 0) > updated:
+        return Availability.COMING, "old pods are not gone yet"
+    return _pods(wanted, updated=updated, available=status.get("availableReplicas", 0))
+
+
+def _stateful_set(
+    spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Told:
+    wanted, strategy = spec.get("replicas", 1), spec.get("updateStrategy") or {}
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if strategy.get("type") == "OnDelete" or not wanted or partition >= wanted:
+        return _AVAILABLE
+    if _unseen(status, metadata):
+        return Availability.COMING, "its controller has not seen the restart"
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if status.get("updateRevision") == status.get("currentRevision"):
+        # All pods have the newest template; the number of updated ones is then not kept up.
+        return _pods(wanted, updated=wanted, available=available)
+    told = _pods(wanted - partition, updated=updated, available=available)
+    return told if told != _AVAILABLE else _pods(wanted, updated=wanted, available=available)
+
+
+def _daemon_set(
+    spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Told:
+    if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
+        return _AVAILABLE
+    if _unseen(status, metadata):
+        return Availability.COMING, "its controller has not seen the restart"
+    return _pods(
+        status.get("desiredNumberScheduled", 0),
+        updated=status.get("updatedNumberScheduled", 0),
+        available=status.get("numberAvailable", 0),
+    )
+
+
+_TELL: Final = {
+    WorkloadKind.DEPLOYMENT: _deployment,
+    WorkloadKind.STATEFUL_SET: _stateful_set,
+    WorkloadKind.DAEMON_SET: _daemon_set,
+}
+
+
+def _unseen(status: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+    return bool(status.get("observedGeneration", 0) < metadata["generation"])
+
+
+def _pods(wanted: int, *, updated: int, available: int) -> Told:
+    if updated < wanted:
+        return Availability.COMING, f"{updated} of {wanted} pods are new"
+    if available < wanted:
+        return Availability.COMING, f"{available} of {wanted} new pods are available"
+    return _AVAILABLE

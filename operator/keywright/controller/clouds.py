@@ -1,0 +1,72 @@
+"""The clouds of an operator: each vendor with the edges that it reaches out by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keywright.api.source import Provider
+from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
+from keywright.clouds.alibaba.own_chain import OwnChain
+from keywright.clouds.alibaba.sts import StsCalls
+from keywright.clouds.alibaba.vendor import Alibaba
+from keywright.clouds.aws.ambient_chain import AmbientChain
+from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.identities.asking import Edges as AwsEdges
+from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.http import HttpCalls
+from keywright.clouds.sessions import Clock
+from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
+from keywright.controller.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Clouds:
+    """The vendors, and what the process closes at its end."""
+
+    vendors: Mapping[Provider, Vendor]
+    calls: AwsCalls
+    http: HttpCalls
+    own: tuple[AmbientChain | OwnChain, ...]
+
+    def warm_up(self) -> None:
+        """Import in the background what the first session needs."""
+        self.calls.warm_up()
+
+    def forget(self, source_uid: str) -> None:
+        """Drop what is cached of a source that is gone."""
+        for vendor in self.vendors.values():
+            vendor.forget(source_uid=source_uid)
+
+    async def close(self) -> None:
+        """Wait for no one."""
+        self.calls.close()
+        for chain in self.own:
+            chain.close()
+        await self.http.close()
+
+
+def connect_clouds(
+    settings: Settings, *, tokens: Tokens, secrets: SourceSecrets, clock: Clock
+) -> Clouds:
+    """All of them; the operator's own identities only where the flag allows them."""
+    calls, http = AwsCalls(threads=settings.cloud_threads), HttpCalls()
+    ambient = AmbientChain() if settings.allow_ambient else None
+    own = OwnChain() if settings.allow_ambient else None
+    aws = AwsEdges(tokens=tokens, secrets=secrets, calls=calls, clock=clock, ambient=ambient)
+    alibaba = AlibabaEdges(
+        tokens=tokens,
+        secrets=secrets,
+        sts=StsCalls(http, clock=clock),
+        http=http,
+        clock=clock,
+        uris=AllowedUris(settings.credentials_uris),
+        own=own,
+    )
+    return Clouds(
+        vendors={Provider.AWS: Aws(aws, http=http), Provider.ALIBABA_CLOUD: Alibaba(alibaba)},
+        calls=calls,
+        http=http,
+        own=tuple(chain for chain in (ambient, own) if chain is not None),
+    )

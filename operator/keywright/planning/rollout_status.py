@@ -1,0 +1,190 @@
+"""What the status tells of a rollout: when one begins, how far it is, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from keywright.api.grant import Workload
+from keywright.api.status import Condition, GrantStatus
+from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
+from keywright.planning.facts import Facts, SecretView
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.notices import Notice
+from keywright.planning.rollout import Course, Plan, Scope, WorkloadView
+
+_TYPES = frozenset({ROLLOUT_PROGRESSING, ROLLOUT_FAILING})
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NotDue:
+    """A rollout is under way, and is looked at then."""
+
+    again_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A rollout was looked at: the next look, if it is not over, how far it is, and what is wrong.
+
+    `restarted` of `concerned` workloads; both are 0 where they could not be read.
+    """
+
+    again_at: datetime | None
+    restarted: int = 0
+    concerned: int = 0
+    failure: Failure | None = None
+
+
+News = NotDue | Looked
+
+
+def with_rollout(
+    status: GrantStatus,
+    facts: Facts,
+    *,
+    written: SecretView | None,
+    kept: bool,
+    news: News | None,
+    now: datetime,
+) -> GrantStatus:
+    """The status with what it says of the rollout; `written` and `kept` as for `begins`.
+
+    A rollout begins with the status that tells of other data than the one before.
+    """
+    others = tuple(each for each in status.conditions if each.type not in _TYPES)
+    told = _told(facts, written=written, kept=kept, news=news, now=now)
+    return msgspec.structs.replace(status, conditions=(*others, *told))
+
+
+def begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | None:
+    """Whom a rollout is about that begins now; None where none does.
+
+    `written` is what was written to the Secret, `kept` where it was found to be as it should.
+    """
+    grant, before = facts.grant, facts.secret
+    if grant is None or not grant.spec.rollout.restart:
+        return None
+    holds = before if kept else written
+    if holds is None or not holds.data or holds.data == facts.told_data:
+        return None
+    if facts.told_data:
+        return Scope.ALL
+    # The status tells nothing: the Secret is new, was taken over, or the status was lost.
+    if written is not None:
+        return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
+    taken_over = grant.spec.secret.adopt and holds.revision == 1
+    return Scope.ALL if taken_over else Scope.MARKED
+
+
+def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
+    """The Event that a change is worth: trouble, or the end of a rollout of changed data."""
+    failing, was_failing = after.condition(ROLLOUT_FAILING), before.condition(ROLLOUT_FAILING)
+    if failing is not None:
+        if was_failing is not None and was_failing.reason == failing.reason:
+            return None
+        return Notice(warning=True, reason=ROLLOUT_FAILING, note=failing.message)
+    was_progress = before.condition(ROLLOUT_PROGRESSING)
+    if was_progress is None or was_progress.reason != Scope.ALL.value:
+        return None
+    if not isinstance(news, Looked) or news.again_at is not None or not news.concerned:
+        return None
+    return Notice(
+        warning=False, reason="RolloutCompleted", note=_progress(news, after.secret_name or "")
+    )
+
+
+def trouble(
+    outlook: Plan, course: Course, *, missing: tuple[tuple[int, Workload], ...]
+) -> Failure | None:
+    """What a person should know of a rollout that goes on, worst first."""
+    if course.refusal is not None:
+        return course.refusal
+    if outlook.late:
+        return Failure(
+            f"not available after the restart: {_listed(outlook.late)}.",
+            kind=FailureClass.RETRY,
+            reason="WorkloadUnavailable",
+            field="spec.rollout.restart",
+            cure="See `kubectl rollout status`; the other workloads are restarted all the same.",
+        )
+    if outlook.unmarked:
+        return Failure(
+            f"somebody removes the annotation of the restart from {_listed(outlook.unmarked)}.",
+            kind=FailureClass.CONFIGURATION,
+            reason="MarkRemoved",
+            field="spec.rollout.restart",
+            cure="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
+        )
+    if missing and course.of.scope is Scope.ALL:
+        place, workload = missing[0]
+        return Failure(
+            f"there is no {workload.kind.value} {workload.name} in the grant's namespace.",
+            kind=FailureClass.CONFIGURATION,
+            reason="WorkloadNotFound",
+            field=f"spec.rollout.restart[{place}].name",
+            cure="Correct the name, or remove it.",
+        )
+    return None
+
+
+def _told(
+    facts: Facts, *, written: SecretView | None, kept: bool, news: News | None, now: datetime
+) -> tuple[Condition, ...]:
+    grant, generation = facts.grant, facts.subject.generation
+    held = tuple(each for each in facts.status.conditions if each.type in _TYPES)
+    if grant is None:
+        return held
+    if not grant.spec.rollout.restart:
+        return ()
+    scope = begins(facts, written=written, kept=kept)
+    name = grant.secret_name
+    if scope is not None:
+        # Of a rollout that it supersedes nothing is kept, least of all since when.
+        message = (
+            f"The data of Secret {name} is new; workloads that run with other data are sought."
+        )
+        return (
+            ConditionWriter((), generation=generation, now=now).condition(
+                ROLLOUT_PROGRESSING, true=True, reason=scope.value, message=message
+            ),
+        )
+    progress = next((each for each in held if each.type == ROLLOUT_PROGRESSING), None)
+    if not isinstance(news, Looked):
+        if progress is not None:
+            return held
+        # What the last rollout left to be said is said until the grant is edited.
+        return tuple(each for each in held if each.observed_generation == generation)
+    writer = ConditionWriter(held, generation=generation, now=now)
+    told: list[Condition] = []
+    if news.again_at is not None and progress is not None:
+        told.append(
+            writer.condition(
+                ROLLOUT_PROGRESSING,
+                true=True,
+                reason=progress.reason,
+                message=_progress(news, name) or progress.message,
+            )
+        )
+    if news.failure is not None:
+        failure = news.failure
+        told.append(
+            writer.condition(
+                ROLLOUT_FAILING, true=True, reason=failure.reason, message=failure.sentence()
+            )
+        )
+    return tuple(told)
+
+
+def _progress(news: Looked, name: str) -> str:
+    done = f"{news.restarted} of {news.concerned} workloads"
+    return f"{done} have been restarted for Secret {name}." if news.concerned else ""
+
+
+def _listed(workloads: tuple[WorkloadView, ...]) -> str:
+    named = [f"{each} ({each.why})" if each.why else str(each) for each in workloads[:_NAMED]]
+    more = len(workloads) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

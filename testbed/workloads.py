@@ -1,0 +1,125 @@
+"""Deployments, StatefulSets and DaemonSets roll out, without controllers or pods: only in status.
+
+A control plane of etcd and an API server alone has nobody who writes the status of a workload. This
+does, as the controllers of Kubernetes would: what has a new generation has no new pod at first, and
+a moment later all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from testbed.clusters.api import Api, ApiError
+from testbed.world import World
+
+PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+_PAUSE_SECONDS = 0.05
+_PODS = 2
+_READY = {"replicas": _PODS, "readyReplicas": _PODS, "availableReplicas": _PODS}
+
+
+@dataclass(slots=True)
+class RolledOut:
+    """A new template of a workload: seen by its controller, and available since, if it is."""
+
+    kind: str
+    name: str
+    generation: int
+    seen: datetime
+    available: datetime | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+
+class WorkloadControllers:
+    """Plays the controllers of one namespace, from entering to leaving.
+
+    `stuck` are names of workloads whose new pods do not become available as long as they are in it.
+    """
+
+    def __init__(self, world: World, *, namespace: str, seconds: float = 0.2) -> None:
+        self._kubeconfig = world.cluster.kubeconfig
+        self._namespace = namespace
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._control, name="workload controllers")
+        self._latest: dict[tuple[str, str], RolledOut] = {}
+        self.rolled_out: list[RolledOut] = []
+        self.stuck: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def restarts(self, name: str) -> int:
+        """How many templates a workload of that name has had after its first."""
+        return sum(each.name == name and each.generation > 1 for each in self.rolled_out)
+
+    def _control(self) -> None:
+        api = Api(self._kubeconfig)
+        try:
+            while not self._ended.wait(_PAUSE_SECONDS):
+                for kind, plural in PLURALS.items():
+                    path = f"/apis/apps/v1/namespaces/{self._namespace}/{plural}"
+                    for body in api.get(path)["items"]:
+                        self._reconcile(api, path, kind, body)
+        finally:
+            api.close()
+
+    def _reconcile(self, api: Api, path: str, kind: str, body: Mapping[str, Any]) -> None:
+        metadata = body["metadata"]
+        name, generation = metadata["name"], metadata["generation"]
+        known = self._latest.get((kind, metadata["uid"]))
+        if known is None or known.generation != generation:
+            if body["spec"].get("paused"):
+                return
+            known = RolledOut(kind, name, generation, datetime.now(UTC))
+            self._latest[kind, metadata["uid"]] = known
+            self.rolled_out.append(known)
+            self._tell(api, path, known, new=0)
+        elif (
+            known.available is None
+            and name not in self.stuck
+            and time.monotonic() - known.begun >= self._seconds
+        ):
+            known.available = datetime.now(UTC)
+            self._tell(api, path, known, new=_PODS)
+
+    def _tell(self, api: Api, path: str, told: RolledOut, *, new: int) -> None:
+        status = {"observedGeneration": told.generation, **_status(told, new=new)}
+        try:
+            api.merge(f"{path}/{told.name}/status", {"status": status})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def _status(told: RolledOut, *, new: int) -> dict[str, Any]:
+    match told.kind:
+        case "Deployment":
+            return {**_READY, "updatedReplicas": new}
+        case "StatefulSet":
+            revision = f"{told.name}-{told.generation}"
+            return {
+                **_READY,
+                "updatedReplicas": new,
+                "updateRevision": revision,
+                "currentRevision": revision if new else f"{told.name}-{told.generation - 1}",
+            }
+        case _:
+            return {
+                "currentNumberScheduled": _PODS,
+                "desiredNumberScheduled": _PODS,
+                "numberMisscheduled": 0,
+                "numberReady": _PODS,
+                "numberAvailable": _PODS,
+                "updatedNumberScheduled": new,
+            }

@@ -1,0 +1,48 @@
+"""The guides in docs/: their commands, as a user runs them, and the resources that they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+
+from testbed.world import EXAMPLES, ROOT, World
+from tests.cluster.commands import KUBECTL
+
+COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_RESOURCES = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(document: str) -> list[str]:
+    """The shell commands of a document, in their order."""
+    return COMMANDS.findall((ROOT / document).read_text())
+
+
+def run(command: str, world: World, **variables: str) -> None:
+    """As a user with that kubeconfig would, from the project's root."""
+    path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
+    environment = {
+        "PATH": path,
+        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "HOME": "/nonexistent",
+        **variables,
+    }
+    done = subprocess.run(
+        ["sh", "-euc", command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"
+
+
+def resources_of_no_example(document: str) -> list[str]:
+    """What a guide shows that is no file of an example, word for word; it must show something."""
+    files = {file.read_text() for file in EXAMPLES.glob("*/*.yaml")}
+    shown = _RESOURCES.findall((ROOT / document).read_text())
+    assert shown, document
+    return [snippet for snippet in shown if snippet not in files]

@@ -1,0 +1,107 @@
+"""Workloads that read a tenant's Secret, and what their restarts are seen to be."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
+
+from testbed.workloads import PLURALS
+from testbed.world import EXAMPLES
+from tests.cluster.audit import AuditLog, Request
+from tests.cluster.eventually import eventually
+from tests.cluster.tenants import GRANT, Document, Tenant, condition
+
+EXAMPLE = EXAMPLES / "restart-on-renewal"
+ANNOTATION = f"restarted-for.keywright.dev/{GRANT}"
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def workload(tenant: Tenant, kind: str, name: str, **spec: Any) -> Document:
+    """The Deployment of the example as such a workload of the tenant; two pods, as emulated."""
+    (body,) = yaml.safe_load_all((EXAMPLE / "deployment.yaml").read_text())
+    body["kind"] = kind
+    body["metadata"] |= {"name": name, "namespace": tenant.namespace, "labels": {"tier": "chat"}}
+    body["spec"] |= spec
+    if kind == "DaemonSet":
+        del body["spec"]["replicas"]
+    return dict(body)
+
+
+def let_restart(tenant: Tenant) -> None:
+    """Bind the shipped ClusterRole in the tenant's namespace, as docs/rollouts.md says."""
+    name = "keywright-rollouts"
+    tenant.world.api.apply(
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": tenant.namespace},
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": "keywright", "namespace": "keywright-system"}
+            ],
+        }
+    )
+
+
+def path(tenant: Tenant, kind: str, name: str) -> str:
+    """The URL path of a workload."""
+    return f"/apis/apps/v1/namespaces/{tenant.namespace}/{PLURALS[kind]}/{name}"
+
+
+def mark(tenant: Tenant, kind: str, name: str) -> str | None:
+    """The mark in a workload's pod template."""
+    template = tenant.world.api.get(path(tenant, kind, name))["spec"]["template"]
+    found: str | None = (template["metadata"].get("annotations") or {}).get(ANNOTATION)
+    return found
+
+
+def rolled_out(tenant: Tenant, *, revision: int, seconds: float = 40.0) -> Document:
+    """The status once that revision is there and no rollout is under way."""
+    return tenant.told(
+        "Ready",
+        seconds=seconds,
+        and_=lambda status: (
+            status.get("revision") == revision and not condition(status, "RolloutProgressing")
+        ),
+    )
+
+
+def restarts(audit: AuditLog, tenant: Tenant, *, since: int) -> list[Request]:
+    """Every patch of a workload that the operator made, in order."""
+    whats = {f"patch {plural}" for plural in PLURALS.values()}
+    found = audit.requests(since=since, namespace=tenant.namespace)
+    return sorted((r for r in found if r.what in whats), key=lambda r: r.received)
+
+
+def batches(restarted: list[Request], *, apart: timedelta) -> list[list[Request]]:
+    """The restarts, parted where so long nothing was restarted."""
+    found: list[list[Request]] = []
+    last: datetime | None = None
+    for each in restarted:
+        if last is None or each.received - last >= apart:
+            found.append([])
+        found[-1].append(each)
+        last = each.received
+    return found
+
+
+def events(tenant: Tenant, reason: str) -> list[str]:
+    """The notes of the grant's Events of a reason."""
+    listed = tenant.world.api.get(f"/apis/events.k8s.io/v1/namespaces/{tenant.namespace}/events")[
+        "items"
+    ]
+    return [event["note"] for event in listed if event["reason"] == reason]
+
+
+def told_by_event(tenant: Tenant, reason: str) -> str:
+    """The note of the first Event of a reason, once there is one."""
+    return eventually(lambda: events(tenant, reason))[0]
+
+
+def apply_access(tenant: Tenant) -> None:
+    """The Role and RoleBinding of the example, in the tenant's namespace."""
+    for document in yaml.safe_load_all((EXAMPLE / "rollout-access.yaml").read_text()):
+        document["metadata"]["namespace"] = tenant.namespace
+        tenant.world.api.apply(document)

@@ -1,0 +1,227 @@
+"""Files of profiles: every mode and type, what they come down to, and what is said of mistakes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.alibaba.profiles.cli_config import from_cli_config
+from keywright.clouds.alibaba.profiles.credentials_file import from_credentials_file
+from keywright.clouds.alibaba.profiles.resolved import (
+    KeyPair,
+    NodeRole,
+    ProfileError,
+    ProfileRole,
+    ResolvedProfile,
+    StoredKey,
+)
+
+KEY = {"access_key_id": "LTAI1", "access_key_secret": "planted-secret"}
+STORED = StoredKey("LTAI1", Sensitive("planted-secret"))
+ROLE, FAR = "acs:ram::1:role/a", "acs:ram::2:role/b"
+
+
+def _cli(*profiles: dict[str, Any], current: str | None = "p") -> str:
+    return json.dumps({"current": current, "profiles": list(profiles)})
+
+
+def _of(mode: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "p", "mode": mode, **fields}
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        (_of("AK", **KEY), ResolvedProfile("p", STORED)),
+        (
+            _of("StsToken", **KEY, sts_token="planted-token"),
+            ResolvedProfile("p", StoredKey("LTAI1", STORED.secret, Sensitive("planted-token"))),
+        ),
+        (
+            _of("RamRoleArn", **KEY, ram_role_arn=ROLE),
+            ResolvedProfile("p", STORED, (ProfileRole(ROLE),)),
+        ),
+        (
+            _of(
+                "RamRoleArn",
+                **KEY,
+                ram_role_arn=ROLE,
+                ram_session_name="s",
+                expired_seconds=900,
+                policy='{"Version": "1"}',
+                external_id="x",
+                sts_region="cn-beijing",
+            ),
+            ResolvedProfile(
+                "p",
+                STORED,
+                (
+                    ProfileRole(
+                        ROLE,
+                        session_name="s",
+                        seconds=900,
+                        policy='{"Version": "1"}',
+                        external_id="x",
+                        host="sts.cn-beijing.aliyuncs.com",
+                    ),
+                ),
+            ),
+        ),
+        (
+            _of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_region="cn-beijing", enable_vpc=True),
+            ResolvedProfile(
+                "p", STORED, (ProfileRole(ROLE, host="sts-vpc.cn-beijing.aliyuncs.com"),)
+            ),
+        ),
+        (_of("EcsRamRole", ram_role_name="node"), ResolvedProfile("p", NodeRole("node"))),
+        (_of("EcsRamRole"), ResolvedProfile("p", NodeRole(None))),
+        (
+            _of(
+                "OIDC",
+                oidc_provider_arn="provider",
+                oidc_token_file="/var/run/token",
+                ram_role_arn=ROLE,
+                role_session_name="s",
+            ),
+            ResolvedProfile(
+                "p", None, (ProfileRole(ROLE, session_name="s", provider_arn="provider"),)
+            ),
+        ),
+    ],
+)
+def test_each_mode_of_the_cli_is_read(profile: dict[str, Any], expected: ResolvedProfile) -> None:
+    """As the current profile, and by its name."""
+    assert from_cli_config(_cli(profile), name=None) == expected
+    assert from_cli_config(_cli(profile, current=None), name="p") == expected
+
+
+def test_profiles_build_on_each_other() -> None:
+    """The chain begins with the last source profile, and ends with the one that is named."""
+    text = _cli(
+        _of("ChainableRamRoleArn", source_profile="q", ram_role_arn=FAR),
+        {"name": "q", "mode": "RamRoleArn", **KEY, "ram_role_arn": ROLE},
+    )
+    found = from_cli_config(text, name=None)
+    assert found == ResolvedProfile("p", STORED, (ProfileRole(ROLE), ProfileRole(FAR)))
+
+
+def _chain(name: str, source: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "mode": "ChainableRamRoleArn",
+        "source_profile": source,
+        "ram_role_arn": ROLE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "no configuration of the Alibaba Cloud CLI"),
+        ("[]", "no configuration of the Alibaba Cloud CLI"),
+        ('{"profiles": 3}', "no configuration of the Alibaba Cloud CLI"),
+        ('{"profiles": [{"mode": "AK"}]}', "no configuration of the Alibaba Cloud CLI"),
+        (_cli(_of("AK", **KEY), current=None), "no current profile"),
+        (_cli(_of("AK", **KEY), current="q"), "there is no profile q"),
+        (_cli(_of("AK", access_key_id="LTAI1")), "profile p has no access_key_secret"),
+        (_cli(_of("StsToken", **KEY)), "profile p has no sts_token"),
+        (_cli(_of("RamRoleArn", **KEY)), "profile p has no ram_role_arn"),
+        (_cli(_of("OIDC", ram_role_arn=ROLE)), "profile p has no oidc_provider_arn"),
+        (_cli(_of("ChainableRamRoleArn", ram_role_arn=ROLE)), "profile p has no source_profile"),
+        (_cli(_chain("p", "gone")), "there is no profile p -> gone"),
+        (_cli(_chain("p", "p")), "in a cycle: p -> p"),
+        (_cli(_chain("p", "q"), _chain("q", "r"), _chain("r", "q")), "cycle: p -> q -> r -> q"),
+        (
+            _cli(*(_chain(a, b) for a, b in zip("pqrstu", "qrstuv", strict=True))),
+            "longer than 5: p -> q -> r -> s -> t -> u",
+        ),
+        (_cli(_of("External", process_command="rm -rf /")), "External, which runs a command"),
+        (_cli(_of("CloudSSO")), "CloudSSO, which needs a person and a browser"),
+        (_cli(_of("OAuth")), "OAuth, which needs a person and a browser"),
+        (_cli(_of("Bearer")), "profile p has the mode Bearer, which is not known"),
+        (
+            _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, expired_seconds="1h")),
+            "expired_seconds is no number of seconds",
+        ),
+        (
+            _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_region="evil.example/")),
+            "sts_region is no region",
+        ),
+    ],
+)
+def test_a_mistake_in_a_configuration_is_named(text: str, says: str) -> None:
+    """Profile and field, with a cure; no value of the file is quoted."""
+    with pytest.raises(ProfileError) as caught:
+        from_cli_config(text, name=None)
+    assert says in caught.value.message
+    assert caught.value.cure
+    assert "planted" not in caught.value.message + caught.value.cure
+    assert "rm -rf" not in caught.value.message
+
+
+def _ini(*lines: str, section: str = "default") -> str:
+    return "\n".join([f"[{section}]", "enable = true", *lines])
+
+
+_INI_KEY = ("access_key_id = LTAI1", "access_key_secret = planted-secret # of the team")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (_ini("type = access_key", *_INI_KEY), ResolvedProfile("default", STORED)),
+        (
+            _ini("type = sts", *_INI_KEY, "security_token = planted-token"),
+            ResolvedProfile(
+                "default", StoredKey("LTAI1", STORED.secret, Sensitive("planted-token"))
+            ),
+        ),
+        (
+            _ini("type = ram_role_arn", *_INI_KEY, f"role_arn = {ROLE}", "role_session_name = s"),
+            ResolvedProfile("default", STORED, (ProfileRole(ROLE, session_name="s"),)),
+        ),
+        (_ini("type = ecs_ram_role", "role_name = n"), ResolvedProfile("default", NodeRole("n"))),
+        (
+            _ini(
+                "type = oidc_role_arn",
+                f"role_arn = {ROLE}",
+                "oidc_provider_arn = provider",
+                "oidc_token_file_path = /var/run/token",
+            ),
+            ResolvedProfile("default", None, (ProfileRole(ROLE, provider_arn="provider"),)),
+        ),
+        (
+            _ini("type = rsa_key_pair", "public_key_id = PK", "private_key_file = /your/pk.pem"),
+            ResolvedProfile("default", KeyPair("PK", "pk.pem")),
+        ),
+    ],
+)
+def test_each_type_of_the_ini_file_is_read(text: str, expected: ResolvedProfile) -> None:
+    """A # ends a value there, as the library has it; a percent sign means nothing."""
+    assert from_credentials_file(text, name=None) == expected
+    other = text.replace("[default]", "[other]")
+    assert from_credentials_file(other, name="other").start == expected.start
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("planted-secret", "the file is no INI file"),
+        ("[default]\n[default]", "the file is no INI file"),
+        ("", "there is no section [default]"),
+        (_ini("type = access_key", section="other"), "there is no section [default]"),
+        (_ini(), "section [default] has the type none"),
+        (_ini("type = cloud_sso"), "section [default] has the type cloud_sso"),
+        (_ini("type = access_key"), "profile default has no access_key_id"),
+        (_ini("type = sts", *_INI_KEY), "profile default has no security_token"),
+        (_ini("type = rsa_key_pair", "public_key_id = PK"), "has no private_key_file"),
+    ],
+)
+def test_a_mistake_in_a_credentials_file_is_named(text: str, says: str) -> None:
+    """Section and field, with a cure; no value of the file is quoted."""
+    with pytest.raises(ProfileError) as caught:
+        from_credentials_file(text, name=None)
+    assert says in caught.value.message
+    assert caught.value.cure
+    assert "planted" not in caught.value.message + caught.value.cure

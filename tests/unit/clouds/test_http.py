@@ -1,0 +1,264 @@
+"""HTTP at the edge of Alibaba Cloud, against servers on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import TestServer
+from typing_extensions import override
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
+from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError, _is_near
+from tests.unit.clouds.alibaba_edges import ScriptedHttp
+from tests.unit.clouds.edges import bare
+from tests.unit.fakes.clock import FakeClock
+
+LIMITS = Limits(connect_seconds=2, read_seconds=2)
+AT = Endpoint("sts.example.com", LIMITS)
+URL = "https://sts.example.com/"
+Handler = Callable[[web.Request], Any]
+
+
+@asynccontextmanager
+async def _served(handler: Handler) -> AsyncIterator[tuple[HttpCalls, str]]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    http = HttpCalls()
+    async with TestServer(application) as server:
+        try:
+            yield http, str(server.make_url("/"))
+        finally:
+            await http.close()
+
+
+async def test_a_form_arrives_as_it_was_signed() -> None:
+    """Not encoded anew, and no header of the operator's environment beside it."""
+    seen: list[tuple[str, str, dict[str, str]]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.raw_path, await request.text(), dict(request.headers)))
+        return web.json_response({})
+
+    async with _served(handler) as (http, url):
+        body = "Policy=%7B%22a%20b%22%7D&Nonce=%2A~"
+        await http.request("POST", url, limits=LIMITS, body=body)
+        await http.request("GET", f"{url}?Signature=a%2Bb%3D&x=%20", limits=LIMITS)
+    assert [(path, text) for path, text, _ in seen] == [
+        ("/", body),
+        ("/?Signature=a%2Bb%3D&x=%20", ""),
+    ]
+    assert seen[0][2]["Content-Type"] == "application/x-www-form-urlencoded"
+    assert all("Authorization" not in headers for _, _, headers in seen)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(64 * 1024, True), (64 * 1024 + 1, False)])
+async def test_a_long_answer_is_not_read(size: int, *, fits: bool) -> None:
+    """64 KiB are enough for any answer; ten megabytes never get into memory."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b"x" * size)
+
+    async with _served(handler) as (http, url):
+        if fits:
+            assert len((await http.request("GET", url, limits=LIMITS)).body) == size
+        else:
+            with pytest.raises(NoAnswerError, match="more than 64 KiB"):
+                await http.request("GET", url, limits=LIMITS)
+
+
+async def test_a_redirect_is_an_answer() -> None:
+    """It is told, and not followed."""
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    async with _served(handler) as (http, url):
+        assert (await http.request("GET", url, limits=LIMITS)).status == 302
+    assert asked == ["/"]
+
+
+async def test_a_slow_answer_is_given_up() -> None:
+    """After the time that the source allows, whether nothing comes or a byte now and then."""
+    ended = asyncio.Event()
+
+    async def handler(_: web.Request) -> web.Response:
+        await ended.wait()
+        return web.Response()
+
+    async with _served(handler) as (http, url):
+        with pytest.raises(NoAnswerError, match="did not answer in time"):
+            await http.request("GET", url, limits=Limits(connect_seconds=2, read_seconds=0.1))
+        ended.set()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:1/", "127.0.0.1: ClientConnectorError"),
+        ("http://nowhere.invalid/", "nowhere.invalid: "),
+        ("http://[bad/", "no URL"),
+    ],
+)
+async def test_no_connection_is_no_answer(url: str, says: str) -> None:
+    """Whatever the reason is, it is told without a traceback."""
+    http = HttpCalls()
+    with pytest.raises(NoAnswerError) as caught:
+        await http.request("GET", url, limits=LIMITS)
+    assert says in str(caught.value)
+    await http.close()
+
+
+async def test_a_name_that_stands_for_this_host_is_not_followed() -> None:
+    """Whoever owns a name could let it stand for the metadata service; an address must be listed.
+
+    `localhost` says what it is.
+    """
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with _served(handler) as (http, url):
+        for host in ("127.0.0.1", "localhost"):
+            address = url.replace("127.0.0.1", host)
+            assert (await http.request("GET", address, limits=LIMITS, guarded=True)).status == 200
+
+
+class Names(AbstractResolver):
+    """Every name stands for these addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0)
+            for each in self.addresses
+        ]
+
+    @override
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "100.100.100.200"])
+async def test_a_name_of_the_metadata_service_is_not_asked(address: str) -> None:
+    """Not even where the operator's list allows the name: its owner decides where it leads."""
+    http = HttpCalls(resolver=Names(address))
+    with pytest.raises(NoAnswerError, match="loopback or link-local"):
+        await http.request("GET", "http://credentials.example.com/", limits=LIMITS, guarded=True)
+    await http.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("0.0.0.0", True),  # noqa: S104  an address like any other
+        ("169.254.169.254", True),
+        ("::ffff:169.254.169.254", True),
+        ("fe80::1", True),
+        ("100.100.100.200", True),
+        ("224.0.0.1", True),
+        ("10.0.0.7", False),
+        ("100.100.100.201", False),
+        ("fd00::7", False),
+        ("93.184.216.34", False),
+    ],
+)
+def test_what_is_near(address: str, *, near: bool) -> None:
+    """This host, its links and its metadata service; the cluster's network is not."""
+    assert _is_near(address) is near
+
+
+def _sts(status: int, body: bytes) -> StsCalls:
+    return StsCalls(ScriptedHttp({URL: Answer(status, body)}), clock=FakeClock())
+
+
+CREDENTIALS = {
+    "AccessKeyId": "STS.1",
+    "AccessKeySecret": "planted",
+    "SecurityToken": "planted",
+    "Expiration": "2026-11-22T13:00:00Z",
+}
+USER = {"Arn": "acs:ram::1:assumed-role/chat/chat.source", "AssumedRoleId": "1:chat.source"}
+
+
+async def test_an_answer_of_sts_is_read() -> None:
+    """Id, secret, token, ARN, and the end that STS tells."""
+    body = json.dumps({"Credentials": CREDENTIALS, "AssumedRoleUser": USER, "RequestId": "r"})
+    found = await _sts(200, body.encode()).assume_role({}, by=bare(), at=AT)
+    assert (found.access_key_id, found.arn) == ("STS.1", USER["Arn"])
+    assert (found.secret, found.token) == (Sensitive("planted"), Sensitive("planted"))
+    assert found.expires_at == datetime(2026, 11, 22, 13, tzinfo=UTC)
+    assert "planted" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>planted</html>",
+        json.dumps({"Credentials": {**CREDENTIALS, "AccessKeySecret": None}}).encode(),
+        json.dumps({"Credentials": CREDENTIALS}).encode(),
+        json.dumps(
+            {"Credentials": {**CREDENTIALS, "Expiration": "soon"}, "AssumedRoleUser": USER}
+        ).encode(),
+        json.dumps({"Credentials": CREDENTIALS, "AssumedRoleUser": USER}).encode()[:-10],
+    ],
+    ids=["empty", "page", "no secret", "no role", "no end", "cut"],
+)
+async def test_a_damaged_answer_is_never_quoted(body: bytes) -> None:
+    """It may hold a secret access key, which is a word like any other."""
+    with pytest.raises(StsError) as caught:
+        await _sts(200, body).assume_role({}, by=bare(), at=AT)
+    assert caught.value.code == ""
+    assert "planted" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "says"),
+    [
+        (400, b'{"Code": "NoPermission", "Message": "No."}', "NoPermission", "No"),
+        (503, b'{"Code": "ServiceUnavailable", "Message": "Later."}', "", "Later"),
+        (502, b"<html>", "", "HTTP 502"),
+        (403, b"<html>", "", "HTTP 403"),
+        (
+            400,
+            json.dumps(
+                {
+                    "Code": "SignatureDoesNotMatch",
+                    "Message": "server string to sign is:POST&%2F&AccessKeyId%3DSTS.1%26Action"
+                    "%3DAssumeRole%26SecurityToken%3DCAISplantedplantedplantedplanted%26Timestamp",
+                }
+            ).encode(),
+            "SignatureDoesNotMatch",
+            "<removed>",
+        ),
+    ],
+)
+async def test_a_refusal_is_read(status: int, body: bytes, code: str, says: str) -> None:
+    """Code and words; a service in trouble has no code, and a signature's text no token."""
+    with pytest.raises(StsError) as caught:
+        await _sts(status, body).caller(bare(), at=AT)
+    assert caught.value.code == code
+    assert says in caught.value.message
+    assert "planted" not in caught.value.message

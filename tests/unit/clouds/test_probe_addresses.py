@@ -1,0 +1,59 @@
+"""Where a key is never sent, whatever a grant says."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from keywright.api.grant import Probe, ProbeMode
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.probes import http
+from keywright.clouds.aws.probes.asking import Edges
+from keywright.clouds.http import HttpCalls
+from keywright.planning.failures import Failure, FailureClass
+from keywright.secrets.credential import Credential
+
+CREDENTIAL = Credential(
+    values={"apiKey": Sensitive("planted")},
+    region="us-west-2",
+    account_id=None,
+    key_id="k",
+    issued_at=datetime(2026, 1, 1, tzinfo=UTC),
+    expires_at=None,
+)
+
+
+@pytest.fixture
+async def edges() -> AsyncIterator[Edges]:
+    """Real ones."""
+    made = Edges(calls=AwsCalls(), http=HttpCalls())
+    yield made
+    await made.http.close()
+    made.calls.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]"),  # noqa: S104  the point
+        *("169.254.169.254", "[fe80::1]", "localhost"),
+    ],
+)
+async def test_the_operators_own_machine_and_link_are_never_asked(edges: Edges, host: str) -> None:
+    """Loopback, link-local (instance metadata) and unspecified: told at once, without the key."""
+    probe = Probe(mode=ProbeMode.HTTP, url=f"https://{host}:1/health")
+    with pytest.raises(Failure, match="never asked") as refused:
+        await http.attempt(probe, credential=CREDENTIAL, edges=edges)
+    assert refused.value.kind is FailureClass.CONFIGURATION
+    assert refused.value.field == "spec.probe.url"
+    assert "planted" not in refused.value.sentence()
+
+
+async def test_a_host_that_is_not_there_is_told_by_name(edges: Edges) -> None:
+    """A passing failure, without the key."""
+    probe = Probe(mode=ProbeMode.HTTP, url="https://no-such-host.invalid/")
+    with pytest.raises(Failure, match=r"no-such-host\.invalid") as failed:
+        await http.attempt(probe, credential=CREDENTIAL, edges=edges)
+    assert failed.value.kind is FailureClass.RETRY
+    assert "planted" not in failed.value.sentence()

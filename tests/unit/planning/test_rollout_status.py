@@ -1,0 +1,229 @@
+"""When a rollout begins, what is told of it, and which changes become Events."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from keywright.api.grant import Workload, WorkloadKind
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.planning.facts import Facts, SecretView, Standing
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.record import Failed, Kept, Outcome, Written, begins_rollout, record
+from keywright.planning.rollout import Availability, Course, Plan, Scope, UnderWay, WorkloadView
+from keywright.planning.rollout_status import (
+    Looked,
+    NotDue,
+    rollout_notice,
+    trouble,
+)
+from tests.unit.api.samples import grant
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import READY, facts, noon, secret, status
+
+ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}
+READER, ADOPTER = grant(rollout=ROLLOUT), grant(rollout=ROLLOUT, secret={"adopt": True})
+DENIED = Failure("no.", kind=FailureClass.DENIED, reason="AccessDenied")
+PROGRESSING = Condition(
+    type="RolloutProgressing",
+    status=ConditionStatus.TRUE,
+    reason="SecretChanged",
+    message="1 of 2 workloads have been restarted for Secret chat-key.",
+    last_transition_time=noon(minutes=-5),
+    observed_generation=1,
+)
+FAILING = Condition(
+    type="RolloutFailing",
+    status=ConditionStatus.TRUE,
+    reason="WorkloadNotFound",
+    message="words",
+    last_transition_time=noon(minutes=-5),
+    observed_generation=1,
+)
+SOUGHT = msgspec.structs.replace(PROGRESSING, reason="SecretNew")
+NEW, SAME = secret(data="new", revision=4), secret(data="old")
+NOBODYS = SecretView(Standing.NOBODYS)
+
+
+def known(**changed: Any) -> Facts:
+    """A grant with a rollout, whose status tells of the data `old`."""
+    return facts(**{"grant": READER, "secret": SAME, "told_data": "old", **changed})
+
+
+@pytest.mark.parametrize(
+    ("case", "before", "outcome", "begins"),
+    [
+        ("a renewal", known(), Written(NEW, "k"), Scope.ALL),
+        ("the same data again", known(), Written(SAME, "k"), None),
+        ("nothing was written", known(), Kept(), None),
+        ("a failure", known(), Failed(DENIED), None),
+        ("no rollout in the spec", known(grant=grant()), Written(NEW, "k"), None),
+        ("deleted by hand", known(secret=None), Written(NEW, "k"), Scope.ALL),
+        ("killed between the writes", known(secret=NEW), Kept(), Scope.ALL),
+        ("a new Secret", known(secret=None, told_data=""), Written(NEW, "k"), Scope.MARKED),
+        ("taken over", known(secret=NOBODYS, told_data=""), Written(NEW, "k"), Scope.ALL),
+        ("a lost status", known(told_data=""), Kept(), Scope.MARKED),
+        ("a lost status, and due", known(told_data=""), Written(NEW, "k"), Scope.ALL),
+        ("a lost status, relabelled", known(told_data=""), Written(SAME, "k"), Scope.MARKED),
+        (
+            "killed as it was taken over",
+            known(grant=ADOPTER, secret=secret(data="new", revision=1), told_data=""),
+            Kept(),
+            Scope.ALL,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_when_a_rollout_begins(
+    case: str, before: Facts, outcome: Outcome, begins: Scope | None
+) -> None:
+    """With the status that tells of other data than the one before, and with no other."""
+    after = record(before, outcome, now=NOON)
+    progress = after.condition("RolloutProgressing")
+    assert (progress.reason if progress else None) == (begins.value if begins else None), case
+    assert begins_rollout(before, outcome) == (begins is not None)
+
+
+def test_a_newer_key_begins_anew() -> None:
+    """Since now, and without the trouble of the rollout before."""
+    before = known(status=status(conditions=(READY, PROGRESSING, FAILING)))
+    after = record(before, Written(NEW, "k"), now=NOON)
+    progress = after.condition("RolloutProgressing")
+    assert progress is not None
+    assert progress.last_transition_time == NOON
+    assert after.condition("RolloutFailing") is None
+
+
+def test_what_was_looked_at_is_told_beside_ready() -> None:
+    """How far it is, and what is wrong; Ready and the times of the key stay as they are."""
+    before = known(status=status(conditions=(READY, PROGRESSING)))
+    news = Looked(noon(seconds=1), restarted=2, concerned=2, failure=DENIED)
+    after = record(before, None, news=news, now=NOON)
+    ready, progress, failing = after.conditions
+    assert ready == READY
+    assert progress.message == "2 of 2 workloads have been restarted for Secret chat-key."
+    assert progress.last_transition_time == PROGRESSING.last_transition_time
+    assert (failing.type, failing.reason) == ("RolloutFailing", "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("case", "generation", "conditions", "news", "expected"),
+    [
+        (
+            "not due",
+            1,
+            (PROGRESSING, FAILING),
+            NotDue(NOON),
+            ["RolloutProgressing", "RolloutFailing"],
+        ),
+        (
+            "unreadable",
+            1,
+            (PROGRESSING,),
+            Looked(NOON, failure=DENIED),
+            ["RolloutProgressing", "RolloutFailing"],
+        ),
+        ("over", 1, (PROGRESSING, FAILING), Looked(None, 2, 2), []),
+        ("over, with trouble", 1, (PROGRESSING,), Looked(None, 2, 2, DENIED), ["RolloutFailing"]),
+        ("trouble that is left", 1, (FAILING,), None, ["RolloutFailing"]),
+        ("left, until an edit", 2, (FAILING,), None, []),
+        ("under way, edited", 2, (PROGRESSING,), None, ["RolloutProgressing"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_of_it_is_kept(
+    case: str,
+    generation: int,
+    conditions: tuple[Condition, ...],
+    news: Looked | NotDue | None,
+    expected: list[str],
+) -> None:
+    """A rollout stays in the status until it is over, its last trouble until an edit."""
+    before = known(status=status(conditions=(READY, *conditions)))
+    before = replace(before, subject=replace(before.subject, generation=generation))
+    after = record(before, None, news=news, now=NOON)
+    assert [each.type for each in after.conditions[1:]] == expected, case
+
+
+def test_a_grant_that_cannot_be_parsed_keeps_its_rollout() -> None:
+    """It goes on when the mistake is corrected; without a rollout in the spec it ends."""
+    before = status(conditions=(READY, PROGRESSING))
+    unparsed = record(facts(grant=None, status=before), Failed(DENIED), now=NOON)
+    assert unparsed.condition("RolloutProgressing") == PROGRESSING
+    ended = record(facts(status=before), None, now=NOON)
+    assert ended.condition("RolloutProgressing") is None
+
+
+def _status(*conditions: Condition) -> GrantStatus:
+    return status(conditions=(READY, *conditions))
+
+
+OVER = Looked(None, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news", "expected"),
+    [
+        (_status(), _status(PROGRESSING), None, None),
+        (_status(PROGRESSING), _status(), OVER, "Normal RolloutCompleted"),
+        (_status(PROGRESSING), _status(), Looked(None), None),
+        (_status(PROGRESSING), _status(), None, None),
+        (_status(SOUGHT), _status(), OVER, None),
+        (_status(PROGRESSING), _status(PROGRESSING, FAILING), None, "Warning RolloutFailing"),
+        (_status(PROGRESSING, FAILING), _status(PROGRESSING, FAILING), None, None),
+        (_status(PROGRESSING, FAILING), _status(PROGRESSING), None, None),
+        (_status(PROGRESSING), _status(FAILING), OVER, "Warning RolloutFailing"),
+        (_status(), _status(), None, None),
+    ],
+)
+def test_which_changes_become_events(
+    before: GrantStatus, after: GrantStatus, news: Looked | None, expected: str | None
+) -> None:
+    """Trouble once, and the end of a rollout of changed data, unless it is called off."""
+    found = rollout_notice(before, after, news=news)
+    told = found and f"{'Warning' if found.warning else 'Normal'} {found.reason}"
+    assert told == expected
+
+
+def _view(name: str, why: str = "") -> WorkloadView:
+    return WorkloadView(
+        WorkloadKind.DEPLOYMENT,
+        name,
+        uid=name,
+        created_at=NOON,
+        availability=Availability.COMING,
+        why=why,
+    )
+
+
+_COURSE = Course(UnderWay("m", NOON, Scope.ALL))
+_MISSING = ((1, Workload(kind=WorkloadKind.DEPLOYMENT, name="web")),)
+
+
+@pytest.mark.parametrize(
+    ("outlook", "course", "words"),
+    [
+        (Plan(None), _COURSE, ["spec.rollout.restart[1].name", "no Deployment web", "Correct"]),
+        (
+            Plan(None, late=tuple(_view(str(n), "why") for n in range(7))),
+            _COURSE,
+            ["Deployment 0 (why)", "and 2 more", "kubectl rollout status"],
+        ),
+        (Plan(None, unmarked=(_view("chat"),)), _COURSE, ["restarted-for.keywright.dev/*"]),
+        (Plan(None), Course(_COURSE.of, refusal=DENIED), ["no."]),
+    ],
+)
+def test_trouble_is_told_with_field_and_cure(
+    outlook: Plan, course: Course, words: list[str]
+) -> None:
+    """The worst first: a refusal, what does not come back, who interferes, what is not there."""
+    failure = trouble(outlook, course, missing=_MISSING)
+    assert failure is not None
+    assert [each for each in words if each not in failure.sentence()] == []
+
+
+def test_a_new_secret_needs_no_workload_yet() -> None:
+    """Its readers may come after it."""
+    course = Course(UnderWay("m", NOON, Scope.MARKED))
+    assert trouble(Plan(None), course, missing=_MISSING) is None
