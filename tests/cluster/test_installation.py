@@ -208,6 +208,16 @@ GUIDES = (
     ),
     Guide("role-chains", _chain, "partner/apikeygrants/partner-credentials"),
     Guide("access-keys", _access_key, "legacy/apikeygrants/legacy-key"),
+    Guide(
+        "tenancy",
+        _role(
+            "shared-source",
+            name="shared-bedrock",
+            namespace="ai-platform",
+            account_name="bedrock",
+        ),
+        "support/apikeygrants/bedrock-key",
+    ),
     # The first key, and the one that the last command asks for.
     Guide("bedrock-long-term", _long_term, "assistant/apikeygrants/assistant-key", revision=2),
     Guide("api-gateway", _api_gateway, "orders/apikeygrants/partner-a", revision=2),

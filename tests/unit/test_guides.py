@@ -10,6 +10,7 @@ GUIDES = (
     "sts-credentials",
     "role-chains",
     "access-keys",
+    "tenancy",
     "api-gateway",
     "alibaba-rrsa",
     "alibaba-access-key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -20,6 +21,21 @@ _PAGE = "500"
 _CONNECT_SECONDS = 10.0
 
 
+def audiences_of(authorization: str) -> frozenset[str]:
+    """The audiences of the JWT in an Authorization header (RFC 7519, claim `aud`); none of others.
+
+    Nothing is verified: it is our own.
+    """
+    parts = authorization.rpartition(" ")[2].split(".")
+    try:
+        payload = parts[1] if len(parts) == 3 else ""
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        found = claims.get("aud", ())
+    except (ValueError, AttributeError, msgspec.DecodeError):
+        return frozenset()
+    return frozenset([found] if isinstance(found, str) else found)
+
+
 class KubernetesClient:
     """The calls of all of `cluster`, on one session with a bounded number of connections."""
 
@@ -33,6 +49,10 @@ class KubernetesClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+    async def own_audiences(self) -> frozenset[str]:
+        """Whom our own token is meant for, the API server; none where we have no such token."""
+        return audiences_of(await self._authorization.header() or "")
 
     async def request(
         self,

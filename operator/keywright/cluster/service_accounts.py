@@ -11,6 +11,8 @@ from keywright.planning.failures import Failure, FailureClass
 
 # The least that the API server grants; the token is exchanged within seconds.
 _SECONDS = 600
+# The audience by which most clusters call their API server; ours is in our own token.
+_API_SERVER = "https://kubernetes.default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,16 @@ class ServiceAccounts:
     client: KubernetesClient
 
     async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
-        """A token for `audience` alone.
+        """A token for `audience` alone, and never one that the API server itself would take.
+
+        Whoever may write a source names the audience, and where the token is sent: without this
+        it would be the way to be the ServiceAccount in the cluster.
 
         Raises:
             Failure: the ServiceAccount is missing, or its token may not be asked for.
         """
+        if audience.startswith(_API_SERVER) or audience in await self.client.own_audiences():
+            raise _for_the_api_server(audience)
         try:
             answer = await self.client.request(
                 "POST",
@@ -53,6 +60,17 @@ class ServiceAccounts:
             raise _refused(error, namespace=namespace, name=name, verb="get") from error
         annotations: dict[str, str] = found["metadata"].get("annotations") or {}
         return annotations
+
+
+def _for_the_api_server(audience: str) -> Failure:
+    return Failure(
+        f"a token for {audience} would be good for the Kubernetes API itself, and is never asked"
+        " for.",
+        kind=FailureClass.CONFIGURATION,
+        reason="AudienceForbidden",
+        field="CredentialSource spec: serviceAccountRef.audiences",
+        cure="Name the audience that the cloud expects, or none for the default.",
+    )
 
 
 def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Failure:

@@ -1,6 +1,8 @@
 """Requests to an API server that is a few lines of aiohttp in the same loop."""
 
 import asyncio
+import base64
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from keywright.cluster.client import METADATA_LIST, KubernetesClient
+from keywright.cluster.client import METADATA_LIST, KubernetesClient, audiences_of
 from keywright.cluster.connection import Connection
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 
@@ -189,3 +191,26 @@ async def test_a_watch_never_sees_the_value_of_a_secret() -> None:
     kinds = [accept.partition(";as=")[2].partition(";")[0] for _, accept, _ in seen]
     assert kinds == ["PartialObjectMetadataList", "PartialObjectMetadata", ""]
     assert [header for _, _, header in seen] == ["Bearer a", "Bearer b", "Bearer b"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "audiences"),
+    [
+        ({"aud": ["https://api", "k3s"]}, {"https://api", "k3s"}),
+        ({"aud": "https://api"}, {"https://api"}),
+        ({"sub": "me"}, set()),
+        ([], set()),
+    ],
+)
+def test_the_audiences_of_our_own_token_are_known(claims: object, audiences: set[str]) -> None:
+    """One or several, as RFC 7519 lets the claim be written."""
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    assert audiences_of(f"Bearer h.{payload}.s") == audiences
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer opaque", "Basic a.b", "Bearer a.%.c", "Bearer a.e.c"]
+)
+def test_a_token_that_is_no_jwt_has_no_audiences(header: str) -> None:
+    """Such as that of a static file; the usual name of the API server is refused all the same."""
+    assert audiences_of(header) == frozenset()

@@ -81,3 +81,18 @@ async def test_other_refusals_are_the_api_servers(api: KubernetesInMemory) -> No
     failure = raised.value
     assert (failure.kind, failure.reason) == (FailureClass.RETRY, "TokenRequestFailed")
     assert "boom" in failure.sentence()
+
+
+@pytest.mark.parametrize(
+    "audience", ["https://kubernetes.default.svc", "https://api.example.com"], ids=["usual", "ours"]
+)
+async def test_no_token_is_asked_for_that_the_api_server_would_take(
+    api: KubernetesInMemory, audience: str
+) -> None:
+    """Rule 10: a source says what a ServiceAccount is in a cloud, and never in the cluster."""
+    with pytest.raises(Failure) as refused:
+        await ServiceAccounts(api).token(namespace="chat", name="plain", audience=audience)
+    assert refused.value.kind is FailureClass.CONFIGURATION
+    assert audience in refused.value.message
+    assert "serviceAccountRef.audiences" in refused.value.field
+    assert api.asked == []

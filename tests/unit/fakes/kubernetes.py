@@ -61,6 +61,10 @@ class KubernetesInMemory(KubernetesClient):
         pass
 
     @override
+    async def own_audiences(self) -> frozenset[str]:
+        return frozenset({"https://api.example.com"})
+
+    @override
     async def request(
         self,
         method: str,
