@@ -15,8 +15,9 @@ from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
+from keywright.controller.records import GrantRecord, Name
 from keywright.controller.renewals import renewal_by
-from keywright.controller.store import GrantRecord, Name, Store
+from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject

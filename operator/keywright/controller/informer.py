@@ -8,8 +8,9 @@ from typing import Any
 
 from keywright.clouds.sessions import Clock
 from keywright.controller.queue import DueQueue
+from keywright.controller.records import Name
 from keywright.controller.sources import COUNT_SETTLES
-from keywright.controller.store import Name, Store
+from keywright.controller.store import Store
 from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 
 SEPARATOR = "/"

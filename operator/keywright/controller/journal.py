@@ -20,7 +20,8 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back
-from keywright.controller.store import Name, Store
+from keywright.controller.records import Name
+from keywright.controller.store import Store
 from keywright.planning.facts import (
     CloudKey,
     Deactivate,

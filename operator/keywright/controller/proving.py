@@ -12,7 +12,8 @@ from keywright.api.grant import ApiKeyGrant, ProbeMode
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Minted, Vendor
-from keywright.controller.store import Store, UnprovenKey
+from keywright.controller.records import UnprovenKey
+from keywright.controller.store import Store
 from keywright.planning.facts import Cause
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.probing import gave_up, next_try

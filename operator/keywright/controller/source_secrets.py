@@ -7,7 +7,8 @@ from collections.abc import Callable
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.secret_watch import SecretWatch
 from keywright.cluster.source_secrets import SecretValues
-from keywright.controller.store import Name, Store
+from keywright.controller.records import Name
+from keywright.controller.store import Store
 
 
 class SourceSecretsWatch:

@@ -17,7 +17,8 @@ from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence
-from keywright.controller.store import Name, SourceRecord, Store
+from keywright.controller.records import Name, SourceRecord
+from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.failures import Failure
 from keywright.planning.notices import notice

@@ -1,0 +1,190 @@
+"""A grant and a source as they are remembered, kept small.
+
+A grant is the JSON of what decides about it, packed to some 200 bytes: a tree of dictionaries would
+be twenty times that. A source is its parsed value.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+import msgspec
+
+from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.parsing import parse_source
+from keywright.api.problems import Problem
+from keywright.api.schema import Facts
+from keywright.api.source import CredentialSource
+from keywright.api.status import SourceStatus
+from keywright.clouds.ways import Minted
+from keywright.planning.facts import Cause
+from keywright.planning.rollout import Course
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder().decode
+# What grants have in common is in the dictionary, so that packing pays for a single one and takes
+# six microseconds; a text that is nothing like it only packs worse.
+_ALIKE = (
+    b'{"metadata":{"name":"","namespace":"","uid":"","generation":1,"resourceVersion":"",'
+    b'"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{"bedrockShortTermKey":{"duration":"12h",'
+    b'"endpoint":"Runtime"},"deletionPolicy":"Revoke","secret":{"formats":["BedrockEnv",'
+    b'"OpenAIEnv"],"mountPath":"/var/run/keywright","type":"Opaque"},"sourceRef":{"name":""}},'
+    b'"status":{"conditions":[{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"Secret '
+    b' holds a bedrockShortTermKey until 2026-01-01T00:00:00Z.","observedGeneration":1,"reason":'
+    b'"Succeeded","status":"True","type":"Ready"}],"expiresAt":"2026-","failedAttempts":0,'
+    b'"fingerprint":"","issuedAt":"2026-","keyId":"ASIA","kind":"bedrockShortTermKey",'
+    b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
+)
+_RAW_DEFLATE = -15
+_KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
+_KEPT_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenKey:
+    """A key that waits for its probe: what it is made for and why, and since when it is tried."""
+
+    minted: Minted
+    mint_facts: Facts
+    cause: Cause
+    since: datetime
+
+
+@dataclass(slots=True)
+class GrantRecord:
+    """One grant as last seen or written by us.
+
+    `impatient`: something it depends on changed for the better, so that its back-off is void.
+    `stale`: the key in its Secret was made with an access key that its source has no more.
+    `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
+    `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
+    `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    created: str
+    version: int
+    packed: bytes
+    source: Name
+    secret: Name
+    deleting: bool
+    impatient: bool = False
+    stale: bool = False
+    own_version: int = 0
+    own_secret: str = ""
+    imports: Name | None = None
+    unproven: UnprovenKey | None = None
+    course: Course | None = None
+    failing: bool = False
+
+    def parsed(self) -> dict[str, Any]:
+        """The object, reduced to what decides about it."""
+        unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ALIKE)
+        parsed: dict[str, Any] = _DECODE(unpacking.decompress(self.packed))
+        return parsed
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """One source as last seen or written by us.
+
+    `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
+    it may have while nobody looked, and what the source hands on has no end that would show it.
+    `hands_on`: the id of the key without an end that its grants are given, once it is known.
+    """
+
+    uid: str
+    name: Name
+    version: int
+    generation: int
+    value: CredentialSource | list[Problem]
+    status: SourceStatus
+    deleting: bool
+    unproved: bool = False
+    hands_on: str | None = None
+
+
+def grant_record(
+    body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
+) -> GrantRecord:
+    """A record; read without trust in the shape of the spec, which may be anything."""
+    kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+    annotations = metadata.get("annotations") or {}
+    asked = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
+    if asked:
+        kept["annotations"] = asked
+    # Interned: the same words come back in the Secret, in other records and as keys.
+    spec, namespace = body.get("spec") or {}, intern(metadata["namespace"])
+    reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
+    return GrantRecord(
+        uid=intern(metadata["uid"]),
+        namespace=namespace,
+        name=intern(metadata["name"]),
+        created=metadata.get("creationTimestamp", ""),
+        version=version,
+        packed=packed({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
+        source=_name(
+            str(reference.get("namespace") or namespace), str(reference.get("name") or "")
+        ),
+        secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
+        deleting="deletionTimestamp" in metadata,
+        imports=_imports(spec, namespace=namespace),
+        failing=bool((body.get("status") or {}).get("failedAttempts")),
+    )
+
+
+def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
+    key = spec.get("apiGatewayKey")
+    if not isinstance(key, Mapping):
+        return None
+    for field_name in ("valueFrom", "csvFrom"):
+        reference = (key.get(field_name) or {}).get("secretKeyRef") or {}
+        if reference.get("name"):
+            return namespace, str(reference["name"])
+    return None
+
+
+def packed(body: Mapping[str, Any]) -> bytes:
+    """A grant as a record holds it."""
+    packing = zlib.compressobj(level=1, wbits=_RAW_DEFLATE, zdict=_ALIKE)
+    return packing.compress(_ENCODE(body)) + packing.flush()
+
+
+@lru_cache(maxsize=4096)
+def _name(namespace: str, name: str) -> Name:
+    """One tuple for all grants of a source."""
+    return namespace, name
+
+
+def source_record(body: Mapping[str, Any]) -> SourceRecord:
+    """A record, of whatever can be parsed."""
+    metadata = body["metadata"]
+    return SourceRecord(
+        uid=metadata["uid"],
+        name=(metadata["namespace"], metadata["name"]),
+        version=int(metadata["resourceVersion"]),
+        generation=metadata["generation"],
+        value=parse_source(body),
+        status=SourceStatus.parse(body.get("status")),
+        deleting="deletionTimestamp" in metadata,
+    )
