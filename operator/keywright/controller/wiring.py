@@ -34,7 +34,7 @@ from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
-from keywright.controller.workers import Reconcile, WorkerPool
+from keywright.controller.workers import WorkerPool
 from keywright.planning.conditions import READY
 from keywright.telemetry.http import Heartbeat, TelemetryServer
 from keywright.telemetry.metrics import GrantReading, Metrics
@@ -72,7 +72,6 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     objects = Objects(client, namespaces=settings.namespaces)
     values = SecretValues(objects)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
-    vendors = clouds.vendors
     informer = Informer(
         store=store,
         grants=grants,
@@ -97,37 +96,24 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     events = EventWriter(client, instance=settings.identity)
     metrics = Metrics()
     metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
-    grant_reconcile = grant_reconciler(
-        Edges(
-            store=store,
-            objects=objects,
-            values=values,
-            workloads=Workloads(client),
-            vendors=vendors,
-            tenancy=tenancy,
-            fence=office,
-            events=events,
-            metrics=metrics,
-            fingerprint_key=census.fingerprint_key,
-            clock=now,
-        )
-    ).reconcile
-    source_reconciler = SourceReconciler(
+    edges = Edges(
         store=store,
         objects=objects,
-        vendors=vendors,
-        wake_grants=informer.wake_grants,
-        count_settles_at=informer.count_settles_at,
+        values=values,
+        workloads=Workloads(client),
+        vendors=clouds.vendors,
         tenancy=tenancy,
         fence=office,
         events=events,
+        metrics=metrics,
+        fingerprint_key=census.fingerprint_key,
         clock=now,
     )
     pools = _pools(
         settings,
-        grants=(grants, grant_reconcile),
-        sources=(sources, lambda key: source_reconciler.reconcile(_name(key))),
-        store=store,
+        edges,
+        queues=(grants, sources),
+        informer=informer,
         office=office,
         ready=census.listed,
         lane=partial(_lane, store, clouds.calls.pacing),
@@ -159,20 +145,32 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
 
 def _pools(
     settings: Settings,
+    edges: Edges,
     *,
-    grants: tuple[DueQueue, Reconcile],
-    sources: tuple[DueQueue, Reconcile],
-    store: Store,
+    queues: tuple[DueQueue, DueQueue],
+    informer: Informer,
     office: Leadership | AlwaysLeader,
     ready: asyncio.Event,
     lane: Callable[[str], str | None],
 ) -> tuple[WorkerPool, ...]:
+    """The workers of grants and those of sources, each with their queue."""
+    sources = SourceReconciler(
+        store=edges.store,
+        objects=edges.objects,
+        vendors=edges.vendors,
+        wake_grants=informer.wake_grants,
+        count_settles_at=informer.count_settles_at,
+        tenancy=edges.tenancy,
+        fence=edges.fence,
+        events=edges.events,
+        clock=edges.clock,
+    )
     return (
         WorkerPool(
             "grant",
-            queue=grants[0],
-            reconcile=grants[1],
-            settled=store.settled,
+            queue=queues[0],
+            reconcile=grant_reconciler(edges).reconcile,
+            settled=edges.store.settled,
             office=office,
             ready=ready,
             clock=now,
@@ -181,8 +179,8 @@ def _pools(
         ),
         WorkerPool(
             "source",
-            queue=sources[0],
-            reconcile=sources[1],
+            queue=queues[1],
+            reconcile=lambda key: sources.reconcile(_name(key)),
             settled=lambda _: False,
             office=office,
             ready=ready,
