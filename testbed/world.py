@@ -29,6 +29,7 @@ INSTALLED = (
     MANIFESTS / "operator" / "namespace.yaml",
     MANIFESTS / "operator" / "serviceaccount.yaml",
     MANIFESTS / "operator" / "leaderelection.yaml",
+    MANIFESTS / "operator" / "rollouts.yaml",
     MANIFESTS / "rbac.yaml",
 )
 AUDIENCE = "sts.amazonaws.com"

@@ -52,6 +52,10 @@ def _with_key(**reference: str) -> Document:
     return {"aws": {"webIdentity": None, "accessKey": {"secretRef": reference}}}
 
 
+def _alibaba(**identity: Any) -> Document:
+    return {"aws": None, "alibabaCloud": {"regionId": "cn-hangzhou", **identity}}
+
+
 def _secret(**fields: Any) -> Document:
     return {"secret": fields}
 
@@ -61,6 +65,8 @@ def _gateway(**fields: Any) -> Document:
     return {"bedrockShortTermKey": None, "secret": None, "apiGatewayKey": key}
 
 
+# A kind of key that either cloud has.
+_SESSION: Document = {"bedrockShortTermKey": None, "secret": None, "sessionCredentials": {}}
 _TRUSTED = ("spec.secret.type", "must not be a type that Kubernetes makes credentials of its own")
 _ELSEWHERE = {"name": "key", "namespace": "victim"}
 
@@ -98,6 +104,18 @@ REFUSED_AT_APPLY = (
         "a-file-to-import-from-another-namespace",
         ('unknown field "spec.apiGatewayKey.csvFrom.secretKeyRef.namespace"',),
         grant=_gateway(csvFrom={"secretKeyRef": {"key": "value", **_ELSEWHERE}}),
+    ),
+    Attack(
+        "a-key-pair-of-another-namespace",
+        ('unknown field "spec.alibabaCloud.accessKey.secretRef.namespace"',),
+        source=_alibaba(accessKey={"secretRef": _ELSEWHERE}),
+    ),
+    Attack(
+        "a-workload-of-another-namespace",
+        ('unknown field "spec.rollout.restart[0].namespace"',),
+        grant={
+            "rollout": {"restart": [{"kind": "Deployment", "name": "api", "namespace": "victim"}]}
+        },
     ),
     Attack(
         "a-secret-to-be-written-in-another-namespace",
@@ -166,6 +184,11 @@ REFUSED_AT_APPLY = (
         "a-probe-that-sends-the-key-in-the-open",
         ("spec.probe.url", "https://"),
         grant=_gateway() | {"probe": {"mode": "Http", "url": "http://attacker.example.com"}},
+    ),
+    Attack(
+        "a-uri-of-the-nodes-metadata",
+        ("spec.alibabaCloud.credentialsUri.uri", "must not name a metadata service"),
+        source=_alibaba(credentialsUri={"uri": "http://169.254.169.254/latest/meta-data/"}),
     ),
     Attack(
         "sts-in-the-open",
@@ -251,6 +274,27 @@ REFUSED_BY_CONDITION = (
         ("spec.aws.ambient", "--allow-ambient"),
         source={"aws": {"webIdentity": None, "ambient": {}}},
         reason="AmbientNotAllowed",
+    ),
+    Attack(
+        "whatever-the-operator-finds-around-itself",
+        ("spec.alibabaCloud.defaultChain", "--allow-ambient"),
+        grant=_SESSION,
+        source=_alibaba(defaultChain={}),
+        reason="AmbientNotAllowed",
+    ),
+    Attack(
+        "the-role-of-the-node",
+        ("spec.alibabaCloud.ecsRamRole", "--allow-ambient"),
+        grant=_SESSION,
+        source=_alibaba(ecsRamRole={"roleName": "node"}),
+        reason="AmbientNotAllowed",
+    ),
+    Attack(
+        "a-uri-of-the-tenants-choice",
+        ("spec.alibabaCloud.credentialsUri", "--allow-credentials-uri"),
+        grant=_SESSION,
+        source=_alibaba(credentialsUri={"uri": "https://attacker.example.com/credentials"}),
+        reason="UriNotAllowed",
     ),
     Attack(
         "the-role-of-another-tenant",
