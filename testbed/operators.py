@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import urllib.error
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from testbed.faults import FaultProxy
 from testbed.forks import forked
 from testbed.processes import ChildProcess, free_port
 
@@ -23,7 +25,8 @@ class OperatorProcess:
     """One `keywright run`; may be started, stopped, killed and started again.
 
     `program` is an installed `keywright`; without it the one of this checkout runs. `fork` names
-    a module that runs it instead, in a process that need not import everything anew.
+    a module that runs it instead, in a process that need not import everything anew. Behind a
+    `proxy` of its own it can be cut off from the API server, and from nothing else.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class OperatorProcess:
         identity: str = "keywright-0",
         program: Path | None = None,
         fork: str | None = None,
+        proxy: FaultProxy | None = None,
     ) -> None:
         self.kubeconfig = kubeconfig
         self._directory = directory
@@ -45,6 +49,7 @@ class OperatorProcess:
         self._installed = program is not None
         self._program = (program,) if program else (sys.executable, "-m", "keywright")
         self._fork = fork
+        self._proxy = proxy
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -129,6 +134,27 @@ class OperatorProcess:
         """SIGCONT."""
         self.process.send(signal.SIGCONT)
 
+    def fill_disk(self) -> None:
+        """Its log can grow no more: writing fails (EFBIG), as on a full disk."""
+        _limit_file_size(self.process.pid, self.log.stat().st_size)
+
+    def free_disk(self) -> None:
+        """It can again."""
+        _limit_file_size(self.process.pid, resource.RLIM_INFINITY)
+
+    def cut_off(self) -> None:
+        """No word comes from the API server any more, and connections stay as they are."""
+        self._way.faults.stall(count=None)
+
+    def reconnect(self) -> None:
+        """What was held up goes on."""
+        self._way.faults.clear()
+
+    @property
+    def _way(self) -> FaultProxy:
+        assert self._proxy is not None
+        return self._proxy
+
     def connections(self) -> int:
         """Open sockets."""
         descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
@@ -143,3 +169,8 @@ class OperatorProcess:
         """User and system time used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _limit_file_size(pid: int, size: int) -> None:
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))

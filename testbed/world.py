@@ -18,6 +18,7 @@ from testbed.clouds.aws.hosts import DOMAINS as AWS_DOMAINS
 from testbed.clouds.emulator import EmulatedCloud
 from testbed.clusters import Cluster
 from testbed.clusters.api import Api
+from testbed.faults import FaultProxy
 from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,20 +149,26 @@ class World:
         environment: Mapping[str, str] | None = None,
         program: Path | None = None,
         fork: str | None = None,
+        proxy: FaultProxy | None = None,
     ) -> OperatorProcess:
-        """An operator that is not started yet, with the shipped rights and no more."""
+        """An operator that is not started yet, with the shipped rights and no more.
+
+        It reaches the API server through the `proxy`, where there is one.
+        """
         directory = self.directory / identity
         directory.mkdir(exist_ok=True)
+        kubeconfig = self.cluster.service_account_kubeconfig(
+            namespace=NAMESPACE, name=SERVICE_ACCOUNT, directory=directory
+        )
         made = OperatorProcess(
-            kubeconfig=self.cluster.service_account_kubeconfig(
-                namespace=NAMESPACE, name=SERVICE_ACCOUNT, directory=directory
-            ),
+            kubeconfig=kubeconfig if proxy is None else proxy.lead(kubeconfig),
             directory=directory,
             environment={**self.client_environment(), **(environment or {})},
             arguments=arguments,
             identity=identity,
             program=program,
             fork=fork,
+            proxy=proxy,
         )
         self._operators.append(made)
         return made

@@ -36,22 +36,9 @@ class SecretSource:
     """One Secret of one cluster."""
 
     def __init__(self, *, kubeconfig: Path, namespace: str, name: str) -> None:
-        cluster, user = _current(kubeconfig)
-        server = urlsplit(cluster["server"])
         self._path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
-        self._headers = {"Accept": "application/json"}
-        if "token" in user:
-            self._headers["Authorization"] = f"Bearer {user['token']}"
-        context = _tls(cluster, user, directory=kubeconfig.parent)
-        self._connection = (
-            http.client.HTTPSConnection(
-                str(server.hostname), server.port, context=context, timeout=_TIMEOUT_SECONDS
-            )
-            if server.scheme == "https"
-            else http.client.HTTPConnection(
-                str(server.hostname), server.port, timeout=_TIMEOUT_SECONDS
-            )
-        )
+        self._connection, credentials = connection_to(kubeconfig, seconds=_TIMEOUT_SECONDS)
+        self._headers = {"Accept": "application/json", **credentials}
 
     def read(self) -> Secret | None:
         """The Secret as it is now, None while there is none; raises SecretUnreadableError."""
@@ -76,6 +63,23 @@ class SecretSource:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def connection_to(
+    kubeconfig: Path, *, seconds: float | None
+) -> tuple[http.client.HTTPConnection, dict[str, str]]:
+    """A connection that is opened when it is used, and the headers that say who asks.
+
+    An answer may be `seconds` late.
+    """
+    cluster, user = _current(kubeconfig)
+    server = urlsplit(cluster["server"])
+    host, port = str(server.hostname), server.port
+    headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+    if server.scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=seconds), headers
+    context = _tls(cluster, user, directory=kubeconfig.parent)
+    return http.client.HTTPSConnection(host, port, context=context, timeout=seconds), headers
 
 
 def _current(kubeconfig: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.audit import AuditLog, Request, credential_of
 from tests.cluster.conftest import DEBUG
+from tests.cluster.elections import holder, leads, stands_by
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, Tenant
 from tests.cluster.tier import Record
 
 _LEASE_SECONDS = 3
 _HANDED_OVER_SECONDS = 3.0
-_LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywright"
 
 
 @dataclass(frozen=True)
@@ -40,31 +39,6 @@ class Pair:
             for request in self.audit.requests(since=since)
             if request.is_write and request.credential == credential and request.code < 300
         ]
-
-
-def holder(world: World) -> str:
-    """Who holds the Lease."""
-    return str(world.api.get(_LEASE)["spec"].get("holderIdentity", ""))
-
-
-def leads(replica: OperatorProcess) -> bool:
-    """Whether it says of itself that it works."""
-    return _leader(replica) == 1
-
-
-def stands_by(replica: OperatorProcess) -> bool:
-    """Whether it says of itself that it does not."""
-    return _leader(replica) == 0
-
-
-def _leader(replica: OperatorProcess) -> float | None:
-    """None where it says nothing: a process that begins anew is silent for a moment."""
-    try:
-        families = text_string_to_metric_families(replica.get("/metrics"))
-    except OSError:
-        return None
-    (found,) = (family for family in families if family.name == "keywright_leader")
-    return float(found.samples[0].value)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -71,24 +72,36 @@ class KubernetesClient:
             ApiUnreachableError: no answer within `seconds` (30 unless told).
         """
         headers = {"Content-Type": content_type, "Accept": accept}
+        data = None if body is None else self._encode(body)
+        timeout = aiohttp.ClientTimeout(total=seconds) if seconds else None
+        ask = partial(self._ask, method, path, data=data, headers=headers, timeout=timeout)
+        status, raw, shown = await ask()
+        if status == 401 and await self._authorization.renewed(shown):
+            status, raw, _ = await ask()
+        if status >= 400:
+            raise self._error(status, raw)
+        return self._decode(raw)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None,
+        headers: dict[str, str],
+        timeout: aiohttp.ClientTimeout | None,  # noqa: ASYNC109  handed on to aiohttp
+    ) -> tuple[int, bytes, str | None]:
+        """Status, body, and the Authorization that was shown."""
         authorization = await self._authorization.header()
         if authorization is not None:
             headers["Authorization"] = authorization
         try:
             async with self._session.request(
-                method,
-                self._server + path,
-                data=None if body is None else self._encode(body),
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=seconds) if seconds else None,
+                method, self._server + path, data=data, headers=headers, timeout=timeout
             ) as answer:
-                raw = await answer.read()
-                status = answer.status
+                return answer.status, await answer.read(), authorization
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
-        if status >= 400:
-            raise self._error(status, raw)
-        return self._decode(raw)
 
     async def items(
         self, path: str, *, selector: str = "", accept: str = METADATA_LIST

@@ -13,6 +13,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +40,9 @@ class Authorization(Protocol):
 
     async def header(self) -> str | None:
         """The header's value; a token that rotates is read again when it may have changed."""
+
+    async def renewed(self, refused: str | None) -> bool:
+        """Whether there is another header than the one that was refused with 401."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +80,52 @@ async def connect(*, kubeconfig: Path | None = None, context: str | None = None)
     Raises:
         kubernetes.config.ConfigException: there is none of them, or one is malformed.
     """
+    load = partial(_load, kubeconfig=kubeconfig, context=context)
     configuration = Configuration()
-    if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-        load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # untyped upstream
-        authorization: Authorization = _ConfiguredAuthorization(configuration)
-    else:
-        loader = await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
-            str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG"),
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-        authorization = _ConfiguredAuthorization(configuration, loader=loader)
+    loader = await load(configuration)
     return Connection(
         server=configuration.host.rstrip("/"),
         ssl_context=_ssl_context(configuration),
-        authorization=authorization,
+        authorization=_ConfiguredAuthorization(configuration, loader=loader, load=load),
         proxy=configuration.proxy,
     )
 
 
-class _ConfiguredAuthorization:
-    """The token of the official client's configuration, kept fresh by its own means."""
+async def _load(
+    configuration: Configuration, *, kubeconfig: Path | None, context: str | None
+) -> Any:
+    """Fill in a configuration; the loader that keeps it fresh, None where it does so itself."""
+    if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # untyped upstream
+        return None
+    return await load_kube_config(  # type: ignore[no-untyped-call]  # untyped upstream
+        str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG"),
+        context=context,
+        client_configuration=configuration,
+        persist_config=False,
+    )
 
-    def __init__(self, configuration: Configuration, *, loader: Any = None) -> None:
+
+class _ConfiguredAuthorization:
+    """The token of the official client's configuration, kept fresh by its own means.
+
+    A token that the API server refuses is older than what stands in its file, or than what its
+    plugin would say: everything is loaded anew, but not more often than every ten seconds.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        loader: Any,
+        load: Callable[[Configuration], Awaitable[Any]],
+    ) -> None:
         self._configuration = configuration
         self._loader = loader
+        self._load = load
         self._refreshing: asyncio.Task[None] | None = None
+        self._loading = asyncio.Lock()
+        self._load_again_at = 0.0
 
     async def header(self) -> str | None:
         if self._loader is not None and self._refreshing is None:
@@ -114,6 +137,25 @@ class _ConfiguredAuthorization:
         if token is None:
             return None
         return token if token[:7].lower() == "bearer " else f"Bearer {token}"
+
+    async def renewed(self, refused: str | None) -> bool:
+        async with self._loading:
+            now = asyncio.get_running_loop().time()
+            if await self.header() == refused and now >= self._load_again_at:
+                self._load_again_at = now + _REFRESH_PAUSE_SECONDS
+                await self._load_anew()
+            return await self.header() != refused
+
+    async def _load_anew(self) -> None:
+        configuration = Configuration()
+        try:
+            loader = await self._load(configuration)
+        except Exception as error:
+            _LOG.warning("the credentials that were refused were not loaded anew: %s", error)
+            return
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        self._configuration, self._loader, self._refreshing = configuration, loader, None
 
     async def _keep_fresh(self) -> None:
         """For ever; a plugin that fails once is asked again."""
@@ -137,6 +179,11 @@ def _authorize(authorization: Authorization) -> Middleware:
         header = await authorization.header()
         if header is not None:
             request.headers["Authorization"] = header
+        answer = await handler(request)
+        if answer.status != 401 or not await authorization.renewed(header):
+            return answer
+        answer.release()
+        request.headers["Authorization"] = await authorization.header() or ""
         return await handler(request)
 
     return authorize

@@ -99,14 +99,33 @@ class Leadership:
             await self._leases.write(found, holder="", seconds=1)
 
     async def _stay(self) -> None:
+        renewed = True
         while True:
-            await asyncio.sleep(self._timing.retry)
-            renewed = await self._try()
+            await asyncio.sleep(min(self._timing.retry, self._until(renewed=renewed)))
+            if renewed or self.holds():
+                renewed = await self._in_time()
             if renewed:
                 self.elected.set()
             elif self._mine is None or not self.holds():
                 self._office_ends = float("-inf")
                 raise LostLeaseError
+
+    def _until(self, *, renewed: bool) -> float:
+        """How long a pause may be: an office that could not be renewed is left when it ends."""
+        return self._timing.retry if renewed else max(0.0, self._office_ends - self._monotonic())
+
+    async def _in_time(self) -> bool:
+        """One attempt to renew, given up at the end of the office.
+
+        Others wait longer than that, so that what is under way here is ended before they begin. A
+        process that was frozen past the end tries all the same: nobody may have taken over.
+        """
+        remaining = self._office_ends - self._monotonic()
+        try:
+            async with asyncio.timeout(remaining if remaining > 0 else None):
+                return await self._try()
+        except TimeoutError:
+            return False
 
     async def _try(self) -> bool:
         """One attempt to take or renew; the office runs from before the request was sent."""

@@ -193,7 +193,12 @@ def _pools(
 async def stop_work(
     pools: tuple[WorkerPool, ...], office: Leadership | AlwaysLeader, seconds: float
 ) -> None:
-    """Let what is in hand end, then leave the office to another replica; harmless when repeated."""
+    """Let what is in hand end, then leave the office to another replica; harmless when repeated.
+
+    Out of office it is ended at once: a write that is still on its way would come after those of
+    the replica that has taken over.
+    """
+    seconds = seconds if office.holds() else 0.0
     await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
     await office.resign()
 

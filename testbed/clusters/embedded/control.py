@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _SECONDS = 10
@@ -101,6 +101,12 @@ class FaultClient:
         """500."""
         self._arm("internal-error", match, verbs=verbs, count=count, after=after)
 
+    def unauthorized(
+        self, match: str = "", *, verbs: Sequence[str] = (), count: int | None = 1
+    ) -> None:
+        """401."""
+        self._arm("unauthorized", match, verbs=verbs, count=count)
+
     def clear(self) -> None:
         """No more faults; what stalls goes on."""
         self._send("DELETE", None)
@@ -123,6 +129,10 @@ class FaultClient:
             "seconds": seconds,
             "after": after,
         }
+        self.send(fault)
+
+    def send(self, fault: Mapping[str, object]) -> None:
+        """Ask for a fault in the server's own words."""
         self._send("POST", msgspec.json.encode(fault))
 
     def _send(self, method: str, body: bytes | None) -> None:

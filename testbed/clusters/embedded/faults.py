@@ -30,6 +30,7 @@ class FaultKind(enum.Enum):
     GONE = "gone"
     TOO_MANY_REQUESTS = "too-many-requests"
     INTERNAL_ERROR = "internal-error"
+    UNAUTHORIZED = "unauthorized"
     SLOW = "slow"
 
 
@@ -130,6 +131,8 @@ async def happen(fault: Fault, request: web.BaseRequest) -> bool:
                 reason="InternalError",
                 details={"causes": [{"message": "a fault on demand"}]},
             )
+        case FaultKind.UNAUTHORIZED:
+            raise ApiError("Unauthorized", code=401, reason="Unauthorized")
         case FaultKind.SLOW | FaultKind.STALL:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(fault.seconds):

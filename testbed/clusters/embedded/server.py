@@ -6,12 +6,12 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from testbed.clusters.embedded import crds, faults, kinds
+from testbed.clusters.embedded.answers import refused
 from testbed.clusters.embedded.api import Api, Call
 from testbed.clusters.embedded.audit import AuditLog, micro_time
-from testbed.clusters.embedded.documents import Document, decode, encode
+from testbed.clusters.embedded.documents import Document, decode
 from testbed.clusters.embedded.faults import FaultKind, Faults, parse_fault
 from testbed.clusters.embedded.plain import PUBLIC, PlainPaths
 from testbed.clusters.embedded.problems import ApiError, UnknownPathError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 ADMIN: Final = "admin"
 _ANONYMOUS: Final = "system:anonymous"
-_JSON: Final = "application/json"
 
 
 class Server:
@@ -96,7 +95,7 @@ class Server:
             code = response.status
         except ApiError as error:
             code = error.code
-            response = _error(error)
+            response = refused(error)
         except UnknownPathError:
             code = 404
             response = web.Response(text="404 page not found\n", status=404)
@@ -174,15 +173,6 @@ class Server:
                 if fault.meets(path, "watch"):
                     watch.interrupt(fault)
         return web.json_response({})
-
-
-def _error(error: ApiError) -> web.Response:
-    headers: CIMultiDict[str] = CIMultiDict()
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
-    return web.Response(
-        body=encode(error.status()), status=error.code, content_type=_JSON, headers=headers
-    )
 
 
 def _forbidden(request: web.BaseRequest, route: Route | None, verb: str) -> ApiError:

@@ -27,6 +27,10 @@ class Token:
         """The next one; the last one stays."""
         return self._headers.pop(0) if len(self._headers) > 1 else self._headers[0]
 
+    async def renewed(self, refused: str | None) -> bool:
+        """Whether another is left."""
+        return self._headers[0] != refused
+
 
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[str]:
@@ -214,3 +218,36 @@ def test_the_audiences_of_our_own_token_are_known(claims: object, audiences: set
 def test_a_token_that_is_no_jwt_has_no_audiences(header: str) -> None:
     """Such as that of a static file; the usual name of the API server is refused all the same."""
     assert audiences_of(header) == frozenset()
+
+
+async def test_a_token_that_was_refused_is_replaced_at_once() -> None:
+    """After 401 a request is repeated with what the file says now, and only then is it refused."""
+    shown: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.json_response({}, status=200 if shown[-1] == "Bearer new" else 401)
+
+    async with client_of(handler, "Bearer old", "Bearer new") as client:
+        await client.request("GET", "/version")
+    async with client_of(handler, "Bearer old") as client:
+        with pytest.raises(ApiError, match="401"):
+            await client.request("GET", "/version")
+    assert shown == ["Bearer old", "Bearer new", "Bearer old"]
+
+
+async def test_a_watch_goes_on_with_a_token_that_has_rotated() -> None:
+    """The session of the watches does the same."""
+    shown: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.json_response({}, status=200 if shown[-1] == "Bearer new" else 401)
+
+    async with (
+        serving(handler) as server,
+        connection(server, "Bearer old", "Bearer new").watch_session(connections=1) as session,
+        session.get(f"{server}/api/v1/secrets") as answer,
+    ):
+        assert answer.status == 200
+    assert shown == ["Bearer old", "Bearer new"]

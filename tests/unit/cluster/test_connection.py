@@ -94,6 +94,18 @@ async def test_an_exec_plugin_gives_the_token(tmp_path: Path) -> None:
     assert await found.authorization.header() == "Bearer from-the-plugin"
 
 
+async def test_a_token_file_is_read_again_once_its_token_is_refused(tmp_path: Path) -> None:
+    """What stands in it by then is shown; where it is the same, there is no other."""
+    token = tmp_path / "token"
+    token.write_text("first")
+    found = await connect(kubeconfig=_kubeconfig(tmp_path, user={"tokenFile": str(token)}))
+    assert await found.authorization.header() == "Bearer first"
+    token.write_text("second")
+    assert await found.authorization.renewed("Bearer first")
+    assert await found.authorization.header() == "Bearer second"
+    assert not await found.authorization.renewed("Bearer second")
+
+
 @pytest.mark.parametrize("text", ["{}", "not: [yaml"])
 async def test_a_kubeconfig_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     """With the client's own error, at the start."""

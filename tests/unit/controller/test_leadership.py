@@ -1,6 +1,7 @@
 """Who works, and how it is known without comparing clocks."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -150,6 +151,36 @@ async def test_the_office_ends_before_others_may_take_it(
         assert not me.office.holds()
         await turns()
         assert isinstance(task.exception(), LostLeaseError)
+
+
+class SilentKubernetes(KubernetesInMemory):
+    """One that does not answer any more once it is told to."""
+
+    silent = False
+
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        """As it was, or never."""
+        if self.silent:
+            await asyncio.Event().wait()
+        return await super().request(method, path, **options)
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_end() -> None:
+    """A leader that is cut off leaves at the end of its office, not when its request times out."""
+    api = SilentKubernetes()
+    timing = Timing(duration=3, renew_deadline=0.2, retry=0.01)
+    office = Leadership(
+        Leases(api, "keywright-system", "keywright"),
+        identity="me",
+        timing=timing,
+        monotonic=time.monotonic,
+    )
+    task = asyncio.create_task(office.run())
+    await office.elected.wait()
+    api.silent = True
+    with pytest.raises(LostLeaseError):
+        await asyncio.wait_for(task, timeout=timing.duration)
+    assert not office.holds()
 
 
 async def test_an_outage_that_passes_costs_nothing() -> None:

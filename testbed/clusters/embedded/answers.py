@@ -1,0 +1,26 @@
+"""An error of the API as an answer of HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from testbed.clusters.embedded.documents import encode
+
+if TYPE_CHECKING:
+    from testbed.clusters.embedded.problems import ApiError
+
+
+def refused(error: ApiError) -> web.Response:
+    """The Status object, with Retry-After where the error has one."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return web.Response(
+        body=encode(error.status()),
+        status=error.code,
+        content_type="application/json",
+        headers=headers,
+    )

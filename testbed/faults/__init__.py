@@ -1,0 +1,5 @@
+"""A proxy that stands before a real API server and breaks it on demand."""
+
+from testbed.faults.proxy import FaultProxy
+
+__all__ = ["FaultProxy"]

@@ -1,0 +1,105 @@
+"""The process of the proxy, seen from a test: its life, its faults, and the way through it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import yaml
+
+from testbed.certificates import Authority
+from testbed.clusters.embedded.control import FaultClient
+from testbed.processes import ChildProcess, accepts_connections, free_port
+
+if TYPE_CHECKING:
+    from testbed.clusters import Cluster
+
+_ROOT = Path(__file__).parents[2]
+_READY_SECONDS = 20.0
+
+
+class ProxyFaults(FaultClient):
+    """The faults of the embedded cluster, and what only a proxy can do to a real one."""
+
+    def down(self, *, seconds: float) -> None:
+        """Nobody listens for so long; open connections are cut off. Nothing can end it earlier."""
+        self.send({"kind": "down", "seconds": seconds})
+
+    def broken(self) -> None:
+        """Open watches get an ERROR event of 500, after which no client can go on."""
+        self.send({"kind": "broken"})
+
+    def revoke(self, token: str) -> None:
+        """401 to whoever shows this token, for ever."""
+        self.send({"kind": "revoked", "token": token})
+
+
+class FaultProxy:
+    """Stands before the API server of a cluster, for those whose kubeconfig leads through it.
+
+    Its certificate is of a CA of its own; credentials are handed on as they are, so that the API
+    server sees, and its audit log tells, who really asked.
+    """
+
+    def __init__(self, directory: Path, *, cluster: Cluster) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._cluster = cluster
+        self._authority = Authority(directory, name="fault-proxy")
+        self._token = secrets.token_hex(16)
+        self._port = free_port()
+        self._child: ChildProcess | None = None
+        self.server = f"https://127.0.0.1:{self._port}"
+        self.ca_file = self._authority.certificate
+
+    @property
+    def faults(self) -> ProxyFaults:
+        """What goes wrong next."""
+        return ProxyFaults(self.server, ca_file=self.ca_file, token=self._token)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return once it listens."""
+        serving = self._authority.issue("proxy", hosts=["127.0.0.1"])
+        token_file = self._directory / "control-token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(self._token)
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        self._child = ChildProcess(
+            "fault proxy",
+            [
+                *(sys.executable, "-m", "testbed.faults"),
+                f"--port={self._port}",
+                f"--certificate={serving.certificate}",
+                f"--key={serving.key}",
+                f"--upstream={self._cluster.server}",
+                f"--upstream-ca={self._cluster.ca_file}",
+                f"--token-file={token_file}",
+            ],
+            log=self._directory / "proxy.log",
+            environment={**os.environ, "PYTHONPATH": path},
+        )
+        self._child.wait_until(lambda: accepts_connections(self._port), seconds=_READY_SECONDS)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def lead(self, kubeconfig: Path) -> Path:
+        """Change a kubeconfig so that it leads through here; returns it."""
+        document = yaml.safe_load(kubeconfig.read_text())
+        for entry in document["clusters"]:
+            entry["cluster"] = {"server": self.server, "certificate-authority": str(self.ca_file)}
+        kubeconfig.write_text(yaml.safe_dump(document))
+        return kubeconfig

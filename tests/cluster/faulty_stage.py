@@ -1,0 +1,175 @@
+"""The stage of the fault matrix: short-lived grants, an operator behind a proxy, and who watches.
+
+Keys live so briefly that each row meets their renewal. A ledger follows every Secret, and a reader
+of its own calls the cloud with one of the keys all the while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from testbed.faults import FaultProxy
+from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
+from testbed.readers import PollingReader
+from testbed.readers.ledger import Entry, Ledger, Name, expired, needless
+from testbed.world import World
+from tests.cluster.conftest import DEBUG
+from tests.cluster.eventually import eventually
+from tests.cluster.tenants import Document, Tenant, condition
+
+_GRANTS = [f"grant-{number:02}" for number in range(10)]
+_TENANTS = 2
+_NEWCOMER = "newcomer"
+SESSION_SECONDS = 12
+MARGIN = "60%"
+_ALL = "/apis/keywright.dev/v1alpha1/apikeygrants"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a row of the matrix may break and look at."""
+
+    world: World
+    proxy: FaultProxy
+    operator: OperatorProcess
+    ledger: Ledger
+    reader: PollingReader
+    tenants: tuple[Tenant, ...]
+    token_file: Path
+
+    def grants(self) -> list[Document]:
+        """All of them, as they are now."""
+        found: list[Document] = self.world.api.get(_ALL)["items"]
+        return found
+
+    def say(self, type_: str, status: str = "True") -> bool:
+        """Whether a condition of every grant has this status."""
+        return all(
+            condition(grant.get("status", {}), type_).get("status") == status
+            for grant in self.grants()
+        )
+
+    def all_ready(self) -> bool:
+        """Whether every grant is Ready, none of them with a renewal that fails."""
+        return self.say("Ready") and not any(
+            condition(grant["status"], "RenewalFailing") for grant in self.grants()
+        )
+
+    def renewed(self, *, seconds: float = 30.0) -> None:
+        """Return once every key has been replaced since now."""
+        before = self.ledger.revisions()
+        self.ledger.wait_until(
+            lambda now: all(now[name] > number for name, number in before.items() if name in now),
+            seconds=seconds,
+        )
+
+    def limit_sessions(self, seconds: float) -> None:
+        """Return once every key lives as long as that."""
+        self.world.aws.limit_sessions(seconds=seconds)
+        self.renewed()
+
+    def rotate_token(self) -> None:
+        """The operator's token is refused from now on; its file has another."""
+        old = self.token_file.read_text()
+        fresh = self.world.cluster.service_account_kubeconfig(
+            namespace=NAMESPACE, name=SERVICE_ACCOUNT, directory=self.token_file.parent
+        )
+        self.token_file.write_text(token_of(fresh))
+        self.proxy.faults.revoke(old)
+
+    @contextmanager
+    def newcomer(self) -> Iterator[None]:
+        """A grant that comes now, is Ready at the end, and goes: watches are alive again."""
+        tenant = self.tenants[-1]
+        tenant.apply_grant(name=_NEWCOMER)
+        yield
+        tenant.ready(name=_NEWCOMER)
+        self.world.api.delete(tenant.grant_path(_NEWCOMER))
+        eventually(lambda: not tenant.has_secret(_NEWCOMER))
+
+    def sees_all(self) -> bool:
+        """Whether the ledger has met the Secret of every grant."""
+        return len(self.ledger.revisions()) == len(_GRANTS) * _TENANTS
+
+
+@contextmanager
+def stage(world: World, directory: Path) -> Iterator[Stage]:
+    """All of it, once every grant has been renewed for the first time."""
+    world.aws.limit_sessions(seconds=SESSION_SECONDS)
+    tenants = tuple(Tenant(world, name="faults") for _ in range(_TENANTS))
+    with (
+        FaultProxy(directory / "proxy", cluster=world.cluster) as proxy,
+        Ledger(world.cluster.kubeconfig) as ledger,
+    ):
+        operator = world.operator(identity="faulty", proxy=proxy, arguments=DEBUG)
+        token_file = in_a_file(operator.kubeconfig, directory / "token")
+        operator.start()
+        for tenant in tenants:
+            tenant.prepare()
+            tenant.apply_source()
+            for name in _GRANTS:
+                tenant.apply_grant(name=name, renewal={"before": MARGIN})
+        reader = PollingReader(
+            directory,
+            kubeconfig=world.cluster.kubeconfig,
+            namespace=tenants[0].namespace,
+            secret=_GRANTS[0],
+            cloud_environment=world.aws.client_environment(),
+            interval_seconds=0.3,
+            clients=["http-converse"],
+        )
+        made = Stage(world, proxy, operator, ledger, reader, tenants, token_file)
+        eventually(made.all_ready)
+        eventually(made.sees_all)
+        with reader:
+            made.renewed()
+            yield made
+
+
+def token_of(kubeconfig: Path) -> str:
+    """The token in a kubeconfig."""
+    token: str = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"]
+    return token
+
+
+def in_a_file(kubeconfig: Path, path: Path) -> Path:
+    """Let a kubeconfig name a file for its token, as a pod has it; returns the file."""
+    document = yaml.safe_load(kubeconfig.read_text())
+    path.write_text(document["users"][0]["user"].pop("token"))
+    document["users"][0]["user"]["tokenFile"] = str(path)
+    kubeconfig.write_text(yaml.safe_dump(document))
+    return path
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the ledger and the reader have against a row."""
+
+    expired: dict[Name, list[str]]
+    needless: dict[Name, list[str]]
+    refused: list[str]
+
+
+@contextmanager
+def observed(stage: Stage, tell: Callable[[Told], None]) -> Iterator[None]:
+    """Tells at the end what was wrong meanwhile."""
+    began = {name: len(found) for name, found in stage.ledger.entries().items()}
+    failures = len(stage.reader.failures())
+    yield
+    now = time.time()
+    since: dict[Name, tuple[Entry, ...]] = {
+        name: found[began.get(name, 1) - 1 :] for name, found in stage.ledger.entries().items()
+    }
+    tell(
+        Told(
+            expired={n: told for n, found in since.items() if (told := expired(found, until=now))},
+            needless={n: told for n, found in since.items() if (told := needless(found))},
+            refused=[str(reading) for reading in stage.reader.failures()[failures:]],
+        )
+    )

@@ -1,0 +1,115 @@
+"""Whatever fails for less than the margin: every key is renewed once, and none is ever late."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cluster.eventually import eventually
+from tests.cluster.faulty_stage import SESSION_SECONDS, Stage, Told, observed, stage
+from tests.cluster.worlds import MakeWorld
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+_WATCHES = "watch=true"
+_WRITES = ["patch", "update", "create"]
+_DOWN_SECONDS = float(os.environ.get("KEYWRIGHT_TEST_OUTAGE_SECONDS", "10"))
+_SKEW_SECONDS = 240.0
+
+
+def _renewed(on: Stage) -> None:
+    """Every key is replaced while the fault lasts."""
+    on.renewed()
+
+
+def _renewals_fail(on: Stage) -> None:
+    """The fault lasts until every grant says so, and is Ready all the same."""
+    eventually(lambda: on.say("RenewalFailing"), told=on.grants)
+    assert on.say("Ready")
+
+
+def _clear(on: Stage) -> None:
+    on.proxy.faults.clear()
+    on.world.aws.clear_faults()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault: how it begins, what is awaited while it lasts, how it ends."""
+
+    begins: Callable[[Stage], None]
+    meanwhile: Callable[[Stage], None] = _renewed
+    ends: Callable[[Stage], None] = _clear
+
+
+def _is_refused(on: Stage) -> None:
+    on.proxy.faults.internal_error("", verbs=_WRITES, count=30)
+    on.proxy.faults.internal_error(_WATCHES, verbs=["watch"], count=3)
+    on.proxy.faults.close(_WATCHES, verbs=["watch"], count=0)
+
+
+def _is_too_busy(on: Stage) -> None:
+    on.proxy.faults.too_many_requests("", verbs=_WRITES, count=30)
+    on.proxy.faults.too_many_requests(_WATCHES, verbs=["watch"], count=3)
+    on.proxy.faults.close(_WATCHES, verbs=["watch"], count=0)
+
+
+def _is_full(on: Stage) -> None:
+    """The operator has reason to speak, and to begin anew."""
+    on.operator.fill_disk()
+    on.proxy.faults.broken()
+
+
+def _is_down(on: Stage) -> None:
+    """Keys that live longer than the outage, all of them young when it begins."""
+    on.limit_sessions(2 * _DOWN_SECONDS)
+    on.proxy.faults.down(seconds=_DOWN_SECONDS)
+
+
+def _is_back(on: Stage) -> None:
+    on.limit_sessions(SESSION_SECONDS)
+
+
+ROWS: dict[str, Row] = {
+    "watches closed": Row(lambda on: on.proxy.faults.close(_WATCHES, verbs=["watch"], count=0)),
+    "watches reset": Row(lambda on: on.proxy.faults.reset(_WATCHES, verbs=["watch"], count=0)),
+    "watches stalled": Row(lambda on: on.proxy.faults.stall(_WATCHES, verbs=["watch"])),
+    "watches told 410": Row(lambda on: on.proxy.faults.gone()),
+    "watches broken for good": Row(lambda on: on.proxy.faults.broken()),
+    "429 with Retry-After": Row(_is_too_busy),
+    "500": Row(_is_refused),
+    "API server slow by 2 s": Row(lambda on: on.proxy.faults.slow(seconds=2, count=None)),
+    "log on a full disk": Row(_is_full, ends=lambda on: on.operator.free_disk()),
+    "STS down": Row(lambda on: on.world.aws.lose_answer("sts", count=1000), _renewals_fail),
+    "STS throttled": Row(
+        lambda on: on.world.aws.fail_next(
+            "sts", code="Throttling", message="Rate exceeded", status=400, count=1000
+        ),
+        _renewals_fail,
+    ),
+    "STS slow by 2 s": Row(lambda on: on.world.aws.delay("sts", seconds=2)),
+    "API server down": Row(_is_down, ends=_is_back),
+}
+
+
+@pytest.fixture(scope="module")
+def on(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage, one for the table."""
+    with make_world() as world, stage(world, tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_no_key_is_late_and_none_minted_twice(on: Stage, name: str) -> None:
+    """Each row ends with all grants Ready; nobody reads an expired key, none is made too early."""
+    row = ROWS[name]
+    told: list[Told] = []
+    with observed(on, told.append):
+        row.begins(on)
+        with on.newcomer():
+            row.meanwhile(on)
+            row.ends(on)
+        eventually(on.all_ready, told=on.operator.process.log_end)
+    assert told == [Told(expired={}, needless={}, refused=[])]

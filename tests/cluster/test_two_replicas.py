@@ -1,0 +1,141 @@
+"""Two replicas under load: the leader is cut off, killed and frozen, and no key is ever late."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from testbed.faults import FaultProxy
+from testbed.operators import OperatorProcess
+from testbed.readers.ledger import Ledger, expired, needless
+from testbed.world import World
+from tests.cluster.audit import AuditLog, Request, credential_of
+from tests.cluster.conftest import audit_log
+from tests.cluster.elections import holder, stands_by
+from tests.cluster.eventually import eventually
+from tests.cluster.tenants import Tenant
+from tests.cluster.tier import Record
+from tests.cluster.worlds import MakeWorld
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+_GRANTS = int(os.environ.get("KEYWRIGHT_TEST_REPLICA_GRANTS", "60"))
+_LIFE_SECONDS = 30
+# More than a Lease, the time to notice that it is over, and the renewals that waited.
+_MARGIN = "65%"
+_LEASE_SECONDS = 8
+_TAKEN_OVER_SECONDS = _LEASE_SECONDS + 5.0
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Two of them: `near` can be cut off from the API server."""
+
+    world: World
+    near: OperatorProcess
+    other: OperatorProcess
+    ledger: Ledger
+    audit: AuditLog
+
+    def taken_over(self, replica: OperatorProcess) -> float:
+        """The seconds until that one leads and has renewed a key."""
+        began, mark = time.monotonic(), self.audit.mark()
+        eventually(
+            lambda: any(
+                write.credential == credential_of(replica.kubeconfig)
+                for write in self.audit.writes(since=mark)
+            ),
+            seconds=_TAKEN_OVER_SECONDS + _LIFE_SECONDS,
+            told=lambda: (self.near.process.log_end(), self.other.process.log_end()),
+        )
+        return time.monotonic() - began
+
+    def stands_by_again(self, replica: OperatorProcess) -> None:
+        """Return when a replica that was replaced is ready to replace the other."""
+        eventually(lambda: replica.is_ready() and stands_by(replica), told=replica.process.log_end)
+
+    def work_is_in_hand(self) -> None:
+        """Return when keys begin to be renewed: many are due within seconds, some are begun."""
+        before = self.ledger.revisions()
+        self.ledger.wait_until(lambda now: now != before, seconds=_LIFE_SECONDS)
+
+    def all_renewed(self) -> None:
+        """Return once every key has been replaced since now."""
+        before = self.ledger.revisions()
+        self.ledger.wait_until(
+            lambda now: all(now[name] > number for name, number in before.items()),
+            seconds=3 * _LIFE_SECONDS,
+        )
+
+
+@pytest.fixture
+def replicas(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+    """Both ready, all grants Ready."""
+    directory = tmp_path_factory.mktemp("replicas")
+    arguments = [f"--lease-seconds={_LEASE_SECONDS}"]
+    with (
+        make_world() as world,
+        FaultProxy(directory, cluster=world.cluster) as proxy,
+        Ledger(world.cluster.kubeconfig) as ledger,
+    ):
+        world.aws.limit_sessions(seconds=_LIFE_SECONDS)
+        near = world.operator(identity="near", arguments=arguments, fork="keywright", proxy=proxy)
+        other = world.operator(identity="other", arguments=arguments, fork="keywright")
+        near.start()
+        eventually(lambda: holder(world) == "near")
+        other.start()
+        tenant = Tenant(world, name="replicas")
+        tenant.prepare()
+        tenant.apply_source()
+        for number in range(_GRANTS):
+            body = tenant.grant_body(name=f"grant-{number:04}", renewal={"before": _MARGIN})
+            world.api.create(body)
+        ledger.wait_until(lambda seen: len(seen) == _GRANTS, seconds=60)
+        yield Replicas(world, near, other, ledger, audit_log(world))
+        near.thaw()
+
+
+def _terms(writes: list[Request]) -> list[str]:
+    """Who wrote, in the order in which the API server was asked, each once for a row of writes."""
+    ordered = sorted(writes, key=lambda write: write.received)
+    return [credential for credential, _ in itertools.groupby(w.credential for w in ordered)]
+
+
+def test_no_key_is_late_and_no_two_replicas_write_at_once(
+    replicas: Replicas, record_property: Record
+) -> None:
+    """Cut off, killed, frozen: the other replica renews in time, and the first one writes no more.
+
+    That there is one writer at a time is what the API server's audit log says: four terms of
+    office, and not one write that was carried out for a replica out of its term.
+    """
+    near, other = replicas.near, replicas.other
+    replicas.work_is_in_hand()
+    near.cut_off()
+    record_property("taken over from a leader cut off, seconds", replicas.taken_over(other))
+    near.reconnect()
+    replicas.stands_by_again(near)
+    replicas.all_renewed()
+    replicas.work_is_in_hand()
+    other.kill()
+    record_property("taken over from a leader killed, seconds", replicas.taken_over(near))
+    other.start()
+    replicas.all_renewed()
+    replicas.work_is_in_hand()
+    near.freeze()
+    record_property("taken over from a leader frozen, seconds", replicas.taken_over(other))
+    near.thaw()
+    replicas.stands_by_again(near)
+    replicas.all_renewed()
+    entries, now = replicas.ledger.entries(), time.time()
+    assert {
+        name: late for name, kept in entries.items() if (late := expired(kept, until=now))
+    } == {}
+    assert {name: told for name, kept in entries.items() if (told := needless(kept))} == {}
+    carried_out = [write for write in replicas.audit.writes() if write.code < 300]
+    first, second = (credential_of(replica.kubeconfig) for replica in (near, other))
+    assert _terms(carried_out) == [first, second, first, second]
