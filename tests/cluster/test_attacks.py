@@ -12,7 +12,9 @@ import pytest
 
 from testbed.clusters.api import ApiError
 from testbed.world import World
-from tests.cluster.attacks import REFUSED_AT_APPLY, REFUSED_BY_CONDITION, Attack
+from tests.cluster.attacks import Attack
+from tests.cluster.attacks_at_apply import REFUSED_AT_APPLY
+from tests.cluster.attacks_by_condition import REFUSED_BY_CONDITION
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 
@@ -78,9 +80,12 @@ def test_a_forged_status_is_no_way_to_another_key(attacker: Tenant, victim: Tena
     theirs = victim.status()
     forged = {name: theirs[name] for name in ("fingerprint", "keyId", "expiresAt", "secretName")}
     forged |= {"retiring": [{"keyId": theirs["keyId"], "retireAt": theirs["issuedAt"]}]}
+    forged |= {"pending": {"startedAt": theirs["issuedAt"], "baseline": []}}
     attacker.patch(f"{attacker.grant_path()}/status", {"status": forged})
     eventually(lambda: attacker.status()["secretName"] == GRANT)
     eventually(lambda: attacker.status()["fingerprint"] != theirs["fingerprint"])
+    eventually(lambda: not attacker.status().get("retiring"))
+    assert "pending" not in attacker.status()
     assert attacker.data() != victim.data()
 
 

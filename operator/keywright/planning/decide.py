@@ -75,9 +75,10 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
         # Nothing can be done until there is news of the source, which wakes the grant.
         return _look_at_expiry(facts, now=now)
     renewal = next_renewal(grant, facts.secret, now=now) if facts.secret is not None else None
-    due = [renewal, retirement_due(facts)]
-    if facts.status.pending is not None:
-        due.append(now)
+    due = [renewal]
+    if grant.keeping is not None:
+        # In another status they are somebody's forgery, and nothing would come of looking.
+        due += [retirement_due(facts), now if facts.status.pending is not None else None]
     return min((moment for moment in due if moment is not None), default=None)
 
 

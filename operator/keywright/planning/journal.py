@@ -163,7 +163,8 @@ def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[
     assert grant is not None
     keeping = grant.keeping
     if keeping is None:
-        return status.retiring
+        # None was ever made: whatever stands there was written by somebody else.
+        return ()
     overlap = timedelta(seconds=keeping.overlap_seconds)
     retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
     at = (now + overlap).replace(microsecond=0)

@@ -267,6 +267,7 @@ def _as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
         renew_at=next_renewal(grant, secret, now=now),
         key_id=secret.key_id or (facts.status.key_id if known else None),
         retiring=retiring_after(facts, key_id=secret.key_id or facts.status.key_id, now=now),
+        pending=None if grant.keeping is None else facts.status.pending,
         # What is kept has answered the request, whether that was told or not.
         last_handled_reconcile_at=(grant.renewal_request or facts.status.last_handled_reconcile_at),
     )

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from keywright.api.problems import Problem
-from keywright.api.status import ConditionStatus, RetiringKey
+from keywright.api.status import ConditionStatus, PendingMint, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
 from keywright.planning.facts import Facts, Keep, Refuse, Standing, Wait
 from keywright.planning.failures import Failure
+from keywright.planning.record import Kept, record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -232,6 +233,18 @@ def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
     step = decide(known, now=NOON)
     assert isinstance(step, Keep)
     assert next_look(known, step, now=NOON) == noon(hours=8)
+
+
+def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
+    """A tenant that writes it into its status keeps nobody busy, and it is taken out again."""
+    forged = status(
+        retiring=(RetiringKey(key_id="old", retire_at=noon(days=-1)),), pending=PendingMint()
+    )
+    known = facts(status=forged)
+    step = decide(known, now=NOON)
+    assert next_look(known, step, now=NOON) == noon(hours=4)
+    mended = record(known, Kept(), now=NOON)
+    assert (mended.retiring, mended.pending) == ((), None)
 
 
 def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:
