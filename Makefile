@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench lock image clean
+.PHONY: help demo test check fix bench soak lock image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +42,10 @@ fix: .venv/.made ## format, and mend what the linter can
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
+
+soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s, the leader killed now and then (ARGS="--minutes 2")
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
 lock: $(UV) ## resolve the dependencies anew, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done

@@ -13,7 +13,7 @@ import json
 import socket
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -83,7 +83,8 @@ class Ledger:
         """The newest revisions, as soon as they are enough; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: enough(self._newest()), timeout=seconds):
-                raise TimeoutError(f"not within {seconds} s: {self._newest()}")
+                counts = Counter(self._newest().values())
+                raise TimeoutError(f"not within {seconds} s; Secrets by revision: {counts}")
             return self._newest()
 
     def _newest(self) -> dict[Name, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -44,6 +44,12 @@ def without_cluster(config: pytest.Config, reason: str) -> None:
     note(config, f"SKIPPED: tests/cluster did not run, and proves nothing today: {reason}")
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"CI must have a real API server: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def without_history(config: pytest.Config, reason: str) -> NoReturn:
+    """Skip loudly what compares with the commit before: a shallow clone does not have it."""
+    note(config, f"SKIPPED: tests of the upgrade did not run: {reason}")
     pytest.skip(reason)
 
 

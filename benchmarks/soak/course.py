@@ -1,0 +1,171 @@
+"""The course of the soak: two replicas, all grants, and a leader that is killed now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.clients import AdminClient, grant, in_parallel
+from benchmarks.worlds import measured_world, names
+from testbed.operators import OperatorProcess
+from testbed.readers.ledger import Entry, Ledger, Name
+from testbed.world import World
+
+_LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywright"
+_GRANTS = "/apis/keywright.dev/v1alpha1/namespaces/{}/apikeygrants"
+# More than a Lease and the renewals that waited for its end; more would be more renewals.
+_MARGIN = "40%"
+_TELL_EVERY_SECONDS = 10.0
+_SAMPLE_SECONDS = 1.0
+_PREPARED_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for."""
+
+    seconds: float
+    grants: int
+    life_seconds: int
+    lease_seconds: int
+    kills: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The memory of a replica, at a time since the begin."""
+
+    at: float
+    replica: str
+    pid: int
+    leads: bool
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of it; `kills` are times since 1970, as those of the entries are."""
+
+    entries: dict[Name, tuple[Entry, ...]]
+    samples: tuple[Sample, ...]
+    kills: tuple[float, ...]
+    began: float
+    ended: float
+
+
+@dataclass(slots=True)
+class Course:
+    """`prepared` starts the world, `prepare` makes the grants, `run` lasts as long as planned."""
+
+    plan: Plan
+    tell: Callable[[str], None]
+    _samples: list[Sample] = field(default_factory=list)
+    _kills: list[float] = field(default_factory=list)
+    _replicas: dict[str, OperatorProcess] = field(default_factory=dict)
+    _world: World | None = None
+    _ledger: Ledger | None = None
+    _began: float = 0.0
+
+    @contextmanager
+    def prepared(self) -> Iterator[Course]:
+        """With a world, two replicas and a ledger."""
+        with measured_world() as world, Ledger(world.cluster.kubeconfig) as ledger:
+            self._world, self._ledger = world, ledger
+            world.aws.limit_sessions(seconds=self.plan.life_seconds)
+            arguments = ["--log-level=warning", f"--lease-seconds={self.plan.lease_seconds}"]
+            for identity in ("replica-a", "replica-b"):
+                made = world.operator(identity=identity, arguments=arguments)
+                made.start()
+                self._replicas[identity] = made
+            yield self
+
+    async def prepare(self) -> None:
+        """Make the grants; returns when each has its Secret and all have been renewed."""
+        assert self._world is not None
+        assert self._ledger is not None
+
+        async with AdminClient(self._world.cluster) as client:
+
+            async def create(name: tuple[str, str]) -> None:
+                body = grant(*name)
+                body["spec"]["renewal"] = {"before": _MARGIN}
+                await client.send("POST", _GRANTS.format(name[0]), body)
+
+            await in_parallel(names("soak", self.plan.grants), create)
+        self._ledger.wait_until(
+            lambda seen: len(seen) == self.plan.grants, seconds=_PREPARED_SECONDS
+        )
+        self._ledger.wait_until(
+            lambda seen: all(n > 1 for n in seen.values()), seconds=_PREPARED_SECONDS
+        )
+        self.tell(f"{self.plan.grants} grants are Ready and were renewed once")
+
+    def run(self) -> None:
+        """Sample, tell, and kill the leader now and then, in the first half."""
+        self._began = clock = time.time()
+        pause = self.plan.seconds / 2 / (self.plan.kills + 1)
+        next_tell = clock
+        while clock - self._began < self.plan.seconds:
+            holder = self._holder()
+            self._revive(holder)
+            self._sample(clock - self._began, holder)
+            if clock >= next_tell:
+                self._tell(clock - self._began)
+                next_tell += _TELL_EVERY_SECONDS
+            if len(self._kills) < self.plan.kills and clock >= self._began + pause * (
+                len(self._kills) + 1
+            ):
+                self._kill(holder)
+            time.sleep(_SAMPLE_SECONDS)
+            clock = time.time()
+
+    def seen(self) -> Seen:
+        """All of it."""
+        assert self._ledger is not None
+        return Seen(
+            self._ledger.entries(),
+            tuple(self._samples),
+            tuple(self._kills),
+            self._began,
+            time.time(),
+        )
+
+    def _holder(self) -> str:
+        assert self._world is not None
+        return str(self._world.api.get(_LEASE)["spec"].get("holderIdentity", ""))
+
+    def _sample(self, at: float, holder: str) -> None:
+        for identity, replica in self._replicas.items():
+            if replica.process.exit_code is None:
+                self._samples.append(
+                    Sample(
+                        at,
+                        identity,
+                        replica.process.pid,
+                        leads=identity == holder,
+                        resident=replica.memory(),
+                    )
+                )
+
+    def _tell(self, at: float) -> None:
+        assert self._ledger is not None
+        renewals = sum(len(kept) - 1 for kept in self._ledger.entries().values())
+        memory = ", ".join(
+            f"{identity} {replica.memory() / 2**20:.0f} MB"
+            for identity, replica in self._replicas.items()
+            if replica.process.exit_code is None
+        )
+        self.tell(f"{at:5.0f} s: {renewals} renewals, {len(self._kills)} kills, {memory}")
+
+    def _kill(self, holder: str) -> None:
+        """SIGKILL to the leader."""
+        self._kills.append(time.time())
+        self._replicas[holder].kill()
+
+    def _revive(self, holder: str) -> None:
+        """Start what was killed once the other one leads: it would have its own Lease at once."""
+        for identity, replica in self._replicas.items():
+            if replica.process.exit_code is not None and identity != holder:
+                replica.spawn()

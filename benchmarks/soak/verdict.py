@@ -1,0 +1,80 @@
+"""What is said of a soak: keys in time, none needless, renewals punctual, memory flat."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Iterable
+
+from benchmarks.measures import Row
+from benchmarks.soak.course import Plan, Sample, Seen
+from testbed.readers.ledger import expired, lateness, needless
+
+__all__ = ["Row", "rows"]
+_MEGABYTE = 2**20
+_FLAT = 0.05
+_PUNCTUAL_SECONDS = 1.0
+
+
+def rows(seen: Seen, *, plan: Plan) -> list[Row]:
+    """The lines of the report."""
+    kept = seen.entries.values()
+    late = [line for entries in kept for line in expired(entries, until=seen.ended)]
+    twice = [line for entries in kept for line in needless(entries)]
+    renewals = sum(len(entries) - 1 for entries in kept)
+    calm = sorted(_between_kills(seen, plan=plan))
+    found = sorted(itertools.chain.from_iterable(lateness(entries) for entries in kept))
+    return [
+        Row("renewals", f"{renewals} of {len(seen.entries)} keys that live {plan.life_seconds} s"),
+        Row("the leader was killed", f"{len(seen.kills)} times"),
+        Row("expired keys that a reader could meet", str(len(late)), "none", not late),
+        Row("keys minted before their time", str(len(twice)), "none", not twice),
+        Row(
+            "lateness while a leader was there",
+            f"p50 {_share(calm, 0.5):.2f} s, p99 {_share(calm, 0.99):.2f} s",
+            f"p99 under {_PUNCTUAL_SECONDS:.0f} s",
+            _share(calm, 0.99) < _PUNCTUAL_SECONDS,
+        ),
+        Row(
+            "lateness, takeovers counted in",
+            f"p50 {_share(found, 0.5):.2f} s, p99 {_share(found, 0.99):.2f} s,"
+            f" max {found[-1]:.2f} s",
+        ),
+        *_memory(seen.samples),
+    ]
+
+
+def _between_kills(seen: Seen, *, plan: Plan) -> Iterable[float]:
+    """Lateness of what fell due when nobody had just been killed."""
+    recovered = plan.lease_seconds * 2.0
+    for entries in seen.entries.values():
+        for before, entry in itertools.pairwise(entries):
+            if not any(-1.0 <= before.renews - kill <= recovered for kill in seen.kills):
+                yield entry.seen - before.renews
+
+
+def _memory(samples: Iterable[Sample]) -> list[Row]:
+    """The longest time that a replica led, its first third beside its last."""
+    terms: dict[int, list[Sample]] = {}
+    for sample in samples:
+        if sample.leads:
+            terms.setdefault(sample.pid, []).append(sample)
+    longest = max(terms.values(), key=len)
+    third = max(1, len(longest) // 3)
+    first, last = (
+        statistics.mean(sample.resident for sample in part)
+        for part in (longest[:third], longest[-third:])
+    )
+    grown = last / first - 1
+    return [
+        Row(
+            f"memory of {longest[0].replica}, which led for {longest[-1].at - longest[0].at:.0f} s",
+            f"{first / _MEGABYTE:.1f} MB, then {last / _MEGABYTE:.1f} MB ({grown:+.1%})",
+            f"last third within {_FLAT:.0%} of the first",
+            abs(grown) <= _FLAT,
+        )
+    ]
+
+
+def _share(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
