@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench soak lock image clean
+.PHONY: help demo test test-faults check fix bench soak lock image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,9 +24,13 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: .venv/.made ## every test, on a real API server where one can be had (ARGS for pytest)
+test: .venv/.made ## every test but those of test-faults, on a real API server where one can be had (ARGS for pytest)
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
-	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m pytest -m faults $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
 	$(DEV)/ruff check

@@ -12,7 +12,7 @@ from tests.cluster.eventually import eventually
 from tests.cluster.faulty_stage import SESSION_SECONDS, Stage, Told, observed, stage
 from tests.cluster.worlds import MakeWorld
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 _WATCHES = "watch=true"
 _WRITES = ["patch", "update", "create"]
 _DOWN_SECONDS = float(os.environ.get("KEYWRIGHT_TEST_OUTAGE_SECONDS", "10"))

@@ -22,7 +22,7 @@ from tests.cluster.tenants import Tenant
 from tests.cluster.tier import Record
 from tests.cluster.worlds import MakeWorld
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 _GRANTS = int(os.environ.get("KEYWRIGHT_TEST_REPLICA_GRANTS", "60"))
 _LIFE_SECONDS = 30
 # More than a Lease, the time to notice that it is over, and the renewals that waited.

@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "long: takes a minute and more; begins first, beside the others"
     )
+    config.addinivalue_line(
+        "markers", "faults: keeps times that a busy machine cannot; make test-faults runs it alone"
+    )
 
 
 def note(config: pytest.Config, line: str) -> None:

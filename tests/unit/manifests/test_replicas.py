@@ -9,7 +9,7 @@ import yaml
 
 from keywright.cli.main import _parser, _settings
 
-_MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+_MANIFESTS = Path(__file__).resolve().parents[3] / "manifests" / "operator"
 
 
 def _shipped(file: str) -> dict[str, Any]:
