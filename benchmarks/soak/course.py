@@ -122,10 +122,11 @@ class Course:
             clock = time.time()
 
     def seen(self) -> Seen:
-        """All of it."""
+        """All of it, from the keys that were there when it began."""
         assert self._ledger is not None
+        entries = {name: _since(kept, self._began) for name, kept in self._ledger.entries().items()}
         return Seen(
-            self._ledger.entries(),
+            entries,
             tuple(self._samples),
             tuple(self._kills),
             self._began,
@@ -169,3 +170,8 @@ class Course:
         for identity, replica in self._replicas.items():
             if replica.process.exit_code is not None and identity != holder:
                 replica.spawn()
+
+
+def _since(kept: tuple[Entry, ...], began: float) -> tuple[Entry, ...]:
+    """The entry that stood then, and those that came after it."""
+    return kept[max(0, sum(entry.seen <= began for entry in kept) - 1) :]

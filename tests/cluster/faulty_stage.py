@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -26,6 +27,8 @@ from tests.cluster.tenants import Document, Tenant, condition
 _GRANTS = [f"grant-{number:02}" for number in range(10)]
 _TENANTS = 2
 _NEWCOMER = "newcomer"
+# The longest wait of somebody who was refused a handful of times.
+_BACK_OFF_SECONDS = 45.0
 SESSION_SECONDS = 12
 MARGIN = "60%"
 _ALL = "/apis/keywright.dev/v1alpha1/apikeygrants"
@@ -42,24 +45,28 @@ class Stage:
     reader: PollingReader
     tenants: tuple[Tenant, ...]
     token_file: Path
+    memory: int
 
     def grants(self) -> list[Document]:
         """All of them, as they are now."""
         found: list[Document] = self.world.api.get(_ALL)["items"]
         return found
 
-    def say(self, type_: str, status: str = "True") -> bool:
-        """Whether a condition of every grant has this status."""
+    def say(self, type_: str) -> bool:
+        """Whether a condition of every grant that has a key is True."""
         return all(
-            condition(grant.get("status", {}), type_).get("status") == status
+            condition(grant["status"], type_).get("status") == "True"
             for grant in self.grants()
+            if grant["metadata"]["name"] != _NEWCOMER
         )
+
+    def a_renewal_fails(self) -> bool:
+        """Whether a grant has a living key and says that no new one can be had."""
+        return any(condition(grant["status"], "RenewalFailing") for grant in self.grants())
 
     def all_ready(self) -> bool:
         """Whether every grant is Ready, none of them with a renewal that fails."""
-        return self.say("Ready") and not any(
-            condition(grant["status"], "RenewalFailing") for grant in self.grants()
-        )
+        return self.say("Ready") and not self.a_renewal_fails()
 
     def renewed(self, *, seconds: float = 30.0) -> None:
         """Return once every key has been replaced since now."""
@@ -73,6 +80,30 @@ class Stage:
         """Return once every key lives as long as that."""
         self.world.aws.limit_sessions(seconds=seconds)
         self.renewed()
+
+    def live_long(self) -> None:
+        """Return once every key lives as long as the role allows."""
+        self.world.aws.limit_sessions(seconds=None)
+        self.renewed()
+
+    def live_briefly(self) -> None:
+        """Return once every key is short-lived again, signed by a session of its own."""
+        self.world.aws.limit_sessions(seconds=SESSION_SECONDS)
+        for tenant in self.tenants:
+            tenant.apply_source(sessionName=f"anew-{time.time_ns()}")
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask for a renewal of every key; returns when all have one."""
+        asked = datetime.now(UTC).isoformat()
+        for tenant in self.tenants:
+            for name in _GRANTS:
+                tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": asked})
+        eventually(
+            lambda: all(
+                grant["status"].get("lastHandledReconcileAt") == asked for grant in self.grants()
+            )
+        )
 
     def rotate_token(self) -> None:
         """The operator's token is refused from now on; its file has another."""
@@ -89,7 +120,7 @@ class Stage:
         tenant = self.tenants[-1]
         tenant.apply_grant(name=_NEWCOMER)
         yield
-        tenant.ready(name=_NEWCOMER)
+        tenant.ready(name=_NEWCOMER, seconds=_BACK_OFF_SECONDS)
         self.world.api.delete(tenant.grant_path(_NEWCOMER))
         eventually(lambda: not tenant.has_secret(_NEWCOMER))
 
@@ -124,12 +155,12 @@ def stage(world: World, directory: Path) -> Iterator[Stage]:
             interval_seconds=0.3,
             clients=["http-converse"],
         )
-        made = Stage(world, proxy, operator, ledger, reader, tenants, token_file)
+        made = Stage(world, proxy, operator, ledger, reader, tenants, token_file, 0)
         eventually(made.all_ready)
         eventually(made.sees_all)
         with reader:
             made.renewed()
-            yield made
+            yield replace(made, memory=operator.memory())
 
 
 def token_of(kubeconfig: Path) -> str:
