@@ -155,9 +155,10 @@ class BareLoop:
 
     async def rate(self, names: list[Name]) -> float:
         """Grants a second."""
-        return len(names) / await in_parallel(names, self._write)
+        return len(names) / await in_parallel(names, self.write)
 
-    async def _write(self, name: Name) -> None:
+    async def write(self, name: Name) -> None:
+        """The Secret and then the status of one grant."""
         namespace, short = name
         metadata = self.secret["metadata"]
         body = {

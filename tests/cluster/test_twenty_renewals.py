@@ -34,16 +34,17 @@ def test_no_reader_ever_sees_an_expired_or_missing_key(
         secret=GRANT,
         cloud_environment=tenant.world.aws.client_environment(),
     )
-    last = str(_RENEWALS + 1)
     with reader:
         reader.wait_until(
-            lambda readings: bool(readings) and readings[-1].revision == last,
-            seconds=_RENEWALS * _SESSION_SECONDS + 30,
+            lambda readings: len({reading.revision for reading in readings}) > _RENEWALS,
+            seconds=_RENEWALS * _SESSION_SECONDS + 60,
         )
     readings = reader.readings()
     record_property("calls of readers", len(readings))
     assert reader.failures() == []
-    assert {reading.revision for reading in readings} == {str(n + 1) for n in range(_RENEWALS + 1)}
+    # It begins with whatever revision stands when it is up, and then misses none.
+    seen = list(dict.fromkeys(int(reading.revision or 0) for reading in readings))
+    assert seen == list(range(seen[0], seen[0] + _RENEWALS + 1))
     assert {reading.client for reading in readings} == {
         *("boto3-converse", "openai-chat", "http-converse"),
     }

@@ -35,6 +35,8 @@ class DueQueue:
     _heap: list[tuple[float, str]] = field(default_factory=list)
     _ready: Waiting = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    # Of many idle workers one waits for what comes, the others for their turn: a key wakes one.
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._ready = Waiting(self.order)
@@ -57,19 +59,18 @@ class DueQueue:
 
     async def take(self) -> str:
         """The next key that is due; the caller must hand it back with `done`."""
-        while True:
-            self._promote()
-            while self._ready:
-                key = self._ready.pop()
-                entry = self._entries.get(key)
-                if entry is None or not entry.queued:
-                    continue
-                entry.queued, entry.busy, entry.due = False, True, _NEVER
-                if self._ready:
-                    self._wanted.set()
-                return key
-            self._wanted.clear()
-            await self._wait()
+        async with self._turn:
+            while True:
+                self._promote()
+                while self._ready:
+                    key = self._ready.pop()
+                    entry = self._entries.get(key)
+                    if entry is None or not entry.queued:
+                        continue
+                    entry.queued, entry.busy, entry.due = False, True, _NEVER
+                    return key
+                self._wanted.clear()
+                await self._wait()
 
     def done(self, key: str, *, due: datetime | None, settled: bool = False) -> None:
         """Hand the key back, due again then, if at all.
