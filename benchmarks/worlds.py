@@ -19,13 +19,17 @@ _SESSION = "12h"
 @contextmanager
 def measured_world(*, audit: bool = False) -> Iterator[World]:
     """A world, ready for grants in `names`; the audit log is off unless it is what is measured."""
-    world = World(partial(ControlPlaneCluster, crds=CRDS, audit=audit))
-    with world:
-        for number in range(_NAMESPACES):
-            for document in _namespace(f"bench-{number}"):
-                world.api.apply(document)
-            world.create_role(name=f"bench-{number}", namespace=f"bench-{number}")
+    with World(partial(ControlPlaneCluster, crds=CRDS, audit=audit)) as world:
+        furnish(world)
         yield world
+
+
+def furnish(world: World) -> None:
+    """Make the namespaces with their sources, and what these are in the cloud."""
+    for number in range(_NAMESPACES):
+        for document in _namespace(f"bench-{number}"):
+            world.api.apply(document)
+        world.create_role(name=f"bench-{number}", namespace=f"bench-{number}")
 
 
 def names(prefix: str, count: int) -> list[Name]:

@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from benchmarks.clients import AdminClient, grant, in_parallel
-from benchmarks.worlds import measured_world, names
+from benchmarks.clients import AdminClient
+from benchmarks.worlds import names
 from testbed.operators import OperatorProcess
 from testbed.readers.ledger import Entry, Ledger, Name
 from testbed.world import World
 
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywright"
-_GRANTS = "/apis/keywright.dev/v1alpha1/namespaces/{}/apikeygrants"
-# More than a Lease and the renewals that waited for its end; more would be more renewals.
-_MARGIN = "40%"
 _TELL_EVERY_SECONDS = 10.0
 _SAMPLE_SECONDS = 1.0
 _PREPARED_SECONDS = 300.0
@@ -24,13 +21,14 @@ _PREPARED_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for."""
+    """What is asked for; `punctual_seconds` is the lateness that one renewal in 100 may have."""
 
-    seconds: float
-    grants: int
-    life_seconds: int
-    lease_seconds: int
-    kills: int
+    seconds: float = 1200.0
+    grants: int = 2000
+    life_seconds: int = 30
+    lease_seconds: int = 5
+    kills: int = 0
+    punctual_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Course:
-    """`prepared` starts the world, `prepare` makes the grants, `run` lasts as long as planned."""
+    """`prepared` starts the replicas, `prepare` makes the grants, `run` lasts as planned."""
 
     plan: Plan
     tell: Callable[[str], None]
@@ -69,9 +67,9 @@ class Course:
     _began: float = 0.0
 
     @contextmanager
-    def prepared(self) -> Iterator[Course]:
-        """With a world, two replicas and a ledger."""
-        with measured_world() as world, Ledger(world.cluster.kubeconfig) as ledger:
+    def prepared(self, world: World) -> Iterator[Course]:
+        """With two replicas and a ledger, in a furnished world."""
+        with Ledger(world.cluster.kubeconfig) as ledger:
             self._world, self._ledger = world, ledger
             world.aws.limit_sessions(seconds=self.plan.life_seconds)
             arguments = ["--log-level=warning", f"--lease-seconds={self.plan.lease_seconds}"]
@@ -85,15 +83,8 @@ class Course:
         """Make the grants; returns when each has its Secret and all have been renewed."""
         assert self._world is not None
         assert self._ledger is not None
-
         async with AdminClient(self._world.cluster) as client:
-
-            async def create(name: tuple[str, str]) -> None:
-                body = grant(*name)
-                body["spec"]["renewal"] = {"before": _MARGIN}
-                await client.send("POST", _GRANTS.format(name[0]), body)
-
-            await in_parallel(names("soak", self.plan.grants), create)
+            await client.create_grants(names("soak", self.plan.grants))
         self._ledger.wait_until(
             lambda seen: len(seen) == self.plan.grants, seconds=_PREPARED_SECONDS
         )

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,31 @@ SOURCE_STATUS = "patch credentialsources/status"
 RENEW_LEASE = "update leases"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the log, and the time it was made: what came before is answered behind it too."""
+
+    position: int
+    moment: datetime
+
+
+BEGINNING = Mark(0, datetime.min.replace(tzinfo=UTC))
+
+
 class AuditLog:
     """The requests that the operator made, whichever replica of it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def mark(self) -> int:
-        """Where the log ends now; what is answered later stands behind it."""
-        return self._path.stat().st_size
+    def mark(self) -> Mark:
+        """Now: what the API server is asked from here on.
 
-    def requests(self, *, since: int = 0, namespace: str | None = None) -> list[Request]:
+        It notes a request after its answer, so that one whose effect was seen may not stand yet.
+        """
+        return Mark(self._path.stat().st_size, datetime.now(UTC))
+
+    def requests(self, *, since: Mark = BEGINNING, namespace: str | None = None) -> list[Request]:
         """Every request after the mark, in one namespace or in all."""
         return [
             request
@@ -60,7 +74,7 @@ class AuditLog:
             if namespace is None or request.namespace == namespace
         ]
 
-    def writes(self, *, since: int = 0, namespace: str | None = None) -> list[Request]:
+    def writes(self, *, since: Mark = BEGINNING, namespace: str | None = None) -> list[Request]:
         """Those that change something, the Lease's apart."""
         return [
             request
@@ -68,20 +82,23 @@ class AuditLog:
             if request.is_write and request.what != RENEW_LEASE
         ]
 
-    def written(self, *, since: int, namespace: str) -> Counter[str]:
+    def written(self, *, since: Mark, namespace: str) -> Counter[str]:
         """What was written for the grants of a namespace; a source's status is its own affair."""
         writes = self.writes(since=since, namespace=namespace)
         return Counter(write.what for write in writes if write.what != SOURCE_STATUS)
 
-    def _all(self, since: int) -> Iterator[Request]:
+    def _all(self, since: Mark) -> Iterator[Request]:
         with self._path.open("rb") as log:
-            log.seek(since)
+            log.seek(since.position)
             for line in log:
                 if OPERATOR.encode() not in line or not line.endswith(b"\n"):
                     continue
                 event = json.loads(line)
-                if event["user"]["username"] == OPERATOR:
-                    yield _request(event)
+                if event["user"]["username"] != OPERATOR:
+                    continue
+                request = _request(event)
+                if request.received >= since.moment:
+                    yield request
 
 
 def credential_of(kubeconfig: Path) -> str:

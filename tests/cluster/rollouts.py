@@ -9,7 +9,7 @@ import yaml
 
 from testbed.workloads import PLURALS
 from testbed.world import EXAMPLES
-from tests.cluster.audit import AuditLog, Request
+from tests.cluster.audit import AuditLog, Mark, Request
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, Document, Tenant, condition
 
@@ -68,7 +68,7 @@ def rolled_out(tenant: Tenant, *, revision: int, seconds: float = 40.0) -> Docum
     )
 
 
-def restarts(audit: AuditLog, tenant: Tenant, *, since: int) -> list[Request]:
+def restarts(audit: AuditLog, tenant: Tenant, *, since: Mark) -> list[Request]:
     """Every patch of a workload that the operator made, in order."""
     whats = {f"patch {plural}" for plural in PLURALS.values()}
     found = audit.requests(since=since, namespace=tenant.namespace)

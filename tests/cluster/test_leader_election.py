@@ -11,7 +11,7 @@ import pytest
 
 from testbed.operators import OperatorProcess
 from testbed.world import World
-from tests.cluster.audit import AuditLog, Request, credential_of
+from tests.cluster.audit import AuditLog, Mark, Request, credential_of
 from tests.cluster.conftest import DEBUG
 from tests.cluster.elections import holder, leads, stands_by
 from tests.cluster.eventually import eventually
@@ -31,7 +31,7 @@ class Pair:
     other: OperatorProcess
     audit: AuditLog
 
-    def writes_of(self, replica: OperatorProcess, *, since: int) -> list[Request]:
+    def writes_of(self, replica: OperatorProcess, *, since: Mark) -> list[Request]:
         """What one of them has changed; what was refused to it has changed nothing."""
         credential = credential_of(replica.kubeconfig)
         return [

@@ -13,7 +13,7 @@ import pytest
 from testbed.operators import OperatorProcess
 from testbed.workloads import PLURALS, WorkloadControllers
 from testbed.world import ROOT, World
-from tests.cluster.audit import AuditLog, Request
+from tests.cluster.audit import BEGINNING, AuditLog, Request
 from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
 from tests.cluster.rollouts import (
@@ -108,7 +108,7 @@ def test_each_kind_is_restarted_when_data_has_changed_and_only_then(
     with WorkloadControllers(tenant.world, namespace=tenant.namespace):
         tenant.become_ready(rollout={"restart": targets, "batchSize": 2})
         rolled_out(tenant, revision=1)
-        assert restarts(audit, tenant, since=0) == []
+        assert restarts(audit, tenant, since=BEGINNING) == []
 
         since = audit.mark()
         ask(tenant)
@@ -194,7 +194,7 @@ def test_a_rollout_stays_in_its_namespace(
         ours.become_ready(rollout={"restart": [*_ONE, *_MANY]})
         ask(ours)
         rolled_out(ours, revision=2)
-    assert [each.name for each in restarts(audit, ours, since=0)] == ["chat"]
+    assert [each.name for each in restarts(audit, ours, since=BEGINNING)] == ["chat"]
     assert [each for each in audit.requests(namespace=theirs.namespace) if _of_apps(each)] == []
     assert mark(theirs, "Deployment", "chat") is None
 

@@ -11,7 +11,8 @@ from tests.cluster.tenants import GRANT, Tenant
 
 
 def _five_renewals(readings: list[Reading]) -> bool:
-    return any(int(reading.revision or 0) >= 6 for reading in readings)
+    """Counted from its first call: it may come up after the first of them."""
+    return len({reading.expires_at for reading in readings}) > 5
 
 
 @pytest.mark.timeout(120)
@@ -33,5 +34,3 @@ def test_an_sdk_with_a_sidecar_lives_through_five_renewals(tenant: Tenant, tmp_p
     ) as reader:
         reader.wait_until(_five_renewals, seconds=90)
         assert reader.failures() == []
-        ends = {reading.expires_at for reading in reader.readings()}
-    assert len(ends) >= 5
