@@ -49,7 +49,6 @@ class PendingMint(StatusValue, frozen=True):
 
     started_at: datetime | None = None
     baseline: tuple[str, ...] = ()
-    key_id: str | None = None
 
 
 class RetiringKey(StatusValue, frozen=True):
@@ -186,7 +185,6 @@ def _pending(raw: object) -> PendingMint | None:
     return PendingMint(
         started_at=_time(raw.get("startedAt")),
         baseline=tuple(item for item in ids if isinstance(item, str)),
-        key_id=_text(raw.get("keyId")),
     )
 
 
