@@ -99,9 +99,17 @@ def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None
 
 
 def trouble(
-    outlook: Plan, course: Course, *, missing: tuple[tuple[int, Workload], ...]
+    outlook: Plan,
+    course: Course,
+    *,
+    missing: tuple[tuple[int, Workload], ...] = (),
+    unknown: tuple[tuple[int, Workload], ...] = (),
 ) -> Failure | None:
-    """What a person should know of a rollout that goes on, worst first."""
+    """What a person should know of a rollout that goes on, worst first.
+
+    `missing` are names that are not there, with their place in the spec, `unknown` targets of a
+    kind that the cluster does not know.
+    """
     if course.refusal is not None:
         return course.refusal
     if outlook.late:
@@ -119,6 +127,15 @@ def trouble(
             reason="MarkRemoved",
             field="spec.rollout.restart",
             cure="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
+        )
+    if unknown and course.of.scope is Scope.ALL:
+        place, workload = unknown[0]
+        return Failure(
+            f"this cluster knows no kind {workload.kind.value}: Argo Rollouts is not installed.",
+            kind=FailureClass.CONFIGURATION,
+            reason="WorkloadKindUnknown",
+            field=f"spec.rollout.restart[{place}].kind",
+            cure="Install it, or remove the entry; the other workloads are restarted all the same.",
         )
     if missing and course.of.scope is Scope.ALL:
         place, workload = missing[0]
