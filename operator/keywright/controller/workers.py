@@ -82,6 +82,7 @@ class WorkerPool:
         self._idle = asyncio.Event()
         self._busy = 0
         self._closing = False
+        self._begun = False
 
     def start(self) -> None:
         """Start the workers; they begin when everything is listed and this replica leads."""
@@ -108,6 +109,10 @@ class WorkerPool:
         await self._ready.wait()
         while True:
             await self._office.elected.wait()
+            if not self._begun:
+                # What was told until now was put in its place before all of it was known.
+                self._begun = True
+                self._queue.reorder()
             key = await self._queue.take()
             if not self._works():
                 self._queue.done(key, due=None)

@@ -12,6 +12,7 @@ from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.workers import WorkerPool
+from keywright.planning.priority import Priority, Turn
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -33,7 +34,8 @@ class Shop:
 
     def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
         self.clock = FakeClock()
-        self.queue = DueQueue(now=self.clock)
+        self.urgent = ""
+        self.queue = DueQueue(now=self.clock, order=self._order)
         self.office = Office()
         self.ready = asyncio.Event()
         self.ready.set()
@@ -51,6 +53,9 @@ class Shop:
             clock=self.clock,
             size=size,
         )
+
+    def _order(self, key: str) -> Priority:
+        return (Turn.ENDED if key == self.urgent else Turn.NEW), 0.0
 
     async def _reconcile(self, key: str) -> datetime | None:
         if self.before is not None:
@@ -167,6 +172,18 @@ async def test_no_worker_begins_before_everything_is_listed() -> None:
         assert await shop.turns() == []
         shop.ready.set()
         assert await shop.turns() == ["a"]
+
+
+async def test_work_begins_with_what_is_urgent_by_then() -> None:
+    """However long the keys have waited for the office, and whatever was known when they came."""
+    shop = Shop()
+    shop.office.elected.clear()
+    async with shop:
+        for key in "bc":
+            shop.queue.add(key)
+        shop.urgent = "c"
+        shop.office.elected.set()
+        assert await shop.turns() == ["c", "b"]
 
 
 async def test_no_worker_begins_out_of_office() -> None:
