@@ -21,8 +21,8 @@ from keywright.planning.conditions import (
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.journal import retiring_after
 from keywright.planning.probing import PROBE_FAILED
+from keywright.planning.retirement import retiring_after
 from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.windows import next_renewal
 
