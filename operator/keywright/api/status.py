@@ -52,10 +52,11 @@ class PendingMint(StatusValue, frozen=True):
 
 
 class RetiringKey(StatusValue, frozen=True):
-    """An old key, and when it goes."""
+    """An old key, when it goes, and when it would end by itself."""
 
     key_id: str
     retire_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class SourceStatus(StatusValue, frozen=True):
@@ -190,8 +191,12 @@ def _pending(raw: object) -> PendingMint | None:
 
 def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
     key_id = _text(raw.get("keyId"))
-    return (
-        None if key_id is None else RetiringKey(key_id=key_id, retire_at=_time(raw.get("retireAt")))
+    if key_id is None:
+        return None
+    return RetiringKey(
+        key_id=key_id,
+        retire_at=_time(raw.get("retireAt")),
+        expires_at=_time(raw.get("expiresAt")),
     )
 
 

@@ -50,7 +50,7 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.retirement import retirement
+from keywright.planning.retirement import goes_at, retirement
 
 
 def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
@@ -157,7 +157,7 @@ def _make_room(key_id: str, facts: Facts, *, now: datetime) -> Step:
     retiring = next((key for key in facts.status.retiring if key.key_id == key_id), None)
     secret = facts.secret
     served = secret is not None and secret.lives(now)
-    at = retiring.retire_at if retiring is not None else None
+    at = goes_at(retiring, facts) if retiring is not None else None
     if served and at is not None and now < at:
         return Wait(at)
     return Remove((key_id,))

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from keywright.api.grant import Workload
-from keywright.api.status import Condition, GrantStatus
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
@@ -79,6 +79,17 @@ def begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | N
         return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
     taken_over = grant.spec.secret.adopt and holds.revision == 1
     return Scope.ALL if taken_over else Scope.MARKED
+
+
+def is_rolling(status: GrantStatus) -> bool:
+    """Whether a status says that a rollout is under way."""
+    progress = status.condition(ROLLOUT_PROGRESSING)
+    return progress is not None and progress.status is ConditionStatus.TRUE
+
+
+def rollout_is_owed(facts: Facts) -> bool:
+    """Whether the status has yet to begin the rollout of what the Secret holds."""
+    return begins(facts, written=None, kept=True) is not None
 
 
 def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
