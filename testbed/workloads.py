@@ -1,8 +1,9 @@
-"""Deployments, StatefulSets and DaemonSets roll out, without controllers or pods: only in status.
+"""Workloads roll out, without controllers or pods: only in status.
 
 A control plane of etcd and an API server alone has nobody who writes the status of a workload. This
 does, as the controllers of Kubernetes would: what has a new generation has no new pod at first, and
-a moment later all of them.
+a moment later all of them. A Rollout of Argo Rollouts, where its CRD is installed, is restarted as
+its own controller does it: `restartedAt` follows `restartAt` once all pods are replaced.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from typing import Any, Self
 from testbed.clusters.api import Api, ApiError
 from testbed.world import World
 
-PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+PLURALS = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "DaemonSet": "daemonsets",
+    "Rollout": "rollouts",
+}
 _PAUSE_SECONDS = 0.05
 _PODS = 2
 _READY = {"replicas": _PODS, "readyReplicas": _PODS, "availableReplicas": _PODS}
@@ -32,7 +38,14 @@ class RolledOut:
     generation: int
     seen: datetime
     available: datetime | None = None
+    restart_at: str | None = None
     begun: float = field(default_factory=time.monotonic)
+
+
+def collection(kind: str, *, namespace: str) -> str:
+    """The URL path of the workloads of a kind."""
+    group = "argoproj.io/v1alpha1" if kind == "Rollout" else "apps/v1"
+    return f"/apis/{group}/namespaces/{namespace}/{PLURALS[kind]}"
 
 
 class WorkloadControllers:
@@ -67,9 +80,9 @@ class WorkloadControllers:
         api = Api(self._kubeconfig)
         try:
             while not self._ended.wait(_PAUSE_SECONDS):
-                for kind, plural in PLURALS.items():
-                    path = f"/apis/apps/v1/namespaces/{self._namespace}/{plural}"
-                    for body in api.get(path)["items"]:
+                for kind in PLURALS:
+                    path = collection(kind, namespace=self._namespace)
+                    for body in _listed(api, path, kind):
                         self._reconcile(api, path, kind, body)
         finally:
             api.close()
@@ -81,7 +94,8 @@ class WorkloadControllers:
         if known is None or known.generation != generation:
             if body["spec"].get("paused"):
                 return
-            known = RolledOut(kind, name, generation, datetime.now(UTC))
+            restart_at = body["spec"].get("restartAt")
+            known = RolledOut(kind, name, generation, datetime.now(UTC), restart_at=restart_at)
             self._latest[kind, metadata["uid"]] = known
             self.rolled_out.append(known)
             self._tell(api, path, known, new=0)
@@ -102,8 +116,27 @@ class WorkloadControllers:
                 raise
 
 
+def _listed(api: Api, path: str, kind: str) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = api.get(path)["items"]
+    except ApiError as error:
+        if kind == "Rollout" and error.status == 404:
+            return []
+        raise
+    return found
+
+
 def _status(told: RolledOut, *, new: int) -> dict[str, Any]:
     match told.kind:
+        case "Rollout":
+            restarted = {"restartedAt": told.restart_at} if new and told.restart_at else {}
+            return {
+                **_READY,
+                **restarted,
+                "observedGeneration": str(told.generation),
+                "phase": "Healthy" if new else "Progressing",
+                "updatedReplicas": _PODS,
+            }
         case "Deployment":
             return {**_READY, "updatedReplicas": new}
         case "StatefulSet":

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from testbed.workloads import PLURALS
+from testbed.workloads import PLURALS, collection
 from testbed.world import EXAMPLES
 from tests.cluster.audit import AuditLog, Mark, Request
 from tests.cluster.eventually import eventually
@@ -26,6 +26,9 @@ def workload(tenant: Tenant, kind: str, name: str, **spec: Any) -> Document:
     body["spec"] |= spec
     if kind == "DaemonSet":
         del body["spec"]["replicas"]
+    if kind == "Rollout":
+        body["apiVersion"] = "argoproj.io/v1alpha1"
+        body["spec"]["strategy"] = {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}
     return dict(body)
 
 
@@ -47,13 +50,14 @@ def let_restart(tenant: Tenant) -> None:
 
 def path(tenant: Tenant, kind: str, name: str) -> str:
     """The URL path of a workload."""
-    return f"/apis/apps/v1/namespaces/{tenant.namespace}/{PLURALS[kind]}/{name}"
+    return f"{collection(kind, namespace=tenant.namespace)}/{name}"
 
 
 def mark(tenant: Tenant, kind: str, name: str) -> str | None:
-    """The mark in a workload's pod template."""
-    template = tenant.world.api.get(path(tenant, kind, name))["spec"]["template"]
-    found: str | None = (template["metadata"].get("annotations") or {}).get(ANNOTATION)
+    """The mark in a workload's pod template, or in a Rollout itself."""
+    body = tenant.world.api.get(path(tenant, kind, name))
+    marked = body if kind == "Rollout" else body["spec"]["template"]
+    found: str | None = (marked["metadata"].get("annotations") or {}).get(ANNOTATION)
     return found
 
 

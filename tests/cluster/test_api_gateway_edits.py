@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.cluster.eventually import eventually
 from tests.cluster.gateway import KEY, GatewayTenant
-from tests.cluster.tenants import condition
+from tests.cluster.tenants import Document, condition
 
 
 @pytest.fixture
@@ -88,6 +89,33 @@ def test_an_imported_value_moves_to_another_plan(tenant: GatewayTenant) -> None:
     assert tenant.plan_keys(silver) == [after["keyId"].rpartition("/")[2]]
     assert tenant.data()[KEY] == _VALUE
     assert tenant.works()
+
+
+def test_further_plans_may_be_named_and_made(tenant: GatewayTenant) -> None:
+    """All that a plan to be made says holds for further ones as well; one may be named instead."""
+    api = tenant.world.aws.deploy_api(name="refunds", region="us-west-2", stage="beta")
+    third = tenant.world.aws.deploy_api(name="claims", region="us-west-2", stage="test")
+    named = tenant.plan(name="refunds", apiStages=[{"apiId": api.id, "stage": "beta"}])
+    throttles = {"/orders/GET": {"rateLimit": 1.5, "burstLimit": 3}}
+    made: Document = {
+        "name": f"{tenant.namespace}-claims",
+        "apiStages": [{"apiId": third.id, "stage": "test", "methodThrottles": throttles}],
+        "throttle": {"rateLimit": 5, "burstLimit": 7},
+        "quota": {"limit": 10, "period": "MONTH", "offset": 3},
+    }
+    further = [{"name": tenant.plan_name(named)}, {"create": made}]
+    status = tenant.key_ready(
+        usagePlan={"id": tenant.plan()}, additionalUsagePlans=further, rotateEvery="10d"
+    )
+    key = status["keyId"].rpartition("/")[2]
+    assert tenant.plan_keys(named) == [key]
+    plan = tenant.plans()[made["name"]]
+    assert tenant.plan_keys(plan["id"]) == [key]
+    (stage,) = plan["apiStages"]
+    assert (stage["apiId"], stage["stage"], stage["throttle"]) == (third.id, "test", throttles)
+    assert (plan["throttle"], plan["quota"]) == (made["throttle"], made["quota"])
+    issued, renews = (datetime.fromisoformat(status[name]) for name in ("issuedAt", "renewAt"))
+    assert timedelta(days=9) < renews - issued <= timedelta(days=10)
 
 
 def test_several_plans_of_one_key(tenant: GatewayTenant) -> None:

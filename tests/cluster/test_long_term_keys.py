@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.operators import OperatorProcess
 from testbed.readers import PollingReader
 from testbed.world import World
 from tests.cluster.eventually import eventually
-from tests.cluster.long_term import LIMITED, LongTermTenant, short, tenants
+from tests.cluster.long_term import BOUNDARY, LIMITED, LongTermTenant, short, tenants
 from tests.cluster.tenants import GRANT, KEY, condition
 
 _ANSWER_LOST = 40.0
@@ -176,6 +177,35 @@ def test_edited_policies_leave_the_key(tenant: LongTermTenant) -> None:
     tenant.edit_grant(bedrockLongTermKey={"allowedSourceCidrs": ["10.0.0.0/8"]})
     tenant.ready()
     assert not tenant.works()
+
+
+def test_user_and_key_are_as_the_grant_says(tenant: LongTermTenant) -> None:
+    """Path, tags and boundary of the user, the key's own end and its rotation, where it is used."""
+    boundary = f"arn:aws:iam::{ACCOUNT}:policy/{BOUNDARY}"
+    status = tenant.key_ready(
+        user={
+            "name": tenant.user,
+            "path": "/keywright/team/",
+            "tags": {"team": "chat"},
+            "permissionsBoundary": boundary,
+        },
+        expiresAfterDays=30,
+        rotateEvery="10d",
+        region="eu-central-1",
+        endpoint="Mantle",
+    )
+    user = tenant.iam.get_user(UserName=tenant.user)["User"]
+    assert user["Path"] == "/keywright/team/"
+    assert {"Key": "team", "Value": "chat"} in user["Tags"]
+    assert user["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    issued, ends, renews = (
+        datetime.fromisoformat(status[name]) for name in ("issuedAt", "expiresAt", "renewAt")
+    )
+    assert abs(ends - issued - timedelta(days=30)) < timedelta(minutes=1)
+    assert timedelta(days=9) < renews - issued <= timedelta(days=10)
+    data = tenant.data()
+    assert data["AWS_REGION"] == "eu-central-1"
+    assert data["OPENAI_BASE_URL"] == "https://bedrock-mantle.eu-central-1.api.aws/v1"
 
 
 _ASK = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_the_status_says_when_in_the_window_the_renewal_is(tenant: Tenant) -> No
     status = tenant.ready()
     assert _time(status, "renewAt") < opens
     assert status["revision"] == 1
+
+
+def test_a_window_opens_by_its_time_zone(tenant: Tenant) -> None:
+    """The hour of a schedule is that of the place which `timeZone` names."""
+    opens = _in_nine_hours()[1]
+    there = opens.astimezone(ZoneInfo("Asia/Tokyo"))
+    window = {"schedule": f"0 {there.hour} * * *", "duration": "10m", "timeZone": "Asia/Tokyo"}
+    tenant.apply_source(sessionDuration="12h")
+    tenant.apply_grant(renewal={"windows": [window]})
+    assert opens <= _time(tenant.ready(), "renewAt") <= opens + timedelta(minutes=10)
 
 
 def test_a_window_that_opens_too_late_is_overridden(tenant: Tenant) -> None:

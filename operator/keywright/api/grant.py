@@ -64,11 +64,12 @@ class Probe(Value, frozen=True):
 
 
 class WorkloadKind(StrEnum):
-    """Workloads that can be restarted."""
+    """Workloads that can be restarted; a Rollout is that of Argo Rollouts."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
     DAEMON_SET = "DaemonSet"
+    ROLLOUT = "Rollout"
 
 
 class Workload(Value, frozen=True):

@@ -49,14 +49,14 @@ class PendingMint(StatusValue, frozen=True):
 
     started_at: datetime | None = None
     baseline: tuple[str, ...] = ()
-    key_id: str | None = None
 
 
 class RetiringKey(StatusValue, frozen=True):
-    """An old key, and when it goes."""
+    """An old key, when it goes, and when it would end by itself."""
 
     key_id: str
     retire_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class SourceStatus(StatusValue, frozen=True):
@@ -186,14 +186,17 @@ def _pending(raw: object) -> PendingMint | None:
     return PendingMint(
         started_at=_time(raw.get("startedAt")),
         baseline=tuple(item for item in ids if isinstance(item, str)),
-        key_id=_text(raw.get("keyId")),
     )
 
 
 def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
     key_id = _text(raw.get("keyId"))
-    return (
-        None if key_id is None else RetiringKey(key_id=key_id, retire_at=_time(raw.get("retireAt")))
+    if key_id is None:
+        return None
+    return RetiringKey(
+        key_id=key_id,
+        retire_at=_time(raw.get("retireAt")),
+        expires_at=_time(raw.get("expiresAt")),
     )
 
 

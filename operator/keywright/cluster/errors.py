@@ -18,6 +18,11 @@ class ApiError(Exception):
         return self.status == 404
 
     @property
+    def is_unserved(self) -> bool:
+        """404 in plain text: the server knows no such kind, where one of an object has a reason."""
+        return self.is_missing and not self.reason
+
+    @property
     def is_conflict(self) -> bool:
         """409: somebody changed it meanwhile."""
         return self.status == 409

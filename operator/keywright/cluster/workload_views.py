@@ -1,7 +1,8 @@
-"""What a Deployment, StatefulSet or DaemonSet tells of its last restart and of its pods.
+"""What a workload tells of its last restart and of its pods.
 
-The rules are those of `kubectl rollout status` (k8s.io/kubectl, pkg/polymorphichelpers/
-rollout_status.go). A workload that restarts no pod by itself is not waited for: one without
+The rules of Deployment, StatefulSet and DaemonSet are those of `kubectl rollout status`
+(k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go), those of a Rollout stand in
+`argo_rollouts.py`. A workload that restarts no pod by itself is not waited for: one without
 replicas, a paused Deployment, an update strategy OnDelete.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Final
 from keywright.api.grant import WorkloadKind
 from keywright.api.names import ANNOTATION_RESTARTED_FOR, FIELD_MANAGER
 from keywright.api.times import EPOCH, parse_time
+from keywright.cluster import argo_rollouts
 from keywright.planning.rollout import Availability, WorkloadView
 
 # The part of an annotation's name behind its prefix.
@@ -25,7 +27,10 @@ _AVAILABLE: Final[Told] = (Availability.AVAILABLE, "")
 
 
 def restart_annotation(secret: str) -> str:
-    """The annotation of pod templates that holds the mark of a Secret's data, one per Secret."""
+    """The annotation that holds the mark of a Secret's data, one per Secret.
+
+    It stands in the pod template, where a change of it restarts; of a Rollout, in itself.
+    """
     return ANNOTATION_RESTARTED_FOR + _short(secret)
 
 
@@ -37,7 +42,11 @@ def restart_manager(secret: str) -> str:
 def view_of(body: Mapping[str, Any], *, kind: WorkloadKind, secret: str) -> WorkloadView:
     """A workload as the API server has it, seen from a Secret that its pods read."""
     metadata = body["metadata"]
-    template = body["spec"]["template"].get("metadata") or {}
+    annotation = restart_annotation(secret)
+    if kind is WorkloadKind.ROLLOUT:
+        mark = argo_rollouts.mark_of(body, annotation)
+    else:
+        mark = _mark_of_template(body, annotation)
     availability, why = _TELL[kind](body["spec"], body.get("status") or {}, metadata)
     manager = restart_manager(secret)
     times = [
@@ -51,11 +60,17 @@ def view_of(body: Mapping[str, Any], *, kind: WorkloadKind, secret: str) -> Work
         name=metadata["name"],
         uid=metadata["uid"],
         created_at=parse_time(created) if created else EPOCH,
-        mark=(template.get("annotations") or {}).get(restart_annotation(secret)),
+        mark=mark,
         restarted_at=max(times, default=None),
         availability=availability,
         why=why,
     )
+
+
+def _mark_of_template(body: Mapping[str, Any], annotation: str) -> str | None:
+    template = body["spec"]["template"].get("metadata") or {}
+    found: str | None = (template.get("annotations") or {}).get(annotation)
+    return found
 
 
 def _short(secret: str) -> str:
@@ -117,6 +132,7 @@ _TELL: Final = {
     WorkloadKind.DEPLOYMENT: _deployment,
     WorkloadKind.STATEFUL_SET: _stateful_set,
     WorkloadKind.DAEMON_SET: _daemon_set,
+    WorkloadKind.ROLLOUT: argo_rollouts.tell,
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.schema import LabelExpression, LabelOperator, LabelSelector
+from keywright.cluster import argo_rollouts
 from keywright.cluster.client import APPLY, JSON, METADATA, KubernetesClient
 from keywright.cluster.errors import ApiError
 from keywright.cluster.workload_views import restart_annotation, restart_manager, view_of
@@ -18,21 +19,27 @@ PLURALS: Final = {
     WorkloadKind.DEPLOYMENT: "deployments",
     WorkloadKind.STATEFUL_SET: "statefulsets",
     WorkloadKind.DAEMON_SET: "daemonsets",
+    WorkloadKind.ROLLOUT: argo_rollouts.PLURAL,
 }
 _APPS: Final = "apps/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The workloads in the order of the spec, each once; `missing` names with their place in it."""
+    """The workloads in the order of the spec, each once.
+
+    With their place in the spec: `missing` names, and the targets of a kind that is `unknown` to
+    the cluster, as its CRD is not installed.
+    """
 
     workloads: tuple[WorkloadView, ...]
     missing: tuple[tuple[int, Workload], ...]
+    unknown: tuple[tuple[int, Workload], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Workloads:
-    """Deployments, StatefulSets and DaemonSets of any namespace; callers pass that of the grant."""
+    """Workloads of any namespace; callers pass that of the grant."""
 
     client: KubernetesClient
 
@@ -44,59 +51,68 @@ class Workloads:
         """
         seen: dict[str, WorkloadView] = {}
         missing: list[tuple[int, Workload]] = []
+        unknown: list[tuple[int, Workload]] = []
         for place, target in enumerate(targets):
-            bodies = [body async for body in self._named_or_selected(target, namespace=namespace)]
-            if target.name is not None and not bodies:
-                missing.append((place, target))
+            try:
+                bodies = await self._named_or_selected(target, namespace=namespace)
+            except ApiError as error:
+                if not error.is_missing:
+                    raise
+                is_unknown = error.is_unserved or target.selector is not None
+                (unknown if is_unknown else missing).append((place, target))
+                continue
             for body in sorted(bodies, key=lambda body: str(body["metadata"]["name"])):
                 if "deletionTimestamp" not in body["metadata"]:
                     view = view_of(body, kind=target.kind, secret=secret)
                     seen.setdefault(view.uid, view)
-        return Found(tuple(seen.values()), tuple(missing))
+        return Found(tuple(seen.values()), tuple(missing), tuple(unknown))
 
     async def restart(
-        self, workload: WorkloadView, *, namespace: str, secret: str, mark: str
+        self, workload: WorkloadView, *, namespace: str, secret: str, mark: str, at: datetime
     ) -> None:
-        """Set the mark in the pod template; the same mark again restarts nothing.
+        """Let every pod that was made before `at` be replaced, and mark the workload.
+
+        Of the kinds of Kubernetes itself, the same mark again restarts nothing.
 
         Raises:
             ApiError: it was refused; `is_missing` or `is_conflict` where the workload is gone, or
                 is another one of the same name: it is never created by this.
         """
+        annotation = restart_annotation(secret)
+        if workload.kind is WorkloadKind.ROLLOUT:
+            change = argo_rollouts.restart_of(annotation, mark, at=at)
+        else:
+            template = {"metadata": {"annotations": {annotation: mark}}}
+            change = {"metadata": {}, "spec": {"template": template}}
+        named = {"name": workload.name, "namespace": namespace, "uid": workload.uid}
         await self.client.request(
             "PATCH",
             f"{_path(workload.kind, namespace)}/{workload.name}"
             f"?fieldManager={restart_manager(secret)}&force=true",
             body={
-                "apiVersion": _APPS,
+                "apiVersion": _api_version(workload.kind),
                 "kind": workload.kind.value,
-                "metadata": {"name": workload.name, "namespace": namespace, "uid": workload.uid},
-                "spec": {
-                    "template": {"metadata": {"annotations": {restart_annotation(secret): mark}}}
-                },
+                **change,
+                "metadata": {**named, **change["metadata"]},
             },
             content_type=APPLY,
             accept=METADATA,
         )
 
-    async def _named_or_selected(
-        self, target: Workload, *, namespace: str
-    ) -> AsyncIterator[dict[str, Any]]:
+    async def _named_or_selected(self, target: Workload, *, namespace: str) -> list[dict[str, Any]]:
         path = _path(target.kind, namespace)
-        if target.selector is not None:
-            selector = quote(_selector(target.selector), safe="")
-            async for body in self.client.items(path, selector=selector, accept=JSON):
-                yield body
-            return
-        try:
-            yield await self.client.request("GET", f"{path}/{target.name}")
-        except ApiError as error:
-            if not error.is_missing:
-                raise
+        if target.selector is None:
+            return [await self.client.request("GET", f"{path}/{target.name}")]
+        selector = quote(_selector(target.selector), safe="")
+        return [body async for body in self.client.items(path, selector=selector, accept=JSON)]
+
+
+def _api_version(kind: WorkloadKind) -> str:
+    return argo_rollouts.API_VERSION if kind is WorkloadKind.ROLLOUT else _APPS
 
 
 def _path(kind: WorkloadKind, namespace: str) -> str:
-    return f"/apis/{_APPS}/namespaces/{namespace}/{PLURALS[kind]}"
+    return f"/apis/{_api_version(kind)}/namespaces/{namespace}/{PLURALS[kind]}"
 
 
 def _selector(selector: LabelSelector) -> str:

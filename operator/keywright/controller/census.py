@@ -20,10 +20,15 @@ from keywright.secrets.ownership import facts_from_metadata
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
+_WATCH_IS_SILENT_SECONDS = 5.0
 
 
 class Census:
-    """`listed` is set once sources and Secrets are known: without them every grant looks new."""
+    """`listed` is set once sources, Secrets and grants are known.
+
+    Without the first two every grant looks new; without all grants nobody can tell which is the
+    most urgent.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,10 @@ class Census:
             self._informer.source(body)
         async for metadata in self._objects.managed_secrets():
             self._informer.load_secret(facts_from_metadata(metadata))
+        grants = await self._objects.uids(GRANT_PLURAL)
+        late = await self._informer.arrival(grants, seconds=_WATCH_IS_SILENT_SECONDS)
+        if late:
+            _LOG.warning("%d grants were listed, and the watch does not tell of them", late)
         self.listed.set()
 
     async def sweep(self, *, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,26 @@ class Informer:
         self._forget_source = forget_source
         self._sources_changed = sources_changed
         self._count_settles: dict[Name, datetime] = {}
+        self._awaited: set[str] = set()
+        self._arrived = asyncio.Event()
+
+    async def arrival(self, uids: Iterable[str], *, seconds: float) -> int:
+        """Return once each of these grants was told of, or none any more for so long.
+
+        The number of those that were not: they have gone meanwhile, or the watch is broken.
+        """
+        self._awaited = set(uids) - self._store.grants.keys()
+        while self._awaited:
+            left = len(self._awaited)
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._arrived.wait()
+            except TimeoutError:
+                if len(self._awaited) == left:
+                    break
+        left, self._awaited = len(self._awaited), set()
+        return left
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
         """Whether a grant or Secret of this version has not been seen, or written by us, before."""
@@ -55,6 +76,7 @@ class Informer:
         before = self._store.grants.get(uid)
         if not self._store.put_grant(body):
             return
+        self._no_more_awaited(uid)
         self._grants.add(uid)
         after = self._store.grants[uid]
         if before is None or before.source != after.source:
@@ -67,6 +89,7 @@ class Informer:
     def drop_grant(self, uid: str) -> None:
         """A grant is gone; one that waited for its Secret's name may have it now."""
         record = self._store.drop_grant(uid)
+        self._no_more_awaited(uid)
         self._grants.forget(uid)
         if record is not None:
             self._count(record.source)
@@ -172,6 +195,12 @@ class Informer:
         After a start they come one by one, and their number meanwhile is not worth a write.
         """
         return self._count_settles.get(source)
+
+    def _no_more_awaited(self, uid: str) -> None:
+        if self._awaited:
+            self._awaited.discard(uid)
+            if not self._awaited:
+                self._arrived.set()
 
     def _wake(self, uids: Iterable[str]) -> None:
         for uid in uids:

@@ -22,6 +22,7 @@ from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back
 from keywright.controller.records import Name
 from keywright.controller.store import Store
+from keywright.planning.cloud_keys import known_ids
 from keywright.planning.facts import (
     CloudKey,
     Deactivate,
@@ -37,7 +38,6 @@ from keywright.planning.facts import (
     Subject,
 )
 from keywright.planning.failures import Failure
-from keywright.planning.journal import known_ids
 from keywright.planning.record import Intended, Outcome, Removed, Settled
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics

@@ -88,6 +88,11 @@ class DueQueue:
         elif due is not None:
             self.add(key, due=due)
 
+    def reorder(self) -> None:
+        """Put what is due in the order of now: what came long ago, or before all was known."""
+        self._promote()
+        self._ready.reorder()
+
     def depth(self) -> int:
         """How many keys are due and not in hand."""
         return len(self._ready)

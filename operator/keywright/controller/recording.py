@@ -28,6 +28,7 @@ from keywright.planning.record import (
     begins_rollout,
     record,
 )
+from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import News, rollout_notice
 
 _LOG = logging.getLogger(__name__)
@@ -127,7 +128,11 @@ class Recording:
 
     async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
         grant = f"{facts.subject.namespace}/{facts.subject.name}"
-        told = [notice(facts.status, status), rollout_notice(facts.status, status, news=news)]
+        told = [
+            notice(facts.status, status),
+            rollout_notice(facts.status, status, news=news),
+            retirement_notice(facts.status, status),
+        ]
         if not any(told):
             _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
         for each in filter(None, told):

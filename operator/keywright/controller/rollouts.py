@@ -120,7 +120,7 @@ class Rollouts:
             None if outlook.again_at is None else course.due,
             restarted=outlook.concerned - len(left),
             concerned=outlook.concerned,
-            failure=trouble(outlook, course, missing=found.missing),
+            failure=trouble(outlook, course, missing=found.missing, unknown=found.unknown),
         )
 
     async def _restart(
@@ -135,6 +135,7 @@ class Rollouts:
                     namespace=grant.namespace,
                     secret=grant.secret_name,
                     mark=course.of.mark,
+                    at=self._clock(),
                 )
             except ApiError as error:
                 if error.is_missing or error.is_conflict:

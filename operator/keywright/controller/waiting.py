@@ -31,6 +31,11 @@ class Waiting:
         """The key waits."""
         heapq.heappush(self._heap, (self._order(key), next(self._numbers), key))
 
+    def reorder(self) -> None:
+        """Each key waits at the place that is its own by now."""
+        self._heap = [(self._order(key), number, key) for _, number, key in self._heap]
+        heapq.heapify(self._heap)
+
     def first(self) -> str:
         """The key that is next."""
         return self._heap[0][2]

@@ -79,9 +79,11 @@ class WorkerPool:
         self._lanes: dict[str, _Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._unwritten: dict[str, int] = {}
+        self._hurried: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._busy = 0
         self._closing = False
+        self._begun = False
 
     def start(self) -> None:
         """Start the workers; they begin when everything is listed and this replica leads."""
@@ -108,6 +110,10 @@ class WorkerPool:
         await self._ready.wait()
         while True:
             await self._office.elected.wait()
+            if not self._begun:
+                # What was told until now was put in its place before all of it was known.
+                self._begun = True
+                self._queue.reorder()
             key = await self._queue.take()
             if not self._works():
                 self._queue.done(key, due=None)
@@ -163,10 +169,10 @@ class WorkerPool:
                 # A journal that was begun is not left for others to begin theirs.
                 if due is None or due > self._clock():
                     break
+                self._hurry(key)
                 due = await self._reconcile(key)
         except ChangedMeanwhileError:
-            self._queue.done(key, due=None)
-            self._queue.add(key)
+            self._queue.done(key, due=self._hurry(key))
         except LostLeaseError:
             self._queue.done(key, due=None)
             self._queue.add(key)
@@ -178,10 +184,31 @@ class WorkerPool:
             self._retry(key)
         else:
             self._unwritten.pop(key, None)
+            if due is not None and due <= self._clock():
+                due = self._hurry(key)
+            else:
+                self._hurried.pop(key, None)
             self._queue.done(key, due=due, settled=self._settled(key))
+
+    def _hurry(self, key: str) -> datetime:
+        """When a key is taken again that is due at once: now, unless that never ends.
+
+        A due time that stays in the past is a mistake of ours, and would keep everybody busy.
+        """
+        now = self._clock()
+        steps = self._hurried[key] = self._hurried.get(key, 0) + 1
+        if steps <= _STEPS_AT_ONCE:
+            return now
+        if steps == _STEPS_AT_ONCE + 1:
+            _LOG.warning("%s %s: due again at once after %d steps; slowed", self._name, key, steps)
+        return now + _pause(steps - _STEPS_AT_ONCE)
 
     def _retry(self, key: str) -> None:
         """What the status cannot hold, as it could not be written, is counted here."""
         attempts = self._unwritten[key] = self._unwritten.get(key, 0) + 1
-        delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 10), _LAST_RETRY)
-        self._queue.done(key, due=self._clock() + delay, settled=True)
+        self._queue.done(key, due=self._clock() + _pause(attempts), settled=True)
+
+
+def _pause(attempts: int) -> timedelta:
+    doubled: timedelta = _FIRST_RETRY * 2 ** min(attempts - 1, 10)
+    return min(doubled, _LAST_RETRY)

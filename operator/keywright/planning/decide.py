@@ -27,8 +27,9 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.journal import journaled, retirement_due
+from keywright.planning.journal import journaled
 from keywright.planning.renewal import position
+from keywright.planning.retirement import retirement_due
 from keywright.planning.windows import next_renewal
 
 # How often a Secret that stands in the way is looked at again.

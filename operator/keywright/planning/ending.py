@@ -7,10 +7,15 @@ from typing import Final
 
 from keywright.api.grant import DeletionPolicy
 from keywright.planning.backoff import retry_at
+from keywright.planning.cloud_keys import (
+    known_ids,
+    listing_settles_at,
+    lost_keys,
+    stray_keys,
+)
 from keywright.planning.conditions import READY, RENEWAL_FAILING
 from keywright.planning.facts import Facts, Fail, Look, Release, Revoke, Step, Wait
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.journal import known_ids, listing_settles_at, lost_keys, stray_keys
 from keywright.planning.renewal import position
 
 # About half a minute of tries; a cloud that is only busy is given some minutes.

@@ -24,16 +24,18 @@ are removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
 
-from keywright.api.keys import KEPT_KINDS
-from keywright.api.status import PendingMint, RetiringKey
+from keywright.api.status import PendingMint
+from keywright.planning.cloud_keys import (
+    INTENT_LASTS,
+    known_ids,
+    listing_settles_at,
+    lost_keys,
+    stray_keys,
+)
 from keywright.planning.facts import (
     Cause,
-    CloudKey,
-    Deactivate,
     Facts,
     Fail,
     Finalize,
@@ -44,18 +46,11 @@ from keywright.planning.facts import (
     Remove,
     Rewrite,
     Settle,
-    Standing,
     Step,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-
-# A key is created within this of its intent, or a new intent is written.
-INTENT_LASTS: Final = timedelta(seconds=60)
-# An API that verifies signatures refuses a clock that is further off.
-_CLOCKS_DIFFER: Final = timedelta(minutes=5)
-# How long after an intent a listing that does not show its key may still be behind.
-_LISTING_SETTLES: Final = timedelta(seconds=30)
+from keywright.planning.retirement import goes_at, retirement
 
 
 def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
@@ -78,7 +73,7 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
         case Mint():
             return _before_creating(step, facts, now=now)
         case Keep():
-            return _retirement(facts, now=now) or step
+            return retirement(facts, now=now) or step
         case Rewrite():
             return step
 
@@ -106,92 +101,6 @@ def usable_intent(facts: Facts, *, now: datetime) -> bool:
         and pending.started_at is not None
         and timedelta(seconds=-1) <= now - pending.started_at <= INTENT_LASTS
     )
-
-
-def known_ids(facts: Facts) -> frozenset[str]:
-    """The keys that the grant knows as its own: in use, and retiring."""
-    secret, status = facts.secret, facts.status
-    found: set[str | None] = {retiring.key_id for retiring in status.retiring}
-    if status.kind in KEPT_KINDS:
-        found.add(status.key_id)
-    if secret is not None and secret.standing is Standing.OURS:
-        found |= {secret.key_id, secret.replaces}
-    return frozenset(key_id for key_id in found if key_id)
-
-
-def stray_keys(facts: Facts) -> tuple[str, ...]:
-    """The keys that the cloud shows as the grant's own, and that nobody knows.
-
-    Of many keys, only when the grant goes: one that is in use may have been taken up by another
-    import already.
-    """
-    grant = facts.grant
-    if grant is None or grant.keeping is None or not grant.keeping.marked:
-        return ()
-    if grant.is_many and not facts.deleting:
-        return ()
-    known = known_ids(facts)
-    return tuple(sorted(key.id for key in facts.listed or () if key.id not in known))
-
-
-def lost_keys(
-    pending: PendingMint, *, listed: Iterable[CloudKey], known: frozenset[str]
-) -> tuple[str, ...]:
-    """The keys that an intent must have made: new since its baseline, nobody's, of its time."""
-    began = pending.started_at
-    if began is None:
-        return ()
-    earliest, latest = began - _CLOCKS_DIFFER, began + INTENT_LASTS + _CLOCKS_DIFFER
-    return tuple(
-        key.id
-        for key in listed
-        if key.here
-        and key.id not in pending.baseline
-        and key.id not in known
-        and earliest <= key.created_at <= latest
-    )
-
-
-def listing_settles_at(pending: PendingMint) -> datetime | None:
-    """From when on a listing without the key of the intent is believed."""
-    return None if pending.started_at is None else pending.started_at + _LISTING_SETTLES
-
-
-def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[RetiringKey, ...]:
-    """The keys that retire when `key_id` is the one in use, with those that do already."""
-    grant, secret, status = facts.grant, facts.secret, facts.status
-    assert grant is not None
-    keeping = grant.keeping
-    if keeping is None:
-        # None was ever made: whatever stands there was written by somebody else.
-        return ()
-    overlap = timedelta(seconds=keeping.overlap_seconds)
-    retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
-    at = (now + overlap).replace(microsecond=0)
-    for old in sorted(known_ids(facts) - retiring.keys() - {key_id or ""}):
-        replaced = secret is not None and old == secret.replaces and old != status.key_id
-        if replaced and status.revision:
-            # It was told of when it was replaced, and has gone since.
-            continue
-        since = secret.issued_at if replaced and secret is not None else None
-        retiring[old] = RetiringKey(key_id=old, retire_at=since + overlap if since else at)
-    return tuple(retiring.values())
-
-
-def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
-    """The key that the one in the Secret has replaced, and that may still be there."""
-    if facts.grant is None or facts.grant.keeping is None:
-        return None
-    retiring = [key.key_id for key in facts.status.retiring]
-    others = sorted(known_ids(facts) - {key_id or ""} - set(retiring))
-    if others:
-        return others[0]
-    return retiring[0] if retiring else None
-
-
-def retirement_due(facts: Facts) -> datetime | None:
-    """When the next old key goes."""
-    return min((key.retire_at for key in facts.status.retiring if key.retire_at), default=None)
 
 
 def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | None:
@@ -248,7 +157,7 @@ def _make_room(key_id: str, facts: Facts, *, now: datetime) -> Step:
     retiring = next((key for key in facts.status.retiring if key.key_id == key_id), None)
     secret = facts.secret
     served = secret is not None and secret.lives(now)
-    at = retiring.retire_at if retiring is not None else None
+    at = goes_at(retiring, facts) if retiring is not None else None
     if served and at is not None and now < at:
         return Wait(at)
     return Remove((key_id,))
@@ -259,19 +168,6 @@ def _in_use(facts: Facts) -> str | None:
     if secret is not None and secret.key_id is not None:
         return secret.key_id
     return facts.status.key_id
-
-
-def _retirement(facts: Facts, *, now: datetime) -> Step | None:
-    """An old key whose time has come: first inactive, then gone."""
-    due = {
-        key.key_id for key in facts.status.retiring if key.retire_at is None or key.retire_at <= now
-    }
-    if not due:
-        return None
-    if facts.listed is None:
-        return Look(prepare=False)
-    active = tuple(key.id for key in facts.listed if key.id in due and key.active)
-    return Deactivate(active) if active else Remove(tuple(sorted(due)))
 
 
 def _no_room(unknown: list[str], *, most: int) -> Failure:

@@ -21,8 +21,8 @@ from keywright.planning.conditions import (
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.journal import retiring_after
 from keywright.planning.probing import PROBE_FAILED
+from keywright.planning.retirement import retiring_after, with_held_keys
 from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.windows import next_renewal
 
@@ -97,7 +97,8 @@ def record(
     status = facts.status if outcome is None else _after(facts, outcome, now=now)
     written = outcome.secret if isinstance(outcome, Written) else None
     kept = isinstance(outcome, Kept)
-    return with_rollout(status, facts, written=written, kept=kept, news=news, now=now)
+    told = with_rollout(status, facts, written=written, kept=kept, news=news, now=now)
+    return with_held_keys(told, facts, now=now)
 
 
 def begins_rollout(facts: Facts, outcome: Outcome | None) -> bool:

@@ -2,7 +2,7 @@
 
 What must survive stands in the cluster: that a rollout is under way, since when and of whom, in the
 grant's condition RolloutProgressing; which workload was restarted, for which data and when, in the
-workload itself. A restart is a mark in the pod template: the same one again changes nothing.
+workload itself. A restart leaves a mark in it: a workload that has the mark is not restarted again.
 """
 
 from __future__ import annotations

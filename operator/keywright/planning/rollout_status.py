@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from keywright.api.grant import Workload
-from keywright.api.status import Condition, GrantStatus
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
 from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure, FailureClass
@@ -81,6 +81,17 @@ def begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | N
     return Scope.ALL if taken_over else Scope.MARKED
 
 
+def is_rolling(status: GrantStatus) -> bool:
+    """Whether a status says that a rollout is under way."""
+    progress = status.condition(ROLLOUT_PROGRESSING)
+    return progress is not None and progress.status is ConditionStatus.TRUE
+
+
+def rollout_is_owed(facts: Facts) -> bool:
+    """Whether the status has yet to begin the rollout of what the Secret holds."""
+    return begins(facts, written=None, kept=True) is not None
+
+
 def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
     """The Event that a change is worth: trouble, or the end of a rollout of changed data."""
     failing, was_failing = after.condition(ROLLOUT_FAILING), before.condition(ROLLOUT_FAILING)
@@ -99,9 +110,17 @@ def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None
 
 
 def trouble(
-    outlook: Plan, course: Course, *, missing: tuple[tuple[int, Workload], ...]
+    outlook: Plan,
+    course: Course,
+    *,
+    missing: tuple[tuple[int, Workload], ...] = (),
+    unknown: tuple[tuple[int, Workload], ...] = (),
 ) -> Failure | None:
-    """What a person should know of a rollout that goes on, worst first."""
+    """What a person should know of a rollout that goes on, worst first.
+
+    `missing` are names that are not there, with their place in the spec, `unknown` targets of a
+    kind that the cluster does not know.
+    """
     if course.refusal is not None:
         return course.refusal
     if outlook.late:
@@ -119,6 +138,15 @@ def trouble(
             reason="MarkRemoved",
             field="spec.rollout.restart",
             cure="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
+        )
+    if unknown and course.of.scope is Scope.ALL:
+        place, workload = unknown[0]
+        return Failure(
+            f"this cluster knows no kind {workload.kind.value}: Argo Rollouts is not installed.",
+            kind=FailureClass.CONFIGURATION,
+            reason="WorkloadKindUnknown",
+            field=f"spec.rollout.restart[{place}].kind",
+            cure="Install it, or remove the entry; the other workloads are restarted all the same.",
         )
     if missing and course.of.scope is Scope.ALL:
         place, workload = missing[0]

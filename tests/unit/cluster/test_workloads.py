@@ -14,7 +14,7 @@ from tests.unit.fakes.workloads import deployment
 from tests.unit.planning.samples import noon
 
 APPS = "/apis/apps/v1/namespaces/chat/deployments"
-DEPLOYMENT, STATEFUL_SET, DAEMON_SET = WorkloadKind
+DEPLOYMENT, STATEFUL_SET, DAEMON_SET, ROLLOUT = WorkloadKind
 _FRESH = {"observedGeneration": 2}
 _TWO = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
 _SET = {"updateRevision": "b", "currentRevision": "a"}
@@ -167,7 +167,7 @@ async def test_a_restart_names_the_workload_that_was_looked_at() -> None:
     api = KubernetesInMemory()
     api.put(APPS, deployment("chat"))
     seen = WorkloadView(DEPLOYMENT, "chat", uid="uid-of-chat", created_at=noon())
-    await Workloads(api).restart(seen, namespace="chat", secret="chat-key", mark="m")
+    await Workloads(api).restart(seen, namespace="chat", secret="chat-key", mark="m", at=noon())
     (asked,) = api.asked
     assert asked.body == {
         "apiVersion": "apps/v1",

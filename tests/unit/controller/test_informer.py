@@ -1,5 +1,6 @@
 """What the watches tell, and who is woken by it."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -216,3 +217,20 @@ async def test_other_labels_wake_the_grants_of_sources_that_select_by_them(desk:
     desk.informer.namespaces(frozenset({"chat"}))
     assert await desk.woken() == {"c"}
     assert desk.store.grants["c"].impatient
+
+
+async def test_work_waits_for_every_grant_that_was_listed(desk: Desk) -> None:
+    """Those that the watch has yet to tell of, and those that it tells are gone."""
+    arrival = asyncio.create_task(desk.informer.arrival({"a", "c", "d"}, seconds=60))
+    await asyncio.sleep(0)
+    desk.informer.grant(_grant("c"))
+    await asyncio.sleep(0)
+    assert not arrival.done()
+    desk.informer.grant(_grant("d"), deleted=True)
+    assert await arrival == 0
+
+
+async def test_work_does_not_wait_for_a_grant_that_never_comes(desk: Desk) -> None:
+    """It may have gone before the watch began: once nothing more is told, it is counted as late."""
+    assert await desk.informer.arrival({"a", "gone"}, seconds=0.001) == 1
+    assert await desk.informer.arrival({"a"}, seconds=60) == 0

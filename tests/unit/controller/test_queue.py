@@ -58,6 +58,17 @@ async def test_what_is_urgent_goes_first() -> None:
     assert await taken(queue) == ["ended", "ends soon", "new", "newer", "again"]
 
 
+async def test_what_waited_is_put_in_the_order_of_now() -> None:
+    """A key is due in the place that it had when it came, until all are put in order anew."""
+    urgency = {"a": NO_PRIORITY, "b": NO_PRIORITY}
+    queue = DueQueue(now=FakeClock(), order=lambda key: urgency[key])
+    for key in urgency:
+        queue.add(key)
+    urgency["b"] = (Turn.ENDED, 5.0)
+    queue.reorder()
+    assert await taken(queue) == ["b", "a"]
+
+
 async def test_a_plan_moves_only_to_an_earlier_time() -> None:
     """The later one of two plans is dropped; now is earlier than any."""
     queue, clock = _queue()

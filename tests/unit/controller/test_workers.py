@@ -1,6 +1,7 @@
 """Workers on a queue: what comes of each outcome of a reconcile."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Self
@@ -12,6 +13,7 @@ from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.workers import WorkerPool
+from keywright.planning.priority import Priority, Turn
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -33,7 +35,8 @@ class Shop:
 
     def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
         self.clock = FakeClock()
-        self.queue = DueQueue(now=self.clock)
+        self.urgent = ""
+        self.queue = DueQueue(now=self.clock, order=self._order)
         self.office = Office()
         self.ready = asyncio.Event()
         self.ready.set()
@@ -52,6 +55,9 @@ class Shop:
             size=size,
         )
 
+    def _order(self, key: str) -> Priority:
+        return (Turn.ENDED if key == self.urgent else Turn.NEW), 0.0
+
     async def _reconcile(self, key: str) -> datetime | None:
         if self.before is not None:
             await self.before(key)
@@ -68,9 +74,9 @@ class Shop:
     async def __aexit__(self, *_: object) -> None:
         await self.pool.drain(seconds=0)
 
-    async def turns(self) -> list[str]:
+    async def turns(self, *, count: int = 12) -> list[str]:
         """Let the workers go on; what they have done since."""
-        for _ in range(12):
+        for _ in range(count):
             await asyncio.sleep(0)
         found, self.done = self.done, []
         return found
@@ -116,6 +122,43 @@ async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
         shop.queue.add("wake")
         assert "a" in await shop.turns()
         assert "a:" in caplog.text
+
+
+@pytest.mark.parametrize("error", [None, ChangedMeanwhileError()])
+async def test_a_key_that_is_always_due_does_not_spin(
+    error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Steps that follow at once are few: after sixteen the key waits, ever longer, and is told of.
+
+    Others are not held up meanwhile, and news of it is looked at at once.
+    """
+    shop = Shop()
+    shop.outcomes = [error or shop.clock.now - timedelta(seconds=1)] * 100
+    async with shop:
+        shop.queue.add("a")
+        shop.queue.add("b")
+        assert Counter(await shop.turns(count=100)) == {"a": 17, "b": 1}
+        assert "test a: due again at once" in caplog.text
+        for expected in (0.25, 0.5, 1, 2, 4, 8, 16, 30, 30):
+            shop.clock.advance(seconds=expected - 0.01)
+            shop.queue.add("wake")
+            assert await shop.turns() == ["wake"]
+            shop.clock.advance(seconds=0.01)
+            shop.queue.add("wake")
+            assert Counter(await shop.turns()) == {"a": 1, "wake": 1}
+        shop.queue.add("a")
+        assert await shop.turns() == ["a"]
+
+
+async def test_a_journal_of_some_steps_is_not_held_up() -> None:
+    """A key that comes to rest may hurry again."""
+    shop = Shop()
+    hurried: list[Exception | datetime | None] = [shop.clock.now] * 16
+    shop.outcomes = [*hurried, None, *hurried, None]
+    async with shop:
+        for _ in range(2):
+            shop.queue.add("a")
+            assert await shop.turns(count=100) == ["a"] * 17
 
 
 async def test_one_that_fails_does_not_end_the_others() -> None:
@@ -167,6 +210,18 @@ async def test_no_worker_begins_before_everything_is_listed() -> None:
         assert await shop.turns() == []
         shop.ready.set()
         assert await shop.turns() == ["a"]
+
+
+async def test_work_begins_with_what_is_urgent_by_then() -> None:
+    """However long the keys have waited for the office, and whatever was known when they came."""
+    shop = Shop()
+    shop.office.elected.clear()
+    async with shop:
+        for key in "bc":
+            shop.queue.add(key)
+        shop.urgent = "c"
+        shop.office.elected.set()
+        assert await shop.turns() == ["c", "b"]
 
 
 async def test_no_worker_begins_out_of_office() -> None:

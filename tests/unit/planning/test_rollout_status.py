@@ -227,3 +227,12 @@ def test_a_new_secret_needs_no_workload_yet() -> None:
     """Its readers may come after it."""
     course = Course(UnderWay("m", NOON, Scope.MARKED))
     assert trouble(Plan(None), course, missing=_MISSING) is None
+
+
+def test_a_kind_that_is_not_installed_is_told_before_a_name_that_is_wrong() -> None:
+    """The one explains the other."""
+    unknown = ((0, Workload(kind=WorkloadKind.ROLLOUT, name="chat")),)
+    failure = trouble(Plan(None), _COURSE, missing=_MISSING, unknown=unknown)
+    assert failure is not None
+    for words in ("spec.rollout.restart[0].kind", "Argo Rollouts is not installed", "Install it"):
+        assert words in failure.sentence()

@@ -1,0 +1,64 @@
+"""A Rollout of Argo Rollouts: how it is restarted, and what it tells of that.
+
+Its own restart is `spec.restartAt` (argo-rollouts, docs/features/restart.md): the controller evicts
+the pods that were made before, a few at a time, and then repeats the time in `status.restartedAt`.
+A changed pod template would begin a canary or blue-green update instead, with its steps, pauses and
+analyses, so that our mark stands among the Rollout's own annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from keywright.api.times import format_time, parse_time
+from keywright.planning.rollout import Availability
+
+API_VERSION: Final = "argoproj.io/v1alpha1"
+PLURAL: Final = "rollouts"
+
+
+def restart_of(annotation: str, mark: str, *, at: datetime) -> dict[str, Any]:
+    """What is applied to restart every pod made before `at`, with the mark.
+
+    Times are compared in whole seconds: rounded up, so that no pod of this very second is spared.
+    """
+    whole = at.replace(microsecond=0)
+    restart_at = whole if whole == at else whole + timedelta(seconds=1)
+    return {
+        "metadata": {"annotations": {annotation: mark}},
+        "spec": {"restartAt": format_time(restart_at)},
+    }
+
+
+def mark_of(body: Mapping[str, Any], annotation: str) -> str | None:
+    """The mark of a Rollout."""
+    found: str | None = (body["metadata"].get("annotations") or {}).get(annotation)
+    return found
+
+
+def tell(
+    spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> tuple[Availability, str]:
+    """How far the pods have come since the last restart.
+
+    Pauses and steps of an update hold up no restart, so that neither matters here; a spec that its
+    controller refuses does. `observedGeneration` is a string.
+    """
+    wanted = spec.get("replicas", 1)
+    if not wanted:
+        return Availability.AVAILABLE, ""
+    observed = str(status.get("observedGeneration", ""))
+    if not observed or (observed.isdecimal() and int(observed) < metadata["generation"]):
+        return Availability.COMING, "its controller has not seen the restart"
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "InvalidSpec" and condition.get("status", "True") == "True":
+            return Availability.STUCK, f"its spec is invalid: {condition.get('message', '')}"
+    asked, done = spec.get("restartAt"), status.get("restartedAt")
+    if asked and (not done or parse_time(done) != parse_time(asked)):
+        return Availability.COMING, "pods from before the restart are not replaced yet"
+    available = status.get("availableReplicas", 0)
+    if available < wanted:
+        return Availability.COMING, f"{available} of {wanted} pods are available"
+    return Availability.AVAILABLE, ""

@@ -1,0 +1,130 @@
+"""How an old key of the cloud goes: after the overlap, first inactive, then removed.
+
+A workload that reads the key at its start alone has the old one until it is restarted. So while a
+rollout is under way an old key stays beyond its overlap: as long again, and an hour at least, but
+neither past its own end nor past the renewal of the key that has replaced it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from keywright.api.status import GrantStatus, RetiringKey
+from keywright.api.times import format_time
+from keywright.planning.cloud_keys import known_ids
+from keywright.planning.conditions import ROLLOUT_PROGRESSING
+from keywright.planning.facts import Deactivate, Facts, Look, Remove, Step
+from keywright.planning.notices import Notice
+from keywright.planning.rollout_status import is_rolling, rollout_is_owed
+
+# A batch of workloads is waited for ten minutes: time for some of them, and for a person to look.
+_LEAST_GRACE: Final = timedelta(hours=1)
+_HELD: Final = " The old key "
+
+
+def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[RetiringKey, ...]:
+    """The keys that retire when `key_id` is the one in use, with those that do already."""
+    grant, secret, status = facts.grant, facts.secret, facts.status
+    assert grant is not None
+    keeping = grant.keeping
+    if keeping is None:
+        # None was ever made: whatever stands there was written by somebody else.
+        return ()
+    overlap = timedelta(seconds=keeping.overlap_seconds)
+    retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
+    at = (now + overlap).replace(microsecond=0)
+    for old in sorted(known_ids(facts) - retiring.keys() - {key_id or ""}):
+        replaced = secret is not None and old == secret.replaces and old != status.key_id
+        if replaced and status.revision:
+            # It was told of when it was replaced, and has gone since.
+            continue
+        since = secret.issued_at if replaced and secret is not None else None
+        retiring[old] = RetiringKey(
+            key_id=old,
+            retire_at=since + overlap if since else at,
+            expires_at=status.expires_at if old == status.key_id else None,
+        )
+    return tuple(retiring.values())
+
+
+def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
+    """The key that the one in the Secret has replaced, and that may still be there."""
+    if facts.grant is None or facts.grant.keeping is None:
+        return None
+    retiring = [key.key_id for key in facts.status.retiring]
+    others = sorted(known_ids(facts) - {key_id or ""} - set(retiring))
+    if others:
+        return others[0]
+    return retiring[0] if retiring else None
+
+
+def goes_at(key: RetiringKey, facts: Facts) -> datetime | None:
+    """When an old key goes; while its readers are being restarted, at the latest."""
+    grant, at = facts.grant, key.retire_at
+    if at is None or grant is None or grant.keeping is None or not grant.spec.rollout.restart:
+        return at
+    if not is_rolling(facts.status) and not rollout_is_owed(facts):
+        return at
+    grace = max(timedelta(seconds=grant.keeping.overlap_seconds), _LEAST_GRACE)
+    renewed = facts.secret.renew_at if facts.secret is not None else None
+    bounds = [bound for bound in (key.expires_at, renewed) if bound is not None]
+    return max(at, min([at + grace, *bounds]))
+
+
+def retirement_due(facts: Facts) -> datetime | None:
+    """When the next old key goes."""
+    found = (goes_at(key, facts) for key in facts.status.retiring)
+    return min((moment for moment in found if moment), default=None)
+
+
+def with_held_keys(status: GrantStatus, facts: Facts, *, now: datetime) -> GrantStatus:
+    """The new status, where RolloutProgressing also tells of old keys that stay for the rollout."""
+    progress = status.condition(ROLLOUT_PROGRESSING)
+    if progress is None:
+        return status
+    message = progress.message.partition(_HELD)[0] + _held(status, facts, now=now)
+    told = msgspec.structs.replace(progress, message=message)
+    conditions = tuple(told if each is progress else each for each in status.conditions)
+    return msgspec.structs.replace(status, conditions=conditions)
+
+
+def _held(status: GrantStatus, facts: Facts, *, now: datetime) -> str:
+    after = replace(facts, status=status)
+    due = [key for key in status.retiring if key.retire_at is not None and key.retire_at <= now]
+    until = {key.key_id: at for key in due if (at := goes_at(key, after)) and now < at}
+    if not until:
+        return ""
+    last = format_time(max(until.values()))
+    return f"{_HELD}{', '.join(until)} stays for those that are not yet, until {last} at most."
+
+
+def retirement_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
+    """The Event that an old key is worth which goes while workloads may still have it."""
+    gone = {key.key_id for key in before.retiring} - {key.key_id for key in after.retiring}
+    if not gone or not is_rolling(after):
+        return None
+    return Notice(
+        warning=True,
+        reason="KeyRetiredInRollout",
+        note=f"the old key {', '.join(sorted(gone))} could be kept no longer, and is removed:"
+        " workloads that have not been restarted are refused from now on.",
+    )
+
+
+def retirement(facts: Facts, *, now: datetime) -> Step | None:
+    """An old key whose time has come: first inactive, then gone."""
+    due = {
+        key.key_id
+        for key in facts.status.retiring
+        if (at := goes_at(key, facts)) is None or at <= now
+    }
+    if not due:
+        return None
+    if facts.listed is None:
+        return Look(prepare=False)
+    active = tuple(key.id for key in facts.listed if key.id in due and key.active)
+    return Deactivate(active) if active else Remove(tuple(sorted(due)))

@@ -1,0 +1,94 @@
+"""Rollouts of Argo Rollouts, where its CRD is installed and where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from testbed.operators import OperatorProcess
+from testbed.workloads import WorkloadControllers
+from testbed.world import ROOT, World
+from tests.cluster.audit import AuditLog
+from tests.cluster.eventually import eventually
+from tests.cluster.rollouts import (
+    let_restart,
+    mark,
+    path,
+    restarts,
+    rolled_out,
+    told_by_event,
+    workload,
+)
+from tests.cluster.tenants import Tenant, condition
+from tests.cluster.test_rollouts import ask
+
+_CRD = ROOT / "tests" / "data" / "argo-rollouts" / "crd.yaml"
+_CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.argoproj.io"
+_SERVED = "/apis/argoproj.io/v1alpha1/rollouts"
+
+
+@pytest.fixture
+def without_argo(world: World) -> Iterator[None]:
+    """A cluster that does not know Rollouts, and will not when the test is over."""
+    if world.api.exists(_CRD_PATH):
+        pytest.skip("Argo Rollouts is installed in this cluster, and is not ours to remove")
+    yield
+    world.api.delete(_CRD_PATH)
+    eventually(lambda: not world.api.exists(_SERVED))
+
+
+def install(world: World) -> None:
+    """Install the CRD, and return when it is served."""
+    world.api.apply_files([_CRD])
+    eventually(lambda: world.api.exists(_SERVED))
+
+
+@pytest.mark.usefixtures("without_argo")
+def test_rollouts_are_restarted_once_the_cluster_knows_them(
+    tenant: Tenant, operator: OperatorProcess, audit: AuditLog
+) -> None:
+    """Before, the condition says so and the others go on; after, by Argo's own restart, once a key.
+
+    The pod template is left alone: no canary begins.
+    """
+    assert operator.process.exit_code is None
+    let_restart(tenant)
+    tenant.world.api.create(workload(tenant, "Deployment", "web"))
+    targets = [
+        {"kind": "Rollout", "name": "chat"},
+        {"kind": "Rollout", "selector": {"matchLabels": {"tier": "chat"}}},
+        {"kind": "Deployment", "name": "web"},
+    ]
+    with WorkloadControllers(tenant.world, namespace=tenant.namespace) as controllers:
+        tenant.become_ready(rollout={"restart": targets, "batchSize": 1})
+        rolled_out(tenant, revision=1)
+        ask(tenant)
+        told = rolled_out(tenant, revision=2)
+        assert controllers.restarts("web") == 1
+        failing = condition(told, "RolloutFailing")
+        assert failing["reason"] == "WorkloadKindUnknown"
+        for words in ("spec.rollout.restart[0].kind", "Argo Rollouts is not installed"):
+            assert words in failing["message"]
+        assert condition(told, "Ready")["status"] == "True"
+        assert told_by_event(tenant, "RolloutFailing") == failing["message"]
+
+        install(tenant.world)
+        for name in ("chat", "other"):
+            tenant.world.api.create(workload(tenant, "Rollout", name))
+        template = tenant.world.api.get(path(tenant, "Rollout", "chat"))["spec"]["template"]
+        since, asked = audit.mark(), datetime.now(UTC).replace(microsecond=0)
+        ask(tenant)
+        told = rolled_out(tenant, revision=3)
+        assert not condition(told, "RolloutFailing")
+        names = ["chat", "other", "web"]
+        assert [each.name for each in restarts(audit, tenant, since=since)] == names
+        assert [controllers.restarts(name) for name in names] == [1, 1, 2]
+    body = tenant.world.api.get(path(tenant, "Rollout", "chat"))
+    assert body["spec"]["template"] == template
+    assert asked <= datetime.fromisoformat(body["spec"]["restartAt"])
+    assert body["status"]["restartedAt"] == body["spec"]["restartAt"]
+    assert mark(tenant, "Rollout", "chat") == mark(tenant, "Deployment", "web")
+    counted = operator.get("/metrics")
+    assert 'keywright_rollout_restarts_total{kind="Rollout",result="success"}' in counted
