@@ -19,8 +19,8 @@ def commands(document: str) -> list[str]:
     return COMMANDS.findall((ROOT / document).read_text())
 
 
-def run(command: str, world: World, **variables: str) -> None:
-    """As a user with that kubeconfig would, from the project's root."""
+def run(command: str, world: World, **variables: str) -> str:
+    """As a user with that kubeconfig would, from the project's root; what it prints."""
     path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
     environment = {
         "PATH": path,
@@ -38,6 +38,7 @@ def run(command: str, world: World, **variables: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def resources_of_no_example(document: str) -> list[str]:
