@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.commands import KUBECTL
@@ -21,7 +23,18 @@ def commands(document: str) -> list[str]:
 
 def run(command: str, world: World, **variables: str) -> str:
     """As a user with that kubeconfig would, from the project's root; what it prints."""
-    path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
+    return _run(command, world, programs=[KUBECTL], variables=variables)
+
+
+def run_helm(command: str, world: World, *, program: Path) -> str:
+    """The same, where Helm is installed."""
+    return _run(command, world, programs=[KUBECTL, program], variables={})
+
+
+def _run(
+    command: str, world: World, *, programs: Sequence[Path], variables: Mapping[str, str]
+) -> str:
+    path = os.pathsep.join((*(str(program.parent) for program in programs), os.environ["PATH"]))
     environment = {
         "PATH": path,
         "KUBECONFIG": str(world.cluster.kubeconfig),

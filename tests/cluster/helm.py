@@ -59,9 +59,9 @@ class Helm:
         assert done.returncode == 0, done.stderr
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
-    def refused(self, *options: str) -> str:
+    def refused(self, *options: str, chart: Path = CHART) -> str:
         """What it says against values that it does not take."""
-        done = self.run("template", RELEASE, CHART, "--namespace", NAMESPACE, *options)
+        done = self.run("template", RELEASE, chart, "--namespace", NAMESPACE, *options)
         assert done.returncode != 0
         return done.stderr
 

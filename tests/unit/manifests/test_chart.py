@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +19,7 @@ from keywright.cli.main import _parser, _settings
 from tests.cluster.commands import kustomized
 from tests.cluster.helm import CHART, Helm
 from tests.unit.api.samples import ROOT
+from tests.values_table import VALUES, described, with_table
 
 MANIFESTS = ROOT / "manifests"
 Document = dict[str, Any]
@@ -269,3 +275,59 @@ def test_the_chart_passes_helms_own_lint(helm: Helm) -> None:
     (package,) = helm.home.glob("keywright-*.tgz")
     options = ("--set", "monitoring.enabled=true")
     assert helm.render(*options, chart=package) == helm.render(*options)
+
+
+def test_the_chart_in_an_archive_of_the_source_is_whole(helm: Helm, tmp_path: Path) -> None:
+    """What the chart only links to is in it; a chart without its CRDs says so."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        source.extractall(tmp_path, filter="data")
+    (chart,) = tmp_path.glob("*/manifests/chart")
+    options = ("--set", "monitoring.enabled=true")
+    assert helm.render(*options, chart=chart) == helm.render(*options)
+    shutil.rmtree(chart / "files" / "crds")
+    assert "this chart has no CRDs" in helm.refused(chart=chart)
+
+
+def _paths(values: Document, *, above: str = "") -> set[str]:
+    """Every value that is no map of further ones."""
+    found = set()
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= _paths(value, above=f"{above}{name}.")
+        else:
+            found.add(f"{above}{name}")
+    return found
+
+
+def test_every_value_stands_in_the_table_of_the_guide() -> None:
+    """`docs/install.md` has them all, with default and meaning, as they are now."""
+    document = (ROOT / "docs" / "install.md").read_text()
+    assert with_table(document) == document
+    text = VALUES.read_text()
+    rows = {path for path, _ in described(text)}
+    for path in _paths(yaml.safe_load(text)):
+        assert any(path == row or path.startswith(f"{row}.") for row in rows), path
+        assert f"| `{path}` |" in document or "resources." in path
+
+
+def test_the_schema_knows_every_value() -> None:
+    """What values.yaml has, values.schema.json describes, and nothing else."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def names(part: Document, *, above: str = "") -> set[str]:
+        found = set()
+        for name, inner in part["properties"].items():
+            deeper = inner.get("properties")
+            found |= names(inner, above=f"{above}{name}.") if deeper else {f"{above}{name}"}
+        return found
+
+    values = yaml.safe_load(VALUES.read_text())
+    del values["resources"]
+    assert names(schema) - {"global", "resources.requests", "resources.limits"} == _paths(values)
