@@ -44,11 +44,13 @@ class Census:
         objects: Objects,
         informer: Informer,
         load_key: Callable[[], Awaitable[bytes]],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._objects = objects
         self._informer = informer
         self._load_key = load_key
+        self._pause = pause
         self._key = b""
         self._complete = True
         self._alone = 0
@@ -78,9 +80,9 @@ class Census:
         for pause in _pauses():
             if await self._tried():
                 break
-            await asyncio.sleep(pause)
+            await self._pause(pause)
         while not self._complete:
-            await asyncio.sleep(_LONGEST_PAUSE_SECONDS)
+            await self._pause(_LONGEST_PAUSE_SECONDS)
             if await self._kinds() == _KINDS:
                 raise KindReturnedError("the CRD of CredentialSource is there again")
 
@@ -124,7 +126,7 @@ class Census:
     async def sweep(self, *, seconds: float) -> None:
         """Every so often, drop what is gone; for ever."""
         while True:
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
             try:
                 await self._drop_ghosts()
             except (ApiError, ApiUnreachableError) as error:
