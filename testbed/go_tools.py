@@ -23,14 +23,14 @@ TOOLS = Path(__file__).parent / "tools"
 
 
 class NoGoError(RuntimeError):
-    """There is no Go to build with, and nothing built is in the cache."""
+    """There is no Go: without its version the cache does not know what to look for either."""
 
 
 def go_tool(name: str, *, module: Path) -> Path:
     """The program of that name which a module of one tool builds (`helm`: about two minutes, once).
 
     Raises:
-        NoGoError: it is not in the cache and there is no Go.
+        NoGoError: there is no Go on the PATH.
         subprocess.CalledProcessError: Go refused to build it, and has said why.
     """
     go = shutil.which("go")
