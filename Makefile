@@ -26,6 +26,7 @@ demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTE
 
 test: .venv/.made ## every test but those of test-faults, on a real API server where one can be had (ARGS for pytest)
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
+	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else

@@ -31,7 +31,7 @@ INSTALLED = (
     MANIFESTS / "operator" / "serviceaccount.yaml",
     MANIFESTS / "operator" / "leaderelection.yaml",
     MANIFESTS / "operator" / "rollouts.yaml",
-    MANIFESTS / "rbac.yaml",
+    MANIFESTS / "all-namespaces" / "rbac.yaml",
 )
 AUDIENCE = "sts.amazonaws.com"
 ALIBABA_AUDIENCE = "sts.aliyuncs.com"

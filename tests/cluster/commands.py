@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 """The one of the lock file, from the same environment as the tests."""
@@ -24,3 +27,12 @@ def kubectl(kubeconfig: Path, *arguments: str, given: str = "") -> str:
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def kustomized(folder: Path) -> list[dict[str, Any]]:
+    """The objects that `kubectl apply -k` would apply."""
+    done = subprocess.run(
+        [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))

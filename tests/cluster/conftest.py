@@ -20,13 +20,14 @@ from testbed.world import CRDS, Vendor, World
 from tests.cluster.alibaba_scene import alibaba_tenant, scene
 from tests.cluster.audit import AuditLog
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
+from tests.cluster.helm import helm
 from tests.cluster.long_term import short
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
 from tests.cluster.worlds import MakeWorld
 
 # Fixtures that have a file of their own.
-__all__ = ["alibaba_tenant", "scene"]
+__all__ = ["alibaba_tenant", "helm", "scene"]
 
 DEBUG = ("--log-level=debug",)
 # What the log of an operator must never say, whatever was done to it.

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.commands import KUBECTL
@@ -19,9 +21,20 @@ def commands(document: str) -> list[str]:
     return COMMANDS.findall((ROOT / document).read_text())
 
 
-def run(command: str, world: World, **variables: str) -> None:
-    """As a user with that kubeconfig would, from the project's root."""
-    path = os.pathsep.join((str(KUBECTL.parent), os.environ["PATH"]))
+def run(command: str, world: World, **variables: str) -> str:
+    """As a user with that kubeconfig would, from the project's root; what it prints."""
+    return _run(command, world, programs=[KUBECTL], variables=variables)
+
+
+def run_helm(command: str, world: World, *, program: Path) -> str:
+    """The same, where Helm is installed."""
+    return _run(command, world, programs=[KUBECTL, program], variables={})
+
+
+def _run(
+    command: str, world: World, *, programs: Sequence[Path], variables: Mapping[str, str]
+) -> str:
+    path = os.pathsep.join((*(str(program.parent) for program in programs), os.environ["PATH"]))
     environment = {
         "PATH": path,
         "KUBECONFIG": str(world.cluster.kubeconfig),
@@ -38,6 +51,7 @@ def run(command: str, world: World, **variables: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, f"{shlex.quote(command)}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def resources_of_no_example(document: str) -> list[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 
 import pytest
-import yaml
 
 from testbed.clusters.api import ApiError
 from testbed.operators import OperatorProcess
 from testbed.world import MANIFESTS, World
 from tests.cluster.audit import AuditLog
-from tests.cluster.commands import KUBECTL
+from tests.cluster.commands import kustomized
 from tests.cluster.conftest import audit_log
 from tests.cluster.tenants import SOURCE, Document, Tenant, condition
 from tests.cluster.worlds import MakeWorld
@@ -28,13 +26,7 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 @cache
 def _rendered() -> list[Document]:
     """What `kubectl apply -k manifests/listed-namespaces/` would apply."""
-    text = subprocess.run(
-        [KUBECTL, "kustomize", MANIFESTS / "listed-namespaces"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return list(yaml.safe_load_all(text))
+    return kustomized(MANIFESTS / "listed-namespaces")
 
 
 def _deployment() -> Document:

@@ -56,6 +56,14 @@ def without_history(config: pytest.Config, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def without_helm(config: pytest.Config, reason: str) -> NoReturn:
+    """Skip loudly what needs Helm; where CI=true, fail."""
+    note(config, f"SKIPPED: tests of the chart did not run, and prove nothing today: {reason}")
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"CI must have Helm: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist hands its notes to the process that writes the summary."""
     carried: dict[str, Any] | None = getattr(session.config, "workeroutput", None)

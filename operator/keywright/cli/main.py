@@ -44,9 +44,10 @@ def _run(options: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 20, 100)
     began = time.monotonic()
-    ending = asyncio.run(run(_settings(options)))
-    if ending is Ending.BROKEN:
-        _begin_anew(lived=time.monotonic() - began)
+    with asyncio.Runner() as runner:
+        if runner.run(run(_settings(options))) is Ending.BROKEN:
+            # Before the loop is closed, which may wait for a broken watch without end.
+            _begin_anew(lived=time.monotonic() - began)
     return 0
 
 

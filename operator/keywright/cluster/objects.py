@@ -26,6 +26,12 @@ class Objects:
         self._client = client
         self._scopes = [f"/namespaces/{name}" for name in namespaces] or [""]
 
+    async def served(self) -> frozenset[str]:
+        """The plurals of our kinds that the API server has now: none without the CRDs."""
+        found = await self._get(_CUSTOM)
+        resources = [] if found is None else found["resources"]
+        return frozenset(resource["name"] for resource in resources)
+
     async def custom(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         """Every object of one of our kinds."""
         for scope in self._scopes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.cluster.errors import ApiError, ApiUnreachableError
@@ -21,13 +21,22 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
 _WATCH_IS_SILENT_SECONDS = 5.0
+# Looks at grants without sources, over some four seconds, before they are taken as they are.
+_LOOKS_FOR_SOURCES = 4
+_KINDS = frozenset({SOURCE_PLURAL, GRANT_PLURAL})
+_NO_CRDS = "the CRDs are not installed: apply crds/ of this version; it begins when they are there"
+
+
+class KindReturnedError(Exception):
+    """Not a failure: the process begins anew, with all that there is."""
 
 
 class Census:
-    """`listed` is set once sources, Secrets and grants are known.
+    """What there is at the start.
 
-    Without the first two every grant looks new; without all grants nobody can tell which is the
-    most urgent.
+    `served` is set once the API server has our kinds: before, there is nothing to watch; `listed`
+    is set once sources, Secrets and grants are known: without the first two every grant looks new,
+    without all grants nobody can tell which is the most urgent.
     """
 
     def __init__(
@@ -37,13 +46,24 @@ class Census:
         objects: Objects,
         informer: Informer,
         load_key: Callable[[], Awaitable[bytes]],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._objects = objects
         self._informer = informer
         self._load_key = load_key
+        self._pause = pause
         self._key = b""
+        self._complete = True
+        self._alone = 0
+        self.served = asyncio.Event()
         self.listed = asyncio.Event()
+
+    def missing(self) -> str:
+        """What is still to be known, in a sentence; empty once everything is."""
+        if not self.served.is_set():
+            return _NO_CRDS
+        return "" if self.listed.is_set() else "not everything is listed yet"
 
     def fingerprint_key(self) -> bytes:
         """The key of the fingerprints; there is one once `listed` is set."""
@@ -51,22 +71,56 @@ class Census:
         return self._key
 
     async def take(self) -> None:
-        """Load the key and list once, tried again until the API server lets us."""
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await self._take()
-            except (ApiError, ApiUnreachableError) as error:
-                _LOG.warning("not everything can be listed yet, tried again: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            else:
-                return
+        """Await the CRDs, load the key and list once, tried again until the API server lets us.
 
-    async def _take(self) -> None:
+        Grants without the other kind are served as well: where both CRDs are being deleted, that
+        of grants waits for our finalizers. It never returns then.
+
+        Raises:
+            KindReturnedError: sources can be watched from now on, which takes another beginning.
+        """
+        for pause in _pauses():
+            if await self._tried():
+                break
+            await self._pause(pause)
+        while not self._complete:
+            await self._pause(_LONGEST_PAUSE_SECONDS)
+            if await self._kinds() == _KINDS:
+                raise KindReturnedError("the CRD of CredentialSource is there again")
+
+    async def _tried(self) -> bool:
+        try:
+            kinds = await self._objects.served()
+            if not self._may_begin(kinds):
+                _LOG.warning(_NO_CRDS)
+                return False
+            self.served.set()
+            await self._take(kinds)
+        except (ApiError, ApiUnreachableError) as error:
+            _LOG.warning("not everything can be listed yet, tried again: %s", error)
+            return False
+        return True
+
+    def _may_begin(self, kinds: frozenset[str]) -> bool:
+        """With both kinds; with grants alone once that is no matter of a CRD that comes later."""
+        self._complete = kinds >= _KINDS
+        if self._complete or GRANT_PLURAL not in kinds:
+            self._alone = 0
+            return self._complete
+        self._alone += 1
+        return self._alone > _LOOKS_FOR_SOURCES
+
+    async def _kinds(self) -> frozenset[str]:
+        try:
+            return await self._objects.served() & _KINDS
+        except (ApiError, ApiUnreachableError):
+            return frozenset()
+
+    async def _take(self, kinds: frozenset[str]) -> None:
         self._key = await self._load_key()
-        async for body in self._objects.custom(SOURCE_PLURAL):
-            self._informer.source(body)
+        if SOURCE_PLURAL in kinds:
+            async for body in self._objects.custom(SOURCE_PLURAL):
+                self._informer.source(body)
         async for metadata in self._objects.managed_secrets():
             self._informer.load_secret(facts_from_metadata(metadata))
         grants = await self._objects.uids(GRANT_PLURAL)
@@ -78,7 +132,7 @@ class Census:
     async def sweep(self, *, seconds: float) -> None:
         """Every so often, drop what is gone; for ever."""
         while True:
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
             try:
                 await self._drop_ghosts()
             except (ApiError, ApiUnreachableError) as error:
@@ -101,3 +155,10 @@ class Census:
                 self._informer.secret(
                     {"namespace": namespace, "name": name, "uid": facts.uid}, deleted=True
                 )
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

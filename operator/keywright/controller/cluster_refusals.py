@@ -54,7 +54,7 @@ def refusal_of_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> F
             f"the Kubernetes API refused the finalizer {FINALIZER}: {error.message}",
             kind=FailureClass.DENIED,
             reason="FinalizerForbidden",
-            cure="Apply manifests/rbac.yaml of this version.",
+            cure="Apply manifests/all-namespaces/rbac.yaml of this version.",
         )
     configuration = error.status in (400, 422)
     return Failure(

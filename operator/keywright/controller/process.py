@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import signal
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import connect
+from keywright.controller.census import KindReturnedError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
 from keywright.controller.wiring import Operator, build, stop_work
 
 _LOG = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 class Ending(enum.Enum):
@@ -62,7 +65,7 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
     """Until the first of kopf, the census and the election ends."""
     office = _task("leader election", operator.office.run())
     census = _task("census", operator.census.take())
-    kopf = _task("kopf", watch(operator.registry, namespaces=settings.namespaces))
+    kopf = _task("kopf", _watch(operator, settings))
     running = {office, census, kopf}
     try:
         while True:
@@ -74,6 +77,9 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
                 if isinstance(error, LostLeaseError):
                     _LOG.warning("the Lease is lost: standing by")
                     return Ending.BROKEN
+                if isinstance(error, KindReturnedError):
+                    _LOG.info("%s: beginning anew", error)
+                    return Ending.BROKEN
                 if error is not None:
                     _LOG.error("%s: %s", task.get_name(), error, exc_info=error)
                     return Ending.BROKEN
@@ -83,6 +89,23 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+async def _watch(operator: Operator, settings: Settings) -> None:
+    """Watch as soon as there is something to watch; ends with a signal, also while it waits."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)  # until kopf puts its own in their place
+    signalled = _task("a signal", stopped.wait())
+    served = _task("the CRDs", operator.census.served.wait())
+    try:
+        await asyncio.wait({signalled, served}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        signalled.cancel()
+        served.cancel()
+    if not stopped.is_set():
+        await watch(operator.registry, namespaces=settings.namespaces)
+
+
 def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Logs what nobody awaits, but for the watch streams that kopf leaves open at its end."""
     generator = context.get("asyncgen")
@@ -90,5 +113,5 @@ def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
         loop.default_exception_handler(context)
 
 
-def _task(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def _task(name: str, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
     return asyncio.create_task(work, name=name)

@@ -6,6 +6,7 @@ Handlers hold no logic: they hand the object on. What kopf would keep or write b
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ from keywright.controller.informer import Informer
 # Not the marker of any object: kopf would take its own finalizer off whatever carries it.
 _UNUSED_FINALIZER = f"unused.{GROUP}/none"
 _WATCH_CONNECTIONS = 16
+# kopf waits five seconds for what it has started.
+_ENDING_SECONDS = 8.0
 
 
 def build_registry(
@@ -95,15 +98,49 @@ async def watch(
     *,
     namespaces: tuple[str, ...],
 ) -> None:
-    """Watch until a signal ends the process; raises where a watch is broken for good."""
-    await kopf.operator(
-        registry=registry,
-        settings=build_settings(),
-        memories=_NoMemories(),
-        standalone=True,
-        clusterwide=not namespaces,
-        namespaces=namespaces,
+    """Watch until a signal ends the process; raises where a watch is broken for good.
+
+    Where one is, kopf ends the others, and may wait for that without end: a watch that is about to
+    ask again takes its cancellation for the end of a pause. Whoever calls this must not rely on
+    kopf's tasks to have gone.
+
+    Raises:
+        BrokenWatchError: kopf has said that it ends, and does not.
+    """
+    ending = asyncio.Event()
+
+    @kopf.on.cleanup(registry=registry)
+    async def told(**_: Any) -> None:
+        ending.set()
+
+    # Before kopf's, which waits for tasks that it finds to be younger.
+    told_so = asyncio.create_task(ending.wait(), name="end of kopf")
+    operator = asyncio.create_task(
+        kopf.operator(
+            registry=registry,
+            settings=build_settings(),
+            memories=_NoMemories(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+        ),
+        name="watches",
     )
+    try:
+        await asyncio.wait({operator, told_so}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({operator}, timeout=_ENDING_SECONDS)
+        if not done:
+            raise BrokenWatchError("a watch is broken, and the others do not end")
+        operator.result()
+    finally:
+        told_so.cancel()
+        if not operator.done():
+            operator.cancel()
+            await asyncio.wait({operator}, timeout=_ENDING_SECONDS)
+
+
+class BrokenWatchError(Exception):
+    """Nothing is watched any more: the process must begin anew."""
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

@@ -134,7 +134,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             live=lambda: (
                 "the event loop is held up" if heartbeat.age() > _STALE_LOOP_SECONDS else ""
             ),
-            ready=lambda: "" if census.listed.is_set() else "not everything is listed yet",
+            ready=census.missing,
             metrics=metrics.text,
         ),
         registry=build_registry(

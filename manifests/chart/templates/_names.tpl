@@ -1,0 +1,84 @@
+{{/* Names are the same whatever the release is called: Roles in tenants' namespaces and the guides rely on them. */}}
+{{- define "keywright.labels" -}}
+app.kubernetes.io/name: keywright
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "keywright.subject" -}}
+- kind: ServiceAccount
+  name: keywright
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{- define "keywright.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "keywright.port" -}}
+{{ .Values.operator.httpAddress | default "0.0.0.0:8080" | splitList ":" | last }}
+{{- end }}
+
+{{/* What the operator does in a namespace: a ClusterRole for all of them, a Role in each of a list. */}}
+{{- define "keywright.rules" -}}
+- apiGroups: [keywright.dev]
+  resources: [credentialsources, apikeygrants]
+  verbs: [get, list, watch]
+- apiGroups: [keywright.dev]
+  resources: [apikeygrants]
+  verbs: [patch]
+- apiGroups: [keywright.dev]
+  resources: [credentialsources/status, apikeygrants/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
+{{- end }}
+
+{{- define "keywright.eventRules" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{- define "keywright.arguments" -}}
+- run
+{{- range sortAlpha .Values.namespaces }}
+- --namespace={{ . }}
+{{- end }}
+{{- with .Values.operator }}
+{{- with .logLevel }}
+- --log-level={{ . }}
+{{- end }}
+{{- with .logFormat }}
+- --log-format={{ . }}
+{{- end }}
+{{- with .workers }}
+- --workers={{ . }}
+{{- end }}
+{{- with .cloudThreads }}
+- --cloud-threads={{ . }}
+{{- end }}
+{{- with .leaseSeconds }}
+- --lease-seconds={{ . }}
+{{- end }}
+{{- with .httpAddress }}
+- {{ printf "--http-address=%s" . | quote }}
+{{- end }}
+{{- if .allowAmbient }}
+- --allow-ambient
+{{- end }}
+{{- range .allowCredentialsUris }}
+- {{ printf "--allow-credentials-uri=%s" . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}

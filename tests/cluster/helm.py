@@ -1,0 +1,76 @@
+"""Helm, as its users call it, and what the chart is rendered to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from testbed.go_tools import TOOLS, NoGoError, go_tool
+from testbed.operators import NAMESPACE
+from testbed.world import MANIFESTS
+from tests.cluster.tenants import Document
+from tests.cluster.tier import without_helm
+
+CHART = MANIFESTS / "chart"
+RELEASE = "keywright"
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """The program; `home` is where it keeps what it likes to keep."""
+
+    program: Path
+    home: Path
+
+    def run(
+        self, *arguments: str | Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """What it did, whether or not it succeeded."""
+        return subprocess.run(
+            [self.program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                **(environment or {}),
+            },
+        )
+
+    def on(self, kubeconfig: Path, *arguments: str | Path) -> str:
+        """What a command on a cluster prints; in the operator's namespace."""
+        done = self.run(
+            *arguments, "--namespace", NAMESPACE, environment={"KUBECONFIG": str(kubeconfig)}
+        )
+        assert done.returncode == 0, f"helm {' '.join(map(str, arguments))}: {done.stderr}"
+        return done.stdout
+
+    def render(self, *options: str | Path, chart: Path = CHART) -> list[Document]:
+        """The objects of the chart with these options, as `helm template` prints them."""
+        done = self.run("template", RELEASE, chart, "--namespace", NAMESPACE, *options)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    def refused(self, *options: str, chart: Path = CHART) -> str:
+        """What it says against values that it does not take."""
+        done = self.run("template", RELEASE, chart, "--namespace", NAMESPACE, *options)
+        assert done.returncode != 0
+        return done.stderr
+
+
+@pytest.fixture(scope="session")
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Built once from the module of the testbed; skips loudly where there is no Go for it."""
+    try:
+        program = go_tool("helm", module=TOOLS / "helm")
+    except NoGoError as error:
+        without_helm(request.config, str(error))
+    return Helm(program=program, home=tmp_path_factory.mktemp("helm"))

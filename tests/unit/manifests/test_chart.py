@@ -1,0 +1,333 @@
+"""The chart: the same installation as the kustomizations, and values that are checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from keywright.cli.main import _parser, _settings
+from tests.cluster.commands import kustomized
+from tests.cluster.helm import CHART, Helm
+from tests.unit.api.samples import ROOT
+from tests.values_table import VALUES, described, with_table
+
+MANIFESTS = ROOT / "manifests"
+Document = dict[str, Any]
+# All that Helm's way of installing adds to an object.
+_LABELS = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "keywright-{version}"}
+_KEEP = {"helm.sh/resource-policy": "keep"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Values of the chart, and the folders that `kubectl apply -k` is given for the same."""
+
+    name: str
+    folders: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+INSTALLATIONS = (
+    Installation("default", (".",)),
+    Installation(
+        "listed namespaces", ("listed-namespaces",), ("--set", "namespaces={team-b,team-a}")
+    ),
+    Installation(
+        "high availability",
+        ("high-availability",),
+        ("--values", str(CHART / "values-high-availability.yaml")),
+    ),
+    Installation("monitoring", (".", "monitoring"), ("--set", "monitoring.enabled=true")),
+    Installation(
+        "tokens of any ServiceAccount",
+        (".", "tokens-of-any-serviceaccount"),
+        ("--set", "tokensOfAnyServiceAccount=true"),
+    ),
+)
+
+
+def _version() -> str:
+    found: str = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    return found
+
+
+def _without_helm(document: Document) -> Document:
+    """The object without what Helm adds; fails where that is missing or says something else."""
+    metadata = document["metadata"]
+    for label, value in _LABELS.items():
+        assert metadata["labels"].pop(label) == value.format(version=_version()), metadata
+    if document["kind"] == "CustomResourceDefinition":
+        assert metadata.pop("annotations") == _KEEP
+    return document
+
+
+def _by_name(documents: list[Document]) -> dict[tuple[str, str, str], Document]:
+    found = {
+        (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): each
+        for each in deepcopy(documents)
+    }
+    assert len(found) == len(documents)
+    return found
+
+
+@pytest.mark.parametrize("installation", INSTALLATIONS, ids=str)
+def test_the_chart_installs_what_the_kustomization_does(
+    helm: Helm, installation: Installation
+) -> None:
+    """Object by object, but for Helm's labels; the namespace is made by whoever runs Helm."""
+    rendered = _by_name([_without_helm(each) for each in helm.render(*installation.options)])
+    crds = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    applied = _by_name(
+        [*crds, *(each for name in installation.folders for each in kustomized(MANIFESTS / name))]
+    )
+    del applied["Namespace", "", "keywright-system"]
+    assert rendered.keys() == applied.keys()
+    for key, document in applied.items():
+        assert rendered[key] == document, key
+
+
+def test_the_chart_is_of_the_version_of_the_project() -> None:
+    """Chart, operator and the image of the manifests have one version."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{chart["version"]}"' in project
+    assert chart["appVersion"] == chart["version"]
+    deployment = yaml.safe_load((MANIFESTS / "operator" / "deployment.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"keywright:{chart['version']}"
+
+
+def _deployment(documents: list[Document]) -> Document:
+    (found,) = (each for each in documents if each["kind"] == "Deployment")
+    return found
+
+
+def _pod(helm: Helm, *options: str | Path) -> Document:
+    pod: Document = _deployment(helm.render(*options))["spec"]["template"]
+    return pod
+
+
+FLAGS = """
+namespaces: [team-a]
+operator:
+  logLevel: debug
+  logFormat: text
+  workers: 7
+  cloudThreads: 3
+  leaseSeconds: 30
+  httpAddress: "[::]:9090"
+  allowAmbient: true
+  allowCredentialsUris: ["https://credentials.example.com/team/"]
+"""
+
+
+def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_path: Path) -> None:
+    """The operator's own parser reads them, and the ports follow the address."""
+    values = tmp_path / "values.yaml"
+    values.write_text(FLAGS)
+    assert set(yaml.safe_load(FLAGS)["operator"]) == set(
+        yaml.safe_load((CHART / "values.yaml").read_text())["operator"]
+    )
+    rendered = helm.render("--values", values)
+    (container,) = _deployment(rendered)["spec"]["template"]["spec"]["containers"]
+    options = _parser().parse_args(container["args"])
+    settings = _settings(options)
+    assert settings.namespaces == ("team-a",)
+    assert (options.log_level, options.log_format) == ("debug", "text")
+    assert (settings.workers, settings.cloud_threads, settings.lease_seconds) == (7, 3, 30)
+    assert (settings.http_host, settings.http_port) == ("::", 9090)
+    assert settings.allow_ambient
+    assert settings.credentials_uris == ("https://credentials.example.com/team/",)
+    assert container["ports"] == [{"name": "http", "containerPort": 9090}]
+    (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 9090}]}]
+
+
+POD = """
+image: {repository: registry.example/keywright, tag: "1.2", pullPolicy: Always, pullSecrets: [pull]}
+podAnnotations: {example.com/a: b}
+podLabels: {team: platform}
+nodeSelector: {kubernetes.io/os: linux}
+tolerations: [{key: dedicated, operator: Exists}]
+affinity: {nodeAffinity: {}}
+resources: {limits: {cpu: 1}}
+extraEnv: [{name: AWS_CA_BUNDLE, value: /etc/ca/ca.pem}]
+extraVolumes: [{name: ca, configMap: {name: ca}}]
+extraVolumeMounts: [{name: ca, mountPath: /etc/ca, readOnly: true}]
+serviceAccount: {annotations: {eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/own"}}
+"""
+
+
+def test_what_a_platform_asks_of_pods_can_be_set(helm: Helm, tmp_path: Path) -> None:
+    """Image, scheduling, environment and volumes, beside what the chart sets itself."""
+    values = tmp_path / "values.yaml"
+    values.write_text(POD)
+    asked = yaml.safe_load(POD)
+    pod = _pod(helm, "--values", values)
+    spec, metadata = pod["spec"], pod["metadata"]
+    (container,) = spec["containers"]
+    assert container["image"] == "registry.example/keywright:1.2"
+    assert container["imagePullPolicy"] == "Always"
+    assert spec["imagePullSecrets"] == [{"name": "pull"}]
+    assert metadata["annotations"] == asked["podAnnotations"]
+    assert metadata["labels"] == {"app.kubernetes.io/name": "keywright", "team": "platform"}
+    for field in ("nodeSelector", "tolerations", "affinity"):
+        assert spec[field] == asked[field]
+    assert container["resources"]["limits"] == {"cpu": 1, "memory": "512Mi"}
+    assert container["env"][2:] == asked["extraEnv"]
+    assert [entry["name"] for entry in container["env"][:2]] == ["POD_NAME", "POD_NAMESPACE"]
+    assert spec["volumes"] == asked["extraVolumes"]
+    assert container["volumeMounts"] == asked["extraVolumeMounts"]
+    (account,) = (
+        each for each in helm.render("--values", values) if each["kind"] == "ServiceAccount"
+    )
+    assert account["metadata"]["annotations"] == asked["serviceAccount"]["annotations"]
+
+
+def test_a_digest_is_what_counts(helm: Helm) -> None:
+    """An image by digest has no tag."""
+    digest = f"sha256:{'a' * 64}"
+    (container,) = _pod(helm, "--set", f"image.digest={digest}")["spec"]["containers"]
+    assert container["image"] == f"keywright@{digest}"
+
+
+def test_crds_may_be_left_to_others_or_go_with_the_release(helm: Helm) -> None:
+    """`crds.install` and `crds.keep`."""
+    kinds = [each["kind"] for each in helm.render("--set", "crds.install=false")]
+    assert "CustomResourceDefinition" not in kinds
+    crds = [
+        each
+        for each in helm.render("--set", "crds.keep=false")
+        if each["kind"] == "CustomResourceDefinition"
+    ]
+    assert [crd["metadata"].get("annotations") for crd in crds] == [None, None]
+
+
+def test_alerts_lead_to_where_the_runbooks_are_published(helm: Helm) -> None:
+    """Every alert has a `runbook_url` below `monitoring.runbookUrl`, and labels of your choice."""
+    url = "https://docs.example/alerts.html"
+    rendered = helm.render(
+        *("--set", "monitoring.enabled=true", "--set", f"monitoring.runbookUrl={url}"),
+        *("--set", "monitoring.labels.release=prometheus"),
+    )
+    (rules,) = (each for each in rendered if each["kind"] == "PrometheusRule")
+    annotations = [
+        rule["annotations"] for group in rules["spec"]["groups"] for rule in group["rules"]
+    ]
+    for each in annotations:
+        assert each["runbook_url"] == f"{url}#{each['runbook'].partition('#')[2]}"
+    of_monitoring = [
+        each["metadata"]["labels"].get("release")
+        for each in rendered
+        if each["kind"] in ("PrometheusRule", "PodMonitor", "ConfigMap")
+    ]
+    assert of_monitoring == ["prometheus"] * 3
+
+
+REFUSED = (
+    ("replica=3", "additional properties 'replica' not allowed"),
+    ("replicas=0", "at '/replicas': minimum: got 0, want 1"),
+    ("replicas=null", "missing property 'replicas'"),
+    ("replicas=many", "at '/replicas': got string, want integer"),
+    ("image.tag=keywright:1", "at '/image/tag': 'keywright:1' does not match"),
+    ("image.digest=sha256:1", "at '/image/digest': 'sha256:1' does not match"),
+    ("namespaces={Team_A}", "at '/namespaces/0': 'Team_A' does not match"),
+    ("namespaces={a,a}", "at '/namespaces': items at 0 and 1 are equal"),
+    ("operator.logLevel=loud", "at '/operator/logLevel': value must be one of"),
+    ("operator.workers=0", "at '/operator/workers': minimum: got 0, want 1"),
+    ("operator.verbose=true", "additional properties 'verbose' not allowed"),
+    ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
+    ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
+    ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
+    ("networkPolicy.egressPorts={70000}", "at '/networkPolicy/egressPorts/0': maximum"),
+    ("extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"),
+    ("extraEnv[0].name=POD_NAME", "extraEnv: POD_NAME is set by the chart"),
+    (r"podLabels.app\.kubernetes\.io/name=x", "podLabels: app.kubernetes.io/name is what"),
+    ("monitoring.runbookUrl=docs", "at '/monitoring/runbookUrl': 'docs' does not match"),
+)
+
+
+@pytest.mark.parametrize(("setting", "words"), REFUSED, ids=[setting for setting, _ in REFUSED])
+def test_a_value_that_cannot_work_is_refused_by_name(helm: Helm, setting: str, words: str) -> None:
+    """Before anything is installed, with the path of the value and what it may be."""
+    assert words in helm.refused("--set", setting)
+
+
+def test_the_chart_passes_helms_own_lint(helm: Helm) -> None:
+    """`helm lint --strict` has nothing against it, and a packaged chart is the same chart."""
+    done = helm.run("lint", "--strict", CHART)
+    assert done.returncode == 0, done.stdout
+    done = helm.run("package", CHART, "--destination", helm.home)
+    assert done.returncode == 0, done.stderr
+    (package,) = helm.home.glob("keywright-*.tgz")
+    options = ("--set", "monitoring.enabled=true")
+    assert helm.render(*options, chart=package) == helm.render(*options)
+
+
+def test_the_chart_in_an_archive_of_the_source_is_whole(helm: Helm, tmp_path: Path) -> None:
+    """What the chart only links to is in it; a chart without its CRDs says so."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as source:
+        source.extractall(tmp_path, filter="data")
+    (chart,) = tmp_path.glob("*/manifests/chart")
+    options = ("--set", "monitoring.enabled=true")
+    assert helm.render(*options, chart=chart) == helm.render(*options)
+    shutil.rmtree(chart / "files" / "crds")
+    assert "this chart has no CRDs" in helm.refused(chart=chart)
+
+
+def _paths(values: Document, *, above: str = "") -> set[str]:
+    """Every value that is no map of further ones."""
+    found = set()
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= _paths(value, above=f"{above}{name}.")
+        else:
+            found.add(f"{above}{name}")
+    return found
+
+
+def test_every_value_stands_in_the_table_of_the_guide() -> None:
+    """`docs/install.md` has them all, with default and meaning, as they are now."""
+    document = (ROOT / "docs" / "install.md").read_text()
+    assert with_table(document) == document
+    text = VALUES.read_text()
+    rows = {path for path, _ in described(text)}
+    for path in _paths(yaml.safe_load(text)):
+        assert any(path == row or path.startswith(f"{row}.") for row in rows), path
+        assert f"| `{path}` |" in document or "resources." in path
+
+
+def test_the_schema_knows_every_value() -> None:
+    """What values.yaml has, values.schema.json describes, and nothing else."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def names(part: Document, *, above: str = "") -> set[str]:
+        found = set()
+        for name, inner in part["properties"].items():
+            deeper = inner.get("properties")
+            found |= names(inner, above=f"{above}{name}.") if deeper else {f"{above}{name}"}
+        return found
+
+    values = yaml.safe_load(VALUES.read_text())
+    del values["resources"]
+    assert names(schema) - {"global", "resources.requests", "resources.limits"} == _paths(values)

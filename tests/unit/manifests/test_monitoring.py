@@ -1,0 +1,120 @@
+"""Alerts and dashboard ask for metrics that the operator has, in PromQL that parses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from keywright.planning.failures import FailureClass
+from keywright.telemetry.metrics import GrantReading, Metrics
+from tests.unit.api.samples import ROOT
+
+MONITORING = ROOT / "manifests" / "monitoring"
+_NAME = re.compile(r"keywright_[a-z_]+")
+# Grafana puts these in before Prometheus sees the expression.
+_VARIABLES = {"$namespace": ".*", "$__rate_interval": "1m"}
+
+
+def _yaml(file: str) -> Any:
+    return yaml.safe_load((MONITORING / file).read_text(encoding="utf-8"))
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every alert."""
+    return [rule for group in _yaml("alerts.yaml")["spec"]["groups"] for rule in group["rules"]]
+
+
+def _dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_yaml("dashboard.yaml")["data"]["keywright.json"])
+    return found
+
+
+def _expressions() -> Iterator[str]:
+    for rule in rules():
+        yield rule["expr"]
+    for panel in _dashboard()["panels"]:
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for variable, value in _VARIABLES.items():
+                expression = expression.replace(variable, value)
+            yield expression
+
+
+async def _scrape() -> dict[str, set[str]]:
+    """The names of all series of a scrape, and their labels."""
+    metrics = Metrics()
+    reading = GrantReading("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
+    metrics.watch(grants=lambda: [reading], queue_depth=lambda: 0, leads=lambda: True)
+
+    async def mint() -> None:
+        return None
+
+    await metrics.timed_mint("bedrockShortTermKey", "New", mint)
+    metrics.restart("Deployment", succeeded=True)
+    metrics.orphaned("bedrockLongTermKey", count=1)
+    return {
+        sample.name: set(sample.labels)
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("expression", sorted(set(_expressions())))
+async def test_an_expression_parses_and_names_what_the_operator_exposes(expression: str) -> None:
+    """Every series and every label in a matcher or grouping is in a scrape."""
+    promql_parser.parse(expression)
+    exposed = await _scrape()
+    names = set(_NAME.findall(expression))
+    assert names
+    assert names <= exposed.keys()
+    labels = set().union(*(exposed[name] for name in names)) | {"instance"}
+    grouped = re.findall(r"\b(?:by|on) \(([^)]*)\)", expression)
+    matched = re.findall(r"[{,]\s*(\w+)(?:=~|!~|!=|=)\"", expression)
+    asked = {name.strip() for group in grouped for name in group.split(",")} | set(matched)
+    assert asked <= labels
+
+
+def test_results_in_a_rule_are_those_that_are_counted() -> None:
+    """`success`, `refused` and the classes of failure; a typing mistake would never fire."""
+    known = {"success", "refused", *(each.value for each in FailureClass)}
+    named = {
+        value
+        for rule in rules()
+        for values in re.findall(r"result(?:=~|!~|!=|=)\"([^\"]*)\"", rule["expr"])
+        for value in values.split("|")
+    }
+    assert named
+    assert named <= known
+
+
+def test_every_alert_has_its_page_and_says_what_it_is_about() -> None:
+    """One section in docs/alerts.md for each, with the same expression, and no other section."""
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    sections = re.findall(r"^## (Keywright\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert sorted(name for name, _ in sections) == sorted(rule["alert"] for rule in rules())
+    written = dict(sections)
+    for rule in rules():
+        assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+        assert f"`{rule['expr']}`" in written[rule["alert"]], rule["alert"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]
+
+
+def test_the_namespace_of_a_grant_is_not_that_of_the_pod() -> None:
+    """Without honorLabels Prometheus would rename it, and every rule over grants be wrong."""
+    (endpoint,) = _yaml("podmonitor.yaml")["spec"]["podMetricsEndpoints"]
+    assert endpoint["honorLabels"] is True
+    deployment = yaml.safe_load(
+        (ROOT / "manifests" / "operator" / "deployment.yaml").read_text(encoding="utf-8")
+    )
+    template = deployment["spec"]["template"]
+    assert endpoint["port"] in {p["name"] for p in template["spec"]["containers"][0]["ports"]}
+    selected = _yaml("podmonitor.yaml")["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= template["metadata"]["labels"].items()
