@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check fix bench soak lock image clean
+.PHONY: help demo test test-faults test-kind check fix bench soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,12 +54,16 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s, the leader killed 
 lock: $(UV) ## resolve the dependencies anew, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-image: ## the container image (IMAGE=..., BASE_IMAGE=...)
-	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
+	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+node-image: .venv/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
+	@$(DEV)/python -m testbed.clusters.kind --node-image
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist

@@ -6,30 +6,20 @@ etcd falls back on Debian's `etcd-server` where its module cannot be built.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from testbed.clusters import NoClusterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from testbed.clusters.go_builds import GoBuilder, cache_root, locked
 
 _HERE = Path(__file__).parent
+MODULES = (_HERE, _HERE / "etcd")
 _NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
-_PROGRESS_SECONDS = 15.0
-# As kubernetes' own build does it: pure Go, no paths, the tags of its release.
-_TAGS = "selinux,notest,grpcnotrace"
-_VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +49,17 @@ def find_assets() -> Assets:
             "no real API server: neither a cluster (--kube-context), nor KUBEBUILDER_ASSETS with"
             f" {', '.join(_NAMES)}, nor Go to build them with"
         )
-    cached = _cache_root() / _key(go)
+    return built_assets(go)
+
+
+def built_assets(go: str) -> Assets:
+    """The binaries of our own build, and no others."""
+    builder = GoBuilder(go, _say)
+    cached = cache_root() / "controlplane" / builder.key(MODULES)
     if not _complete(cached):
-        with _locked(cached.with_suffix(".lock")):
+        with locked(cached.with_suffix(".lock")):
             if not _complete(cached):
-                _build(go, into=cached)
+                _build(builder, into=cached)
     return _assets(cached)
 
 
@@ -75,57 +71,23 @@ def _complete(directory: Path) -> bool:
     return all((directory / name).is_file() for name in _NAMES)
 
 
-def _cache_root() -> Path:
-    explicit = os.environ.get("KEYWRIGHT_CACHE")
-    root = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return root.expanduser() / "keywright" / "controlplane"
-
-
-def _key(go: str) -> str:
-    digest = hashlib.sha256()
-    for module in (_HERE, _HERE / "etcd"):
-        for name in ("go.mod", "go.sum"):
-            digest.update((module / name).read_bytes())
-    digest.update(_output([go, "version"], directory=_HERE).encode())
-    return digest.hexdigest()[:16]
-
-
-def _build(go: str, *, into: Path) -> None:
+def _build(builder: GoBuilder, *, into: Path) -> None:
     """Build beside the target and rename: a build cut short leaves no half of a binary."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         made = Path(scratch)
-        _build_etcd(go, made)
-        version = _output(
-            [go, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"], directory=_HERE
-        )
-        minor = version.split(".")[1]
-        stamps = {
-            "gitVersion": version,
-            "gitMajor": "1",
-            "gitMinor": minor,
-            "gitTreeState": "clean",
-        }
-        flags = " ".join(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items())
-        _go_build(
-            go,
-            f"kube-apiserver and kube-controller-manager {version}",
-            ["-trimpath", "-tags", _TAGS, "-o", f"{made}/", "-ldflags", f"-s -w {flags}", "tool"],
-            directory=_HERE,
+        _build_etcd(builder, made)
+        builder.build_kubernetes(
+            "kube-apiserver and kube-controller-manager", module=_HERE, into=made
         )
         into.mkdir(exist_ok=True)
         for name in _NAMES:
             (made / name).rename(into / name)
 
 
-def _build_etcd(go: str, made: Path) -> None:
+def _build_etcd(builder: GoBuilder, made: Path) -> None:
     try:
-        _go_build(
-            go,
-            "etcd",
-            ["-trimpath", "-ldflags", "-s -w", "-o", f"{made}/", "tool"],
-            directory=_HERE / "etcd",
-        )
+        builder.build_tools("etcd", module=_HERE / "etcd", into=made)
         (made / "server").rename(made / "etcd")
     except subprocess.CalledProcessError as error:
         debian = shutil.which("etcd")
@@ -135,60 +97,6 @@ def _build_etcd(go: str, made: Path) -> None:
             ) from error
         _say(f"etcd could not be built: using {debian}")
         shutil.copy2(debian, made / "etcd")
-
-
-def _go_build(go: str, what: str, arguments: list[str], *, directory: Path) -> None:
-    """`go build -v` names each package as it is compiled: counted, they are the progress."""
-    environment = _environment()
-    _say(f"fetching the Go modules of {what}")
-    subprocess.run([go, "mod", "download"], cwd=directory, env=environment, check=True)
-    total = len(_output([go, "list", "-deps", "tool"], directory=directory).splitlines())
-    start = time.monotonic()
-    said = start
-    compiled = 0
-    with subprocess.Popen(
-        [go, "build", "-v", *arguments],
-        cwd=directory,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        other: list[str] = []
-        for line in process.stderr:
-            if " " in line.strip():
-                other.append(line)
-                continue
-            compiled += 1
-            now = time.monotonic()
-            if now - said >= _PROGRESS_SECONDS:
-                said = now
-                _say(
-                    f"building {what}: {compiled} of up to {total} packages,"
-                    f" {now - start:.0f} s (once; then cached)"
-                )
-    if process.returncode:
-        sys.stderr.writelines(other)
-        raise subprocess.CalledProcessError(process.returncode, "go build")
-    _say(f"built {what} in {time.monotonic() - start:.0f} s")
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-
-
-def _output(command: list[str], *, directory: Path) -> str:
-    return subprocess.run(
-        command, cwd=directory, env=_environment(), check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _say(message: str) -> None:
