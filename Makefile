@@ -24,13 +24,17 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: .venv/.made ## every test but those of test-faults, on a real API server where one can be had (ARGS for pytest)
+test: .venv/.made ## every test but those of test-faults and test-kind, on a real API server where one can be had (ARGS for pytest)
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
-	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m pytest -m faults $(ARGS)
+
+test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian; make node-image where kind's cannot be pulled)
+	@$(DEV)/python -m testbed.clusters.kind
+	@$(DEV)/python -m pytest tests/kind -m kind $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
 	$(DEV)/ruff check

@@ -12,13 +12,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from image.tree import Target
 from testbed.clusters.kind.engine import Engine
 
 OFFICIAL = "python:3.12-slim"
-_PACKAGES = "base-files,python3,python3-venv-,tzdata"
+_PACKAGES = ("base-files", "python3", "tzdata")
 _ASK = "import platform, sys; print('%d.%d' % sys.version_info[:2], platform.machine())"
 # What base-passwd's script would make, and the operator.
 _USERS = """\
@@ -33,8 +34,11 @@ class NoBaseError(RuntimeError):
     """There is no base to be had; the message says what would help."""
 
 
-def base_image(engine: Engine, *, asked: str | None) -> str:
-    """The name of an image that the engine has; raises NoBaseError."""
+def base_image(engine: Engine, *, asked: str | None, programs: Sequence[str] = ()) -> str:
+    """The name of an image that the engine has, or pulls; raises NoBaseError.
+
+    One that is made of Debian's packages has `programs` besides, packages that the others have.
+    """
     if asked:
         return asked
     if engine.has_image(OFFICIAL) or engine.pulls(OFFICIAL):
@@ -45,10 +49,10 @@ def base_image(engine: Engine, *, asked: str | None) -> str:
             " packages (apt-get install --no-install-recommends mmdebstrap)"
         )
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    name = f"keywright-base:{suite}"
+    name = "-".join([f"keywright-base:{suite}", *programs])
     if not engine.has_image(name):
         print(f"image: {OFFICIAL} cannot be pulled: making {name} of Debian's packages", flush=True)
-        _from_debian(engine, name, suite=suite)
+        _from_debian(engine, name, suite=suite, packages=(*_PACKAGES, *programs))
     return name
 
 
@@ -60,7 +64,7 @@ def python_of(engine: Engine, base: str) -> Target:
     return Target(version=version, machine=machine)
 
 
-def _from_debian(engine: Engine, name: str, *, suite: str) -> None:
+def _from_debian(engine: Engine, name: str, *, suite: str, packages: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="keywright-base-", dir="/var/tmp") as scratch:
         root, archive = Path(scratch) / "root", Path(scratch) / "base.tar"
         subprocess.run(
@@ -72,7 +76,7 @@ def _from_debian(engine: Engine, name: str, *, suite: str) -> None:
                     "--variant=extract",
                     "--format=directory",
                 ),
-                *('--aptopt=APT::Install-Recommends "false"', f"--include={_PACKAGES}"),
+                *('--aptopt=APT::Install-Recommends "false"', f"--include={','.join(packages)}"),
                 *(suite, root),
             ],
             check=True,

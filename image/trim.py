@@ -6,6 +6,7 @@ It asks three services of AWS, and Kubernetes with plain dictionaries.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +30,30 @@ _MODELS = (
     "v1_object_meta.py",
     "v1_owner_reference.py",
 )
-EMPTIED = (
-    Emptied("botocore/data", kept=AWS_SERVICES, files=True),
-    Emptied("boto3/data"),
-    Emptied("boto3/examples"),
-    *(
-        Emptied(f"kubernetes/{client}/{folder}", kept=kept)
-        for client in ("client", "aio/client")
-        for folder, kept in (("api", ("__init__.py",)), ("models", _MODELS))
-    ),
-)
 
 
-def trim(tree: Path) -> int:
+def emptied(services: Sequence[str]) -> tuple[Emptied, ...]:
+    """What is emptied where those services of AWS are asked."""
+    return (
+        Emptied("botocore/data", kept=tuple(services), files=True),
+        Emptied("boto3/data"),
+        Emptied("boto3/examples"),
+        *(
+            Emptied(f"kubernetes/{client}/{folder}", kept=kept)
+            for client in ("client", "aio/client")
+            for folder, kept in (("api", ("__init__.py",)), ("models", _MODELS))
+        ),
+    )
+
+
+def trim(tree: Path, *, services: Sequence[str] = AWS_SERVICES) -> int:
     """Leave it out; the bytes that it had.
 
     Raises:
         FileNotFoundError: a folder is not there: the library has moved it, and this list is old.
     """
     freed = 0
-    for rule in EMPTIED:
+    for rule in emptied(services):
         for path in sorted((tree / rule.folder).iterdir()):
             if path.name in rule.kept or (rule.files and path.is_file()):
                 continue

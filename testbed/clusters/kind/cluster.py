@@ -116,9 +116,12 @@ class KindCluster:
         gateways = [part["Gateway"] for part in network["IPAM"]["Config"] if "Gateway" in part]
         return next(str(gateway) for gateway in gateways if ":" not in gateway)
 
-    def in_node(self, *command: str) -> str:
-        """What a command prints that root runs in the node."""
-        return self.engine.docker("exec", self.node, *command)
+    def signal_container(self, container_id: str, signal: str) -> None:
+        """Send a signal to the first process of a pod's container."""
+        self.engine.docker(
+            *("exec", self.node, "ctr", "--namespace", "k8s.io", "tasks", "kill"),
+            *("--signal", signal, container_id),
+        )
 
     def _create(self) -> None:
         image = node_image(self.engine)

@@ -62,7 +62,8 @@ class Doorway:
         await asyncio.gather(*passing, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # the cloud has ended, or either side hung up
+        # The cloud has ended, either side hung up, or the door is shut.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             there, onward = await asyncio.open_connection(_LOOPBACK, self._to_port)
             await asyncio.gather(_pump(reader, onward), _pump(there, writer))
         writer.close()
