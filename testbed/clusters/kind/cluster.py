@@ -18,6 +18,7 @@ from testbed.clusters.api import Api
 from testbed.clusters.context import ContextCluster
 from testbed.clusters.kind.binary import kind_binary
 from testbed.clusters.kind.engine import Engine
+from testbed.clusters.kind.host_state import thaw_containers
 from testbed.clusters.kind.node_image import node_image
 from testbed.clusters.public_issuer import PUBLIC_ISSUER
 from testbed.processes import free_port, wait_for
@@ -93,7 +94,7 @@ class KindCluster:
     def stop(self) -> None:
         """Delete the cluster; an engine of our own ends too."""
         if self._kind is not None:
-            self._run("delete", "cluster", "--name", self._label)
+            self._delete()
             self._kind = None
         if not self._borrowed:
             self.engine.stop()
@@ -140,6 +141,15 @@ class KindCluster:
                     " from Debian packages and Go modules"
                 ) from None
             raise
+
+    def _delete(self) -> None:
+        """Killed in the midst of starting a pod, a node may leave a frozen process behind."""
+        delete = ("delete", "cluster", "--name", self._label)
+        try:
+            self._run(*delete)
+        except subprocess.CalledProcessError:
+            thaw_containers()
+            self._run(*delete)
 
     def _run(self, *arguments: str) -> None:
         """What it tells of its progress is shown when it failed."""

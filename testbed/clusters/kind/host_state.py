@@ -71,6 +71,18 @@ class HostState:
                 _MODULES.rmdir()
 
 
+def thaw_containers() -> None:
+    """Let go what a node's runc had frozen when the node was killed: it could never be reaped.
+
+    Only cgroup v1 has such a file; a process in a frozen group of it cannot even be killed.
+    """
+    for cgroup in _docker_cgroups():
+        for state in cgroup.rglob("freezer.state"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if state.read_text().strip() != "THAWED":
+                    state.write_text("THAWED")
+
+
 def _read(name: str) -> str | None:
     try:
         return (_PROC / name).read_text()
