@@ -80,7 +80,10 @@ def _start_alibaba(stage: Stage) -> NeverRestarted:
     spec = readers.pod_spec(
         "alibaba_chain",
         surroundings=stage.surroundings,
-        environment={"ALIBABA_CLOUD_CREDENTIALS_URI": "http://127.0.0.1:9911/alibaba-cloud"},
+        environment={
+            "ALIBABA_CLOUD_CREDENTIALS_URI": "http://127.0.0.1:9911/alibaba-cloud",
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+        },
     )
     # docs/credentials-sidecar.md: the sidecar alone has the Secret.
     spec["volumes"].append({"name": "key", "secret": {"secretName": GRANT}})

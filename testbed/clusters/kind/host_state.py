@@ -10,6 +10,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -83,6 +84,11 @@ def thaw_containers() -> None:
                     state.write_text("THAWED")
 
 
+def rules_without_docker(saved: Sequence[str]) -> list[str]:
+    """The lines of iptables-save but for dockerd's chains, jumps to them, and its bridges."""
+    return [line for line in saved if not _OF_DOCKER.search(line)]
+
+
 def _read(name: str) -> str | None:
     try:
         return (_PROC / name).read_text()
@@ -102,7 +108,7 @@ def _forward_policy(family: str) -> str:
 def _forget_docker(family: str, *, forward_policy: str) -> None:
     """Load the rules again without docker's."""
     saved = _output([f"{family}-save"]).splitlines()
-    kept = [line for line in saved if not _OF_DOCKER.search(line)]
+    kept = rules_without_docker(saved)
     if kept != saved:
         text = "\n".join(kept) + "\n"
         subprocess.run([f"{family}-restore"], input=text, text=True, check=True)

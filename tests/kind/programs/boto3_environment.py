@@ -1,12 +1,17 @@
 """A server whose key stands in its environment: each request asks a model, with boto3."""
 
 import http.server
+import os
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-runtime = boto3.client("bedrock-runtime", config=Config(retries={"total_max_attempts": 1}))
+runtime = boto3.client(
+    "bedrock-runtime",
+    region_name=os.environ["AWS_REGION"],
+    config=Config(retries={"total_max_attempts": 1}),
+)
 QUESTION: Any = [{"role": "user", "content": [{"text": "Is the key good?"}]}]
 
 

@@ -18,5 +18,6 @@ def call_each_second(call: Callable[[], str]) -> None:
         except Exception as error:
             line = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         print(json.dumps({"time": began, **line}), flush=True)
-        due = max(due + PERIOD_SECONDS, time.monotonic())
-        time.sleep(due - time.monotonic())
+        now = time.monotonic()
+        due = max(due + PERIOD_SECONDS, now)
+        time.sleep(due - now)
