@@ -1,16 +1,10 @@
-# Two stages: the dependencies are installed, hash by hash, in the first; the second has neither
-# compiler nor installer. BASE_IMAGE is any image with python3 of at least 3.11 at /usr.. or /usr/local.
+# `make image` builds it: the folder app of its context is put together before, from the hashed lock,
+# for the Python of BASE_IMAGE (3.11 or newer). Nothing here needs a network, a shell or a compiler.
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build
-WORKDIR /src
-COPY locks/uv.txt locks/runtime.txt locks/
-RUN python3 -m venv /uv \
- && /uv/bin/pip install --no-cache-dir --require-hashes --requirement locks/uv.txt \
- && /uv/bin/uv pip install --system --break-system-packages --target /app \
-      --no-cache --require-hashes --compile-bytecode --requirement locks/runtime.txt
-COPY operator/keywright /app/keywright
-RUN python3 -m compileall -q /app/keywright
+COPY app /app
+RUN ["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="keywright" \

@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check fix bench soak lock image clean
+.PHONY: help demo test test-faults test-kind check fix bench soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,14 +24,18 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: .venv/.made ## every test but those of test-faults, on a real API server where one can be had (ARGS for pytest)
+test: .venv/.made ## every test but those of test-faults and test-kind, on a real API server where one can be had (ARGS for pytest)
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
-	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m pytest -m faults $(ARGS)
+
+test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian; make node-image where kind's cannot be pulled)
+	@$(DEV)/python -m testbed.clusters.kind
+	@$(DEV)/python -m pytest tests/kind -m kind $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
 	$(DEV)/ruff check
@@ -55,12 +59,16 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s, the leader killed 
 lock: $(UV) ## resolve the dependencies anew, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-image: ## the container image (IMAGE=..., BASE_IMAGE=...)
-	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
+	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+node-image: .venv/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
+	@$(DEV)/python -m testbed.clusters.kind --node-image
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,25 +1,19 @@
-"""Programs in Go, built once from a module of ours and kept in the cache.
+"""`python -m testbed.go_tools`: programs in Go that only tests need, built once.
 
-A module lists what it builds as its `tool`s; go.sum pins all of it.
+A folder of `tools/` is a module that lists one program as its `tool`; go.sum pins all of it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-_PROGRESS_SECONDS = 15.0
+from testbed.clusters.go_builds import GoBuilder, cache_root, locked
+
 TOOLS = Path(__file__).parent / "tools"
-"""One folder for each program that only tests need."""
+"""One folder for each program."""
 
 
 class NoGoError(RuntimeError):
@@ -36,99 +30,25 @@ def go_tool(name: str, *, module: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise NoGoError(f"no Go on the PATH to build {name} with")
-    kept = cache_root("tools") / f"{name}-{module_key(go, [module])}"
+    builder = GoBuilder(go, _say)
+    kept = cache_root() / "tools" / f"{name}-{builder.key([module])}"
     if not (kept / name).is_file():
         with locked(kept.with_suffix(".lock")):
             if not (kept / name).is_file():
-                _build_one(go, name, module=module, into=kept)
+                _build(builder, name, module=module, into=kept)
     return kept / name
 
 
-def _build_one(go: str, name: str, *, module: Path, into: Path) -> None:
+def _build(builder: GoBuilder, name: str, *, module: Path, into: Path) -> None:
     """Beside the target, and renamed: a build cut short leaves no half of a program."""
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
-        arguments = ["-trimpath", "-ldflags", "-s -w", "-o", f"{scratch}/{name}", "tool"]
-        go_build(go, name, arguments, directory=module)
+        builder.build_tools(name, module=module, into=Path(scratch))
         into.mkdir(exist_ok=True)
         (Path(scratch) / name).rename(into / name)
 
 
-def cache_root(part: str) -> Path:
-    """The folder of what is built, of one part of the testbed: below KEYWRIGHT_CACHE, or XDG's."""
-    explicit = os.environ.get("KEYWRIGHT_CACHE")
-    root = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return root.expanduser() / "keywright" / part
-
-
-def module_key(go: str, modules: Sequence[Path]) -> str:
-    """A digest of what a build is made of: the modules' locks and the version of Go."""
-    digest = hashlib.sha256()
-    for module in modules:
-        for name in ("go.mod", "go.sum"):
-            digest.update((module / name).read_bytes())
-    digest.update(go_output([go, "version"], directory=modules[0]).encode())
-    return digest.hexdigest()[:16]
-
-
-def go_build(go: str, what: str, arguments: list[str], *, directory: Path) -> None:
-    """`go build -v` names each package as it is compiled: counted, they are the progress."""
-    environment = _environment()
-    say(f"fetching the Go modules of {what}")
-    subprocess.run([go, "mod", "download"], cwd=directory, env=environment, check=True)
-    total = len(go_output([go, "list", "-deps", "tool"], directory=directory).splitlines())
-    start = time.monotonic()
-    said = start
-    compiled = 0
-    with subprocess.Popen(
-        [go, "build", "-v", *arguments],
-        cwd=directory,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        other: list[str] = []
-        for line in process.stderr:
-            if " " in line.strip():
-                other.append(line)
-                continue
-            compiled += 1
-            now = time.monotonic()
-            if now - said >= _PROGRESS_SECONDS:
-                said = now
-                say(
-                    f"building {what}: {compiled} of up to {total} packages,"
-                    f" {now - start:.0f} s (once; then cached)"
-                )
-    if process.returncode:
-        sys.stderr.writelines(other)
-        raise subprocess.CalledProcessError(process.returncode, "go build")
-    say(f"built {what} in {time.monotonic() - start:.0f} s")
-
-
-def go_output(command: list[str], *, directory: Path) -> str:
-    """What it prints, stripped."""
-    return subprocess.run(
-        command, cwd=directory, env=_environment(), check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process builds; the others wait for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def say(message: str) -> None:
-    """To standard error, at once."""
+def _say(message: str) -> None:
     print(f"testbed: {message}", file=sys.stderr, flush=True)
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
 
 
 def main() -> int:
@@ -137,7 +57,7 @@ def main() -> int:
         try:
             go_tool(module.name, module=module)
         except NoGoError as error:
-            say(str(error))
+            _say(str(error))
     return 0
 
 

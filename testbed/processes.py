@@ -137,6 +137,15 @@ class ChildProcess:
         return self._process.wait()
 
 
+def wait_for(ready: Callable[[], bool], *, seconds: float, what: str) -> None:
+    """Return once `ready()` is true; raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(_POLL_SECONDS)
+
+
 def accepts_connections(port: int) -> bool:
     """Whether something listens on that port of the loopback address."""
     with socket.socket() as probe:

@@ -54,11 +54,37 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> Any:
         """The parsed answer; raises ApiError for 400 and above."""
+        raw = self._send(
+            method,
+            path,
+            query=query,
+            headers={"Content-Type": content_type, "Accept": accept},
+            body=body,
+        )
+        try:
+            return json.loads(raw)
+        except ValueError:
+            return raw.decode() if isinstance(raw, bytes) else raw
+
+    def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """What a GET answers, as it is; raises ApiError for 400 and above."""
+        raw = self._send("GET", path, query=query, headers={"Accept": "*/*"}, body=None)
+        return raw.decode() if isinstance(raw, bytes) else str(raw)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: Any,
+    ) -> Any:
         request = self._client.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Content-Type": content_type, "Accept": accept},
+            header_params=dict(headers),
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -69,10 +95,7 @@ class Api:
             raise _api_error(error.status or 0, error.body) from None
         if answer.status >= 400:
             raise _api_error(answer.status, raw)
-        try:
-            return json.loads(raw)
-        except ValueError:
-            return raw.decode() if isinstance(raw, bytes) else raw
+        return raw
 
     def get(self, path: str, **options: Any) -> Any:
         """GET."""

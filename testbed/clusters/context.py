@@ -1,4 +1,4 @@
-"""A cluster that somebody else runs, by a context of $KUBECONFIG. Nothing is installed on it."""
+"""A cluster that somebody else runs, by a context of a kubeconfig. Nothing is installed on it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ class ContextCluster:
     name = "context"
     audit_log: Path | None = None
 
-    def __init__(self, directory: Path | None = None, *, context: str) -> None:
+    def __init__(
+        self, directory: Path | None = None, *, context: str, kubeconfig: Path | None = None
+    ) -> None:
         self._directory = directory or Path(tempfile.mkdtemp(prefix="keywright-context-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         self._context = context
+        self._given = kubeconfig
         self.kubeconfig = self._directory / "admin.kubeconfig"
         self.ca_file = self._directory / "ca.crt"
         self.server = ""
@@ -75,7 +78,7 @@ class ContextCluster:
 
     def _write_kubeconfig(self) -> None:
         """The one context, with paths that hold wherever it is read."""
-        given = Path(os.environ.get("KUBECONFIG", "~/.kube/config")).expanduser()
+        given = self._given or Path(os.environ.get("KUBECONFIG", "~/.kube/config")).expanduser()
         try:
             document = yaml.safe_load(given.read_text())
             entries = {kind: _by_name(document[kind]) for kind in ("contexts", "clusters", "users")}

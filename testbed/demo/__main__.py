@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cluster",
-        choices=("embedded", "controlplane"),
+        choices=("embedded", "controlplane", "kind"),
         default="embedded",
         help="the Kubernetes API to start",
     )

@@ -177,6 +177,10 @@ def _cluster_maker(name: str, *, kube_context: str | None) -> Callable[[Path], C
         from testbed.clusters.controlplane import ControlPlaneCluster  # noqa: PLC0415
 
         return functools.partial(ControlPlaneCluster, crds=CRDS)
+    if name == "kind":
+        from testbed.clusters.kind import KindCluster  # noqa: PLC0415
+
+        return KindCluster
     from testbed.clusters.embedded import EmbeddedCluster  # noqa: PLC0415
 
     return EmbeddedCluster

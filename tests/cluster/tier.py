@@ -26,12 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker for what should begin first."""
+    """The markers that say when and where a test runs."""
     config.addinivalue_line(
         "markers", "long: takes a minute and more; begins first, beside the others"
     )
     config.addinivalue_line(
         "markers", "faults: keeps times that a busy machine cannot; make test-faults runs it alone"
+    )
+    config.addinivalue_line("markers", "kind: needs a cluster with a node; make test-kind runs it")
+    config.addinivalue_line(
+        "markers", "judged_last: what it judges goes on beside the other tests of its folder"
     )
 
 
@@ -42,11 +46,13 @@ def note(config: pytest.Config, line: str) -> None:
         notes.append(line)
 
 
-def without_cluster(config: pytest.Config, reason: str) -> None:
+def without_cluster(
+    config: pytest.Config, reason: str, *, folder: str = "tests/cluster"
+) -> NoReturn:
     """Skip loudly; where CI=true, fail."""
-    note(config, f"SKIPPED: tests/cluster did not run, and proves nothing today: {reason}")
+    note(config, f"SKIPPED: {folder} did not run, and proves nothing today: {reason}")
     if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(f"CI must have a real API server: {reason}", pytrace=False)
+        pytest.fail(f"CI must have a real cluster: {reason}", pytrace=False)
     pytest.skip(reason)
 
 

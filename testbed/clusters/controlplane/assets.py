@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.clusters import NoClusterError
-from testbed.go_tools import cache_root, go_build, go_output, locked, module_key, say
+from testbed.clusters.go_builds import GoBuilder, cache_root, locked
 
 _HERE = Path(__file__).parent
+MODULES = (_HERE, _HERE / "etcd")
 _NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
-# As kubernetes' own build does it: pure Go, no paths, the tags of its release.
-_TAGS = "selinux,notest,grpcnotrace"
-_VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,24 @@ def find_assets() -> Assets:
         missing = [name for name in _NAMES if not (Path(given) / name).is_file()]
         if not missing:
             return _assets(Path(given))
-        say(f"KUBEBUILDER_ASSETS={given} lacks {', '.join(missing)}: using our own build instead")
+        _say(f"KUBEBUILDER_ASSETS={given} lacks {', '.join(missing)}: using our own build instead")
     go = shutil.which("go")
     if go is None:
         raise NoClusterError(
             "no real API server: neither a cluster (--kube-context), nor KUBEBUILDER_ASSETS with"
             f" {', '.join(_NAMES)}, nor Go to build them with"
         )
-    cached = cache_root("controlplane") / module_key(go, [_HERE, _HERE / "etcd"])
+    return built_assets(go)
+
+
+def built_assets(go: str) -> Assets:
+    """The binaries of our own build, and no others."""
+    builder = GoBuilder(go, _say)
+    cached = cache_root() / "controlplane" / builder.key(MODULES)
     if not _complete(cached):
         with locked(cached.with_suffix(".lock")):
             if not _complete(cached):
-                _build(go, into=cached)
+                _build(builder, into=cached)
     return _assets(cached)
 
 
@@ -66,42 +71,23 @@ def _complete(directory: Path) -> bool:
     return all((directory / name).is_file() for name in _NAMES)
 
 
-def _build(go: str, *, into: Path) -> None:
+def _build(builder: GoBuilder, *, into: Path) -> None:
     """Build beside the target and rename: a build cut short leaves no half of a binary."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         made = Path(scratch)
-        _build_etcd(go, made)
-        version = go_output(
-            [go, "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"], directory=_HERE
-        )
-        minor = version.split(".")[1]
-        stamps = {
-            "gitVersion": version,
-            "gitMajor": "1",
-            "gitMinor": minor,
-            "gitTreeState": "clean",
-        }
-        flags = " ".join(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items())
-        go_build(
-            go,
-            f"kube-apiserver and kube-controller-manager {version}",
-            ["-trimpath", "-tags", _TAGS, "-o", f"{made}/", "-ldflags", f"-s -w {flags}", "tool"],
-            directory=_HERE,
+        _build_etcd(builder, made)
+        builder.build_kubernetes(
+            "kube-apiserver and kube-controller-manager", module=_HERE, into=made
         )
         into.mkdir(exist_ok=True)
         for name in _NAMES:
             (made / name).rename(into / name)
 
 
-def _build_etcd(go: str, made: Path) -> None:
+def _build_etcd(builder: GoBuilder, made: Path) -> None:
     try:
-        go_build(
-            go,
-            "etcd",
-            ["-trimpath", "-ldflags", "-s -w", "-o", f"{made}/", "tool"],
-            directory=_HERE / "etcd",
-        )
+        builder.build_tools("etcd", module=_HERE / "etcd", into=made)
         (made / "server").rename(made / "etcd")
     except subprocess.CalledProcessError as error:
         debian = shutil.which("etcd")
@@ -109,5 +95,9 @@ def _build_etcd(go: str, made: Path) -> None:
             raise NoClusterError(
                 "etcd could not be built and Debian's etcd-server is not installed"
             ) from error
-        say(f"etcd could not be built: using {debian}")
+        _say(f"etcd could not be built: using {debian}")
         shutil.copy2(debian, made / "etcd")
+
+
+def _say(message: str) -> None:
+    print(f"control plane: {message}", file=sys.stderr, flush=True)

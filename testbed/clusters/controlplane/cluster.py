@@ -18,6 +18,7 @@ from testbed.certificates import Authority, Certificate
 from testbed.clusters.api import Api
 from testbed.clusters.controlplane.assets import find_assets
 from testbed.clusters.kubeconfigs import write_kubeconfig
+from testbed.clusters.public_issuer import PUBLIC_ISSUER
 from testbed.processes import ChildProcess, free_port
 
 if TYPE_CHECKING:
@@ -35,23 +36,6 @@ _CONTROLLERS = (
     "clusterrole-aggregation-controller",
 )
 # Federation needs the issuer's documents to be readable by anyone, as clusters that federate do it.
-_PUBLIC_ISSUER = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "ClusterRoleBinding",
-    "metadata": {"name": "testbed-public-issuer"},
-    "roleRef": {
-        "apiGroup": "rbac.authorization.k8s.io",
-        "kind": "ClusterRole",
-        "name": "system:service-account-issuer-discovery",
-    },
-    "subjects": [
-        {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "Group",
-            "name": "system:unauthenticated",
-        }
-    ],
-}
 
 
 class ControlPlaneCluster:
@@ -97,7 +81,7 @@ class ControlPlaneCluster:
         self._start_api_server(assets.apiserver, etcd_url=etcd_url)
         api = Api(self.kubeconfig)
         self.version = api.get("/version")["gitVersion"]
-        api.apply(_PUBLIC_ISSUER)
+        api.apply(PUBLIC_ISSUER)
         api.apply_files(self._crds)
         api.close()
         self._start_controller_manager(assets.controller_manager)

@@ -1,0 +1,95 @@
+"""The image that ours stands on: the one asked for, the official slim Python, or Debian's Python.
+
+The last is for a machine that cannot pull images: Debian's packages of Python, unpacked and no
+more. It has neither a shell nor an installer.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from image.tree import Target
+from testbed.clusters.kind.engine import Engine
+
+OFFICIAL = "python:3.12-slim"
+_PACKAGES = ("base-files", "python3", "tzdata")
+_ASK = "import platform, sys; print('%d.%d' % sys.version_info[:2], platform.machine())"
+# What base-passwd's script would make, and the operator.
+_USERS = """\
+root:x:0:0:root:/root:/usr/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+keywright:x:65532:65532:keywright:/nonexistent:/usr/sbin/nologin
+"""
+_GROUPS = "root:x:0:\nnogroup:x:65534:\nkeywright:x:65532:\n"
+
+
+class NoBaseError(RuntimeError):
+    """There is no base to be had; the message says what would help."""
+
+
+def base_image(engine: Engine, *, asked: str | None, programs: Sequence[str] = ()) -> str:
+    """The name of an image that the engine has, or pulls; raises NoBaseError.
+
+    One that is made of Debian's packages has `programs` besides, packages that the others have.
+    """
+    if asked:
+        return asked
+    if engine.has_image(OFFICIAL) or engine.pulls(OFFICIAL):
+        return OFFICIAL
+    if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
+        raise NoBaseError(
+            f"{OFFICIAL} cannot be pulled; give BASE_IMAGE, or let root make a base of Debian's"
+            " packages (apt-get install --no-install-recommends mmdebstrap)"
+        )
+    suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    name = "-".join([f"keywright-base:{suite}", *programs])
+    if not engine.has_image(name):
+        print(f"image: {OFFICIAL} cannot be pulled: making {name} of Debian's packages", flush=True)
+        _from_debian(engine, name, suite=suite, packages=(*_PACKAGES, *programs))
+    return name
+
+
+def python_of(engine: Engine, base: str) -> Target:
+    """The Python that a base has."""
+    version, machine = engine.docker(
+        "run", "--rm", "--network=none", "--entrypoint=python3", base, "-c", _ASK
+    ).split()
+    return Target(version=version, machine=machine)
+
+
+def _from_debian(engine: Engine, name: str, *, suite: str, packages: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="keywright-base-", dir="/var/tmp") as scratch:
+        root, archive = Path(scratch) / "root", Path(scratch) / "base.tar"
+        subprocess.run(
+            [
+                *(
+                    "mmdebstrap",
+                    "--quiet",
+                    "--mode=root",
+                    "--variant=extract",
+                    "--format=directory",
+                ),
+                *('--aptopt=APT::Install-Recommends "false"', f"--include={','.join(packages)}"),
+                *(suite, root),
+            ],
+            check=True,
+            stdout=sys.stderr,
+        )
+        for waste in ("var/cache/apt", "var/lib/apt", "var/lib/dpkg", "usr/share/doc"):
+            shutil.rmtree(root / waste, ignore_errors=True)
+        for installer in (root / "usr/bin").glob("dpkg*"):
+            installer.unlink()
+        (root / "etc/passwd").write_text(_USERS)
+        (root / "etc/group").write_text(_GROUPS)
+        subprocess.run(
+            ["tar", "--create", f"--file={archive}", f"--directory={root}", "--numeric-owner", "."],
+            check=True,
+        )
+        engine.docker("import", "--change", 'CMD ["python3"]', archive, name)

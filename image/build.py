@@ -1,0 +1,81 @@
+"""Puts the image together, and lets docker wrap it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from pathlib import Path
+
+from image import base, sbom, tree, trim
+from testbed.clusters.kind.engine import Engine
+
+_PARTS = "dev.keywright.parts"
+_DOCKERFILE = tree.ROOT / "Dockerfile"
+
+
+def build(engine: Engine, *, name: str, asked_base: str | None = None) -> str:
+    """The image's name, with the image in the engine.
+
+    Raises:
+        base.NoBaseError: there is nothing to build it on.
+    """
+    stands_on = base.base_image(engine, asked=asked_base)
+    target = base.python_of(engine, stands_on)
+    parts = _parts(engine.docker("image", "inspect", "--format", "{{.Id}}", stands_on))
+    if engine.has_image(name) and engine.label(name, _PARTS) == parts:
+        return name
+    with tempfile.TemporaryDirectory(prefix="keywright-image-") as scratch:
+        context = Path(scratch)
+        app = context / "app"
+        tree.install(target, into=app)
+        freed = trim.trim(app)
+        bill = json.dumps(
+            sbom.bill_of_materials(app, lock=tree.RUNTIME, version=version()), indent=1
+        )
+        tree.add_operator(app, version=version())
+        (app / "sbom.cdx.json").write_text(bill + "\n")
+        kept = tree.ROOT / "dist" / "keywright.cdx.json"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(bill + "\n")
+        engine.docker(
+            *("build", "--quiet", "--file", _DOCKERFILE, "--tag", name),
+            *("--build-arg", f"BASE_IMAGE={stands_on}"),
+            *("--label", f"{_PARTS}={parts}", *_labels()),
+            context,
+        )
+        print(
+            f"image: {name} on {stands_on}: {trim.size(app) / 1e6:.0f} MB beside it before its"
+            f" bytecode ({freed / 1e6:.0f} MB left out); {kept.relative_to(tree.ROOT)}",
+            flush=True,
+        )
+    return name
+
+
+def version() -> str:
+    """The version that pyproject.toml has."""
+    text = (tree.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["version"])
+
+
+def _labels() -> list[str]:
+    """OCI's annotations that are known only now; a revision is one of a clean checkout."""
+    labels = [f"--label=org.opencontainers.image.version={version()}"]
+    git = ["git", "-C", str(tree.ROOT)]
+    if shutil.which("git") is None:
+        return labels
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, check=False)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if changed.returncode == head.returncode == 0 and not changed.stdout:
+        labels.append(f"--label=org.opencontainers.image.revision={head.stdout.strip()}")
+    return labels
+
+
+def _parts(base_id: str) -> str:
+    """A digest of all that the image is made of."""
+    sources = (tree.ROOT / "operator" / "keywright").rglob("*.py")
+    ours = Path(__file__).parent.glob("*.py")
+    paths = [tree.RUNTIME, tree.BUILD, _DOCKERFILE, *sources, *ours]
+    return tree.digest_of(paths, also=f"{base_id} {_labels()}")

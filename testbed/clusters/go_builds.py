@@ -1,0 +1,132 @@
+"""Binaries built from Go modules that lie in this repository, once, with their progress shown."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+_PROGRESS_SECONDS = 15.0
+# As kubernetes' own build does it: pure Go, no paths, the tags of its release.
+_KUBERNETES_TAGS = "selinux,notest,grpcnotrace"
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+
+
+@dataclass(frozen=True, slots=True)
+class GoBuilder:
+    """Builds with this `go`; `say` gets a line of progress now and then."""
+
+    go: str
+    say: Callable[[str], None]
+
+    def version(self) -> str:
+        """What `go version` prints."""
+        return self._output(["version"], directory=Path.cwd())
+
+    def key(self, modules: Iterable[Path]) -> str:
+        """A name that changes with what these modules, or Go itself, would build."""
+        digest = hashlib.sha256()
+        for module in modules:
+            for name in ("go.mod", "go.sum"):
+                digest.update((module / name).read_bytes())
+        digest.update(self.version().encode())
+        return digest.hexdigest()[:16]
+
+    def module_version(self, path: str, *, directory: Path) -> str:
+        """The version that the module in `directory` has of the module `path`."""
+        return self._output(["list", "-m", "-f", "{{.Version}}", path], directory=directory)
+
+    def build_tools(self, what: str, *, module: Path, into: Path) -> None:
+        """The tools that a module's go.mod lists; raises subprocess.CalledProcessError."""
+        self._build(what, ["-trimpath", "-ldflags", "-s -w"], module=module, into=into)
+
+    def build_kubernetes(self, what: str, *, module: Path, into: Path) -> None:
+        """Likewise for tools of k8s.io/kubernetes, which are stamped with its version."""
+        version = self.module_version("k8s.io/kubernetes", directory=module)
+        stamps = {
+            "gitVersion": version,
+            "gitMajor": "1",
+            "gitMinor": version.split(".")[1],
+            "gitTreeState": "clean",
+        }
+        flags = " ".join(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items())
+        arguments = ["-trimpath", "-tags", _KUBERNETES_TAGS, "-ldflags", f"-s -w {flags}"]
+        self._build(f"{what} {version}", arguments, module=module, into=into)
+
+    def _build(self, what: str, arguments: Sequence[str], *, module: Path, into: Path) -> None:
+        """`go build -v` names each package as it is compiled: counted, they are the progress."""
+        self.say(f"fetching the Go modules of {what}")
+        subprocess.run([self.go, "mod", "download"], cwd=module, env=_environment(), check=True)
+        total = len(self._output(["list", "-deps", "tool"], directory=module).splitlines())
+        start = time.monotonic()
+        said = start
+        compiled = 0
+        with subprocess.Popen(
+            [self.go, "build", "-v", *arguments, "-o", f"{into}/", "tool"],
+            cwd=module,
+            env=_environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            other: list[str] = []
+            for line in process.stderr:
+                if " " in line.strip():
+                    other.append(line)
+                    continue
+                compiled += 1
+                now = time.monotonic()
+                if now - said >= _PROGRESS_SECONDS:
+                    said = now
+                    self.say(
+                        f"building {what}: {compiled} of up to {total} packages,"
+                        f" {now - start:.0f} s (once; then cached)"
+                    )
+        if process.returncode:
+            sys.stderr.writelines(other)
+            raise subprocess.CalledProcessError(process.returncode, "go build")
+        self.say(f"built {what} in {time.monotonic() - start:.0f} s")
+
+    def _output(self, arguments: Sequence[str], *, directory: Path) -> str:
+        return subprocess.run(
+            [self.go, *arguments],
+            cwd=directory,
+            env=_environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+
+def cache_root() -> Path:
+    """Where built things are kept between checkouts: $KEYWRIGHT_CACHE, or the user's cache."""
+    explicit = os.environ.get("KEYWRIGHT_CACHE")
+    root = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    return root.expanduser() / "keywright"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Whoever else enters it with the same file waits, in other processes too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for the process that holds {path}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}

@@ -1,0 +1,143 @@
+"""What an engine and its nodes change of the machine, and how it was before.
+
+dockerd forwards packets and makes bridges, chains and cgroups; a kubelet in a privileged container
+sets sysctls that are the whole machine's. None of them undoes that when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_SYSCTLS = (
+    "fs/file-max",
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "net/ipv4/conf/all/route_localnet",
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+    "net/ipv6/conf/default/forwarding",
+    "net/netfilter/nf_conntrack_max",
+    "vm/overcommit_memory",
+)
+_PROC = Path("/proc/sys")
+_CGROUPS = Path("/sys/fs/cgroup")
+_MODULES = Path("/lib/modules")  # docker makes it where a container mounts it
+_FAMILIES = ("iptables", "ip6tables")
+# Rules and chains of dockerd, and what concerns its bridges.
+_OF_DOCKER = re.compile(r"DOCKER|docker0|\bbr-[0-9a-f]{12}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Taken before the engine starts; `restore` when it has ended."""
+
+    sysctls: dict[str, str]
+    forward_policies: dict[str, str]
+    had_modules: bool
+    cgroups: frozenset[Path]
+
+    @classmethod
+    def taken(cls) -> Self:
+        """How things are now."""
+        return cls(
+            sysctls={name: value for name in _SYSCTLS if (value := _read(name)) is not None},
+            forward_policies={family: _forward_policy(family) for family in _families()},
+            had_modules=_MODULES.exists(),
+            cgroups=frozenset(_docker_cgroups()),
+        )
+
+    def restore(self) -> None:
+        """Undo what is listed above; what others have changed meanwhile stays theirs."""
+        for name, value in self.sysctls.items():
+            if _read(name) != value:
+                (_PROC / name).write_text(value)
+        for family, policy in self.forward_policies.items():
+            _forget_docker(family, forward_policy=policy)
+        for link in _bridges():
+            subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
+        for cgroup in _docker_cgroups():
+            if cgroup not in self.cgroups:
+                _remove_cgroup(cgroup)
+        if not self.had_modules:
+            with contextlib.suppress(OSError):
+                _MODULES.rmdir()
+
+
+def thaw_containers() -> None:
+    """Let go what a node's runc had frozen when the node was killed: it could never be reaped.
+
+    Only cgroup v1 has such a file; a process in a frozen group of it cannot even be killed.
+    """
+    for cgroup in _docker_cgroups():
+        for state in cgroup.rglob("freezer.state"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if state.read_text().strip() != "THAWED":
+                    state.write_text("THAWED")
+
+
+def rules_without_docker(saved: Sequence[str]) -> list[str]:
+    """The lines of iptables-save but for dockerd's chains, jumps to them, and its bridges."""
+    return [line for line in saved if not _OF_DOCKER.search(line)]
+
+
+def _read(name: str) -> str | None:
+    try:
+        return (_PROC / name).read_text()
+    except OSError:
+        return None
+
+
+def _families() -> list[str]:
+    return [family for family in _FAMILIES if shutil.which(f"{family}-save")]
+
+
+def _forward_policy(family: str) -> str:
+    listed = _output([family, "-S", "FORWARD"])
+    return listed.split()[2] if listed.startswith("-P FORWARD") else "ACCEPT"
+
+
+def _forget_docker(family: str, *, forward_policy: str) -> None:
+    """Load the rules again without docker's."""
+    saved = _output([f"{family}-save"]).splitlines()
+    kept = rules_without_docker(saved)
+    if kept != saved:
+        text = "\n".join(kept) + "\n"
+        subprocess.run([f"{family}-restore"], input=text, text=True, check=True)
+    if saved:
+        subprocess.run([family, "-P", "FORWARD", forward_policy], check=True)
+
+
+def _bridges() -> list[str]:
+    """Bridges without anybody on them, named as docker names them."""
+    names = [path.name for path in Path("/sys/class/net").iterdir() if (path / "bridge").exists()]
+    return [
+        name
+        for name in names
+        if re.fullmatch(r"docker0|br-[0-9a-f]{12}", name)
+        and not any(Path(f"/sys/class/net/{name}/brif").iterdir())
+    ]
+
+
+def _docker_cgroups() -> list[Path]:
+    found = [_CGROUPS / "docker", *_CGROUPS.glob("*/docker")]
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+
+def _remove_cgroup(top: Path) -> None:
+    below = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
+    for path in (*below, top):
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout

@@ -1,0 +1,115 @@
+"""What stands in the image: enough for everything the operator does, and told in its bill."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from image import sbom, tree, trim
+
+_NAMES = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
+# Every client that the operator makes, and all that wires it.
+_PROGRAM = """
+import boto3
+import keywright.cli.main
+import keywright.controller.process
+from keywright.clouds.aws import vendor as aws
+from keywright.clouds.alibaba import vendor as alibaba
+
+session = boto3.session.Session()
+for service in ("sts", "iam", "apigateway"):
+    client = session.client(service, region_name="us-west-2")
+    assert client.meta.service_model.operation_names
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distributions that the lock of the operator lists, as this environment has them."""
+    folder = tmp_path_factory.mktemp("tree")
+    for name in _NAMES.findall(tree.RUNTIME.read_text()):
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:  # of another platform
+            continue
+        for file in found.files or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(str(found.locate_file(file)), target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trimmed(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy without what the image leaves out, and with the operator."""
+    folder = tmp_path_factory.mktemp("trimmed") / "app"
+    shutil.copytree(installed, folder)
+    assert trim.trim(folder) > 50e6
+    tree.add_operator(folder, version="1.2.3")
+    return folder
+
+
+def test_everything_the_operator_does_works_without_the_rest(trimmed: Path) -> None:
+    """All modules load and the three AWS clients can be made; nothing else is on the path."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-W", "error::ImportWarning", "-c", _PROGRAM],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(trimmed), "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_image_knows_its_version(trimmed: Path) -> None:
+    """`keywright --version` and the metric build_info say it, as if it were installed."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "keywright", "--version"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(trimmed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "1.2.3", done.stderr
+
+
+def test_no_list_of_what_is_left_out_is_old(tmp_path: Path) -> None:
+    """A library that has moved a folder makes the build fail, not the operator."""
+    with pytest.raises(FileNotFoundError):
+        trim.trim(tmp_path)
+
+
+def test_the_bill_has_every_distribution_with_the_hashes_of_the_lock(installed: Path) -> None:
+    """CycloneDX: each component has a package URL and at least one hash that was checked."""
+    bill = sbom.bill_of_materials(installed, lock=tree.RUNTIME, version="1.2.3")
+    there = {
+        f"pkg:pypi/{sbom.normal(each.metadata['Name'])}@{each.version}"
+        for each in importlib.metadata.distributions(path=[str(installed)])
+    }
+    components = bill["components"]
+    assert {component["purl"] for component in components} == there
+    assert len(there) > 30
+    for component in components:
+        digests = [each["content"] for each in component["hashes"]]
+        assert digests, component["name"]
+        assert all(digest in tree.RUNTIME.read_text() for digest in digests)
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["version"] == "1.2.3"
+
+
+def test_what_the_lock_does_not_have_is_no_part_of_an_image(
+    installed: Path, tmp_path: Path
+) -> None:
+    """A distribution that came from elsewhere ends the build."""
+    empty = tmp_path / "lock.txt"
+    empty.write_text("aiohttp==0.0.0 --hash=sha256:" + "0" * 64 + "\n")
+    with pytest.raises(sbom.NotInLockError, match="is in the tree, and not in the lock"):
+        sbom.bill_of_materials(installed, lock=empty, version="1.2.3")

@@ -1,0 +1,34 @@
+"""What the tests of this folder share: one cluster, one operator, two clouds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from testbed.clusters.kind import KindCluster
+from testbed.readers.ledger import Ledger
+from testbed.world import World
+from tests.kind import readers
+from tests.kind.installation import Installation
+from tests.kind.surroundings import Surroundings
+
+# Whatever is asked, a session lives that long. A kubelet looks after a pod each 60 to 90 s and then
+# brings its mounted Secret up to date: that is what a margin must have room for.
+LIFETIME_SECONDS = 140
+MARGIN = "115s"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a test of this folder needs."""
+
+    world: World
+    cluster: KindCluster
+    installation: Installation
+    surroundings: Surroundings
+    ledger: Ledger
+
+
+def prepare_for_pods(stage: Stage, *, namespace: str) -> None:
+    """The programs of readers, and the CAs of the clouds."""
+    stage.world.api.apply(readers.programs(namespace))
+    stage.world.api.apply(stage.surroundings.config_map(namespace))

@@ -1,0 +1,54 @@
+"""Pods that mount a Secret, whose key is renewed under them time and again."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from testbed.readers.ledger import expired, needless
+from tests.cluster.eventually import eventually
+from tests.cluster.tier import Record
+from tests.kind import readers
+from tests.kind.never_restarted import NeverRestarted
+from tests.kind.stage import Stage
+
+_RENEWALS = 10
+_FEWEST_KEYS = 3
+# A call that takes longer than its second puts the next one off.
+_LONGEST_PAUSE_SECONDS = 5.0
+_ENOUGH_SECONDS = 330.0
+
+
+@pytest.mark.judged_last
+@pytest.mark.timeout(420)
+def test_sdks_go_on_through_ten_renewals(
+    stage: Stage, never_restarted: dict[str, NeverRestarted], record_property: Record
+) -> None:
+    """boto3, the OpenAI SDK and Alibaba Cloud's call once a second, and no call ever fails.
+
+    No pod restarts. The kubelet brings a renewed Secret when it looks after the pod, in its own
+    time, which the margin has room for; meanwhile the other tests kill and replace the operator.
+    """
+    names = [(pod.tenant.namespace, "chat-key") for pod in never_restarted.values()]
+    stage.ledger.wait_until(
+        lambda revisions: all(revisions.get(name, 0) > _RENEWALS for name in names),
+        seconds=_ENOUGH_SECONDS,
+    )
+    for program, pod in never_restarted.items():
+        told = eventually(
+            lambda pod=pod: readers.told(  # type: ignore[misc]  # bound at once
+                stage.world.api, namespace=pod.tenant.namespace, name=pod.pod
+            )
+        )
+        assert [call for call in told if not call.ok] == [], program
+        pauses = [later.time - call.time for call, later in itertools.pairwise(told)]
+        assert max(pauses) < _LONGEST_PAUSE_SECONDS, program
+        keys = {call.key for call in told}
+        assert len(keys) >= _FEWEST_KEYS, program
+        entries = stage.ledger.entries()[pod.tenant.namespace, "chat-key"]
+        assert expired(entries, until=told[-1].time) == [], program
+        assert needless(entries) == [], program
+        status = stage.world.api.get(f"/api/v1/namespaces/{pod.tenant.namespace}/pods/{pod.pod}")
+        assert [each["restartCount"] for each in status["status"]["containerStatuses"]] == [0]
+        record_property(program, f"{len(told)} calls with {len(keys)} of {len(entries)} keys")
