@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from testbed.workloads import PLURALS, collection
-from testbed.world import EXAMPLES
+from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.audit import AuditLog, Mark, Request
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, Document, Tenant, condition
@@ -16,6 +16,8 @@ from tests.cluster.tenants import GRANT, Document, Tenant, condition
 EXAMPLE = EXAMPLES / "restart-on-renewal"
 ANNOTATION = f"restarted-for.keywright.dev/{GRANT}"
 _RBAC = "rbac.authorization.k8s.io"
+_ARGO_CRD = ROOT / "tests" / "data" / "argo-rollouts" / "crd.yaml"
+ARGO_SERVED = "/apis/argoproj.io/v1alpha1/rollouts"
 
 
 def workload(tenant: Tenant, kind: str, name: str, **spec: Any) -> Document:
@@ -48,16 +50,22 @@ def let_restart(tenant: Tenant) -> None:
     )
 
 
+def install_argo(world: World) -> None:
+    """Install the CRD of Argo Rollouts, and return when it is served."""
+    world.api.apply_files([_ARGO_CRD])
+    eventually(lambda: world.api.exists(ARGO_SERVED))
+
+
 def path(tenant: Tenant, kind: str, name: str) -> str:
     """The URL path of a workload."""
     return f"{collection(kind, namespace=tenant.namespace)}/{name}"
 
 
-def mark(tenant: Tenant, kind: str, name: str) -> str | None:
+def mark(tenant: Tenant, kind: str, name: str, *, annotation: str = ANNOTATION) -> str | None:
     """The mark in a workload's pod template, or in a Rollout itself."""
     body = tenant.world.api.get(path(tenant, kind, name))
     marked = body if kind == "Rollout" else body["spec"]["template"]
-    found: str | None = (marked["metadata"].get("annotations") or {}).get(ANNOTATION)
+    found: str | None = (marked["metadata"].get("annotations") or {}).get(annotation)
     return found
 
 

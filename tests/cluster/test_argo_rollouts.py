@@ -9,10 +9,12 @@ import pytest
 
 from testbed.operators import OperatorProcess
 from testbed.workloads import WorkloadControllers
-from testbed.world import ROOT, World
+from testbed.world import World
 from tests.cluster.audit import AuditLog
 from tests.cluster.eventually import eventually
 from tests.cluster.rollouts import (
+    ARGO_SERVED,
+    install_argo,
     let_restart,
     mark,
     path,
@@ -24,9 +26,7 @@ from tests.cluster.rollouts import (
 from tests.cluster.tenants import Tenant, condition
 from tests.cluster.test_rollouts import ask
 
-_CRD = ROOT / "tests" / "data" / "argo-rollouts" / "crd.yaml"
 _CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.argoproj.io"
-_SERVED = "/apis/argoproj.io/v1alpha1/rollouts"
 
 
 @pytest.fixture
@@ -36,13 +36,7 @@ def without_argo(world: World) -> Iterator[None]:
         pytest.skip("Argo Rollouts is installed in this cluster, and is not ours to remove")
     yield
     world.api.delete(_CRD_PATH)
-    eventually(lambda: not world.api.exists(_SERVED))
-
-
-def install(world: World) -> None:
-    """Install the CRD, and return when it is served."""
-    world.api.apply_files([_CRD])
-    eventually(lambda: world.api.exists(_SERVED))
+    eventually(lambda: not world.api.exists(ARGO_SERVED))
 
 
 @pytest.mark.usefixtures("without_argo")
@@ -74,7 +68,7 @@ def test_rollouts_are_restarted_once_the_cluster_knows_them(
         assert condition(told, "Ready")["status"] == "True"
         assert told_by_event(tenant, "RolloutFailing") == failing["message"]
 
-        install(tenant.world)
+        install_argo(tenant.world)
         for name in ("chat", "other"):
             tenant.world.api.create(workload(tenant, "Rollout", name))
         template = tenant.world.api.get(path(tenant, "Rollout", "chat"))["spec"]["template"]

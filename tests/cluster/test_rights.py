@@ -16,7 +16,7 @@ from tests.cluster.commands import kustomized
 from tests.cluster.eventually import eventually
 from tests.cluster.long_term import BOUNDARY, LongTermTenant, admin_of, document
 from tests.cluster.rights import Right, Used, granted, rights, used
-from tests.cluster.rollouts import let_restart, workload
+from tests.cluster.rollouts import install_argo, let_restart, mark, workload
 from tests.cluster.tenants import SOURCE, Tenant, after_the_second_of
 from tests.cluster.worlds import MakeWorld
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.xdist_group("rights")
 _OURS = "keywright.dev"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _LISTED = ("team-a", "team-b")
+_RESTARTING = ("get", "list", "patch")
 _NOT_TO_APPLY = ("Deployment", "Service", "PodDisruptionBudget")
 
 
@@ -109,6 +110,7 @@ def _key_in_the_cloud(stage: Stage) -> None:
 def _restarts(stage: Stage) -> None:
     team = stage.first
     let_restart(team)
+    install_argo(stage.world)
     for kind in PLURALS:
         stage.world.api.create(workload(team, kind, kind.lower()))
     by_name = [{"kind": kind, "name": kind.lower()} for kind in PLURALS]
@@ -123,15 +125,11 @@ def _restarts(stage: Stage) -> None:
 
 
 def _restarted(team: Team, name: str) -> None:
-    def marked() -> bool:
-        for kind, plural in PLURALS.items():
-            path = f"/apis/apps/v1/namespaces/{team.namespace}/{plural}/{kind.lower()}"
-            template = team.world.api.get(path)["spec"]["template"]["metadata"]
-            if f"restarted-for.keywright.dev/{name}" not in template.get("annotations", {}):
-                return False
-        return True
-
-    eventually(marked, seconds=40)
+    annotation = f"restarted-for.keywright.dev/{name}"
+    eventually(
+        lambda: all(mark(team, kind, kind.lower(), annotation=annotation) for kind in PLURALS),
+        seconds=40,
+    )
 
 
 def _edits_while_it_works(stage: Stage) -> None:
@@ -212,7 +210,10 @@ FEATURES = (
         "readers restarted, by name and by label",
         _restarts,
         frozenset().union(
-            *(rights("apps", plural, "get", "list", "patch") for plural in PLURALS.values())
+            *(
+                rights("argoproj.io" if kind == "Rollout" else "apps", plural, *_RESTARTING)
+                for kind, plural in PLURALS.items()
+            )
         ),
     ),
     Feature(

@@ -133,9 +133,9 @@ def test_each_kind_is_restarted_when_data_has_changed_and_only_then(
 
 def test_missing_rights_are_told_and_heal(tenant: Tenant, operator: OperatorProcess) -> None:
     """The key is published and Ready all the same; the condition names the Role to apply."""
-    tenant.world.api.create(workload(tenant, "Deployment", "assistant"))
+    tenant.world.api.create(workload(tenant, "Deployment", "concierge"))
     with WorkloadControllers(tenant.world, namespace=tenant.namespace) as controllers:
-        tenant.become_ready(rollout={"restart": [{"kind": "Deployment", "name": "assistant"}]})
+        tenant.become_ready(rollout={"restart": [{"kind": "Deployment", "name": "concierge"}]})
         ask(tenant)
         told = tenant.told("RolloutFailing", reason="RolloutForbidden")
         assert condition(told, "Ready")["status"] == "True"
@@ -147,7 +147,7 @@ def test_missing_rights_are_told_and_heal(tenant: Tenant, operator: OperatorProc
         # The Role of the example: this Deployment, and no other.
         apply_access(tenant)
         rolled_out(tenant, revision=2)
-        assert controllers.restarts("assistant") == 1
+        assert controllers.restarts("concierge") == 1
     assert not condition(tenant.status(), "RolloutFailing")
     counted = operator.get("/metrics")
     assert 'keywright_rollout_restarts_total{kind="Deployment",result="success"}' in counted
