@@ -5,7 +5,7 @@ CLUSTER ?= embedded
 KUBE_CONTEXT ?=
 ARGS ?=
 # Tests wait more than they work; each worker has a control plane of its own (0.4 GB).
-WORKERS ?= 3
+WORKERS ?= 4
 IMAGE ?= keywright:0.1.0
 BASE_IMAGE ?=
 
@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-kind check fix bench soak lock image node-image clean
+.PHONY: help demo test retest test-faults test-kind check fix bench soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ test: .venv/.made ## every test but those of test-faults and test-kind, on a rea
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+retest: .venv/.made ## what failed in the last run once more, alone: a test that then passes keeps time badly, and must be mended
+	@$(DEV)/python -m pytest --last-failed --last-failed-no-failures none -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
 	@$(DEV)/python -m testbed.clusters.controlplane
@@ -52,7 +55,7 @@ bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
 
-soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s, the leader killed now and then (ARGS="--minutes 2")
+soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas (ARGS="--minutes 2 --kills 3")
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
