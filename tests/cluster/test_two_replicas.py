@@ -24,9 +24,10 @@ from tests.cluster.worlds import MakeWorld
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 _GRANTS = int(os.environ.get("KEYWRIGHT_TEST_REPLICA_GRANTS", "60"))
-_LIFE_SECONDS = 30
-# More than a Lease, the time to notice that it is over, and the renewals that waited.
-_MARGIN = "65%"
+# Due after six to eleven seconds, by the jitter; what is left is several times a Lease, the time to
+# notice that it is over, and the renewals that waited, on a machine that is busy as well.
+_LIFE_SECONDS = 60
+_MARGIN = "82%"
 _LEASE_SECONDS = 8
 _TAKEN_OVER_SECONDS = _LEASE_SECONDS + 5.0
 
@@ -68,7 +69,7 @@ class Replicas:
         before = self.ledger.revisions()
         self.ledger.wait_until(
             lambda now: all(now[name] > number for name, number in before.items()),
-            seconds=3 * _LIFE_SECONDS,
+            seconds=_LIFE_SECONDS,
         )
 
 
@@ -99,10 +100,20 @@ def replicas(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) ->
         near.thaw()
 
 
-def _terms(writes: list[Request]) -> list[str]:
-    """Who wrote, in the order in which the API server was asked, each once for a row of writes."""
+def _terms(writes: list[Request]) -> list[list[Request]]:
+    """The writes in the order in which the API server was asked, a list for each term of office."""
     ordered = sorted(writes, key=lambda write: write.received)
-    return [credential for credential, _ in itertools.groupby(w.credential for w in ordered)]
+    by_credential = itertools.groupby(ordered, key=lambda write: write.credential)
+    return [list(term) for _, term in by_credential]
+
+
+def _told(terms: list[list[Request]]) -> list[str]:
+    """A line for each term: whose, from when to when, and its last writes."""
+    return [
+        f"{term[0].credential[-6:]} {term[0].received:%T.%f} to {term[-1].received:%T.%f}"
+        f" {len(term)} writes, last {[(write.what, write.name) for write in term[-3:]]}"
+        for term in terms
+    ]
 
 
 def test_no_key_is_late_and_no_two_replicas_write_at_once(
@@ -138,4 +149,6 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
     assert {name: told for name, kept in entries.items() if (told := needless(kept))} == {}
     carried_out = [write for write in replicas.audit.writes() if write.code < 300]
     first, second = (credential_of(replica.kubeconfig) for replica in (near, other))
-    assert _terms(carried_out) == [first, second, first, second]
+    terms = _terms(carried_out)
+    holders = [term[0].credential for term in terms]
+    assert holders == [first, second, first, second], "\n".join(_told(terms))
