@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractStreamWriter
 
 from keywright.cluster.connection import Connection
 from keywright.cluster.errors import ApiError, ApiUnreachableError
@@ -37,6 +39,23 @@ def audiences_of(authorization: str) -> frozenset[str]:
     return frozenset([found] if isinstance(found, str) else found)
 
 
+class _FencedBody(aiohttp.BytesPayload):
+    """A body that asks before it leaves; headers wait for it, so that nothing is sent without it.
+
+    From there to the socket there is no step at which another task could run.
+    """
+
+    def __init__(self, value: bytes, *, fence: Callable[[], None]) -> None:
+        super().__init__(value)
+        self._fence = fence
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        self._fence()
+        await super().write_with_length(writer, content_length)
+
+
 class KubernetesClient:
     """The calls of all of `cluster`, on one session with a bounded number of connections."""
 
@@ -46,6 +65,17 @@ class KubernetesClient:
         self._session = connection.session(connections=connections)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder().decode
+        self._fence: Callable[[], None] | None = None
+
+    def fenced(self, fence: Callable[[], None]) -> Self:
+        """This client, with writes that ask `fence` at the moment when they leave.
+
+        What it raises the write raises too, and nothing was sent: a process that was frozen after
+        its last look at the Lease writes nothing when it thaws.
+        """
+        made = copy(self)
+        made._fence = fence  # noqa: SLF001  our own
+        return made
 
     async def close(self) -> None:
         """Close the connections."""
@@ -70,6 +100,7 @@ class KubernetesClient:
         Raises:
             ApiError: an answer of 400 or above.
             ApiUnreachableError: no answer within `seconds` (30 unless told).
+            Exception: what the fence raises, of a write that was held back.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
         data = None if body is None else self._encode(body)
@@ -95,12 +126,16 @@ class KubernetesClient:
         authorization = await self._authorization.header()
         if authorization is not None:
             headers["Authorization"] = authorization
+        fence = None if data is None else self._fence
+        body = data if data is None or fence is None else _FencedBody(data, fence=fence)
         try:
             async with self._session.request(
-                method, self._server + path, data=data, headers=headers, timeout=timeout
+                method, self._server + path, data=body, headers=headers, timeout=timeout
             ) as answer:
                 return answer.status, await answer.read(), authorization
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if fence is not None:
+                fence()  # aiohttp wraps what a body raises
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
 
     async def items(

@@ -3,8 +3,9 @@
 The rules of client-go's election: the holder renews every `retry` seconds and stops working when it
 could not renew for `renew_deadline`; others take the Lease once it has not changed for `duration`
 by their own monotonic clock, so that no two clocks are ever compared. A Lease does not fence, so
-every write asks `holds()` first, which is a matter of time and needs no task to have run: a process
-that was frozen finds itself out of office before it can do anything.
+every write asks `holds()` first, and once more as its body leaves (`KubernetesClient.fenced`). That
+is a matter of time and needs no task to have run: a process that was frozen finds itself out of
+office before it can do anything.
 """
 
 from __future__ import annotations

@@ -69,7 +69,9 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     store = Store()
     grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
     sources = DueQueue(now=now)
-    objects = Objects(client, namespaces=settings.namespaces)
+    office = _office(settings, client)
+    writing = client.fenced(office.check)
+    objects = Objects(writing, namespaces=settings.namespaces)
     values = SecretValues(objects)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
     informer = Informer(
@@ -92,15 +94,14 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         informer=informer,
         load_key=lambda: load_fingerprint_key(client, namespace=settings.own_namespace),
     )
-    office = _office(settings, client)
-    events = EventWriter(client, instance=settings.identity)
+    events = EventWriter(writing, instance=settings.identity)
     metrics = Metrics()
     metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
     edges = Edges(
         store=store,
         objects=objects,
         values=values,
-        workloads=Workloads(client),
+        workloads=Workloads(writing),
         vendors=clouds.vendors,
         tenancy=tenancy,
         fence=office,

@@ -251,3 +251,52 @@ async def test_a_watch_goes_on_with_a_token_that_has_rotated() -> None:
     ):
         assert answer.status == 200
     assert shown == ["Bearer old", "Bearer new"]
+
+
+class OutOfOfficeError(Exception):
+    """What a fence raises."""
+
+
+async def test_a_write_that_is_held_back_at_the_last_moment_is_not_sent() -> None:
+    """The fence is asked after everything else that takes time; reads are not asked about."""
+    seen = []
+    steps: list[str] = []
+
+    class Slow(Token):
+        async def header(self) -> str | None:
+            steps.append("token")
+            return await super().header()
+
+    def fence() -> None:
+        steps.append("fence")
+        if may_write:
+            return
+        raise OutOfOfficeError
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.method, await request.text(), request.content_type))
+        return web.json_response({})
+
+    async with serving(handler) as server:
+        to = Connection(
+            server=server,
+            ssl_context=ssl.create_default_context(),
+            authorization=Slow("Bearer a"),
+            proxy=None,
+        )
+        client = KubernetesClient(to, connections=2)
+        fenced = client.fenced(fence)
+        may_write = True
+        await fenced.request("PATCH", "/a", body={"a": 1}, content_type="x/y")
+        assert steps == ["token", "fence"]
+        may_write = False
+        with pytest.raises(OutOfOfficeError):
+            await fenced.request("PATCH", "/b", body={"b": 1})
+        await fenced.request("GET", "/c")
+        await client.request("PUT", "/lease", body={})
+        await client.close()
+    assert seen == [
+        ("PATCH", '{"a":1}', "x/y"),
+        ("GET", "", "application/json"),
+        ("PUT", "{}", "application/json"),
+    ]
