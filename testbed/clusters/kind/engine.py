@@ -44,6 +44,11 @@ class Engine:
         self.stop()
 
     @property
+    def is_own(self) -> bool:
+        """Whether it was started here, and nobody else sees it."""
+        return bool(self._environment)
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """The process's own, and where the engine is."""
         return {**os.environ, **self._environment}
@@ -137,13 +142,14 @@ class Engine:
         self._empty()  # a run that was killed could not
 
     def _empty(self) -> None:
-        """No container and no network; the images stay."""
+        """No container and no network; images that have a name stay."""
         thaw_containers()
         running = self.docker("ps", "--all", "--quiet").split()
         if running:
             self.docker("rm", "--force", "--volumes", *running)
         self.docker("network", "prune", "--force")
         self.docker("volume", "prune", "--force")
+        self.docker("image", "prune", "--force")
 
 
 def _runtime() -> list[str]:
