@@ -17,7 +17,7 @@ from typing import Self
 
 from testbed.clusters import NoClusterError
 from testbed.clusters.go_builds import cache_root, locked
-from testbed.clusters.kind.host_state import HostState, thaw_containers
+from testbed.clusters.kind.host_state import HostState, thaw
 from testbed.processes import ChildProcess
 
 _HERE = Path(__file__).parent
@@ -143,7 +143,7 @@ class Engine:
 
     def _empty(self) -> None:
         """No container and no network; images that have a name stay."""
-        thaw_containers()
+        thaw()
         running = self.docker("ps", "--all", "--quiet").split()
         if running:
             self.docker("rm", "--force", "--volumes", *running)
