@@ -21,7 +21,7 @@ export PYTHONPATH := operator:.
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane, KUBE_CONTEXT=..., ARGS=--once)
+demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test: .venv/.made ## every test but those of test-faults and test-kind, on a real API server where one can be had (ARGS for pytest)

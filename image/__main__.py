@@ -24,6 +24,8 @@ def main() -> int:
     try:
         with Engine() as engine:
             build(engine, name=options.name, asked_base=options.base)
+            if engine.is_own:
+                print("image: it is in the testbed's own docker engine: see CONTRIBUTING.md")
     except (NoClusterError, NoBaseError) as error:
         print(f"image: {error}", file=sys.stderr)
         return 1

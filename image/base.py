@@ -6,6 +6,7 @@ more. It has neither a shell nor an installer.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -49,10 +50,12 @@ def base_image(engine: Engine, *, asked: str | None, programs: Sequence[str] = (
             " packages (apt-get install --no-install-recommends mmdebstrap)"
         )
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    name = "-".join([f"keywright-base:{suite}", *programs])
+    packages = ",".join([*_PACKAGES, *programs])
+    recipe = hashlib.sha256(f"{packages} {_USERS} {_GROUPS}".encode()).hexdigest()[:8]
+    name = f"keywright-base:{suite}-{recipe}"
     if not engine.has_image(name):
         print(f"image: {OFFICIAL} cannot be pulled: making {name} of Debian's packages", flush=True)
-        _from_debian(engine, name, suite=suite, packages=(*_PACKAGES, *programs))
+        _from_debian(engine, name, suite=suite, packages=packages)
     return name
 
 
@@ -64,7 +67,7 @@ def python_of(engine: Engine, base: str) -> Target:
     return Target(version=version, machine=machine)
 
 
-def _from_debian(engine: Engine, name: str, *, suite: str, packages: Sequence[str]) -> None:
+def _from_debian(engine: Engine, name: str, *, suite: str, packages: str) -> None:
     with tempfile.TemporaryDirectory(prefix="keywright-base-", dir="/var/tmp") as scratch:
         root, archive = Path(scratch) / "root", Path(scratch) / "base.tar"
         subprocess.run(
@@ -76,7 +79,7 @@ def _from_debian(engine: Engine, name: str, *, suite: str, packages: Sequence[st
                     "--variant=extract",
                     "--format=directory",
                 ),
-                *('--aptopt=APT::Install-Recommends "false"', f"--include={','.join(packages)}"),
+                *('--aptopt=APT::Install-Recommends "false"', f"--include={packages}"),
                 *(suite, root),
             ],
             check=True,

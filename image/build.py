@@ -37,6 +37,7 @@ def build(engine: Engine, *, name: str, asked_base: str | None = None) -> str:
         )
         tree.add_operator(app, version=version())
         (app / "sbom.cdx.json").write_text(bill + "\n")
+        tree.let_everybody_read(app)
         kept = tree.ROOT / "dist" / "keywright.cdx.json"
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(bill + "\n")

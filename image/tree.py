@@ -61,6 +61,12 @@ def add_operator(into: Path, *, version: str) -> None:
     )
 
 
+def let_everybody_read(folder: Path) -> None:
+    """Whatever the umask was: the image's user owns none of it."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
 def digest_of(paths: Iterable[Path], *, also: str) -> str:
     """A digest of files of this repository, with their names, and of a text."""
     digest = hashlib.sha256(also.encode())

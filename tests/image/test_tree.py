@@ -113,3 +113,15 @@ def test_what_the_lock_does_not_have_is_no_part_of_an_image(
     empty.write_text("aiohttp==0.0.0 --hash=sha256:" + "0" * 64 + "\n")
     with pytest.raises(sbom.NotInLockError, match="is in the tree, and not in the lock"):
         sbom.bill_of_materials(installed, lock=empty, version="1.2.3")
+
+
+def test_the_image_is_readable_whatever_the_umask_of_its_builder(tmp_path: Path) -> None:
+    """Its user, 65532, owns none of the files."""
+    (tmp_path / "package").mkdir(mode=0o700)
+    module = tmp_path / "package" / "module.py"
+    module.touch(mode=0o600)
+    library = tmp_path / "library.so"
+    library.touch(mode=0o700)
+    tree.let_everybody_read(tmp_path)
+    modes = [path.stat().st_mode & 0o777 for path in (module.parent, module, library)]
+    assert modes == [0o755, 0o644, 0o755]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from image.base import NoBaseError
 from image.build import build
 from testbed.clusters import NoClusterError
 from testbed.clusters.kind import Engine, KindCluster
@@ -26,11 +27,7 @@ from tests.kind.surroundings import Surroundings
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of this folder needs a node; what has been watched all the while is judged last."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.kind)
+    """What has been watched all the while is judged last, however tests are shuffled."""
     items.sort(key=lambda item: item.get_closest_marker("judged_last") is not None)
 
 
@@ -43,12 +40,12 @@ def stage(
         try:
             engine = stack.enter_context(Engine())
             cluster = KindCluster(tmp_path_factory.mktemp("kind"), engine=engine)
+            build(engine, name=IMAGE)
+            readers.build_image(engine)
             world = stack.enter_context(World(lambda _: cluster, vendors=list(Vendor)))
-        except NoClusterError as error:
+        except (NoClusterError, NoBaseError) as error:
             without_cluster(request.config, str(error), folder="tests/kind")
         note(request.config, f"{cluster.name}, Kubernetes {cluster.version}")
-        build(engine, name=IMAGE)
-        readers.build_image(engine)
         for image in (IMAGE, readers.IMAGE):
             cluster.load_image(image)
         surroundings = stack.enter_context(_surroundings(world, cluster))

@@ -50,6 +50,7 @@ def build_image(engine: Engine) -> None:
         app = context / "app"
         tree.install(base.python_of(engine, stands_on), into=app, lock=_LOCK)
         trim.trim(app, services=_SERVICES)
+        tree.let_everybody_read(app)
         (context / "Dockerfile").write_text(_DOCKERFILE)
         engine.docker(
             *("build", "--quiet", "--tag", IMAGE, "--build-arg", f"BASE_IMAGE={stands_on}"),

@@ -15,6 +15,7 @@ from tests.cluster.tier import Record
 from tests.kind.installation import Installation, container_id, is_ready, restarts
 from tests.kind.stage import MARGIN, Stage
 
+pytestmark = pytest.mark.kind
 _GRANTS = 12
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 

@@ -16,6 +16,7 @@ from tests.kind import readers
 from tests.kind.installation import container_id, is_ready, restarts, seconds_until_ready
 from tests.kind.stage import Stage
 
+pytestmark = pytest.mark.kind
 # Three failed probes, ten seconds apart, and then the grace period of the pod.
 _HUNG_SECONDS = 110.0
 

@@ -13,6 +13,7 @@ from tests.kind import readers
 from tests.kind.never_restarted import NeverRestarted
 from tests.kind.stage import Stage
 
+pytestmark = pytest.mark.kind
 _RENEWALS = 10
 _FEWEST_KEYS = 3
 # A call that takes longer than its second puts the next one off.

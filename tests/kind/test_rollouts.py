@@ -13,6 +13,7 @@ from tests.cluster.tenants import GRANT, Document, Tenant
 from tests.kind import readers
 from tests.kind.stage import Stage
 
+pytestmark = pytest.mark.kind
 _NAME = "assistant"
 _LABELS = {"app.kubernetes.io/name": _NAME}
 _REPLICAS = 2

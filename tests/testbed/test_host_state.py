@@ -30,7 +30,7 @@ COMMIT
 _KEPT = """\
 *filter
 :INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
+:FORWARD ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
 -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
 COMMIT
@@ -44,3 +44,12 @@ COMMIT
 def test_rules_of_others_stay_when_the_engine_ends() -> None:
     """Docker's chains, jumps and bridges go; the owner's rules and bridges do not."""
     assert rules_without_docker(_SAVED.splitlines()) == _KEPT.splitlines()
+
+
+def test_what_was_there_before_is_there_again() -> None:
+    """Chains that another docker had left, and the policy that the owner gave the forwarding."""
+    before = ["*filter", ":FORWARD DROP [7:420]", ":DOCKER-USER - [0:0]", "COMMIT"]
+    kept = rules_without_docker(_SAVED.splitlines(), before=before)
+    assert ":FORWARD DROP [0:0]" in kept
+    assert ":DOCKER-USER - [0:0]" in kept
+    assert ":DOCKER - [0:0]" not in kept

@@ -18,7 +18,7 @@ from testbed.clusters.api import Api
 from testbed.clusters.context import ContextCluster
 from testbed.clusters.kind.binary import kind_binary
 from testbed.clusters.kind.engine import Engine
-from testbed.clusters.kind.host_state import thaw_containers
+from testbed.clusters.kind.host_state import thaw
 from testbed.clusters.kind.node_image import node_image
 from testbed.clusters.public_issuer import PUBLIC_ISSUER
 from testbed.processes import free_port, wait_for
@@ -148,7 +148,7 @@ class KindCluster:
         try:
             self._run(*delete)
         except subprocess.CalledProcessError:
-            thaw_containers()
+            thaw(container_id=self.engine.docker("inspect", "--format", "{{.Id}}", self.node))
             self._run(*delete)
 
     def _run(self, *arguments: str) -> None:

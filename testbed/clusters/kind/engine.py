@@ -17,7 +17,7 @@ from typing import Self
 
 from testbed.clusters import NoClusterError
 from testbed.clusters.go_builds import cache_root, locked
-from testbed.clusters.kind.host_state import HostState, thaw_containers
+from testbed.clusters.kind.host_state import HostState, thaw
 from testbed.processes import ChildProcess
 
 _HERE = Path(__file__).parent
@@ -42,6 +42,11 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was started here, and nobody else sees it."""
+        return bool(self._environment)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -137,13 +142,14 @@ class Engine:
         self._empty()  # a run that was killed could not
 
     def _empty(self) -> None:
-        """No container and no network; the images stay."""
-        thaw_containers()
+        """No container and no network; images that have a name stay."""
+        thaw()
         running = self.docker("ps", "--all", "--quiet").split()
         if running:
             self.docker("rm", "--force", "--volumes", *running)
         self.docker("network", "prune", "--force")
         self.docker("volume", "prune", "--force")
+        self.docker("image", "prune", "--force")
 
 
 def _runtime() -> list[str]:

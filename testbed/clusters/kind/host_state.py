@@ -33,6 +33,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _MODULES = Path("/lib/modules")  # docker makes it where a container mounts it
 _FAMILIES = ("iptables", "ip6tables")
 # Rules and chains of dockerd, and what concerns its bridges.
+_FILTER, _FORWARD = "*filter", ":FORWARD "
 _OF_DOCKER = re.compile(r"DOCKER|docker0|\bbr-[0-9a-f]{12}\b")
 
 
@@ -41,8 +42,9 @@ class HostState:
     """Taken before the engine starts; `restore` when it has ended."""
 
     sysctls: dict[str, str]
-    forward_policies: dict[str, str]
+    rules: dict[str, list[str]]
     had_modules: bool
+    bridges: frozenset[str]
     cgroups: frozenset[Path]
 
     @classmethod
@@ -50,8 +52,9 @@ class HostState:
         """How things are now."""
         return cls(
             sysctls={name: value for name in _SYSCTLS if (value := _read(name)) is not None},
-            forward_policies={family: _forward_policy(family) for family in _families()},
+            rules={family: _saved(family) for family in _families()},
             had_modules=_MODULES.exists(),
+            bridges=frozenset(_bridges()),
             cgroups=frozenset(_docker_cgroups()),
         )
 
@@ -60,9 +63,9 @@ class HostState:
         for name, value in self.sysctls.items():
             if _read(name) != value:
                 (_PROC / name).write_text(value)
-        for family, policy in self.forward_policies.items():
-            _forget_docker(family, forward_policy=policy)
-        for link in _bridges():
+        for family, before in self.rules.items():
+            _forget_docker(family, before=before)
+        for link in set(_bridges()) - self.bridges:
             subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
         for cgroup in _docker_cgroups():
             if cgroup not in self.cgroups:
@@ -72,21 +75,42 @@ class HostState:
                 _MODULES.rmdir()
 
 
-def thaw_containers() -> None:
+def thaw(*, container_id: str = "*") -> None:
     """Let go what a node's runc had frozen when the node was killed: it could never be reaped.
 
     Only cgroup v1 has such a file; a process in a frozen group of it cannot even be killed.
     """
     for cgroup in _docker_cgroups():
-        for state in cgroup.rglob("freezer.state"):
+        for state in cgroup.glob(f"{container_id}/**/freezer.state"):
             with contextlib.suppress(OSError):  # gone meanwhile
                 if state.read_text().strip() != "THAWED":
                     state.write_text("THAWED")
 
 
-def rules_without_docker(saved: Sequence[str]) -> list[str]:
-    """The lines of iptables-save but for dockerd's chains, jumps to them, and its bridges."""
-    return [line for line in saved if not _OF_DOCKER.search(line)]
+def rules_without_docker(saved: Sequence[str], *, before: Sequence[str] = ()) -> list[str]:
+    """The lines of iptables-save but for dockerd's chains, jumps to them, and its bridges.
+
+    What stood there before stays; a chain's policy is again the one that it had.
+    """
+    known = {_uncounted(line) for line in before}
+    policy = _forward_policy(before)
+    kept, table = [], ""
+    for line in saved:
+        table = line if line.startswith("*") else table
+        if table == _FILTER and line.startswith(_FORWARD):
+            kept.append(f"{_FORWARD}{policy} [0:0]")
+        elif _uncounted(line) in known or not _OF_DOCKER.search(line):
+            kept.append(line)
+    return kept
+
+
+def _forward_policy(before: Sequence[str]) -> str:
+    table = ""
+    for line in before:
+        table = line if line.startswith("*") else table
+        if table == _FILTER and line.startswith(_FORWARD):
+            return line.split()[1]
+    return "ACCEPT"
 
 
 def _read(name: str) -> str | None:
@@ -100,20 +124,21 @@ def _families() -> list[str]:
     return [family for family in _FAMILIES if shutil.which(f"{family}-save")]
 
 
-def _forward_policy(family: str) -> str:
-    listed = _output([family, "-S", "FORWARD"])
-    return listed.split()[2] if listed.startswith("-P FORWARD") else "ACCEPT"
+def _saved(family: str) -> list[str]:
+    return _output([f"{family}-save"]).splitlines()
 
 
-def _forget_docker(family: str, *, forward_policy: str) -> None:
+def _uncounted(line: str) -> str:
+    return line.partition(" [")[0]
+
+
+def _forget_docker(family: str, *, before: Sequence[str]) -> None:
     """Load the rules again without docker's."""
-    saved = _output([f"{family}-save"]).splitlines()
-    kept = rules_without_docker(saved)
+    saved = _saved(family)
+    kept = rules_without_docker(saved, before=before)
     if kept != saved:
         text = "\n".join(kept) + "\n"
         subprocess.run([f"{family}-restore"], input=text, text=True, check=True)
-    if saved:
-        subprocess.run([family, "-P", "FORWARD", forward_policy], check=True)
 
 
 def _bridges() -> list[str]:
