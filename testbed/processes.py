@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _POLL_SECONDS = 0.02
+_FIRST_PORT = 10_000
+_OUTGOING_PORTS = 32_768
 _PR_SET_PDEATHSIG = 1
 
 
@@ -24,11 +27,20 @@ class ProcessFailedError(RuntimeError):
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback address that nobody listens on right now.
+
+    Below the range that Linux gives to outgoing connections: one of them could take it before its
+    server comes up. By chance, and not by that of a seeded test: many processes ask at once.
+    """
+    chance = secrets.SystemRandom()
+    while True:
+        port = chance.randrange(_FIRST_PORT, _OUTGOING_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Handle(Protocol):

@@ -17,7 +17,7 @@ from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.journal import MintJournal
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import Facts, Keep, Step, Subject
+from keywright.planning.facts import Facts, Keep, Mint, Rewrite, Step, Subject
 from keywright.planning.notices import notice
 from keywright.planning.record import (
     Failed,
@@ -93,6 +93,8 @@ class Recording:
             # The back-off decides when: a look now would only find it.
             after = replace(after, impatient=False)
             step = decide(after, now=now)
+            if isinstance(step, Mint | Rewrite):
+                return now  # it is over: it counts from the whole second that the status has
         return next_look(after, step, now=now)
 
     async def _patch(self, facts: Facts, status: GrantStatus) -> None:

@@ -189,6 +189,19 @@ async def test_a_failure_is_written_once_and_retried_by_its_back_off() -> None:
     assert made.api.events() == [("Warning", "AccessDenied"), ("Normal", "Recovered")]
 
 
+@pytest.mark.parametrize("milliseconds", [0, 500, 989, 995, 999])
+async def test_a_failure_late_in_a_second_is_retried_as_well(milliseconds: int) -> None:
+    """The status counts in whole seconds: a back-off may be over as soon as it is written."""
+    made = scene()
+    made.clock.advance(milliseconds=milliseconds)
+    made.vendor.failures.append(DENIED)
+    due = await made.settle()
+    assert made.clock.now <= due < made.clock.now + timedelta(seconds=2)
+    made.clock.now = due
+    await made.settle()
+    assert made.conditions() == READY
+
+
 async def test_the_last_good_key_outlives_failures() -> None:
     """Rule 3: the Secret is not touched by a failed renewal, and Ready stays True until its end."""
     made = scene()
