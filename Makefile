@@ -30,7 +30,7 @@ test: .venv/.made ## every test but those of test-faults and test-kind, on a rea
 	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 retest: .venv/.made ## what failed in the last run once more, alone: a test that then passes keeps time badly, and must be mended
-	@$(DEV)/python -m pytest --last-failed --last-failed-no-failures none -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest --last-failed --last-failed-no-failures none $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
 test-faults: .venv/.made ## faults and failovers at their pace, one after the other, on a machine that does nothing else
 	@$(DEV)/python -m testbed.clusters.controlplane
