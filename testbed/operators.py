@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from testbed.faults import FaultProxy
+from testbed.faults import Line
 from testbed.forks import forked
 from testbed.processes import ChildProcess, free_port
 
@@ -25,8 +25,8 @@ class OperatorProcess:
     """One `keywright run`; may be started, stopped, killed and started again.
 
     `program` is an installed `keywright`; without it the one of this checkout runs. `fork` names
-    a module that runs it instead, in a process that need not import everything anew. Behind a
-    `proxy` of its own it can be cut off from the API server, and from nothing else.
+    a module that runs it instead, in a process that need not import everything anew. At the end of
+    a `line` of its own it can be cut off from the API server, and from nothing else.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class OperatorProcess:
         identity: str = "keywright-0",
         program: Path | None = None,
         fork: str | None = None,
-        proxy: FaultProxy | None = None,
+        line: Line | None = None,
     ) -> None:
         self.kubeconfig = kubeconfig
         self._directory = directory
@@ -49,7 +49,7 @@ class OperatorProcess:
         self._installed = program is not None
         self._program = (program,) if program else (sys.executable, "-m", "keywright")
         self._fork = fork
-        self._proxy = proxy
+        self._line = line
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -143,17 +143,17 @@ class OperatorProcess:
         _limit_file_size(self.process.pid, resource.RLIM_INFINITY)
 
     def cut_off(self) -> None:
-        """No word comes from the API server any more, and connections stay as they are."""
-        self._way.faults.stall(count=None)
+        """Nothing passes to the API server or back, and connections stay as they are."""
+        self._its_line.cut()
 
     def reconnect(self) -> None:
         """What was held up goes on."""
-        self._way.faults.clear()
+        self._its_line.mend()
 
     @property
-    def _way(self) -> FaultProxy:
-        assert self._proxy is not None
-        return self._proxy
+    def _its_line(self) -> Line:
+        assert self._line is not None
+        return self._line
 
     def connections(self) -> int:
         """Open sockets."""

@@ -18,7 +18,7 @@ from testbed.clouds.aws.hosts import DOMAINS as AWS_DOMAINS
 from testbed.clouds.emulator import EmulatedCloud
 from testbed.clusters import Cluster
 from testbed.clusters.api import Api
-from testbed.faults import FaultProxy
+from testbed.faults import FaultProxy, Line
 from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,25 +150,29 @@ class World:
         program: Path | None = None,
         fork: str | None = None,
         proxy: FaultProxy | None = None,
+        line: Line | None = None,
     ) -> OperatorProcess:
         """An operator that is not started yet, with the shipped rights and no more.
 
-        It reaches the API server through the `proxy`, where there is one.
+        It reaches the API server through the `proxy` or at the end of the `line`, if there is one.
         """
         directory = self.directory / identity
         directory.mkdir(exist_ok=True)
         kubeconfig = self.cluster.service_account_kubeconfig(
             namespace=NAMESPACE, name=SERVICE_ACCOUNT, directory=directory
         )
+        for way in (proxy, line):
+            if way is not None:
+                way.lead(kubeconfig)
         made = OperatorProcess(
-            kubeconfig=kubeconfig if proxy is None else proxy.lead(kubeconfig),
+            kubeconfig=kubeconfig,
             directory=directory,
             environment={**self.client_environment(), **(environment or {})},
             arguments=arguments,
             identity=identity,
             program=program,
             fork=fork,
-            proxy=proxy,
+            line=line,
         )
         self._operators.append(made)
         return made

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from testbed.faults import FaultProxy
+from testbed.faults import Line
 from testbed.operators import OperatorProcess
 from testbed.readers.ledger import Ledger, expired, needless
 from testbed.world import World
@@ -24,6 +24,7 @@ from tests.cluster.worlds import MakeWorld
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 _GRANTS = int(os.environ.get("KEYWRIGHT_TEST_REPLICA_GRANTS", "60"))
+_OF_A_TENANT = min(_GRANTS, 200)
 _MANY = _GRANTS > 500
 # Few are due after six to eleven seconds, by the jitter; what is left is several times a Lease, the
 # time to notice that it is over, and the renewals that waited, on a machine that is busy as well.
@@ -76,30 +77,33 @@ class Replicas:
 
 
 @pytest.fixture
-def replicas(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
+def replicas(make_world: MakeWorld) -> Iterator[Replicas]:
     """Both ready, all grants Ready."""
-    directory = tmp_path_factory.mktemp("replicas")
     arguments = [f"--lease-seconds={_LEASE_SECONDS}"]
     with (
         make_world() as world,
-        FaultProxy(directory, cluster=world.cluster) as proxy,
+        Line(world.cluster.server) as line,
         Ledger(world.cluster.kubeconfig) as ledger,
     ):
         world.aws.limit_sessions(seconds=_LIFE_SECONDS)
-        near = world.operator(identity="near", arguments=arguments, fork="keywright", proxy=proxy)
+        near = world.operator(identity="near", arguments=arguments, fork="keywright", line=line)
         other = world.operator(identity="other", arguments=arguments, fork="keywright")
         near.start()
         eventually(lambda: holder(world) == "near")
         other.start()
-        tenant = Tenant(world, name="replicas")
-        tenant.prepare()
-        tenant.apply_source()
-        for number in range(_GRANTS):
-            body = tenant.grant_body(name=f"grant-{number:04}", renewal={"before": _MARGIN})
-            world.api.create(body)
+        for _ in range(_GRANTS // _OF_A_TENANT):
+            _move_in(Tenant(world, name="replicas"))
         ledger.wait_until(lambda seen: len(seen) == _GRANTS, seconds=60 + _GRANTS / 20)
         yield Replicas(world, near, other, ledger, audit_log(world))
         near.thaw()
+
+
+def _move_in(tenant: Tenant) -> None:
+    tenant.prepare()
+    tenant.apply_source()
+    for number in range(_OF_A_TENANT):
+        body = tenant.grant_body(name=f"grant-{number:03}", renewal={"before": _MARGIN})
+        tenant.world.api.create(body)
 
 
 def _terms(writes: list[Request]) -> list[list[Request]]:
@@ -150,7 +154,10 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
         name: late for name, kept in entries.items() if (late := expired(kept, until=now))
     } == {}
     assert {name: told for name, kept in entries.items() if (told := needless(kept))} == {}
-    carried_out = [write for write in replicas.audit.writes() if write.code < 300]
+    # 5xx is told of a write, too, whose sender no longer waited: it may have been carried out.
+    carried_out = [
+        write for write in replicas.audit.writes() if write.code < 300 or write.code >= 500
+    ]
     first, second = (credential_of(replica.kubeconfig) for replica in (near, other))
     terms = _terms(carried_out)
     holders = [term[0].credential for term in terms]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
-from copy import copy
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -57,28 +56,29 @@ class _FencedBody(aiohttp.BytesPayload):
 
 
 class KubernetesClient:
-    """The calls of all of `cluster`, on one session with a bounded number of connections."""
+    """The calls of all of `cluster`, on one session with a bounded number of connections.
 
-    def __init__(self, connection: Connection, *, connections: int = 32) -> None:
+    With a `fence` writes ask it at the moment when they leave. What it raises the write raises
+    too, and nothing was sent: a process that was frozen after its last look at the Lease writes
+    nothing when it thaws.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        connections: int = 32,
+        fence: Callable[[], None] | None = None,
+    ) -> None:
         self._server = connection.server
         self._authorization = connection.authorization
         self._session = connection.session(connections=connections)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder().decode
-        self._fence: Callable[[], None] | None = None
-
-    def fenced(self, fence: Callable[[], None]) -> Self:
-        """This client, with writes that ask `fence` at the moment when they leave.
-
-        What it raises the write raises too, and nothing was sent: a process that was frozen after
-        its last look at the Lease writes nothing when it thaws.
-        """
-        made = copy(self)
-        made._fence = fence  # noqa: SLF001  our own
-        return made
+        self._fence = fence
 
     async def close(self) -> None:
-        """Close the connections."""
+        """End it: what is under way is taken back, as far as it has not arrived."""
         await self._session.close()
 
     async def own_audiences(self) -> frozenset[str]:
@@ -99,7 +99,7 @@ class KubernetesClient:
 
         Raises:
             ApiError: an answer of 400 or above.
-            ApiUnreachableError: no answer within `seconds` (30 unless told).
+            ApiUnreachableError: no answer within `seconds` (30 unless told), or this was closed.
             Exception: what the fence raises, of a write that was held back.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
@@ -127,6 +127,8 @@ class KubernetesClient:
         if authorization is not None:
             headers["Authorization"] = authorization
         fence = None if data is None else self._fence
+        if self._session.closed:
+            raise ApiUnreachableError(f"{method} {path}: the client is closed")
         body = data if data is None or fence is None else _FencedBody(data, fence=fence)
         try:
             async with self._session.request(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -55,9 +57,15 @@ class Connection:
     proxy: str | None
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
-        """A session with its own pool; it sends no credentials, and the caller closes it."""
+        """A session with its own pool; it sends no credentials, and the caller closes it.
+
+        When it is closed, what is under way is taken back: connections are reset, so that a write
+        that the network held up does not arrive after those of the replica that has taken over.
+        """
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
+            connector=aiohttp.TCPConnector(
+                limit=connections, ssl=self.ssl_context, socket_factory=_reset_at_the_end
+            ),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=_CONNECT_SECONDS),
             proxy=self.proxy,
         )
@@ -207,6 +215,14 @@ async def _secrets_as_metadata(
         watching = "watch" in request.url.query
         request.headers["Accept"] = _METADATA if watching else _METADATA_LIST
     return await handler(request)
+
+
+def _reset_at_the_end(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that drops, when it is closed, what has not arrived yet (SO_LINGER, 0 s)."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return made
 
 
 def _ssl_context(configuration: Configuration) -> ssl.SSLContext:

@@ -3,9 +3,10 @@
 The rules of client-go's election: the holder renews every `retry` seconds and stops working when it
 could not renew for `renew_deadline`; others take the Lease once it has not changed for `duration`
 by their own monotonic clock, so that no two clocks are ever compared. A Lease does not fence, so
-every write asks `holds()` first, and once more as its body leaves (`KubernetesClient.fenced`). That
-is a matter of time and needs no task to have run: a process that was frozen finds itself out of
-office before it can do anything.
+every write asks `holds()` first, and once more as its body leaves (KubernetesClient's `fence`).
+That is a matter of time and needs no task to have run: a process that was frozen finds itself out
+of office before it can do anything. Whoever loses the Lease resets the connections of its writes,
+so that none arrives late from a network that heals.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ async def run(settings: Settings) -> Ending:
         await asyncio.gather(*tasks, return_exceptions=True)
         await operator.server.stop()
         await operator.clouds.close()
+        await operator.writing.close()
         await operator.client.close()
 
 
@@ -76,6 +77,8 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
                 error = task.exception()
                 if isinstance(error, LostLeaseError):
                     _LOG.warning("the Lease is lost: standing by")
+                    # What the network holds up must not arrive after the writes of the next leader.
+                    await operator.writing.close()
                     return Ending.BROKEN
                 if isinstance(error, KindReturnedError):
                     _LOG.info("%s: beginning anew", error)

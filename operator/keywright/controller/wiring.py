@@ -48,6 +48,7 @@ class Operator:
     """The parts that the process starts and stops."""
 
     client: KubernetesClient
+    writing: KubernetesClient
     clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
@@ -70,7 +71,9 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
     sources = DueQueue(now=now)
     office = _office(settings, client)
-    writing = client.fenced(office.check)
+    writing = KubernetesClient(
+        connection, connections=settings.workers + _SOURCE_WORKERS, fence=office.check
+    )
     objects = Objects(writing, namespaces=settings.namespaces)
     values = SecretValues(objects)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
@@ -122,6 +125,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     heartbeat = Heartbeat()
     return Operator(
         client=client,
+        writing=writing,
         clouds=clouds,
         census=census,
         source_secrets=source_secrets,

@@ -6,6 +6,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,6 +14,7 @@ from aiohttp import web
 from keywright.cluster.client import METADATA_LIST, KubernetesClient, audiences_of
 from keywright.cluster.connection import Connection
 from keywright.cluster.errors import ApiError, ApiUnreachableError
+from testbed.certificates import Authority
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -284,8 +286,7 @@ async def test_a_write_that_is_held_back_at_the_last_moment_is_not_sent() -> Non
             authorization=Slow("Bearer a"),
             proxy=None,
         )
-        client = KubernetesClient(to, connections=2)
-        fenced = client.fenced(fence)
+        fenced = KubernetesClient(to, connections=2, fence=fence)
         may_write = True
         await fenced.request("PATCH", "/a", body={"a": 1}, content_type="x/y")
         assert steps == ["token", "fence"]
@@ -293,10 +294,44 @@ async def test_a_write_that_is_held_back_at_the_last_moment_is_not_sent() -> Non
         with pytest.raises(OutOfOfficeError):
             await fenced.request("PATCH", "/b", body={"b": 1})
         await fenced.request("GET", "/c")
-        await client.request("PUT", "/lease", body={})
+        await fenced.close()
+    assert seen == [("PATCH", '{"a":1}', "x/y"), ("GET", "", "application/json")]
+
+
+async def test_what_is_under_way_is_taken_back_when_the_client_is_closed(tmp_path: Path) -> None:
+    """At once, by a reset: no byte that a network held up arrives when it heals."""
+    authority = Authority(tmp_path)
+    serving_as = authority.issue("server", hosts=["127.0.0.1"])
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(serving_as.certificate, serving_as.key)
+    asked = asyncio.Event()
+    ended: asyncio.Queue[str] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        asked.set()
+        try:
+            await reader.read()
+        except ConnectionResetError:
+            ended.put_nowait("reset")
+        else:
+            ended.put_nowait("closed")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        host, port = server.sockets[0].getsockname()
+        to = Connection(
+            server=f"https://{host}:{port}",
+            ssl_context=ssl.create_default_context(cafile=str(authority.certificate)),
+            authorization=Token(None),
+            proxy=None,
+        )
+        client = KubernetesClient(to, connections=1)
+        request = asyncio.ensure_future(client.request("PATCH", "/a", body={}))
+        await asked.wait()
         await client.close()
-    assert seen == [
-        ("PATCH", '{"a":1}', "x/y"),
-        ("GET", "", "application/json"),
-        ("PUT", "{}", "application/json"),
-    ]
+        assert await ended.get() == "reset"
+        with pytest.raises(ApiUnreachableError):
+            await request
+        with pytest.raises(ApiUnreachableError, match="closed"):
+            await client.request("PATCH", "/b", body={})
