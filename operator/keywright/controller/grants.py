@@ -26,7 +26,7 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Kept, Outcome, Refused
+from keywright.planning.outcomes import Failed, Kept, Outcome, Refused
 from keywright.secrets.variables import LayoutError
 
 

@@ -38,7 +38,7 @@ from keywright.planning.facts import (
     Subject,
 )
 from keywright.planning.failures import Failure
-from keywright.planning.record import Intended, Outcome, Removed, Settled
+from keywright.planning.outcomes import Intended, Outcome, Removed, Settled
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
 

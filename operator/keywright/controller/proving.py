@@ -16,8 +16,8 @@ from keywright.controller.records import UnprovenKey
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.outcomes import Unproven
 from keywright.planning.probing import gave_up, next_try
-from keywright.planning.record import Unproven
 from keywright.secrets.fingerprint import mint_facts
 
 

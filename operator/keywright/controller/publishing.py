@@ -19,7 +19,7 @@ from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause, Facts
 from keywright.planning.failures import Failure
-from keywright.planning.record import Outcome, Written
+from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.retirement import replaced_by
 from keywright.secrets.credential import Credential
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts

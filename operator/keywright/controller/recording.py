@@ -19,15 +19,8 @@ from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Keep, Mint, Rewrite, Step, Subject
 from keywright.planning.notices import notice
-from keywright.planning.record import (
-    Failed,
-    Intended,
-    Outcome,
-    Unproven,
-    Written,
-    begins_rollout,
-    record,
-)
+from keywright.planning.outcomes import Failed, Intended, Outcome, Unproven, Written
+from keywright.planning.record import begins_rollout, record
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import News, rollout_notice
 

@@ -25,7 +25,7 @@ from keywright.controller.cluster_refusals import (
 from keywright.controller.store import Store
 from keywright.planning.backoff import retry_at
 from keywright.planning.facts import Facts
-from keywright.planning.record import Outcome, Written
+from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.renewal import position
 from keywright.planning.rollout import Course, UnderWay, WorkloadView, plan, under_way
 from keywright.planning.rollout_status import Looked, News, NotDue, trouble

@@ -21,7 +21,7 @@ from keywright.planning.facts import (
     Subject,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Kept, Outcome, Refused, Written
+from keywright.planning.outcomes import Failed, Kept, Outcome, Refused, Written
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
 

@@ -10,7 +10,8 @@ from keywright.api.status import ConditionStatus, PendingMint, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
 from keywright.planning.facts import Facts, Keep, Refuse, Standing, Wait
 from keywright.planning.failures import Failure
-from keywright.planning.record import Kept, record
+from keywright.planning.outcomes import Kept
+from keywright.planning.record import record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (

@@ -29,7 +29,8 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Intended, Removed, Settled, Written, record
+from keywright.planning.outcomes import Failed, Intended, Removed, Settled, Written
+from keywright.planning.record import record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import MISSING_SOURCE, facts, noon, secret, status, told

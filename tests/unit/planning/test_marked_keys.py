@@ -19,7 +19,8 @@ from keywright.planning.facts import (
     Settle,
     Step,
 )
-from keywright.planning.record import Written, record
+from keywright.planning.outcomes import Written
+from keywright.planning.record import record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import facts, noon, secret, status, told

@@ -7,7 +7,8 @@ from keywright.planning.conditions import ConditionWriter
 from keywright.planning.decide import decide
 from keywright.planning.facts import Facts, Standing
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Kept, Outcome, Refused, Written, record
+from keywright.planning.outcomes import Failed, Kept, Outcome, Refused, Written
+from keywright.planning.record import record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.decide import decide
 from keywright.planning.facts import Facts, Keep, Standing, Wait
-from keywright.planning.record import (
+from keywright.planning.outcomes import (
     Failed,
     Intended,
     Kept,
@@ -20,8 +20,8 @@ from keywright.planning.record import (
     Settled,
     Unproven,
     Written,
-    record,
 )
+from keywright.planning.record import record
 from tests.unit.planning.kstatus import kstatus
 from tests.unit.planning.strategies import GENERATION, moments, outcomes, situations
 

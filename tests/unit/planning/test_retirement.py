@@ -11,7 +11,8 @@ import pytest
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import CloudKey, Facts, Keep, Look, Mint, Remove, Wait
-from keywright.planning.record import Removed, Written, record
+from keywright.planning.outcomes import Removed, Written
+from keywright.planning.record import record
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import Looked
 from tests.unit.api.samples import grant

@@ -10,7 +10,8 @@ from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.record import Failed, Kept, Outcome, Written, begins_rollout, record
+from keywright.planning.outcomes import Failed, Kept, Outcome, Written
+from keywright.planning.record import begins_rollout, record
 from keywright.planning.rollout import Availability, Course, Plan, Scope, UnderWay, WorkloadView
 from keywright.planning.rollout_status import (
     Looked,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from keywright.api.grant import ApiKeyGrant
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Wait
-from keywright.planning.record import Kept, record
+from keywright.planning.outcomes import Kept
+from keywright.planning.record import record
 from keywright.planning.windows import latest_renewal, planned
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
