@@ -39,7 +39,7 @@ class DueQueue:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._ready = Waiting(self.order)
+        self._ready = Waiting(self.order, now=self.now)
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
         """The key is due then, or now; in hand, it is taken once more after it is done."""

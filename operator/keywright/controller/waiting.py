@@ -1,14 +1,20 @@
-"""Keys that wait for a worker, in the order of their priority."""
+"""Keys that wait for a worker, in the order of their priority.
+
+Priorities change while keys wait: a key that was in no danger when it came ends at last, and must
+not stay behind all that ended before it. So whatever waits is put in order anew once a second.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from itertools import count
 
 from keywright.planning.priority import NO_PRIORITY, Priority
 
 Order = Callable[[str], Priority]
+_ORDER_HOLDS = timedelta(seconds=1)
 
 
 def as_they_came(_: str) -> Priority:
@@ -17,10 +23,12 @@ def as_they_came(_: str) -> Priority:
 
 
 class Waiting:
-    """The first by `order` comes out first, as it was when it came in; of equals, the first in."""
+    """The first by `order` comes out first, as it was a second ago; of equals, the first in."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, *, now: Callable[[], datetime]) -> None:
         self._order = order
+        self._now = now
+        self._ordered_at = now()
         self._heap: list[tuple[Priority, int, str]] = []
         self._numbers = count()
 
@@ -29,17 +37,26 @@ class Waiting:
 
     def push(self, key: str) -> None:
         """The key waits."""
+        if not self._heap:
+            self._ordered_at = self._now()
         heapq.heappush(self._heap, (self._order(key), next(self._numbers), key))
 
     def reorder(self) -> None:
         """Each key waits at the place that is its own by now."""
         self._heap = [(self._order(key), number, key) for _, number, key in self._heap]
         heapq.heapify(self._heap)
+        self._ordered_at = self._now()
 
     def first(self) -> str:
         """The key that is next."""
+        self._keep_order()
         return self._heap[0][2]
 
     def pop(self) -> str:
         """The key that is next, which waits no more."""
+        self._keep_order()
         return heapq.heappop(self._heap)[2]
+
+    def _keep_order(self) -> None:
+        if self._now() - self._ordered_at >= _ORDER_HOLDS:
+            self.reorder()

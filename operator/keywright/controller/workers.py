@@ -130,7 +130,7 @@ class WorkerPool:
         if name is None:
             await self._in_hand(key)
             return
-        lane = self._lanes.setdefault(name, _Lane(Waiting(self._queue.order)))
+        lane = self._lanes.setdefault(name, _Lane(Waiting(self._queue.order, now=self._clock)))
         if lane.busy >= _IN_A_LANE:
             lane.waiting.push(key)
             return

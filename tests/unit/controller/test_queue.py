@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.controller.queue import DueQueue
-from keywright.planning.priority import NO_PRIORITY, Turn
+from keywright.planning.priority import NO_PRIORITY, Priority, Turn
 from tests.unit.controller.draining import taken
 from tests.unit.fakes.clock import FakeClock
 
@@ -67,6 +67,29 @@ async def test_what_waited_is_put_in_the_order_of_now() -> None:
     urgency["b"] = (Turn.ENDED, 5.0)
     queue.reorder()
     assert await taken(queue) == ["b", "a"]
+
+
+async def test_a_key_that_comes_to_its_end_while_it_waits_goes_first() -> None:
+    """Where there is always more that is urgent than can be done, it would wait for ever."""
+    clock = FakeClock()
+    began = clock.now
+
+    def order(key: str) -> Priority:
+        if key == "calm" and clock.now < began + timedelta(seconds=10):
+            return NO_PRIORITY
+        return (Turn.ENDING, 10.0 if key == "calm" else 20.0)
+
+    queue = DueQueue(now=clock, order=order)
+    queue.add("calm")
+    came = []
+    for number in range(15):
+        queue.add(f"urgent {2 * number}")
+        queue.add(f"urgent {2 * number + 1}")
+        came.append(await queue.take())
+        queue.done(came[-1], due=None)
+        clock.advance(seconds=1)
+    assert came.index("calm") == 10
+    assert came.count("calm") == 1
 
 
 async def test_a_plan_moves_only_to_an_earlier_time() -> None:
