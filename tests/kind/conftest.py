@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from image.base import NoBaseError
+from image.base_image import NoBaseError
 from image.build import build
 from testbed.clusters import NoClusterError
 from testbed.clusters.kind import Engine, KindCluster
