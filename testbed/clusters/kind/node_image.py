@@ -6,6 +6,7 @@ It is kept in the cache as an archive of docker's, and loaded into whichever eng
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from testbed.clusters.kind import packages
 from testbed.clusters.kind.binary import kind_binary, own_node_image
 from testbed.clusters.kind.engine import Engine
 from testbed.clusters.kind.means import NodeMeans, node_means
+from testbed.processes import ChildProcess, ProcessFailedError
 
 _PARTS = Path(__file__).parent / "node-image"
 KUBERNETES = _PARTS / "kubernetes"
@@ -32,6 +34,7 @@ KUBERNETES = _PARTS / "kubernetes"
 COREDNS = _PARTS / "coredns"
 """The module of its DNS server, with the plugins that kubeadm's configuration names."""
 _PAUSE = _PARTS / "pause"
+_UNPACKED_SECONDS = 600.0
 _STORE = 'docker save "$0" | zstd --quiet -3 --threads=0 -o "$1"'
 
 
@@ -152,35 +155,48 @@ def _ours(builder: GoBuilder) -> NodeImage:
 
 
 def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
-    suite = _suite()
-    assert suite is not None, "asked before"
-    built = assets.built_assets(builder.go)
     version = builder.module_version("k8s.io/kubernetes", directory=KUBERNETES)
     with tempfile.TemporaryDirectory(dir=ours.archive.parent) as scratch:
-        made = Path(scratch)
-        builder.build_kubernetes(
-            "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
-            module=KUBERNETES,
-            into=made,
-        )
-        for own in (COREDNS, _PAUSE):
-            builder.build_program(own.name, module=own, into=made)
+        made, root = Path(scratch) / "binaries", Path(scratch) / "root"
+        made.mkdir()
+        # It waits for the network and the disk while Go has the processors.
+        with _unpacking(root):
+            built = assets.built_assets(builder.go)
+            builder.build_kubernetes(
+                "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
+                module=KUBERNETES,
+                into=made,
+            )
+            for own in (COREDNS, _PAUSE):
+                builder.build_program(own.name, module=own, into=made)
         for binary in (built.etcd, built.apiserver, built.controller_manager):
             (made / binary.name).symlink_to(binary)
-        environment = {
-            **engine.environment,
-            "KUBERNETES_VERSION": version,
-            "DEBIAN_SUITE": suite,
-        }
-        subprocess.run([_PARTS / "build.sh", made, ours.name], env=environment, check=True)
+        environment = {**engine.environment, "KUBERNETES_VERSION": version}
+        subprocess.run([_PARTS / "build.sh", made, root, ours.name], env=environment, check=True)
         _say("storing it")
-        draft = made / "image.tar.zst"
+        draft = Path(scratch) / "image.tar.zst"
         subprocess.run(
             ["bash", "-o", "pipefail", "-c", _STORE, ours.name, str(draft)],
             env=environment,
             check=True,
         )
         draft.rename(ours.archive)
+
+
+@contextlib.contextmanager
+def _unpacking(root: Path) -> Iterator[None]:
+    """Debian's packages of a node come beside what is done meanwhile, and are there at its end."""
+    suite = _suite()
+    assert suite is not None, "asked before"
+    _say("unpacking Debian's packages beside it")
+    command: list[str | Path] = [_PARTS / "debian.sh", suite, root]
+    child = ChildProcess("mmdebstrap", command, log=root.with_suffix(".log"))
+    try:
+        yield
+        if child.wait(seconds=_UNPACKED_SECONDS):
+            raise ProcessFailedError(f"mmdebstrap failed:\n{child.log_end()}")
+    finally:
+        child.stop()
 
 
 def _suite() -> str | None:
