@@ -53,8 +53,7 @@ def stage(
         except (NoClusterError, NoBaseError) as error:
             without_cluster(request.config, str(error), folder="tests/kind")
         note(request.config, f"{cluster.name}, Kubernetes {cluster.version}")
-        for image in (IMAGE, readers.IMAGE):
-            cluster.load_image(image)
+        cluster.load_images(IMAGE, readers.IMAGE)
         surroundings = stack.enter_context(_surroundings(world, cluster))
         for cloud in (world.aws, world.alibaba):
             cloud.limit_sessions(seconds=LIFETIME_SECONDS)

@@ -101,7 +101,7 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     assert _facts(lasting) == before
 
     stage.cluster.engine.docker("tag", IMAGE, _NEXT)
-    stage.cluster.load_image(_NEXT)
+    stage.cluster.load_images(_NEXT)
     values = f" --values {_values(stage, tmp_path / 'next.yaml', image=_NEXT)}"
     upgrade = _command("helm upgrade").replace("manifests/chart", str(next_version(tmp_path)))
     # As the guide says of an installation that was kubectl's.
