@@ -16,7 +16,7 @@ DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test retest test-faults test-kind check fix bench soak lock image node-image clean
+.PHONY: help demo test test-api test-kind-here retest test-faults test-kind packages check fix bench soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,10 +24,18 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: .venv/.made ## every test but those of test-faults and test-kind, on a real API server where one can be had (ARGS for pytest)
+test: ## every test but those of test-faults: on a real API server and on kind, where they can be had (ARGS for pytest, without kind)
+	@$(MAKE) --no-print-directory test-api || failed=1; \
+	$(if $(ARGS)$(KUBE_CONTEXT),,$(MAKE) --no-print-directory test-kind-here || failed=1;) exit $${failed:-0}
+
+# The two halves of it, which .ci/run judges one by one.
+test-api: .venv/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+test-kind-here: .venv/.made
+	@$(DEV)/python -m tests.kind
 
 retest: .venv/.made ## what failed in the last run once more, alone: a test that then passes keeps time badly, and must be mended
 	@$(DEV)/python -m pytest --last-failed --last-failed-no-failures none $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
@@ -36,9 +44,8 @@ test-faults: .venv/.made ## faults and failovers at their pace, one after the ot
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m pytest -m faults $(ARGS)
 
-test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian; make node-image where kind's cannot be pulled)
-	@$(DEV)/python -m testbed.clusters.kind
-	@$(DEV)/python -m pytest tests/kind -m kind $(ARGS)
+test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
+	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
 check: .venv/.made ## lint, format, types, layers, links of the docs
 	$(DEV)/ruff check
@@ -72,6 +79,9 @@ image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE
 
 node-image: .venv/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
 	@$(DEV)/python -m testbed.clusters.kind --node-image
+
+packages: ## what Debian has for a docker engine and a node of our own (root; at once where nothing is missing)
+	@$(PYTHON) testbed/clusters/kind/packages.py
 
 clean: ## remove environments and caches of this checkout
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache dist

@@ -9,7 +9,7 @@ import argparse
 import subprocess
 import sys
 
-from image.base import OFFICIAL, NoBaseError
+from image.base_image import OFFICIAL, NoBaseError
 from image.build import build
 from testbed.clusters import NoClusterError
 from testbed.clusters.kind.engine import Engine

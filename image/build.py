@@ -9,7 +9,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from image import base, sbom, tree, trim
+from image import base_image, sbom, tree, trim
 from testbed.clusters.kind.engine import Engine
 
 _PARTS = "dev.keywright.parts"
@@ -20,10 +20,10 @@ def build(engine: Engine, *, name: str, asked_base: str | None = None) -> str:
     """The image's name, with the image in the engine.
 
     Raises:
-        base.NoBaseError: there is nothing to build it on.
+        base_image.NoBaseError: there is nothing to build it on.
     """
-    stands_on = base.base_image(engine, asked=asked_base)
-    target = base.python_of(engine, stands_on)
+    stands_on = base_image.choose(engine, asked=asked_base)
+    target = base_image.python_of(engine, stands_on)
     parts = _parts(engine.docker("image", "inspect", "--format", "{{.Id}}", stands_on))
     if engine.has_image(name) and engine.label(name, _PARTS) == parts:
         return name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PROGRESS_SECONDS = 15.0
 # As kubernetes' own build does it: pure Go, no paths, the tags of its release.
-_KUBERNETES_TAGS = "selinux,notest,grpcnotrace"
+_AS_KUBERNETES = ("-trimpath", "-tags", "selinux,notest,grpcnotrace")
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -60,19 +60,35 @@ class GoBuilder:
             "gitTreeState": "clean",
         }
         flags = " ".join(f"-X {_VERSION_PACKAGE}.{name}={value}" for name, value in stamps.items())
-        arguments = ["-trimpath", "-tags", _KUBERNETES_TAGS, "-ldflags", f"-s -w {flags}"]
+        arguments = [*_AS_KUBERNETES, "-ldflags", f"-s -w {flags}"]
         self._build(f"{what} {version}", arguments, module=module, into=into)
 
-    def _build(self, what: str, arguments: Sequence[str], *, module: Path, into: Path) -> None:
+    def build_program(self, what: str, *, module: Path, into: Path) -> None:
+        """The program that a module is, named as the last part of its path.
+
+        Packages that it shares with Kubernetes, version by version, are compiled once for both.
+        """
+        arguments = [*_AS_KUBERNETES, "-ldflags", "-s -w"]
+        self._build(what, arguments, module=module, into=into, packages=".")
+
+    def _build(
+        self,
+        what: str,
+        arguments: Sequence[str],
+        *,
+        module: Path,
+        into: Path,
+        packages: str = "tool",
+    ) -> None:
         """`go build -v` names each package as it is compiled: counted, they are the progress."""
         self.say(f"fetching the Go modules of {what}")
         subprocess.run([self.go, "mod", "download"], cwd=module, env=_environment(), check=True)
-        total = len(self._output(["list", "-deps", "tool"], directory=module).splitlines())
+        total = len(self._output(["list", "-deps", packages], directory=module).splitlines())
         start = time.monotonic()
         said = start
         compiled = 0
         with subprocess.Popen(
-            [self.go, "build", "-v", *arguments, "-o", f"{into}/", "tool"],
+            [self.go, "build", "-v", *arguments, "-o", f"{into}/", packages],
             cwd=module,
             env=_environment(),
             stderr=subprocess.PIPE,

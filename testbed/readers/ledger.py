@@ -118,7 +118,10 @@ class Ledger:
             if event["type"] == "DELETED":
                 self._entries.pop(name, None)
             else:
-                entry = _entry(metadata.get("annotations") or {}, seen=time.time())
+                annotations: dict[str, str] = metadata.get("annotations") or {}
+                if _PREFIX + "expires-at" not in annotations:  # a key without an end
+                    return
+                entry = _entry(annotations, seen=time.time())
                 known = self._entries[name]
                 if not known or known[-1].revision != entry.revision:
                     known.append(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.cluster.tier import without_helm
 
 CHART = MANIFESTS / "chart"
 RELEASE = "keywright"
+NEXT_VERSION = "0.2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +76,18 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     except NoGoError as error:
         without_helm(request.config, str(error))
     return Helm(program=program, home=tmp_path_factory.mktemp("helm"))
+
+
+def next_version(directory: Path) -> Path:
+    """The chart as the next version may be: another image, and a field more in a CRD."""
+    chart = directory / "chart"
+    shutil.copytree(CHART, chart)
+    text = (chart / "Chart.yaml").read_text()
+    version = yaml.safe_load(text)["version"]
+    (chart / "Chart.yaml").write_text(text.replace(version, NEXT_VERSION))
+    file = chart / "files" / "crds" / "apikeygrants.keywright.dev.yaml"
+    crd = yaml.safe_load(file.read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["comment"] = {"type": "string", "description": "Of the next version."}
+    file.write_text(yaml.safe_dump(crd))
+    return chart

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from testbed.operators import OperatorProcess
 from testbed.world import CRDS, World
 from tests.cluster.commands import kubectl
 from tests.cluster.guides import commands, run, run_helm
-from tests.cluster.helm import CHART, RELEASE, Helm
+from tests.cluster.helm import NEXT_VERSION, RELEASE, Helm, next_version
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import Document, Tenant
 from tests.cluster.test_upgrade import mints
@@ -25,7 +23,6 @@ _GUIDE = "docs/install.md"
 _DEPLOYMENT = "/apis/apps/v1/namespaces/keywright-system/deployments/keywright"
 _BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/keywright"
 _GRANTS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/apikeygrants.keywright.dev"
-_NEXT = "0.2.0"
 _KEPT = ("revision", "expiresAt", "issuedAt", "keyId")
 
 
@@ -89,21 +86,6 @@ def started(world: World, *, identity: str) -> OperatorProcess:
     return operator
 
 
-def next_version(directory: Path) -> Path:
-    """The chart as the next version may be: another image, and a field more in a CRD."""
-    chart = directory / "chart"
-    shutil.copytree(CHART, chart)
-    text = (chart / "Chart.yaml").read_text()
-    version = yaml.safe_load(text)["version"]
-    (chart / "Chart.yaml").write_text(text.replace(version, _NEXT))
-    file = chart / "files" / "crds" / "apikeygrants.keywright.dev.yaml"
-    crd = yaml.safe_load(file.read_text())
-    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    spec["properties"]["comment"] = {"type": "string", "description": "Of the next version."}
-    file.write_text(yaml.safe_dump(crd))
-    return chart
-
-
 def test_an_upgrade_brings_crds_along_and_mints_nothing(
     empty: World, helm: Helm, make_grants: Callable[[], Grants], tmp_path: Path
 ) -> None:
@@ -116,7 +98,7 @@ def test_an_upgrade_brings_crds_along_and_mints_nothing(
     upgrade = command("helm upgrade").replace("manifests/chart", str(chart))
     run_helm(upgrade, empty, program=helm.program)
     (container,) = empty.api.get(_DEPLOYMENT)["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"keywright:{_NEXT}"
+    assert container["image"] == f"keywright:{NEXT_VERSION}"
     new = started(empty, identity="new")
     grants.brief.edit_grant(comment="a field of the next version")
     assert grants.brief.grant()["spec"]["comment"]

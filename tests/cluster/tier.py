@@ -37,6 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "judged_last: what it judges goes on beside the other tests of its folder"
     )
+    config.addinivalue_line(
+        "markers", "ends_the_tier: takes apart what the other tests of its folder share"
+    )
 
 
 def note(config: pytest.Config, line: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from image.base import NoBaseError
+from image.base_image import NoBaseError
 from image.build import build
 from testbed.clusters import NoClusterError
 from testbed.clusters.kind import Engine, KindCluster
@@ -27,8 +27,15 @@ from tests.kind.surroundings import Surroundings
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has been watched all the while is judged last, however tests are shuffled."""
-    items.sort(key=lambda item: item.get_closest_marker("judged_last") is not None)
+    """What has been watched all the while is judged last, however tests are shuffled.
+
+    Only what takes the installation apart comes after it.
+    """
+    items.sort(
+        key=lambda item: [
+            item.get_closest_marker(name) is not None for name in ("ends_the_tier", "judged_last")
+        ]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +53,7 @@ def stage(
         except (NoClusterError, NoBaseError) as error:
             without_cluster(request.config, str(error), folder="tests/kind")
         note(request.config, f"{cluster.name}, Kubernetes {cluster.version}")
-        for image in (IMAGE, readers.IMAGE):
-            cluster.load_image(image)
+        cluster.load_images(IMAGE, readers.IMAGE)
         surroundings = stack.enter_context(_surroundings(world, cluster))
         for cloud in (world.aws, world.alibaba):
             cloud.limit_sessions(seconds=LIFETIME_SECONDS)
@@ -55,9 +61,9 @@ def stage(
             world, surroundings=surroundings, directory=tmp_path_factory.mktemp("overlay")
         )
         installation.apply()
-        installation.wait_until_ready()
+        first = installation.wait_until_ready()
         ledger = stack.enter_context(Ledger(cluster.kubeconfig))
-        yield Stage(world, cluster, installation, surroundings, ledger)
+        yield Stage(world, cluster, installation, tuple(first), surroundings, ledger)
 
 
 @contextmanager

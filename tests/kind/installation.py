@@ -29,17 +29,17 @@ Document = dict[str, Any]
 
 
 class Installation:
-    """What an admin of the cluster has, and does to it."""
+    """What an admin of the cluster has, and does to it; `overlay` is the kustomization applied."""
 
     def __init__(self, world: World, *, surroundings: Surroundings, directory: Path) -> None:
         self._world = world
         self._surroundings = surroundings
-        self._overlay = directory
+        self.overlay = directory
 
     def apply(self) -> None:
         """`kubectl apply -k` of the overlay."""
         self._write_overlay()
-        self.kubectl("apply", "--kustomize", str(self._overlay))
+        self.kubectl("apply", "--kustomize", str(self.overlay))
 
     def kubectl(self, *arguments: str) -> str:
         """What it prints."""
@@ -122,19 +122,19 @@ class Installation:
         return [pod["status"] for pod in self.pods()]
 
     def _write_overlay(self) -> None:
-        self._overlay.mkdir(parents=True, exist_ok=True)
+        self.overlay.mkdir(parents=True, exist_ok=True)
         name, tag = IMAGE.split(":")
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [os.path.relpath(MANIFESTS, self._overlay.resolve()), "clouds.yaml"],
+            "resources": [os.path.relpath(MANIFESTS, self.overlay.resolve()), "clouds.yaml"],
             "images": [{"name": "keywright", "newName": name, "newTag": tag}],
             "patches": [{"path": "deployment.yaml"}],
         }
         clouds = [self._surroundings.config_map(NAMESPACE), self._way_out()]
-        (self._overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        (self._overlay / "clouds.yaml").write_text(yaml.safe_dump_all(clouds))
-        (self._overlay / "deployment.yaml").write_text(yaml.safe_dump(self._patch()))
+        (self.overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        (self.overlay / "clouds.yaml").write_text(yaml.safe_dump_all(clouds))
+        (self.overlay / "deployment.yaml").write_text(yaml.safe_dump(self._patch()))
 
     def _patch(self) -> Document:
         variables = self._surroundings.variables()
@@ -156,7 +156,6 @@ class Installation:
 
     def _way_out(self) -> Document:
         """The clouds' proxy has a port that no cloud has; policies add up."""
-        port = int(self._surroundings.proxy.rpartition(":")[2])
         return {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
@@ -164,7 +163,7 @@ class Installation:
             "spec": {
                 "podSelector": {"matchLabels": {"app.kubernetes.io/name": "keywright"}},
                 "policyTypes": ["Egress"],
-                "egress": [{"ports": [{"protocol": "TCP", "port": port}]}],
+                "egress": [{"ports": [{"protocol": "TCP", "port": self._surroundings.proxy_port}]}],
             },
         }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image import base, tree, trim
+from image import base_image, tree, trim
 from testbed.clusters.api import Api
 from testbed.clusters.kind import Engine
 from tests.kind.surroundings import Surroundings
@@ -41,14 +41,14 @@ class Told:
 
 def build_image(engine: Engine) -> None:
     """An image with the SDKs that the demo has, made once."""
-    stands_on = base.base_image(engine, asked=None, programs=_CAT)
+    stands_on = base_image.choose(engine, asked=None, programs=_CAT)
     parts = tree.digest_of([_LOCK, Path(__file__)], also=stands_on)
     if engine.has_image(IMAGE) and engine.label(IMAGE, _PARTS) == parts:
         return
     with tempfile.TemporaryDirectory(prefix="keywright-readers-") as scratch:
         context = Path(scratch)
         app = context / "app"
-        tree.install(base.python_of(engine, stands_on), into=app, lock=_LOCK)
+        tree.install(base_image.python_of(engine, stands_on), into=app, lock=_LOCK)
         trim.trim(app, services=_SERVICES)
         tree.let_everybody_read(app)
         (context / "Dockerfile").write_text(_DOCKERFILE)

@@ -8,22 +8,24 @@ from testbed.clusters.kind import KindCluster
 from testbed.readers.ledger import Ledger
 from testbed.world import World
 from tests.kind import readers
-from tests.kind.installation import Installation
+from tests.kind.installation import Document, Installation
 from tests.kind.surroundings import Surroundings
 
 # Whatever is asked, a session lives that long. A kubelet looks after a pod each 60 to 90 s and then
-# brings its mounted Secret up to date: that is what a margin must have room for.
+# brings its mounted Secret up to date: that is what a margin must have room for. What it leaves is
+# the pace of renewals, 14 s (a tenth of a life) to 18 s by the grant's uid.
 LIFETIME_SECONDS = 140
-MARGIN = "115s"
+MARGIN = "122s"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """All that a test of this folder needs."""
+    """All that a test of this folder needs; `first_pods` are the operator's, when first ready."""
 
     world: World
     cluster: KindCluster
     installation: Installation
+    first_pods: tuple[Document, ...]
     surroundings: Surroundings
     ledger: Ledger
 

@@ -18,6 +18,11 @@ class Surroundings:
     certificates: str
     api_server: str
 
+    @property
+    def proxy_port(self) -> int:
+        """The proxy's, which is none of a cloud's."""
+        return int(self.proxy.rpartition(":")[2])
+
     def config_map(self, namespace: str) -> dict[str, Any]:
         """The ConfigMap with the CAs."""
         return {

@@ -21,9 +21,10 @@ _YOUNG_SHARE = 0.1
 _FLOOR = timedelta(minutes=2)
 _FLOOR_SHARE = 1 / 3
 _READERS_SHARE = 2 / 3
-# Whatever the margin: a key is not renewed before it has lived a tenth of its life.
-_LEAST_LIFE_SHARE = 0.1
-_SECOND = timedelta(seconds=1)
+# Whatever the margin: a key is not renewed while the session that signed it is young, which would
+# sign the same key again; due times are cut to whole seconds.
+_BEYOND_YOUTH = timedelta(seconds=2)
+_BEYOND_YOUTH_SHARE = 0.02
 
 
 def margin(
@@ -44,16 +45,20 @@ def margin(
     floor = min(_FLOOR, lifetime * _FLOOR_SHARE)
     if readers is not None:
         floor = max(floor, min(readers, lifetime * _READERS_SHARE))
-    return min(max(asked, floor), lifetime * (1 - _LEAST_LIFE_SHARE))
+    return min(max(asked, floor), lifetime - _least_life(lifetime))
 
 
 def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, uid: str) -> datetime:
     """When the renewal of the object with that uid is due, in whole seconds."""
     lifetime = expires_at - issued_at
     due = expires_at - margin - lifetime * (_JITTER_SHARE * position(uid))
-    earliest = issued_at + lifetime * _LEAST_LIFE_SHARE
-    due = max(due, earliest)
+    due = max(due, issued_at + _least_life(lifetime))
     return due.replace(microsecond=0) if due.replace(microsecond=0) > issued_at else due
+
+
+def _least_life(lifetime: timedelta) -> timedelta:
+    """How long a key lives before it is renewed: a little over a tenth of its life."""
+    return lifetime * _YOUNG_SHARE + min(_BEYOND_YOUTH, lifetime * _BEYOND_YOUTH_SHARE)
 
 
 def rotation_due(grant: ApiKeyGrant, *, issued_at: datetime) -> datetime | None:

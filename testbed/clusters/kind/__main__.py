@@ -1,7 +1,6 @@
-"""`python -m testbed.clusters.kind`: have everything ready that `KindCluster` needs.
+"""`python -m testbed.clusters.kind --node-image`: our own image of a node, unless it is cached.
 
-`--node-image` builds our own image of a node where the cache has none; its progress shows here,
-where a test runner would hide it.
+Its progress shows here, where a test runner would hide it.
 """
 
 from __future__ import annotations
@@ -10,25 +9,24 @@ import argparse
 import sys
 
 from testbed.clusters import NoClusterError
-from testbed.clusters.kind.binary import kind_binary
 from testbed.clusters.kind.engine import Engine
 from testbed.clusters.kind.node_image import build_node_image
 
 
 def main() -> int:
-    """The exit code; without `--node-image` also 0 where there is no way to a cluster."""
+    """The exit code."""
     parser = argparse.ArgumentParser(prog="python -m testbed.clusters.kind")
-    parser.add_argument("--node-image", action="store_true", help="build our own image of a node")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--node-image", action="store_true", required=True, help="build our own image of a node"
+    )
+    parser.parse_args()
     try:
-        kind_binary()
-        if options.node_image:
-            with Engine() as engine:
-                image = build_node_image(engine)
-            print(f"{image.name} is in {image.archive}")
+        with Engine() as engine:
+            image = build_node_image(engine)
     except NoClusterError as error:
         print(error, file=sys.stderr)
-        return int(options.node_image)
+        return 1
+    print(f"{image.name} is in {image.archive}")
     return 0
 
 

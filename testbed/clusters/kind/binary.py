@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from testbed.clusters import NoClusterError
 from testbed.go_tools import NoGoError, go_tool
 
 _HERE = Path(__file__).parent
+# pkg/apis/config/defaults/image.go of kind, a constant; no command tells it.
+_NODE_IMAGE = re.compile(rb"kindest/node:v[0-9.]+@sha256:[0-9a-f]{64}")
 
 
 def kind_binary() -> Path:
@@ -20,3 +23,9 @@ def kind_binary() -> Path:
         return go_tool("kind", module=_HERE)
     except NoGoError as error:
         raise NoClusterError(f"no kind on the PATH, and {error}") from None
+
+
+def own_node_image(kind: Path) -> str | None:
+    """The image that a `kind` makes nodes of when it is told no other, with its digest."""
+    found = _NODE_IMAGE.search(kind.read_bytes())
+    return found[0].decode() if found else None

@@ -107,9 +107,9 @@ class KindCluster:
             namespace=namespace, name=name, directory=directory
         )
 
-    def load_image(self, name: str) -> None:
-        """Let pods have an image of the engine, without pulling it."""
-        self._run("load", "docker-image", name, "--name", self._label)
+    def load_images(self, *names: str) -> None:
+        """Let pods have images of the engine, without pulling them; what they share goes once."""
+        self._run("load", "docker-image", *names, "--name", self._label)
 
     def host_address(self) -> str:
         """This machine's address as pods can reach it: the gateway of the nodes' network."""

@@ -17,13 +17,14 @@ from typing import Self
 
 from testbed.clusters import NoClusterError
 from testbed.clusters.go_builds import cache_root, locked
+from testbed.clusters.kind import packages
 from testbed.clusters.kind.host_state import HostState, thaw
-from testbed.processes import ChildProcess
+from testbed.clusters.kind.means import EngineMeans, engine_means
+from testbed.processes import ChildProcess, ProcessFailedError
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 30.0
-_NEEDED = ("dockerd", "runc", "iptables", "ip")
 # Networks that neither a company's nor a cloud's address plan is likely to use.
 _BRIDGE, _POOL = "10.199.0.1/16", "base=10.200.0.0/16,size=24"
 _CAP_SYS_RESOURCE = 24
@@ -59,20 +60,16 @@ class Engine:
         Raises:
             NoClusterError: there is none, and none can be started; the message says what helps.
         """
-        if shutil.which("docker") is None:
-            raise NoClusterError("no docker on the PATH, which kind works with")
-        if self._answers():
+        if engine_means(self) is EngineMeans.RUNNING:
             return
-        if os.geteuid() != 0:
-            raise NoClusterError("no docker engine answers, and only root can start one")
-        missing = [name for name in _NEEDED if shutil.which(name) is None]
-        if missing:
-            raise NoClusterError(
-                f"no docker engine answers, and {', '.join(missing)} to start one with is missing:"
-                " apt-get install --no-install-recommends docker.io iptables iproute2"
-            )
         try:
             self._start_own()
+        except ProcessFailedError as error:
+            self.stop()
+            first, *log = str(error).splitlines()
+            raise NoClusterError(
+                f"no docker engine answers, and none starts here: {first} {''.join(log[-1:])}"
+            ) from None
         except BaseException:
             self.stop()
             raise
@@ -107,8 +104,19 @@ class Engine:
             "image", "inspect", "--format", f'{{{{index .Config.Labels "{name}"}}}}', image
         )
 
-    def _answers(self) -> bool:
-        return self._quiet(["info", "--format", "{{.ServerVersion}}"])
+    def answers(self) -> bool:
+        """Whether commands of docker reach an engine."""
+        return shutil.which("docker") is not None and self._quiet(
+            ["info", "--format", "{{.ServerVersion}}"]
+        )
+
+    def is_root(self) -> bool:
+        """Whether an engine can be started by us."""
+        return os.geteuid() == 0
+
+    def missing_packages(self) -> Sequence[str]:
+        """Those without which none can be started."""
+        return packages.missing()
 
     def _quiet(self, arguments: Sequence[str]) -> bool:
         done = subprocess.run(
@@ -137,7 +145,7 @@ class Engine:
             log=folder / "dockerd.log",
         )
         self._own.callback(daemon.stop, seconds=_STOP_SECONDS)
-        daemon.wait_until(self._answers, seconds=_READY_SECONDS)
+        daemon.wait_until(self.answers, seconds=_READY_SECONDS)
         self._own.callback(self._empty)
         self._empty()  # a run that was killed could not
 

@@ -6,6 +6,7 @@ It is kept in the cache as an archive of docker's, and loaded into whichever eng
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -14,20 +15,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.clusters import NoClusterError
 from testbed.clusters.controlplane import assets
 from testbed.clusters.go_builds import GoBuilder, cache_root, locked
+from testbed.clusters.kind import packages
+from testbed.clusters.kind.binary import kind_binary, own_node_image
 from testbed.clusters.kind.engine import Engine
+from testbed.clusters.kind.means import NodeMeans, node_means
+from testbed.processes import ChildProcess, ProcessFailedError
 
 _PARTS = Path(__file__).parent / "node-image"
-_KUBERNETES = _PARTS / "kubernetes"
-_COREDNS = _PARTS / "coredns"
+KUBERNETES = _PARTS / "kubernetes"
+"""The module of what a node has beside the control plane."""
+COREDNS = _PARTS / "coredns"
+"""The module of its DNS server, with the plugins that kubeadm's configuration names."""
 _PAUSE = _PARTS / "pause"
+_UNPACKED_SECONDS = 600.0
 _STORE = 'docker save "$0" | zstd --quiet -3 --threads=0 -o "$1"'
-_PROGRAMS = ("mmdebstrap", "containerd", "ctr", "zstd", "tar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +48,27 @@ class NodeImage:
 
 def node_image(engine: Engine) -> str | None:
     """The name to give to kind, None for kind's own; our own build is loaded where need be."""
-    asked = os.environ.get("KIND_NODE_IMAGE")
-    if asked:
+    if asked := _asked():
         return asked
-    go = shutil.which("go")
-    ours = None if go is None else _ours(GoBuilder(go, _say))
-    if ours is None or not ours.archive.is_file():
+    ours = _cached()
+    if ours is None:
         return None
     if not engine.has_image(ours.name):
         _say("loading the image of the node")
         with ours.archive.open() as archive:
             engine.docker("load", "--quiet", stdin=archive.fileno())
     return ours.name
+
+
+def prepare_node_image(engine: Engine) -> None:
+    """Return when there is an image to make nodes of: pulled, or built with its progress shown.
+
+    Raises:
+        NoClusterError: there is none; the message says what is missing.
+    """
+    if node_means(_Store(engine)) is NodeMeans.BUILT:
+        _say("kind's own image cannot be pulled: building a node of Debian packages and Go modules")
+        build_node_image(engine)
 
 
 def build_node_image(engine: Engine) -> NodeImage:
@@ -61,12 +78,10 @@ def build_node_image(engine: Engine) -> NodeImage:
         NoClusterError: something to build it with is missing; the message says what.
     """
     go = shutil.which("go")
-    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    if go is None or missing or os.geteuid() != 0:
+    lacking = _missing_to_build()
+    if go is None or lacking:
         raise NoClusterError(
-            "a node image is built by root on Debian, with Go and"
-            " `apt-get install --no-install-recommends docker.io mmdebstrap zstd`;"
-            f" missing here: {', '.join(missing) or ('Go' if go is None else 'root')}"
+            f"to build the image of a node is missing: {', '.join(lacking)}: {packages.CURE}"
         )
     builder = GoBuilder(go, _say)
     ours = _ours(builder)
@@ -80,10 +95,56 @@ def build_node_image(engine: Engine) -> NodeImage:
     return ours
 
 
+class _Store:
+    """The images that an engine and the cache have, for means.node_means."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def is_asked_for(self) -> bool:
+        return bool(_asked())
+
+    def is_cached(self) -> bool:
+        return _cached() is not None
+
+    def can_be_pulled(self) -> bool:
+        name = own_node_image(kind_binary())
+        if name is None:
+            return False
+        if self._engine.has_image(name):
+            return True
+        _say(f"pulling {name}")
+        return self._engine.pulls(name)
+
+    def missing_to_build(self) -> Sequence[str]:
+        return _missing_to_build()
+
+
+def _asked() -> str | None:
+    return os.environ.get("KIND_NODE_IMAGE")
+
+
+def _cached() -> NodeImage | None:
+    go = shutil.which("go")
+    ours = None if go is None else _ours(GoBuilder(go, _say))
+    return ours if ours is not None and ours.archive.is_file() else None
+
+
+def _missing_to_build() -> list[str]:
+    lacking = packages.missing()
+    if shutil.which("go") is None:
+        lacking.append("Go")
+    if _suite() is None:
+        lacking.append("a Debian")
+    if os.geteuid() != 0:
+        lacking.append("root")
+    return lacking
+
+
 def _ours(builder: GoBuilder) -> NodeImage:
     """Named by everything that goes into it, but for the state of Debian's packages."""
     digest = hashlib.sha256()
-    modules = (_KUBERNETES, _COREDNS, *assets.MODULES)
+    modules = (KUBERNETES, COREDNS, *assets.MODULES)
     digest.update(builder.key(modules).encode())
     for path in sorted(path for path in _PARTS.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(_PARTS)}\0".encode() + path.read_bytes())
@@ -94,32 +155,26 @@ def _ours(builder: GoBuilder) -> NodeImage:
 
 
 def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
-    built = assets.built_assets(builder.go)
-    version = builder.module_version("k8s.io/kubernetes", directory=_KUBERNETES)
+    version = builder.module_version("k8s.io/kubernetes", directory=KUBERNETES)
     with tempfile.TemporaryDirectory(dir=ours.archive.parent) as scratch:
-        made = Path(scratch)
-        builder.build_kubernetes(
-            "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
-            module=_KUBERNETES,
-            into=made,
-        )
-        builder.build_tools("coredns", module=_COREDNS, into=made)
-        subprocess.run(
-            [builder.go, "build", "-trimpath", "-ldflags=-s -w", "-o", f"{made}/", "."],
-            cwd=_PAUSE,
-            env={**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
-            check=True,
-        )
+        made, root = Path(scratch) / "binaries", Path(scratch) / "root"
+        made.mkdir()
+        # It waits for the network and the disk while Go has the processors.
+        with _unpacking(root):
+            built = assets.built_assets(builder.go)
+            builder.build_kubernetes(
+                "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
+                module=KUBERNETES,
+                into=made,
+            )
+            for own in (COREDNS, _PAUSE):
+                builder.build_program(own.name, module=own, into=made)
         for binary in (built.etcd, built.apiserver, built.controller_manager):
             (made / binary.name).symlink_to(binary)
-        environment = {
-            **engine.environment,
-            "KUBERNETES_VERSION": version,
-            "DEBIAN_SUITE": _suite(),
-        }
-        subprocess.run([_PARTS / "build.sh", made, ours.name], env=environment, check=True)
+        environment = {**engine.environment, "KUBERNETES_VERSION": version}
+        subprocess.run([_PARTS / "build.sh", made, root, ours.name], env=environment, check=True)
         _say("storing it")
-        draft = made / "image.tar.zst"
+        draft = Path(scratch) / "image.tar.zst"
         subprocess.run(
             ["bash", "-o", "pipefail", "-c", _STORE, ours.name, str(draft)],
             env=environment,
@@ -128,12 +183,29 @@ def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
         draft.rename(ours.archive)
 
 
-def _suite() -> str:
-    """The machine's own suite, whose packages its sources have."""
-    release = platform.freedesktop_os_release()
-    if release.get("ID") != "debian":
-        raise NoClusterError(f"a node image is built on Debian; this is {release['NAME']}")
-    return release["VERSION_CODENAME"]
+@contextlib.contextmanager
+def _unpacking(root: Path) -> Iterator[None]:
+    """Debian's packages of a node come beside what is done meanwhile, and are there at its end."""
+    suite = _suite()
+    assert suite is not None, "asked before"
+    _say("unpacking Debian's packages beside it")
+    command: list[str | Path] = [_PARTS / "debian.sh", suite, root]
+    child = ChildProcess("mmdebstrap", command, log=root.with_suffix(".log"))
+    try:
+        yield
+        if child.wait(seconds=_UNPACKED_SECONDS):
+            raise ProcessFailedError(f"mmdebstrap failed:\n{child.log_end()}")
+    finally:
+        child.stop()
+
+
+def _suite() -> str | None:
+    """The machine's own, whose packages its sources have; None where it is no Debian."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return None
+    return release.get("VERSION_CODENAME") if release.get("ID") == "debian" else None
 
 
 def _say(message: str) -> None:

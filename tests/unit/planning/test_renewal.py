@@ -23,8 +23,8 @@ _LIVES = st.integers(60, 14 * 86400).map(lambda seconds: timedelta(seconds=secon
         (12 * H, None, timedelta(seconds=1), 2 * M),
         (12 * H, 0.001, None, 2 * M),
         (3 * M, None, timedelta(seconds=1), M),
-        (12 * H, None, 24 * H, 10.8 * H),
-        (10 * H, 0.99, None, 9 * H),
+        (12 * H, None, 24 * H, 10.8 * H - timedelta(seconds=2)),
+        (10 * H, 0.99, None, 9 * H - timedelta(seconds=2)),
     ],
 )
 def test_the_margin_is_what_was_asked_within_reason(
@@ -80,6 +80,25 @@ def test_a_renewal_is_due_within_the_life(
     latest = issued + life - kept
     assert issued < due <= latest + timedelta(microseconds=1)
     assert latest - due < life / 10 + timedelta(seconds=1)
+
+
+@given(
+    life=_LIVES.filter(lambda life: life > 2 * M),
+    uid=st.uuids().map(str),
+    micro=st.integers(0, 999_999),
+)
+def test_a_key_is_not_due_while_its_session_would_sign_it_again(
+    life: timedelta, uid: str, micro: int
+) -> None:
+    """Whatever margin is asked for: a renewal brings another key, never the same one again."""
+    issued = NOON + timedelta(microseconds=micro)
+    due = renew_at(
+        issued_at=issued,
+        expires_at=issued + life,
+        margin=margin(lifetime=life, before=life),
+        uid=uid,
+    )
+    assert not is_young(issued_at=issued, expires_at=issued + life, now=due)
 
 
 def test_ten_thousand_objects_spread_and_each_stays_in_its_place() -> None:

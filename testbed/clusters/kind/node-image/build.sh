@@ -1,10 +1,9 @@
 #!/bin/bash
-# build.sh BINARIES NAME: a node image for kind of Debian packages and these binaries, tagged NAME.
-# Root, docker, mmdebstrap and containerd are needed; the Debian packages come from this machine's sources.
-# KUBERNETES_VERSION is theirs, DEBIAN_SUITE what mmdebstrap installs.
+# build.sh BINARIES ROOT NAME: a node image for kind of these binaries and what debian.sh has unpacked at
+# ROOT, tagged NAME. Root, docker and containerd are needed. KUBERNETES_VERSION is that of the binaries.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-binaries=$(cd "$1" && pwd) name=$2
+binaries=$(cd "$1" && pwd) root=$(cd "$2" && pwd) name=$3
 scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/keywright-node.XXXX")
 daemon=
 clean() {
@@ -14,19 +13,12 @@ clean() {
 trap clean EXIT
 say() { echo "node image: $*" >&2; }
 
-packages=systemd,systemd-sysv,dbus,containerd,runc,containernetworking-plugins,iptables,nftables
-packages+=,conntrack,iproute2,ethtool,socat,mount,kmod,procps,ca-certificates,e2fsprogs,hostname
-root=$scratch/root
-say "unpacking Debian's packages"
-mmdebstrap --quiet --format=directory --mode=root --variant=minbase --include="$packages" \
-  --aptopt='APT::Install-Recommends "false"' "$DEBIAN_SUITE" "$root"
-rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
-
 say "making the images of the control plane"
 wanted=$("$binaries/kubeadm" config images list --kubernetes-version "$KUBERNETES_VERSION")
 "$here/components.sh" "$binaries" "$root" "$scratch/images.tar" "$wanted"
 
 say "putting the node together"
+rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
 cp --archive "$here/root/." "$root/"
 chown --recursive 0:0 "$root/etc/containerd" "$root/etc/cni" "$root/etc/kubernetes" "$root/kind"
 install --mode=755 "$binaries"/{kubeadm,kubelet,kubectl} "$root/usr/bin/"

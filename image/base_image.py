@@ -35,7 +35,7 @@ class NoBaseError(RuntimeError):
     """There is no base to be had; the message says what would help."""
 
 
-def base_image(engine: Engine, *, asked: str | None, programs: Sequence[str] = ()) -> str:
+def choose(engine: Engine, *, asked: str | None, programs: Sequence[str] = ()) -> str:
     """The name of an image that the engine has, or pulls; raises NoBaseError.
 
     One that is made of Debian's packages has `programs` besides, packages that the others have.
@@ -47,7 +47,7 @@ def base_image(engine: Engine, *, asked: str | None, programs: Sequence[str] = (
     if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
         raise NoBaseError(
             f"{OFFICIAL} cannot be pulled; give BASE_IMAGE, or let root make a base of Debian's"
-            " packages (apt-get install --no-install-recommends mmdebstrap)"
+            " packages (`make packages`)"
         )
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     packages = ",".join([*_PACKAGES, *programs])
