@@ -62,7 +62,7 @@ class Installed:
 def installed(make_world: MakeWorld) -> Iterator[Installed]:
     """In a world of its own, which each test takes apart."""
     with make_world() as world, ExitStack() as ending:
-        operator = world.operator(arguments=["--log-format=text"], fork="keywright")
+        operator = world.operator(arguments=["--log-format=text"])
         operator.start()
         brief = Tenant(world, name="brief")
         brief.prepare()
