@@ -14,6 +14,8 @@ UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 DEV := .venv/bin
 DEMO := .cache/demo/bin
 export PYTHONPATH := operator:.
+# A test run starts some hundreds of processes; compiled once, they need not compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-api test-kind-here retest test-faults test-kind packages check fix bench soak lock image node-image clean

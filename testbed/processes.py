@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _POLL_SECONDS = 0.02
+_LONGEST_POLL_SECONDS = 0.1
 _FIRST_PORT = 10_000
 _OUTGOING_PORTS = 32_768
 _PR_SET_PDEATHSIG = 1
@@ -111,6 +112,7 @@ class ChildProcess:
             ProcessFailedError: the child ended, or the time is over.
         """
         deadline = time.monotonic() + seconds
+        pause = _POLL_SECONDS
         while not ready():
             if self.exit_code is not None:
                 raise ProcessFailedError(
@@ -120,7 +122,9 @@ class ChildProcess:
                 raise ProcessFailedError(
                     f"{self.name} was not ready in {seconds} s:\n{self.log_end()}"
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(pause)
+            # What takes long is not hurried by being asked for: the machine is left to it.
+            pause = min(_LONGEST_POLL_SECONDS, pause * 1.1)
 
     def log_end(self, *, lines: int = 30) -> str:
         """The last lines of the log."""

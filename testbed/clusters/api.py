@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from kubernetes import client, config
+
+from testbed.documents import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,7 +141,7 @@ class Api:
     def apply_files(self, paths: Iterable[Path]) -> None:
         """Apply every document of YAML files."""
         for path in paths:
-            for document in yaml.safe_load_all(path.read_text()):
+            for document in documents(path.read_text()):
                 if document:
                     self.apply(document)
 

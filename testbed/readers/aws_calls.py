@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
+from testbed.boto3_sessions import boto3_session
 from testbed.readers.answers import MODEL, QUESTION
 
 if TYPE_CHECKING:
@@ -17,15 +17,13 @@ _ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 def identity(region: str) -> tuple[Any, Callable[[Any], str]]:
     """A client of STS, and the call that gives the caller's ARN."""
-    client = boto3.session.Session().client("sts", region_name=region, config=_ONE_ATTEMPT)
+    client = boto3_session().client("sts", region_name=region, config=_ONE_ATTEMPT)
     return client, lambda sts: str(sts.get_caller_identity()["Arn"])
 
 
 def converse(region: str) -> tuple[Any, Callable[[Any], str]]:
     """A client of Bedrock's runtime, and the call that gives the model's answer."""
-    client = boto3.session.Session().client(
-        "bedrock-runtime", region_name=region, config=_ONE_ATTEMPT
-    )
+    client = boto3_session().client("bedrock-runtime", region_name=region, config=_ONE_ATTEMPT)
     return client, _ask
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
+from testbed.boto3_sessions import boto3_session
 from testbed.readers.answers import MODEL, QUESTION, Answer, once, pod_environment
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Boto3Converse:
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         self._variables = {**cloud_environment, **data}
         with pod_environment(self._variables):
-            self._client = boto3.session.Session().client(
+            self._client = boto3_session().client(
                 "bedrock-runtime",
                 region_name=data["AWS_REGION"],
                 config=Config(retries={"total_max_attempts": 1}),

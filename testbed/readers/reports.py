@@ -58,6 +58,8 @@ class PollingReader:
         self.report = directory / f"{namespace}-{secret}.jsonl"
         self._cloud_environment = cloud_environment
         self._process: ChildProcess | None = None
+        self._readings: list[Reading] = []
+        self._read_bytes = 0
         self._arguments = [
             *("--kubeconfig", str(kubeconfig)),
             *("--namespace", namespace),
@@ -104,11 +106,8 @@ class PollingReader:
 
     def readings(self) -> list[Reading]:
         """All calls so far."""
-        if not self.report.exists():
-            return []
-        # the last line may still be in the writing
-        lines = self.report.read_text().rpartition("\n")[0].splitlines()
-        return [Reading(**json.loads(line)) for line in lines]
+        self._read_on()
+        return list(self._readings)
 
     def failures(self) -> list[Reading]:
         """The calls that went wrong."""
@@ -117,3 +116,14 @@ class PollingReader:
     def wait_until(self, enough: Callable[[list[Reading]], bool], *, seconds: float) -> None:
         """Return once the readings so far satisfy `enough`; raises ProcessFailedError."""
         self.process.wait_until(lambda: enough(self.readings()), seconds=seconds)
+
+    def _read_on(self) -> None:
+        """Take in what the report has more: it is asked for many times a second."""
+        if not self.report.exists():
+            return
+        with self.report.open("rb") as report:
+            report.seek(self._read_bytes)
+            # the last line may still be in the writing
+            lines, ended, _ = report.read().rpartition(b"\n")
+        self._read_bytes += len(lines) + len(ended)
+        self._readings += [Reading(**json.loads(line)) for line in lines.splitlines()]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
+from testbed.documents import documents
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 """The one of the lock file, from the same environment as the tests."""
@@ -35,4 +35,4 @@ def kustomized(folder: Path) -> list[dict[str, Any]]:
         [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return documents(done.stdout)

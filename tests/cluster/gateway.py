@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from testbed.clouds.aws.cloud import ACCOUNT
+from testbed.documents import documents
 from testbed.readers import http_api
 from testbed.world import EXAMPLES, World
 from tests.cluster.eventually import eventually
@@ -132,10 +131,10 @@ class GatewayTenant(Tenant):
         eventually(lambda: not self.world.api.exists(self.grant_path(name)), seconds=40)
 
     def _example(self, file: str) -> list[Document]:
-        documents = list(yaml.safe_load_all((EXAMPLE / file).read_text()))
-        for document in documents:
+        found = documents((EXAMPLE / file).read_text())
+        for document in found:
             document["metadata"]["namespace"] = self.namespace
-        return documents
+        return found
 
     # ---- the cloud
 

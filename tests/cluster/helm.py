@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testbed.documents import documents
 from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.operators import NAMESPACE
 from testbed.world import MANIFESTS
@@ -59,7 +60,7 @@ class Helm:
         """The objects of the chart with these options, as `helm template` prints them."""
         done = self.run("template", RELEASE, chart, "--namespace", NAMESPACE, *options)
         assert done.returncode == 0, done.stderr
-        return [document for document in yaml.safe_load_all(done.stdout) if document]
+        return [document for document in documents(done.stdout) if document]
 
     def refused(self, *options: str, chart: Path = CHART) -> str:
         """What it says against values that it does not take."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
-
+from testbed.documents import documents
 from testbed.workloads import PLURALS, collection
 from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.audit import AuditLog, Mark, Request
@@ -22,7 +21,7 @@ ARGO_SERVED = "/apis/argoproj.io/v1alpha1/rollouts"
 
 def workload(tenant: Tenant, kind: str, name: str, **spec: Any) -> Document:
     """The Deployment of the example as such a workload of the tenant; two pods, as emulated."""
-    (body,) = yaml.safe_load_all((EXAMPLE / "deployment.yaml").read_text())
+    (body,) = documents((EXAMPLE / "deployment.yaml").read_text())
     body["kind"] = kind
     body["metadata"] |= {"name": name, "namespace": tenant.namespace, "labels": {"tier": "chat"}}
     body["spec"] |= spec
@@ -114,6 +113,6 @@ def told_by_event(tenant: Tenant, reason: str) -> str:
 
 def apply_access(tenant: Tenant) -> None:
     """The Role and RoleBinding of the example, in the tenant's namespace."""
-    for document in yaml.safe_load_all((EXAMPLE / "rollout-access.yaml").read_text()):
+    for document in documents((EXAMPLE / "rollout-access.yaml").read_text()):
         document["metadata"]["namespace"] = tenant.namespace
         tenant.world.api.apply(document)

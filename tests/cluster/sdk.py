@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 from botocore.config import Config
 
+from testbed.boto3_sessions import boto3_session
 from testbed.readers.answers import pod_environment
 
 _PROGRAM = Path(__file__).with_name("sdk_program.py")
@@ -51,7 +51,7 @@ def client(service: str, **more: Any) -> Any:
     """A new client of whatever the environment says."""
     region = more.pop("region_name", "us-west-2")
     config = Config(retries={"total_max_attempts": 1})
-    return boto3.session.Session().client(service, region_name=region, config=config, **more)
+    return boto3_session().client(service, region_name=region, config=config, **more)
 
 
 def who(variables: Mapping[str, str], **credentials: str) -> str:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import yaml
-
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import MERGE
+from testbed.documents import documents
 from testbed.world import EXAMPLES, World
 from tests.cluster.eventually import eventually
 
@@ -28,10 +27,10 @@ Document = dict[str, Any]
 
 def example(file: str, *, namespace: str) -> list[Document]:
     """The objects in a file of the example, moved to a namespace."""
-    documents = list(yaml.safe_load_all((EXAMPLE / file).read_text()))
-    for document in documents:
+    found = documents((EXAMPLE / file).read_text())
+    for document in found:
         document["metadata"]["namespace"] = namespace
-    return documents
+    return found
 
 
 def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:

@@ -52,7 +52,7 @@ def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world on the embedded cluster, with an operator."""
     directory = tmp_path_factory.mktemp("faults")
     with World(EmbeddedCluster, directory=directory) as made:
-        made.operator(arguments=["--log-level=debug"]).start()
+        made.operator(arguments=["--log-level=debug"], fork="keywright").start()
         yield made
 
 

@@ -1,18 +1,14 @@
 """What `kubectl apply` says to somebody who made a mistake."""
 
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import yaml
 
+from tests.cluster.applied import Told, dry_runs
 from tests.data.invalid.table import Invalid, Refused, rows
 from tests.unit.api.samples import contract
-
-KUBECTL = Path(sys.executable).with_name("kubectl")
-"""The one of the lock file, from the same environment as the tests."""
 
 pytestmark = pytest.mark.cluster
 
@@ -25,38 +21,73 @@ class Cluster(Protocol):
         """Of a user who may do everything."""
 
 
-def _dry_run(cluster: Cluster, body: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Applies as a user would; a server-side dry run checks all and leaves nothing behind."""
-    named = body | {"metadata": {"name": "invalid", "namespace": "default"}}
-    flags = ["--dry-run=server", "--namespace=default", f"--kubeconfig={cluster.kubeconfig}"]
-    return subprocess.run(
-        [KUBECTL, "apply", *flags, "-f", "-"],
-        input=yaml.safe_dump(named),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Apply(Protocol):
+    """The fixture `apply`."""
+
+    def __call__(self, bodies: Sequence[dict[str, Any]]) -> list[Told]:
+        """What is said of each body of a table."""
+
+
+@pytest.fixture(scope="module")
+def apply(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Apply:
+    """Applies a table as a user would who has a folder of files."""
+
+    def applied(bodies: Sequence[dict[str, Any]]) -> list[Told]:
+        directory = tmp_path_factory.mktemp("applied")
+        return dry_runs(bodies, kubeconfig=cluster.kubeconfig, directory=directory)
+
+    return applied
+
+
+@pytest.fixture(scope="module")
+def mistakes(apply: Apply) -> dict[str, Told]:
+    """What is said of each row that the API server refuses."""
+    table = rows(Refused.APPLY)
+    return dict(zip(map(str, table), apply([row.body for row in table]), strict=True))
+
+
+@pytest.fixture(scope="module")
+def unseen(apply: Apply) -> dict[str, Told]:
+    """What is said of each row that it cannot refuse."""
+    table = rows(Refused.STALLED)
+    return dict(zip(map(str, table), apply([row.body for row in table]), strict=True))
+
+
+@pytest.fixture(scope="module")
+def right(apply: Apply) -> dict[str, Told]:
+    """What is said of the contract, by the name of the resource."""
+    names = [str(body["metadata"]["name"]) for body in contract()]
+    return dict(zip(names, apply(contract()), strict=True))
+
+
+def test_no_two_rows_have_the_same_name() -> None:
+    """What is said of a row is found by its name."""
+    names = [str(row) for refused in Refused for row in rows(refused)]
+    names += [str(body["metadata"]["name"]) for body in contract()]
+    assert sorted(set(names)) == sorted(names)
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.APPLY), ids=str)
-def test_a_mistake_is_refused_at_apply(cluster: Cluster, invalid: Invalid) -> None:
+def test_a_mistake_is_refused_at_apply(mistakes: dict[str, Told], invalid: Invalid) -> None:
     """A mistake that the API server can see never gets in; the message names field and cure."""
-    outcome = _dry_run(cluster, invalid.body)
-    assert outcome.returncode != 0, "let in"
-    assert [part for part in invalid.says if part not in outcome.stderr] == [], outcome.stderr
+    told = mistakes[str(invalid)]
+    assert not told.let_in
+    assert [part for part in invalid.says if part not in told.words] == [], told.words
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
 def test_a_mistake_that_the_api_server_cannot_see_gets_in(
-    cluster: Cluster, invalid: Invalid
+    unseen: dict[str, Told], invalid: Invalid
 ) -> None:
     """What is told in the condition Stalled is told there because apply could not tell it."""
-    outcome = _dry_run(cluster, invalid.body)
-    assert outcome.returncode == 0, outcome.stderr
+    told = unseen[str(invalid)]
+    assert told.let_in, told.words
 
 
 @pytest.mark.parametrize("body", contract(), ids=lambda body: str(body["metadata"]["name"]))
-def test_every_field_of_the_contract_is_let_in(cluster: Cluster, body: dict[str, Any]) -> None:
+def test_every_field_of_the_contract_is_let_in(
+    right: dict[str, Told], body: dict[str, Any]
+) -> None:
     """No rule stands in the way of a resource that is right."""
-    outcome = _dry_run(cluster, body)
-    assert outcome.returncode == 0, outcome.stderr
+    told = right[str(body["metadata"]["name"])]
+    assert told.let_in, told.words

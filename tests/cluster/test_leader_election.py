@@ -47,7 +47,8 @@ def pair(world: World, session_operator: OperatorProcess, audit: AuditLog) -> It
     session_operator.stop()
     arguments = (*DEBUG, f"--lease-seconds={_LEASE_SECONDS}")
     replicas = [
-        world.operator(identity=f"replica-{letter}", arguments=arguments) for letter in "ab"
+        world.operator(identity=f"replica-{letter}", arguments=arguments, fork="keywright")
+        for letter in "ab"
     ]
     try:
         for replica in replicas:

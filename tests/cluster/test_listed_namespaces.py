@@ -66,7 +66,7 @@ def requests(listed: World) -> AuditLog:
 def operator(listed: World) -> OperatorProcess:
     """Started as the overlay starts it."""
     (container,) = _deployment()["spec"]["template"]["spec"]["containers"]
-    made = listed.operator(arguments=container["args"][1:])
+    made = listed.operator(arguments=container["args"][1:], fork="keywright")
     made.start()
     return made
 

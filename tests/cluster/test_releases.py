@@ -81,7 +81,7 @@ def make_grants(empty: World) -> Iterator[Callable[[], Grants]]:
 
 def started(world: World, *, identity: str) -> OperatorProcess:
     """An operator with the rights that are installed now."""
-    operator = world.operator(identity=identity)
+    operator = world.operator(identity=identity, fork="keywright")
     operator.start()
     return operator
 

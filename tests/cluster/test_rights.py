@@ -257,7 +257,7 @@ def walked(request: pytest.FixtureRequest, make_world: MakeWorld) -> Iterator[Wa
         teams = [Team(world, name) for name in _LISTED]
         for team in teams:
             team.prepare()
-        operator = world.operator(arguments=install(world))
+        operator = world.operator(arguments=install(world), fork="keywright")
         operator.start()
         stage = Stage(world, operator, *teams)
         for feature in FEATURES:

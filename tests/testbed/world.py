@@ -7,12 +7,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_bedrock_token_generator import provide_token
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from testbed.boto3_sessions import boto3_session
 from tests.testbed.issuer import AUDIENCE, SUBJECT, Issuer
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Tenant:
     ) -> Any:
         """A boto3 client that meets the emulator, without retries."""
         signed = credentials is not None
-        return boto3.session.Session().client(
+        return boto3_session().client(
             service,
             region_name=self.region,
             endpoint_url=None if host is None else f"https://{host}",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
+
+from testbed.boto3_sessions import boto3_session
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.cloud import AwsCloud
@@ -25,7 +26,7 @@ def administrator(cloud: AwsCloud, service: str, *, account: str, region: str = 
         policies={"all": {"Version": "2012-10-17", "Statement": [_ALL]}},
         account=account,
     )
-    return boto3.session.Session().client(
+    return boto3_session().client(
         service,
         region_name=region,
         aws_access_key_id=key.access_key_id,

@@ -45,8 +45,16 @@ class Client:
         self._server = config["clusters"][0]["cluster"]["server"]
         self._user = config["users"][0]["user"]
         self._ca_file = ca_file
+        self._contexts: dict[bool, ssl.SSLContext] = {}
 
     def _connection(self, *, as_user: bool) -> http.client.HTTPSConnection:
+        if as_user not in self._contexts:
+            self._contexts[as_user] = self._context(as_user=as_user)
+        address = self._server.removeprefix("https://")
+        context = self._contexts[as_user]
+        return http.client.HTTPSConnection(address, context=context, timeout=_PATIENCE)
+
+    def _context(self, *, as_user: bool) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self._ca_file))
         if as_user and "client-certificate" in self._user:
             context.load_cert_chain(self._user["client-certificate"], self._user["client-key"])
@@ -56,8 +64,7 @@ class Client:
                     pem.write(base64.b64decode(self._user[name]))
                 pem.flush()
                 context.load_cert_chain(pem.name)
-        address = self._server.removeprefix("https://")
-        return http.client.HTTPSConnection(address, context=context, timeout=_PATIENCE)
+        return context
 
     def send(self, step: Step, *, namespace: str, answers: list[Answer]) -> Answer:
         """Send one request, or repeat it until it is answered as expected."""

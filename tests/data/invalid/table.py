@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from testbed.documents import documents
 
 NAMESPACE = "chat"
 
@@ -57,7 +57,7 @@ def resource(kind: str, *, spec: dict[str, Any]) -> dict[str, Any]:
 def rows(refused: Refused) -> tuple[Invalid, ...]:
     """Every row that is refused there."""
     files = sorted(Path(__file__).parent.glob("*.yaml"))
-    every = [row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    every = [row for file in files for row in documents(file.read_text(encoding="utf-8"))[0]]
     return tuple(
         Invalid(
             name=row["name"],

@@ -4,11 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.source import CredentialSource
+from testbed.documents import documents
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,14 +16,15 @@ ROOT = Path(__file__).parents[3]
 def contract() -> tuple[dict[str, Any], ...]:
     """Right resources that have every field of the contract among them."""
     text = (Path(__file__).parent / "contract.yaml").read_text(encoding="utf-8")
-    return tuple(yaml.safe_load_all(text))
+    return tuple(documents(text))
 
 
 @cache
 def schema(plural: str) -> dict[str, Any]:
     """The openAPIV3Schema of a CRD."""
     text = (ROOT / "crds" / f"{plural}.keywright.dev.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    (definition,) = documents(text)
+    found: dict[str, Any] = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return found
 
 

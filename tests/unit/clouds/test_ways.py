@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
@@ -17,6 +16,7 @@ from keywright.api.grant import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.clouds.alibaba import vendor as alibaba
 from keywright.clouds.aws import vendor as aws
+from testbed.documents import documents
 from tests.unit.api.samples import ROOT, schema
 
 CLOUDS = ROOT / "operator" / "keywright" / "clouds"
@@ -38,7 +38,7 @@ def _specs(kind: str) -> list[dict[str, Any]]:
     return [
         document["spec"]
         for file in sorted((ROOT / "examples").glob("*/*.yaml"))
-        for document in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        for document in documents(file.read_text(encoding="utf-8"))
         if document and document["kind"] == kind
     ]
 
