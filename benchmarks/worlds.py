@@ -1,4 +1,4 @@
-"""The world of the measurements: ten namespaces with a source each, on a real API server."""
+"""The world of the measurements: namespaces with a source each, on a real API server."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _SESSION = "12h"
 
 
 @contextmanager
-def measured_world(*, audit: bool = False) -> Iterator[World]:
+def measured_world(*, audit: bool = False, namespaces: int = _NAMESPACES) -> Iterator[World]:
     """A world, ready for grants in `names`; the audit log is off unless it is what is measured."""
     with World(partial(ControlPlaneCluster, crds=CRDS, audit=audit)) as world:
-        furnish(world)
+        furnish(world, namespaces=namespaces)
         yield world
 
 
-def furnish(world: World) -> None:
+def furnish(world: World, *, namespaces: int = _NAMESPACES) -> None:
     """Make the namespaces with their sources, and what these are in the cloud."""
-    for number in range(_NAMESPACES):
+    for number in range(namespaces):
         for document in _namespace(f"bench-{number}"):
             world.api.apply(document)
         world.create_role(name=f"bench-{number}", namespace=f"bench-{number}")
 
 
-def names(prefix: str, count: int) -> list[Name]:
+def names(prefix: str, count: int, *, namespaces: int = _NAMESPACES) -> list[Name]:
     """So many names, spread over the namespaces."""
-    return [(f"bench-{number % _NAMESPACES}", f"{prefix}-{number}") for number in range(count)]
+    return [(f"bench-{number % namespaces}", f"{prefix}-{number}") for number in range(count)]
 
 
 def control_plane(world: World) -> ControlPlaneCluster:

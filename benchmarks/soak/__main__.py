@@ -40,7 +40,10 @@ def main() -> int:
 
 
 async def _run(plan: Plan, console: Console) -> list[Row]:
-    with measured_world() as world, Course(plan, tell=console.print).prepared(world) as course:
+    with (
+        measured_world(namespaces=plan.sources) as world,
+        Course(plan, tell=console.print).prepared(world) as course,
+    ):
         await course.prepare()
         course.run()
         return rows(course.seen(), plan=plan)

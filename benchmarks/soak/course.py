@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +19,20 @@ _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywri
 _TELL_EVERY_SECONDS = 10.0
 _SAMPLE_SECONDS = 1.0
 _PREPARED_SECONDS = 300.0
+# Of its life a key is used for, by the default margin and half of the jitter.
+_RENEWED_SHARE = 0.62
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for; `punctual_seconds` is the lateness that one renewal in 100 may have."""
+    """What is asked for; `punctual_seconds` is the lateness that one renewal in 100 may have.
+
+    Grants of one of the `sources` share their sessions, and fall due together.
+    """
 
     seconds: float = 1200.0
     grants: int = 2000
+    sources: int = 40
     life_seconds: int = 30
     lease_seconds: int = 5
     kills: int = 0
@@ -84,8 +92,7 @@ class Course:
         assert self._world is not None
         assert self._ledger is not None
         async with AdminClient(self._world.cluster) as client:
-            # A namespace after the other: those of one share their sessions, and fall due together.
-            await client.create_grants(sorted(names("soak", self.plan.grants)))
+            await self._create(client)
         self._ledger.wait_until(
             lambda seen: len(seen) == self.plan.grants, seconds=_PREPARED_SECONDS
         )
@@ -93,6 +100,14 @@ class Course:
             lambda seen: all(n > 1 for n in seen.values()), seconds=_PREPARED_SECONDS
         )
         self.tell(f"{self.plan.grants} grants are Ready and were renewed once")
+
+    async def _create(self, client: AdminClient) -> None:
+        """A source after the other, as they come to a cluster, spread over one life of a key."""
+        made = sorted(names("soak", self.plan.grants, namespaces=self.plan.sources))
+        began, pause = time.monotonic(), self.plan.life_seconds * _RENEWED_SHARE / self.plan.sources
+        for number, (_, mine) in enumerate(itertools.groupby(made, key=lambda name: name[0])):
+            await asyncio.sleep(max(0.0, began + number * pause - time.monotonic()))
+            await client.create_grants(mine)
 
     def run(self) -> None:
         """Sample, tell, and kill the leader now and then, in the first half."""

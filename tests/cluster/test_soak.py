@@ -13,7 +13,7 @@ from tests.cluster.tier import Record
 from tests.cluster.worlds import MakeWorld
 
 # Beside two other workers; what a machine of two cores can do by itself is in docs/performance.md.
-_PLAN = Plan(seconds=120.0, grants=100, kills=1, punctual_seconds=5.0)
+_PLAN = Plan(seconds=120.0, grants=100, sources=10, kills=1, punctual_seconds=5.0)
 
 
 @pytest.mark.long
@@ -22,7 +22,7 @@ def test_two_minutes_lose_nothing(make_world: MakeWorld, record_property: Record
     """No key is late through six renewals and a killed leader, none is needless, memory is flat."""
     told: list[str] = []
     with make_world() as world:
-        furnish(world)
+        furnish(world, namespaces=_PLAN.sources)
         with Course(_PLAN, tell=told.append).prepared(world) as course:
             asyncio.run(course.prepare())
             course.run()
