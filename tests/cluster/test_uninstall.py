@@ -149,6 +149,8 @@ def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> No
     told = [line for line in installed.log().splitlines() if left[0] in line]
     assert told
     assert installed.operator.process.exit_code is None
+    # It begins anew time and again, with pauses; none of them makes it deaf.
+    assert installed.operator.stop() == 0
 
 
 def test_without_an_operator_the_guide_has_a_way_out(installed: Installed) -> None:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 import socket
 import sys
 import time
@@ -52,7 +53,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _begin_anew(*, lived: float) -> None:
-    """Replace this process by a fresh one, after a pause that grows while it keeps breaking."""
+    """Replace this process by a fresh one, after a pause that grows while it keeps breaking.
+
+    A signal in the pause ends it, with 0.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Nothing is in hand any more; a handler would not outlive the pause and the new program.
+        signal.signal(number, lambda *_: os._exit(0))
     restarts = 0 if lived > _STEADY_SECONDS else int(os.environ.get(_RESTARTS, "0"))
     if restarts:
         time.sleep(min(2.0 ** (restarts - 1), _LONGEST_PAUSE_SECONDS))

@@ -47,8 +47,9 @@ async def run(settings: Settings) -> Ending:
         asyncio.create_task(operator.heartbeat.run(), name="heartbeat"),
         asyncio.create_task(operator.census.sweep(seconds=settings.sweep_seconds), name="sweep"),
     ]
+    stopped = asyncio.Event()
     try:
-        return await _work(operator, settings)
+        ending = await _work(operator, settings, stopped)
     finally:
         await stop_work(operator.pools, operator.office, settings.drain_seconds)
         await operator.source_secrets.close()
@@ -60,13 +61,14 @@ async def run(settings: Settings) -> Ending:
         await operator.clouds.close()
         await operator.writing.close()
         await operator.client.close()
+    return Ending.STOPPED if stopped.is_set() else ending
 
 
-async def _work(operator: Operator, settings: Settings) -> Ending:
+async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) -> Ending:
     """Until the first of kopf, the census and the election ends."""
     office = _task("leader election", operator.office.run())
     census = _task("census", operator.census.take())
-    kopf = _task("kopf", _watch(operator, settings))
+    kopf = _task("kopf", _watch(operator, settings, stopped))
     running = {office, census, kopf}
     try:
         while True:
@@ -92,12 +94,14 @@ async def _work(operator: Operator, settings: Settings) -> Ending:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _watch(operator: Operator, settings: Settings) -> None:
+async def _watch(operator: Operator, settings: Settings, stopped: asyncio.Event) -> None:
     """Watch as soon as there is something to watch; ends with a signal, also while it waits."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)  # until kopf puts its own in their place
+
+    def heed_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+
+    heed_signals()
     signalled = _task("a signal", stopped.wait())
     served = _task("the CRDs", operator.census.served.wait())
     try:
@@ -106,7 +110,12 @@ async def _watch(operator: Operator, settings: Settings) -> None:
         signalled.cancel()
         served.cancel()
     if not stopped.is_set():
-        await watch(operator.registry, namespaces=settings.namespaces)
+        await watch(
+            operator.registry,
+            namespaces=settings.namespaces,
+            stopped=stopped,
+            heed_signals=heed_signals,
+        )
 
 
 def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

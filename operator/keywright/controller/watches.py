@@ -97,8 +97,13 @@ async def watch(
     registry: kopf.OperatorRegistry,
     *,
     namespaces: tuple[str, ...],
+    stopped: asyncio.Event,
+    heed_signals: Callable[[], None],
 ) -> None:
-    """Watch until a signal ends the process; raises where a watch is broken for good.
+    """Watch until it is `stopped`; raises where a watch is broken for good.
+
+    kopf takes the signals for itself while it works, and a signal that comes after its end would
+    be lost: once it has begun, `heed_signals` takes them back.
 
     Where one is, kopf ends the others, and may wait for that without end: a watch that is about to
     ask again takes its cancellation for the end of a pause. Whoever calls this must not rely on
@@ -108,6 +113,11 @@ async def watch(
         BrokenWatchError: kopf has said that it ends, and does not.
     """
     ending = asyncio.Event()
+
+    @kopf.on.startup(registry=registry)
+    async def begun(**_: Any) -> None:
+        await asyncio.sleep(0)  # kopf takes them in the turn of the loop in which this begins
+        heed_signals()
 
     @kopf.on.cleanup(registry=registry)
     async def told(**_: Any) -> None:
@@ -123,6 +133,7 @@ async def watch(
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
+            stop_flag=stopped,
         ),
         name="watches",
     )
