@@ -26,11 +26,15 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: ## every test but those of test-faults: on a real API server and on kind, where they can be had (ARGS for pytest, without kind)
+test: ## every test but those of test-faults: on a real API server and on kind, where they can be had (ARGS for pytest, without kind; CLUSTER=kind for that alone)
+ifeq ($(CLUSTER),kind)
+	@$(MAKE) --no-print-directory test-kind
+else
 	@$(MAKE) --no-print-directory test-api || failed=1; \
 	$(if $(ARGS)$(KUBE_CONTEXT),,$(MAKE) --no-print-directory test-kind-here || failed=1;) exit $${failed:-0}
+endif
 
-# The two halves of it, which .ci/run judges one by one.
+# The two halves of it.
 test-api: .venv/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
