@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _PROGRESS_SECONDS = 15.0
-# What the linker would drop (-s -w) is not made to begin with: a fifth of a build's time.
+# What the linker would drop (-s -w) is not made to begin with.
 _LEAN = ("-trimpath", "-gcflags=all=-dwarf=false")
 # As kubernetes' own build does it: pure Go, no paths, the tags of its release.
 _AS_KUBERNETES = (*_LEAN, "-tags", "selinux,notest,grpcnotrace")
