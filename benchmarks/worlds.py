@@ -8,18 +8,25 @@ from functools import partial
 from typing import Any
 
 from benchmarks.clients import Name
-from testbed.clusters.controlplane import ControlPlaneCluster
+from testbed.clusters.controlplane import ControlPlaneCluster, Memory
 from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
 from testbed.world import CRDS, World
 
 _NAMESPACES = 10
 _SESSION = "12h"
+_ROOMY = Memory(growth=1600, gibibytes=4)
 
 
 @contextmanager
-def measured_world(*, audit: bool = False, namespaces: int = _NAMESPACES) -> Iterator[World]:
-    """A world, ready for grants in `names`; the audit log is off unless it is what is measured."""
-    with World(partial(ControlPlaneCluster, crds=CRDS, audit=audit)) as world:
+def measured_world(
+    *, audit: bool = False, namespaces: int = _NAMESPACES, roomy: bool = False
+) -> Iterator[World]:
+    """A world, ready for grants in `names`; the audit log is off unless it is what is measured.
+
+    `roomy` gives memory to the API server that it would else have to save by processor time.
+    """
+    memory = _ROOMY if roomy else Memory()
+    with World(partial(ControlPlaneCluster, crds=CRDS, audit=audit, memory=memory)) as world:
         furnish(world, namespaces=namespaces)
         yield world
 

@@ -41,7 +41,7 @@ def main() -> int:
 
 async def _run(plan: Plan, console: Console) -> list[Row]:
     with (
-        measured_world(namespaces=plan.sources) as world,
+        measured_world(namespaces=plan.sources, roomy=True) as world,
         Course(plan, tell=console.print).prepared(world) as course,
     ):
         await course.prepare()

@@ -19,8 +19,8 @@ _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywri
 _TELL_EVERY_SECONDS = 10.0
 _SAMPLE_SECONDS = 1.0
 _PREPARED_SECONDS = 300.0
-# Of its life a key is used for, by the default margin and half of the jitter.
-_RENEWED_SHARE = 0.62
+# Of its life a session is used for, by the default margin and the jitter.
+_RENEWED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Plan:
 
     seconds: float = 1200.0
     grants: int = 2000
-    sources: int = 40
+    sources: int = 100
     life_seconds: int = 30
     lease_seconds: int = 5
     kills: int = 0

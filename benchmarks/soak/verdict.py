@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from benchmarks.measures import Row
 from benchmarks.soak.course import Plan, Sample, Seen
-from testbed.readers.ledger import expired, lateness, needless
+from testbed.readers.ledger import Entry, expired, lateness, needless
 
 __all__ = ["Row", "rows"]
 _MEGABYTE = 2**20
@@ -21,7 +21,9 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
     late = [line for entries in kept for line in expired(entries, until=seen.ended)]
     twice = [line for entries in kept for line in needless(entries)]
     renewals = sum(len(entries) - 1 for entries in kept)
-    calm = sorted(_between_kills(seen, plan=plan))
+    calm = list(_between_kills(seen, plan=plan))
+    told = sorted(entry.seen - before.renews for before, entry in calm)
+    waited = sorted(entry.seen - before.begins for before, entry in calm)
     found = sorted(itertools.chain.from_iterable(lateness(entries) for entries in kept))
     return [
         Row("renewals", f"{renewals} of {len(seen.entries)} keys that live {plan.life_seconds} s"),
@@ -29,10 +31,14 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
         Row("expired keys that a reader could meet", str(len(late)), "none", not late),
         Row("keys minted before their time", str(len(twice)), "none", not twice),
         Row(
-            "lateness while a leader was there",
-            f"p50 {_share(calm, 0.5):.2f} s, p99 {_share(calm, 0.99):.2f} s",
+            "lateness, by renewAt, while a leader was there",
+            f"p50 {_share(told, 0.5):.2f} s, p99 {_share(told, 0.99):.2f} s",
             f"p99 under {plan.punctual_seconds:.0f} s",
-            _share(calm, 0.99) < plan.punctual_seconds,
+            _share(told, 0.99) < plan.punctual_seconds,
+        ),
+        Row(
+            "from the planned begin to the new key",
+            f"p50 {_share(waited, 0.5):.2f} s, p99 {_share(waited, 0.99):.2f} s",
         ),
         Row(
             "lateness, takeovers counted in",
@@ -43,13 +49,13 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
     ]
 
 
-def _between_kills(seen: Seen, *, plan: Plan) -> Iterable[float]:
-    """Lateness of what fell due when nobody had just been killed."""
+def _between_kills(seen: Seen, *, plan: Plan) -> Iterable[tuple[Entry, Entry]]:
+    """The renewals that fell due when nobody had just been killed: a key and the next one."""
     recovered = plan.lease_seconds * 2.0
     for entries in seen.entries.values():
         for before, entry in itertools.pairwise(entries):
-            if not any(-1.0 <= before.renews - kill <= recovered for kill in seen.kills):
-                yield entry.seen - before.renews
+            if not any(-1.0 <= before.begins - kill <= recovered for kill in seen.kills):
+                yield before, entry
 
 
 def _memory(samples: Iterable[Sample]) -> list[Row]:

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from keywright.api.names import SECRET_SELECTOR
+from keywright.planning.renewal import begins_at
 from testbed.readers.secret_source import connection_to
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key in a Secret; times in seconds since 1970, `seen` is when the watch showed it."""
+    """A key in a Secret; times in seconds since 1970.
+
+    `renews` is what the Secret says, `begins` when the work on the next one should begin by that;
+    `seen` is when the watch showed it.
+    """
 
     revision: int
     issued: float
     expires: float
     renews: float
+    begins: float
     seen: float
 
 
@@ -143,27 +149,31 @@ def needless(entries: Iterable[Entry]) -> list[str]:
     """Keys that were minted before their time, or twice: one line for each."""
     found = list(entries)
     return [
-        f"revision {entry.revision}, due at {before.renews:.0f}, was issued at {entry.issued:.0f}"
+        f"revision {entry.revision}, due at {before.begins:.1f}, was issued at {entry.issued:.0f}"
         f" after {before.revision}"
         for before, entry in itertools.pairwise(found)
-        if entry.revision != before.revision + 1 or entry.issued < before.renews
+        if entry.revision != before.revision + 1 or entry.issued < int(before.begins)
     ]
 
 
 def lateness(entries: Iterable[Entry]) -> list[float]:
-    """By how many seconds each renewal was seen after it was due."""
+    """By how many seconds each renewal was seen after it was due; less than 0 where before."""
     found = list(entries)
     return [entry.seen - before.renews for before, entry in itertools.pairwise(found)]
 
 
 def _entry(annotations: dict[str, str], *, seen: float) -> Entry:
-    def moment(name: str) -> float:
-        return datetime.fromisoformat(annotations[_PREFIX + name]).timestamp()
+    def moment(name: str) -> datetime:
+        return datetime.fromisoformat(annotations[_PREFIX + name])
 
+    issued, expires, renews = moment("issued-at"), moment("expires-at"), moment("renew-at")
+    _, _, uid = annotations[_PREFIX + "granted-by"].partition(" ")
+    begins = begins_at(renews, lifetime=expires - issued, uid=uid)
     return Entry(
         revision=int(annotations[_PREFIX + "revision"]),
-        issued=moment("issued-at"),
-        expires=moment("expires-at"),
-        renews=moment("renew-at"),
+        issued=issued.timestamp(),
+        expires=expires.timestamp(),
+        renews=renews.timestamp(),
+        begins=begins.timestamp(),
         seen=seen,
     )

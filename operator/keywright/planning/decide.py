@@ -30,7 +30,7 @@ from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import journaled
 from keywright.planning.renewal import position
 from keywright.planning.retirement import retirement_due
-from keywright.planning.windows import next_renewal
+from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
@@ -75,7 +75,7 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     if facts.source_problem is not None:
         # Nothing can be done until there is news of the source, which wakes the grant.
         return _look_at_expiry(facts, now=now)
-    renewal = next_renewal(grant, facts.secret, now=now) if facts.secret is not None else None
+    renewal = renewal_begins(grant, facts.secret, now=now) if facts.secret is not None else None
     due = [renewal]
     if grant.keeping is not None:
         # In another status they are somebody's forgery, and nothing would come of looking.
@@ -201,7 +201,7 @@ def _cause_to_mint(
         return Cause.EXPIRED
     if renewal_requested(grant, facts):
         return Cause.REQUESTED
-    due = next_renewal(grant, secret, now=now)
+    due = renewal_begins(grant, secret, now=now)
     return Cause.DUE if due is not None and now >= due else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import IntEnum
 
+from keywright.planning.renewal import BEGINS_WITHIN
+
 
 class Turn(IntEnum):
     """The order of work: a reader without a key, one that is about to be, then everybody else."""
@@ -19,6 +21,8 @@ Priority = tuple[Turn, float]
 """Smaller goes first; the figure tells keys of one turn apart."""
 
 NO_PRIORITY: Priority = (Turn.NEW, 0.0)
+# Of a margin: by then a renewal should be done, where there is more to do than can be done.
+_PUNCTUAL_SHARE = 0.1
 
 
 def priority(
@@ -26,13 +30,16 @@ def priority(
 ) -> Priority:
     """The place of a grant, by the key that its readers have and whether its last try failed.
 
-    Of the keys that ended and of those whose renewal is due, the soonest end goes first; one that
-    is only rotated comes after them. A grant whose key is in no danger waits behind new ones where
-    its last try failed.
+    Of the keys that ended the soonest end goes first; of those whose renewal is due, the one of
+    whose margin a tenth is gone first: those of equal lives take turns as they fall due, and one
+    with little time left does not wait for those that have hours. One that is only rotated comes
+    after them. A grant whose key is in no danger waits behind new ones where its last try failed.
     """
     ends = float("inf") if expires_at is None else expires_at.timestamp()
     if expires_at is not None and expires_at <= now:
         return Turn.ENDED, ends
-    if renew_at is not None and renew_at <= now:
-        return Turn.ENDING, ends
+    if renew_at is not None and renew_at - BEGINS_WITHIN <= now:
+        if expires_at is None:
+            return Turn.ENDING, ends
+        return Turn.ENDING, (renew_at + (expires_at - renew_at) * _PUNCTUAL_SHARE).timestamp()
     return (Turn.RETRY if failing else Turn.NEW), 0.0

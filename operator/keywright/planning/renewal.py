@@ -4,6 +4,9 @@ renewAt = expiry - margin - jitter, in whole seconds, never later than the margi
 The jitter only moves it EARLIER and is the same for the same object: ten thousand objects spread
 out, and a restart moves nothing. It is smaller than the tenth of its life in which a shared
 session may sign (see `may_sign`), so that grants that share a session renew from the same one.
+
+The renewal begins within the second before renewAt, at the place that whole seconds cannot tell:
+else a hundred keys of one second would all begin at its start, and the last would be late.
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from keywright.api.grant import ApiKeyGrant
 _DEFAULT_SHARE = 1 / 3
 _JITTER_SHARE = 0.08
 _YOUNG_SHARE = 0.1
+_SECOND = timedelta(seconds=1)
+BEGINS_WITHIN = _SECOND
+"""By how much a renewal may begin before the time that is told of it."""
 # The kubelet brings a changed Secret into a mounted file within its sync period plus its cache's
 # delay, one to two minutes; a margin below that would let a reader meet an expired key.
 _FLOOR = timedelta(minutes=2)
@@ -51,9 +57,22 @@ def margin(
 def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, uid: str) -> datetime:
     """When the renewal of the object with that uid is due, in whole seconds."""
     lifetime = expires_at - issued_at
-    due = expires_at - margin - lifetime * (_JITTER_SHARE * position(uid))
-    due = max(due, issued_at + _least_life(lifetime))
-    return due.replace(microsecond=0) if due.replace(microsecond=0) > issued_at else due
+    latest = expires_at - margin
+    due = max(latest - _jitter(lifetime, uid=uid), issued_at + _least_life(lifetime))
+    cut = due.replace(microsecond=0)
+    for whole in (cut + _SECOND, cut):
+        if issued_at < whole <= latest:
+            return whole
+    return due
+
+
+def begins_at(due: datetime, *, lifetime: timedelta, uid: str) -> datetime:
+    """When a renewal begins that is due then: within the second before, as its jitter has it."""
+    return due - _jitter(lifetime, uid=uid) % BEGINS_WITHIN
+
+
+def _jitter(lifetime: timedelta, *, uid: str) -> timedelta:
+    return lifetime * (_JITTER_SHARE * position(uid))
 
 
 def _least_life(lifetime: timedelta) -> timedelta:

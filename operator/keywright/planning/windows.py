@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.windows import Window
 from keywright.planning.facts import SecretView
-from keywright.planning.renewal import margin, position, renew_at
+from keywright.planning.renewal import begins_at, margin, position, renew_at
 
 # What is left of a life when a window is waited for no longer, where the margin is longer: room
 # for many tries, for the readers, and for a person who has to look into it.
@@ -69,6 +69,18 @@ def next_renewal(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> da
         return due
     end = secret.expires_at or now
     return planned(grant, due=now, by=secret.renew_by, lifetime=max(end, now) - secret.issued_at)
+
+
+def renewal_begins(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> datetime | None:
+    """When the work on the next renewal begins: as it is planned, or within the second before.
+
+    Never before a window opens. A key without an end is rotated as planned.
+    """
+    due = next_renewal(grant, secret, now=now)
+    issued_at, expires_at = secret.issued_at, secret.expires_at
+    if due is None or grant.spec.renewal.windows or issued_at is None or expires_at is None:
+        return due
+    return begins_at(due, lifetime=expires_at - issued_at, uid=grant.uid)
 
 
 def _next_opening(

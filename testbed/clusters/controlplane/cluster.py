@@ -10,6 +10,7 @@ import ssl
 import tempfile
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 60.0
-# The heap is small: it may grow to five times what lives before it is looked through.
-_COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
 # What the tests rely on: owner references, namespaces, ServiceAccounts and their CA bundle.
 _CONTROLLERS = (
     "garbage-collector-controller",
@@ -42,6 +41,21 @@ _CONTROLLERS = (
 # Federation needs the issuer's documents to be readable by anyone, as clusters that federate do it.
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The API server's: what lives is little, and may grow by so many percent between collections.
+
+    Near the limit it is collected more often.
+    """
+
+    growth: int = 400
+    gibibytes: int = 2
+
+    def environment(self) -> dict[str, str]:
+        """As Go takes it."""
+        return {"GOGC": f"{self.growth}", "GOMEMLIMIT": f"{self.gibibytes}GiB"}
+
+
 class ControlPlaneCluster:
     """A real API server, ready in about five seconds.
 
@@ -52,12 +66,18 @@ class ControlPlaneCluster:
     name = "controlplane"
 
     def __init__(
-        self, directory: Path | None = None, *, crds: Sequence[Path] = (), audit: bool = True
+        self,
+        directory: Path | None = None,
+        *,
+        crds: Sequence[Path] = (),
+        audit: bool = True,
+        memory: Memory | None = None,
     ) -> None:
         self._temporary = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="keywright-controlplane-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         self._crds = crds
+        self._memory = memory or Memory()
         self._children: list[ChildProcess] = []
         self._data: Path | None = None
         self._port = free_port()
@@ -220,7 +240,7 @@ class ControlPlaneCluster:
             "kube-apiserver",
             command,
             log=self._directory / "apiserver.log",
-            environment={**_COLLECTOR, **os.environ},
+            environment={**self._memory.environment(), **os.environ},
         )
         self._children.append(child)
         context = ssl.create_default_context(cafile=str(self.ca_file))

@@ -12,6 +12,7 @@ from keywright.planning.facts import Facts, Keep, Refuse, Standing, Wait
 from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Kept
 from keywright.planning.record import record
+from keywright.planning.renewal import BEGINS_WITHIN, begins_at
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -45,6 +46,10 @@ EDITED_AND_FAILED = status(
     last_failure_time=noon(minutes=-10),
 )
 SECOND = facts().subject.__class__("chat", "chat-key", UID, generation=2, resource_version="8")
+IN_A_WINDOW = grant(
+    renewal={"windows": [{"schedule": "0 0 * * *", "duration": "24h", "timeZone": "UTC"}]}
+)
+BEGINS = begins_at(noon(hours=4), lifetime=timedelta(hours=12), uid=UID)
 EDITED = msgspec.structs.replace(grant(), generation=2)
 WRONG = (Problem("spec.secret.data", "has no such variable."),)
 
@@ -178,7 +183,8 @@ def test_the_first_rule_that_applies_decides(known: Facts, expected: str) -> Non
 @pytest.mark.parametrize(
     ("words", "known", "expected"),
     [
-        ("a good key", facts(), noon(hours=4)),
+        ("a good key", facts(), BEGINS),
+        ("in a window, and never before it", facts(grant=IN_A_WINDOW), noon(hours=4)),
         ("a key without an end", facts(secret=secret(renew_at=None)), None),
         ("suspended: told when it ends", facts(grant=SUSPENDED), noon(hours=8)),
         ("suspended after the end", facts(grant=SUSPENDED, secret=ENDED), None),
@@ -243,9 +249,18 @@ def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
     )
     known = facts(status=forged)
     step = decide(known, now=NOON)
-    assert next_look(known, step, now=NOON) == noon(hours=4)
+    assert next_look(known, step, now=NOON) == BEGINS
     mended = record(known, Kept(), now=NOON)
     assert (mended.retiring, mended.pending) == ((), None)
+
+
+def test_the_work_begins_within_the_second_before_the_renewal_is_due() -> None:
+    """Keys that are due in the same second do not all begin at its start."""
+    assert noon(hours=4) - BEGINS_WITHIN < BEGINS < noon(hours=4)
+    just_before = BEGINS - timedelta(microseconds=1)
+    assert decide(facts(), now=just_before) == Keep()
+    assert told(decide(facts(), now=BEGINS)) == "Mint Due"
+    assert decide(facts(grant=IN_A_WINDOW), now=BEGINS) == Keep()
 
 
 def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:

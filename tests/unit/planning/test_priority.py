@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from keywright.planning.priority import Turn, priority
+from keywright.planning.priority import Priority, Turn, priority
 from tests.unit.planning.samples import noon
 
 
@@ -31,10 +31,36 @@ def test_the_key_in_hand_decides(
 
 
 def test_the_soonest_end_goes_first() -> None:
-    """Among those that ended, and among those that are due; a mere rotation comes after them."""
+    """Among those that ended, and among those due at once; a mere rotation comes after them."""
     ends = [noon(hours=-2), noon(hours=-1), noon(minutes=5), noon(hours=5), None]
     places = [
         priority(expires_at=end, renew_at=noon(hours=-3), failing=False, now=noon()) for end in ends
     ]
     assert places == sorted(places)
     assert len(set(places)) == len(places)
+
+
+def test_of_equal_lives_the_first_that_fell_due_goes_first() -> None:
+    """Else those that are due would overtake each other, and one of them come late."""
+    assert _due(minutes=3, ends_after=120) < _due(minutes=2, ends_after=119)
+
+
+def test_a_short_margin_does_not_wait_for_a_long_one() -> None:
+    """An hour's key that fell due just now goes before a day's that did so minutes ago."""
+    assert _due(minutes=1, ends_after=19) < _due(minutes=20, ends_after=460)
+
+
+def test_a_renewal_is_due_from_its_begin() -> None:
+    """Which is within the second before the time that is told."""
+    found = priority(expires_at=noon(hours=1), renew_at=noon(seconds=1), failing=False, now=noon())
+    assert found[0] is Turn.ENDING
+
+
+def _due(*, minutes: float, ends_after: float) -> Priority:
+    """Of a key that fell due so many minutes ago, and ends after so many."""
+    return priority(
+        expires_at=noon(minutes=ends_after),
+        renew_at=noon(minutes=-minutes),
+        failing=False,
+        now=noon(),
+    )

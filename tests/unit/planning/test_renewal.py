@@ -1,12 +1,21 @@
 """When a key is renewed, and which session may sign it."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.planning.renewal import is_young, margin, may_sign, position, renew_at
+from keywright.planning.renewal import (
+    BEGINS_WITHIN,
+    begins_at,
+    is_young,
+    margin,
+    may_sign,
+    position,
+    renew_at,
+)
 from tests.unit.fakes.clock import NOON
 
 H = timedelta(hours=1)
@@ -118,6 +127,27 @@ def test_ten_thousand_objects_spread_and_each_stays_in_its_place() -> None:
     assert min(tenths) > 850
     assert due(7) == due(7)
     assert due(7).microsecond == 0
+
+
+@given(life=_LIVES, uid=st.uuids().map(str))
+def test_a_renewal_begins_within_the_second_before_it_is_due(life: timedelta, uid: str) -> None:
+    """At the place that its jitter has, where the whole second of renewAt cannot tell it."""
+    expires, kept = NOON + life, margin(lifetime=life)
+    due = renew_at(issued_at=NOON, expires_at=expires, margin=kept, uid=uid)
+    begins = begins_at(due, lifetime=life, uid=uid)
+    assert due - BEGINS_WITHIN < begins <= due
+    if kept.microseconds == life.microseconds == 0:
+        exact = expires - kept - life * (0.08 * position(uid))
+        assert begins in (exact, exact + BEGINS_WITHIN)
+
+
+def test_a_hundred_keys_of_one_second_begin_one_after_the_other() -> None:
+    """No tenth of the second has a third of them."""
+    life = timedelta(seconds=1250)  # whose jitter is a hundred seconds
+    begins = [begins_at(NOON, lifetime=life, uid=f"uid-{number}") for number in range(100)]
+    tenths = Counter(int((NOON - moment).total_seconds() * 10) for moment in begins)
+    assert set(tenths) == set(range(10))
+    assert max(tenths.values()) < 33
 
 
 @given(st.text())
