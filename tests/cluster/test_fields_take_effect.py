@@ -38,7 +38,7 @@ def test_sts_is_asked_for_what_the_source_says(tenant: Tenant) -> None:
     (call,) = (
         call
         for call in tenant.world.aws.calls(service="sts", action="AssumeRoleWithWebIdentity")
-        if call.parameters["RoleSessionName"] == name
+        if call.parameters.get("RoleSessionName") == name
     )
     assert call.host == "sts.amazonaws.com"
     assert call.parameters["RoleArn"] == tenant.role_arn
@@ -58,7 +58,7 @@ def test_sts_is_asked_in_the_sources_region(tenant: Tenant) -> None:
     hosts = {
         call.host
         for call in tenant.world.aws.calls(service="sts", action="AssumeRoleWithWebIdentity")
-        if call.parameters["RoleArn"] == tenant.role_arn
+        if call.parameters.get("RoleArn") == tenant.role_arn
     }
     assert hosts == {"sts.eu-west-1.amazonaws.com"}
 
@@ -74,7 +74,7 @@ def test_sts_credentials_are_as_their_grant_says(tenant: Tenant) -> None:
     (call,) = (
         call
         for call in tenant.world.aws.calls(service="sts", action="AssumeRoleWithWebIdentity")
-        if call.parameters["RoleArn"] == tenant.role_arn and "Policy" in call.parameters
+        if call.parameters.get("RoleArn") == tenant.role_arn and "Policy" in call.parameters
     )
     assert call.parameters["DurationSeconds"] == "2700"
     assert call.parameters["PolicyArns"] == _LIMITED

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 
 class ChangedMeanwhileError(Exception):
@@ -14,3 +15,19 @@ class Fence(Protocol):
 
     def check(self) -> None:
         """Raises LostLeaseError where it may not."""
+
+
+class Reader(Protocol):
+    """Takes what was read besides the watches, and wakes whoever depends on it as they would.
+
+    The watch will show the same version, which then is no news to anybody.
+    """
+
+    def grant(self, body: Mapping[str, Any]) -> None:
+        """A grant as it stands."""
+
+    def drop_grant(self, uid: str) -> None:
+        """A grant is gone."""
+
+    def source(self, body: Mapping[str, Any]) -> None:
+        """A source as it stands."""

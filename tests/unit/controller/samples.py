@@ -12,7 +12,9 @@ from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.grants import GrantReconciler
+from keywright.controller.informer import Informer
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
@@ -52,6 +54,8 @@ class Scene:
     api: KubernetesInMemory = field(default_factory=KubernetesInMemory)
     store: Store = field(default_factory=Store)
     gate: Gate = field(default_factory=Gate)
+    grant_queue: DueQueue = field(init=False)
+    informer: Informer = field(init=False)
     woken: list[tuple[str, str]] = field(default_factory=list)
     count_settles_at: datetime | None = None
     vendor: ScriptedVendor = field(init=False)
@@ -63,11 +67,21 @@ class Scene:
     def __post_init__(self) -> None:
         self.vendor = ScriptedVendor(clock=self.clock)
         self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
+        self.grant_queue = DueQueue(now=self.clock)
+        self.informer = Informer(
+            store=self.store,
+            grants=self.grant_queue,
+            sources=DueQueue(now=self.clock),
+            clock=self.clock,
+            forget_source=lambda _: None,
+            sources_changed=self.tenancy.sources_changed,
+        )
         objects = Objects(self.api)
         events = EventWriter(self.api, instance="test")
         self.grants = grant_reconciler(
             Edges(
                 store=self.store,
+                reader=self.informer,
                 objects=objects,
                 values=SecretValues(objects),
                 workloads=Workloads(self.api),
@@ -84,6 +98,7 @@ class Scene:
             store=self.store,
             objects=objects,
             vendors={Provider.AWS: self.vendor},
+            reader=self.informer,
             wake_grants=self.woken.append,
             count_settles_at=lambda _: self.count_settles_at,
             tenancy=self.tenancy,

@@ -12,6 +12,7 @@ from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import BEGINS_WITHIN
+from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, scene
 from tests.unit.fakes.clock import NOON
 
@@ -159,14 +160,18 @@ async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
 
 
 async def test_a_grant_that_is_gone_is_forgotten() -> None:
-    """404 on the status, or on the look after a 409: nothing is left to be done."""
+    """404 on the status, or on the look after a 409; who waits for the Secret looks again."""
     for answer in (ApiError(status=404, reason="NotFound", message=""), CONFLICT):
         made = scene()
         made.api.answers.append((f"PATCH {GRANTS}", answer))
         if answer is CONFLICT:
             del made.api.objects[f"{GRANTS}/chat-key"]
+        heir = grant_body(secret={"name": "chat-key"})
+        heir["metadata"] |= {"name": "heir", "uid": "heir"}
+        made.store.put_grant(heir)
         await made.settle()
-        assert made.store.grants == {}
+        assert made.store.grants.keys() == {"heir"}
+        assert made.grant_queue.depth() == 1
         assert await made.settle() is None
 
 

@@ -9,7 +9,7 @@ from keywright.cluster.errors import ApiError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.planning.failures import Failure, FailureClass
-from tests.unit.controller.samples import SOURCES, Scene, scene
+from tests.unit.controller.samples import SOURCES, UID, Scene, scene
 from tests.unit.fakes.clock import NOON
 
 NAME = ("chat", "bedrock")
@@ -101,6 +101,20 @@ async def test_an_edit_meanwhile_is_read_before_anything_is_told() -> None:
         await made.sources.reconcile(NAME)
     await made.sources.reconcile(NAME)
     assert _status(made)["grants"] == 1
+
+
+async def test_an_edit_that_meets_our_own_write_wakes_the_grants() -> None:
+    """It is read then, and no news when the watch shows it: nobody else would tell them."""
+    made = scene()
+    body = made.api.objects[PATH]
+    body["metadata"]["generation"] += 1
+    body["spec"]["allowedNamespaces"] = {"names": ["search"]}
+    edited = made.api.put(SOURCES, body)
+    with pytest.raises(ChangedMeanwhileError):
+        await made.sources.reconcile(NAME)
+    made.informer.source(edited)
+    assert made.grant_queue.depth() == 1
+    assert made.store.grants[UID].impatient
 
 
 async def test_a_source_that_is_gone_is_let_go() -> None:
