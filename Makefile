@@ -83,8 +83,8 @@ LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-h
 image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
 	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
 
-node-image: .venv/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
-	@$(DEV)/python -m testbed.clusters.kind --node-image
+node-image: .cache/demo/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
+	@$(DEMO)/python -m testbed.clusters.kind --node-image
 
 packages: ## what Debian has for a docker engine and a node of our own (root; at once where nothing is missing)
 	@$(PYTHON) testbed/clusters/kind/packages.py

@@ -9,9 +9,12 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from testbed.processes import ChildProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +24,7 @@ _PROGRESS_SECONDS = 15.0
 _LEAN = ("-trimpath", "-gcflags=all=-dwarf=false")
 # As kubernetes' own build does it: pure Go, no paths, the tags of its release.
 _AS_KUBERNETES = (*_LEAN, "-tags", "selinux,notest,grpcnotrace")
+_FETCH = 'for module; do (cd "$module" && "$0" mod download) || exit; done'
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
@@ -73,6 +77,19 @@ class GoBuilder:
         arguments = [*_AS_KUBERNETES, "-ldflags", "-s -w"]
         self._build(what, arguments, module=module, into=into, packages=".")
 
+    @contextlib.contextmanager
+    def fetching(self, modules: Sequence[Path], *, log: Path) -> Iterator[None]:
+        """What these modules need comes in their order, beside what is done meanwhile.
+
+        A build waits for what is not there yet; it also says what could not be fetched.
+        """
+        command: list[str | Path] = ["sh", "-c", _FETCH, self.go, *modules]
+        child = ChildProcess("go mod download", command, log=log, environment=_environment())
+        try:
+            yield
+        finally:
+            child.stop()
+
     def _build(
         self,
         what: str,
@@ -85,17 +102,20 @@ class GoBuilder:
         """`go build -v` names each package as it is compiled: counted, they are the progress."""
         self.say(f"fetching the Go modules of {what}")
         subprocess.run([self.go, "mod", "download"], cwd=module, env=_environment(), check=True)
-        total = len(self._output(["list", "-deps", packages], directory=module).splitlines())
         start = time.monotonic()
         said = start
         compiled = 0
-        with subprocess.Popen(
-            [self.go, "build", "-v", *arguments, "-o", f"{into}/", packages],
-            cwd=module,
-            env=_environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with (
+            ThreadPoolExecutor(1) as beside,
+            subprocess.Popen(
+                [self.go, "build", "-v", *arguments, "-o", f"{into}/", packages],
+                cwd=module,
+                env=_environment(),
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process,
+        ):
+            listed = beside.submit(self._output, ["list", "-deps", packages], directory=module)
             assert process.stderr is not None
             other: list[str] = []
             for line in process.stderr:
@@ -106,8 +126,9 @@ class GoBuilder:
                 now = time.monotonic()
                 if now - said >= _PROGRESS_SECONDS:
                     said = now
+                    total = f" of up to {len(listed.result().split())}" if listed.done() else ""
                     self.say(
-                        f"building {what}: {compiled} of up to {total} packages,"
+                        f"building {what}: {compiled}{total} packages,"
                         f" {now - start:.0f} s (once; then cached)"
                     )
         if process.returncode:

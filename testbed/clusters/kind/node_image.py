@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,16 +160,19 @@ def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
     with tempfile.TemporaryDirectory(dir=ours.archive.parent) as scratch:
         made, root = Path(scratch) / "binaries", Path(scratch) / "root"
         made.mkdir()
-        # It waits for the network and the disk while Go has the processors.
-        with _unpacking(root):
+        modules, log = (*reversed(assets.MODULES), KUBERNETES, COREDNS), Path(scratch) / "go.log"
+        # They wait for the network and the disk while Go has the processors.
+        with _unpacking(root), builder.fetching(modules, log=log):
             built = assets.built_assets(builder.go)
-            builder.build_kubernetes(
-                "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
-                module=KUBERNETES,
-                into=made,
-            )
-            for own in (COREDNS, _PAUSE):
-                builder.build_program(own.name, module=own, into=made)
+            with ThreadPoolExecutor(1) as beside:
+                # The linker of the large ones leaves processors idle.
+                small = beside.submit(_build_small, builder, into=made)
+                builder.build_kubernetes(
+                    "kubeadm, kubectl, kubelet, kube-proxy and kube-scheduler",
+                    module=KUBERNETES,
+                    into=made,
+                )
+                small.result()
         for binary in (built.etcd, built.apiserver, built.controller_manager):
             (made / binary.name).symlink_to(binary)
         environment = {**engine.environment, "KUBERNETES_VERSION": version}
@@ -181,6 +185,13 @@ def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
             check=True,
         )
         draft.rename(ours.archive)
+
+
+def _build_small(builder: GoBuilder, *, into: Path) -> None:
+    """After the API server, whose packages they share; and kind, which is wanted next."""
+    for own in (COREDNS, _PAUSE):
+        builder.build_program(own.name, module=own, into=into)
+    kind_binary()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ say() { echo "node image: $*" >&2; }
 
 say "making the images of the control plane"
 wanted=$("$binaries/kubeadm" config images list --kubernetes-version "$KUBERNETES_VERSION")
-"$here/components.sh" "$binaries" "$root" "$scratch/images.tar" "$wanted"
+"$here/components.sh" "$binaries" "$root" "$scratch/images" "$wanted"
 
 say "putting the node together"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
@@ -54,10 +54,11 @@ for _ in $(seq 100); do
   ctr --address "$scratch/containerd.sock" version >/dev/null 2>&1 && break
   sleep 0.1
 done
-ctr --address "$scratch/containerd.sock" --namespace k8s.io images import --no-unpack "$scratch/images.tar" >/dev/null
+tar --create --directory "$scratch/images" . \
+  | ctr --address "$scratch/containerd.sock" --namespace k8s.io images import --no-unpack - >/dev/null
 kill "$daemon" && wait "$daemon" || true
 daemon=
-rm "$scratch/images.tar"
+rm -rf "$scratch/images"
 
 say "importing it as $name"
 tar --create --directory "$root" --numeric-owner . | docker import - "$name-raw" >/dev/null

@@ -1,18 +1,25 @@
 #!/bin/bash
-# components.sh BINARIES DEBIAN-ROOT ARCHIVE NAMES: the images that kubeadm names, as one archive of docker's.
+# components.sh BINARIES DEBIAN-ROOT IMAGES NAMES: the images that kubeadm names, in the folder IMAGES, as
+# `docker save` has them in its archives: manifest.json names each one's configuration and its one layer.
 set -euo pipefail
-binaries=$1 debian=$2 archive=$3 wanted=$4
-scratch=$(mktemp -d "$(dirname "$archive")/components.XXXX")
+binaries=$1 debian=$2 images=$3 wanted=$4
+architecture=$(dpkg --print-architecture)
+scratch=$(mktemp -d "$(dirname "$images")/components.XXXX")
 trap 'rm -rf "$scratch"' EXIT
-names=()
+manifest=()
 
 # NAME ENTRYPOINT: whatever stands in $scratch/layer becomes the image, and the layer is begun anew.
 image() {
-  local name
+  local name digest folder=$images/$1
   name=$(grep "/$1:" <<<"$wanted")
-  tar --create --directory "$scratch/layer" --numeric-owner --owner 0 --group 0 . \
-    | docker import --change "ENTRYPOINT [\"$2\"]" - "$name" >/dev/null
-  names+=("$name")
+  mkdir -p "$folder"
+  tar --create --directory "$scratch/layer" --numeric-owner --owner 0 --group 0 --file "$folder/layer.tar" .
+  digest=$(sha256sum <"$folder/layer.tar" | cut -d " " -f 1)
+  cat >"$folder/config.json" <<JSON
+{"architecture": "$architecture", "os": "linux", "config": {"Entrypoint": ["$2"]},
+ "rootfs": {"type": "layers", "diff_ids": ["sha256:$digest"]}}
+JSON
+  manifest+=("{\"Config\": \"$1/config.json\", \"RepoTags\": [\"$name\"], \"Layers\": [\"$1/layer.tar\"]}")
   begin
 }
 
@@ -67,5 +74,4 @@ for folder in bin sbin lib lib64; do
 done
 image kube-proxy /usr/local/bin/kube-proxy
 
-docker save --output "$archive" "${names[@]}"
-docker image rm "${names[@]}" >/dev/null
+(IFS=, && echo "[${manifest[*]}]" >"$images/manifest.json")
