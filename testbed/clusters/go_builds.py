@@ -24,6 +24,8 @@ _PROGRESS_SECONDS = 15.0
 _LEAN = ("-trimpath", "-gcflags=all=-dwarf=false")
 # As kubernetes' own build does it: pure Go, no paths, the tags of its release.
 _AS_KUBERNETES = (*_LEAN, "-tags", "selinux,notest,grpcnotrace")
+# The compiler may use memory instead of the time that its garbage collector takes.
+_COMPILER_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "3GiB"}
 _FETCH = 'for module; do (cd "$module" && "$0" mod download) || exit; done'
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
@@ -168,4 +170,5 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    ours = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    return {**_COMPILER_MEMORY, **os.environ, **ours}
