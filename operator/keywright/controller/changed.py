@@ -17,7 +17,7 @@ class Fence(Protocol):
         """Raises LostLeaseError where it may not."""
 
 
-class Reader(Protocol):
+class Listener(Protocol):
     """Takes what was read besides the watches, and wakes whoever depends on it as they would.
 
     The watch will show the same version, which then is no news to anybody.

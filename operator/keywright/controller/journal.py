@@ -18,7 +18,7 @@ from keywright.clouds.ways import KeptKeys, Vendor
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
-from keywright.controller.changed import ChangedMeanwhileError, Fence, Reader
+from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.cluster_refusals import held_back
 from keywright.controller.records import Name
 from keywright.controller.store import Store
@@ -60,7 +60,7 @@ class MintJournal:
         self,
         *,
         store: Store,
-        reader: Reader,
+        listener: Listener,
         objects: Objects,
         vendors: Mapping[Provider, Vendor],
         fence: Fence,
@@ -68,7 +68,7 @@ class MintJournal:
         metrics: Metrics,
     ) -> None:
         self._store = store
-        self._reader = reader
+        self._listener = listener
         self._objects = objects
         self._vendors = vendors
         self._fence = fence
@@ -223,7 +223,7 @@ class MintJournal:
             )
         except ApiError as error:
             if error.is_missing:
-                self._reader.drop_grant(subject.uid)
+                self._listener.drop_grant(subject.uid)
                 return
             if not error.is_conflict:
                 raise

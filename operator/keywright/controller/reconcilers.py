@@ -11,7 +11,7 @@ from keywright.clouds.ways import SourceSecrets, Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.cluster.workloads import Workloads
-from keywright.controller.changed import Fence, Reader
+from keywright.controller.changed import Fence, Listener
 from keywright.controller.gathering import Gathering
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.journal import MintJournal
@@ -29,7 +29,7 @@ class Edges:
     """What a reconciler reads from and writes to."""
 
     store: Store
-    reader: Reader
+    listener: Listener
     objects: Objects
     values: SourceSecrets
     workloads: Workloads
@@ -46,7 +46,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
     """The one reconciler of grants, over those edges."""
     journal = MintJournal(
         store=edges.store,
-        reader=edges.reader,
+        listener=edges.listener,
         objects=edges.objects,
         vendors=edges.vendors,
         fence=edges.fence,
@@ -80,7 +80,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         recording=Recording(
             store=edges.store,
             objects=edges.objects,
-            reader=edges.reader,
+            listener=edges.listener,
             journal=journal,
             fence=edges.fence,
             events=edges.events,

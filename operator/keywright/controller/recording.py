@@ -13,7 +13,7 @@ from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
-from keywright.controller.changed import ChangedMeanwhileError, Fence, Reader
+from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.journal import MintJournal
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
@@ -35,7 +35,7 @@ class Recording:
         *,
         store: Store,
         objects: Objects,
-        reader: Reader,
+        listener: Listener,
         journal: MintJournal,
         fence: Fence,
         events: EventWriter,
@@ -43,7 +43,7 @@ class Recording:
     ) -> None:
         self._store = store
         self._objects = objects
-        self._reader = reader
+        self._listener = listener
         self._journal = journal
         self._fence = fence
         self._events = events
@@ -105,7 +105,7 @@ class Recording:
             )
         except ApiError as error:
             if error.is_missing:
-                self._reader.drop_grant(subject.uid)
+                self._listener.drop_grant(subject.uid)
                 return
             if not error.is_conflict:
                 raise
@@ -119,9 +119,9 @@ class Recording:
             GRANT_PLURAL, namespace=subject.namespace, name=subject.name
         )
         if found is None or found["metadata"]["uid"] != subject.uid:
-            self._reader.drop_grant(subject.uid)
+            self._listener.drop_grant(subject.uid)
         else:
-            self._reader.grant(found)
+            self._listener.grant(found)
 
     async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
         grant = f"{facts.subject.namespace}/{facts.subject.name}"

@@ -16,7 +16,7 @@ from keywright.clouds.ways import Vendor
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
-from keywright.controller.changed import ChangedMeanwhileError, Fence, Reader
+from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -45,7 +45,7 @@ class SourceReconciler:
         store: Store,
         objects: Objects,
         vendors: Mapping[Provider, Vendor],
-        reader: Reader,
+        listener: Listener,
         wake_grants: Callable[[Name], None],
         count_settles_at: Callable[[Name], datetime | None],
         tenancy: Tenancy,
@@ -56,7 +56,7 @@ class SourceReconciler:
         self._store = store
         self._objects = objects
         self._vendors = vendors
-        self._reader = reader
+        self._listener = listener
         self._wake_grants = wake_grants
         self._count_settles_at = count_settles_at
         self._tenancy = tenancy
@@ -170,7 +170,7 @@ class SourceReconciler:
                 raise
             found = await self._objects.object(SOURCE_PLURAL, namespace=namespace, name=name)
             if found is not None:
-                self._reader.source(found)
+                self._listener.source(found)
             raise ChangedMeanwhileError from error
         told = notice(known.status, status)
         known.status = status

@@ -102,7 +102,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
     edges = Edges(
         store=store,
-        reader=informer,
+        listener=informer,
         objects=objects,
         values=values,
         workloads=Workloads(writing),
@@ -164,7 +164,7 @@ def _pools(
         store=edges.store,
         objects=edges.objects,
         vendors=edges.vendors,
-        reader=informer,
+        listener=informer,
         wake_grants=informer.wake_grants,
         count_settles_at=informer.count_settles_at,
         tenancy=edges.tenancy,

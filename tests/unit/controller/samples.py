@@ -81,7 +81,7 @@ class Scene:
         self.grants = grant_reconciler(
             Edges(
                 store=self.store,
-                reader=self.informer,
+                listener=self.informer,
                 objects=objects,
                 values=SecretValues(objects),
                 workloads=Workloads(self.api),
@@ -98,7 +98,7 @@ class Scene:
             store=self.store,
             objects=objects,
             vendors={Provider.AWS: self.vendor},
-            reader=self.informer,
+            listener=self.informer,
             wake_grants=self.woken.append,
             count_settles_at=lambda _: self.count_settles_at,
             tenancy=self.tenancy,
