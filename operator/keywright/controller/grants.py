@@ -11,6 +11,7 @@ from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
+from keywright.controller.rests import Rest
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
@@ -52,8 +53,11 @@ class GrantReconciler:
         self._journal = journal
         self._clock = clock
 
-    async def reconcile(self, uid: str) -> datetime | None:
-        """When the grant must be looked at again; None leaves it to the next event."""
+    async def reconcile(self, uid: str) -> datetime | Rest | None:
+        """When the grant must be looked at again; None leaves it to the next event.
+
+        The rest of it where that can wait while other grants are due.
+        """
         known = self._store.grants.get(uid)
         if known is None:
             return None

@@ -60,17 +60,22 @@ class DueQueue:
     async def take(self) -> str:
         """The next key that is due; the caller must hand it back with `done`."""
         async with self._turn:
-            while True:
-                self._promote()
-                while self._ready:
-                    key = self._ready.pop()
-                    entry = self._entries.get(key)
-                    if entry is None or not entry.queued:
-                        continue
-                    entry.queued, entry.busy, entry.due = False, True, _NEVER
-                    return key
+            while (key := self.take_due()) is None:
                 self._wanted.clear()
                 await self._wait()
+            return key
+
+    def take_due(self) -> str | None:
+        """As `take`, but None where no key is due."""
+        self._promote()
+        while self._ready:
+            key = self._ready.pop()
+            entry = self._entries.get(key)
+            if entry is None or not entry.queued:
+                continue
+            entry.queued, entry.busy, entry.due = False, True, _NEVER
+            return key
+        return None
 
     def done(self, key: str, *, due: datetime | None, settled: bool = False) -> None:
         """Hand the key back, due again then, if at all.

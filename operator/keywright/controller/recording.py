@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
@@ -15,12 +16,13 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.journal import MintJournal
+from keywright.controller.rests import Rest
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Facts, Keep, Mint, Rewrite, Step, Subject
 from keywright.planning.notices import notice
 from keywright.planning.outcomes import Failed, Intended, Outcome, Unproven, Written
-from keywright.planning.record import begins_rollout, record
+from keywright.planning.record import begins_rollout, record, tells_only_of_another_key
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import News, rollout_notice
 
@@ -51,10 +53,25 @@ class Recording:
 
     async def record(
         self, facts: Facts, step: Step, outcome: Outcome | None, *, news: News | None
+    ) -> datetime | Rest | None:
+        """When the grant must be looked at next, after step and rollout came to this.
+
+        A status that nobody waits for is left as the rest.
+        """
+        status = record(facts, outcome, news=news, now=self._clock())
+        write = partial(self._write, facts, step, outcome, status=status, news=news)
+        return Rest(write) if tells_only_of_another_key(facts.status, status) else await write()
+
+    async def _write(
+        self,
+        facts: Facts,
+        step: Step,
+        outcome: Outcome | None,
+        *,
+        status: GrantStatus,
+        news: News | None,
     ) -> datetime | None:
-        """When the grant must be looked at next, after step and rollout came to this."""
         now = self._clock()
-        status = record(facts, outcome, news=news, now=now)
         if status != facts.status:
             await self._patch(facts, status)
             await self._tell(facts, status, news=news)

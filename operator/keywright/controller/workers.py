@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from keywright.clouds.sessions import Clock
@@ -14,9 +15,11 @@ from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
+from keywright.controller.rests import Rest, Rests
 from keywright.controller.waiting import Waiting
 
-Reconcile = Callable[[str], Awaitable[datetime | None]]
+Reconcile = Callable[[str], Awaitable[datetime | Rest | None]]
+_Work = Callable[[], Awaitable[datetime | Rest | None]]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=250)
@@ -49,6 +52,8 @@ def _no_lane(_: str) -> None:
 class WorkerPool:
     """A fixed number of workers on one queue.
 
+    What is left of a reconcile is finished when no key is due, or after a while.
+
     `lane` names what a key shares with others that must go slowly, None for a key that need not:
     a lane is given two workers, and its keys hold up nobody else. They wait there in the order of
     the queue.
@@ -80,6 +85,7 @@ class WorkerPool:
         self._tasks: list[asyncio.Task[None]] = []
         self._unwritten: dict[str, int] = {}
         self._hurried: dict[str, int] = {}
+        self._rests = Rests(clock)
         self._idle = asyncio.Event()
         self._busy = 0
         self._closing = False
@@ -95,13 +101,13 @@ class WorkerPool:
     async def drain(self, *, seconds: float) -> None:
         """Take nothing new, let what is in hand end, and after `seconds` end it."""
         self._closing = True
-        if self._busy:
+        if self._in_hand():
             self._idle.clear()
             try:
                 async with asyncio.timeout(seconds):
                     await self._idle.wait()
             except TimeoutError:
-                _LOG.warning("%s: %d reconciles were cut off", self._name, self._busy)
+                _LOG.warning("%s: %d reconciles were cut off", self._name, self._in_hand())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -114,7 +120,11 @@ class WorkerPool:
                 # What was told until now was put in its place before all of it was known.
                 self._begun = True
                 self._queue.reorder()
-            key = await self._queue.take()
+            key = await self._next()
+            if key is None:
+                key, rest = self._rests.pop()
+                await self._work_on(key, rest.finish)
+                continue
             if not self._works():
                 self._queue.done(key, due=None)
                 self._queue.add(key)
@@ -124,11 +134,19 @@ class WorkerPool:
                 continue
             await self._enter(key)
 
+    async def _next(self) -> str | None:
+        """The key whose turn it is; None where it is that of a rest."""
+        if not self._rests:
+            return await self._queue.take()
+        if self._closing or self._rests.take_turn():
+            return None
+        return self._queue.take_due()
+
     async def _enter(self, key: str) -> None:
         """Work on the key, or leave it to those who are in its lane already; then on what waits."""
         name = self._lane(key)
         if name is None:
-            await self._in_hand(key)
+            await self._work_on(key, partial(self._reconcile, key))
             return
         lane = self._lanes.setdefault(name, _Lane(Waiting(self._queue.order, now=self._clock)))
         if lane.busy >= _IN_A_LANE:
@@ -136,9 +154,10 @@ class WorkerPool:
             return
         lane.busy += 1
         try:
-            await self._in_hand(key, follow=True)
+            await self._work_on(key, partial(self._to_its_end, key))
             while lane.waiting and self._lane(lane.waiting.first()) == name and self._works():
-                await self._in_hand(lane.waiting.pop(), follow=True)
+                key = lane.waiting.pop()
+                await self._work_on(key, partial(self._to_its_end, key))
         finally:
             lane.busy -= 1
             if not lane.busy or self._lane(key) is None:
@@ -153,24 +172,35 @@ class WorkerPool:
     def _works(self) -> bool:
         return self._office.holds() and not self._closing
 
-    async def _in_hand(self, key: str, *, follow: bool = False) -> None:
+    async def _work_on(self, key: str, work: _Work) -> None:
         self._busy += 1
         try:
-            await self._once(key, follow=follow)
+            await self._once(key, work)
         finally:
             self._busy -= 1
-            if not self._busy:
+            if not self._in_hand():
                 self._idle.set()
 
-    async def _once(self, key: str, *, follow: bool) -> None:
+    def _in_hand(self) -> int:
+        return self._busy + len(self._rests)
+
+    async def _to_its_end(self, key: str) -> datetime | None:
+        """A journal that was begun is not left for others to begin theirs."""
+        due = await self._whole(key)
+        for _ in range(_STEPS_AT_ONCE):
+            if due is None or due > self._clock():
+                break
+            self._hurry(key)
+            due = await self._whole(key)
+        return due
+
+    async def _whole(self, key: str) -> datetime | None:
+        found = await self._reconcile(key)
+        return await found.finish() if isinstance(found, Rest) else found
+
+    async def _once(self, key: str, work: _Work) -> None:
         try:
-            due = await self._reconcile(key)
-            for _ in range(_STEPS_AT_ONCE if follow else 0):
-                # A journal that was begun is not left for others to begin theirs.
-                if due is None or due > self._clock():
-                    break
-                self._hurry(key)
-                due = await self._reconcile(key)
+            found = await work()
         except ChangedMeanwhileError:
             self._queue.done(key, due=self._hurry(key))
         except LostLeaseError:
@@ -183,12 +213,18 @@ class WorkerPool:
             _LOG.exception("%s %s: a mistake of ours, tried again", self._name, key)
             self._retry(key)
         else:
-            self._unwritten.pop(key, None)
-            if due is not None and due <= self._clock():
-                due = self._hurry(key)
+            if isinstance(found, Rest):
+                self._rests.push(key, found)
             else:
-                self._hurried.pop(key, None)
-            self._queue.done(key, due=due, settled=self._settled(key))
+                self._done(key, due=found)
+
+    def _done(self, key: str, *, due: datetime | None) -> None:
+        self._unwritten.pop(key, None)
+        if due is not None and due <= self._clock():
+            due = self._hurry(key)
+        else:
+            self._hurried.pop(key, None)
+        self._queue.done(key, due=due, settled=self._settled(key))
 
     def _hurry(self, key: str) -> datetime:
         """When a key is taken again that is due at once: now, unless that never ends.

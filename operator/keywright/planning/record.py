@@ -50,6 +50,35 @@ def begins_rollout(facts: Facts, outcome: Outcome | None) -> bool:
     return begins(facts, written=written, kept=isinstance(outcome, Kept)) is not None
 
 
+def tells_only_of_another_key(before: GrantStatus, after: GrantStatus) -> bool:
+    """Whether one key has followed another, and all is as well as it was: nobody waits for it.
+
+    The Secret says as much; were the status lost, it would be told from there. A key that lives in
+    the cloud has a journal, which does wait.
+    """
+    return (
+        after.kind not in KEPT_KINDS
+        and after.revision > before.revision > 0
+        and _conditions(before) == _conditions(after)
+        and after
+        == msgspec.structs.replace(
+            before,
+            conditions=after.conditions,
+            issued_at=after.issued_at,
+            expires_at=after.expires_at,
+            renew_at=after.renew_at,
+            revision=after.revision,
+            key_id=after.key_id,
+            fingerprint=after.fingerprint,
+        )
+    )
+
+
+def _conditions(status: GrantStatus) -> list[tuple[object, ...]]:
+    """All but the words for people, which tell when the key ends."""
+    return [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
+
+
 def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
     match outcome:
         case Written():

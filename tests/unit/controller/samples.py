@@ -16,6 +16,7 @@ from keywright.controller.informer import Informer
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
+from keywright.controller.rests import Rest
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -145,10 +146,15 @@ class Scene:
         """Reconcile the grant until it asks for no other look at once."""
         for _ in range(5):
             try:
-                return await self.grants.reconcile(UID)
+                return await self.looked_at()
             except ChangedMeanwhileError:
                 continue
         raise AssertionError("it never settles")
+
+    async def looked_at(self) -> datetime | None:
+        """Reconcile the grant once, with what is left of it."""
+        due = await self.grants.reconcile(UID)
+        return await due.finish() if isinstance(due, Rest) else due
 
 
 def scene(*, source: bool = True, **spec: object) -> Scene:

@@ -10,6 +10,7 @@ from keywright.api.times import parse_time
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.rests import Rest
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import BEGINS_WITHIN
 from tests.unit.api.samples import grant_body
@@ -60,6 +61,37 @@ async def test_a_renewal_has_the_price_of_the_first_key() -> None:
     assert made.api.writes() == WRITES_OF_A_RENEWAL
     assert made.status()["revision"] == 2
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
+
+
+async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
+    """Nobody waits for it: the Secret has the key, and the conditions are as they were."""
+    made = scene()
+    made.clock.now = await made.settle()
+    rest = await made.grants.reconcile(UID)
+    assert isinstance(rest, Rest)
+    assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
+    assert made.status()["revision"] == 1
+    made.clock.advance(seconds=2)
+    due = await rest.finish()
+    assert due is not None
+    assert made.status()["revision"] == 2
+    told = parse_time(made.status()["renewAt"])
+    assert told - BEGINS_WITHIN < due <= told
+
+
+async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
+    """The rest begins anew: the key that is written is told of, and the edit is done."""
+    made = scene()
+    made.clock.now = await made.settle()
+    rest = await made.grants.reconcile(UID)
+    assert isinstance(rest, Rest)
+    made.put_grant(secret={"formats": ["ApiKey"]})
+    with pytest.raises(ChangedMeanwhileError):
+        await rest.finish()
+    await made.settle()
+    assert made.vendor.minted == 2
+    assert (made.status()["revision"], made.status()["observedGeneration"]) == (2, 2)
+    assert set(made.api.objects[SECRET]["data"]) == {"apiKey"}
 
 
 async def test_a_changed_layout_is_rewritten_from_the_key_at_hand() -> None:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from keywright.cluster.errors import ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.secrets.ownership import facts_from_metadata
-from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, UID, Scene
+from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene
 from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.kept_keys import MOST, SmallIam
 from tests.unit.fakes.kubernetes import KubernetesInMemory
@@ -98,7 +98,7 @@ class Account:
         try:
             for _ in range(200):
                 try:
-                    due = await scene.grants.reconcile(UID)
+                    due = await scene.looked_at()
                 except ChangedMeanwhileError:
                     continue
                 except ApiUnreachableError:

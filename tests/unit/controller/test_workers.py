@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self
 
 import pytest
@@ -12,6 +13,7 @@ from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
 from keywright.controller.queue import DueQueue
+from keywright.controller.rests import Rest
 from keywright.controller.workers import WorkerPool
 from keywright.planning.priority import Priority, Turn
 from tests.unit.fakes.clock import FakeClock
@@ -31,7 +33,10 @@ class Office(AlwaysLeader):
 
 
 class Shop:
-    """One pool; each reconcile raises or returns the next of `outcomes`, for key "a"."""
+    """One pool; each reconcile raises or returns the next of `outcomes`, for key "a".
+
+    Of a key in `rests` it leaves a rest, which raises or returns what stands there.
+    """
 
     def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
         self.clock = FakeClock()
@@ -41,6 +46,7 @@ class Shop:
         self.ready = asyncio.Event()
         self.ready.set()
         self.outcomes = list(outcomes)
+        self.rests: dict[str, Exception | datetime | None] = {}
         self.done: list[str] = []
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.settled = False
@@ -58,11 +64,20 @@ class Shop:
     def _order(self, key: str) -> Priority:
         return (Turn.ENDED if key == self.urgent else Turn.NEW), 0.0
 
-    async def _reconcile(self, key: str) -> datetime | None:
+    async def _reconcile(self, key: str) -> datetime | Rest | None:
         if self.before is not None:
             await self.before(key)
         self.done.append(key)
+        if key in self.rests:
+            return Rest(partial(self._finish, key))
         outcome = self.outcomes.pop(0) if self.outcomes and key == "a" else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _finish(self, key: str) -> datetime | None:
+        self.done.append(f"rest of {key}")
+        outcome = self.rests.pop(key)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -287,3 +302,71 @@ async def test_a_stop_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -
     await shop.pool.drain(seconds=0)
     assert shop.done == []
     assert "1 reconciles were cut off" in caplog.text
+
+
+async def test_a_rest_waits_while_keys_are_due() -> None:
+    """Secrets first: what is left of a key is done once no other key is due."""
+    async with Shop() as shop:
+        shop.rests = {"b": None, "c": None}
+        for key in "bcd":
+            shop.queue.add(key)
+        assert await shop.turns() == ["b", "c", "d", "rest of b", "rest of c"]
+
+
+async def test_a_rest_does_not_wait_for_ever() -> None:
+    """After five seconds every other turn is that of a rest, however much is due."""
+    async with Shop() as shop:
+
+        async def take_a_second(_: str) -> None:
+            shop.clock.advance(seconds=1)
+
+        shop.before = take_a_second
+        shop.rests = {"b": None, "c": None, "d": None}
+        for key in "bcdefghijk":
+            shop.queue.add(key)
+        assert await shop.turns(count=20) == [
+            *"bcdefg",
+            *("rest of b", "h", "rest of c", "i", "rest of d", "j", "k"),
+        ]
+
+
+async def test_a_rest_says_when_its_key_is_due() -> None:
+    """The key is in hand until then: what happens meanwhile is not lost."""
+    shop = Shop()
+    shop.rests = {"b": shop.clock.now + timedelta(seconds=60)}
+    shop.before = lambda _: asyncio.sleep(0)
+    async with shop:
+        shop.queue.add("b")
+        assert await shop.turns() == ["b", "rest of b"]
+        shop.clock.advance(seconds=60)
+        shop.queue.add("wake")
+        assert sorted(await shop.turns()) == ["b", "wake"]
+
+
+@pytest.mark.parametrize("error", [ChangedMeanwhileError(), LostLeaseError()])
+async def test_a_rest_that_was_not_recorded_begins_its_key_anew(error: Exception) -> None:
+    """As a reconcile would that was in one piece."""
+    async with Shop() as shop:
+        shop.rests = {"b": error}
+        shop.queue.add("b")
+        assert await shop.turns() == ["b", "rest of b", "b"]
+
+
+async def test_a_stop_finishes_the_rests() -> None:
+    """They are in hand as well; what is due is left to the next leader."""
+    shop = Shop(size=2)
+    gate = asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await gate.wait()
+
+    shop.before = wait
+    shop.rests = {"b": None, "c": None}
+    shop.pool.start()
+    for key in "bcd":
+        shop.queue.add(key)
+    await shop.turns()
+    drain = asyncio.create_task(shop.pool.drain(seconds=60))
+    gate.set()
+    await drain
+    assert sorted(shop.done) == ["b", "c", "rest of b", "rest of c"]

@@ -1,5 +1,7 @@
 """Statuses by example: what a person reads after each outcome."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -8,7 +10,7 @@ from keywright.planning.decide import decide
 from keywright.planning.facts import Facts, Standing
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Kept, Outcome, Refused, Written
-from keywright.planning.record import record
+from keywright.planning.record import record, tells_only_of_another_key
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -30,6 +32,7 @@ CONFLICT = Failure("theirs.", kind=FailureClass.CONFIGURATION, reason="SecretCon
 ENDED = secret(expires_at=noon(minutes=-1))
 NEW = {"secret": None, "status": STATUS.__class__()}
 SUSPENDED = grant(suspend=True)
+RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,61 @@ def test_a_written_secret_is_the_status() -> None:
     assert found.conditions[0].message == (
         "Secret chat-key holds a bedrockShortTermKey until 2026-11-23T00:00:00Z. It is short."
     )
+
+
+NEXT = secret(revision=4, fingerprint="d.e.f", issued_at=NOON, expires_at=noon(hours=12))
+
+
+LONG = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
+MANAGED = grant(bedrockShortTermKey=None, bedrockLongTermKey=LONG)
+KEPT = record(facts(grant=MANAGED), Written(secret(), "ACCA0"), now=NOON)
+
+
+def test_nobody_waits_for_the_status_of_a_renewal() -> None:
+    """All that changes are the dates and marks of the key, which the Secret has too."""
+    after = record(facts(), Written(NEXT, "ASIA2"), now=NOON)
+    assert after.conditions != STATUS.conditions
+    assert tells_only_of_another_key(STATUS, after)
+
+
+@pytest.mark.parametrize(
+    ("words", "known", "outcome"),
+    [
+        ("the first key", facts(**NEW), Written(secret(revision=1), "ASIA1")),
+        ("the same key", facts(), Written(secret(fingerprint="d.e.f"), "ASIA1")),
+        (
+            "a key that was asked for",
+            facts(grant=asked(renew_requested_at="2026-11-22T11:00:00Z")),
+            Written(NEXT, "ASIA2"),
+        ),
+        (
+            "an edit is done",
+            facts(grant=msgspec.structs.replace(grant(), generation=2)),
+            Written(NEXT, "ASIA2"),
+        ),
+        (
+            "renewals failed before",
+            facts(status=record(facts(), Failed(PASSING), now=NOON)),
+            Written(NEXT, "ASIA2"),
+        ),
+        ("a renewal fails", facts(), Failed(PASSING)),
+        (
+            "a key that lives in the cloud",
+            facts(status=KEPT, grant=MANAGED),
+            Written(NEXT, "ACCA0"),
+        ),
+        (
+            "a rollout begins",
+            facts(grant=grant(rollout=RESTART), told_data="a"),
+            Written(replace(NEXT, data="b"), "ASIA2"),
+        ),
+    ],
+)
+def test_somebody_waits_for_any_other_status(words: str, known: Facts, outcome: Outcome) -> None:
+    """A person, a script or a rollout; or what is left of a journal."""
+    after = record(known, outcome, now=NOON)
+    assert after != known.status, words
+    assert not tells_only_of_another_key(known.status, after), words
 
 
 def test_a_rewrite_keeps_the_name_of_the_key() -> None:
