@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -36,6 +36,31 @@ def audiences_of(authorization: str) -> frozenset[str]:
     except (ValueError, AttributeError, msgspec.DecodeError):
         return frozenset()
     return frozenset([found] if isinstance(found, str) else found)
+
+
+class _PageMark(msgspec.Struct):
+    continuation: str = msgspec.field(name="continue", default="")
+
+
+class _Page(msgspec.Struct):
+    metadata: _PageMark
+    items: list[dict[str, Any]] | None = None
+
+
+class _Identity(msgspec.Struct):
+    uid: str
+
+
+class _Identified(msgspec.Struct):
+    metadata: _Identity
+
+
+class _UidPage(msgspec.Struct):
+    metadata: _PageMark
+    items: list[_Identified] | None = None
+
+
+_P = TypeVar("_P", _Page, _UidPage)
 
 
 class _FencedBody(aiohttp.BytesPayload):
@@ -94,8 +119,9 @@ class KubernetesClient:
         content_type: str = JSON,
         accept: str = JSON,
         seconds: float | None = None,
+        into: type[Any] | None = None,
     ) -> Any:
-        """The parsed answer.
+        """The parsed answer: dictionaries and lists, or what msgspec makes of it for `into`.
 
         Raises:
             ApiError: an answer of 400 or above.
@@ -111,7 +137,7 @@ class KubernetesClient:
             status, raw, _ = await ask()
         if status >= 400:
             raise self._error(status, raw)
-        return self._decode(raw)
+        return self._decode(raw) if into is None else msgspec.json.decode(raw, type=into)
 
     async def _ask(
         self,
@@ -140,22 +166,33 @@ class KubernetesClient:
                 fence()  # aiohttp wraps what a body raises
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
 
-    async def items(
+    def items(
         self, path: str, *, selector: str = "", accept: str = METADATA_LIST
     ) -> AsyncIterator[dict[str, Any]]:
         """Every object of a collection, page by page; metadata only unless told otherwise."""
-        continuation = ""
-        while True:
+        pages = self._pages(path, selector=selector, accept=accept, into=_Page)
+        return (item async for page in pages for item in page.items or ())
+
+    def uids(self, path: str, *, selector: str = "") -> AsyncIterator[str]:
+        """The uid of every object of a collection, page by page.
+
+        Pages of dictionaries would take megabytes, which the process would keep.
+        """
+        pages = self._pages(path, selector=selector, accept=METADATA_LIST, into=_UidPage)
+        return (item.metadata.uid async for page in pages for item in page.items or ())
+
+    async def _pages(
+        self, path: str, *, selector: str, accept: str, into: type[_P]
+    ) -> AsyncIterator[_P]:
+        continuation: str | None = ""
+        while continuation is not None:
             query = f"?limit={_PAGE}"
             query += f"&labelSelector={selector}" if selector else ""
             query += f"&continue={continuation}" if continuation else ""
-            page = await self.request("GET", path + query, accept=accept)
             # An empty list of metadata comes as null.
-            for item in page["items"] or ():
-                yield item
-            continuation = page["metadata"].get("continue", "")
-            if not continuation:
-                return
+            page = await self.request("GET", path + query, accept=accept, into=into)
+            yield page
+            continuation = page.metadata.continuation or None
 
     async def watch(
         self, path: str, *, accept: str, seconds: float

@@ -42,8 +42,7 @@ class Objects:
         """The uids of every object of one of our kinds."""
         found: set[str] = set()
         for scope in self._scopes:
-            async for item in self._client.items(f"{_CUSTOM}{scope}/{plural}"):
-                found.add(item["metadata"]["uid"])
+            found |= {uid async for uid in self._client.uids(f"{_CUSTOM}{scope}/{plural}")}
         return found
 
     async def managed_secrets(self) -> AsyncIterator[dict[str, Any]]:
@@ -53,6 +52,14 @@ class Objects:
                 f"/api/v1{scope}/secrets", selector=SECRET_SELECTOR
             ):
                 yield item["metadata"]
+
+    async def managed_secret_uids(self) -> set[str]:
+        """The uids of every Secret that carries our label."""
+        found: set[str] = set()
+        for scope in self._scopes:
+            path = f"/api/v1{scope}/secrets"
+            found |= {uid async for uid in self._client.uids(path, selector=SECRET_SELECTOR)}
+        return found
 
     async def object(self, plural: str, *, namespace: str, name: str) -> dict[str, Any] | None:
         """One of our resources, None where it is gone."""

@@ -149,7 +149,7 @@ class Census:
                 {"metadata": {"namespace": namespace, "name": name, "uid": uid}}, deleted=True
             )
         secrets = dict(self._store.secrets)
-        present = {metadata["uid"] async for metadata in self._objects.managed_secrets()}
+        present = await self._objects.managed_secret_uids()
         for (namespace, name), facts in secrets.items():
             if facts.uid not in present:
                 self._informer.secret(

@@ -158,26 +158,30 @@ async def test_a_server_that_is_gone_is_unreachable() -> None:
 
 
 async def test_a_collection_is_read_page_by_page() -> None:
-    """Five hundred at a time, as metadata, with the selector on every page."""
-    seen = []
+    """Five hundred at a time, as metadata, with the selector on every page; uids likewise."""
+    seen: list[tuple[dict[str, str], str]] = []
 
     async def handler(request: web.Request) -> web.Response:
         seen.append((dict(request.query), request.headers["Accept"]))
         page = len(seen)
-        items = [{"metadata": {"name": f"{page}-{number}"}} for number in range(2)]
+        items = [{"metadata": {"uid": f"{page}-{number}", "a": {}}} for number in range(2)]
         following = {"continue": f"page{page + 1}"} if page < 3 else {}
         return web.json_response({"metadata": following, "items": items if page != 2 else None})
 
-    async with client_of(handler) as client:
-        found = [item["metadata"]["name"] async for item in client.items("/s", selector="a=b")]
-    assert found == ["1-0", "1-1", "3-0", "3-1"]
     first = {"limit": "500", "labelSelector": "a=b"}
-    assert [query for query, _ in seen] == [
-        first,
-        first | {"continue": "page2"},
-        first | {"continue": "page3"},
-    ]
-    assert {accept for _, accept in seen} == {METADATA_LIST}
+    async with client_of(handler) as client:
+        for found in (
+            (item["metadata"]["uid"] async for item in client.items("/s", selector="a=b")),
+            client.uids("/s", selector="a=b"),
+        ):
+            assert [uid async for uid in found] == ["1-0", "1-1", "3-0", "3-1"]
+            assert [query for query, _ in seen] == [
+                first,
+                first | {"continue": "page2"},
+                first | {"continue": "page3"},
+            ]
+            assert {accept for _, accept in seen} == {METADATA_LIST}
+            seen.clear()
 
 
 async def test_a_watch_never_sees_the_value_of_a_secret() -> None:

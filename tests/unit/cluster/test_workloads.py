@@ -142,9 +142,9 @@ async def test_a_selector_is_asked_as_the_api_server_takes_it() -> None:
     asked: list[str] = []
 
     class Listening(KubernetesInMemory):
-        async def request(self, method: str, path: str, **_: Any) -> Any:
+        async def request(self, method: str, path: str, **options: Any) -> Any:
             asked.append(f"{method} {path}")
-            return {"metadata": {}, "items": []}
+            return await super().request(method, path, **options)
 
     selector = LabelSelector(
         match_labels={"app": "chat"},

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgspec
 from typing_extensions import override
 
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA_LIST, KubernetesClient
@@ -13,7 +14,14 @@ from tests.unit.fakes.workloads import WORKLOADS, workload_after_apply
 from tests.unit.secrets.samples import metadata_after_apply
 
 _SUBRESOURCES = ("status", "token")
-_COLLECTIONS = ("secrets", "apikeygrants", "credentialsources", "leases", "deployments")
+_COLLECTIONS = (
+    "secrets",
+    "apikeygrants",
+    "credentialsources",
+    "leases",
+    "deployments",
+    "statefulsets",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class KubernetesInMemory(KubernetesClient):
         content_type: str = JSON,
         accept: str = JSON,
         seconds: float | None = None,
+        into: type[Any] | None = None,
     ) -> Any:
         bare, _, query = path.partition("?")
         self.asked.append(Asked(method, bare, copy.deepcopy(body), content_type))
@@ -82,7 +91,7 @@ class KubernetesInMemory(KubernetesClient):
         if accept == METADATA_LIST and "items" in answer:
             found = [{"metadata": item["metadata"]} for item in answer["items"]]
             answer = answer | {"items": found or None}
-        return copy.deepcopy(answer)
+        return copy.deepcopy(answer) if into is None else msgspec.convert(answer, into)
 
     def _interrupt(self, request: str) -> None:
         for index, (words, answer) in enumerate(self.answers):
