@@ -58,11 +58,24 @@ class Recording:
 
         A status that nobody waits for is left as the rest.
         """
-        status = record(facts, outcome, news=news, now=self._clock())
-        write = partial(self._write, facts, step, outcome, status=status, news=news)
-        return Rest(write) if tells_only_of_another_key(facts.status, status) else await write()
+        now = self._clock()
+        status = record(facts, outcome, news=news, now=now)
+        look = partial(self._due, facts, step, outcome, status=status, news=news, now=now)
+        if tells_only_of_another_key(facts.status, status):
+            # There may be hundreds: not one of them keeps the facts.
+            return Rest(partial(self._put_down, facts.subject, status, look()))
+        if status != facts.status:
+            await self._patch(facts.subject, status)
+            await self._tell(facts, status, news=news)
+        return look()
 
-    async def _write(
+    async def _put_down(
+        self, subject: Subject, status: GrantStatus, due: datetime | None
+    ) -> datetime | None:
+        await self._patch(subject, status)
+        return due
+
+    def _due(
         self,
         facts: Facts,
         step: Step,
@@ -70,11 +83,8 @@ class Recording:
         *,
         status: GrantStatus,
         news: News | None,
+        now: datetime,
     ) -> datetime | None:
-        now = self._clock()
-        if status != facts.status:
-            await self._patch(facts, status)
-            await self._tell(facts, status, news=news)
         due = [self._next_look(facts, step, outcome, status=status, now=now)]
         if begins_rollout(facts, outcome):
             due.append(now)
@@ -109,8 +119,8 @@ class Recording:
                 return now  # it is over: it counts from the whole second that the status has
         return next_look(after, step, now=now)
 
-    async def _patch(self, facts: Facts, status: GrantStatus) -> None:
-        subject, body = facts.subject, status.to_body()
+    async def _patch(self, subject: Subject, status: GrantStatus) -> None:
+        body = status.to_body()
         self._fence.check()
         try:
             version = await self._objects.patch_status(
@@ -129,6 +139,8 @@ class Recording:
             await self.refresh(subject)
             raise ChangedMeanwhileError from error
         self._store.put_status(subject.uid, version=version, status=body)
+        grant = f"{subject.namespace}/{subject.name}"
+        _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
 
     async def refresh(self, subject: Subject) -> None:
         """Read the grant anew: what is known of it is old."""
@@ -147,8 +159,6 @@ class Recording:
             rollout_notice(facts.status, status, news=news),
             retirement_notice(facts.status, status),
         ]
-        if not any(told):
-            _LOG.debug("status written", extra={"grant": grant, "revision": status.revision})
         for each in filter(None, told):
             _LOG.log(
                 logging.WARNING if each.warning else logging.INFO,

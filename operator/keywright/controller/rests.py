@@ -1,7 +1,7 @@
 """What is left of reconciles and can wait while other keys are due.
 
 Where more is due than can be done, a Secret that is written late makes a reader wait; a status
-that is late makes nobody wait. So Secrets go first; after five seconds they take turns.
+that is late makes nobody wait. So Secrets go first; after fifteen seconds they take turns.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-_PATIENCE = timedelta(seconds=5)
+_PATIENCE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,13 +314,13 @@ async def test_a_rest_waits_while_keys_are_due() -> None:
 
 
 async def test_a_rest_does_not_wait_for_ever() -> None:
-    """After five seconds every other turn is that of a rest, however much is due."""
+    """After fifteen seconds every other turn is that of a rest, however much is due."""
     async with Shop() as shop:
 
-        async def take_a_second(_: str) -> None:
-            shop.clock.advance(seconds=1)
+        async def take_three_seconds(_: str) -> None:
+            shop.clock.advance(seconds=3)
 
-        shop.before = take_a_second
+        shop.before = take_three_seconds
         shop.rests = {"b": None, "c": None, "d": None}
         for key in "bcdefghijk":
             shop.queue.add(key)
