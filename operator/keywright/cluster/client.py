@@ -42,6 +42,7 @@ class _PageMark(msgspec.Struct):
     continuation: str = msgspec.field(name="continue", default="")
 
 
+# An empty list of metadata comes as null.
 class _Page(msgspec.Struct):
     metadata: _PageMark
     items: list[dict[str, Any]] | None = None
@@ -189,7 +190,6 @@ class KubernetesClient:
             query = f"?limit={_PAGE}"
             query += f"&labelSelector={selector}" if selector else ""
             query += f"&continue={continuation}" if continuation else ""
-            # An empty list of metadata comes as null.
             page = await self.request("GET", path + query, accept=accept, into=into)
             yield page
             continuation = page.metadata.continuation or None

@@ -331,16 +331,30 @@ async def test_a_rest_does_not_wait_for_ever() -> None:
 
 
 async def test_a_rest_says_when_its_key_is_due() -> None:
-    """The key is in hand until then: what happens meanwhile is not lost."""
+    """As the reconcile would that it is left of."""
     shop = Shop()
     shop.rests = {"b": shop.clock.now + timedelta(seconds=60)}
-    shop.before = lambda _: asyncio.sleep(0)
     async with shop:
         shop.queue.add("b")
         assert await shop.turns() == ["b", "rest of b"]
         shop.clock.advance(seconds=60)
         shop.queue.add("wake")
         assert sorted(await shop.turns()) == ["b", "wake"]
+
+
+async def test_news_of_a_key_whose_rest_waits_is_not_lost() -> None:
+    """It is in hand: nobody takes it before its rest is done, and then it is looked at again."""
+    async with Shop() as shop:
+
+        async def tell(key: str) -> None:
+            if key == "c":
+                shop.queue.add("b")
+
+        shop.before = tell
+        shop.rests = {"b": None}
+        for key in "bcd":
+            shop.queue.add(key)
+        assert await shop.turns() == ["b", "c", "d", "rest of b", "b"]
 
 
 @pytest.mark.parametrize("error", [ChangedMeanwhileError(), LostLeaseError()])

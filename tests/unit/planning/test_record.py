@@ -153,8 +153,6 @@ def test_a_written_secret_is_the_status() -> None:
 
 
 NEXT = secret(revision=4, fingerprint="d.e.f", issued_at=NOON, expires_at=noon(hours=12))
-
-
 LONG = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
 MANAGED = grant(bedrockShortTermKey=None, bedrockLongTermKey=LONG)
 KEPT = record(facts(grant=MANAGED), Written(secret(), "ACCA0"), now=NOON)
