@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
 from keywright.controller.settings import Settings
@@ -22,6 +23,7 @@ _OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namesp
 _DEFAULT_NAMESPACE = "keywright-system"
 # Set in the environment of a process that begins anew: how often it has done so of late.
 _RESTARTS = "KEYWRIGHT_RESTARTS"
+_ANY_SECRET = "any"  # noqa: S105  a mode, not a password
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 # Requests make short-lived objects by the thousand, and hardly any cycles.
@@ -87,6 +89,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         sweep_seconds=options.sweep_seconds,
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
+        secrets_need_consent=options.secret_references != _ANY_SECRET,
     )
 
 
@@ -149,6 +152,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="a URI that sources may read credentials from (spec.alibabaCloud.credentialsUri);"
         " one that ends with / stands for all below it; may be repeated",
+    )
+    add(
+        "--secret-references",
+        default="labeled",
+        choices=("labeled", _ANY_SECRET),
+        help="which Secrets sources and grants may copy values from (externalIdFrom, valueFrom,"
+        f" csvFrom, bearer, session tokens): those labeled {REFERENCE_LABEL}=true or written by a"
+        " grant, or any in their namespace",
     )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))

@@ -26,3 +26,4 @@ class Settings:
     sweep_seconds: float
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
+    secrets_need_consent: bool

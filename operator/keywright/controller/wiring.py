@@ -75,7 +75,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         connection, connections=settings.workers + _SOURCE_WORKERS, fence=office.check
     )
     objects = Objects(writing, namespaces=settings.namespaces)
-    values = SecretValues(objects)
+    values = SecretValues(objects, needs_consent=settings.secrets_need_consent)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
     informer = Informer(
         store=store,

@@ -32,6 +32,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         sweep_seconds=900.0,
         allow_ambient=False,
         credentials_uris=(),
+        secrets_need_consent=True,
     )
 
 
@@ -54,6 +55,7 @@ def test_every_option_arrives() -> None:
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
+        "--secret-references=any",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -72,6 +74,7 @@ def test_every_option_arrives() -> None:
         sweep_seconds=60.0,
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
+        secrets_need_consent=False,
     )
 
 
