@@ -24,6 +24,7 @@ _DEFAULT_NAMESPACE = "keywright-system"
 # Set in the environment of a process that begins anew: how often it has done so of late.
 _RESTARTS = "KEYWRIGHT_RESTARTS"
 _ANY_SECRET = "any"  # noqa: S105  a mode, not a password
+_LOOPBACK_METRICS = ("127.0.0.1", 8443)
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 # Requests make short-lived objects by the thousand, and hardly any cycles.
@@ -72,6 +73,7 @@ def _begin_anew(*, lived: float) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     host, port = options.http_address
+    metrics_host, metrics_port = options.metrics_address or _metrics_address(options)
     return Settings(
         kubeconfig=options.kubeconfig,
         context=options.context,
@@ -85,12 +87,27 @@ def _settings(options: argparse.Namespace) -> Settings:
         cloud_threads=options.cloud_threads,
         http_host=host,
         http_port=port,
+        metrics_auth=options.metrics_auth == "kubernetes",
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+        metrics_cert_dir=options.metrics_cert_dir,
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
         secrets_need_consent=options.secret_references != _ANY_SECRET,
     )
+
+
+def _metrics_address(options: argparse.Namespace) -> tuple[str, int]:
+    """The default: open to the cluster only behind authorization."""
+    if options.metrics_auth == "kubernetes":
+        return "0.0.0.0", 8443  # noqa: S104  authorized, request by request
+    host: str = options.http_address[0]
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        address: tuple[str, int] = options.http_address
+        return address
+    return _LOOPBACK_METRICS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,7 +152,26 @@ def _parser() -> argparse.ArgumentParser:
         "--http-address",
         type=_address,
         default="0.0.0.0:8080",
-        help="where /livez, /readyz, /metrics are served",
+        help="where /livez and /readyz are served",
+    )
+    add(
+        "--metrics-auth",
+        default="none",
+        choices=("kubernetes", "none"),
+        help="kubernetes: /metrics by TLS, for bearer tokens that may GET /metrics in the cluster",
+    )
+    add(
+        "--metrics-address",
+        type=_address,
+        help="where /metrics is served; default: 0.0.0.0:8443 with --metrics-auth=kubernetes,"
+        f" otherwise {_LOOPBACK_METRICS[0]}:{_LOOPBACK_METRICS[1]}, or beside the probes"
+        " where these are on a loopback address",
+    )
+    add(
+        "--metrics-cert-dir",
+        type=Path,
+        help="a directory with tls.crt and tls.key for /metrics, read again when they change;"
+        " default: a self-signed certificate",
     )
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
     add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")

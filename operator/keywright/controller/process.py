@@ -60,6 +60,7 @@ async def run(settings: Settings) -> Ending:
         await operator.server.stop()
         await operator.clouds.close()
         await operator.writing.close()
+        await operator.reviewing.close()
         await operator.client.close()
     return Ending.STOPPED if stopped.is_set() else ending
 

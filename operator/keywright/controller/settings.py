@@ -22,6 +22,10 @@ class Settings:
     cloud_threads: int
     http_host: str
     http_port: int
+    metrics_auth: bool
+    metrics_host: str
+    metrics_port: int
+    metrics_cert_dir: Path | None
     drain_seconds: float
     sweep_seconds: float
     allow_ambient: bool

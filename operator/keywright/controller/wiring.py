@@ -13,6 +13,7 @@ import kopf
 
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.pacing import Pacing
+from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -36,10 +37,13 @@ from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
 from keywright.planning.conditions import READY
-from keywright.telemetry.http import Heartbeat, TelemetryServer
+from keywright.telemetry.certificates import ServingCertificate
+from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.metrics import GrantReading, Metrics
 
 _SOURCE_WORKERS = 4
+# Strangers may cause reviews: they share no connection with our own work.
+_REVIEW_CONNECTIONS = 4
 _STALE_LOOP_SECONDS = 30.0
 
 
@@ -48,6 +52,7 @@ class Operator:
     """The parts that the process starts and stops."""
 
     client: KubernetesClient
+    reviewing: KubernetesClient
     writing: KubernetesClient
     clouds: Clouds
     census: Census
@@ -74,6 +79,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     writing = KubernetesClient(
         connection, connections=settings.workers + _SOURCE_WORKERS, fence=office.check
     )
+    reviewing = KubernetesClient(connection, connections=_REVIEW_CONNECTIONS)
     objects = Objects(writing, namespaces=settings.namespaces)
     values = SecretValues(objects, needs_consent=settings.secrets_need_consent)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
@@ -126,6 +132,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     heartbeat = Heartbeat()
     return Operator(
         client=client,
+        reviewing=reviewing,
         writing=writing,
         clouds=clouds,
         census=census,
@@ -142,6 +149,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
             ),
             ready=census.missing,
             metrics=metrics.text,
+            listener=_metrics_listener(settings, reviewing),
         ),
         registry=build_registry(
             informer, connection, stop=partial(stop_work, pools, office, settings.drain_seconds)
@@ -227,6 +235,29 @@ def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
     source = store.sources.get(grant.source) if grant is not None else None
     account = source.status.account_id if source is not None else None
     return account if account and pacing.is_paced(account) else None
+
+
+def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
+    """None where /metrics is served at the address of the probes."""
+    host, port = settings.metrics_host, settings.metrics_port
+    if not settings.metrics_auth:
+        same = (host, port) == (settings.http_host, settings.http_port)
+        return None if same else MetricsListener(host, port)
+    reviews = AccessReviews(client, path="/metrics", monotonic=time.monotonic)
+
+    async def authorize(authorization: str | None) -> int:
+        return (await reviews.check(authorization)).value
+
+    return MetricsListener(
+        host,
+        port,
+        certificate=ServingCertificate(
+            settings.metrics_cert_dir,
+            host=f"keywright.{settings.own_namespace}.svc",
+            now=now(),
+        ),
+        authorize=authorize,
+    )
 
 
 def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
