@@ -87,6 +87,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with .httpAddress }}
 - {{ printf "--http-address=%s" . | quote }}
 {{- end }}
+{{- with .minKeyLifetime }}
+- --min-key-lifetime={{ . }}
+{{- end }}
 {{- if .allowAmbient }}
 - --allow-ambient
 {{- end }}

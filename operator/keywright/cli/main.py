@@ -10,8 +10,10 @@ import signal
 import socket
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
+from keywright.api.durations import parse_duration
 from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
@@ -93,6 +95,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         metrics_cert_dir=options.metrics_cert_dir,
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
+        min_key_lifetime=timedelta(seconds=options.min_key_lifetime),
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
         secrets_need_consent=options.secret_references != _ANY_SECRET,
@@ -176,6 +179,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
     add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
     add(
+        "--min-key-lifetime",
+        type=_duration,
+        default="60s",
+        help="shortest lifetime of credentials that a cloud may issue, such as 60s; shorter ones"
+        " are refused (LifetimeTooShort)",
+    )
+    add(
         "--allow-ambient",
         action="store_true",
         help="let sources use the operator's own cloud identity, and its node's"
@@ -208,6 +218,14 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _duration(text: str) -> float:
+    """The seconds of a duration such as 90s or 1m30s, or of a plain number."""
+    try:
+        return float(text) if text.isdecimal() else parse_duration(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 60s") from None
 
 
 def _uri(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -28,6 +29,7 @@ class Settings:
     metrics_cert_dir: Path | None
     drain_seconds: float
     sweep_seconds: float
+    min_key_lifetime: timedelta
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
     secrets_need_consent: bool

@@ -1,5 +1,6 @@
 """The command line."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         metrics_cert_dir=None,
         drain_seconds=20.0,
         sweep_seconds=900.0,
+        min_key_lifetime=timedelta(seconds=60),
         allow_ambient=False,
         credentials_uris=(),
         secrets_need_consent=True,
@@ -59,6 +61,7 @@ def test_every_option_arrives() -> None:
         "--metrics-cert-dir=/certificates",
         "--drain-seconds=0.5",
         "--sweep-seconds=60",
+        "--min-key-lifetime=20s",
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
@@ -83,6 +86,7 @@ def test_every_option_arrives() -> None:
         metrics_cert_dir=Path("/certificates"),
         drain_seconds=0.5,
         sweep_seconds=60.0,
+        min_key_lifetime=timedelta(seconds=20),
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
         secrets_need_consent=False,
@@ -121,6 +125,7 @@ def test_metrics_are_open_only_behind_authorization(
         (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),
         (["run", "--allow-credentials-uri=credentials"], "write it like https://"),
         (["run", "--allow-credentials-uri=file:///etc/passwd"], "write it like https://"),
+        (["run", "--min-key-lifetime=soon"], "write it like 60s"),
         (["run", "--log-level=loud"], "invalid choice"),
         (["run", "--unknown"], "unrecognized"),
     ],

@@ -9,6 +9,7 @@ import sys
 import tarfile
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ operator:
   metricsAddress: "[::]:9443"
   httpAddress: "[::]:9090"
   secretReferences: any
+  minKeyLifetime: 90s
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
 """
@@ -160,6 +162,7 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert not settings.metrics_auth
     assert (settings.metrics_host, settings.metrics_port) == ("::", 9443)
     assert not settings.secrets_need_consent
+    assert settings.min_key_lifetime == timedelta(seconds=90)
     assert settings.allow_ambient
     assert settings.credentials_uris == ("https://credentials.example.com/team/",)
     assert container["ports"] == [
@@ -279,6 +282,7 @@ REFUSED = (
     ("operator.metricsAuth=basic", "at '/operator/metricsAuth': value must be one of"),
     ("operator.metricsAddress=8443", "at '/operator/metricsAddress': got number, want string"),
     ("operator.secretReferences=all", "at '/operator/secretReferences': value must be one of"),
+    ("operator.minKeyLifetime=soon", "at '/operator/minKeyLifetime': 'soon' does not match"),
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
     ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
