@@ -34,7 +34,9 @@ class Informer:
         clock: Clock,
         forget_source: Callable[[str], None],
         sources_changed: Callable[[], None],
+        expiries: DueQueue | None = None,
     ) -> None:
+        self._expiries = expiries
         self._store = store
         self._grants = grants
         self._sources = sources
@@ -91,6 +93,8 @@ class Informer:
         record = self._store.drop_grant(uid)
         self._no_more_awaited(uid)
         self._grants.forget(uid)
+        if self._expiries is not None:
+            self._expiries.forget(uid)
         if record is not None:
             self._count(record.source)
             if record.imports is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
 from keywright.clouds.ways import Intent, Minted, Vendor
@@ -29,6 +32,9 @@ from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.secrets.recovery import recover
 from keywright.telemetry.metrics import Metrics
+
+# Characters of a Secret that are read without a thread: some milliseconds at most.
+_READ_AT_ONCE = 32_768
 
 
 class Publishing:
@@ -132,8 +138,8 @@ class Publishing:
         if cause is Cause.SPEC:
             await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
-        values = recover(
-            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+        values = await _recovered(
+            grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
         if values is None and grant.keeping is not None:
             self._journal.cannot_be_read(grant.uid)
@@ -206,6 +212,16 @@ class Publishing:
             # Of many keys it stands in the Secret, and is told from there.
             remark="" if grant.is_many else remark_for_readers(grant, minted),
         )
+
+
+async def _recovered(
+    grant: ApiKeyGrant, *, data: Mapping[str, str], fingerprint: str, key: bytes
+) -> dict[str, Sensitive] | None:
+    """The values of the key that the data holds; read off the event loop where there is much."""
+    read = partial(recover, grant.kind, data=data, fingerprint=fingerprint, key=key)
+    if sum(map(len, data.values())) <= _READ_AT_ONCE:
+        return read()
+    return await asyncio.to_thread(read)
 
 
 def _known_revision(facts: Facts) -> int:
