@@ -19,7 +19,7 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_PAGE = "500"
+_PAGE = 500
 _CONNECT_SECONDS = 10.0
 
 
@@ -168,10 +168,13 @@ class KubernetesClient:
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
 
     def items(
-        self, path: str, *, selector: str = "", accept: str = METADATA_LIST
+        self, path: str, *, selector: str = "", accept: str = METADATA_LIST, page: int = _PAGE
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of a collection, page by page; metadata only unless told otherwise."""
-        pages = self._pages(path, selector=selector, accept=accept, into=_Page)
+        """Every object of a collection, page by page; metadata only unless told otherwise.
+
+        Whole objects may have a megabyte each: a `page` of them should be small.
+        """
+        pages = self._pages(path, selector=selector, accept=accept, into=_Page, page=page)
         return (item async for page in pages for item in page.items or ())
 
     def uids(self, path: str, *, selector: str = "") -> AsyncIterator[str]:
@@ -179,20 +182,22 @@ class KubernetesClient:
 
         Pages of dictionaries would take megabytes, which the process would keep.
         """
-        pages = self._pages(path, selector=selector, accept=METADATA_LIST, into=_UidPage)
+        pages = self._pages(
+            path, selector=selector, accept=METADATA_LIST, into=_UidPage, page=_PAGE
+        )
         return (item.metadata.uid async for page in pages for item in page.items or ())
 
     async def _pages(
-        self, path: str, *, selector: str, accept: str, into: type[_P]
+        self, path: str, *, selector: str, accept: str, into: type[_P], page: int
     ) -> AsyncIterator[_P]:
         continuation: str | None = ""
         while continuation is not None:
-            query = f"?limit={_PAGE}"
+            query = f"?limit={page}"
             query += f"&labelSelector={selector}" if selector else ""
             query += f"&continue={continuation}" if continuation else ""
-            page = await self.request("GET", path + query, accept=accept, into=into)
-            yield page
-            continuation = page.metadata.continuation or None
+            found = await self.request("GET", path + query, accept=accept, into=into)
+            yield found
+            continuation = found.metadata.continuation or None
 
     async def watch(
         self, path: str, *, accept: str, seconds: float

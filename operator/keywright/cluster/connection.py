@@ -14,7 +14,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,8 @@ import aiohttp
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config, refresh_token
+
+from keywright.cluster.resolving import OwnThreadResolver
 
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -55,6 +57,7 @@ class Connection:
     ssl_context: ssl.SSLContext
     authorization: Authorization
     proxy: str | None
+    resolver: OwnThreadResolver = field(default_factory=OwnThreadResolver)
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
         """A session with its own pool; it sends no credentials, and the caller closes it.
@@ -64,7 +67,10 @@ class Connection:
         """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=connections, ssl=self.ssl_context, socket_factory=_reset_at_the_end
+                limit=connections,
+                ssl=self.ssl_context,
+                socket_factory=_reset_at_the_end,
+                resolver=self.resolver,
             ),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=_CONNECT_SECONDS),
             proxy=self.proxy,
@@ -73,7 +79,9 @@ class Connection:
     def watch_session(self, *, connections: int) -> aiohttp.ClientSession:
         """A session for kopf: with credentials, and Secrets as metadata only: no value arrives."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=self.ssl_context),
+            connector=aiohttp.TCPConnector(
+                limit=connections, ssl=self.ssl_context, resolver=self.resolver
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             middlewares=(_authorize(self.authorization), _secrets_as_metadata),
             proxy=self.proxy,
@@ -136,7 +144,8 @@ class _ConfiguredAuthorization:
         self._load_again_at = 0.0
 
     async def header(self) -> str | None:
-        if self._loader is not None and self._refreshing is None:
+        refreshing = self._refreshing
+        if self._loader is not None and (refreshing is None or refreshing.cancelled()):
             # Returns at once unless the user entry is an exec plugin or a cloud's provider.
             self._refreshing = asyncio.create_task(
                 self._keep_fresh(), name="kubeconfig token refresh"

@@ -12,6 +12,8 @@ from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesCli
 from keywright.cluster.errors import ApiError
 
 _CUSTOM = f"/apis/{GROUP}/{VERSION}"
+# Of whole objects, which may have a megabyte each.
+_WHOLE_PAGE = 50
 # The store counts from 1, and its first write makes version 2.
 _OF_NO_OBJECT = "1"
 
@@ -44,7 +46,8 @@ class Objects:
     async def custom(self, plural: str) -> AsyncIterator[dict[str, Any]]:
         """Every object of one of our kinds."""
         for scope in self._scopes:
-            async for item in self._client.items(f"{_CUSTOM}{scope}/{plural}", accept=JSON):
+            path = f"{_CUSTOM}{scope}/{plural}"
+            async for item in self._client.items(path, accept=JSON, page=_WHOLE_PAGE):
                 yield item
 
     async def uids(self, plural: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +23,8 @@ PLURALS: Final = {
     WorkloadKind.ROLLOUT: argo_rollouts.PLURAL,
 }
 _APPS: Final = "apps/v1"
+# Whole workloads, which may have a megabyte each.
+_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +57,15 @@ class Workloads:
         unknown: list[tuple[int, Workload]] = []
         for place, target in enumerate(targets):
             try:
-                bodies = await self._named_or_selected(target, namespace=namespace)
+                views = await self._views(target, namespace=namespace, secret=secret)
             except ApiError as error:
                 if not error.is_missing:
                     raise
                 is_unknown = error.is_unserved or target.selector is not None
                 (unknown if is_unknown else missing).append((place, target))
                 continue
-            for body in sorted(bodies, key=lambda body: str(body["metadata"]["name"])):
-                if "deletionTimestamp" not in body["metadata"]:
-                    view = view_of(body, kind=target.kind, secret=secret)
-                    seen.setdefault(view.uid, view)
+            for view in sorted(views, key=lambda view: view.name):
+                seen.setdefault(view.uid, view)
         return Found(tuple(seen.values()), tuple(missing), tuple(unknown))
 
     async def restart(
@@ -99,12 +100,22 @@ class Workloads:
             accept=METADATA,
         )
 
-    async def _named_or_selected(self, target: Workload, *, namespace: str) -> list[dict[str, Any]]:
+    async def _views(self, target: Workload, *, namespace: str, secret: str) -> list[WorkloadView]:
+        """The workloads of a target; of each no more is kept than is looked at."""
         path = _path(target.kind, namespace)
+        return [
+            view_of(body, kind=target.kind, secret=secret)
+            async for body in self._bodies(path, target)
+            if "deletionTimestamp" not in body["metadata"]
+        ]
+
+    async def _bodies(self, path: str, target: Workload) -> AsyncIterator[dict[str, Any]]:
         if target.selector is None:
-            return [await self.client.request("GET", f"{path}/{target.name}")]
+            yield await self.client.request("GET", f"{path}/{target.name}")
+            return
         selector = quote(_selector(target.selector), safe="")
-        return [body async for body in self.client.items(path, selector=selector, accept=JSON)]
+        async for body in self.client.items(path, selector=selector, accept=JSON, page=_PAGE):
+            yield body
 
 
 def _api_version(kind: WorkloadKind) -> str:

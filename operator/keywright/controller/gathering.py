@@ -17,6 +17,7 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.proving import Proving
 from keywright.controller.records import GrantRecord, Name
 from keywright.controller.renewals import renewal_by
+from keywright.controller.sizes import spec_problem
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
@@ -89,7 +90,7 @@ class Gathering:
             resource_version=metadata["resourceVersion"],
         )
         status = GrantStatus.parse(body["status"])
-        grant = parse_grant(body)
+        grant = [spec_problem(known.oversize)] if known.oversize else parse_grant(body)
         if isinstance(grant, list):
             return Facts(subject=subject, status=status, problems=tuple(grant))
         source, source_problem = await self._source(grant)

@@ -23,6 +23,7 @@ from keywright.api.schema import Facts
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
+from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
 from keywright.planning.facts import Cause
 from keywright.planning.rollout import Course
 
@@ -77,6 +78,7 @@ class GrantRecord:
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
+    `oversize`: the bytes of a spec that is too large to be kept, and is not.
     """
 
     uid: str
@@ -96,6 +98,7 @@ class GrantRecord:
     unproven: UnprovenKey | None = None
     course: Course | None = None
     failing: bool = False
+    oversize: int = 0
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -135,6 +138,12 @@ def grant_record(
         kept["annotations"] = asked
     # Interned: the same words come back in the Secret, in other records and as keys.
     spec, namespace = body.get("spec") or {}, intern(metadata["namespace"])
+    oversize = size_of(spec)
+    content = {
+        "metadata": bounded_metadata(kept),
+        "spec": {} if oversize else spec,
+        "status": bounded_status(body.get("status") or {}),
+    }
     reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
     return GrantRecord(
         uid=intern(metadata["uid"]),
@@ -142,7 +151,7 @@ def grant_record(
         name=intern(metadata["name"]),
         created=metadata.get("creationTimestamp", ""),
         version=version,
-        packed=packed({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
+        packed=packed(content),
         source=_name(
             str(reference.get("namespace") or namespace), str(reference.get("name") or "")
         ),
@@ -150,6 +159,7 @@ def grant_record(
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
         failing=bool((body.get("status") or {}).get("failedAttempts")),
+        oversize=oversize,
     )
 
 
@@ -179,12 +189,13 @@ def _name(namespace: str, name: str) -> Name:
 def source_record(body: Mapping[str, Any]) -> SourceRecord:
     """A record, of whatever can be parsed."""
     metadata = body["metadata"]
+    oversize = size_of(body.get("spec") or {})
     return SourceRecord(
         uid=metadata["uid"],
         name=(metadata["namespace"], metadata["name"]),
         version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
-        value=parse_source(body),
+        value=[spec_problem(oversize)] if oversize else parse_source(body),
         status=SourceStatus.parse(body.get("status")),
         deleting="deletionTimestamp" in metadata,
     )

@@ -26,6 +26,7 @@ from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
 from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clouds import Clouds, connect_clouds
+from keywright.controller.coalescing import Coalesced
 from keywright.controller.informer import Informer
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.pools import build_pools, build_queues
@@ -90,7 +91,8 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         sources=queues.sources,
         clock=now,
         forget_source=clouds.forget,
-        sources_changed=lambda: _tell(source_secrets, tenancy),
+        # Each looks at all sources: not once for each of them that comes.
+        sources_changed=Coalesced(lambda: _tell(source_secrets, tenancy)),
         expiries=queues.expiries,
     )
     source_secrets = SourceSecretsWatch(
@@ -243,7 +245,8 @@ def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
 
 
 def _readings(store: Store) -> Iterator[GrantReading]:
-    for known in store.grants.values():
+    # Read in a thread, while the event loop goes on: those of this moment.
+    for known in list(store.grants.values()):
         status = GrantStatus.parse(known.parsed()["status"])
         ready = status.condition(READY)
         yield GrantReading(

@@ -46,7 +46,7 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     """The Secret's data, all keys at once, for a grant that `check` has nothing against.
 
     Raises:
-        LayoutError: The credential lacks a value that the templates use.
+        LayoutError: The credential lacks a value that the templates use, or they become too long.
     """
     if grant.is_many:
         return {name: value.reveal() for name, value in credential.values.items()}
@@ -55,11 +55,29 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     for form in grant.formats:
         data |= _filled(form, values)
     for key, text in grant.spec.secret.data.items():
-        data[key] = parse_template(text).render(values)
+        data[key] = _rendered(key, text, values)
+    size = sum(map(len, data.values()))
+    if size > _MOST_BYTES:
+        raise LayoutError(
+            Problem(
+                "spec.secret.data",
+                f"the templates become {size} characters, {_MOST_BYTES} are possible at most: use"
+                " fewer variables, or two grants",
+            )
+        )
     if CANONICAL_FILE in data_keys(grant):
         secrets = {name: value.reveal() for name, value in sorted(credential.values.items())}
         data[CANONICAL_FILE] = json.dumps(secrets)
     return data
+
+
+def _rendered(key: str, text: str, values: Values) -> str:
+    try:
+        return parse_template(text).render(values)
+    except LayoutError as error:
+        if error.problem.field != "spec.secret.data":
+            raise
+        raise LayoutError(Problem(f"spec.secret.data[{key}]", error.problem.message)) from None
 
 
 def _filled(form: Format, values: Values) -> dict[str, str]:

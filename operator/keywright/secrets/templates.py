@@ -13,7 +13,14 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.keys import KeyKind
-from keywright.secrets.variables import OF_FORMATS_ALONE, VARIABLES_OF_KIND, Values, Variable
+from keywright.api.problems import Problem
+from keywright.secrets.variables import (
+    OF_FORMATS_ALONE,
+    VARIABLES_OF_KIND,
+    LayoutError,
+    Values,
+    Variable,
+)
 
 _KNOWN: Final = {
     variable.value: variable for variable in Variable if variable not in OF_FORMATS_ALONE
@@ -38,6 +45,12 @@ class Filter(StrEnum):
                 return value.strip()
 
 
+MOST_FILTERS: Final = 4
+"""In a row: each but `trim` makes its value longer, and a hundred of them would fill any memory."""
+MOST_RENDERED: Final = 900 * 1024
+"""Characters of a rendered text; a Secret may have 1 MiB, and needs room for its metadata."""
+
+
 class TemplateError(ValueError):
     """A template cannot be read; the message says where and how to write it."""
 
@@ -60,11 +73,22 @@ class Template:
         """The text with every slot filled.
 
         Raises:
-            LayoutError: The credential lacks a value.
+            LayoutError: The credential lacks a value, or the text is longer than a Secret may be.
         """
-        return "".join(
-            part if isinstance(part, str) else _filled(part, values) for part in self.parts
-        )
+        texts: list[str] = []
+        length = 0
+        for part in self.parts:
+            texts.append(part if isinstance(part, str) else _filled(part, values))
+            length += len(texts[-1])
+            if length > MOST_RENDERED:
+                raise LayoutError(
+                    Problem(
+                        "spec.secret.data",
+                        f"a template becomes longer than {MOST_RENDERED} characters, more than a"
+                        " Secret holds: use fewer variables",
+                    )
+                )
+        return "".join(texts)
 
     @property
     def variables(self) -> frozenset[Variable]:
@@ -89,26 +113,33 @@ def parse_template(text: str) -> Template:
         TemplateError: An unknown variable or filter, or a `${` without its end.
     """
     parts: list[str | Slot] = []
-    plain = ""
-    rest = text
-    while rest:
-        before, dollar, after = rest.partition("$")
-        plain += before
-        if not dollar:
-            break
-        if after.startswith("${"):
-            plain += "${"
-            rest = after[2:]
-        elif after.startswith("{"):
-            inside, end, rest = after[1:].partition("}")
-            if not end:
+    plain: list[str] = []
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        plain.append(text[position:dollar])
+        if text.startswith("$${", dollar):
+            plain.append("${")
+            position = dollar + 3
+        elif text.startswith("${", dollar):
+            end = text.find("}", dollar)
+            if end < 0:
                 raise TemplateError("a ${ has no }: close it, or write $${ for a plain ${")
-            parts += [plain, _slot(inside)] if plain else [_slot(inside)]
-            plain = ""
+            _add_text(parts, plain)
+            plain = []
+            parts.append(_slot(text[dollar + 2 : end]))
+            position = end + 1
         else:
-            plain += "$"
-            rest = after
-    return Template((*parts, plain) if plain else tuple(parts))
+            plain.append("$")
+            position = dollar + 1
+    plain.append(text[position:])
+    _add_text(parts, plain)
+    return Template(tuple(parts))
+
+
+def _add_text(parts: list[str | Slot], plain: list[str]) -> None:
+    text = "".join(plain)
+    if text:
+        parts.append(text)
 
 
 def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variable]:
@@ -130,6 +161,10 @@ def _slot(inside: str) -> Slot:
         raise TemplateError(
             f"${{{inside}}} has an unknown filter: use {', '.join(Filter)}"
         ) from None
+    if len(filters) > MOST_FILTERS:
+        raise TemplateError(
+            f"${{{name}}} has {len(filters)} filters: {MOST_FILTERS} in a row are enough"
+        )
     return Slot(variable, filters)
 
 

@@ -1,6 +1,7 @@
 """Files of profiles: every mode and type, what they come down to, and what is said of mistakes."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -225,3 +226,30 @@ def test_a_mistake_in_a_credentials_file_is_named(text: str, says: str) -> None:
     assert says in caught.value.message
     assert caught.value.cure
     assert "planted" not in caught.value.message + caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[default]\na" + " " * 60_000 + "b\n", id="blanks"),
+        pytest.param("[default]\na" + "\t " * 30_000 + "b\n", id="other blanks"),
+        pytest.param("[default]\n" + "a\n" * 30_000, id="names without values"),
+        pytest.param("[default]\n" + "a = 1\n" * 10_000, id="one name"),
+        pytest.param("".join(f"[s{number}]\n" for number in range(7_000)), id="sections"),
+        pytest.param("[default]\nx = " + "y" * 1_000_000, id="a megabyte"),
+        pytest.param("[default]\nx = 1\n" + " y\n" * 15_000, id="lines that go on"),
+    ],
+)
+def test_a_file_is_refused_in_a_moment(text: str) -> None:
+    """A megabyte of blanks would keep the whole process busy for hours."""
+    began = time.process_time()
+    with pytest.raises(ProfileError):
+        from_credentials_file(text, name=None)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, '{"profiles": ' + "[" * 60_000, "x" * 1_000_000])
+def test_so_is_a_configuration(text: str) -> None:
+    """However it is nested."""
+    with pytest.raises(ProfileError):
+        from_cli_config(text, name=None)

@@ -1,10 +1,14 @@
 """How the API server is reached, by each way that a configuration can say it."""
 
+import asyncio
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 import yaml
 
 from keywright.cluster.connection import connect
+from keywright.cluster.resolving import OwnThreadResolver
 from testbed.certificates import Authority
 
 ROOT = Path(__file__).parents[3]
@@ -140,3 +145,21 @@ def test_a_pod_uses_its_service_account_and_reads_its_token_again(tmp_path: Path
         "bearer first",
         "bearer second",
     ], done.stderr
+
+
+async def test_names_are_looked_up_by_a_thread_of_their_own() -> None:
+    """While the event loop's threads wait for the name servers of tenants."""
+    loop, gate = asyncio.get_running_loop(), threading.Event()
+    busy = ThreadPoolExecutor(max_workers=1)
+    loop.set_default_executor(busy)
+    waiting = loop.run_in_executor(None, gate.wait)
+    resolver = OwnThreadResolver()
+    async with asyncio.timeout(10):
+        found = await resolver.resolve("localhost", 6443)
+        assert ("127.0.0.1", 6443) in {(each["host"], each["port"]) for each in found}
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("name.invalid", 6443)
+    assert not waiting.done()
+    gate.set()
+    await waiting
+    await resolver.close()

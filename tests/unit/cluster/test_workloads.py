@@ -159,7 +159,7 @@ async def test_a_selector_is_asked_as_the_api_server_takes_it() -> None:
     await Workloads(Listening()).find((target,), namespace="chat", secret="chat-key")
     encoded = "app%3Dchat%2Ctier%20in%20%28a%2Cb%29%2Ctier%20notin%20%28c%29%2Cx%2C%21y"
     path = "/apis/apps/v1/namespaces/chat/statefulsets"
-    assert asked == [f"GET {path}?limit=500&labelSelector={encoded}"]
+    assert asked == [f"GET {path}?limit=50&labelSelector={encoded}"]
 
 
 async def test_a_restart_names_the_workload_that_was_looked_at() -> None:

@@ -13,6 +13,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.layout import check, data_keys, render
 from keywright.secrets.recovery import recover
+from keywright.secrets.variables import LayoutError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import HASH_KEY, TOKEN, credential, fingerprint_of
 
@@ -199,3 +200,10 @@ def test_a_layout_that_cannot_be_written_says_why(secret: dict[str, Any], said: 
 def test_a_mixed_secret_is_written_where_it_is_allowed() -> None:
     """Whoever knows that SDKs prefer the bearer may have both."""
     assert check(grant(secret={"data": {"AWS_ACCESS_KEY_ID": "x"}, "allowMixed": True})) == []
+
+
+def test_data_that_no_secret_holds_is_refused() -> None:
+    """Together the templates become too long, though each of them would do."""
+    data = {f"k{number}": "${apiKey}" * 100 for number in range(20)}
+    with pytest.raises(LayoutError, match="the templates become 8"):
+        render(grant(secret={"data": data}), credential=credential(token="t" * 4_000))

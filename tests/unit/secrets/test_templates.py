@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,7 @@ def test_a_template_says_what_it_stands_for(text: str, expected: str) -> None:
         ("${apiKey|upper}", "unknown filter: use json, base64, trim"),
         ("${apiKey|}", "unknown filter"),
         ("${apiKey", "has no }: close it"),
+        ("${apiKey|json|json|json|json|json}", "has 5 filters: 4 in a row are enough"),
     ],
 )
 def test_a_template_that_cannot_be_read_says_how_to_write_it(text: str, message: str) -> None:
@@ -86,6 +88,27 @@ def test_filters_can_be_undone(value: str) -> None:
 _PIECES = st.sampled_from(
     ["$", "{", "}", "|", "apiKey", "region", "json", "trim", "upper", "x", "\n", "${", "$${", " "]
 )
+
+
+@pytest.mark.parametrize("filters", [3, 4, 5, 6])
+def test_the_api_server_counts_filters_as_well(filters: int) -> None:
+    """A hundred filters of base64 would fill any memory with one key."""
+    test_the_api_server_and_the_operator_read_templates_alike.hypothesis.inner_test(  # type: ignore[attr-defined]  # of hypothesis
+        text="${apiKey" + "|base64" * filters + "}"
+    )
+
+
+def test_a_text_that_no_secret_holds_is_refused_before_it_is_whole() -> None:
+    """Five hundred tokens of a megabyte would be half a gigabyte."""
+    with pytest.raises(LayoutError, match="longer than 921600 characters"):
+        _rendered("${apiKey}" * 500, token="t" * 1_000_000)
+
+
+def test_a_template_of_dollars_is_read_in_a_moment() -> None:
+    """Linear in its length."""
+    began = time.process_time()
+    assert _rendered("$" * 300_001 + "x") == "$" * 300_001 + "x"
+    assert time.process_time() - began < 1
 
 
 @given(st.lists(_PIECES, max_size=12).map("".join))

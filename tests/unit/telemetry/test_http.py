@@ -1,6 +1,7 @@
 """What the kubelet and Prometheus are answered."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -77,3 +78,24 @@ async def test_a_loop_that_beats_is_alive() -> None:
     assert heart.age() < 60
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_scrape_does_not_hold_up_the_event_loop() -> None:
+    """Of ten thousand grants it takes a third of a second, in which probes are answered."""
+    probe, gate = Probe(), threading.Event()
+
+    def slow() -> bytes:
+        gate.wait(timeout=10)
+        return b"keywright_leader 1\n"
+
+    probe.server = TelemetryServer(
+        host="127.0.0.1", port=0, live=lambda: "", ready=lambda: "", metrics=slow
+    )
+    await probe.server.start()
+    scrape = asyncio.create_task(probe.ask("/metrics"))
+    await asyncio.sleep(0)
+    assert await probe.ask("/livez") == (200, "ok\n")
+    assert not scrape.done()
+    gate.set()
+    assert await scrape == (200, "keywright_leader 1\n")
+    await probe.server.stop()

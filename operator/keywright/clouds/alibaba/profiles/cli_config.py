@@ -17,6 +17,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     Section,
     StoredKey,
+    check_size,
     needed,
     optional,
     stored_key,
@@ -32,11 +33,12 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
     Raises:
         ProfileError: the file, the profile or one that it builds on cannot be used.
     """
+    check_size(text)
     try:
         config = msgspec.json.decode(text)
         profiles = {str(one["name"]): one for one in config["profiles"]}
         current = config.get("current")
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError):
         # `from None`: the words of the parser may quote the file.
         raise ProfileError(
             "the file is no configuration of the Alibaba Cloud CLI",

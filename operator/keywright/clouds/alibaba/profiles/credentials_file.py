@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from configparser import ConfigParser, Error
 from dataclasses import replace
@@ -16,10 +17,14 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     Section,
     StoredKey,
+    check_size,
     needed,
     optional,
     stored_key,
 )
+
+# The parser tries every blank of a row as the end of a name: quadratic in their number.
+_MANY_BLANKS: Final = re.compile(r"[^\S\n]{101}")
 
 
 def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
@@ -28,6 +33,12 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     Raises:
         ProfileError: the file or the section cannot be used.
     """
+    check_size(text)
+    if _MANY_BLANKS.search(text):
+        raise ProfileError(
+            "a line of the file has more than a hundred blanks in a row",
+            cure="Write lines of name = value.",
+        )
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(text)

@@ -9,6 +9,7 @@ from typing import Any
 from keywright.api.sensitive import Sensitive
 
 Section = Mapping[str, Any]
+_MOST_CHARACTERS = 65_536
 
 
 class ProfileError(ValueError):
@@ -75,6 +76,15 @@ def stored_key(name: str, section: Section) -> StoredKey:
         needed(name, section, "access_key_id"),
         Sensitive(needed(name, section, "access_key_secret")),
     )
+
+
+def check_size(text: str) -> None:
+    """Raises ProfileError where a file is too large to be one of profiles."""
+    if len(text) > _MOST_CHARACTERS:
+        raise ProfileError(
+            f"the file has {len(text)} characters, of which {_MOST_CHARACTERS} are read at most",
+            cure="Leave the profiles out that are not needed here.",
+        )
 
 
 def needed(name: str, section: Section, field: str) -> str:

@@ -1,0 +1,81 @@
+"""How much of an object is kept in memory: what is larger is refused, and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from keywright.api.problems import Problem
+
+MOST_OF_SPEC: Final = 65_536
+_MOST_OF_FINALIZERS: Final = 16_384
+_MOST_OF_ANNOTATION: Final = 256
+_MOST_OF_MESSAGE: Final = 4_096
+_MOST_IN_LISTS: Final = 100
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+def spec_problem(size: int) -> Problem:
+    """What is wrong with a spec of so many bytes of JSON."""
+    return Problem(
+        "spec",
+        f"has {size} bytes as JSON, of which {MOST_OF_SPEC} are read at most: shorten its policies"
+        " and templates, or split it into several objects",
+    )
+
+
+def size_of(spec: object) -> int:
+    """The bytes of a spec as JSON, where they are too many; else 0."""
+    size = len(_ENCODE(spec))
+    return size if size > MOST_OF_SPEC else 0
+
+
+def bounded_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata that is kept, without what no grant has in earnest.
+
+    A grant with so many finalizers does not go, whatever we do; that ours is among them is not
+    remembered then, and they are never written back.
+    """
+    kept = dict(metadata)
+    if len(_ENCODE(kept.get("finalizers") or ())) > _MOST_OF_FINALIZERS:
+        del kept["finalizers"]
+    annotations = kept.get("annotations")
+    if annotations:
+        kept["annotations"] = {
+            key: str(value)[:_MOST_OF_ANNOTATION] for key, value in annotations.items()
+        }
+    return kept
+
+
+def bounded_status(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status, cut to what we write at most: anyone else may have written it."""
+    if len(_ENCODE(status)) <= MOST_OF_SPEC:
+        return status
+    kept: dict[str, Any] = {
+        key: value[:_MOST_OF_MESSAGE] if isinstance(value, str) else value
+        for key, value in status.items()
+        if isinstance(value, str | int | None)
+    }
+    for key in ("conditions", "retiring"):
+        items = status.get(key)
+        if isinstance(items, list):
+            kept[key] = [_cut(item) for item in items[:_MOST_IN_LISTS] if isinstance(item, Mapping)]
+    pending = status.get("pending")
+    if isinstance(pending, Mapping):
+        baseline = pending.get("baseline")
+        kept["pending"] = _cut(pending)
+        if isinstance(baseline, list):
+            kept["pending"]["baseline"] = [
+                str(item)[:_MOST_OF_MESSAGE] for item in baseline[:_MOST_IN_LISTS]
+            ]
+    return kept
+
+
+def _cut(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value[:_MOST_OF_MESSAGE] if isinstance(value, str) else value
+        for key, value in item.items()
+        if isinstance(value, str | int | None)
+    }
