@@ -14,6 +14,7 @@ from pathlib import Path
 
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.endpoints import is_entry
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -87,6 +88,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         sweep_seconds=options.sweep_seconds,
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
+        sts_endpoints=tuple(options.allow_sts_endpoint),
+        probe_urls=tuple(options.allow_probe_url),
     )
 
 
@@ -150,6 +153,24 @@ def _parser() -> argparse.ArgumentParser:
         help="a URI that sources may read credentials from (spec.alibabaCloud.credentialsUri);"
         " one that ends with / stands for all below it; may be repeated",
     )
+    add(
+        "--allow-sts-endpoint",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="an STS endpoint that sources may name beside the clouds' own hosts and private links"
+        " (stsEndpoint); a URL that ends with / stands for all below it; may be repeated",
+    )
+    add(
+        "--allow-probe-url",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="a URL that probes may call at a private address or through a proxy"
+        " (spec.probe.url); a URL that ends with / stands for all below it; may be repeated",
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
     start.set_defaults(start=_run)
@@ -167,6 +188,15 @@ def _uri(text: str) -> str:
     if not AllowedUris((text,)).allow(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no URI: write it like https://credentials.example.com/team/"
+        )
+    return text
+
+
+def _host_or_url(text: str) -> str:
+    if not is_entry(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no host and no URL: write it like sts.example.com:8443 or"
+            " https://sts.example.com/path/"
         )
     return text
 

@@ -26,3 +26,5 @@ class Settings:
     sweep_seconds: float
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
+    sts_endpoints: tuple[str, ...] = ()
+    probe_urls: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Self
 
 
 class FailureClass(enum.Enum):
@@ -41,6 +42,18 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         self.field = field
         self.cure = cure
         self.nothing_done = nothing_done
+
+    @classmethod
+    def of_unexpected(cls, error: Exception, *, what: str) -> Self:
+        """The failure that an exception of no known kind is: transient, without its words.
+
+        The text of such an exception may quote an answer, and with it a secret.
+        """
+        return cls(
+            f"{what} failed: {type(error).__name__}.",
+            kind=FailureClass.RETRY,
+            reason="UnexpectedError",
+        )
 
     def sentence(self) -> str:
         """Field, what is wrong and what to do, as one text for a person."""

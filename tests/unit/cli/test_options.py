@@ -54,6 +54,9 @@ def test_every_option_arrives() -> None:
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
+        "--allow-sts-endpoint=sts.example.com",
+        "--allow-sts-endpoint=https://sts.example.com:8443/team/",
+        "--allow-probe-url=api.internal.example.com",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -72,6 +75,8 @@ def test_every_option_arrives() -> None:
         sweep_seconds=60.0,
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
+        sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
+        probe_urls=("api.internal.example.com",),
     )
 
 
@@ -88,6 +93,9 @@ def test_every_option_arrives() -> None:
         (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),
         (["run", "--allow-credentials-uri=credentials"], "write it like https://"),
         (["run", "--allow-credentials-uri=file:///etc/passwd"], "write it like https://"),
+        (["run", "--allow-sts-endpoint=https://sts.example.com/..%2f"], "write it like"),
+        (["run", "--allow-sts-endpoint=two words"], "write it like"),
+        (["run", "--allow-probe-url=ftp://api.example.com"], "write it like"),
         (["run", "--log-level=loud"], "invalid choice"),
         (["run", "--unknown"], "unrecognized"),
     ],
