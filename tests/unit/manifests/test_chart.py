@@ -131,6 +131,8 @@ operator:
   httpAddress: "[::]:9090"
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
+  allowStsEndpoints: ["sts.example.com:8443"]
+  allowProbeUrls: ["https://api.example.com/health/"]
 """
 
 
@@ -151,6 +153,8 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert (settings.http_host, settings.http_port) == ("::", 9090)
     assert settings.allow_ambient
     assert settings.credentials_uris == ("https://credentials.example.com/team/",)
+    assert settings.sts_endpoints == ("sts.example.com:8443",)
+    assert settings.probe_urls == ("https://api.example.com/health/",)
     assert container["ports"] == [{"name": "http", "containerPort": 9090}]
     (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
     assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 9090}]}]
@@ -251,6 +255,8 @@ REFUSED = (
     ("operator.verbose=true", "additional properties 'verbose' not allowed"),
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
+    ("operator.allowStsEndpoints={ftp://x}", "at '/operator/allowStsEndpoints/0'"),
+    ("operator.allowProbeUrls={two words}", "at '/operator/allowProbeUrls/0'"),
     ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
     ("networkPolicy.egressPorts={70000}", "at '/networkPolicy/egressPorts/0': maximum"),
     ("extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"),
