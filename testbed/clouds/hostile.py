@@ -1,19 +1,32 @@
 """Servers that misbehave the way a hostile endpoint would, on loopback, for tests.
 
-Each runs in the loop of the test; `Hostile` speaks plain HTTP, or TLS with a context.
+`Hostile` runs in the loop of a test, with plain HTTP or TLS. `HostileEndpoint` is the same in a
+process of its own, with a certificate, for a test whose operator is one as well.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import enum
+import json
+import os
 import ssl
+import sys
 import zlib
+from pathlib import Path
 from typing import Self
+
+from testbed.certificates import Authority
+from testbed.processes import ChildProcess
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 _CHUNK = b"x" * 65536
+
+
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 30.0
 
 
 class Manner(enum.Enum):
@@ -30,9 +43,18 @@ class Manner(enum.Enum):
     CUTS = "closes the connection within the body"
     REDIRECTS = "answers 302 to the metadata service"
     GARBAGE = "sends what is no HTTP"
+    INJECTS = "an STS that gives out an access key id with a line break in it"
     ZIPPED = "sends a body that grows a thousandfold when it is unpacked"
 
 
+_INJECTED = b"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>ASIAPLANTED&#10;credential_process = planted</AccessKeyId>
+<SecretAccessKey>planted</SecretAccessKey><SessionToken>planted</SessionToken>
+<Expiration>2099-01-01T00:00:00</Expiration></Credentials>
+<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/a/b</Arn>
+<AssumedRoleId>a:b</AssumedRoleId></AssumedRoleUser></AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>"""
 _UNPACKED = zlib.compress(b"x" * 2_000_000, 9)
 # The beginning, what follows without end, and the pause in seconds.
 _WITHOUT_END: dict[Manner, tuple[bytes, bytes, float]] = {
@@ -48,6 +70,7 @@ _AT_ONCE: dict[Manner, bytes] = {
     Manner.CUTS: _HEAD + b"Content-Length: 1000\r\n\r\n<Get",
     Manner.REDIRECTS: b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n"
     b"Content-Length: 0\r\n\r\n",
+    Manner.INJECTS: _HEAD + b"Content-Length: %d\r\n\r\n" % len(_INJECTED) + _INJECTED,
     Manner.GARBAGE: b"\x00\x01planted\r\n\r\n",
     Manner.ZIPPED: _HEAD
     + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(_UNPACKED)
@@ -130,3 +153,67 @@ class Hostile:
         writer.write(data)
         await writer.drain()
         self.sent += len(data)
+
+
+class HostileEndpoint:
+    """`python -m testbed.clouds.hostile`: one manner over TLS, ended with the test."""
+
+    def __init__(self, manner: Manner, *, directory: Path) -> None:
+        self._manner = manner
+        self._directory = directory
+        self._process: ChildProcess | None = None
+
+    def __enter__(self) -> Self:
+        ready = self._directory / "ready.json"
+        self._process = ChildProcess(
+            f"hostile-{self._manner.name.lower()}",
+            [
+                *(sys.executable, "-m", "testbed.clouds.hostile"),
+                *(f"--manner={self._manner.name}", f"--directory={self._directory}"),
+            ],
+            log=self._directory / "hostile.log",
+            environment={**os.environ, "PYTHONPATH": str(_ROOT)},
+        )
+        self._process.wait_until(ready.exists, seconds=_START_SECONDS)
+        self._ready = json.loads(ready.read_text())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    @property
+    def host(self) -> str:
+        """Address and port, as `--allow-sts-endpoint` takes them."""
+        return f"127.0.0.1:{self._ready['port']}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA of its certificate."""
+        return Path(self._ready["certificate"])
+
+
+async def _serve(manner: Manner, directory: Path) -> None:
+    authority = Authority(directory, name=f"hostile-{manner.name.lower()}")
+    issued = authority.issue("hostile", hosts=["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate, keyfile=issued.key)
+    async with Hostile(manner, tls=context) as hostile:
+        told = {"port": hostile.port, "certificate": str(authority.certificate)}
+        part = directory / "ready.part"
+        part.write_text(json.dumps(told))
+        part.rename(directory / "ready.json")
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--manner", choices=[manner.name for manner in Manner], required=True)
+    parser.add_argument("--directory", type=Path, required=True)
+    options = parser.parse_args()
+    asyncio.run(_serve(Manner[options.manner], options.directory))
+
+
+if __name__ == "__main__":
+    main()

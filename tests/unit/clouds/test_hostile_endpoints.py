@@ -28,7 +28,7 @@ from tests.unit.clouds.edges import bare
 CEILING = 0.4
 PATIENT = Limits(connect_seconds=300, read_seconds=300)
 MOST_MEMORY = 8 * 1024 * 1024
-ANSWERED = {Manner.REDIRECTS, Manner.ZIPPED}
+ANSWERED = {Manner.REDIRECTS, Manner.ZIPPED, Manner.INJECTS}
 
 
 @asynccontextmanager

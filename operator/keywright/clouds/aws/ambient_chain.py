@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.answer_values import moment
 from keywright.clouds.ways import Session, whole_seconds
 
 
@@ -45,6 +46,9 @@ class AmbientChain:
             # Of those that botocore refreshes, the end has no public name (botocore 1.44,
             # credentials.py, RefreshableCredentials).
             ends_at = getattr(self._credentials, "_expiry_time", None)
+            if isinstance(ends_at, datetime):
+                # A process or an endpoint may tell an end without a zone, and means UTC.
+                ends_at = moment(ends_at, what="Expiration")
             known = self._known = Session(
                 access_key_id=frozen.access_key,
                 secret_access_key=Sensitive(frozen.secret_key),
