@@ -76,7 +76,8 @@ class SessionCache:
             return cached
         refusal = _of(self._refusals, key)
         if refusal is not None and now < refusal.until:
-            raise refusal.failure
+            # Without the frames of those who were told before: they would pile up.
+            raise refusal.failure.with_traceback(None)
         opening = self._opening.get(key)
         if opening is None:
             opening = asyncio.create_task(

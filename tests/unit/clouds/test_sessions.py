@@ -205,3 +205,16 @@ async def test_sessions_of_sources_that_are_gone_have_a_limit() -> None:
         cloud.cache.forget(source_uid=f"source-{number}")
     assert cloud.cache.former(source_uid="source-0", hop=0) is None
     assert cloud.cache.former(source_uid="source-2999", hop=0) is not None
+
+
+async def test_a_refusal_that_is_told_often_grows_by_nothing() -> None:
+    """One exception for all who wait for its retry keeps no frames of theirs."""
+    cloud = Cloud()
+    cloud.failure = DENIED
+    for _ in range(50):
+        with pytest.raises(Failure):
+            await cloud.get()
+    frames, trace = 0, DENIED.__traceback__
+    while trace is not None:
+        frames, trace = frames + 1, trace.tb_next
+    assert frames < 10

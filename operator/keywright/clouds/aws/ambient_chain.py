@@ -10,6 +10,7 @@ from typing import Any
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.answer_values import moment
+from keywright.clouds.http import LONGEST_CALL_SECONDS
 from keywright.clouds.ways import Session, whole_seconds
 
 
@@ -29,7 +30,9 @@ class AmbientChain:
     async def session(self, *, now: datetime) -> Session | None:
         """The credentials as they are now, not proved yet; None where the chain finds none."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
+        # The libraries' own calls have no total deadline.
+        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+            return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
 
     def close(self) -> None:
         """Wait for no one."""
