@@ -156,6 +156,38 @@ REFUSED_BY_CONDITION = (
         reason="UriNotAllowed",
     ),
     Attack(
+        "sts-of-the-tenants-choice",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://attacker.example.com"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-that-is-the-kubernetes-api",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://kubernetes.default.svc"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-that-is-a-host-of-anybody-at-the-cloud",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://x.execute-api.us-west-2.amazonaws.com/sts"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-of-alibaba-cloud-that-is-not",
+        ("spec.alibabaCloud.stsEndpoint", "--allow-sts-endpoint"),
+        grant=_SESSION,
+        source=alibaba(
+            stsEndpoint="attacker.oss-cn-hangzhou.aliyuncs.com",
+            oidcRoleArn={
+                "serviceAccountRef": {"name": ACCOUNT_NAME},
+                "roleArn": "acs:ram::1234567890123456:role/chat",
+                "oidcProviderArn": "acs:ram::1234567890123456:oidc-provider/ack",
+            },
+        ),
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
         "the-role-of-another-tenant",
         ("system:serviceaccount:", "sub"),
         source=lambda _, victim: identity(roleArn=victim.role_arn),

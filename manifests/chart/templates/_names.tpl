@@ -99,5 +99,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- range .allowCredentialsUris }}
 - {{ printf "--allow-credentials-uri=%s" . | quote }}
 {{- end }}
+{{- range .allowStsEndpoints }}
+- {{ printf "--allow-sts-endpoint=%s" . | quote }}
+{{- end }}
+{{- range .allowProbeUrls }}
+- {{ printf "--allow-probe-url=%s" . | quote }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -17,6 +17,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.endpoints import is_entry
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -99,6 +100,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
         secrets_need_consent=options.secret_references != _ANY_SECRET,
+        sts_endpoints=tuple(options.allow_sts_endpoint),
+        probe_urls=tuple(options.allow_probe_url),
     )
 
 
@@ -207,6 +210,24 @@ def _parser() -> argparse.ArgumentParser:
         f" csvFrom, bearer, session tokens): those labeled {REFERENCE_LABEL}=true or written by a"
         " grant, or any in their namespace",
     )
+    add(
+        "--allow-sts-endpoint",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="an STS endpoint that sources may name beside the clouds' own hosts and private links"
+        " (stsEndpoint); a URL that ends with / stands for all below it; may be repeated",
+    )
+    add(
+        "--allow-probe-url",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="a URL that probes may call at a private address or through a proxy"
+        " (spec.probe.url); a URL that ends with / stands for all below it; may be repeated",
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
     start.set_defaults(start=_run)
@@ -232,6 +253,15 @@ def _uri(text: str) -> str:
     if not AllowedUris((text,)).allow(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no URI: write it like https://credentials.example.com/team/"
+        )
+    return text
+
+
+def _host_or_url(text: str) -> str:
+    if not is_entry(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no host and no URL: write it like sts.example.com:8443 or"
+            " https://sts.example.com/path/"
         )
     return text
 

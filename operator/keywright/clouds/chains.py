@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from keywright.api.source import CredentialSource
+from keywright.clouds.bounded import LruDict
+from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, Session, SessionAsk
 from keywright.planning.failures import Failure, FailureClass
@@ -14,6 +16,7 @@ from keywright.planning.renewal import is_young
 
 # At most one issue a minute from a cloud whose credentials end too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
+_CALLERS: Final = 16_384
 
 
 class Links(Protocol):
@@ -40,7 +43,7 @@ class Chains:
         self._links = links
         self._min_lifetime = min_lifetime
         self._sessions = SessionCache(clock=clock)
-        self._callers: dict[SessionKey, Caller] = {}
+        self._callers: LruDict[str, tuple[int, Caller]] = LruDict(_CALLERS)
 
     async def session(
         self,
@@ -66,12 +69,11 @@ class Chains:
                 issued_at=session.issued_at, expires_at=session.expires_at, now=now
             ),
         )
-        key = SessionKey(source.uid, source.generation)
-        caller = self._callers.get(key)
-        if caller is None:
-            caller = await self._links.caller(source, session)
-            self._forget_caller(source_uid=source.uid)
-            self._callers[key] = caller
+        known = self._callers.get(source.uid)
+        if known is not None and known[0] == source.generation:
+            return session, known[1]
+        caller = await self._links.caller(source, session)
+        self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
     def former(self, *, source_uid: str, hop: int) -> Session | None:
@@ -81,18 +83,18 @@ class Chains:
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._sessions.forget(source_uid=source_uid)
-        self._forget_caller(source_uid=source_uid)
-
-    def _forget_caller(self, *, source_uid: str) -> None:
-        for key in [key for key in self._callers if key.source_uid == source_uid]:
-            del self._callers[key]
+        self._callers.pop(source_uid)
 
     async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
-        if hop == 0:
-            session = await self._links.open_first(source, ask=ask)
-        else:
-            by = await self.session(source, hop=hop - 1)
-            session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
+        try:
+            if hop == 0:
+                session = await self._links.open_first(source, ask=ask)
+            else:
+                by = await self.session(source, hop=hop - 1)
+                session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
+        except Exception as error:
+            # A failure is remembered for all who wait for the session; anything else is not.
+            raise unexpected(error, what="opening a session") from None
         self._check_lifetime(session, source=source)
         return session
 

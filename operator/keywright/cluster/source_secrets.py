@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from keywright.api.sensitive import Sensitive
+from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.objects import Objects
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret, secret_not_labeled
@@ -53,9 +54,16 @@ class SecretValues:
         """All values of one Secret, read at once.
 
         Raises:
-            Failure: the Secret is missing.
+            Failure: the Secret is missing, or cannot be read.
         """
-        found = await self._objects.secret(namespace=namespace, name=name)
+        try:
+            found = await self._objects.secret(namespace=namespace, name=name)
+        except ApiUnreachableError:
+            raise api_unreachable() from None
+        except ApiError as error:
+            raise _not_read(error, name=name, field=field) from None
+        except Exception as error:
+            raise Failure.of_unexpected(error, what=f"reading Secret {name}") from None
         data = None if found is None else found.data
         self._known.setdefault((namespace, name), self._digest(data))
         if found is None or data is None:
@@ -105,6 +113,16 @@ class SecretValues:
         if data is None:
             return _NOTHING
         return hashlib.blake2b(_ENCODE(data), key=self._key, digest_size=16).digest()
+
+
+def _not_read(error: ApiError, *, name: str, field: str) -> Failure:
+    return Failure(
+        f"the Kubernetes API refused to show Secret {name}: {error.message}",
+        kind=FailureClass.DENIED if error.status == 403 else FailureClass.RETRY,
+        reason="SecretNotReadable",
+        field=field,
+        cure="Apply the rbac.yaml of this version." if error.status == 403 else "",
+    )
 
 
 def _missing(what: str, *, namespace: str, field: str) -> Failure:

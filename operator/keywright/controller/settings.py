@@ -33,3 +33,5 @@ class Settings:
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
     secrets_need_consent: bool
+    sts_endpoints: tuple[str, ...] = ()
+    probe_urls: tuple[str, ...] = ()

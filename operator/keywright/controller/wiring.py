@@ -12,7 +12,7 @@ from functools import partial
 import kopf
 
 from keywright.api.status import ConditionStatus, GrantStatus
-from keywright.clouds.pacing import Pacing
+from keywright.clouds.pacing import Pacing, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
@@ -208,11 +208,13 @@ def _office(settings: Settings, client: KubernetesClient) -> Leadership | Always
 
 
 def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
-    """The account of a grant, where its cloud has said "slow down"."""
+    """What the rates of a grant's calls are kept by, where its cloud has said "slow down"."""
     grant = store.grants.get(uid)
     source = store.sources.get(grant.source) if grant is not None else None
-    account = source.status.account_id if source is not None else None
-    return account if account and pacing.is_paced(account) else None
+    if source is None or isinstance(source.value, list):
+        return None
+    key = pace_key(source.value, account=source.status.account_id)
+    return key if pacing.is_paced(key) else None
 
 
 def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:

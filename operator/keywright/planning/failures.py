@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import timedelta
+from typing import Self
 
 
 class FailureClass(enum.Enum):
@@ -45,6 +46,18 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         self.cure = cure
         self.nothing_done = nothing_done
         self.retry_after = retry_after
+
+    @classmethod
+    def of_unexpected(cls, error: Exception, *, what: str) -> Self:
+        """The failure that an exception of no known kind is: transient, without its words.
+
+        The text of such an exception may quote an answer, and with it a secret.
+        """
+        return cls(
+            f"{what} failed: {type(error).__name__}.",
+            kind=FailureClass.RETRY,
+            reason="UnexpectedError",
+        )
 
     def sentence(self) -> str:
         """Field, what is wrong and what to do, as one text for a person."""

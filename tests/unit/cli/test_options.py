@@ -66,6 +66,9 @@ def test_every_option_arrives() -> None:
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
         "--secret-references=any",
+        "--allow-sts-endpoint=sts.example.com",
+        "--allow-sts-endpoint=https://sts.example.com:8443/team/",
+        "--allow-probe-url=api.internal.example.com",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -90,6 +93,8 @@ def test_every_option_arrives() -> None:
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
         secrets_need_consent=False,
+        sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
+        probe_urls=("api.internal.example.com",),
     )
 
 
@@ -126,6 +131,9 @@ def test_metrics_are_open_only_behind_authorization(
         (["run", "--allow-credentials-uri=credentials"], "write it like https://"),
         (["run", "--allow-credentials-uri=file:///etc/passwd"], "write it like https://"),
         (["run", "--min-key-lifetime=soon"], "write it like 60s"),
+        (["run", "--allow-sts-endpoint=https://sts.example.com/..%2f"], "write it like"),
+        (["run", "--allow-sts-endpoint=two words"], "write it like"),
+        (["run", "--allow-probe-url=ftp://api.example.com"], "write it like"),
         (["run", "--log-level=loud"], "invalid choice"),
         (["run", "--unknown"], "unrecognized"),
     ],

@@ -35,8 +35,10 @@ class ScriptedSts(AwsCalls):
         call: Callable[[Any], _Answer],
         *,
         region: str,
+        tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        pace: str | None = None,
         attempts: int = 3,
     ) -> _Answer:
         return call(_Client(self, signed_by=session.access_key_id if session else None))

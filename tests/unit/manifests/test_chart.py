@@ -141,6 +141,8 @@ operator:
   minKeyLifetime: 90s
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
+  allowStsEndpoints: ["sts.example.com:8443"]
+  allowProbeUrls: ["https://api.example.com/health/"]
 """
 
 
@@ -165,6 +167,8 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert settings.min_key_lifetime == timedelta(seconds=90)
     assert settings.allow_ambient
     assert settings.credentials_uris == ("https://credentials.example.com/team/",)
+    assert settings.sts_endpoints == ("sts.example.com:8443",)
+    assert settings.probe_urls == ("https://api.example.com/health/",)
     assert container["ports"] == [
         {"name": "http", "containerPort": 9090},
         {"name": "metrics", "containerPort": 9443},
@@ -285,6 +289,8 @@ REFUSED = (
     ("operator.minKeyLifetime=soon", "at '/operator/minKeyLifetime': 'soon' does not match"),
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
+    ("operator.allowStsEndpoints={ftp://x}", "at '/operator/allowStsEndpoints/0'"),
+    ("operator.allowProbeUrls={two words}", "at '/operator/allowProbeUrls/0'"),
     ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
     ("networkPolicy.egressPorts={70000}", "at '/networkPolicy/egressPorts/0': maximum"),
     ("extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"),

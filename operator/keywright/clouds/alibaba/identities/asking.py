@@ -69,7 +69,7 @@ def endpoint_of(source: CredentialSource) -> Endpoint:
     """Where the source asks STS: its own endpoint, else the public one of its region."""
     alibaba = alibaba_of(source)
     host = alibaba.sts_endpoint or f"sts.{alibaba.region_id}.aliyuncs.com"
-    return Endpoint(host.removeprefix("https://"), limits_of(source))
+    return Endpoint(host.removeprefix("https://"), limits_of(source), tenant=source.namespace)
 
 
 def session_name(source: CredentialSource) -> str:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from typing import Final
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import Edges
+from keywright.clouds.answer_values import (
+    ALIBABA_SECRET,
+    ALIBABA_STORED_KEY_ID,
+    ALIBABA_TOKEN,
+    BEARER,
+    Form,
+    stored,
+)
 from keywright.clouds.ways import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 ID, SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-# The pattern of the vendor's API models, shortest first (STS.xxx ids have dots).
-_ACCESS_KEY_ID = re.compile(r"[\w.\-]{8,128}", re.ASCII)
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  as above
+BEARER_TOKEN = "ALIBABA_CLOUD_BEARER_TOKEN"  # noqa: S105  as above
+_FORMS: Final[Mapping[str, Form]] = {
+    ID: ALIBABA_STORED_KEY_ID,
+    SECRET: ALIBABA_SECRET,
+    TOKEN: ALIBABA_TOKEN,
+    BEARER_TOKEN: BEARER,
+}
 
 
 async def stored_key(
@@ -34,19 +47,11 @@ async def stored_key(
     if optional:
         # The key signs and stays here; its token is part of each request.
         secret.check_copy(TOKEN)
-    key_id = stored_value(values, ID, secret=name, field=field).reveal()
-    if not _ACCESS_KEY_ID.fullmatch(key_id):
-        raise Failure(
-            f"{ID} in Secret {name} is not an access key id of Alibaba Cloud.",
-            kind=FailureClass.CONFIGURATION,
-            reason="SecretIncomplete",
-            field=field,
-            cure="An access key id has 16 to 128 letters, digits, dots, dashes or underscores.",
-        )
+        token = token or stored_value(values, TOKEN, secret=name, field=field)
     return Session(
-        access_key_id=key_id,
+        access_key_id=stored_value(values, ID, secret=name, field=field).reveal(),
         secret_access_key=stored_value(values, SECRET, secret=name, field=field),
-        session_token=token or (Sensitive(optional) if optional else None),
+        session_token=token,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
@@ -67,4 +72,6 @@ def stored_value(
             field=field,
             cure=f"Put {key} into it.",
         )
+    if key in _FORMS:
+        stored(text, _FORMS[key], secret_name=secret, key=key, field=field)
     return Sensitive(text)

@@ -7,6 +7,8 @@ the Secret, and the node's role is as shut as it is for `ecsRamRole`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keywright.api.alibaba_identities import (
     Profile,
     ProfileFormat,
@@ -46,6 +48,12 @@ from keywright.clouds.alibaba.profiles.resolved import (
 )
 from keywright.clouds.alibaba.refusals import Asking
 from keywright.clouds.alibaba.sts import Endpoint
+from keywright.clouds.answer_values import (
+    ALIBABA_KEY_ID,
+    ALIBABA_SECRET,
+    ALIBABA_TOKEN,
+    stored,
+)
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
@@ -133,6 +141,19 @@ class _Walk:
         asking = Asking(fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret)
         match start:
             case StoredKey(access_key_id=key_id, secret=secret, token=token):
+                place = self._place
+                for text, form in (
+                    (key_id, ALIBABA_KEY_ID),
+                    (secret.reveal(), ALIBABA_SECRET),
+                    (token.reveal() if token else "none", ALIBABA_TOKEN),
+                ):
+                    stored(
+                        text,
+                        form,
+                        secret_name=place.secret,
+                        key=self._identity.file,
+                        field=place.field,
+                    )
                 session = Session(
                     access_key_id=key_id,
                     secret_access_key=secret,
@@ -213,4 +234,4 @@ class _Walk:
 
     def _endpoint(self, found: ProfileRole) -> Endpoint:
         own = endpoint_of(self._source)
-        return Endpoint(found.host or own.host, own.limits)
+        return replace(own, host=found.host or own.host)

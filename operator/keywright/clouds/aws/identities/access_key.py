@@ -6,12 +6,12 @@ tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from keywright.api.aws_source import AwsAccessKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
 from keywright.clouds.aws.identities.asking import Edges, proved
 from keywright.clouds.aws.refusals import refusal_of_key
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
@@ -19,8 +19,6 @@ from keywright.planning.failures import Failure, FailureClass
 
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
-# AccessKeyId in the models of STS and IAM: 16 to 128 word characters; AWS uses capitals and digits.
-_ACCESS_KEY_ID = re.compile("[A-Z0-9]{16,128}")
 
 
 async def open_session(
@@ -39,18 +37,10 @@ async def open_session(
     if token:
         # The key signs and stays here; its token is part of each request.
         secret.check_copy(_TOKEN)
-    key_id = _value(values, _ID, name=name).reveal()
-    if not _ACCESS_KEY_ID.fullmatch(key_id):
-        raise Failure(
-            f"{_ID} in Secret {name} is not an access key id of AWS.",
-            kind=FailureClass.CONFIGURATION,
-            reason="AccessKeyIncomplete",
-            field=_FIELD,
-            cure="An access key id has 16 to 128 capital letters and digits, like AKIA....",
-        )
+        stored(token, AWS_TOKEN, secret_name=name, key=_TOKEN, field=_FIELD)
     session = Session(
-        access_key_id=key_id,
-        secret_access_key=_value(values, _SECRET, name=name),
+        access_key_id=_value(values, _ID, form=AWS_STORED_KEY_ID, name=name).reveal(),
+        secret_access_key=_value(values, _SECRET, form=AWS_SECRET, name=name),
         session_token=Sensitive(token) if token else None,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
@@ -64,7 +54,7 @@ async def open_session(
     )
 
 
-def _value(values: Mapping[str, Sensitive], key: str, *, name: str) -> Sensitive:
+def _value(values: Mapping[str, Sensitive], key: str, *, form: Form, name: str) -> Sensitive:
     """One value without the newline that an editor may have left behind it."""
     text = values[key].reveal().strip() if key in values else ""
     if not text:
@@ -75,4 +65,4 @@ def _value(values: Mapping[str, Sensitive], key: str, *, name: str) -> Sensitive
             field=_FIELD,
             cure=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
         )
-    return Sensitive(text)
+    return Sensitive(stored(text, form, secret_name=name, key=key, field=_FIELD))
