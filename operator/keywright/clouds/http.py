@@ -14,18 +14,17 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
-from aiohttp.abc import AbstractResolver, ResolveResult
-from typing_extensions import override
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from keywright.clouds.addresses import Reach, is_literal, may_connect
+from keywright.clouds.resolver import Names
 from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.shares import FairShares
 
@@ -127,6 +126,12 @@ class HttpCalls:
         self._sessions: dict[_Pool, aiohttp.ClientSession] = {}
         self._resolvers: list[AbstractResolver] = []
         self._trusted: ssl.SSLContext | None = None
+
+    def warm_up(self) -> ssl.SSLContext:
+        """Read the certificate authorities: 60 ms, which may be spent in another thread."""
+        if self._trusted is None:
+            self._trusted = _authorities()
+        return self._trusted
 
     async def request(
         self,
@@ -231,8 +236,7 @@ class HttpCalls:
         return session
 
     def _new_session(self, pool: _Pool) -> aiohttp.ClientSession:
-        if self._trusted is None:
-            self._trusted = _authorities()
+        trusted = self.warm_up()
         chosen = pool.reach in (Reach.PUBLIC, Reach.LISTED)
         resolver = self._resolver or Names(threads=_MANY_THREADS if chosen else _FEW_THREADS)
         self._resolvers.append(resolver)
@@ -247,7 +251,7 @@ class HttpCalls:
             connector=aiohttp.TCPConnector(
                 # `FairShares` and the threads of AWS calls are the limit.
                 limit=0,
-                ssl=self._trusted,
+                ssl=trusted,
                 resolver=resolver,
                 # A cache of names that tenants choose would have no limit.
                 use_dns_cache=False,
@@ -267,40 +271,6 @@ def may_connect_literal(host: str, reach: Reach) -> bool:
         return True
     address = "127.0.0.1" if host.rstrip(".").lower().startswith(("local", "ip6-")) else host
     return may_connect(address, reach, literal=True)
-
-
-class Names(AbstractResolver):
-    """The system's DNS in threads of its own: a name server that hangs holds up nobody else."""
-
-    def __init__(self, *, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dns")
-
-    @override
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._pool,
-            lambda: socket.getaddrinfo(
-                host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-            ),
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(place[0]),
-                port=int(place[1]),
-                family=found_family,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for found_family, _, protocol, _, place in found
-        ]
-
-    @override
-    async def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _told(error: Exception, reach: Reach) -> str:

@@ -75,6 +75,7 @@ class AwsCalls:
 
     def warm_up(self) -> None:
         """Import boto3 and read the model of STS in the background: a third of a second."""
+        self._pool.submit(self._http.warm_up)
         self._pool.submit(self._client, "sts", "us-east-1", None)
 
     def close(self) -> None:
