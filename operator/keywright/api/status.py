@@ -45,18 +45,26 @@ class Condition(StatusValue, frozen=True):
 
 
 class PendingMint(StatusValue, frozen=True):
-    """The journal of a mint under way: what existed before, and since when we mean to create."""
+    """The journal of a mint under way: what existed before, and since when we mean to create.
+
+    `proof`: the operator's own that it has written this.
+    """
 
     started_at: datetime | None = None
     baseline: tuple[str, ...] = ()
+    proof: str | None = None
 
 
 class RetiringKey(StatusValue, frozen=True):
-    """An old key, when it goes, and when it would end by itself."""
+    """An old key, when it goes, and when it would end by itself.
+
+    `key_proof`: the operator's own that the key was made for the grant.
+    """
 
     key_id: str
     retire_at: datetime | None = None
     expires_at: datetime | None = None
+    key_proof: str | None = None
 
 
 class SourceStatus(StatusValue, frozen=True):
@@ -107,6 +115,7 @@ class GrantStatus(StatusValue, frozen=True):
     renew_at: datetime | None = None
     revision: int = 0
     key_id: str | None = None
+    key_proof: str | None = None
     fingerprint: str | None = None
     pending: PendingMint | None = None
     retiring: tuple[RetiringKey, ...] = ()
@@ -128,6 +137,7 @@ class GrantStatus(StatusValue, frozen=True):
             renew_at=_time(status.get("renewAt")),
             revision=_count(status.get("revision")) or 0,
             key_id=_text(status.get("keyId")),
+            key_proof=_text(status.get("keyProof")),
             fingerprint=_text(status.get("fingerprint")),
             pending=_pending(status.get("pending")),
             retiring=_items(status.get("retiring"), parse=_retiring),
@@ -186,6 +196,7 @@ def _pending(raw: object) -> PendingMint | None:
     return PendingMint(
         started_at=_time(raw.get("startedAt")),
         baseline=tuple(item for item in ids if isinstance(item, str)),
+        proof=_text(raw.get("proof")),
     )
 
 
@@ -197,6 +208,7 @@ def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
         key_id=key_id,
         retire_at=_time(raw.get("retireAt")),
         expires_at=_time(raw.get("expiresAt")),
+        key_proof=_text(raw.get("keyProof")),
     )
 
 

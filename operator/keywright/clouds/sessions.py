@@ -56,7 +56,7 @@ class SessionCache:
         self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
         self._refusals: dict[SessionKey, _Refusal] = {}
         # Of sources that are gone, while they last: what was made by them is revoked with them.
-        self._former: dict[tuple[str, int], Session] = {}
+        self._former: dict[SessionKey, Session] = {}
 
     async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
         """The cached session where it will do, else a new one.
@@ -90,12 +90,15 @@ class SessionCache:
         for key in [key for key in self._sessions if key.source_uid == source_uid]:
             session = self._sessions.pop(key)
             if not key.ask:
-                self._former[key.source_uid, key.hop] = session
+                self._former[key] = session
         for key in [key for key in self._refusals if key.source_uid == source_uid]:
             del self._refusals[key]
 
-    def former(self, *, source_uid: str, hop: int) -> Session | None:
-        """A session that still lives, of a source that is gone or gives no other any more."""
+    def former(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
+        """A valid session of a source that is gone or can open no other.
+
+        Only of that generation: another version of the source may allow other namespaces.
+        """
         now = self._clock()
         for name in [
             name
@@ -103,13 +106,11 @@ class SessionCache:
             if held.expires_at and now >= held.expires_at
         ]:
             del self._former[name]
-        present = [
-            session
-            for key, session in self._sessions.items()
-            if (key.source_uid, key.hop, key.ask) == (source_uid, hop, "")
-            and (session.expires_at is None or now < session.expires_at)
-        ]
-        return present[0] if present else self._former.get((source_uid, hop))
+        key = SessionKey(source_uid, generation, hop)
+        present = self._sessions.get(key)
+        if present is not None and (present.expires_at is None or now < present.expires_at):
+            return present
+        return self._former.get(key)
 
     async def _open(self, key: SessionKey, open_session: Open) -> Session:
         try:

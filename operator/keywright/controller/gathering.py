@@ -14,15 +14,15 @@ from keywright.api.status import GrantStatus
 from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
 from keywright.controller.records import GrantRecord, Name
 from keywright.controller.renewals import renewal_by
+from keywright.controller.source_access import SourceAccess
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
-from keywright.planning.sources import source_failure
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
@@ -52,7 +52,8 @@ class Gathering:
         values: SourceSecrets,
         journal: MintJournal,
         proving: Proving,
-        tenancy: Tenancy,
+        access: SourceAccess,
+        proofs: KeyProofs,
         fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
@@ -61,7 +62,8 @@ class Gathering:
         self._journal = journal
         self._key = fingerprint_key
         self._proving = proving
-        self._tenancy = tenancy
+        self._access = access
+        self._proofs = proofs
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -91,8 +93,10 @@ class Gathering:
         status = GrantStatus.parse(body["status"])
         grant = parse_grant(body)
         if isinstance(grant, list):
-            return Facts(subject=subject, status=status, problems=tuple(grant))
-        source, source_problem = await self._source(grant)
+            return self._proofs.verified(
+                Facts(subject=subject, status=status, problems=tuple(grant)), None
+            )
+        source, source_problem = await self._access.find(grant)
         if source is not None:
             grant = grant.with_formats_for(source.provider)
         problems = tuple(check(grant))
@@ -109,7 +113,7 @@ class Gathering:
         )
         unproven = self._proving.held(grant, source=source, imported=imported)
         ours = view is not None and view.standing is Standing.OURS
-        return Facts(
+        facts = Facts(
             subject=subject,
             status=status,
             grant=grant,
@@ -124,6 +128,7 @@ class Gathering:
                 data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
             ),
         )
+        return self._proofs.verified(facts, secret if ours else None)
 
     async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
         """A digest of the value that the grant imports, or why there is none to be read."""
@@ -137,23 +142,6 @@ class Gathering:
         except Failure as failure:
             return "", failure
         return imported_digest(value, key=self._key()), None
-
-    async def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
-        """The source where the grant may use it, and why it cannot be used now."""
-        found = self._store.sources.get(grant.source_key)
-        value = None if found is None else found.value
-        usable = value if isinstance(value, CredentialSource) else None
-        permitted = usable is not None and await self._tenancy.permits(
-            grant.namespace, source=usable
-        )
-        failure = source_failure(
-            grant.source_key,
-            value=value,
-            deleting=found is not None and found.deleting,
-            asking=grant.namespace,
-            permitted=permitted,
-        )
-        return usable if permitted else None, failure
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.

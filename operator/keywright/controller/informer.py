@@ -104,7 +104,7 @@ class Informer:
         before = self._store.sources.get(name)
         if deleted:
             if before is not None and before.uid == metadata["uid"]:
-                del self._store.sources[name]
+                self._store.drop_source(name)
                 self._sources.forget(source_key(name))
                 self._count_settles.pop(name, None)
                 self._forget_source(before.uid)

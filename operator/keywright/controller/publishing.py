@@ -8,12 +8,13 @@ from dataclasses import replace
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
-from keywright.clouds.ways import Intent, Minted, Vendor
+from keywright.clouds.ways import GrantVendor, Intent, Minted
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back, not_written
 from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
@@ -39,9 +40,10 @@ class Publishing:
         *,
         store: Store,
         objects: Objects,
-        vendors: Mapping[Provider, Vendor],
+        vendors: Mapping[Provider, GrantVendor],
         gathering: Gathering,
         journal: MintJournal,
+        proofs: KeyProofs,
         proving: Proving,
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
@@ -52,6 +54,7 @@ class Publishing:
         self._vendors = vendors
         self._gathering = gathering
         self._journal = journal
+        self._proofs = proofs
         self._proving = proving
         self._key = fingerprint_key
         self._fence = fence
@@ -88,7 +91,7 @@ class Publishing:
             if waits is not None:
                 return waits
             revision = _revision(facts, minted)
-            return await self._write(facts, grant, source, minted, revision=revision)
+            return await self._write(facts, grant, source, minted, revision=revision, new=True)
         except BaseException as error:
             key_id = minted.credential.key_id if minted is not None else None
             lost = grant.keeping is not None and not grant.keeping.marked
@@ -163,6 +166,7 @@ class Publishing:
         minted: Minted,
         *,
         revision: int,
+        new: bool = False,
     ) -> Written:
         credential = minted.credential
         data = render(grant, credential=credential)
@@ -173,8 +177,12 @@ class Publishing:
             expires_at=credential.expires_at,
             renew_at=renewal_due(grant, credential),
             revision=revision,
-            kept_as=credential.key_id if grant.keeping is not None else None,
-            replaces=replaced_by(facts, key_id=credential.key_id),
+            kept_as=(
+                self._proofs.kept(credential.key_id, facts, new=new)
+                if grant.keeping is not None
+                else None
+            ),
+            replaces=self._proofs.kept(replaced_by(facts, key_id=credential.key_id), facts),
             remark=minted.remark,
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source, imported=facts.imported),

@@ -75,7 +75,8 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
-    `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
+    `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
+    where it says. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     """
 
@@ -93,6 +94,7 @@ class GrantRecord:
     own_version: int = 0
     own_secret: str = ""
     imports: Name | None = None
+    holder: str = ""
     unproven: UnprovenKey | None = None
     course: Course | None = None
     failing: bool = False
@@ -149,6 +151,7 @@ def grant_record(
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
+        holder=_holder(spec),
         failing=bool((body.get("status") or {}).get("failedAttempts")),
     )
 
@@ -162,6 +165,12 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
+
+
+def _holder(spec: Mapping[str, Any]) -> str:
+    key = spec.get("bedrockLongTermKey")
+    user = key.get("user") if isinstance(key, Mapping) else None
+    return intern(str(user.get("name") or "")) if isinstance(user, Mapping) else ""
 
 
 def packed(body: Mapping[str, Any]) -> bytes:

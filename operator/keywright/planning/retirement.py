@@ -17,7 +17,7 @@ from keywright.api.status import GrantStatus, RetiringKey
 from keywright.api.times import format_time
 from keywright.planning.cloud_keys import known_ids
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.facts import Deactivate, Facts, Look, Remove, Step
+from keywright.planning.facts import Abandon, Deactivate, Facts, Look, Remove, Step
 from keywright.planning.notices import Notice
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
 
@@ -55,8 +55,9 @@ def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
     """The key that the one in the Secret has replaced, and that may still be there."""
     if facts.grant is None or facts.grant.keeping is None:
         return None
-    retiring = [key.key_id for key in facts.status.retiring]
-    others = sorted(known_ids(facts) - {key_id or ""} - set(retiring))
+    known = known_ids(facts)
+    retiring = [key.key_id for key in facts.status.retiring if key.key_id in known]
+    others = sorted(known - {key_id or ""} - set(retiring))
     if others:
         return others[0]
     return retiring[0] if retiring else None
@@ -126,5 +127,7 @@ def retirement(facts: Facts, *, now: datetime) -> Step | None:
         return None
     if facts.listed is None:
         return Look(prepare=False)
+    if unproved := due & facts.unproved_ids:
+        return Abandon(tuple(sorted(unproved)))
     active = tuple(key.id for key in facts.listed if key.id in due and key.active)
     return Deactivate(active) if active else Remove(tuple(sorted(due)))

@@ -12,7 +12,7 @@ from keywright.secrets.credential import Credential
 from keywright.secrets.drift import digest_of_names, intact
 from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import data_keys, render
-from keywright.secrets.manifest import manifest
+from keywright.secrets.manifest import KeptId, manifest
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.secrets.recovery import recover
 from tests.unit.api.samples import grant
@@ -87,7 +87,7 @@ def _applied(names: set[str]) -> dict[str, Any]:
         renew_at=None,
         revision=1,
         fingerprint="a.b.c",
-        kept_as="1/us-west-2/import-1",
+        kept_as=KeptId("1/us-west-2/import-1", proof=None),
         remark="1 of 3 rows were left out: row 2 (c): no.",
     )
     return metadata_after_apply(body)

@@ -39,7 +39,9 @@ from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.chains import Chains
 from keywright.clouds.ways import (
+    NO_EVIDENCE,
     Caller,
+    Evidence,
     Intent,
     KeptKeys,
     Minted,
@@ -148,12 +150,15 @@ class Alibaba:
             account_id=_account(session),
         )
 
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """None: no kind of key lives in Alibaba Cloud.
 
         Raises:
             Failure: always. Only a grant whose source was of another cloud before comes here.
         """
+        del evidence
         raise Failure(
             f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
             kind=FailureClass.CONFIGURATION,

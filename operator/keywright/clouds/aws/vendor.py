@@ -22,7 +22,9 @@ from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.clouds.chains import Chains
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.ways import (
+    NO_EVIDENCE,
     Caller,
+    Evidence,
     Intent,
     KeptKeys,
     Minted,
@@ -89,6 +91,7 @@ class KeptWay(Protocol):
         source: CredentialSource,
         session: Session,
         edges: Edges,
+        evidence: Evidence,
     ) -> KeptKeys:
         """Asks nothing yet."""
 
@@ -172,18 +175,25 @@ class Aws:
             now=self._edges.clock(),
         )
 
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """The grant's keys, by the source's session; one that is deleted may use a former one."""
         hop = len(aws_of(source).assume_roles)
         try:
             session = await self._chains.session(source, hop=hop)
         except Failure:
-            former = self._chains.former(source_uid=source.uid, hop=hop)
+            former = self._chains.former(source, hop=hop)
             if not grant.deleting or former is None:
                 raise
             session = former
         return KEPT_KEYS[grant.kind](
-            key=grant.key, grant=grant, source=source, session=session, edges=self._edges
+            key=grant.key,
+            grant=grant,
+            source=source,
+            session=session,
+            edges=self._edges,
+            evidence=evidence,
         )
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
