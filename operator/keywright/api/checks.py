@@ -5,9 +5,11 @@ reads the values, and what CEL cannot see. Each check yields problems that name 
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
+from keywright.api.names import RESERVED_PREFIX
 from keywright.api.problems import Problem
 from keywright.api.schema import Policy
 
@@ -15,6 +17,9 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_OBJECT_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
 LONGEST_SESSION_POLICY = 2048
 """Characters of an inline session policy; the limit of STS of both clouds."""
 
@@ -30,6 +35,24 @@ def at_most_one(field: str, *, chosen: list[str]) -> Iterator[Problem]:
     """Nothing if no two choices are made."""
     if len(chosen) > 1:
         yield Problem(field, f"set at most one of {' and '.join(chosen)}")
+
+
+def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Nothing if no tag key is one of the operator's own or of AWS's, in any letter case."""
+    for key in tags:
+        if key.casefold().startswith((RESERVED_PREFIX, "aws:")):
+            yield Problem(
+                f"{field}[{key}]",
+                f"keys that begin with {RESERVED_PREFIX} or aws: are reserved: rename it",
+            )
+
+
+def object_name(field: str, text: str) -> Iterator[Problem]:
+    """Nothing if the text can be the name of a Kubernetes object, and so part of a URL path."""
+    if not _OBJECT_NAME.fullmatch(text):
+        yield Problem(
+            field, "must be a name of lower case letters, digits, '-' and '.', such as chat-key"
+        )
 
 
 def duration(

@@ -24,6 +24,15 @@ ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
 
 RESERVED_PREFIX: Final = f"{GROUP}/"
 
+
+def imitates_mark(text: str) -> bool:
+    """Whether a text that goes to a cloud has what the operator's own marks begin with.
+
+    In any letter case: IAM takes tag keys for equal that differ in case alone.
+    """
+    return RESERVED_PREFIX in text.casefold()
+
+
 # On a Secret that we keep.
 ANNOTATION_GRANTED_BY: Final = f"{GROUP}/granted-by"
 ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"

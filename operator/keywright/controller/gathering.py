@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
@@ -39,6 +39,14 @@ _STANDINGS = {
     Ownership.UNMARKED: Standing.NOBODYS,
     Ownership.OTHER_GRANT: Standing.ANOTHER_GRANTS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """Keyed digests of an imported value: salted with the namespace, and as they were before."""
+
+    digest: str = ""
+    before: str = ""
 
 
 class Gathering:
@@ -108,10 +116,14 @@ class Gathering:
             None
             if secret is None
             else self.view(
-                grant, as_recorded(secret, status=status), source=source, imported=imported
+                grant,
+                as_recorded(secret, status=status),
+                source=source,
+                imported=imported.digest,
+                imported_before=imported.before,
             )
         )
-        unproven = self._proving.held(grant, source=source, imported=imported)
+        unproven = self._proving.held(grant, source=source, imported=imported.digest)
         ours = view is not None and view.standing is Standing.OURS
         facts = Facts(
             subject=subject,
@@ -122,7 +134,7 @@ class Gathering:
             source_problem=source_problem or missing,
             secret=view,
             rival="" if ours else self._store.rival(known),
-            imported=imported,
+            imported=imported.digest,
             unproven=unproven.cause if unproven is not None else None,
             told_data=(
                 data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
@@ -130,18 +142,22 @@ class Gathering:
         )
         return self._proofs.verified(facts, secret if ours else None)
 
-    async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
-        """A digest of the value that the grant imports, or why there is none to be read."""
+    async def _imported(
+        self, grant: ApiKeyGrant, *, deleting: bool
+    ) -> tuple[_Imported, Failure | None]:
+        """Digests of the value that the grant imports, or why there is none to be read."""
         if grant.imports is None or deleting:
-            return "", None
+            return _Imported(), None
         field, reference = grant.imports
         try:
             value = await self._values.value(
                 namespace=grant.namespace, name=reference.name, key=reference.key, field=field
             )
         except Failure as failure:
-            return "", failure
-        return imported_digest(value, key=self._key()), None
+            return _Imported(), failure
+        key = self._key()
+        digest = imported_digest(value, key=key, namespace=grant.namespace)
+        return _Imported(digest, before=imported_digest(value, key=key)), None
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.
@@ -168,8 +184,12 @@ class Gathering:
         *,
         source: CredentialSource | None,
         imported: str,
+        imported_before: str = "",
     ) -> SecretView:
-        """What the metadata of its Secret tells of the grant's key."""
+        """What the metadata of its Secret tells of the grant's key.
+
+        `imported_before` is a digest of before the salt, which counts as well.
+        """
         standing = _STANDINGS[judge(grant, facts=facts)]
         mark = facts.granted_by
         if standing is not Standing.OURS:
@@ -179,8 +199,11 @@ class Gathering:
             intact=intact(facts, data_keys(grant), grant=grant, source=source),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
-            and same_mint_facts(
-                facts.fingerprint, facts=mint_facts(grant, source=source, imported=imported)
+            and any(
+                same_mint_facts(
+                    facts.fingerprint, facts=mint_facts(grant, source=source, imported=digest)
+                )
+                for digest in ((imported, imported_before) if imported_before else (imported,))
             ),
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,

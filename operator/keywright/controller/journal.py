@@ -27,7 +27,6 @@ from keywright.controller.records import Name
 from keywright.controller.store import Store
 from keywright.planning.cloud_keys import checked_by_listing, known_ids
 from keywright.planning.facts import (
-    Abandon,
     CloudKey,
     Deactivate,
     Facts,
@@ -148,14 +147,13 @@ class MintJournal:
             case Deactivate(key_ids):
                 self._fence.check()
                 await (await self._keys(facts)).deactivate(key_ids)
-            case Remove(key_ids, lost=lost):
+            case Remove(key_ids, lost=lost, unproved=unproved):
                 if lost:
                     await self._check_that_nobody_has(key_ids, facts)
                 self._fence.check()
-                await self._remove(facts, key_ids)
-                return Removed(key_ids, lost=lost)
-            case Abandon(key_ids):
-                return Removed(key_ids)
+                if key_ids:
+                    await self._remove(facts, key_ids)
+                return Removed((*key_ids, *unproved), lost=lost)
             case Revoke() | Release():
                 await self._end(step, facts)
         return None
@@ -252,7 +250,11 @@ class MintJournal:
             return Evidence(known)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = recover(
-            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+            grant.kind,
+            data=data or {},
+            fingerprint=secret.fingerprint or "",
+            key=self._key(),
+            namespace=grant.namespace,
         )
         return Evidence(known, value=(values or {}).get(API_KEY))
 

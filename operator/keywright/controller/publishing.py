@@ -136,7 +136,11 @@ class Publishing:
             await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = recover(
-            grant.kind, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+            grant.kind,
+            data=data or {},
+            fingerprint=secret.fingerprint or "",
+            key=self._key(),
+            namespace=grant.namespace,
         )
         if values is None and grant.keeping is not None:
             self._journal.cannot_be_read(grant.uid)
@@ -189,6 +193,11 @@ class Publishing:
                 data=data,
                 values=credential.values,
                 key=self._key(),
+                namespace=grant.namespace,
+                before=(
+                    facts.secret.fingerprint if facts.secret is not None else None,
+                    facts.status.fingerprint,
+                ),
             ),
         )
         self._fence.check()

@@ -212,17 +212,15 @@ class Deactivate:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has."""
+    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has.
+
+    `unproved` are old keys that nothing proves to be the grant's: they are left alone, and no
+    longer kept in mind.
+    """
 
     key_ids: tuple[str, ...]
     lost: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Abandon:
-    """Keep no old keys in mind that nothing proves to be the grant's: they are left alone."""
-
-    key_ids: tuple[str, ...]
+    unproved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,5 +238,5 @@ class Release:
     why: str = ""
 
 
-JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Abandon | Revoke | Release
+JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | JournalStep

@@ -17,7 +17,7 @@ from keywright.api.status import GrantStatus, RetiringKey
 from keywright.api.times import format_time
 from keywright.planning.cloud_keys import known_ids
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.facts import Abandon, Deactivate, Facts, Look, Remove, Step
+from keywright.planning.facts import Deactivate, Facts, Look, Remove, Step
 from keywright.planning.notices import Notice
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
 
@@ -127,7 +127,9 @@ def retirement(facts: Facts, *, now: datetime) -> Step | None:
         return None
     if facts.listed is None:
         return Look(prepare=False)
-    if unproved := due & facts.unproved_ids:
-        return Abandon(tuple(sorted(unproved)))
-    active = tuple(key.id for key in facts.listed if key.id in due and key.active)
-    return Deactivate(active) if active else Remove(tuple(sorted(due)))
+    unproved = due & facts.unproved_ids
+    ours = due - unproved
+    active = tuple(key.id for key in facts.listed if key.id in ours and key.active)
+    if active:
+        return Deactivate(active)
+    return Remove(tuple(sorted(ours)), unproved=tuple(sorted(unproved)))

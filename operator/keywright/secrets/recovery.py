@@ -51,16 +51,16 @@ _MOST_TRIED: Final = 2000
 
 
 def recover(
-    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes
+    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes, namespace: str
 ) -> dict[str, Sensitive] | None:
     """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
 
-    `fingerprint` is the Secret's annotation and `key` the one it was made with. None if no values
+    `fingerprint` is the Secret's annotation, `key` the one it was made with. None if no values
     in the data are those that the fingerprint was made of.
     """
     for candidate in itertools.islice(_candidates(kind, data), _MOST_TRIED):
         values = {name: Sensitive(text) for name, text in candidate.items()}
-        if same_values(fingerprint, values=values, key=key):
+        if same_values(fingerprint, values=values, key=key, namespace=namespace):
             return values
     return None
 

@@ -63,7 +63,9 @@ def test_a_format_is_what_its_readers_take(
     assert data == expected
     assert data_keys(asked) == expected.keys()
     mark = fingerprint_of(asked, made=made())
-    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    found = recover(
+        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+    )
     assert found == {"apiKey": Sensitive(VALUE)}
 
 
@@ -72,10 +74,17 @@ def test_many_keys_have_an_entry_each() -> None:
     data = render(many(), credential=made(MANY))
     assert data == {"partner-a": VALUE, "partner-b": VALUE[::-1]}
     mark = fingerprint_of(many(), made=made(MANY))
-    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    found = recover(
+        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+    )
     assert found == MANY
     forged = data | {"partner-a": VALUE.upper()}
-    assert recover(KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY) is None
+    assert (
+        recover(
+            KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY, namespace="chat"
+        )
+        is None
+    )
 
 
 def _applied(names: set[str]) -> dict[str, Any]:
