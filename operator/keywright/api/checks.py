@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
 from keywright.api.names import RESERVED_PREFIX
+from keywright.api.nesting import MOST_POLICY_LEVELS, is_deeper
 from keywright.api.problems import Problem
 from keywright.api.schema import Policy
 
@@ -98,12 +99,23 @@ def shorter(
         yield Problem(field, f"{text} must be shorter than {than_field}, which is {than}")
 
 
+def policy(field: str, document: Policy) -> Iterator[Problem]:
+    """Nothing if the document has the form of a policy; its language is the cloud's to check."""
+    if is_deeper(document, than=MOST_POLICY_LEVELS):
+        yield Problem(
+            field, f"is nested more than {MOST_POLICY_LEVELS} levels deep: write a policy document"
+        )
+    elif not document.get("Statement"):
+        yield Problem(field, "has no Statement: write a policy document")
+
+
 def session_policy(field: str, document: Policy | None) -> Iterator[Problem]:
     """Nothing if the document is absent, or a policy that STS would take."""
     if document is None:
         return
-    if not document.get("Statement"):
-        yield Problem(field, "has no Statement: write a policy document")
+    yield from policy(field, document)
+    if is_deeper(document, than=MOST_POLICY_LEVELS):
+        return
     length = len(json.dumps(document, separators=(",", ":")))
     if length > LONGEST_SESSION_POLICY:
         yield Problem(

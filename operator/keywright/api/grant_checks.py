@@ -92,10 +92,7 @@ def _long_term(key: BedrockLongTermKey) -> Iterator[Problem]:
                 f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
             )
     for name, policy in key.inline_policies.items():
-        if not policy.get("Statement"):
-            yield Problem(
-                f"{field}.inlinePolicies[{name}]", "has no Statement: write a policy document"
-            )
+        yield from checks.policy(f"{field}.inlinePolicies[{name}]", policy)
     for cidr in key.allowed_source_cidrs:
         try:
             ip_network(cidr)

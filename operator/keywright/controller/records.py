@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
 from keywright.api.schema import Facts
@@ -136,15 +137,16 @@ def grant_record(
     if asked:
         kept["annotations"] = asked
     # Interned: the same words come back in the Secret, in other records and as keys.
-    spec, namespace = body.get("spec") or {}, intern(metadata["namespace"])
-    reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
+    spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
+    namespace = intern(metadata["namespace"])
+    reference, secret = _mapping(spec.get("sourceRef")), _mapping(spec.get("secret"))
     return GrantRecord(
         uid=intern(metadata["uid"]),
         namespace=namespace,
         name=intern(metadata["name"]),
         created=metadata.get("creationTimestamp", ""),
         version=version,
-        packed=packed({"metadata": kept, "spec": spec, "status": body.get("status") or {}}),
+        packed=packed({"metadata": kept, "spec": spec, "status": status}),
         source=_name(
             str(reference.get("namespace") or namespace), str(reference.get("name") or "")
         ),
@@ -152,8 +154,20 @@ def grant_record(
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
         holder=_holder(spec),
-        failing=bool((body.get("status") or {}).get("failedAttempts")),
+        failing=bool(status.get("failedAttempts")),
     )
+
+
+def _shallow_part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Spec or status of an object, whatever stands there, without what is nested too deeply."""
+    part = _mapping(body.get(name))
+    if not is_deeper(part, than=MOST_LEVELS):
+        return part
+    return _mapping(without_depths(part))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
@@ -161,16 +175,15 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
     if not isinstance(key, Mapping):
         return None
     for field_name in ("valueFrom", "csvFrom"):
-        reference = (key.get(field_name) or {}).get("secretKeyRef") or {}
+        reference = _mapping(_mapping(key.get(field_name)).get("secretKeyRef"))
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
 
 
 def _holder(spec: Mapping[str, Any]) -> str:
-    key = spec.get("bedrockLongTermKey")
-    user = key.get("user") if isinstance(key, Mapping) else None
-    return intern(str(user.get("name") or "")) if isinstance(user, Mapping) else ""
+    user = _mapping(_mapping(spec.get("bedrockLongTermKey")).get("user"))
+    return intern(str(user.get("name") or ""))
 
 
 def packed(body: Mapping[str, Any]) -> bytes:
@@ -193,7 +206,7 @@ def source_record(body: Mapping[str, Any]) -> SourceRecord:
         name=(metadata["namespace"], metadata["name"]),
         version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
-        value=parse_source(body),
+        value=parse_source({"metadata": metadata, "spec": _shallow_part(body, "spec")}),
         status=SourceStatus.parse(body.get("status")),
         deleting="deletionTimestamp" in metadata,
     )

@@ -25,6 +25,7 @@ from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.informer import SEPARATOR, Informer
+from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
@@ -77,6 +78,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     objects = Objects(writing, namespaces=settings.namespaces)
     values = SecretValues(objects)
     clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
+    invalid = InvalidObjects()
     informer = Informer(
         store=store,
         grants=grants,
@@ -84,6 +86,7 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
         clock=now,
         forget_source=clouds.forget,
         sources_changed=lambda: _tell(source_secrets, tenancy),
+        invalid=invalid,
     )
     source_secrets = SourceSecretsWatch(
         client, store=store, values=values, changed=informer.secret_of_sources
@@ -99,7 +102,12 @@ def build(settings: Settings, *, connection: Connection, client: KubernetesClien
     )
     events = EventWriter(writing, instance=settings.identity)
     metrics = Metrics()
-    metrics.watch(grants=partial(_readings, store), queue_depth=grants.depth, leads=office.holds)
+    metrics.watch(
+        grants=partial(_readings, store),
+        queue_depth=grants.depth,
+        leads=office.holds,
+        invalid=invalid.count,
+    )
     edges = Edges(
         store=store,
         listener=informer,
