@@ -1,7 +1,8 @@
 """Durations as the resources write them: Go's syntax without its signs, and `d` for 24 hours.
 
 `1h30m`, `90s`, `1.5h`, `7d` and `1d12h` are durations; `1w`, `90` and `-1h` are not. The same
-pattern stands in the CRDs.
+pattern stands in the CRDs. A duration of more than a hundred years counts as a hundred, so that no
+time plus a duration overflows.
 """
 
 import re
@@ -14,6 +15,7 @@ PERCENT_PATTERN: Final = r"^[1-9][0-9]?%$"
 _WHOLE: Final = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:d|h|ms|m|s))+")
 _PART: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(d|h|ms|m|s)")
 _PERCENT: Final = re.compile(r"[1-9][0-9]?%")
+_LONGEST_SECONDS: Final = 100 * 365.25 * 86_400
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 
 
@@ -26,7 +28,8 @@ def parse_duration(text: str) -> float:
     """
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d")
-    return sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
+    seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
+    return min(seconds, _LONGEST_SECONDS)
 
 
 @lru_cache(maxsize=128)

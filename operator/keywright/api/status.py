@@ -230,7 +230,7 @@ def _time(raw: object) -> datetime | None:
         return None
     try:
         return parse_time(raw)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 

@@ -141,6 +141,8 @@ class SessionCache:
             retry_at(attempts=attempts, last_failure=now, expires_at=None, position=0.0),
             now + self._LONGEST_REFUSAL,
         )
+        if failure.retry_after is not None:
+            until = max(until, now + failure.retry_after)
         self._refusals[key] = _Refusal(failure, attempts, until)
 
     def _drop_older(self, key: SessionKey) -> None:

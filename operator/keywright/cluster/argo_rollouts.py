@@ -56,9 +56,17 @@ def tell(
         if condition.get("type") == "InvalidSpec" and condition.get("status", "True") == "True":
             return Availability.STUCK, f"its spec is invalid: {condition.get('message', '')}"
     asked, done = spec.get("restartAt"), status.get("restartedAt")
-    if asked and (not done or parse_time(done) != parse_time(asked)):
+    if asked and (not done or _moment(done) != _moment(asked)):
         return Availability.COMING, "pods from before the restart are not replaced yet"
     available = status.get("availableReplicas", 0)
     if available < wanted:
         return Availability.COMING, f"{available} of {wanted} pods are available"
     return Availability.AVAILABLE, ""
+
+
+def _moment(text: str) -> datetime | str:
+    """The time; the text itself where it names none that is accepted, which still can be equal."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        return text

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.following import follow
+from keywright.cluster.tasks import PlainTasks, Tasks
 
 _LOG = logging.getLogger(__name__)
 _PATH = "/api/v1/namespaces"
@@ -32,33 +34,34 @@ class NamespaceLabels:
         *,
         namespaces: tuple[str, ...],
         changed: Callable[[frozenset[str]], None],
+        tasks: Tasks | None = None,
     ) -> None:
         self._client = client
+        self._tasks = tasks or PlainTasks()
         self._scopes = namespaces
         self._changed = changed
         self._known: dict[str, Labels] = {}
         self._listed: set[str] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._running: dict[str, str] = {}
 
     def want(self, *, wanted: bool) -> None:
         """Watch from now on, or no more."""
-        if wanted and not self._tasks:
-            self._tasks = [
-                asyncio.create_task(self._run(scope), name=f"watch of namespace {scope or '*'}")
-                for scope in self._scopes or ("",)
-            ]
+        if wanted and not self._running:
+            for scope in self._scopes or ("",):
+                name = self._running[scope] = f"watch of namespace {scope or '*'}"
+                self._tasks.start(name, partial(self._run, scope), kind="watch of namespaces")
         elif not wanted:
-            for task in self._tasks:
-                task.cancel()
-            self._tasks = []
+            for name in self._running.values():
+                self._tasks.cancel(name)
+            self._running.clear()
             self._known.clear()
             self._listed.clear()
 
     async def close(self) -> None:
         """Watch nothing any more."""
-        tasks = self._tasks
+        for name in self._running.values():
+            await self._tasks.stop(name)
         self.want(wanted=False)
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def known(self, namespace: str) -> Labels | None:
         """The labels as far as they are known; None where they were not asked for yet."""
@@ -90,7 +93,7 @@ class NamespaceLabels:
                     gone = type_ == "DELETED"
                     self._put(metadata["name"], {} if gone else _labels(metadata))
             except (ApiError, ApiUnreachableError) as error:
-                _LOG.warning("the labels of namespaces are not watched, tried again: %s", error)
+                _LOG.warning("the watch of namespaces failed, retrying in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -1,7 +1,10 @@
-"""A light watch of the Secrets of some namespaces: names alone, for whoever reads a few of them.
+"""A light watch of Secrets: names alone, for whoever reads a few of them.
 
 It is no cache. What a Secret holds is read by whoever wants to know; this says when to look. So the
 list that a watch begins with is asked for its resource version alone, one Secret long.
+
+Where the operator may watch all namespaces one watch serves them all. Where it may watch listed
+namespaces only, each that is wanted has a watch of its own.
 """
 
 from __future__ import annotations
@@ -9,62 +12,145 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.following import follow
+from keywright.cluster.tasks import PlainTasks, Tasks
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_EVERYWHERE = ""
+# Namespaces that are looked at at the same time.
+_LOOKS = 16
 
 Look = Callable[[str, str | None], Awaitable[None]]
+
+
+def _every(_: str, __: str) -> bool:
+    return True
 
 
 class SecretWatch:
     """Calls `look(namespace, name)` whenever a Secret of a wanted namespace was touched.
 
-    The name is None where anything may have been: at the start, and after a gap. What `look` raises
-    of the API server's answers makes it begin again, after a pause.
+    Only for names that are `wanted`. The name is None where any may have been: at the start, and
+    after a gap. Looks of a namespace come one after the other, and hold up no other namespace; one
+    that the API server refuses is repeated after a pause.
     """
 
-    def __init__(self, client: KubernetesClient, *, look: Look) -> None:
+    def __init__(
+        self,
+        client: KubernetesClient,
+        *,
+        look: Look,
+        wanted: Callable[[str, str], bool] = _every,
+        everywhere: bool = False,
+        tasks: Tasks | None = None,
+    ) -> None:
         self._client = client
         self._look = look
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wanted = wanted
+        self._everywhere = everywhere
+        self._tasks = tasks or PlainTasks()
+        self._scopes: frozenset[str] = frozenset()
+        self._namespaces: frozenset[str] = frozenset()
+        self._pending: dict[str, dict[str | None, None]] = {}
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(_LOOKS)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What is watched: namespaces, or "" for all of them."""
+        return self._scopes
 
     def want(self, namespaces: frozenset[str]) -> None:
         """Watch these namespaces, and no others."""
-        for namespace in self._tasks.keys() - namespaces:
-            self._tasks.pop(namespace).cancel()
-        for namespace in namespaces - self._tasks.keys():
-            self._tasks[namespace] = asyncio.create_task(
-                self._run(namespace), name=f"watch of Secrets in {namespace}"
-            )
+        self._namespaces = namespaces
+        scopes = frozenset({_EVERYWHERE}) if self._everywhere and namespaces else namespaces
+        before, self._scopes = self._scopes, scopes
+        for scope in before - scopes:
+            self._tasks.cancel(_task_name(scope))
+        for scope in scopes - before:
+            self._tasks.start(_task_name(scope), partial(self._run, scope), kind="watch of Secrets")
+        for namespace in self._looking.keys() - namespaces:
+            self._pending.pop(namespace, None)
+            self._looking.pop(namespace).cancel()
 
     async def close(self) -> None:
         """Watch nothing any more."""
-        tasks = list(self._tasks.values())
+        scopes, looking = self._scopes, list(self._looking.values())
+        for scope in scopes:
+            await self._tasks.stop(_task_name(scope))
         self.want(frozenset())
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*looking, return_exceptions=True)
 
-    async def _run(self, namespace: str) -> None:
+    async def _run(self, scope: str) -> None:
         pause = _FIRST_PAUSE_SECONDS
+        path = f"/api/v1/namespaces/{scope}/secrets" if scope else "/api/v1/secrets"
         while True:
             try:
-                version = await self._version(namespace)
-                await self._look(namespace, None)
+                version = await self._version(path)
+                for namespace in [scope] if scope else self._namespaces:
+                    self._look_soon(namespace, None)
                 pause = _FIRST_PAUSE_SECONDS
-                path = f"/api/v1/namespaces/{namespace}/secrets"
                 async for _, metadata in follow(self._client, path, version=version):
-                    await self._look(namespace, metadata["name"])
+                    self._touched(scope or metadata["namespace"], metadata["name"])
             except (ApiError, ApiUnreachableError) as error:
-                _LOG.warning("Secrets of %s are not watched, tried again: %s", namespace, error)
+                _LOG.warning(
+                    "the watch of Secrets in %s failed, retrying in %.1f s: %s",
+                    scope or "all namespaces",
+                    pause,
+                    error,
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _version(self, namespace: str) -> str:
-        path = f"/api/v1/namespaces/{namespace}/secrets?limit=1"
-        found = await self._client.request("GET", path, accept=METADATA_LIST)
+    async def _version(self, path: str) -> str:
+        found = await self._client.request("GET", f"{path}?limit=1", accept=METADATA_LIST)
         version: str = found["metadata"]["resourceVersion"]
         return version
+
+    def _touched(self, namespace: str, name: str) -> None:
+        if namespace in self._namespaces and self._wanted(namespace, name):
+            self._look_soon(namespace, name)
+
+    def _look_soon(self, namespace: str, name: str | None) -> None:
+        """Look once, however often it is touched until then."""
+        self._pending.setdefault(namespace, {})[name] = None
+        if namespace not in self._looking:
+            task = asyncio.create_task(
+                self._look_at(namespace), name=f"look at Secrets in {namespace}"
+            )
+            self._looking[namespace] = task
+
+    async def _look_at(self, namespace: str) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while pending := self._pending.get(namespace):
+            name = next(iter(pending))
+            del pending[name]
+            try:
+                async with self._turns:
+                    await self._look(namespace, name)
+            except Exception as error:
+                # Whatever it is: a change that is not noticed leaves readers with a dead key.
+                _LOG.warning(
+                    "reading Secrets of %s failed, retrying in %.1f s: %s",
+                    namespace,
+                    pause,
+                    error,
+                    exc_info=not isinstance(error, (ApiError, ApiUnreachableError)),
+                )
+                pending[name] = None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            else:
+                pause = _FIRST_PAUSE_SECONDS
+        self._pending.pop(namespace, None)
+        self._looking.pop(namespace, None)
+
+
+def _task_name(scope: str) -> str:
+    return f"watch of Secrets in {scope or 'all namespaces'}"

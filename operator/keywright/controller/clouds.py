@@ -54,7 +54,14 @@ def connect_clouds(
     calls, http = AwsCalls(threads=settings.cloud_threads), HttpCalls()
     ambient = AmbientChain() if settings.allow_ambient else None
     own = OwnChain() if settings.allow_ambient else None
-    aws = AwsEdges(tokens=tokens, secrets=secrets, calls=calls, clock=clock, ambient=ambient)
+    aws = AwsEdges(
+        tokens=tokens,
+        secrets=secrets,
+        calls=calls,
+        clock=clock,
+        ambient=ambient,
+        min_lifetime=settings.min_key_lifetime,
+    )
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
@@ -63,6 +70,7 @@ def connect_clouds(
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),
         own=own,
+        min_lifetime=settings.min_key_lifetime,
     )
     return Clouds(
         vendors={Provider.AWS: Aws(aws, http=http), Provider.ALIBABA_CLOUD: Alibaba(alibaba)},

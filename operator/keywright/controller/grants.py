@@ -53,6 +53,11 @@ class GrantReconciler:
         self._journal = journal
         self._clock = clock
 
+    @property
+    def recording(self) -> Recording:
+        """What writes the statuses of grants."""
+        return self._recording
+
     async def reconcile(self, uid: str) -> datetime | Rest | None:
         """When the grant must be looked at again; None leaves it to the next event.
 

@@ -37,7 +37,9 @@ class Informer:
         forget_source: Callable[[str], None],
         sources_changed: Callable[[], None],
         invalid: InvalidObjects | None = None,
+        expiries: DueQueue | None = None,
     ) -> None:
+        self._expiries = expiries
         self._store = store
         self._grants = grants
         self._sources = sources
@@ -99,6 +101,8 @@ class Informer:
         record = self._store.drop_grant(uid)
         self._no_more_awaited(uid)
         self._grants.forget(uid)
+        if self._expiries is not None:
+            self._expiries.forget(uid)
         if record is not None:
             self._count(record.source)
             if record.imports is not None:

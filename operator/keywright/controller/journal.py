@@ -24,6 +24,7 @@ from keywright.controller.cluster_refusals import held_back
 from keywright.controller.key_proofs import KeyProofs, Others
 from keywright.controller.orphans import Orphans
 from keywright.controller.records import Name
+from keywright.controller.recovering import recovered
 from keywright.controller.store import Store
 from keywright.planning.cloud_keys import checked_by_listing, known_ids
 from keywright.planning.facts import (
@@ -45,7 +46,6 @@ from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Intended, Outcome, Removed, Settled, Written
 from keywright.secrets.credential import API_KEY
 from keywright.secrets.ownership import facts_from_metadata
-from keywright.secrets.recovery import recover
 
 _LOG = logging.getLogger(__name__)
 
@@ -249,12 +249,8 @@ class MintJournal:
         if secret.standing is not Standing.OURS or not secret.same_key:
             return Evidence(known)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
-        values = recover(
-            grant.kind,
-            data=data or {},
-            fingerprint=secret.fingerprint or "",
-            key=self._key(),
-            namespace=grant.namespace,
+        values = await recovered(
+            grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
         return Evidence(known, value=(values or {}).get(API_KEY))
 

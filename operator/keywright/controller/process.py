@@ -12,9 +12,9 @@ import enum
 import logging
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
-from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import connect
 from keywright.controller.census import KindReturnedError
 from keywright.controller.leadership import LostLeaseError
@@ -37,30 +37,28 @@ async def run(settings: Settings) -> Ending:
     """Work until a signal comes or something breaks."""
     asyncio.get_running_loop().set_exception_handler(_told_once)
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
-    client = KubernetesClient(connection, connections=settings.workers + 8)
-    operator = build(settings, connection=connection, client=client)
+    operator = build(settings, connection=connection)
     operator.clouds.warm_up()
     await operator.server.start()
     for pool in operator.pools:
         pool.start()
-    tasks = [
-        asyncio.create_task(operator.heartbeat.run(), name="heartbeat"),
-        asyncio.create_task(operator.census.sweep(seconds=settings.sweep_seconds), name="sweep"),
-    ]
+    supervisor = operator.supervisor
+    supervisor.start("heartbeat", operator.heartbeat.run)
+    supervisor.start("event loop watchdog", operator.watchdog.run)
+    supervisor.start("sweep", partial(operator.census.sweep, seconds=settings.sweep_seconds))
     stopped = asyncio.Event()
     try:
         ending = await _work(operator, settings, stopped)
     finally:
-        await stop_work(operator.pools, operator.office, settings.drain_seconds)
+        await stop_work(
+            operator.pools, operator.office, settings.drain_seconds, supervisor=supervisor
+        )
         await operator.source_secrets.close()
         await operator.tenancy.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await supervisor.stop_all()
         await operator.server.stop()
         await operator.clouds.close()
-        await operator.writing.close()
-        await operator.client.close()
+        await operator.clients.close()
     return Ending.STOPPED if stopped.is_set() else ending
 
 
@@ -74,13 +72,15 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
         while True:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             if kopf in done and kopf.exception() is None:
-                return Ending.STOPPED
+                if not stopped.is_set():
+                    _LOG.error("the watches failed: they ended though nobody stopped them")
+                return Ending.STOPPED if stopped.is_set() else Ending.BROKEN
             for task in done:
                 error = task.exception()
                 if isinstance(error, LostLeaseError):
                     _LOG.warning("the Lease is lost: standing by")
                     # What the network holds up must not arrive after the writes of the next leader.
-                    await operator.writing.close()
+                    await operator.clients.close_writing()
                     return Ending.BROKEN
                 if isinstance(error, KindReturnedError):
                     _LOG.info("%s: beginning anew", error)

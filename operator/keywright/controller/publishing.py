@@ -16,6 +16,7 @@ from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
+from keywright.controller.recovering import recovered
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause, Facts
@@ -28,7 +29,6 @@ from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import render
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
-from keywright.secrets.recovery import recover
 from keywright.telemetry.metrics import Metrics
 
 
@@ -135,12 +135,8 @@ class Publishing:
         if cause is Cause.SPEC:
             await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
-        values = recover(
-            grant.kind,
-            data=data or {},
-            fingerprint=secret.fingerprint or "",
-            key=self._key(),
-            namespace=grant.namespace,
+        values = await recovered(
+            grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
         if values is None and grant.keeping is not None:
             self._journal.cannot_be_read(grant.uid)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keywright.controller.waiting import Order, Waiting, as_they_came
+from keywright.controller.fairness import FairWaiting, Namespace, Work, one_namespace
+from keywright.controller.rests import Rest
+from keywright.controller.waiting import Order, as_they_came
 
 _NEVER = float("inf")
 
@@ -26,20 +28,29 @@ class DueQueue:
     """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
 
     `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
-    Of the keys that are due, `order` says which goes first.
+    Of the keys that are due, namespaces take turns; within one `order` says which goes first.
+    `guaranteed` is how many keys of a namespace may be in hand whatever others have in hand.
     """
 
     now: Callable[[], datetime]
     order: Order = as_they_came
+    namespace: Namespace = one_namespace
+    guaranteed: int = 1
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _heap: list[tuple[float, str]] = field(default_factory=list)
-    _ready: Waiting = field(init=False)
+    _ready: FairWaiting = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     # Of many idle workers one waits for what comes, the others for their turn: a key wakes one.
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self._ready = Waiting(self.order, now=self.now)
+        self._ready = self.waiting(guaranteed=self.guaranteed)
+
+    def waiting(self, *, guaranteed: int = 0) -> FairWaiting:
+        """An empty place to wait in, in the same order."""
+        return FairWaiting(
+            self.order, now=self.now, namespace=self.namespace, guaranteed=guaranteed
+        )
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
         """The key is due then, or now; in hand, it is taken once more after it is done."""
@@ -68,14 +79,63 @@ class DueQueue:
     def take_due(self) -> str | None:
         """As `take`, but None where no key is due."""
         self._promote()
-        while self._ready:
-            key = self._ready.pop()
-            entry = self._entries.get(key)
-            if entry is None or not entry.queued:
-                continue
-            entry.queued, entry.busy, entry.due = False, True, _NEVER
-            return key
+        while (key := self._ready.pop_due()) is not None:
+            if self._take(key):
+                return key
         return None
+
+    def take_work(self, *, full: bool) -> Work | None:
+        """The next key that is due, or rest; the caller says `started` and `finished` of it.
+
+        `full`: all usual workers are busy, so that only a namespace is served that has fewer keys
+        in hand than it is guaranteed.
+        """
+        self._promote()
+        while not full or self._ready.first_may_start():
+            work = self._ready.pop()
+            if work is None:
+                return None
+            if work.rest is not None or self._take(work.key):
+                return work
+        return None
+
+    def take_rest(self) -> Work | None:
+        """A rest, whatever is due; None where there is none."""
+        return self._ready.pop_rest()
+
+    def push_rest(self, key: str, rest: Rest) -> None:
+        """Leave the rest of a key that is in hand, and stays so until it is done."""
+        self._ready.push_rest(key, rest)
+        self._wanted.set()
+
+    def rests(self) -> int:
+        """How many rests wait."""
+        return self._ready.rests
+
+    def started(self, namespace: str) -> None:
+        """A worker has begun with a key of the namespace."""
+        self._ready.started(namespace)
+
+    def finished(self, namespace: str) -> None:
+        """A worker has ended with a key of the namespace."""
+        self._ready.finished(namespace)
+
+    async def news(self) -> None:
+        """Wait until a key may be due that was not when it was last asked for."""
+        self._wanted.clear()
+        await self._wait()
+
+    def wake(self) -> None:
+        """Let whoever waits for news look again."""
+        self._wanted.set()
+
+    def _take(self, key: str) -> bool:
+        """Take a key in hand; False where it waits no more."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.queued:
+            return False
+        entry.queued, entry.busy, entry.due = False, True, _NEVER
+        return True
 
     def done(self, key: str, *, due: datetime | None, settled: bool = False) -> None:
         """Hand the key back, due again then, if at all.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import GrantVendor, SourceSecrets, Vendor
+from keywright.clouds.ways import SourceSecrets, Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.cluster.workloads import Workloads
@@ -21,7 +21,7 @@ from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
-from keywright.controller.source_access import AuthorizedVendor, SourceAccess
+from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
@@ -48,10 +48,7 @@ class Edges:
 def grant_reconciler(edges: Edges) -> GrantReconciler:
     """The one reconciler of grants, over those edges."""
     access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
-    vendors: dict[Provider, GrantVendor] = {
-        provider: AuthorizedVendor(vendor, access=access)
-        for provider, vendor in edges.vendors.items()
-    }
+    vendors = AuthorizedVendors(edges.vendors, access=access)
     proofs = KeyProofs(store=edges.store, fingerprint_key=edges.fingerprint_key)
     journal = MintJournal(
         store=edges.store,

@@ -64,7 +64,7 @@ class Recording:
         now = self._clock()
         status = self._proofs.signed(record(facts, outcome, news=news, now=now), facts, outcome)
         look = partial(self._due, facts, step, outcome, status=status, news=news, now=now)
-        if tells_only_of_another_key(facts.status, status):
+        if tells_only_of_another_key(facts.status, status) and self._is_latest(facts.subject):
             # There may be hundreds: not one of them keeps the facts.
             return Rest(partial(self._put_down, facts.subject, status, look()))
         if status != facts.status:
@@ -72,6 +72,20 @@ class Recording:
             await self._tell(facts, status, news=news)
             await self._journal.report_unproved(facts, status, outcome)
         return look()
+
+    def _is_latest(self, subject: Subject) -> bool:
+        """Whether the status that was looked at is the one that people see by now."""
+        known = self._store.grants.get(subject.uid)
+        return known is None or str(known.version) == subject.resource_version
+
+    async def report(self, subject: Subject, before: GrantStatus, after: GrantStatus) -> None:
+        """Write a status that follows from no step, and tell people of the change.
+
+        Raises:
+            ChangedMeanwhileError: the grant is not at that version any more; it was read again.
+        """
+        await self._patch(subject, after)
+        await self._tell(Facts(subject=subject, status=before), after, news=None)
 
     async def _put_down(
         self, subject: Subject, status: GrantStatus, due: datetime | None

@@ -43,13 +43,16 @@ class Rests:
         """It waits, but not for ever."""
         self._left.append(_Left(key, rest, self.now() + _PATIENCE))
 
+    def are_overdue(self) -> bool:
+        """True if the oldest has waited long enough to go before a key that is due."""
+        return bool(self._left) and self._left[0].until <= self.now()
+
     def take_turn(self) -> bool:
         """Whether the oldest goes before a key that is due: it has waited long enough.
 
         True every other time at most: keys that are due would else stand still behind them all.
         """
-        overdue = bool(self._left) and self._left[0].until <= self.now()
-        self._had_a_turn = overdue and not self._had_a_turn
+        self._had_a_turn = self.are_overdue() and not self._had_a_turn
         return self._had_a_turn
 
     def pop(self) -> tuple[str, Rest]:

@@ -7,9 +7,21 @@ where a session is opened, so that no path (issue, probe, list, revoke, undo) ca
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+from typing_extensions import override
+
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.source import CredentialSource
-from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, KeptKeys, Minted, Vendor
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.ways import (
+    NO_EVIDENCE,
+    Evidence,
+    GrantVendor,
+    Intent,
+    KeptKeys,
+    Minted,
+    Vendor,
+)
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -65,6 +77,26 @@ class SourceAccess:
             raise failure
         if (usable.uid, usable.generation) != (source.uid, source.generation):
             raise ChangedMeanwhileError
+
+
+class AuthorizedVendors(Mapping[Provider, GrantVendor]):
+    """The clouds, each behind the check."""
+
+    def __init__(self, vendors: Mapping[Provider, Vendor], *, access: SourceAccess) -> None:
+        self._vendors = vendors
+        self._access = access
+
+    @override
+    def __getitem__(self, provider: Provider) -> GrantVendor:
+        return AuthorizedVendor(self._vendors[provider], access=self._access)
+
+    @override
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._vendors)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._vendors)
 
 
 class AuthorizedVendor:

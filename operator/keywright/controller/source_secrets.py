@@ -7,12 +7,15 @@ from collections.abc import Callable
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.secret_watch import SecretWatch
 from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.tasks import Tasks
 from keywright.controller.records import Name
 from keywright.controller.store import Store
 
 
 class SourceSecretsWatch:
-    """Watches the namespaces of those that read Secrets, and tells of changed values.
+    """Watches the Secrets of those that read some, and tells of changed values.
+
+    `everywhere`: one watch of all namespaces, where the operator may have it.
 
     A Secret whose labels or other metadata change is read once, and nobody hears of it.
     """
@@ -24,12 +27,17 @@ class SourceSecretsWatch:
         store: Store,
         values: SecretValues,
         changed: Callable[[str, str], None],
+        everywhere: bool = False,
+        tasks: Tasks | None = None,
     ) -> None:
         self._store = store
         self._values = values
         self._changed = changed
-        self._watch = SecretWatch(client, look=self.look)
+        self._watch = SecretWatch(
+            client, look=self.look, wanted=self._reads, everywhere=everywhere, tasks=tasks
+        )
         self._names: frozenset[Name] = frozenset()
+        self._of: dict[str, list[str]] = {}
 
     def sources_changed(self) -> None:
         """A source, or a grant that imports a value, came, went or was edited."""
@@ -45,18 +53,22 @@ class SourceSecretsWatch:
         if names == self._names:
             return
         self._names = names
+        self._of = {}
+        for namespace, secret in sorted(names):
+            self._of.setdefault(namespace, []).append(secret)
         self._values.forget_all_but(names)
-        self._watch.want(frozenset(namespace for namespace, _ in names))
+        self._watch.want(frozenset(self._of))
 
     async def look(self, namespace: str, name: str | None) -> None:
         """Compare one Secret, or all that are read in the namespace, with what was known."""
-        for of, secret in self._names:
-            if (
-                of == namespace
-                and name in (None, secret)
-                and await self._values.changed(namespace=namespace, name=secret)
+        for secret in list(self._of.get(namespace, ())):
+            if name in (None, secret) and await self._values.changed(
+                namespace=namespace, name=secret
             ):
                 self._changed(namespace, secret)
+
+    def _reads(self, namespace: str, name: str) -> bool:
+        return (namespace, name) in self._names
 
     async def close(self) -> None:
         """Watch nothing any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,10 @@ from keywright.planning.priority import NO_PRIORITY, Priority, priority
 from keywright.secrets.ownership import SecretFacts
 
 
+def _nobody(_: str, __: datetime) -> None:
+    """Nobody wants to know when keys end."""
+
+
 @dataclass(slots=True)
 class Store:
     """All grants, sources and marked Secrets, with the ways from one to the other."""
@@ -33,6 +37,8 @@ class Store:
     # Hardly ever more than one, and a set for each would weigh more than all its strings.
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
     _by_import: dict[Name, set[str]] = field(default_factory=dict)
+    # Called with the uid of a grant and the end of the key that its Secret holds.
+    expires: Callable[[str, datetime], None] = _nobody
 
     def put_grant(self, body: Mapping[str, Any]) -> bool:
         """Remember a grant; False where it is no news (older than what is known, or our write)."""
@@ -59,6 +65,9 @@ class Store:
         members = self._by_secret.get(record.secret, ())
         if uid not in members:
             self._by_secret[record.secret] = (*members, uid)
+        secret = self.secrets.get(record.secret)
+        if secret is not None and secret.expires_at is not None:
+            self.expires(uid, secret.expires_at)
         return True
 
     def put_status(self, uid: str, *, version: str, status: Mapping[str, Any]) -> None:
@@ -140,6 +149,9 @@ class Store:
         # The tuple of the grant that names it, where there is one.
         asked = self._by_secret.get(name)
         self.secrets[self.grants[asked[0]].secret if asked else name] = facts
+        if facts.expires_at is not None:
+            for uid in asked or ():
+                self.expires(uid, facts.expires_at)
         return True
 
     def settled(self, uid: str) -> bool:

@@ -8,6 +8,7 @@ from keywright.api.source import CredentialSource
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.errors import ApiError
 from keywright.cluster.namespace_labels import NamespaceLabels
+from keywright.cluster.tasks import Tasks
 from keywright.controller.store import Store
 
 _FORBIDDEN = 403
@@ -23,9 +24,10 @@ class Tenancy:
         store: Store,
         namespaces: tuple[str, ...],
         changed: Callable[[frozenset[str]], None],
+        tasks: Tasks | None = None,
     ) -> None:
         self._store = store
-        self._labels = NamespaceLabels(client, namespaces=namespaces, changed=changed)
+        self._labels = NamespaceLabels(client, namespaces=namespaces, changed=changed, tasks=tasks)
 
     def sources_changed(self) -> None:
         """A source came, went or was edited."""

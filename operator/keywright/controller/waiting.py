@@ -7,13 +7,15 @@ not stay behind all that ended before it. So whatever waits is put in order anew
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 
-from keywright.planning.priority import NO_PRIORITY, Priority
+from keywright.planning.priority import LAST, NO_PRIORITY, Priority, Turn
 
 Order = Callable[[str], Priority]
+_LOG = logging.getLogger(__name__)
 _ORDER_HOLDS = timedelta(seconds=1)
 
 
@@ -39,11 +41,11 @@ class Waiting:
         """The key waits."""
         if not self._heap:
             self._ordered_at = self._now()
-        heapq.heappush(self._heap, (self._order(key), next(self._numbers), key))
+        heapq.heappush(self._heap, (self._place(key), next(self._numbers), key))
 
     def reorder(self) -> None:
         """Each key waits at the place that is its own by now."""
-        self._heap = [(self._order(key), number, key) for _, number, key in self._heap]
+        self._heap = [(self._place(key), number, key) for _, number, key in self._heap]
         heapq.heapify(self._heap)
         self._ordered_at = self._now()
 
@@ -52,10 +54,22 @@ class Waiting:
         self._keep_order()
         return self._heap[0][2]
 
+    def first_turn(self) -> Turn:
+        """The class of the next key, as it was when the keys were last ordered."""
+        return self._heap[0][0][0]
+
     def pop(self) -> str:
         """The key that is next, which waits no more."""
         self._keep_order()
         return heapq.heappop(self._heap)[2]
+
+    def _place(self, key: str) -> Priority:
+        """The priority; the last one where it cannot be told, as no key may be lost for that."""
+        try:
+            return self._order(key)
+        except Exception:
+            _LOG.exception("ordering %s failed, it goes last", key)
+            return LAST
 
     def _keep_order(self) -> None:
         if self._now() - self._ordered_at >= _ORDER_HOLDS:

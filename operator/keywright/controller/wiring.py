@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ import kopf
 
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.pacing import Pacing
+from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -23,24 +24,26 @@ from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
+from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clouds import Clouds, connect_clouds
-from keywright.controller.informer import SEPARATOR, Informer
+from keywright.controller.informer import Informer
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
-from keywright.controller.queue import DueQueue
-from keywright.controller.reconcilers import Edges, grant_reconciler
+from keywright.controller.pools import build_pools, build_queues
+from keywright.controller.reconcilers import Edges
 from keywright.controller.settings import Settings
 from keywright.controller.source_secrets import SourceSecretsWatch
-from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
+from keywright.controller.supervision import Supervisor
 from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
 from keywright.planning.conditions import READY
-from keywright.telemetry.http import Heartbeat, TelemetryServer
+from keywright.telemetry.certificates import ServingCertificate
+from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
+from keywright.telemetry.loop_lag import LoopWatchdog
 from keywright.telemetry.metrics import GrantReading, Metrics
 
-_SOURCE_WORKERS = 4
 _STALE_LOOP_SECONDS = 30.0
 
 
@@ -48,15 +51,16 @@ _STALE_LOOP_SECONDS = 30.0
 class Operator:
     """The parts that the process starts and stops."""
 
-    client: KubernetesClient
-    writing: KubernetesClient
+    clients: Clients
     clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
     tenancy: Tenancy
     office: Leadership | AlwaysLeader
     pools: tuple[WorkerPool, ...]
+    supervisor: Supervisor
     heartbeat: Heartbeat
+    watchdog: LoopWatchdog
     server: TelemetryServer
     registry: kopf.OperatorRegistry
 
@@ -66,153 +70,131 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings, *, connection: Connection, client: KubernetesClient) -> Operator:
+def build(settings: Settings, *, connection: Connection) -> Operator:
     """An operator, ready to be started."""
-    store = Store()
-    grants = DueQueue(now=now, order=lambda uid: store.priority(uid, now=now()))
-    sources = DueQueue(now=now)
-    office = _office(settings, client)
-    writing = KubernetesClient(
-        connection, connections=settings.workers + _SOURCE_WORKERS, fence=office.check
+    store, metrics = Store(), Metrics()
+    supervisor = Supervisor(restarted=metrics.task_restarted)
+    queues = build_queues(store, now, workers=settings.workers)
+    lease = lease_client(connection)
+    office = _office(settings, lease)
+    clients = open_clients(settings, connection, lease=lease, fence=office.check)
+    values = SecretValues(
+        Objects(clients.reading, namespaces=settings.namespaces),
+        needs_consent=settings.secrets_need_consent,
     )
-    objects = Objects(writing, namespaces=settings.namespaces)
-    values = SecretValues(objects)
-    clouds = connect_clouds(settings, tokens=ServiceAccounts(client), secrets=values, clock=now)
+    clouds = connect_clouds(
+        settings, tokens=ServiceAccounts(clients.reading), secrets=values, clock=now
+    )
     invalid = InvalidObjects()
     informer = Informer(
         store=store,
-        grants=grants,
-        sources=sources,
+        grants=queues.grants,
+        sources=queues.sources,
         clock=now,
         forget_source=clouds.forget,
         sources_changed=lambda: _tell(source_secrets, tenancy),
         invalid=invalid,
+        expiries=queues.expiries,
     )
     source_secrets = SourceSecretsWatch(
-        client, store=store, values=values, changed=informer.secret_of_sources
+        clients.watching,
+        store=store,
+        values=values,
+        changed=informer.secret_of_sources,
+        everywhere=not settings.namespaces,
+        tasks=supervisor,
     )
     tenancy = Tenancy(
-        client, store=store, namespaces=settings.namespaces, changed=informer.namespaces
+        clients.watching,
+        store=store,
+        namespaces=settings.namespaces,
+        changed=informer.namespaces,
+        tasks=supervisor,
     )
     census = Census(
         store=store,
-        objects=objects,
+        objects=Objects(clients.reading, namespaces=settings.namespaces),
         informer=informer,
-        load_key=lambda: load_fingerprint_key(client, namespace=settings.own_namespace),
-    )
-    events = EventWriter(writing, instance=settings.identity)
-    metrics = Metrics()
-    metrics.watch(
-        grants=partial(_readings, store),
-        queue_depth=grants.depth,
-        leads=office.holds,
-        invalid=invalid.count,
+        load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
     )
     edges = Edges(
         store=store,
         listener=informer,
-        objects=objects,
+        objects=Objects(clients.writing, namespaces=settings.namespaces),
         values=values,
-        workloads=Workloads(writing),
+        workloads=Workloads(clients.background),
         vendors=clouds.vendors,
         tenancy=tenancy,
         fence=office,
-        events=events,
+        events=EventWriter(clients.background, instance=settings.identity),
         metrics=metrics,
         fingerprint_key=census.fingerprint_key,
         clock=now,
     )
-    pools = _pools(
-        settings,
+    pools = build_pools(
         edges,
-        queues=(grants, sources),
+        queues,
+        workers=settings.workers,
         informer=informer,
         office=office,
         ready=census.listed,
         lane=partial(_lane, store, clouds.calls.pacing),
+        supervisor=supervisor,
+    )
+    metrics.watch(
+        grants=partial(_readings, store),
+        queue_depth=queues.grants.depth,
+        leads=office.holds,
+        invalid=invalid.count,
     )
     heartbeat = Heartbeat()
     return Operator(
-        client=client,
-        writing=writing,
+        clients=clients,
         clouds=clouds,
         census=census,
         source_secrets=source_secrets,
         tenancy=tenancy,
         office=office,
         pools=pools,
+        supervisor=supervisor,
         heartbeat=heartbeat,
+        watchdog=LoopWatchdog(metrics.loop_lag),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
-            live=lambda: (
-                "the event loop is held up" if heartbeat.age() > _STALE_LOOP_SECONDS else ""
-            ),
+            live=partial(_not_live, heartbeat, supervisor),
             ready=census.missing,
             metrics=metrics.text,
+            listener=_metrics_listener(settings, clients.reviewing),
         ),
         registry=build_registry(
-            informer, connection, stop=partial(stop_work, pools, office, settings.drain_seconds)
+            informer,
+            connection,
+            stop=partial(stop_work, pools, office, settings.drain_seconds, supervisor=supervisor),
         ),
     )
 
 
-def _pools(
-    settings: Settings,
-    edges: Edges,
-    *,
-    queues: tuple[DueQueue, DueQueue],
-    informer: Informer,
-    office: Leadership | AlwaysLeader,
-    ready: asyncio.Event,
-    lane: Callable[[str], str | None],
-) -> tuple[WorkerPool, ...]:
-    """The workers of grants and those of sources, each with their queue."""
-    sources = SourceReconciler(
-        store=edges.store,
-        objects=edges.objects,
-        vendors=edges.vendors,
-        listener=informer,
-        wake_grants=informer.wake_grants,
-        count_settles_at=informer.count_settles_at,
-        tenancy=edges.tenancy,
-        fence=edges.fence,
-        events=edges.events,
-        clock=edges.clock,
-    )
-    return (
-        WorkerPool(
-            "grant",
-            queue=queues[0],
-            reconcile=grant_reconciler(edges).reconcile,
-            settled=edges.store.settled,
-            office=office,
-            ready=ready,
-            clock=now,
-            size=settings.workers,
-            lane=lane,
-        ),
-        WorkerPool(
-            "source",
-            queue=queues[1],
-            reconcile=lambda key: sources.reconcile(_name(key)),
-            settled=lambda _: False,
-            office=office,
-            ready=ready,
-            clock=now,
-            size=_SOURCE_WORKERS,
-        ),
-    )
+def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:
+    """Why the container is to be restarted; empty while all is well."""
+    if heartbeat.age() > _STALE_LOOP_SECONDS:
+        return "the event loop is held up"
+    return supervisor.problem()
 
 
 async def stop_work(
-    pools: tuple[WorkerPool, ...], office: Leadership | AlwaysLeader, seconds: float
+    pools: tuple[WorkerPool, ...],
+    office: Leadership | AlwaysLeader,
+    seconds: float,
+    *,
+    supervisor: Supervisor,
 ) -> None:
     """Let what is in hand end, then leave the office to another replica; harmless when repeated.
 
     Out of office it is ended at once: a write that is still on its way would come after those of
     the replica that has taken over.
     """
+    supervisor.close()
     seconds = seconds if office.holds() else 0.0
     await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
     await office.resign()
@@ -237,15 +219,33 @@ def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
     return account if account and pacing.is_paced(account) else None
 
 
+def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
+    """None where /metrics is served at the address of the probes."""
+    host, port = settings.metrics_host, settings.metrics_port
+    if not settings.metrics_auth:
+        same = (host, port) == (settings.http_host, settings.http_port)
+        return None if same else MetricsListener(host, port)
+    reviews = AccessReviews(client, path="/metrics", monotonic=time.monotonic)
+
+    async def authorize(authorization: str | None) -> int:
+        return (await reviews.check(authorization)).value
+
+    return MetricsListener(
+        host,
+        port,
+        certificate=ServingCertificate(
+            settings.metrics_cert_dir,
+            host=f"keywright.{settings.own_namespace}.svc",
+            now=now(),
+        ),
+        authorize=authorize,
+    )
+
+
 def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
     """Sources have changed, and with them what is watched for their sake."""
     for each in watches:
         each.sources_changed()
-
-
-def _name(key: str) -> tuple[str, str]:
-    namespace, _, name = key.partition(SEPARATOR)
-    return namespace, name
 
 
 def _readings(store: Store) -> Iterator[GrantReading]:

@@ -13,13 +13,14 @@ from typing import Protocol
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.fairness import FairWaiting, Work
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
-from keywright.controller.rests import Rest, Rests
-from keywright.controller.waiting import Waiting
+from keywright.controller.rests import Rest
+from keywright.controller.supervision import Supervisor
 
 Reconcile = Callable[[str], Awaitable[datetime | Rest | None]]
-_Work = Callable[[], Awaitable[datetime | Rest | None]]
+_Step = Callable[[], Awaitable[datetime | Rest | None]]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=250)
@@ -41,7 +42,7 @@ class Office(Protocol):
 class _Lane:
     """The keys of one account that must be gone about slowly."""
 
-    waiting: Waiting
+    waiting: FairWaiting
     busy: int = 0
 
 
@@ -50,13 +51,16 @@ def _no_lane(_: str) -> None:
 
 
 class WorkerPool:
-    """A fixed number of workers on one queue.
+    """Workers on one queue: `size` of them, and more where a namespace would wait for another.
+
+    A dispatcher starts workers; each takes keys until none is left for it. While `size` workers
+    are busy, a namespace that has fewer keys in hand than the queue guarantees is served by
+    another worker, up to `limit` in all: calls that hang hold up nobody else.
 
     What is left of a reconcile is finished when no key is due, or after a while.
 
     `lane` names what a key shares with others that must go slowly, None for a key that need not:
-    a lane is given two workers, and its keys hold up nobody else. They wait there in the order of
-    the queue.
+    a lane is given two workers, and its keys hold up nobody else. Namespaces take turns there.
     """
 
     def __init__(
@@ -70,7 +74,9 @@ class WorkerPool:
         ready: asyncio.Event,
         clock: Clock,
         size: int,
+        limit: int | None = None,
         lane: Callable[[str], str | None] = _no_lane,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._name = name
         self._queue = queue
@@ -80,27 +86,31 @@ class WorkerPool:
         self._ready = ready
         self._clock = clock
         self._size = size
+        self._limit = max(size, limit or size)
         self._lane = lane
         self._lanes: dict[str, _Lane] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor = supervisor or Supervisor(restarted=lambda _: None)
+        self._workers: dict[asyncio.Task[None], Work | None] = {}
         self._unwritten: dict[str, int] = {}
         self._hurried: dict[str, int] = {}
-        self._rests = Rests(clock)
         self._idle = asyncio.Event()
-        self._busy = 0
         self._closing = False
         self._begun = False
 
     def start(self) -> None:
-        """Start the workers; they begin when everything is listed and this replica leads."""
-        self._tasks = [
-            asyncio.create_task(self._work(), name=f"{self._name} worker {number}")
-            for number in range(self._size)
-        ]
+        """Start the dispatcher; it begins when everything is listed and this replica leads."""
+        self._supervisor.start(self._task_name, self._dispatch)
+
+    @property
+    def _task_name(self) -> str:
+        return f"{self._name} dispatcher"
 
     async def drain(self, *, seconds: float) -> None:
         """Take nothing new, let what is in hand end, and after `seconds` end it."""
         self._closing = True
+        await self._supervisor.stop(self._task_name)
+        while len(self._workers) < self._size and (work := self._queue.take_rest()) is not None:
+            self._start_worker(work)
         if self._in_hand():
             self._idle.clear()
             try:
@@ -108,11 +118,12 @@ class WorkerPool:
                     await self._idle.wait()
             except TimeoutError:
                 _LOG.warning("%s: %d reconciles were cut off", self._name, self._in_hand())
-        for task in self._tasks:
+        tasks = list(self._workers)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _dispatch(self) -> None:
         await self._ready.wait()
         while True:
             await self._office.elected.wait()
@@ -120,69 +131,117 @@ class WorkerPool:
                 # What was told until now was put in its place before all of it was known.
                 self._begun = True
                 self._queue.reorder()
-            key = await self._next()
-            if key is None:
-                key, rest = self._rests.pop()
-                await self._work_on(key, rest.finish)
-                continue
-            if not self._works():
-                self._queue.done(key, due=None)
-                self._queue.add(key)
+            if not self._works() and self._queue.depth():
+                # Frozen past the end of the office, which is about to be noticed.
                 await asyncio.sleep(0)
-                if self._closing:
-                    return
                 continue
-            await self._enter(key)
+            while (work := self._next(busy=len(self._workers))) is not None:
+                self._start_worker(work)
+            if self._works():
+                await self._queue.news()
 
-    async def _next(self) -> str | None:
-        """The key whose turn it is; None where it is that of a rest."""
-        if not self._rests:
-            return await self._queue.take()
-        if self._closing or self._rests.take_turn():
+    def _next(self, *, busy: int) -> Work | None:
+        """The work whose turn it is, where `busy` workers have some already."""
+        if self._closing:
+            return self._queue.take_rest()
+        if not self._works() or busy >= self._limit:
             return None
-        return self._queue.take_due()
+        return self._queue.take_work(full=busy >= self._size)
 
-    async def _enter(self, key: str) -> None:
+    def _start_worker(self, work: Work) -> None:
+        task = asyncio.create_task(self._work(work), name=f"{self._name} worker")
+        self._workers[task] = None
+        self._take_in_hand(task, work)
+        task.add_done_callback(self._worker_ended)
+
+    async def _work(self, first: Work) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        work: Work | None = first
+        while work is not None:
+            self._take_in_hand(task, work)
+            if work.rest is not None:
+                await self._once(work.key, work.rest.finish)
+            else:
+                await self._enter(task, work)
+            self._put_down(task)
+            work = self._next(busy=len(self._workers) - 1)
+
+    def _take_in_hand(self, task: asyncio.Task[None], work: Work) -> None:
+        if self._workers[task] is not work:
+            self._put_down(task)
+            self._workers[task] = work
+            self._queue.started(work.namespace)
+
+    def _put_down(self, task: asyncio.Task[None]) -> None:
+        work, self._workers[task] = self._workers[task], None
+        if work is not None:
+            self._queue.finished(work.namespace)
+
+    def _worker_ended(self, task: asyncio.Task[None]) -> None:
+        """A worker has no more work, or has died: the key that it had is not lost."""
+        work = self._workers[task]
+        self._put_down(task)
+        del self._workers[task]
+        error = None if task.cancelled() else task.exception()
+        if work is not None and not self._closing:
+            kind = f"{self._name} worker"
+            self._supervisor.restarted(kind)
+            _LOG.error("%s failed, retrying %s", kind, work.key, exc_info=error)
+            self._retry(work.key)
+        if not self._works():
+            # The dispatcher would not hear of an office that is regained.
+            self._queue.wake()
+        if not self._in_hand():
+            self._idle.set()
+
+    async def _enter(self, task: asyncio.Task[None], work: Work) -> None:
         """Work on the key, or leave it to those who are in its lane already; then on what waits."""
-        name = self._lane(key)
+        key, name = work.key, self._lane(work.key)
         if name is None:
-            await self._work_on(key, partial(self._reconcile, key))
+            await self._once(key, partial(self._reconcile, key))
             return
-        lane = self._lanes.setdefault(name, _Lane(Waiting(self._queue.order, now=self._clock)))
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(self._queue.waiting())
         if lane.busy >= _IN_A_LANE:
             lane.waiting.push(key)
             return
         lane.busy += 1
         try:
-            await self._work_on(key, partial(self._to_its_end, key))
-            while lane.waiting and self._lane(lane.waiting.first()) == name and self._works():
-                key = lane.waiting.pop()
-                await self._work_on(key, partial(self._to_its_end, key))
+            await self._in_lane(lane, work)
+            while self._works() and (waits := lane.waiting.peek_due()) is not None:
+                if self._lane(waits) != name:
+                    break
+                found = lane.waiting.pop()
+                assert found is not None
+                work = found
+                self._take_in_hand(task, work)
+                await self._in_lane(lane, work)
         finally:
             lane.busy -= 1
-            if not lane.busy or self._lane(key) is None:
-                self._give_back(lane)
+            if not lane.busy or self._lane(work.key) is None:
+                while (waits := lane.waiting.pop_due()) is not None:
+                    self._give_back(waits)
+            if not lane.busy:
+                self._lanes.pop(name, None)
 
-    def _give_back(self, lane: _Lane) -> None:
-        while lane.waiting:
-            key = lane.waiting.pop()
-            self._queue.done(key, due=None)
-            self._queue.add(key)
+    async def _in_lane(self, lane: _Lane, work: Work) -> None:
+        lane.waiting.started(work.namespace)
+        try:
+            await self._once(work.key, partial(self._to_its_end, work.key))
+        finally:
+            lane.waiting.finished(work.namespace)
+
+    def _give_back(self, key: str) -> None:
+        self._queue.done(key, due=None)
+        self._queue.add(key)
 
     def _works(self) -> bool:
         return self._office.holds() and not self._closing
 
-    async def _work_on(self, key: str, work: _Work) -> None:
-        self._busy += 1
-        try:
-            await self._once(key, work)
-        finally:
-            self._busy -= 1
-            if not self._in_hand():
-                self._idle.set()
-
     def _in_hand(self) -> int:
-        return self._busy + len(self._rests)
+        return len(self._workers) + self._queue.rests()
 
     async def _to_its_end(self, key: str) -> datetime | None:
         """A journal that was begun is not left for others to begin theirs."""
@@ -198,14 +257,13 @@ class WorkerPool:
         found = await self._reconcile(key)
         return await found.finish() if isinstance(found, Rest) else found
 
-    async def _once(self, key: str, work: _Work) -> None:
+    async def _once(self, key: str, step: _Step) -> None:
         try:
-            found = await work()
+            found = await step()
         except ChangedMeanwhileError:
             self._queue.done(key, due=self._hurry(key))
         except LostLeaseError:
-            self._queue.done(key, due=None)
-            self._queue.add(key)
+            self._give_back(key)
         except (ApiError, ApiUnreachableError) as error:
             _LOG.warning("%s %s: not recorded, tried again: %s", self._name, key, error)
             self._retry(key)
@@ -214,7 +272,7 @@ class WorkerPool:
             self._retry(key)
         else:
             if isinstance(found, Rest):
-                self._rests.push(key, found)
+                self._queue.push_rest(key, found)
             else:
                 self._done(key, due=found)
 

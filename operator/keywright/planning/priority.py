@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 
 from keywright.planning.renewal import BEGINS_WITHIN
 
@@ -20,7 +22,19 @@ class Turn(IntEnum):
 Priority = tuple[Turn, float]
 """Smaller goes first; the figure tells keys of one turn apart."""
 
+HEAD_START_SECONDS: Final[Mapping[Turn, float]] = {
+    Turn.ENDED: 2.0,
+    Turn.ENDING: 1.0,
+    Turn.NEW: 0.0,
+    Turn.RETRY: -1.0,
+}
+"""By how much a namespace with such a grant may overtake another one that has waited longer.
+
+Bounded, so that a namespace whose keys have all ended cannot hold up the others.
+"""
+
 NO_PRIORITY: Priority = (Turn.NEW, 0.0)
+LAST: Priority = (Turn.RETRY, float("inf"))
 # Of a margin: by then a renewal should be done, where there is more to do than can be done.
 _PUNCTUAL_SHARE = 0.1
 
@@ -35,11 +49,14 @@ def priority(
     with little time left does not wait for those that have hours. One that is only rotated comes
     after them. A grant whose key is in no danger waits behind new ones where its last try failed.
     """
+    # Seconds since 1970: unlike dates they cannot overflow, whatever an annotation says.
+    at = now.timestamp()
     ends = float("inf") if expires_at is None else expires_at.timestamp()
-    if expires_at is not None and expires_at <= now:
+    if ends <= at:
         return Turn.ENDED, ends
-    if renew_at is not None and renew_at - BEGINS_WITHIN <= now:
+    if renew_at is not None and renew_at.timestamp() - BEGINS_WITHIN.total_seconds() <= at:
         if expires_at is None:
             return Turn.ENDING, ends
-        return Turn.ENDING, (renew_at + (expires_at - renew_at) * _PUNCTUAL_SHARE).timestamp()
+        due = renew_at.timestamp()
+        return Turn.ENDING, due + (ends - due) * _PUNCTUAL_SHARE
     return (Turn.RETRY if failing else Turn.NEW), 0.0

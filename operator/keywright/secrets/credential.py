@@ -8,6 +8,7 @@ from typing import Final
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
+from keywright.api.times import clamp_time
 
 API_KEY: Final = "apiKey"
 ACCESS_KEY_ID: Final = "accessKeyId"
@@ -42,3 +43,9 @@ class Credential:
     issued_at: datetime
     expires_at: datetime | None
     provider: Provider = Provider.AWS
+
+    def __post_init__(self) -> None:
+        # A cloud may answer any time; those of the Secret must be ones that can be read back.
+        object.__setattr__(self, "issued_at", clamp_time(self.issued_at))
+        if self.expires_at is not None:
+            object.__setattr__(self, "expires_at", clamp_time(self.expires_at))

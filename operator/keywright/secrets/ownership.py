@@ -32,6 +32,8 @@ from keywright.api.times import parse_time
 
 _ID_LIMIT: Final = 1024
 _REMARK_LIMIT: Final = 4096
+_SHARED_LIMIT: Final = 64
+_FINGERPRINT_LIMIT: Final = 512
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
@@ -100,7 +102,7 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         expires_at=_time(annotations.get(ANNOTATION_EXPIRES_AT)),
         renew_at=_time(annotations.get(ANNOTATION_RENEW_AT)),
         revision=_revision(annotations.get(ANNOTATION_REVISION)),
-        fingerprint=annotations.get(ANNOTATION_FINGERPRINT),
+        fingerprint=_fingerprint(annotations.get(ANNOTATION_FINGERPRINT)),
         owner_uid=_owner(meta, owned=owned_meta),
         owned_keys=_names(owned.get("f:data")),
         owned_labels=_names(owned_meta.get("f:labels")),
@@ -185,7 +187,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _names(fields: object) -> frozenset[str]:
-    return _shared(tuple(name[2:] for name in _mapping(fields) if name.startswith("f:")))
+    names = tuple(name[2:] for name in _mapping(fields) if name.startswith("f:"))
+    # A set of our own layouts is small; long lists of somebody else's must not fill the cache.
+    return _shared(names) if len(names) <= _SHARED_LIMIT else frozenset(names)
 
 
 @lru_cache(maxsize=4096)
@@ -205,8 +209,13 @@ def _mark(text: str | None) -> GrantMark | None:
 def _time(text: str | None) -> datetime | None:
     try:
         return parse_time(text) if text else None
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+
+
+def _fingerprint(text: str | None) -> str | None:
+    # A longer one is not ours, and would only take room.
+    return text if text is None or len(text) <= _FINGERPRINT_LIMIT else text[:_FINGERPRINT_LIMIT]
 
 
 def _id(text: str | None) -> str | None:

@@ -47,7 +47,10 @@ _ACCESS_KEY_FILES: Final = frozenset(
 _ID: Final = re.compile(r"[A-Z0-9]{16,32}|(?:LTAI|STS\.|TMP[A-Z]*\.)[A-Za-z0-9]{8,64}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{28,64}")
 _LEAST_TOKEN: Final = 65
+# The longest tokens of the clouds have some four thousand characters.
+_LONGEST_WORD: Final = 16_384
 _MOST_TRIED: Final = 2000
+_MOST_HASHED: Final = 4 * 1_048_576
 
 
 def recover(
@@ -55,11 +58,16 @@ def recover(
 ) -> dict[str, Sensitive] | None:
     """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
 
-    `fingerprint` is the Secret's annotation, `key` the one it was made with. None if no values
-    in the data are those that the fingerprint was made of.
+    `fingerprint` is the Secret's annotation and `key` the one it was made with. None if no values
+    in the data are those that the fingerprint was made of, or not among the first that are tried:
+    two thousand, and four megabytes in all, however much somebody has written into the Secret.
     """
+    hashed = 0
     for candidate in itertools.islice(_candidates(kind, data), _MOST_TRIED):
         values = {name: Sensitive(text) for name, text in candidate.items()}
+        hashed += sum(map(len, candidate.values()))
+        if hashed > _MOST_HASHED:
+            return None
         if same_values(fingerprint, values=values, key=key, namespace=namespace):
             return values
     return None
@@ -90,15 +98,15 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
     yield data
     (name,) = names
     for text in data.values():
-        yield {name: text}
-        yield {name: text.removeprefix(_BEARER_PREFIX)}
-        for line in text.splitlines():
-            yield {name: line.partition("=")[2]}
+        for word in (text, text.removeprefix(_BEARER_PREFIX), *_behind_the_equals(text)):
+            if len(word) <= _LONGEST_WORD:
+                yield {name: word}
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     """Every id with every secret and every token, by their shapes."""
-    words = list(dict.fromkeys(word for text in data.values() for word in _words(text)))
+    found = (word for text in data.values() for word in _words(text))
+    words = list(dict.fromkeys(word for word in found if len(word) <= _LONGEST_WORD))
     ids = [word for word in words if _ID.fullmatch(word)]
     secrets = [word for word in words if _SECRET.fullmatch(word)]
     tokens = [word for word in words if len(word) >= _LEAST_TOKEN and " " not in word]
@@ -110,8 +118,11 @@ def _words(text: str) -> Iterator[str]:
     """The text itself, the texts of its JSON, and what stands behind the = of its lines."""
     yield text
     yield from _texts(_json(text))
-    for line in text.splitlines():
-        yield line.partition("=")[2].strip()
+    yield from (value.strip() for value in _behind_the_equals(text))
+
+
+def _behind_the_equals(text: str) -> Iterator[str]:
+    return (line.partition("=")[2] for line in text.splitlines())
 
 
 def _texts(value: object, *, depth: int = 3) -> Iterator[str]:

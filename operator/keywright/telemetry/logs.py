@@ -14,20 +14,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# JSON web tokens; Bedrock keys, short-term and long-term; AWS session tokens; private keys; and
-# what stands behind a telling name, which is kept so that a line of JSON stays one.
+# Every pattern takes time linear in the text: a server, and so a tenant, may have written it.
+# A JSON web token may stand behind a letter (the n of an escaped line break), so that whole runs of
+# its characters are found, each once, and looked through by hand.
+_RUNS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}")
+_TOKEN_BEGIN = "eyJ"  # noqa: S105  how each of them begins
+_TOKEN_PART = 8
+_LONGEST_TEXT = 16_384
+# Bedrock keys, short-term and long-term; AWS session tokens; private keys; and what
+# stands behind a telling name, which is kept so that a line of JSON stays one.
 _SECRETS = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
-    r"|bedrock-api-key-[A-Za-z0-9+/=]{16,}"
+    r"bedrock-api-key-[A-Za-z0-9+/=]{16,}"
     r"|ABSK[A-Za-z0-9+/=]{16,}"
     r"|\b(?:FwoG|IQoJ)[A-Za-z0-9+/=]{32,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----"
+    # One that is cut off goes on to the end of the text or JSON string, or to the next one.
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----(?:BEGIN|END) )[^\"])*+"
+    r"(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
     r"|(?P<query>(?i:x-amz-(?:signature|security-token)=))[^&\s\"'\\]+"
     r"|(?P<field>(?i:secret_?access_?key|(?:session|security)[_-]?token)"
     r"\\?[\"']?\s*[:=]\s*\\?[\"']?)[\w\-.~+/=%]{16,}"
     r"|(?P<header>(?i:authorization|bearer)\\?[\"']?(?:\s*[:=]\s*|\s+)\\?[\"']?)"
     r"(?i:bearer\s+)?[\w\-.~+/=]{16,}",
-    re.DOTALL,
 )
 REMOVED = "<removed>"
 _TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
@@ -35,7 +42,31 @@ _TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apsched
 
 def scrub(text: str) -> str:
     """The text without what looks like a token or a key."""
+    if _TOKEN_BEGIN in text:
+        text = _RUNS.sub(_without_token, text)
     return _SECRETS.sub(_without_value, text)
+
+
+def _without_token(found: re.Match[str]) -> str:
+    """Words with dots between them, without the JSON web tokens of three parts among them."""
+    parts, kept, index = found[0].split("."), [], 0
+    while index < len(parts):
+        start = parts[index].find(_TOKEN_BEGIN)
+        of_token = [parts[index][start + len(_TOKEN_BEGIN) :], *parts[index + 1 : index + 3]]
+        if start >= 0 and len(of_token) == 3 and min(map(len, of_token)) >= _TOKEN_PART:
+            kept.append(parts[index][:start] + REMOVED)
+            index += 3
+        else:
+            kept.append(parts[index])
+            index += 1
+    return ".".join(kept)
+
+
+def _cut(text: str) -> str:
+    """What a log line holds of a long text; scrubbed before, as half a token looks like none."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{scrub(text)[:_LONGEST_TEXT]}... (cut)"
 
 
 def _without_value(found: re.Match[str]) -> str:
@@ -47,7 +78,7 @@ class _Scrubbing(logging.Formatter):
     """Formats, then scrubs the whole line, traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return scrub(super().format(record))
+        return _cut(scrub(super().format(record)))
 
 
 class _Json(_Scrubbing):
@@ -56,11 +87,11 @@ class _Json(_Scrubbing):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _cut(record.getMessage()),
         }
         line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _cut(self.formatException(record.exc_info))
         return scrub(json.dumps(line, default=str))
 
 

@@ -18,6 +18,7 @@ from keywright.planning.failures import Failure
 
 _Result = TypeVar("_Result")
 _LABELS = ("namespace", "name")
+_LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,36 @@ class Metrics:
             ("kind", "result"),
             registry=self.registry,
         )
+
+        self._task_restarts = Counter(
+            "keywright_task_restarts",
+            "Long-lived tasks of the process that ended unexpectedly and were started again.",
+            ("task",),
+            registry=self.registry,
+        )
+        self._loop_lag = Histogram(
+            "keywright_event_loop_lag_seconds",
+            "How late the event loop took its turns, sampled ten times a second.",
+            buckets=_LAG_BUCKETS,
+            registry=self.registry,
+        )
+        self._longest_lag = Gauge(
+            "keywright_event_loop_lag_max_seconds",
+            "The longest lag of the event loop since the start.",
+            registry=self.registry,
+        )
+        self._longest = 0.0
+
+    def task_restarted(self, task: str) -> None:
+        """A long-lived task ended unexpectedly, and was started again."""
+        self._task_restarts.labels(task).inc()
+
+    def loop_lag(self, seconds: float) -> None:
+        """A turn of the event loop was so late."""
+        self._loop_lag.observe(seconds)
+        if seconds > self._longest:
+            self._longest = seconds
+            self._longest_lag.set(seconds)
 
     def restart(self, kind: str, *, succeeded: bool) -> None:
         """A workload was restarted, or the API server refused it."""

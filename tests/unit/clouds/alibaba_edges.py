@@ -28,7 +28,10 @@ ACCOUNT = "1234567890123456"
 USER = f"acs:ram::{ACCOUNT}:user/deploy"
 ROLE = f"acs:ram::{ACCOUNT}:role/chat"
 PROVIDER = f"acs:ram::{ACCOUNT}:oidc-provider/ack-rrsa"
-KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI1", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "planted\n"}
+KEY = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI5tExample",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "planted\n",
+}
 
 
 class ScriptedHttp(HttpCalls):

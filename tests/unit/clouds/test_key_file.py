@@ -1,11 +1,20 @@
 """Files of API keys: which rows are imported, and what is told of the others."""
 
+import time
+
 import pytest
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.keys.gateway_import import not_imported
 from keywright.clouds.aws.keys.gateway_value import value_problem
-from keywright.clouds.aws.keys.key_file import KeyFileError, Row, read, write
+from keywright.clouds.aws.keys.key_file import (
+    MOST_CHARACTERS,
+    MOST_ROWS,
+    KeyFileError,
+    Row,
+    read,
+    write,
+)
 
 VALUE = "0123456789abcdefghij"
 OTHER = "abcdefghij0123456789"
@@ -79,3 +88,38 @@ def test_a_plain_value_is_taken(value: str) -> None:
 def test_the_values_of_a_row_are_not_shown() -> None:
     """No repr of a row tells its value."""
     assert VALUE not in repr(read(f"{HEADER}\na,{VALUE}\n"))
+
+
+def _rows(count: int, *, value: str = "value-{:016d}-padded") -> str:
+    return "Name,Key\n" + "".join(f"n{i},{value.format(i)}\n" for i in range(count))
+
+
+def test_a_large_file_is_read_in_a_moment() -> None:
+    """Each row was compared with all before it: 724 KB held the event loop up for minutes."""
+    began = time.process_time()
+    found = read(_rows(MOST_ROWS))
+    assert len(found.rows) == MOST_ROWS
+    assert time.process_time() - began < 2
+
+
+def test_a_file_of_the_same_rows_is_read_in_a_moment() -> None:
+    """And every one of them says which row it repeats."""
+    began = time.process_time()
+    found = read("Name,Key\n" + "n,value-padded-to-twenty\n" * MOST_ROWS)
+    assert len(found.left_out) == MOST_ROWS - 1
+    assert found.left_out[-1].why == "row 1 has the same name: rename one of the two"
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param(_rows(MOST_ROWS + 1), f"more than {MOST_ROWS} rows", id="rows"),
+        pytest.param("Name,Key\n" + "\n" * 1_000_000, f"more than {MOST_ROWS} rows", id="blanks"),
+        pytest.param("x" * (MOST_CHARACTERS + 1), "1048577 characters", id="characters"),
+    ],
+)
+def test_a_file_that_is_too_large_is_refused(text: str, why: str) -> None:
+    """With what to do; nothing of it is imported."""
+    with pytest.raises(KeyFileError, match=f"{why}.*split it into several files"):
+        read(text)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import Session
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.fakes.clock import FakeClock
@@ -180,3 +180,26 @@ async def test_a_refusal_that_is_forgotten_while_it_comes_is_not_remembered() ->
         await waiting
     cloud.failure = None
     assert await cloud.get() == "ASIA2"
+
+
+async def test_a_failure_that_names_a_pause_is_remembered_for_it() -> None:
+    """The first refusal is otherwise forgotten after a second."""
+    clock = FakeClock()
+    cache = SessionCache(clock=clock)
+    calls = 0
+
+    async def refuse() -> Session:
+        nonlocal calls
+        calls += 1
+        raise Failure(
+            "x",
+            kind=FailureClass.CONFIGURATION,
+            reason="LifetimeTooShort",
+            retry_after=timedelta(minutes=1),
+        )
+
+    for seconds in (0, 59, 2):
+        clock.advance(seconds=seconds)
+        with pytest.raises(Failure):
+            await cache.get(SessionKey("u", 1), will_do=lives_on, open_session=refuse)
+    assert calls == 2

@@ -16,9 +16,9 @@ from tests.unit.cluster.test_client import client_of
 PATH = "/api/v1/namespaces/chat/secrets"
 
 
-def event(name: str, version: int, *, kind: str = "MODIFIED") -> bytes:
+def event(name: str, version: int, *, kind: str = "MODIFIED", namespace: str = "chat") -> bytes:
     """A line of a watch."""
-    metadata = {"name": name, "resourceVersion": str(version)}
+    metadata = {"namespace": namespace, "name": name, "resourceVersion": str(version)}
     return json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n"
 
 
@@ -138,3 +138,102 @@ async def test_a_namespace_that_nobody_wants_is_left() -> None:
             watch.want(frozenset())
         await watch.close()
     assert server.asked.count("list") == 2
+
+
+class Cluster:
+    """All namespaces; `tell` is an event of the one watch."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.events: asyncio.Queue[bytes] = asyncio.Queue()
+        self.watched = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """The next answer."""
+        self.asked.append(request.path)
+        if "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "5"}, "items": None})
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        self.watched.set()
+        while True:
+            await answer.write(await self.events.get())
+
+
+async def test_one_watch_serves_all_namespaces() -> None:
+    """Sixty of them took the connections that the Lease is renewed by."""
+    server = Cluster()
+    looked: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+
+    async def look(namespace: str, name: str | None) -> None:
+        looked.put_nowait((namespace, name))
+
+    async with client_of(server.handle) as client:
+        watch = SecretWatch(
+            client, look=look, wanted=lambda _, name: name == "key", everywhere=True
+        )
+        namespaces = frozenset(f"team-{number}" for number in range(60))
+        watch.want(namespaces)
+        async with asyncio.timeout(10):
+            await server.watched.wait()
+            begun = {await looked.get() for _ in namespaces}
+            assert begun == {(namespace, None) for namespace in namespaces}
+            for name, namespace in (("key", "other"), ("other", "team-1"), ("key", "team-2")):
+                server.events.put_nowait(event(name, 7, namespace=namespace))
+            assert await looked.get() == ("team-2", "key")
+        watch.want(namespaces | {"team-60"})
+        assert looked.empty()
+        assert server.asked == ["/api/v1/secrets"] * 2
+        await watch.close()
+        assert watch.scopes == frozenset()
+
+
+async def test_a_namespace_whose_secrets_change_all_the_time_delays_no_other() -> None:
+    """Its looks come one after the other, and what is touched meanwhile is looked at once."""
+    server, gate = Cluster(), asyncio.Event()
+    looked: list[tuple[str, str | None]] = []
+    done = asyncio.Event()
+
+    async def look(namespace: str, name: str | None) -> None:
+        looked.append((namespace, name))
+        if namespace == "flood" and name is not None:
+            await gate.wait()
+        if (namespace, name) == ("chat", "key"):
+            done.set()
+
+    async with client_of(server.handle) as client:
+        watch = SecretWatch(client, look=look, everywhere=True)
+        watch.want(frozenset({"flood", "chat"}))
+        async with asyncio.timeout(10):
+            await server.watched.wait()
+            for version in range(100):
+                server.events.put_nowait(event("key", 10 + version, namespace="flood"))
+            server.events.put_nowait(event("key", 200))
+            await done.wait()
+            assert looked.count(("flood", "key")) == 1
+            done.clear()
+            gate.set()
+            server.events.put_nowait(event("key", 201))
+            await done.wait()
+        assert looked.count(("flood", "key")) == 2
+        await watch.close()
+
+
+async def test_a_look_that_fails_is_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the error: a change that nobody notices leaves readers with a dead key."""
+    server = Cluster()
+    errors: list[Exception] = [ApiUnreachableError("GET"), RuntimeError("a mistake")]
+    done = asyncio.Event()
+
+    async def look(_: str, __: str | None) -> None:
+        if errors:
+            raise errors.pop(0)
+        done.set()
+
+    async with client_of(server.handle) as client:
+        watch = SecretWatch(client, look=look, everywhere=True)
+        watch.want(frozenset({"chat"}))
+        async with asyncio.timeout(10):
+            await done.wait()
+        await watch.close()
+    assert caplog.text.count("reading Secrets of chat failed, retrying") == 2

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.source import Provider
+from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.cluster.source_secrets import SecretValues
@@ -60,13 +61,14 @@ class Scene:
     woken: list[tuple[str, str]] = field(default_factory=list)
     count_settles_at: datetime | None = None
     vendor: ScriptedVendor = field(init=False)
+    _vendors: dict[Provider, Vendor] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     tenancy: Tenancy = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.vendor = ScriptedVendor(clock=self.clock)
+        self.use_vendor(ScriptedVendor(clock=self.clock))
         self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
         self.grant_queue = DueQueue(now=self.clock)
         self.informer = Informer(
@@ -86,7 +88,7 @@ class Scene:
                 objects=objects,
                 values=SecretValues(objects),
                 workloads=Workloads(self.api),
-                vendors={Provider.AWS: self.vendor},
+                vendors=self._vendors,
                 tenancy=self.tenancy,
                 fence=self.gate,
                 events=events,
@@ -98,7 +100,7 @@ class Scene:
         self.sources = SourceReconciler(
             store=self.store,
             objects=objects,
-            vendors={Provider.AWS: self.vendor},
+            vendors=self._vendors,
             listener=self.informer,
             wake_grants=self.woken.append,
             count_settles_at=lambda _: self.count_settles_at,
@@ -107,6 +109,10 @@ class Scene:
             events=events,
             clock=self.clock,
         )
+
+    def use_vendor(self, vendor: ScriptedVendor) -> None:
+        """Let another cloud answer from now on."""
+        self.vendor = self._vendors[Provider.AWS] = vendor
 
     def put_grant(self, **spec: object) -> None:
         """The grant is made or edited by its author, and seen by the watch."""

@@ -68,12 +68,12 @@ async def test_only_namespaces_with_such_sources_are_watched() -> None:
     """And a watch goes with the last of them."""
     desk = Desk()
     desk.source("plain", version=1)
-    assert desk.watch._watch._tasks == {}
+    assert desk.watch._watch.scopes == frozenset()
     desk.source("keyed", version=2, **keyed("key"))
-    assert desk.watch._watch._tasks.keys() == {"chat"}
+    assert desk.watch._watch.scopes == {"chat"}
     del desk.store.sources["chat", "keyed"]
     desk.watch.sources_changed()
-    assert desk.watch._watch._tasks == {}
+    assert desk.watch._watch.scopes == frozenset()
     await desk.watch.close()
 
 

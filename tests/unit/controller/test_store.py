@@ -5,7 +5,7 @@ from typing import Any
 
 from keywright.api.status import GrantStatus
 from keywright.controller.store import Store
-from keywright.planning.priority import Turn
+from keywright.planning.priority import NO_PRIORITY, Turn
 from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.fakes.clock import NOON
@@ -186,3 +186,20 @@ def test_the_turn_of_a_grant_is_that_of_its_own_key() -> None:
     store.put_grant(_grant(version=11))
     assert store.priority("a", now=NOON)[0] is Turn.ENDED
     assert store.priority("unknown", now=NOON)[0] is Turn.NEW
+
+
+def test_a_time_that_nobody_wrote_in_earnest_has_no_place_in_the_order() -> None:
+    """An annotation of the year 1 stopped every worker: the difference of a second overflowed."""
+    store = Store()
+    store.put_grant(_grant())
+    for text in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        meta: dict[str, Any] = {"namespace": "chat", "name": "grant-a", "uid": text}
+        meta["resourceVersion"] = "9"
+        names = ("granted-by", "issued-at", "expires-at", "renew-at")
+        values = ("chat/grant-a a", text, text, text)
+        meta["annotations"] = {
+            f"keywright.dev/{name}": value for name, value in zip(names, values, strict=True)
+        }
+        store.put_secret(facts_from_metadata(meta))
+        assert store.secrets["chat", "grant-a"].renew_at is None
+        assert store.priority("a", now=NOON) == NO_PRIORITY

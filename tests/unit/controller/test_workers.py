@@ -14,6 +14,7 @@ from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.rests import Rest
+from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool
 from keywright.planning.priority import Priority, Turn
 from tests.unit.fakes.clock import FakeClock
@@ -50,15 +51,23 @@ class Shop:
         self.done: list[str] = []
         self.before: Callable[[str], Awaitable[None]] | None = None
         self.settled = False
-        self.pool = WorkerPool(
+        self.is_settled: Callable[[str], bool] = lambda _: self.settled
+        self.restarts: list[str] = []
+        self.pool = self.new_pool(size=size)
+
+    def new_pool(self, *, size: int, limit: int | None = None) -> WorkerPool:
+        """A pool of so many workers."""
+        return WorkerPool(
             "test",
             queue=self.queue,
             reconcile=self._reconcile,
-            settled=lambda _: self.settled,
+            settled=lambda key: self.is_settled(key),  # noqa: PLW0108  a test may set another
             office=self.office,
             ready=self.ready,
             clock=self.clock,
             size=size,
+            limit=limit,
+            supervisor=Supervisor(restarted=self.restarts.append),
         )
 
     def _order(self, key: str) -> Priority:
@@ -384,3 +393,110 @@ async def test_a_stop_finishes_the_rests() -> None:
     gate.set()
     await drain
     assert sorted(shop.done) == ["b", "c", "rest of b", "rest of c"]
+
+
+async def test_a_worker_that_dies_loses_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Its key is retried, by another worker, after a pause; the death is logged and counted."""
+    shop = Shop()
+    fails = [RuntimeError("a mistake of ours")]
+
+    def settled(_: str) -> bool:
+        if fails:
+            raise fails.pop()
+        return False
+
+    shop.is_settled = settled
+    async with shop:
+        shop.queue.add("a")
+        assert await shop.turns() == ["a"]
+        assert shop.restarts == ["test worker"]
+        assert "test worker failed, retrying a" in caplog.text
+        shop.clock.advance(seconds=0.25)
+        shop.queue.add("b")
+        assert sorted(await shop.turns()) == ["a", "b"]
+
+
+async def test_a_cancelled_worker_loses_no_key() -> None:
+    """Whoever cancelled it: thirty-two workers could die of that, and the process look well."""
+    async with Shop() as shop:
+        gate = asyncio.Event()
+
+        async def wait(_: str) -> None:
+            await gate.wait()
+
+        shop.before = wait
+        shop.queue.add("a")
+        await shop.turns()
+        (worker,) = [task for task in asyncio.all_tasks() if task.get_name() == "test worker"]
+        worker.cancel()
+        gate.set()
+        await shop.turns()
+        shop.clock.advance(seconds=0.25)
+        shop.queue.add("b")
+        assert sorted(await shop.turns()) == ["a", "b"]
+
+
+async def test_an_order_that_fails_loses_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    """A key that cannot be compared goes last; it stopped every worker when a time overflowed."""
+    shop = Shop()
+
+    def order(key: str) -> Priority:
+        if key == "odd":
+            raise OverflowError("date value out of range")
+        return Turn.NEW, 0.0
+
+    shop.queue.order = order
+    shop.queue.__post_init__()
+    async with shop:
+        for key in ("odd", "a", "b"):
+            shop.queue.add(key)
+        assert await shop.turns() == ["a", "b", "odd"]
+        assert "ordering odd failed" in caplog.text
+
+
+async def test_work_goes_on_when_the_office_is_regained() -> None:
+    """A renewal that came late does not leave the keys behind that waited meanwhile."""
+    async with Shop() as shop:
+        gate = asyncio.Event()
+
+        async def wait(key: str) -> None:
+            if key == "a":
+                await gate.wait()
+
+        shop.before = wait
+        shop.queue.add("a")
+        shop.queue.add("b")
+        await shop.turns()
+        shop.office.held = False
+        shop.office.elected.clear()
+        gate.set()
+        assert await shop.turns() == ["a"]
+        shop.office.held = True
+        shop.office.elected.set()
+        assert await shop.turns() == ["b"]
+
+
+async def test_a_namespace_is_served_while_another_holds_every_worker() -> None:
+    """By workers beside the usual ones, up to what it is guaranteed; and no more than the limit."""
+    shop = Shop(size=2)
+    gate = asyncio.Event()
+    shop.queue.namespace = lambda key: key[0]
+    shop.queue.guaranteed = 2
+    shop.queue.__post_init__()
+
+    async def hang(key: str) -> None:
+        if key.startswith("a"):
+            await gate.wait()
+
+    shop.before = hang
+    shop.pool = shop.new_pool(size=2, limit=5)
+    async with shop:
+        for number in range(6):
+            shop.queue.add(f"a{number}")
+        await shop.turns()
+        shop.queue.add("b1")
+        assert await shop.turns() == ["b1"]
+        shop.queue.add("b2")
+        assert await shop.turns() == ["b2"]
+        gate.set()
+        assert sorted(await shop.turns(count=30)) == [f"a{number}" for number in range(6)]

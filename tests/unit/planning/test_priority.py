@@ -1,8 +1,11 @@
 """Whose turn it is."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keywright.planning.priority import Priority, Turn, priority
 from tests.unit.planning.samples import noon
@@ -64,3 +67,21 @@ def _due(*, minutes: float, ends_after: float) -> Priority:
         failing=False,
         now=noon(),
     )
+
+
+_ANY_TIME = st.none() | st.datetimes(timezones=st.just(UTC))
+
+
+@given(st.lists(st.tuples(_ANY_TIME, _ANY_TIME, st.booleans()), max_size=8), st.data())
+def test_any_times_have_an_order(
+    keys: list[tuple[datetime | None, datetime | None, bool]], data: st.DataObject
+) -> None:
+    """Whatever annotations say, no comparison fails and every two places can be compared."""
+    now = data.draw(st.datetimes(timezones=st.just(UTC)))
+    places = [
+        priority(expires_at=end, renew_at=due, failing=failing, now=now)
+        for end, due, failing in keys
+    ]
+    assert all(figure == figure for _, figure in places)  # noqa: PLR0124  no NaN among them
+    ordered = sorted(places)
+    assert all(first <= second for first, second in pairwise(ordered))

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,57 @@ def test_libraries_that_write_down_requests_are_never_at_debug(form: str) -> Non
     )
     assert "shown" in done.stdout
     assert "planted" not in done.stdout + done.stderr
+
+
+_JWT = PLANTED["a JSON web token"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("eyJ" * 100_000, id="beginnings of tokens in one word"),
+        pytest.param("eyJaaaaaaaa." * 25_000, id="parts of tokens"),
+        pytest.param("-----BEGIN PRIVATE KEY-----\n" * 10_000, id="keys without an end"),
+        pytest.param("-----BEGIN " + "A " * 150_000, id="a header without an end"),
+        pytest.param("bearer " * 40_000, id="bearers"),
+        pytest.param("authorization" + " " * 300_000, id="blanks behind a name"),
+        pytest.param("secret_access_key" * 18_000, id="names without a value"),
+        pytest.param("session_token" + " " * 150_000 + ":" + " " * 150_000, id="blanks around"),
+        pytest.param("x-amz-signature=" * 20_000, id="queries"),
+        pytest.param("bedrock-api-key-" * 20_000, id="prefixes of keys"),
+        pytest.param("FwoG" * 75_000, id="beginnings of session tokens"),
+    ],
+)
+def test_the_time_that_scrubbing_takes_grows_with_the_text_alone(text: str) -> None:
+    """Three hundred kilobytes of it took minutes, in which nothing else was done."""
+    began = time.process_time()
+    scrub(text)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "frame", ["{}", "x.{}", "n{}", "{}.{}", "host.example.com {} a.b", "a.b.SecretAccessKey={}"]
+)
+def test_a_token_is_found_among_other_words(frame: str) -> None:
+    """Whatever stands before it, and how many of them there are; what is none stays."""
+    line = scrub(frame.format(_JWT, _JWT))
+    assert "eyJ" not in line
+    assert line.startswith(frame.partition("{")[0])
+    assert scrub("eyJhb.host.example.com") == "eyJhb.host.example.com"
+
+
+def test_a_key_that_is_cut_off_is_removed_and_json_stays_json() -> None:
+    """A server's answer may be cut anywhere."""
+    line = _Json().format(_record("before -----BEGIN RSA PRIVATE KEY-----\nMHcCAQEEIB", after="x"))
+    assert "MHcCAQEEIB" not in line
+    assert json.loads(line)["after"] == "x"
+
+
+def test_a_line_is_bounded() -> None:
+    """However long the text; what is cut was scrubbed before, so that half a token is none."""
+    text = "a " * 8_000 + _JWT + " b" * 100_000
+    for formatter in (_Scrubbing("%(message)s"), _Json()):
+        line = formatter.format(_record(text))
+        assert len(line) < 20_000
+        assert "eyJ" not in line
+    assert json.loads(_Json().format(_record(text, after="x")))["after"] == "x"

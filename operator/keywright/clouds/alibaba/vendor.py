@@ -128,7 +128,7 @@ class Alibaba:
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._chains = Chains(_Links(edges), clock=edges.clock)
+        self._chains = Chains(_Links(edges), clock=edges.clock, min_lifetime=edges.min_lifetime)
 
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None

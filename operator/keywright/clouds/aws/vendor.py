@@ -150,7 +150,7 @@ class Aws:
     def __init__(self, edges: Edges, *, http: HttpCalls) -> None:
         self._edges = edges
         self._probe_edges = ProbeEdges(calls=edges.calls, http=http)
-        self._chains = Chains(_Links(edges), clock=edges.clock)
+        self._chains = Chains(_Links(edges), clock=edges.clock, min_lifetime=edges.min_lifetime)
 
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from keywright.api.alibaba_source import AlibabaSource
@@ -47,6 +47,7 @@ class Edges:
     clock: Clock
     uris: AllowedUris
     own: OwnIdentity | None = None
+    min_lifetime: timedelta = timedelta(0)
 
 
 def alibaba_of(source: CredentialSource) -> AlibabaSource:

@@ -28,8 +28,9 @@ async def open_session(
     """
     del ask  # bearerToken asks for nothing
     name = identity.secret_ref.name
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
-    token = stored_value(values, _BEARER, secret=name, field=_FIELD)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    token = stored_value(secret.values, _BEARER, secret=name, field=_FIELD)
+    secret.check_copy(_BEARER)
     # A token has no id: the beginning of its hash tells one from another, and nothing of it.
     digest = hashlib.sha256(token.reveal().encode()).hexdigest()[:12]
     return Session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from keywright.api.sensitive import Sensitive
@@ -11,6 +12,8 @@ from keywright.clouds.ways import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 ID, SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+# The pattern of the vendor's API models, shortest first (STS.xxx ids have dots).
+_ACCESS_KEY_ID = re.compile(r"[\w.\-]{8,128}", re.ASCII)
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  as above
 
 
@@ -24,16 +27,30 @@ async def stored_key(
     Raises:
         Failure: the Secret, or a value in it, is missing.
     """
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    values = secret.values
     token = stored_value(values, TOKEN, secret=name, field=field) if needs_token else None
     optional = values.get(TOKEN, Sensitive("")).reveal().strip()
+    if optional:
+        # The key signs and stays here; its token is part of each request.
+        secret.check_copy(TOKEN)
+    key_id = stored_value(values, ID, secret=name, field=field).reveal()
+    if not _ACCESS_KEY_ID.fullmatch(key_id):
+        raise Failure(
+            f"{ID} in Secret {name} is not an access key id of Alibaba Cloud.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SecretIncomplete",
+            field=field,
+            cure="An access key id has 16 to 128 letters, digits, dots, dashes or underscores.",
+        )
     return Session(
-        access_key_id=stored_value(values, ID, secret=name, field=field).reveal(),
+        access_key_id=key_id,
         secret_access_key=stored_value(values, SECRET, secret=name, field=field),
         session_token=token or (Sensitive(optional) if optional else None),
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
+        not_shared=secret.refusal(SECRET),
     )
 
 

@@ -7,14 +7,11 @@ the Secret, and the node's role is as shut as it is for `ecsRamRole`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from keywright.api.alibaba_identities import (
     Profile,
     ProfileFormat,
 )
 from keywright.api.durations import parse_duration
-from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities import ecs_ram_role
 from keywright.clouds.alibaba.identities.asking import (
@@ -51,6 +48,7 @@ from keywright.clouds.alibaba.refusals import Asking
 from keywright.clouds.alibaba.sts import Endpoint
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.secret_references import ReferencedSecret
 
 _FIELD = f"{ROOT}.profile"
 _READERS = {
@@ -68,10 +66,10 @@ async def open_session(
         Failure: the file or the profile cannot be used, or the cloud refuses one of its steps.
     """
     name = identity.secret_ref.name
-    values = await edges.secrets.values(
+    secret = await edges.secrets.values(
         namespace=source.namespace, name=name, field=f"{_FIELD}.secretRef"
     )
-    text = stored_value(values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
+    text = stored_value(secret.values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
     try:
         profile = _READERS[identity.format](text, name=identity.name)
     except ProfileError as error:
@@ -82,7 +80,15 @@ async def open_session(
             field=_FIELD,
             cure=error.cure,
         ) from None
-    return await _Walk(identity, source=source, values=values, edges=edges).to_end(profile, ask)
+    if _sends_values(profile):
+        secret.check_copy(identity.file)
+    return await _Walk(identity, source=source, secret=secret, edges=edges).to_end(profile, ask)
+
+
+def _sends_values(profile: ResolvedProfile) -> bool:
+    """True where requests carry a token, an external id or a policy of the file."""
+    token = profile.start.token if isinstance(profile.start, StoredKey) else None
+    return token is not None or any(role.external_id or role.policy for role in profile.roles)
 
 
 class _Walk:
@@ -93,12 +99,12 @@ class _Walk:
         identity: Profile,
         *,
         source: CredentialSource,
-        values: Mapping[str, Sensitive],
+        secret: ReferencedSecret,
         edges: Edges,
     ) -> None:
         self._identity = identity
         self._source = source
-        self._values = values
+        self._secret = secret
         self._edges = edges
         self._place = KeyPlace(identity.secret_ref.name, f"{_FIELD}.secretRef")
 
@@ -134,6 +140,7 @@ class _Walk:
                     issued_at=whole_seconds(edges.clock()),
                     expires_at=None,
                     identity="",
+                    not_shared=self._secret.refusal(self._identity.file),
                 )
             case NodeRole(role_name=name):
                 if edges.own is None:
@@ -145,7 +152,10 @@ class _Walk:
                 return await generated(
                     key_id,
                     private_key=stored_value(
-                        self._values, file, secret=self._place.secret, field=self._place.field
+                        self._secret.values,
+                        file,
+                        secret=self._place.secret,
+                        field=self._place.field,
                     ),
                     seconds=int(parse_duration(DEFAULT_DURATION)),
                     asking=asking,

@@ -6,6 +6,7 @@ tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from keywright.api.aws_source import AwsAccessKey
@@ -18,6 +19,8 @@ from keywright.planning.failures import Failure, FailureClass
 
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
+# AccessKeyId in the models of STS and IAM: 16 to 128 word characters; AWS uses capitals and digits.
+_ACCESS_KEY_ID = re.compile("[A-Z0-9]{16,128}")
 
 
 async def open_session(
@@ -30,10 +33,23 @@ async def open_session(
     """
     del ask  # AWS has no session for a key that assumes no role: pair_problems says so
     name = identity.secret_ref.name
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    values = secret.values
     token = values.get(_TOKEN, Sensitive("")).reveal().strip()
+    if token:
+        # The key signs and stays here; its token is part of each request.
+        secret.check_copy(_TOKEN)
+    key_id = _value(values, _ID, name=name).reveal()
+    if not _ACCESS_KEY_ID.fullmatch(key_id):
+        raise Failure(
+            f"{_ID} in Secret {name} is not an access key id of AWS.",
+            kind=FailureClass.CONFIGURATION,
+            reason="AccessKeyIncomplete",
+            field=_FIELD,
+            cure="An access key id has 16 to 128 capital letters and digits, like AKIA....",
+        )
     session = Session(
-        access_key_id=_value(values, _ID, name=name).reveal(),
+        access_key_id=key_id,
         secret_access_key=_value(values, _SECRET, name=name),
         session_token=Sensitive(token) if token else None,
         issued_at=whole_seconds(edges.clock()),

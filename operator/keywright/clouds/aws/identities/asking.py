@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ class Edges:
     calls: AwsCalls
     clock: Clock
     ambient: Ambience | None = None
+    min_lifetime: timedelta = timedelta(0)
 
 
 def aws_of(source: CredentialSource) -> AwsSource:

@@ -7,6 +7,7 @@ repeated, and nothing is doubled by a crash or an answer that is lost.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 # A warning of API Gateway's begins so where it is about one row.
 _ROW: Final = re.compile(r"row (\d+)\W*", re.IGNORECASE)
 _MOST_TOLD: Final = 20
+# Each is compared with every value.
+_MOST_WARNINGS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class ImportedFile:
         if new:
             answer = await keys.run(lambda client: self._import(client, new, this), attempts=1)
             found = await keys.run(lambda client: self._found(client, rows))
-            left_out += not_imported(new, found=found, warnings=answer.get("warnings") or [])
+            warnings = (answer.get("warnings") or [])[:_MOST_WARNINGS]
+            left_out += await asyncio.to_thread(not_imported, new, found=found, warnings=warnings)
         rows = tuple(row for row in rows if row.name in found)
         if not rows:
             raise rows_refused([str(row) for row in left_out][:_MOST_TOLD], none=True)
@@ -94,7 +98,8 @@ class ImportedFile:
             field=field,
         )
         try:
-            return key_file.read(text.reveal())
+            # A large file takes tens of milliseconds, too long for the event loop.
+            return await asyncio.to_thread(key_file.read, text.reveal())
         except key_file.KeyFileError as error:
             raise file_invalid(str(error), field=field) from None
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from keywright.api.names import RESERVED_PREFIX, imitates_mark
@@ -19,6 +20,9 @@ from keywright.clouds.aws.keys.gateway_value import value_problem
 
 _NEEDED: Final = ("name", "key")
 _NAME_LIMIT: Final = 253
+MOST_ROWS: Final = 5_000
+MOST_CHARACTERS: Final = 1_048_576
+"""What is read of a file at most; a Secret holds no more than that."""
 # What an entry of a Secret may be called.
 _NAME: Final = re.compile(r"[-._a-zA-Z0-9]+")
 
@@ -61,15 +65,12 @@ class KeyFile:
 
 
 def read(text: str) -> KeyFile:
-    """The rows that can be imported, and those that cannot.
+    """The rows that can be imported, and those that cannot; in time linear in the text.
 
     Raises:
-        KeyFileError: a column is missing, or it is no CSV at all.
+        KeyFileError: a column is missing, it is too large, or it is no CSV at all.
     """
-    try:
-        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
-    except csv.Error:
-        raise KeyFileError("it is not CSV") from None
+    lines = _lines(text)
     header = [column.strip().lower() for column in lines[0]] if lines else []
     missing = [column for column in _NEEDED if column not in header]
     if missing:
@@ -77,15 +78,17 @@ def read(text: str) -> KeyFile:
         raise KeyFileError(f"its first line names no column {names}")
     rows: list[Row] = []
     left_out: list[LeftOut] = []
+    seen = _Seen()
     for number, cells in enumerate(lines[1:], start=1):
         if not any(cells):
             continue
         fields = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-        problem = next(_problems(fields, before=rows), None)
+        problem = next(_problems(fields, seen=seen), None)
         name = fields.get("name", "")
         if problem is not None:
             left_out.append(LeftOut(number, name, problem))
             continue
+        seen.names[name] = seen.values[fields["key"]] = number
         rows.append(
             Row(
                 number=number,
@@ -97,6 +100,34 @@ def read(text: str) -> KeyFile:
             )
         )
     return KeyFile(tuple(rows), tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The numbers of the rows before this one, by their names and by their values."""
+
+    names: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict, repr=False)
+
+
+def _lines(text: str) -> list[list[str]]:
+    if len(text) > MOST_CHARACTERS:
+        raise KeyFileError(
+            f"it has {len(text)} characters, {MOST_CHARACTERS} at most are read: split it into"
+            " several files, each with a grant of its own"
+        )
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    try:
+        # One more than is read, and the line of names.
+        lines = list(itertools.islice(reader, MOST_ROWS + 2))
+    except csv.Error:
+        raise KeyFileError("it is not CSV") from None
+    if len(lines) > MOST_ROWS + 1:
+        raise KeyFileError(
+            f"it has more than {MOST_ROWS} rows: split it into several files, each with a grant of"
+            " its own"
+        )
+    return lines
 
 
 def write(rows: Iterable[Row]) -> str:
@@ -111,7 +142,7 @@ def write(rows: Iterable[Row]) -> str:
     return text.getvalue()
 
 
-def _problems(fields: dict[str, str], *, before: list[Row]) -> Iterator[str]:
+def _problems(fields: dict[str, str], *, seen: _Seen) -> Iterator[str]:
     name, value = fields.get("name", ""), fields.get("key", "")
     if not name:
         yield "it has no name: give it one"
@@ -126,11 +157,10 @@ def _problems(fields: dict[str, str], *, before: list[Row]) -> Iterator[str]:
         yield f"its description has {RESERVED_PREFIX} in it, which is the operator's own: change it"
     if fields.get("enabled", "").lower() not in {"", "true", "false"}:
         yield "Enabled is neither true nor false: write one of them"
-    for row in before:
-        if row.name == name:
-            yield f"row {row.number} has the same name: rename one of the two"
-        if row.value == Sensitive(value):
-            yield f"row {row.number} has the same key: two keys with one value are one"
+    if name in seen.names:
+        yield f"row {seen.names[name]} has the same name: rename one of the two"
+    if value in seen.values:
+        yield f"row {seen.values[value]} has the same key: two keys with one value are one"
 
 
 def _plans(text: str) -> tuple[str, ...]:

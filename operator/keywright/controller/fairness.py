@@ -1,0 +1,231 @@
+"""Fair queueing by namespace: no namespace waits for what another one has brought.
+
+The next turn goes to the namespace that has the fewest keys in hand; among equals, to the one that
+has waited the longest, with a bounded head start for keys that are about to end. Within a namespace
+keys come by their own order, and what is left of reconciles after the keys that are due.
+
+A share binds only while another namespace waits: one that is alone gets every worker.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from keywright.controller.rests import Rest, Rests
+from keywright.controller.waiting import Order, Waiting
+from keywright.planning.priority import HEAD_START_SECONDS
+
+Namespace = Callable[[str], str]
+"""Names the namespace of a key."""
+
+_Rank = tuple[bool, bool, int, float]
+_RANKS_HOLD = timedelta(seconds=1)
+
+
+def one_namespace(_: str) -> str:
+    """All keys share."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker takes: a key that is due, or the rest of its reconcile."""
+
+    key: str
+    namespace: str
+    rest: Rest | None = None
+
+
+@dataclass(slots=True)
+class _Share:
+    """What a namespace waits for, and how much of it is in hand."""
+
+    namespace: str
+    due: Waiting
+    rests: Rests
+    since: float
+    in_hand: int = 0
+    rank: _Rank | None = None
+    number: int = 0
+
+    def waits(self) -> bool:
+        return bool(self.due) or bool(self.rests)
+
+
+class FairWaiting:
+    """Keys and rests that wait, by namespace.
+
+    `guaranteed` is how many of a namespace may always be in hand: while it has fewer, its rests go
+    before the keys of namespaces that have more, and `first_may_start` says so.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        *,
+        now: Callable[[], datetime],
+        namespace: Namespace = one_namespace,
+        guaranteed: int = 1,
+    ) -> None:
+        self._order = order
+        self._now = now
+        self._namespace = namespace
+        self._guaranteed = guaranteed
+        self._shares: dict[str, _Share] = {}
+        self._ranked: list[tuple[_Rank, int, str]] = []
+        self._numbers = count()
+        self._ranked_at = now()
+        self._due = 0
+        self._rests = 0
+
+    def __len__(self) -> int:
+        return self._due
+
+    @property
+    def rests(self) -> int:
+        """How many rests wait."""
+        return self._rests
+
+    def push(self, key: str) -> None:
+        """The key is due."""
+        share = self._share(self._namespace(key))
+        share.due.push(key)
+        self._due += 1
+        self._rank(share)
+
+    def push_rest(self, key: str, rest: Rest) -> None:
+        """The rest can wait while keys are due."""
+        share = self._share(self._namespace(key))
+        share.rests.push(key, rest)
+        self._rests += 1
+        self._rank(share)
+
+    def pop(self) -> Work | None:
+        """The next key or rest, None where nothing waits."""
+        share = self._first()
+        return None if share is None else self._pop_of(share)
+
+    def pop_due(self) -> str | None:
+        """The next key, None where none is due."""
+        while self._due:
+            share = self._first(with_due=True)
+            assert share is not None
+            key = share.due.pop()
+            self._due -= 1
+            self._settle(share)
+            return key
+        return None
+
+    def pop_rest(self) -> Work | None:
+        """Any rest, whatever is due."""
+        for share in self._shares.values():
+            if share.rests:
+                return self._rest_of(share)
+        return None
+
+    def peek_due(self) -> str | None:
+        """The key that `pop_due` would return."""
+        share = self._first(with_due=True) if self._due else None
+        return None if share is None else share.due.first()
+
+    def first_may_start(self) -> bool:
+        """True if the next in turn is of a namespace that has less than what it is guaranteed."""
+        share = self._first()
+        return share is not None and share.in_hand < self._guaranteed
+
+    def started(self, namespace: str) -> None:
+        """A worker has begun with a key of the namespace."""
+        share = self._share(namespace)
+        share.in_hand += 1
+        share.since = self._now().timestamp()
+        self._rank(share)
+
+    def finished(self, namespace: str) -> None:
+        """A worker has ended with a key of the namespace."""
+        share = self._share(namespace)
+        share.in_hand -= 1
+        self._settle(share)
+
+    def reorder(self) -> None:
+        """Put everything in the order of now."""
+        for share in self._shares.values():
+            if share.due:
+                share.due.reorder()
+        self._rank_all()
+
+    def _share(self, namespace: str) -> _Share:
+        share = self._shares.get(namespace)
+        if share is None:
+            share = self._shares[namespace] = _Share(
+                namespace,
+                Waiting(self._order, now=self._now),
+                Rests(self._now),
+                since=self._now().timestamp(),
+            )
+        return share
+
+    def _pop_of(self, share: _Share) -> Work:
+        if share.rests and (not share.due or share.rests.take_turn()):
+            return self._rest_of(share)
+        key = share.due.pop()
+        self._due -= 1
+        self._settle(share)
+        return Work(key, share.namespace)
+
+    def _rest_of(self, share: _Share) -> Work:
+        key, rest = share.rests.pop()
+        self._rests -= 1
+        self._settle(share)
+        return Work(key, share.namespace, rest)
+
+    def _settle(self, share: _Share) -> None:
+        """Rank the share again, or forget it: namespaces come and go."""
+        if share.waits() or share.in_hand > 0:
+            self._rank(share)
+        else:
+            del self._shares[share.namespace]
+
+    def _rank(self, share: _Share) -> None:
+        if not share.waits():
+            share.rank = None
+            return
+        ahead = HEAD_START_SECONDS[share.due.first_turn()] if share.due else 0.0
+        rank = (
+            share.in_hand >= self._guaranteed,
+            not share.due and not share.rests.are_overdue(),
+            share.in_hand,
+            share.since - ahead,
+        )
+        if rank != share.rank:
+            share.rank, share.number = rank, next(self._numbers)
+            heapq.heappush(self._ranked, (rank, share.number, share.namespace))
+
+    def _rank_all(self) -> None:
+        """Drop what is outdated, and let time tell: keys come to their end while they wait."""
+        self._ranked_at = self._now()
+        self._ranked.clear()
+        for share in self._shares.values():
+            share.rank = None
+            self._rank(share)
+
+    def _first(self, *, with_due: bool = False) -> _Share | None:
+        if self._now() - self._ranked_at >= _RANKS_HOLD:
+            self._rank_all()
+        passed = []
+        found = None
+        while self._ranked and found is None:
+            entry = self._ranked[0]
+            share = self._shares.get(entry[2])
+            if share is None or share.rank is None or share.number != entry[1]:
+                heapq.heappop(self._ranked)
+            elif with_due and not share.due:
+                passed.append(heapq.heappop(self._ranked))
+            else:
+                found = share
+        for entry in passed:
+            heapq.heappush(self._ranked, entry)
+        return found

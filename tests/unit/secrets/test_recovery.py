@@ -1,0 +1,74 @@
+"""How much is tried to read a key back from what somebody has written into its Secret."""
+
+import time
+
+import pytest
+
+from keywright.api.keys import KeyKind
+from keywright.api.sensitive import Sensitive
+from keywright.secrets.fingerprint import fingerprint
+from keywright.secrets.recovery import recover
+
+_KEY = b"operator's own"
+_MEGABYTE = 1_000_000
+_VALUES = {
+    "accessKeyId": "ASIAABCDEFGHIJKLMNOP",
+    "secretAccessKey": "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12",
+    "sessionToken": "IQoJ" + "b" * 4_000,
+}
+
+
+def _mark() -> str:
+    values = {name: Sensitive(text) for name, text in _VALUES.items()}
+    return fingerprint(mint_facts={}, data={}, values=values, key=_KEY, namespace="chat")
+
+
+def _ids(count: int) -> str:
+    return "".join(f"a=ASIA{number:016d}\n" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        pytest.param(
+            KeyKind.SESSION_CREDENTIALS,
+            {"a": _ids(20), "b": "b=" + "s" * 40, "c": "c=" + "t" * 680_000},
+            id="a token of 680 KB for each of two thousand hashes",
+        ),
+        pytest.param(
+            KeyKind.SESSION_CREDENTIALS,
+            {"a": _ids(2000), "b": "b=" + "s" * 40, "c": "c=" + "t" * 16_000},
+            id="long tokens with many ids",
+        ),
+        pytest.param(KeyKind.SESSION_CREDENTIALS, {"a": "=\n" * (_MEGABYTE // 2)}, id="lines"),
+        pytest.param(KeyKind.SESSION_CREDENTIALS, {"a": "[" * _MEGABYTE}, id="nested JSON"),
+        pytest.param(
+            KeyKind.BEDROCK_SHORT_TERM_KEY, {"a": "x" * _MEGABYTE}, id="one value of a megabyte"
+        ),
+        pytest.param(
+            KeyKind.BEDROCK_SHORT_TERM_KEY,
+            {f"k{number}": "k=" + "v" * 900 for number in range(1000)},
+            id="a thousand entries",
+        ),
+    ],
+)
+def test_what_is_tried_is_bounded(kind: KeyKind, data: dict[str, str]) -> None:
+    """Two thousand hashes of a token of 680 KB held the event loop up for 1.8 s."""
+    began = time.process_time()
+    assert recover(kind, data=data, fingerprint=_mark(), key=_KEY, namespace="chat") is None
+    assert time.process_time() - began < 1
+
+
+def test_a_key_is_found_beside_much_that_is_none() -> None:
+    """What is too long to be a part of a key costs nothing."""
+    data = {
+        "junk": "j=" + "t" * 680_000,
+        "id": _VALUES["accessKeyId"],
+        "secret": _VALUES["secretAccessKey"],
+        "token": _VALUES["sessionToken"],
+    }
+    found = recover(
+        KeyKind.SESSION_CREDENTIALS, data=data, fingerprint=_mark(), key=_KEY, namespace="chat"
+    )
+    assert found is not None
+    assert {name: value.reveal() for name, value in found.items()} == _VALUES
