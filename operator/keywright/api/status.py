@@ -191,10 +191,13 @@ def _condition(raw: Mapping[str, Any]) -> Condition | None:
 def _pending(raw: object) -> PendingMint | None:
     if not isinstance(raw, Mapping):
         return None
-    baseline = raw.get("baseline")
+    started_at, baseline = _time(raw.get("startedAt")), raw.get("baseline")
+    if started_at is None:
+        # The operator writes none without its time, by which its key is named and found.
+        return None
     ids = baseline if isinstance(baseline, list) else []
     return PendingMint(
-        started_at=_time(raw.get("startedAt")),
+        started_at=started_at,
         baseline=tuple(item for item in ids if isinstance(item, str)),
         proof=_text(raw.get("proof")),
     )
