@@ -90,9 +90,19 @@ class SessionCache:
         for key in [key for key in self._sessions if key.source_uid == source_uid]:
             session = self._sessions.pop(key)
             if not key.ask:
-                self._former[key] = session
+                self._keep_former(key, session)
         for key in [key for key in self._refusals if key.source_uid == source_uid]:
             del self._refusals[key]
+
+    def _keep_former(self, key: SessionKey, session: Session) -> None:
+        """One for each source and hop: that of another version would authorize nobody."""
+        for other in [
+            other
+            for other in self._former
+            if (other.source_uid, other.hop) == (key.source_uid, key.hop)
+        ]:
+            del self._former[other]
+        self._former[key] = session
 
     def former(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
         """A valid session of a source that is gone or can open no other.

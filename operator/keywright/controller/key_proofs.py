@@ -50,19 +50,12 @@ class KeyProofs:
         if view is not None and secret is not None and secret.key_id in proved:
             # A status that was edited must not hide what the Secret proves.
             view = replace(view, key_id=secret.key_id)
-        pending = status.pending
+        proved_intent = self._is_proved_intent(prover, status, holder=_holder(grant))
         return replace(
             facts,
             secret=view,
             unproved_ids=named - proved,
-            unproved_intent=pending is not None
-            and pending.started_at is not None
-            and not prover.proves_intent(
-                pending.proof,
-                pending.started_at,
-                holder=_holder(grant),
-                baseline=pending.baseline,
-            ),
+            unproved_intent=status.pending is not None and not proved_intent,
         )
 
     def signed(self, status: GrantStatus, facts: Facts, outcome: Outcome | None) -> GrantStatus:
@@ -114,8 +107,20 @@ class KeyProofs:
             prover = self._prover((record.namespace, record.name), record.uid, secret)
             status = GrantStatus.parse(record.parsed()["status"])
             ids.update(_proved(prover, status, secret))
-            creating = creating or status.pending is not None
+            creating = creating or self._is_proved_intent(prover, status, holder=holder)
         return Others(frozenset(ids), creating=creating)
+
+    @staticmethod
+    def _is_proved_intent(prover: Prover, status: GrantStatus, *, holder: str) -> bool:
+        """Whether a key of the holder is being created, by an intent that is the operator's."""
+        pending = status.pending
+        return (
+            pending is not None
+            and pending.started_at is not None
+            and prover.proves_intent(
+                pending.proof, pending.started_at, holder=holder, baseline=pending.baseline
+            )
+        )
 
     def _prover_of(self, facts: Facts) -> Prover:
         subject = facts.subject

@@ -203,3 +203,29 @@ async def test_a_failure_that_names_a_pause_is_remembered_for_it() -> None:
         with pytest.raises(Failure):
             await cache.get(SessionKey("u", 1), will_do=lives_on, open_session=refuse)
     assert calls == 2
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_former_session_is_of_the_same_version_of_the_source(*, gone: bool) -> None:
+    """Another version may be of another role, and allow other namespaces."""
+    cloud = Cloud()
+    await cloud.get()
+    if gone:
+        cloud.cache.forget(source_uid="source")
+    former = cloud.cache.former(source_uid="source", generation=1, hop=0)
+    assert former is not None
+    assert former.access_key_id == "ASIA1"
+    assert cloud.cache.former(source_uid="source", generation=2, hop=0) is None
+    assert cloud.cache.former(source_uid="another", generation=1, hop=0) is None
+    cloud.clock.advance(hours=2)
+    assert cloud.cache.former(source_uid="source", generation=1, hop=0) is None
+
+
+async def test_one_former_session_is_kept_of_a_source() -> None:
+    """However often it is edited and forgotten."""
+    cloud = Cloud()
+    for generation in (1, 2, 3):
+        await cloud.get(SessionKey("source", generation))
+        cloud.cache.forget(source_uid="source")
+    kept = [cloud.cache.former(source_uid="source", generation=n, hop=0) for n in (1, 2, 3)]
+    assert [session.access_key_id if session else None for session in kept] == [None, None, "ASIA3"]
