@@ -35,6 +35,9 @@ def used_leaves(part: Mapping[str, Any], value: object, *, at: str = "") -> Iter
 
 def _inner(part: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """What is below a part, each with its step of the path."""
+    if part.get("x-kubernetes-preserve-unknown-fields"):
+        # A document in the language of a cloud: one field.
+        return []
     if part.get("type") == "array":
         return [("[]", part["items"])]
     values = part.get("additionalProperties")

@@ -5,9 +5,12 @@ reads the values, and what CEL cannot see. Each check yields problems that name 
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
+from keywright.api.names import RESERVED_PREFIX
+from keywright.api.nesting import MOST_POLICY_LEVELS, is_deeper
 from keywright.api.problems import Problem
 from keywright.api.schema import Policy
 
@@ -15,6 +18,9 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+_OBJECT_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
 LONGEST_SESSION_POLICY = 2048
 """Characters of an inline session policy; the limit of STS of both clouds."""
 
@@ -30,6 +36,24 @@ def at_most_one(field: str, *, chosen: list[str]) -> Iterator[Problem]:
     """Nothing if no two choices are made."""
     if len(chosen) > 1:
         yield Problem(field, f"set at most one of {' and '.join(chosen)}")
+
+
+def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+    """Nothing if no tag key is one of the operator's own or of AWS's, in any letter case."""
+    for key in tags:
+        if key.casefold().startswith((RESERVED_PREFIX, "aws:")):
+            yield Problem(
+                f"{field}[{key}]",
+                f"keys that begin with {RESERVED_PREFIX} or aws: are reserved: rename it",
+            )
+
+
+def object_name(field: str, text: str) -> Iterator[Problem]:
+    """Nothing if the text can be the name of a Kubernetes object, and so part of a URL path."""
+    if not _OBJECT_NAME.fullmatch(text):
+        yield Problem(
+            field, "must be a name of lower case letters, digits, '-' and '.', such as chat-key"
+        )
 
 
 def duration(
@@ -75,12 +99,23 @@ def shorter(
         yield Problem(field, f"{text} must be shorter than {than_field}, which is {than}")
 
 
+def policy(field: str, document: Policy) -> Iterator[Problem]:
+    """Nothing if the document has the form of a policy; its language is the cloud's to check."""
+    if is_deeper(document, than=MOST_POLICY_LEVELS):
+        yield Problem(
+            field, f"is nested more than {MOST_POLICY_LEVELS} levels deep: write a policy document"
+        )
+    elif not document.get("Statement"):
+        yield Problem(field, "has no Statement: write a policy document")
+
+
 def session_policy(field: str, document: Policy | None) -> Iterator[Problem]:
     """Nothing if the document is absent, or a policy that STS would take."""
     if document is None:
         return
-    if not document.get("Statement"):
-        yield Problem(field, "has no Statement: write a policy document")
+    yield from policy(field, document)
+    if is_deeper(document, than=MOST_POLICY_LEVELS):
+        return
     length = len(json.dumps(document, separators=(",", ":")))
     if length > LONGEST_SESSION_POLICY:
         yield Problem(

@@ -1,5 +1,6 @@
 """What makes an ApiKeyGrant unusable, short of its templates, which `secrets.layout` checks."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 
@@ -18,7 +19,7 @@ from keywright.api.keys import (
     SessionCredentials,
     UsagePlan,
 )
-from keywright.api.names import RESERVED_PREFIX
+from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX, imitates_mark
 from keywright.api.problems import Problem
 from keywright.api.secret_spec import (
     FORMATS_OF_KIND,
@@ -30,6 +31,10 @@ from keywright.api.times import parse_time
 from keywright.api.windows import window_problems
 
 _KINDS = [kind.value for kind in KeyKind]
+REFUSED_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
+"""Types of Secrets that Kubernetes itself makes credentials from, or takes them from."""
+_MOUNT_PATH = re.compile(r"/[-._a-zA-Z0-9/]*")
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
 def grant_problems(spec: GrantSpec) -> list[Problem]:
@@ -63,7 +68,8 @@ def _spec(spec: GrantSpec) -> Iterator[Problem]:
             yield from _api_gateway(gateway)
         case BearerToken():
             pass
-    yield from _secret(spec.secret, kind=kinds[0])
+    yield from _secret(spec.secret)
+    yield from _layout(spec.secret, kind=kinds[0])
     yield from _renewal(spec.renewal)
     yield from _probe(spec.probe, kind=kinds[0])
     yield from _rollout(spec.rollout)
@@ -71,6 +77,7 @@ def _spec(spec: GrantSpec) -> Iterator[Problem]:
 
 def _long_term(key: BedrockLongTermKey) -> Iterator[Problem]:
     field = "spec.bedrockLongTermKey"
+    yield from checks.own_tags(f"{field}.user.tags", key.user.tags)
     if key.expires_after_days is None and key.rotate_every is None:
         yield Problem(f"{field}.rotateEvery", "set it, or expiresAfterDays: a key must end somehow")
     yield from checks.duration(f"{field}.rotateEvery", key.rotate_every, least=HOUR)
@@ -85,10 +92,7 @@ def _long_term(key: BedrockLongTermKey) -> Iterator[Problem]:
                 f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
             )
     for name, policy in key.inline_policies.items():
-        if not policy.get("Statement"):
-            yield Problem(
-                f"{field}.inlinePolicies[{name}]", "has no Statement: write a policy document"
-            )
+        yield from checks.policy(f"{field}.inlinePolicies[{name}]", policy)
     for cidr in key.allowed_source_cidrs:
         try:
             ip_network(cidr)
@@ -105,6 +109,11 @@ def _long_term(key: BedrockLongTermKey) -> Iterator[Problem]:
 
 def _api_gateway(key: ApiGatewayKey) -> Iterator[Problem]:
     field = "spec.apiGatewayKey"
+    yield from checks.own_tags(f"{field}.tags", key.tags)
+    if imitates_mark(key.description or ""):
+        yield Problem(
+            f"{field}.description", f"{RESERVED_PREFIX} in it is the operator's own: remove it"
+        )
     yield from _plan(f"{field}.usagePlan", key.usage_plan)
     for index, plan in enumerate(key.additional_usage_plans):
         yield from _plan(f"{field}.additionalUsagePlans[{index}]", plan)
@@ -157,7 +166,30 @@ def _plan(field: str, plan: UsagePlan) -> Iterator[Problem]:
     yield from checks.exactly_one(field, chosen=chosen, choices=list(choices))
 
 
-def _secret(secret: SecretSpec, *, kind: KeyKind) -> Iterator[Problem]:
+def _secret(secret: SecretSpec) -> Iterator[Problem]:
+    if secret.type in REFUSED_TYPES:
+        yield Problem(
+            "spec.secret.type",
+            f"Kubernetes makes credentials of its own from a Secret of type {secret.type}:"
+            " use Opaque",
+        )
+    if MANAGED_BY_LABEL in secret.labels:
+        yield Problem(f"spec.secret.labels[{MANAGED_BY_LABEL}]", "is the operator's own: remove it")
+    if not _MOUNT_PATH.fullmatch(secret.mount_path):
+        yield Problem(
+            "spec.secret.mountPath", "must be an absolute path, such as /var/run/keywright"
+        )
+    for key in secret.data:
+        if not _DATA_KEY.fullmatch(key) or key == "." or key.startswith(".."):
+            yield Problem(
+                f"spec.secret.data[{key}]",
+                "no key of a Secret: use letters, digits, '-', '_' and '.'",
+            )
+    if secret.name is not None:
+        yield from checks.object_name("spec.secret.name", secret.name)
+
+
+def _layout(secret: SecretSpec, *, kind: KeyKind) -> Iterator[Problem]:
     if secret.formats == () and not secret.data:
         yield Problem(
             "spec.secret.formats", "an empty list leaves no key: name a format, or set data"

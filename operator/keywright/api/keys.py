@@ -79,6 +79,8 @@ class Keeping(Value, frozen=True):
     `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
     ours alone, so that keys of it that nobody knows may be removed. `marked`: the cloud shows whose
     a key is and gives its value again, so that an intent is carried on where it was left.
+    `tagged`: our tag in the cloud, on the key or on its holder, says whose it is. `holder` names
+    the holder, where it is not the grant itself.
     """
 
     most: int
@@ -86,6 +88,8 @@ class Keeping(Value, frozen=True):
     rotate_seconds: float | None = None
     exclusive: bool = False
     marked: bool = False
+    tagged: bool = True
+    holder: str = ""
 
 
 class BedrockLongTermKey(Value, frozen=True):
@@ -112,6 +116,8 @@ class BedrockLongTermKey(Value, frozen=True):
             overlap_seconds=parse_duration(self.overlap or _OVERLAP),
             rotate_seconds=None if rotate is None else parse_duration(rotate),
             exclusive=self.exclusive,
+            tagged=self.user.create,
+            holder=self.user.name,
         )
 
     def mint_facts(self) -> Facts:

@@ -24,6 +24,15 @@ ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
 
 RESERVED_PREFIX: Final = f"{GROUP}/"
 
+
+def imitates_mark(text: str) -> bool:
+    """Whether a text that goes to a cloud has what the operator's own marks begin with.
+
+    In any letter case: IAM takes tag keys for equal that differ in case alone.
+    """
+    return RESERVED_PREFIX in text.casefold()
+
+
 # On a Secret that we keep.
 ANNOTATION_GRANTED_BY: Final = f"{GROUP}/granted-by"
 ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"
@@ -34,6 +43,9 @@ ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
 # Of a key that lives in the cloud: its id, and that of the one that it has replaced.
 ANNOTATION_KEY_ID: Final = f"{GROUP}/key-id"
 ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
+# Beside each of the two: the operator's proof that the key was made for the grant.
+ANNOTATION_KEY_PROOF: Final = f"{GROUP}/key-proof"
+ANNOTATION_REPLACES_PROOF: Final = f"{GROUP}/replaces-key-proof"
 # Of many keys: a digest of the names of their entries, and what was left out of them.
 ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
 ANNOTATION_REMARK: Final = f"{GROUP}/remark"

@@ -5,9 +5,9 @@ comparisons; messages are only made for what is wrong.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,19 +19,16 @@ from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.source_checks import source_problems
 from keywright.api.times import EPOCH, parse_time
 
+_Spec = TypeVar("_Spec")
 _NOTHING: Final[Mapping[str, Any]] = {}
 _WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 
 
 def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[Problem]:
     """The source, or everything that is wrong with it; `body` is the object as the API gives it."""
-    try:
-        spec = msgspec.convert(body.get("spec", _NOTHING), SourceSpec)
-    except msgspec.ValidationError as error:
-        return [_shape_problem(error)]
-    problems = source_problems(spec)
-    if problems:
-        return problems
+    spec = _spec_of(body, SourceSpec, problems_of=source_problems)
+    if isinstance(spec, list):
+        return spec
     metadata = body.get("metadata", _NOTHING)
     return CredentialSource(
         namespace=metadata.get("namespace", ""),
@@ -50,13 +47,9 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
     What only shows beside the source is told by `grant_checks.pair_problems`, what only shows in
     templates by `secrets.layout.check`.
     """
-    try:
-        spec = msgspec.convert(body.get("spec", _NOTHING), GrantSpec)
-    except msgspec.ValidationError as error:
-        return [_shape_problem(error)]
-    problems = grant_problems(spec)
-    if problems:
-        return problems
+    spec = _spec_of(body, GrantSpec, problems_of=grant_problems)
+    if isinstance(spec, list):
+        return spec
     metadata = body.get("metadata", _NOTHING)
     annotations = metadata.get("annotations") or _NOTHING
     return ApiKeyGrant(
@@ -73,6 +66,24 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
         kind=spec.kinds()[0],
         spec=spec,
     )
+
+
+def _spec_of(
+    body: Mapping[str, Any], kind: type[_Spec], *, problems_of: Callable[[_Spec], list[Problem]]
+) -> _Spec | list[Problem]:
+    """The spec, or what is wrong with it.
+
+    A check that fails by an exception is a mistake of ours, and becomes a problem of this object
+    alone.
+    """
+    try:
+        spec = msgspec.convert(body.get("spec", _NOTHING), kind)
+        return problems_of(spec) or spec
+    except msgspec.ValidationError as error:
+        return [_shape_problem(error)]
+    except Exception as error:
+        name = type(error).__name__
+        return [Problem("spec", f"cannot be read ({name}): compare it with the reference")]
 
 
 def _created(metadata: Mapping[str, Any]) -> datetime:

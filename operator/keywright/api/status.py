@@ -45,18 +45,26 @@ class Condition(StatusValue, frozen=True):
 
 
 class PendingMint(StatusValue, frozen=True):
-    """The journal of a mint under way: what existed before, and since when we mean to create."""
+    """The journal of a mint under way: what existed before, and since when we mean to create.
+
+    `proof`: the operator's own that it has written this.
+    """
 
     started_at: datetime | None = None
     baseline: tuple[str, ...] = ()
+    proof: str | None = None
 
 
 class RetiringKey(StatusValue, frozen=True):
-    """An old key, when it goes, and when it would end by itself."""
+    """An old key, when it goes, and when it would end by itself.
+
+    `key_proof`: the operator's own that the key was made for the grant.
+    """
 
     key_id: str
     retire_at: datetime | None = None
     expires_at: datetime | None = None
+    key_proof: str | None = None
 
 
 class SourceStatus(StatusValue, frozen=True):
@@ -107,6 +115,7 @@ class GrantStatus(StatusValue, frozen=True):
     renew_at: datetime | None = None
     revision: int = 0
     key_id: str | None = None
+    key_proof: str | None = None
     fingerprint: str | None = None
     pending: PendingMint | None = None
     retiring: tuple[RetiringKey, ...] = ()
@@ -128,6 +137,7 @@ class GrantStatus(StatusValue, frozen=True):
             renew_at=_time(status.get("renewAt")),
             revision=_count(status.get("revision")) or 0,
             key_id=_text(status.get("keyId")),
+            key_proof=_text(status.get("keyProof")),
             fingerprint=_text(status.get("fingerprint")),
             pending=_pending(status.get("pending")),
             retiring=_items(status.get("retiring"), parse=_retiring),
@@ -181,11 +191,15 @@ def _condition(raw: Mapping[str, Any]) -> Condition | None:
 def _pending(raw: object) -> PendingMint | None:
     if not isinstance(raw, Mapping):
         return None
-    baseline = raw.get("baseline")
+    started_at, baseline = _time(raw.get("startedAt")), raw.get("baseline")
+    if started_at is None:
+        # The operator writes none without its time, by which its key is named and found.
+        return None
     ids = baseline if isinstance(baseline, list) else []
     return PendingMint(
-        started_at=_time(raw.get("startedAt")),
+        started_at=started_at,
         baseline=tuple(item for item in ids if isinstance(item, str)),
+        proof=_text(raw.get("proof")),
     )
 
 
@@ -197,6 +211,7 @@ def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
         key_id=key_id,
         retire_at=_time(raw.get("retireAt")),
         expires_at=_time(raw.get("expiresAt")),
+        key_proof=_text(raw.get("keyProof")),
     )
 
 

@@ -33,7 +33,7 @@ def _form(name: str, pattern: str) -> Form:
 # AWS STS API reference, Credentials: an id is [\w]*, of 128 characters at most; secrets and tokens
 # are base64. IAM API reference, ServiceSpecificCredential. API Gateway: ids are [a-z0-9].
 AWS_KEY_ID: Final = _form("access key id", r"\w{1,128}")
-# Of a key that a person has stored: the id is sent, so that it must look like one (AKIA..., ASIA...).
+# Of a key that a person has stored: the id is sent, so it must look like one (AKIA..., ASIA...).
 AWS_STORED_KEY_ID: Final = _form("access key id of AWS", "[A-Z0-9]{16,128}")
 ALIBABA_STORED_KEY_ID: Final = _form("AccessKeyId of Alibaba Cloud", r"[A-Za-z0-9_.-]{8,128}")
 AWS_SECRET: Final = _form("secret access key", r"[A-Za-z0-9+/=_.-]{1,256}")

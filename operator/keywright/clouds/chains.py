@@ -76,9 +76,9 @@ class Chains:
         self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
-    def former(self, *, source_uid: str, hop: int) -> Session | None:
-        """The last session of a source that can open no other."""
-        return self._sessions.former(source_uid=source_uid, hop=hop)
+    def former(self, source: CredentialSource, *, hop: int) -> Session | None:
+        """The last session of this version of a source that can open no other."""
+        return self._sessions.former(source_uid=source.uid, generation=source.generation, hop=hop)
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

@@ -62,7 +62,7 @@ class SessionCache:
         self._refusals: dict[str, LruDict[SessionKey, _Refusal]] = {}
         self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
         # Of sources that are gone, while they last: what was made by them is revoked with them.
-        self._former: LruDict[tuple[str, int], Session] = LruDict(_FORMER_SESSIONS)
+        self._former: LruDict[SessionKey, Session] = LruDict(_FORMER_SESSIONS)
 
     async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
         """The cached session where it will do, else a new one.
@@ -97,11 +97,24 @@ class SessionCache:
         known = self._sessions.pop(source_uid, None)
         for key, session in known.items() if known is not None else ():
             if not key.ask:
-                self._former.put((key.source_uid, key.hop), session)
+                self._keep_former(key, session)
         self._refusals.pop(source_uid, None)
 
-    def former(self, *, source_uid: str, hop: int) -> Session | None:
-        """A session that still lives, of a source that is gone or gives no other any more."""
+    def _keep_former(self, key: SessionKey, session: Session) -> None:
+        """One for each source and hop: that of another version would authorize nobody."""
+        for other in [
+            other
+            for other in self._former.keys()  # noqa: SIM118  no mapping: the keys are a copy
+            if (other.source_uid, other.hop) == (key.source_uid, key.hop)
+        ]:
+            self._former.pop(other)
+        self._former.put(key, session)
+
+    def former(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
+        """A valid session of a source that is gone or can open no other.
+
+        Only of that generation: another version of the source may allow other namespaces.
+        """
         now = self._clock()
         for name in [
             name
@@ -109,14 +122,11 @@ class SessionCache:
             if held.expires_at and now >= held.expires_at
         ]:
             self._former.pop(name)
-        known = self._sessions.get(source_uid)
-        present = [
-            session
-            for key, session in (known.items() if known is not None else ())
-            if (key.hop, key.ask) == (hop, "")
-            and (session.expires_at is None or now < session.expires_at)
-        ]
-        return present[0] if present else self._former.get((source_uid, hop))
+        key = SessionKey(source_uid, generation, hop)
+        present = _of(self._sessions, key)
+        if present is not None and (present.expires_at is None or now < present.expires_at):
+            return present
+        return self._former.get(key)
 
     async def _open(self, key: SessionKey, open_session: Open) -> Session:
         try:

@@ -100,6 +100,21 @@ class Intent:
     keep: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What proves, without asking the cloud, which of its keys belong to a grant.
+
+    `proven` are ids whose proof was verified. `value` is a key's value from a Secret whose
+    fingerprint was verified: the operator wrote it, for that grant.
+    """
+
+    proven: frozenset[str] = frozenset()
+    value: Sensitive | None = None
+
+
+NO_EVIDENCE = Evidence()
+
+
 class KeptKeys(Protocol):
     """The keys of one grant that live in the cloud; all may be repeated, but for `create`.
 
@@ -129,24 +144,30 @@ class KeptKeys(Protocol):
         """Delete them, and their holder if it is ours and empty; the ids that are out of reach."""
 
 
-class Vendor(Protocol):
-    """One cloud."""
+class GrantVendor(Protocol):
+    """One cloud, as the reconciler of grants uses it."""
 
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
     ) -> Minted:
         """A new key for the grant, by an intent where it lives in the cloud; raises Failure."""
 
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """The keys of a grant whose kind lives in the cloud; raises Failure."""
-
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """A young session of the source, and who it is to the cloud; raises Failure."""
 
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
         """Try a new key the way that the grant asks for; raises Failure: what it was answered."""
+
+
+class Vendor(GrantVendor, Protocol):
+    """One cloud."""
+
+    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
+        """A young session of the source, and who it is to the cloud; raises Failure."""
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp.abc import AbstractStreamWriter
 
 from keywright.cluster.connection import Connection
+from keywright.cluster.decoding import decode, shallow
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 
 APPLY = "application/apply-patch+yaml"
@@ -100,7 +101,6 @@ class KubernetesClient:
         self._authorization = connection.authorization
         self._session = connection.session(connections=connections)
         self._encode = msgspec.json.Encoder().encode
-        self._decode = msgspec.json.Decoder().decode
         self._fence = fence
 
     async def close(self) -> None:
@@ -126,7 +126,8 @@ class KubernetesClient:
 
         Raises:
             ApiError: an answer of 400 or above.
-            ApiUnreachableError: no answer within `seconds` (30 unless told), or this was closed.
+            ApiUnreachableError: no answer within `seconds` (30 unless told), one that is no JSON,
+                or this was closed.
             Exception: what the fence raises, of a write that was held back.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
@@ -138,7 +139,10 @@ class KubernetesClient:
             status, raw, _ = await ask()
         if status >= 400:
             raise self._error(status, raw)
-        return self._decode(raw) if into is None else msgspec.json.decode(raw, type=into)
+        try:
+            return await decode(raw, into=into)
+        except msgspec.DecodeError as error:
+            raise ApiUnreachableError(f"{method} {path}: an answer that is no JSON") from error
 
     async def _ask(
         self,
@@ -225,7 +229,7 @@ class KubernetesClient:
                 async for chunk in answer.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        yield self._decode(line)
+                        yield await decode(await shallow(line))
         except msgspec.DecodeError as error:
             raise ApiUnreachableError(f"GET {path}: a damaged event") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -234,8 +238,8 @@ class KubernetesClient:
 
     def _error(self, status: int, raw: bytes) -> ApiError:
         try:
-            document = self._decode(raw)
+            document = msgspec.json.decode(raw)
             reason, message = document.get("reason", ""), document.get("message", "")
-        except (msgspec.DecodeError, AttributeError):
+        except (msgspec.DecodeError, AttributeError, RecursionError):
             reason, message = "", raw[:200].decode(errors="replace")
         return ApiError(status=status, reason=reason, message=message)

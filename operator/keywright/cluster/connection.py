@@ -17,13 +17,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiohttp
+import msgspec
+from aiohttp.connector import Connection as ClientConnection
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config, refresh_token
+from typing_extensions import override
 
+from keywright.cluster.decoding import ShallowLines, decode_list
 from keywright.cluster.resolving import OwnThreadResolver
 
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -86,7 +90,7 @@ class Connection:
             middlewares=(_authorize(self.authorization), _secrets_as_metadata),
             proxy=self.proxy,
             read_bufsize=2**20,
-            response_class=_ListResponse,
+            response_class=_KopfResponse,
         )
 
 
@@ -206,14 +210,29 @@ def _authorize(authorization: Authorization) -> Middleware:
     return authorize
 
 
-class _ListResponse(aiohttp.ClientResponse):
-    """An answer whose `items` are never null, as those of an empty list of metadata are."""
+class _KopfResponse(aiohttp.ClientResponse):
+    """An answer that kopf can read whatever one object in it is like.
 
+    Items are decoded one by one, lines of a watch have no depths that a decoder does not follow,
+    and the `items` of an empty list are never null, as those of a list of metadata are.
+    """
+
+    @override
+    async def start(self, connection: ClientConnection) -> aiohttp.ClientResponse:
+        await super().start(connection)
+        if "watch" in self.url.query and self.status < 400:
+            self.content = cast("aiohttp.StreamReader", ShallowLines(self.content))
+        return self
+
+    @override
     async def json(self, **options: Any) -> Any:
-        document = await super().json(**options)
-        if isinstance(document, dict) and document.get("items", ()) is None:
-            document["items"] = []
-        return document
+        if self.status >= 400:
+            return await super().json(**options)
+        try:
+            return await decode_list(await self.read())
+        except msgspec.DecodeError as error:
+            # kopf begins a watch again that was cut off.
+            raise aiohttp.ClientPayloadError(f"an answer that is no JSON: {error}") from error
 
 
 async def _secrets_as_metadata(

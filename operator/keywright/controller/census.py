@@ -15,7 +15,6 @@ from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import Objects
 from keywright.controller.informer import Informer
 from keywright.controller.store import Store
-from keywright.secrets.ownership import facts_from_metadata
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.25
@@ -122,7 +121,7 @@ class Census:
             async for body in self._objects.custom(SOURCE_PLURAL):
                 self._informer.source(body)
         async for metadata in self._objects.managed_secrets():
-            self._informer.load_secret(facts_from_metadata(metadata))
+            self._informer.load_secret(metadata)
         grants = await self._objects.uids(GRANT_PLURAL)
         late = await self._informer.arrival(grants, seconds=_WATCH_IS_SILENT_SECONDS)
         if late:

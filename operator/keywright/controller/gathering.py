@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
@@ -14,16 +14,16 @@ from keywright.api.status import GrantStatus
 from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
 from keywright.controller.records import GrantRecord, Name
 from keywright.controller.renewals import renewal_by
 from keywright.controller.sizes import spec_problem
+from keywright.controller.source_access import SourceAccess
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
-from keywright.planning.sources import source_failure
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, data_keys
@@ -42,6 +42,14 @@ _STANDINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Imported:
+    """Keyed digests of an imported value: salted with the namespace, and as they were before."""
+
+    digest: str = ""
+    before: str = ""
+
+
 class Gathering:
     """Puts the facts of a grant together: from what is watched, and reads where there is a sign."""
 
@@ -53,7 +61,8 @@ class Gathering:
         values: SourceSecrets,
         journal: MintJournal,
         proving: Proving,
-        tenancy: Tenancy,
+        access: SourceAccess,
+        proofs: KeyProofs,
         fingerprint_key: Callable[[], bytes],
     ) -> None:
         self._store = store
@@ -62,7 +71,8 @@ class Gathering:
         self._journal = journal
         self._key = fingerprint_key
         self._proving = proving
-        self._tenancy = tenancy
+        self._access = access
+        self._proofs = proofs
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
@@ -92,8 +102,10 @@ class Gathering:
         status = GrantStatus.parse(body["status"])
         grant = [spec_problem(known.oversize)] if known.oversize else parse_grant(body)
         if isinstance(grant, list):
-            return Facts(subject=subject, status=status, problems=tuple(grant))
-        source, source_problem = await self._source(grant)
+            return self._proofs.verified(
+                Facts(subject=subject, status=status, problems=tuple(grant)), None
+            )
+        source, source_problem = await self._access.find(grant)
         if source is not None:
             grant = grant.with_formats_for(source.provider)
         problems = tuple(check(grant))
@@ -105,12 +117,16 @@ class Gathering:
             None
             if secret is None
             else self.view(
-                grant, as_recorded(secret, status=status), source=source, imported=imported
+                grant,
+                as_recorded(secret, status=status),
+                source=source,
+                imported=imported.digest,
+                imported_before=imported.before,
             )
         )
-        unproven = self._proving.held(grant, source=source, imported=imported)
+        unproven = self._proving.held(grant, source=source, imported=imported.digest)
         ours = view is not None and view.standing is Standing.OURS
-        return Facts(
+        facts = Facts(
             subject=subject,
             status=status,
             grant=grant,
@@ -119,42 +135,30 @@ class Gathering:
             source_problem=source_problem or missing,
             secret=view,
             rival="" if ours else self._store.rival(known),
-            imported=imported,
+            imported=imported.digest,
             unproven=unproven.cause if unproven is not None else None,
             told_data=(
                 data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
             ),
         )
+        return self._proofs.verified(facts, secret if ours else None)
 
-    async def _imported(self, grant: ApiKeyGrant, *, deleting: bool) -> tuple[str, Failure | None]:
-        """A digest of the value that the grant imports, or why there is none to be read."""
+    async def _imported(
+        self, grant: ApiKeyGrant, *, deleting: bool
+    ) -> tuple[_Imported, Failure | None]:
+        """Digests of the value that the grant imports, or why there is none to be read."""
         if grant.imports is None or deleting:
-            return "", None
+            return _Imported(), None
         field, reference = grant.imports
         try:
             value = await self._values.value(
                 namespace=grant.namespace, name=reference.name, key=reference.key, field=field
             )
         except Failure as failure:
-            return "", failure
-        return imported_digest(value, key=self._key()), None
-
-    async def _source(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
-        """The source where the grant may use it, and why it cannot be used now."""
-        found = self._store.sources.get(grant.source_key)
-        value = None if found is None else found.value
-        usable = value if isinstance(value, CredentialSource) else None
-        permitted = usable is not None and await self._tenancy.permits(
-            grant.namespace, source=usable
-        )
-        failure = source_failure(
-            grant.source_key,
-            value=value,
-            deleting=found is not None and found.deleting,
-            asking=grant.namespace,
-            permitted=permitted,
-        )
-        return usable if permitted else None, failure
+            return _Imported(), failure
+        key = self._key()
+        digest = imported_digest(value, key=key, namespace=grant.namespace)
+        return _Imported(digest, before=imported_digest(value, key=key)), None
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.
@@ -181,8 +185,12 @@ class Gathering:
         *,
         source: CredentialSource | None,
         imported: str,
+        imported_before: str = "",
     ) -> SecretView:
-        """What the metadata of its Secret tells of the grant's key."""
+        """What the metadata of its Secret tells of the grant's key.
+
+        `imported_before` is a digest of before the salt, which counts as well.
+        """
         standing = _STANDINGS[judge(grant, facts=facts)]
         mark = facts.granted_by
         if standing is not Standing.OURS:
@@ -192,8 +200,11 @@ class Gathering:
             intact=intact(facts, data_keys(grant), grant=grant, source=source),
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
-            and same_mint_facts(
-                facts.fingerprint, facts=mint_facts(grant, source=source, imported=imported)
+            and any(
+                same_mint_facts(
+                    facts.fingerprint, facts=mint_facts(grant, source=source, imported=digest)
+                )
+                for digest in ((imported, imported_before) if imported_before else (imported,))
             ),
             issued_at=facts.issued_at,
             expires_at=facts.expires_at,

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from keywright.api.names import GRANT_KIND, SOURCE_KIND
 from keywright.clouds.sessions import Clock
+from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.queue import DueQueue
 from keywright.controller.records import Name
 from keywright.controller.sources import COUNT_SETTLES
 from keywright.controller.store import Store
-from keywright.secrets.ownership import SecretFacts, facts_from_metadata
+from keywright.secrets.ownership import facts_from_metadata
 
 SEPARATOR = "/"
 
@@ -34,6 +36,7 @@ class Informer:
         clock: Clock,
         forget_source: Callable[[str], None],
         sources_changed: Callable[[], None],
+        invalid: InvalidObjects | None = None,
         expiries: DueQueue | None = None,
     ) -> None:
         self._expiries = expiries
@@ -43,6 +46,7 @@ class Informer:
         self._clock = clock
         self._forget_source = forget_source
         self._sources_changed = sources_changed
+        self._invalid = invalid or InvalidObjects()
         self._count_settles: dict[Name, datetime] = {}
         self._awaited: set[str] = set()
         self._arrived = asyncio.Event()
@@ -71,6 +75,10 @@ class Informer:
 
     def grant(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
         """A grant was listed, made, changed or deleted."""
+        with self._invalid.reading(GRANT_KIND, body["metadata"]):
+            self._grant(body, deleted=deleted)
+
+    def _grant(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         uid = body["metadata"]["uid"]
         if deleted:
             self.drop_grant(uid)
@@ -103,12 +111,16 @@ class Informer:
 
     def source(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
         """A source was listed, made, changed or deleted."""
+        with self._invalid.reading(SOURCE_KIND, body["metadata"]):
+            self._source(body, deleted=deleted)
+
+    def _source(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         metadata = body["metadata"]
         name = (metadata["namespace"], metadata["name"])
         before = self._store.sources.get(name)
         if deleted:
             if before is not None and before.uid == metadata["uid"]:
-                del self._store.sources[name]
+                self._store.drop_source(name)
                 self._sources.forget(source_key(name))
                 self._count_settles.pop(name, None)
                 self._forget_source(before.uid)
@@ -153,6 +165,10 @@ class Informer:
 
     def secret(self, metadata: Mapping[str, Any], *, deleted: bool = False) -> None:
         """A marked Secret was listed, made, changed or deleted (or has lost its mark)."""
+        with self._invalid.reading("Secret", metadata):
+            self._secret(metadata, deleted=deleted)
+
+    def _secret(self, metadata: Mapping[str, Any], *, deleted: bool) -> None:
         facts = facts_from_metadata(metadata)
         name = (facts.namespace, facts.name)
         if deleted:
@@ -167,9 +183,10 @@ class Informer:
             return
         self._wake(self._store.grants_of_secret(name))
 
-    def load_secret(self, facts: SecretFacts) -> None:
+    def load_secret(self, metadata: Mapping[str, Any]) -> None:
         """As `secret`, before there is anybody to wake."""
-        self._store.put_secret(facts)
+        with self._invalid.reading("Secret", metadata):
+            self._store.put_secret(facts_from_metadata(metadata))
 
     def namespaces(self, names: frozenset[str]) -> None:
         """The labels of namespaces are others: their grants of sources elsewhere look again."""

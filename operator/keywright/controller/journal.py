@@ -8,22 +8,26 @@ is as good as none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
-from keywright.api.source import CredentialSource, Provider
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import FINALIZER, GRANT_PLURAL
+from keywright.api.source import Provider
+from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
-from keywright.clouds.ways import KeptKeys, Vendor
+from keywright.clouds.ways import Evidence, GrantVendor, KeptKeys
 from keywright.cluster.errors import ApiError
-from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.cluster_refusals import held_back
+from keywright.controller.key_proofs import KeyProofs, Others
+from keywright.controller.orphans import Orphans
 from keywright.controller.records import Name
+from keywright.controller.recovering import recovered
 from keywright.controller.store import Store
-from keywright.planning.cloud_keys import known_ids
+from keywright.planning.cloud_keys import checked_by_listing, known_ids
 from keywright.planning.facts import (
     CloudKey,
     Deactivate,
@@ -36,11 +40,12 @@ from keywright.planning.facts import (
     Remove,
     Revoke,
     Settle,
+    Standing,
     Subject,
 )
-from keywright.planning.outcomes import Intended, Outcome, Removed, Settled
+from keywright.planning.outcomes import Intended, Outcome, Removed, Settled, Written
+from keywright.secrets.credential import API_KEY
 from keywright.secrets.ownership import facts_from_metadata
-from keywright.telemetry.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,43 +67,44 @@ class MintJournal:
         store: Store,
         listener: Listener,
         objects: Objects,
-        vendors: Mapping[Provider, Vendor],
+        vendors: Mapping[Provider, GrantVendor],
+        proofs: KeyProofs,
+        fingerprint_key: Callable[[], bytes],
         fence: Fence,
-        events: EventWriter,
-        metrics: Metrics,
+        orphans: Orphans,
     ) -> None:
         self._store = store
         self._listener = listener
         self._objects = objects
         self._vendors = vendors
+        self._proofs = proofs
+        self._key = fingerprint_key
         self._fence = fence
-        self._events = events
-        self._metrics = metrics
+        self._orphans = orphans
         self._found: dict[str, _Found] = {}
         self._unreadable: set[str] = set()
-        self._last_sources: dict[Name, CredentialSource] = {}
 
     def add_to(self, facts: Facts, *, finalizers: tuple[str, ...], deleting: bool) -> Facts:
         """The facts with those of the journal; a listing and an intent are handed out once."""
-        uid, grant = facts.subject.uid, facts.grant
-        found = self._found.pop(uid, _Found())
-        source, pending = facts.source, facts.status.pending
-        if grant is not None and grant.keeping is not None:
-            if source is not None:
-                self._last_sources[grant.source_key] = source
-            elif deleting:
-                source = self._last_sources.get(grant.source_key)
-        return replace(
+        uid = facts.subject.uid
+        found, pending = self._found.pop(uid, _Found()), facts.status.pending
+        grant, others = facts.grant, Others()
+        keeping = grant.keeping if grant is not None else None
+        if grant is not None and keeping is not None and found.listed and not keeping.tagged:
+            others = self._proofs.of_others(grant)
+        found_out = replace(
             facts,
-            source=source,
             deleting=deleting,
             finalized=FINALIZER in finalizers,
             listed=found.listed,
+            others_ids=others.ids,
+            contested=others.creating,
             intent_is_ours=found.intent is not None
             and pending is not None
             and pending.started_at == found.intent,
             unreadable=uid in self._unreadable,
         )
+        return checked_by_listing(found_out)
 
     async def prepare(self, facts: Facts) -> None:
         """Bring the holder of the grant's keys to where it should be, where keys are held."""
@@ -122,16 +128,17 @@ class MintJournal:
         try:
             left = await (await self._keys(facts)).remove((key_id,))
         except Exception as error:
-            failure = unexpected(error, what="removing a key")
-            _LOG.warning(
-                "removing a key that nobody has failed, retrying later: %s", failure.sentence()
+            why = (
+                "the source was edited"
+                if isinstance(error, ChangedMeanwhileError)
+                else unexpected(error, what="removing a key").sentence()
             )
+            _LOG.warning("removing a key that nobody has failed, retrying later: %s", why)
             return False
         return not left
 
     async def carry_out(self, step: JournalStep, facts: Facts) -> Outcome | None:
         """What came of it; None where nothing is to be recorded. Raises Failure."""
-        subject = facts.subject
         match step:
             case Finalize():
                 await self._set_finalizer(facts.subject, wanted=True)
@@ -144,21 +151,36 @@ class MintJournal:
             case Deactivate(key_ids):
                 self._fence.check()
                 await (await self._keys(facts)).deactivate(key_ids)
-            case Remove(key_ids, lost=lost):
+            case Remove(key_ids, lost=lost, unproved=unproved):
                 if lost:
                     await self._check_that_nobody_has(key_ids, facts)
                 self._fence.check()
-                await self._remove(facts, key_ids)
-                return Removed(key_ids, lost=lost)
-            case Revoke(key_ids):
-                self._fence.check()
-                await self._remove(facts, key_ids, and_holder=True)
-                await self._set_finalizer(subject, wanted=False)
-            case Release(orphaned, why):
-                # Told once: a grant that has changed meanwhile is looked at again first.
-                await self._set_finalizer(subject, wanted=False)
-                await self._tell_of_orphans(facts, orphaned, why=why)
+                if key_ids:
+                    await self._remove(facts, key_ids)
+                return Removed((*key_ids, *unproved), lost=lost)
+            case Revoke() | Release():
+                await self._end(step, facts)
         return None
+
+    async def _end(self, step: Revoke | Release, facts: Facts) -> None:
+        """Let the grant go, with its keys or with a report of what is left."""
+        if isinstance(step, Revoke):
+            self._fence.check()
+            await self._remove(facts, step.key_ids, and_holder=True)
+        # Reported once: a grant that has changed meanwhile is looked at again first.
+        await self._set_finalizer(facts.subject, wanted=False)
+        if isinstance(step, Release):
+            await self._orphans.report(facts, step.orphaned, why=step.why)
+        if isinstance(step, Revoke) or step.why:
+            await self._orphans.report_unproved(facts, facts.unproved_ids)
+
+    async def report_unproved(
+        self, facts: Facts, status: GrantStatus, outcome: Outcome | None
+    ) -> None:
+        """Name the keys that the status no longer mentions and that nothing proved to be ours."""
+        if isinstance(outcome, Written | Removed):
+            after = {status.key_id, *(key.key_id for key in status.retiring)}
+            await self._orphans.report_unproved(facts, facts.unproved_ids - after)
 
     async def _look(self, facts: Facts, *, prepare: bool) -> None:
         grant = facts.grant
@@ -169,7 +191,8 @@ class MintJournal:
         if prepare:
             self._fence.check()
             await keys.prepare(known_ids(facts))
-        self._found[grant.uid] = _Found(listed=await keys.look(known_ids(facts)))
+        listed = await keys.look(known_ids(facts) | facts.unproved_ids)
+        self._found[grant.uid] = _Found(listed=listed)
 
     async def _check_the_name(self, facts: Facts) -> None:
         """A key that cannot be written is not made: see whose the Secret's name is first."""
@@ -203,13 +226,37 @@ class MintJournal:
         keys = await self._keys(facts)
         left = await keys.remove(key_ids, and_holder=and_holder)
         if left:
-            await self._tell_of_orphans(facts, left, why="they are of another account")
+            await self._orphans.report(
+                facts,
+                left,
+                why="the source's role is of another account, or the keys' holder is not ours",
+            )
 
     async def _keys(self, facts: Facts) -> KeptKeys:
         grant, source = facts.grant, facts.source
         assert grant is not None
         assert source is not None
-        return await self._vendors[source.provider].keys(grant, source=source)
+        return await self._vendors[source.provider].keys(
+            grant, source=source, evidence=await self._evidence(facts, grant)
+        )
+
+    async def _evidence(self, facts: Facts, grant: ApiKeyGrant) -> Evidence:
+        """What proves whose keys are, besides the cloud's tags.
+
+        Of a key whose id has no proof (it was written before there were proofs) the value speaks:
+        a fingerprint that is right shows that the operator wrote it.
+        """
+        known, secret = known_ids(facts), facts.secret
+        keeping = grant.keeping
+        if not facts.unproved_ids or secret is None or keeping is None or keeping.tagged:
+            return Evidence(known)
+        if secret.standing is not Standing.OURS or not secret.same_key:
+            return Evidence(known)
+        data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
+        values = await recovered(
+            grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+        )
+        return Evidence(known, value=(values or {}).get(API_KEY))
 
     async def _set_finalizer(self, subject: Subject, *, wanted: bool) -> None:
         record = self._store.grants.get(subject.uid)
@@ -232,32 +279,6 @@ class MintJournal:
                 raise
             raise StaleObjectError(subject) from error
         self._store.put_own(body)
-
-    async def _tell_of_orphans(self, facts: Facts, key_ids: tuple[str, ...], *, why: str) -> None:
-        """An Event, a metric and a log line that name what is left."""
-        subject, pending = facts.subject, facts.status.pending
-        told = list(key_ids)
-        if facts.deleting and why and pending is not None:
-            told.append(f"a key that may have been created at {pending.started_at}")
-        if not told:
-            return
-        kind = facts.status.kind or "unknown"
-        self._metrics.orphaned(kind, count=len(told))
-        note = f"left in the cloud: {', '.join(told)}, because {why}"
-        grant = f"{subject.namespace}/{subject.name}"
-        _LOG.error("CredentialsOrphaned: %s", note, extra={"grant": grant})
-        await self._events.post(
-            {
-                "apiVersion": API_VERSION,
-                "kind": GRANT_KIND,
-                "namespace": subject.namespace,
-                "name": subject.name,
-                "uid": subject.uid,
-            },
-            warning=True,
-            reason="CredentialsOrphaned",
-            note=note,
-        )
 
 
 class SecretStandsError(ChangedMeanwhileError):

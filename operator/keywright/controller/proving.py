@@ -12,7 +12,7 @@ from keywright.api.grant import ApiKeyGrant, ProbeMode
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Minted, Vendor
+from keywright.clouds.ways import GrantVendor, Minted
 from keywright.controller.records import UnprovenKey
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause
@@ -25,7 +25,9 @@ from keywright.secrets.fingerprint import mint_facts
 class Proving:
     """Holds the keys that wait for their probe, and asks the clouds."""
 
-    def __init__(self, *, store: Store, vendors: Mapping[Provider, Vendor], clock: Clock) -> None:
+    def __init__(
+        self, *, store: Store, vendors: Mapping[Provider, GrantVendor], clock: Clock
+    ) -> None:
         self._store = store
         self._vendors = vendors
         self._clock = clock

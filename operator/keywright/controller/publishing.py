@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
-from keywright.clouds.ways import Intent, Minted, Vendor
+from keywright.clouds.ways import GrantVendor, Intent, Minted
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.cluster_refusals import held_back, not_written
 from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
+from keywright.controller.recovering import recovered
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause, Facts
@@ -30,11 +29,7 @@ from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import render
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
-from keywright.secrets.recovery import recover
 from keywright.telemetry.metrics import Metrics
-
-# Characters of a Secret that are read without a thread: some milliseconds at most.
-_READ_AT_ONCE = 32_768
 
 
 class Publishing:
@@ -45,9 +40,10 @@ class Publishing:
         *,
         store: Store,
         objects: Objects,
-        vendors: Mapping[Provider, Vendor],
+        vendors: Mapping[Provider, GrantVendor],
         gathering: Gathering,
         journal: MintJournal,
+        proofs: KeyProofs,
         proving: Proving,
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
@@ -58,6 +54,7 @@ class Publishing:
         self._vendors = vendors
         self._gathering = gathering
         self._journal = journal
+        self._proofs = proofs
         self._proving = proving
         self._key = fingerprint_key
         self._fence = fence
@@ -94,7 +91,7 @@ class Publishing:
             if waits is not None:
                 return waits
             revision = _revision(facts, minted)
-            return await self._write(facts, grant, source, minted, revision=revision)
+            return await self._write(facts, grant, source, minted, revision=revision, new=True)
         except BaseException as error:
             key_id = minted.credential.key_id if minted is not None else None
             lost = grant.keeping is not None and not grant.keeping.marked
@@ -138,7 +135,7 @@ class Publishing:
         if cause is Cause.SPEC:
             await self._journal.prepare(facts)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
-        values = await _recovered(
+        values = await recovered(
             grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
         )
         if values is None and grant.keeping is not None:
@@ -169,6 +166,7 @@ class Publishing:
         minted: Minted,
         *,
         revision: int,
+        new: bool = False,
     ) -> Written:
         credential = minted.credential
         data = render(grant, credential=credential)
@@ -179,14 +177,23 @@ class Publishing:
             expires_at=credential.expires_at,
             renew_at=renewal_due(grant, credential),
             revision=revision,
-            kept_as=credential.key_id if grant.keeping is not None else None,
-            replaces=replaced_by(facts, key_id=credential.key_id),
+            kept_as=(
+                self._proofs.kept(credential.key_id, facts, new=new)
+                if grant.keeping is not None
+                else None
+            ),
+            replaces=self._proofs.kept(replaced_by(facts, key_id=credential.key_id), facts),
             remark=minted.remark,
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source, imported=facts.imported),
                 data=data,
                 values=credential.values,
                 key=self._key(),
+                namespace=grant.namespace,
+                before=(
+                    facts.secret.fingerprint if facts.secret is not None else None,
+                    facts.status.fingerprint,
+                ),
             ),
         )
         self._fence.check()
@@ -212,16 +219,6 @@ class Publishing:
             # Of many keys it stands in the Secret, and is told from there.
             remark="" if grant.is_many else remark_for_readers(grant, minted),
         )
-
-
-async def _recovered(
-    grant: ApiKeyGrant, *, data: Mapping[str, str], fingerprint: str, key: bytes
-) -> dict[str, Sensitive] | None:
-    """The values of the key that the data holds; read off the event loop where there is much."""
-    read = partial(recover, grant.kind, data=data, fingerprint=fingerprint, key=key)
-    if sum(map(len, data.values())) <= _READ_AT_ONCE:
-        return read()
-    return await asyncio.to_thread(read)
 
 
 def _known_revision(facts: Facts) -> int:

@@ -15,10 +15,13 @@ from keywright.controller.changed import Fence, Listener
 from keywright.controller.gathering import Gathering
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
+from keywright.controller.orphans import Orphans
 from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
+from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
@@ -44,23 +47,28 @@ class Edges:
 
 def grant_reconciler(edges: Edges) -> GrantReconciler:
     """The one reconciler of grants, over those edges."""
+    access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
+    vendors = AuthorizedVendors(edges.vendors, access=access)
+    proofs = KeyProofs(store=edges.store, fingerprint_key=edges.fingerprint_key)
     journal = MintJournal(
         store=edges.store,
         listener=edges.listener,
         objects=edges.objects,
-        vendors=edges.vendors,
+        vendors=vendors,
+        proofs=proofs,
+        fingerprint_key=edges.fingerprint_key,
         fence=edges.fence,
-        events=edges.events,
-        metrics=edges.metrics,
+        orphans=Orphans(events=edges.events, metrics=edges.metrics),
     )
-    proving = Proving(store=edges.store, vendors=edges.vendors, clock=edges.clock)
+    proving = Proving(store=edges.store, vendors=vendors, clock=edges.clock)
     gathering = Gathering(
         store=edges.store,
         objects=edges.objects,
         values=edges.values,
         journal=journal,
         proving=proving,
-        tenancy=edges.tenancy,
+        access=access,
+        proofs=proofs,
         fingerprint_key=edges.fingerprint_key,
     )
     return GrantReconciler(
@@ -69,9 +77,10 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         publishing=Publishing(
             store=edges.store,
             objects=edges.objects,
-            vendors=edges.vendors,
+            vendors=vendors,
             gathering=gathering,
             journal=journal,
+            proofs=proofs,
             proving=proving,
             fingerprint_key=edges.fingerprint_key,
             fence=edges.fence,
@@ -82,6 +91,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             objects=edges.objects,
             listener=edges.listener,
             journal=journal,
+            proofs=proofs,
             fence=edges.fence,
             events=edges.events,
             clock=edges.clock,

@@ -16,6 +16,7 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.rests import Rest
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
@@ -39,6 +40,7 @@ class Recording:
         objects: Objects,
         listener: Listener,
         journal: MintJournal,
+        proofs: KeyProofs,
         fence: Fence,
         events: EventWriter,
         clock: Clock,
@@ -47,6 +49,7 @@ class Recording:
         self._objects = objects
         self._listener = listener
         self._journal = journal
+        self._proofs = proofs
         self._fence = fence
         self._events = events
         self._clock = clock
@@ -59,7 +62,7 @@ class Recording:
         A status that nobody waits for is left as the rest.
         """
         now = self._clock()
-        status = record(facts, outcome, news=news, now=now)
+        status = self._proofs.signed(record(facts, outcome, news=news, now=now), facts, outcome)
         look = partial(self._due, facts, step, outcome, status=status, news=news, now=now)
         if tells_only_of_another_key(facts.status, status) and self._is_latest(facts.subject):
             # There may be hundreds: not one of them keeps the facts.
@@ -67,6 +70,7 @@ class Recording:
         if status != facts.status:
             await self._patch(facts.subject, status)
             await self._tell(facts, status, news=news)
+            await self._journal.report_unproved(facts, status, outcome)
         return look()
 
     def _is_latest(self, subject: Subject) -> bool:

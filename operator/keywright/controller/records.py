@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
 from keywright.api.schema import Facts
@@ -76,7 +77,8 @@ class GrantRecord:
     `impatient`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
-    `imports` names the Secret that the grant reads a value from. `failing`: its last try failed.
+    `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
+    where it says. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
     """
@@ -95,6 +97,7 @@ class GrantRecord:
     own_version: int = 0
     own_secret: str = ""
     imports: Name | None = None
+    holder: str = ""
     unproven: UnprovenKey | None = None
     course: Course | None = None
     failing: bool = False
@@ -137,14 +140,15 @@ def grant_record(
     if asked:
         kept["annotations"] = asked
     # Interned: the same words come back in the Secret, in other records and as keys.
-    spec, namespace = body.get("spec") or {}, intern(metadata["namespace"])
+    spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
     oversize = size_of(spec)
     content = {
         "metadata": bounded_metadata(kept),
         "spec": {} if oversize else spec,
-        "status": bounded_status(body.get("status") or {}),
+        "status": bounded_status(status),
     }
-    reference, secret = spec.get("sourceRef") or {}, spec.get("secret") or {}
+    namespace = intern(metadata["namespace"])
+    reference, secret = _mapping(spec.get("sourceRef")), _mapping(spec.get("secret"))
     return GrantRecord(
         uid=intern(metadata["uid"]),
         namespace=namespace,
@@ -158,9 +162,22 @@ def grant_record(
         secret=(namespace, intern(str(secret.get("name") or metadata["name"]))),
         deleting="deletionTimestamp" in metadata,
         imports=_imports(spec, namespace=namespace),
-        failing=bool((body.get("status") or {}).get("failedAttempts")),
+        holder=_holder(spec),
+        failing=bool(status.get("failedAttempts")),
         oversize=oversize,
     )
+
+
+def _shallow_part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Spec or status of an object, whatever stands there, without what is nested too deeply."""
+    part = _mapping(body.get(name))
+    if not is_deeper(part, than=MOST_LEVELS):
+        return part
+    return _mapping(without_depths(part))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
@@ -168,10 +185,15 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
     if not isinstance(key, Mapping):
         return None
     for field_name in ("valueFrom", "csvFrom"):
-        reference = (key.get(field_name) or {}).get("secretKeyRef") or {}
+        reference = _mapping(_mapping(key.get(field_name)).get("secretKeyRef"))
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
+
+
+def _holder(spec: Mapping[str, Any]) -> str:
+    user = _mapping(_mapping(spec.get("bedrockLongTermKey")).get("user"))
+    return intern(str(user.get("name") or ""))
 
 
 def packed(body: Mapping[str, Any]) -> bytes:
@@ -189,13 +211,16 @@ def _name(namespace: str, name: str) -> Name:
 def source_record(body: Mapping[str, Any]) -> SourceRecord:
     """A record, of whatever can be parsed."""
     metadata = body["metadata"]
-    oversize = size_of(body.get("spec") or {})
+    spec = _shallow_part(body, "spec")
+    oversize = size_of(spec)
     return SourceRecord(
         uid=metadata["uid"],
         name=(metadata["namespace"], metadata["name"]),
         version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
-        value=[spec_problem(oversize)] if oversize else parse_source(body),
+        value=[spec_problem(oversize)]
+        if oversize
+        else parse_source({"metadata": metadata, "spec": spec}),
         status=SourceStatus.parse(body.get("status")),
         deleting="deletionTimestamp" in metadata,
     )

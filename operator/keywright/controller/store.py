@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from keywright.api.source import CredentialSource
 from keywright.controller.records import (
     GrantRecord,
     Name,
@@ -30,6 +31,8 @@ class Store:
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
     secrets: dict[Name, SecretFacts] = field(default_factory=dict)
+    # Last live versions of sources that are gone, while grants still name them.
+    _deleted_sources: dict[Name, CredentialSource] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
     # Hardly ever more than one, and a set for each would weigh more than all its strings.
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
@@ -118,7 +121,20 @@ class Store:
         elif not isinstance(record.value, list):
             record.unproved = not record.value.credentials_end
         self.sources[name] = record
+        self._deleted_sources.pop(name, None)
         return record
+
+    def drop_source(self, name: Name) -> None:
+        """Forget a source; its last live version is kept while a grant names it."""
+        record = self.sources.pop(name, None)
+        if record is None or not self._by_source.get(name):
+            return
+        if not isinstance(record.value, list):
+            self._deleted_sources[name] = record.value
+
+    def deleted_source(self, name: Name) -> CredentialSource | None:
+        """The last live version of a source that is gone; whom it allows is for the caller."""
+        return self._deleted_sources.get(name)
 
     def put_secret(self, facts: SecretFacts) -> bool:
         """Remember a Secret; False where it is no news."""
@@ -197,6 +213,7 @@ class Store:
         of_source.discard(record.uid)
         if not of_source:
             self._by_source.pop(record.source, None)
+            self._deleted_sources.pop(record.source, None)
         if record.imports is not None:
             of_import = self._by_import.get(record.imports, set())
             of_import.discard(record.uid)

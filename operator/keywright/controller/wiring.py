@@ -28,6 +28,7 @@ from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
 from keywright.controller.informer import Informer
+from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
 from keywright.controller.pools import build_pools, build_queues
 from keywright.controller.reconcilers import Edges
@@ -85,6 +86,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     clouds = connect_clouds(
         settings, tokens=ServiceAccounts(clients.reading), secrets=values, clock=now
     )
+    invalid = InvalidObjects()
     informer = Informer(
         store=store,
         grants=queues.grants,
@@ -93,6 +95,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         forget_source=clouds.forget,
         # Each looks at all sources: not once for each of them that comes.
         sources_changed=Coalesced(lambda: _tell(source_secrets, tenancy)),
+        invalid=invalid,
         expiries=queues.expiries,
     )
     source_secrets = SourceSecretsWatch(
@@ -141,7 +144,10 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         supervisor=supervisor,
     )
     metrics.watch(
-        grants=partial(_readings, store), queue_depth=queues.grants.depth, leads=office.holds
+        grants=partial(_readings, store),
+        queue_depth=queues.grants.depth,
+        leads=office.holds,
+        invalid=invalid.count,
     )
     heartbeat = Heartbeat()
     return Operator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,12 @@ _LISTING_SETTLES: Final = timedelta(seconds=30)
 
 
 def known_ids(facts: Facts) -> frozenset[str]:
-    """The keys that the grant knows as its own: in use, and retiring."""
+    """The keys that are proved to be the grant's: in use, and retiring."""
+    return named_ids(facts) - facts.unproved_ids
+
+
+def named_ids(facts: Facts) -> frozenset[str]:
+    """The keys that Secret and status name, whether anything proves them or not."""
     secret, status = facts.secret, facts.status
     found: set[str | None] = {retiring.key_id for retiring in status.retiring}
     if status.kind in KEPT_KINDS:
@@ -44,13 +50,35 @@ def stray_keys(facts: Facts) -> tuple[str, ...]:
     return tuple(sorted(key.id for key in facts.listed or () if key.id not in known))
 
 
+def checked_by_listing(facts: Facts) -> Facts:
+    """The facts after the cloud's own marks were looked at: what it shows as ours is proved.
+
+    Ids that are left unproved are taken out of the view of the Secret, so that nobody counts them.
+    """
+    marked = {key.id for key in facts.listed or () if key.marked}
+    unproved = facts.unproved_ids - marked
+    secret = facts.secret
+    if secret is not None and unproved & {secret.key_id, secret.replaces}:
+        secret = replace(
+            secret,
+            key_id=None if secret.key_id in unproved else secret.key_id,
+            replaces=None if secret.replaces in unproved else secret.replaces,
+        )
+    return replace(facts, secret=secret, unproved_ids=unproved)
+
+
 def lost_keys(
-    pending: PendingMint, *, listed: Iterable[CloudKey], known: frozenset[str]
+    pending: PendingMint, facts: Facts, *, listed: Iterable[CloudKey], known: frozenset[str]
 ) -> tuple[str, ...]:
-    """The keys that an intent must have made: new since its baseline, nobody's, of its time."""
+    """The keys that an intent must have made: new since its baseline, nobody's, of its time.
+
+    Where the cloud has no mark of ours, the intent itself must be proved, and no other grant may be
+    creating a key of the same holder: else the key may be that one's.
+    """
     began = pending.started_at
     if began is None:
         return ()
+    by_intent = not facts.unproved_intent and not facts.contested
     earliest, latest = began - _CLOCKS_DIFFER, began + INTENT_LASTS + _CLOCKS_DIFFER
     return tuple(
         key.id
@@ -58,6 +86,8 @@ def lost_keys(
         if key.here
         and key.id not in pending.baseline
         and key.id not in known
+        and key.id not in facts.others_ids
+        and (key.marked or by_intent)
         and earliest <= key.created_at <= latest
     )
 

@@ -50,7 +50,7 @@ def ending(facts: Facts, *, now: datetime) -> Step:
     pending = facts.status.pending
     lost = stray_keys(facts)
     if pending is not None:
-        lost = lost or lost_keys(pending, listed=facts.listed, known=known)
+        lost = lost or lost_keys(pending, facts, listed=facts.listed, known=known)
         settles_at = listing_settles_at(pending)
         if not lost and settles_at is not None and now < settles_at:
             return Wait(settles_at)

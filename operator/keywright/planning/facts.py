@@ -82,12 +82,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CloudKey:
-    """A key as the cloud lists it. `here`: its holder is the one that the grant names now."""
+    """A key as the cloud lists it. `here`: its holder is the one that the grant names now.
+
+    `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
+    """
 
     id: str
     created_at: datetime
     active: bool = True
     here: bool = True
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,11 @@ class Facts:
     the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
     this process, which has created nothing since; `unreadable` where the key in the Secret cannot
     be read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
+
+    Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
+    nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
+    to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
+    theirs, `contested` is set while one of them creates a key.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
@@ -121,6 +130,10 @@ class Facts:
     listed: tuple[CloudKey, ...] | None = None
     intent_is_ours: bool = False
     unreadable: bool = False
+    unproved_ids: frozenset[str] = frozenset()
+    unproved_intent: bool = False
+    others_ids: frozenset[str] = frozenset()
+    contested: bool = False
     imported: str = ""
     unproven: Cause | None = None
     told_data: str = ""
@@ -199,10 +212,15 @@ class Deactivate:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has."""
+    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has.
+
+    `unproved` are old keys that nothing proves to be the grant's: they are left alone, and no
+    longer kept in mind.
+    """
 
     key_ids: tuple[str, ...]
     lost: bool = False
+    unproved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

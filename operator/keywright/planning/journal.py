@@ -75,7 +75,9 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
         case Keep():
             return retirement(facts, now=now) or step
         case Rewrite():
-            return step
+            # What is written again must not lose an id that the cloud can still prove.
+            look = facts.unproved_ids and facts.listed is None and facts.source_problem is None
+            return Look(prepare=False) if look else step
 
 
 def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
@@ -109,7 +111,9 @@ def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | No
         return Settle()
     if facts.listed is None:
         return Look(prepare=False)
-    lost = stray_keys(facts) or lost_keys(pending, listed=facts.listed, known=known_ids(facts))
+    lost = stray_keys(facts) or lost_keys(
+        pending, facts, listed=facts.listed, known=known_ids(facts)
+    )
     if lost:
         return Remove(lost, lost=True)
     settles_at = listing_settles_at(pending)
@@ -146,7 +150,8 @@ def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
     spare = [key.id for key in here if key.id in known and key.id != in_use]
     if spare:
         return _make_room(spare[0], facts, now=now)
-    unknown = [key.id for key in here if key.id not in known]
+    spared = known | facts.others_ids | {in_use}
+    unknown = [key.id for key in here if key.id not in spared]
     if unknown and grant.keeping.exclusive:
         return Remove((unknown[0],))
     return Fail(_no_room(unknown, most=grant.keeping.most))

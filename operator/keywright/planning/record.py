@@ -11,7 +11,7 @@ from keywright.api.status import GrantStatus, PendingMint
 from keywright.api.times import parse_time
 from keywright.planning.conditions import PROGRESSING
 from keywright.planning.ending import tries_to_end
-from keywright.planning.facts import Facts, SecretView
+from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failure_status import after_failure, after_refusal, while_trying
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
@@ -131,10 +131,19 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
     return msgspec.structs.replace(
         named(facts, grant),
         # One of a kind that was free to be made again is no key of the journal.
-        key_id=status.key_id if status.kind in KEPT_KINDS else None,
+        key_id=_proved_id(facts),
         pending=pending,
         conditions=conditions,
     )
+
+
+def _proved_id(facts: Facts) -> str | None:
+    """The key in use, by the status, or else by a Secret whose id is proved."""
+    secret, status = facts.secret, facts.status
+    if status.kind in KEPT_KINDS and status.key_id is not None:
+        return status.key_id
+    ours = secret is not None and secret.standing is Standing.OURS
+    return secret.key_id if ours and secret is not None else None
 
 
 def _settled(facts: Facts, *, now: datetime) -> GrantStatus:

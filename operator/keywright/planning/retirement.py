@@ -55,8 +55,9 @@ def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
     """The key that the one in the Secret has replaced, and that may still be there."""
     if facts.grant is None or facts.grant.keeping is None:
         return None
-    retiring = [key.key_id for key in facts.status.retiring]
-    others = sorted(known_ids(facts) - {key_id or ""} - set(retiring))
+    known = known_ids(facts)
+    retiring = [key.key_id for key in facts.status.retiring if key.key_id in known]
+    others = sorted(known - {key_id or ""} - set(retiring))
     if others:
         return others[0]
     return retiring[0] if retiring else None
@@ -126,5 +127,9 @@ def retirement(facts: Facts, *, now: datetime) -> Step | None:
         return None
     if facts.listed is None:
         return Look(prepare=False)
-    active = tuple(key.id for key in facts.listed if key.id in due and key.active)
-    return Deactivate(active) if active else Remove(tuple(sorted(due)))
+    unproved = due & facts.unproved_ids
+    ours = due - unproved
+    active = tuple(key.id for key in facts.listed if key.id in ours and key.active)
+    if active:
+        return Deactivate(active)
+    return Remove(tuple(sorted(ours)), unproved=tuple(sorted(unproved)))

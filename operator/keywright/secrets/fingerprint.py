@@ -3,11 +3,14 @@
 `<16 hex>.<32 hex>.<32 hex>`: the hash of the facts that decide what the key IS, a keyed hash of
 the Secret's data, and a keyed hash of the key's canonical values. Keyed, because it is written
 where people without access to the Secret can read it, and a low-entropy value could be guessed.
+Salted with the namespace, so that equal data in two namespaces is not seen to be equal. Hashes of
+before the salt are still accepted, and that of the data is kept until the data changes: the mark
+of a rollout is made from it.
 """
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -31,16 +34,35 @@ def mint_facts(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = 
     return facts | {"imported": imported} if imported else facts
 
 
-def imported_digest(value: Sensitive, *, key: bytes) -> str:
-    """A keyed digest of an imported value; `key` is the operator's own secret."""
-    return hmac.digest(key, b"imported\n" + value.reveal().encode(), "sha256").hex()[:32]
+def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str:
+    """A keyed digest of an imported value; `key` is the operator's own secret.
+
+    Without a namespace it is one of before the salt.
+    """
+    return _digest("imported", value.reveal().encode(), key=key, namespace=namespace)
 
 
 def fingerprint(
-    *, mint_facts: Facts, data: Mapping[str, str], values: Mapping[str, Sensitive], key: bytes
+    *,
+    mint_facts: Facts,
+    data: Mapping[str, str],
+    values: Mapping[str, Sensitive],
+    key: bytes,
+    namespace: str,
+    before: Iterable[str | None] = (),
 ) -> str:
-    """The fingerprint of a Secret; `key` is the operator's own secret."""
-    return f"{_facts_hash(mint_facts)}.{_data_hash(data, key)}.{_values_hash(values, key)}"
+    """The fingerprint of a Secret; `key` is the operator's own secret.
+
+    If a fingerprint of `before` was made of the same data, its hash of the data is kept.
+    """
+    of_data = _digest("data", _ENCODE(data), key=key, namespace=namespace)
+    for held in before:
+        parts = _split(held)
+        if parts is not None and same_data(held, data=data, key=key, namespace=namespace):
+            of_data = parts[1]
+            break
+    of_values = _digest("values", _opened(values), key=key, namespace=namespace)
+    return f"{_facts_hash(mint_facts)}.{of_data}.{of_values}"
 
 
 def same_mint_facts(fingerprint: str | None, *, facts: Facts) -> bool:
@@ -49,16 +71,26 @@ def same_mint_facts(fingerprint: str | None, *, facts: Facts) -> bool:
     return parts is not None and parts[0] == _facts_hash(facts)
 
 
-def same_data(fingerprint: str | None, *, data: Mapping[str, str], key: bytes) -> bool:
-    """Whether the fingerprint was made of exactly this data."""
+def same_data(
+    fingerprint: str | None, *, data: Mapping[str, str], key: bytes, namespace: str
+) -> bool:
+    """Whether the fingerprint was made of exactly this data, here or before the salt."""
     parts = _split(fingerprint)
-    return parts is not None and hmac.compare_digest(parts[1], _data_hash(data, key))
+    return parts is not None and any(
+        hmac.compare_digest(parts[1], _digest("data", _ENCODE(data), key=key, namespace=salt))
+        for salt in (namespace, "")
+    )
 
 
-def same_values(fingerprint: str | None, *, values: Mapping[str, Sensitive], key: bytes) -> bool:
-    """Whether the fingerprint was made of exactly these canonical values."""
+def same_values(
+    fingerprint: str | None, *, values: Mapping[str, Sensitive], key: bytes, namespace: str
+) -> bool:
+    """Whether the fingerprint was made of exactly these canonical values, as `same_data` does."""
     parts = _split(fingerprint)
-    return parts is not None and hmac.compare_digest(parts[2], _values_hash(values, key))
+    return parts is not None and any(
+        hmac.compare_digest(parts[2], _digest("values", _opened(values), key=key, namespace=salt))
+        for salt in (namespace, "")
+    )
 
 
 def data_mark(fingerprint: str | None) -> str:
@@ -76,10 +108,11 @@ def _facts_hash(facts: Facts) -> str:
     return hashlib.sha256(_ENCODE(facts)).hexdigest()[:16]
 
 
-def _data_hash(data: Mapping[str, str], key: bytes) -> str:
-    return hmac.digest(key, b"data\n" + _ENCODE(data), "sha256").hex()[:32]
+def _opened(values: Mapping[str, Sensitive]) -> bytes:
+    return _ENCODE({name: value.reveal() for name, value in values.items()})
 
 
-def _values_hash(values: Mapping[str, Sensitive], key: bytes) -> str:
-    opened = {name: value.reveal() for name, value in values.items()}
-    return hmac.digest(key, b"values\n" + _ENCODE(opened), "sha256").hex()[:32]
+def _digest(of: str, content: bytes, *, key: bytes, namespace: str) -> str:
+    """A keyed hash; a namespace's name has no line break, so that no salt is part of a content."""
+    salt = f"{of} in {namespace}\n" if namespace else f"{of}\n"
+    return hmac.digest(key, salt.encode() + content, "sha256").hex()[:32]

@@ -2,6 +2,7 @@
 
 from binascii import b2a_base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,11 @@ from keywright.api.names import (
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
+    ANNOTATION_KEY_PROOF,
     ANNOTATION_REMARK,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
+    ANNOTATION_REPLACES_PROOF,
     ANNOTATION_REVISION,
     API_VERSION,
     GRANT_KIND,
@@ -24,6 +27,14 @@ from keywright.api.names import (
 )
 from keywright.api.times import format_time
 from keywright.secrets.drift import digest_of_names
+
+
+@dataclass(frozen=True, slots=True)
+class KeptId:
+    """The id of a key that stays in the cloud, and the proof that it was made for the grant."""
+
+    key_id: str
+    proof: str | None
 
 
 def manifest(
@@ -35,8 +46,8 @@ def manifest(
     renew_at: datetime | None,
     revision: int,
     fingerprint: str,
-    kept_as: str | None = None,
-    replaces: str | None = None,
+    kept_as: KeptId | None = None,
+    replaces: KeptId | None = None,
     remark: str = "",
 ) -> dict[str, Any]:
     """The Secret as we want it; whatever it has beyond this belongs to others and stays.
@@ -60,9 +71,13 @@ def manifest(
     if renew_at is not None:
         annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
     if kept_as is not None:
-        annotations[ANNOTATION_KEY_ID] = kept_as
+        annotations[ANNOTATION_KEY_ID] = kept_as.key_id
+        if kept_as.proof is not None:
+            annotations[ANNOTATION_KEY_PROOF] = kept_as.proof
     if replaces is not None:
-        annotations[ANNOTATION_REPLACES] = replaces
+        annotations[ANNOTATION_REPLACES] = replaces.key_id
+        if replaces.proof is not None:
+            annotations[ANNOTATION_REPLACES_PROOF] = replaces.proof
     if grant.is_many:
         annotations[ANNOTATION_ENTRIES] = digest_of_names(data)
         if remark:

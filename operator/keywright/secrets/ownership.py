@@ -17,9 +17,11 @@ from keywright.api.names import (
     ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
+    ANNOTATION_KEY_PROOF,
     ANNOTATION_REMARK,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
+    ANNOTATION_REPLACES_PROOF,
     ANNOTATION_REVISION,
     API_VERSION,
     FIELD_MANAGER,
@@ -78,6 +80,8 @@ class SecretFacts:
     owned_annotations: frozenset[str]
     key_id: str | None = None
     replaces: str | None = None
+    key_proof: str | None = None
+    replaces_proof: str | None = None
     entries: str | None = None
     remark: str = ""
 
@@ -105,6 +109,8 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         owned_annotations=_names(owned_meta.get("f:annotations")),
         key_id=_id(annotations.get(ANNOTATION_KEY_ID)),
         replaces=_id(annotations.get(ANNOTATION_REPLACES)),
+        key_proof=_id(annotations.get(ANNOTATION_KEY_PROOF)),
+        replaces_proof=_id(annotations.get(ANNOTATION_REPLACES_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
         remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
     )

@@ -54,7 +54,7 @@ _MOST_HASHED: Final = 4 * 1_048_576
 
 
 def recover(
-    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes
+    kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes, namespace: str
 ) -> dict[str, Sensitive] | None:
     """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
 
@@ -68,7 +68,7 @@ def recover(
         hashed += sum(map(len, candidate.values()))
         if hashed > _MOST_HASHED:
             return None
-        if same_values(fingerprint, values=values, key=key):
+        if same_values(fingerprint, values=values, key=key, namespace=namespace):
             return values
     return None
 

@@ -5,7 +5,7 @@ no series outlives its object.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
@@ -108,9 +108,12 @@ class Metrics:
         grants: Callable[[], Iterable[GrantReading]],
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
+        invalid: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """Read these at each scrape."""
-        self.registry.register(_Live(grants=grants, queue_depth=queue_depth, leads=leads))
+        self.registry.register(
+            _Live(grants=grants, queue_depth=queue_depth, leads=leads, invalid=invalid)
+        )
 
     async def timed_mint(
         self, kind: str, reason: str, mint: Callable[[], Awaitable[_Result]]
@@ -138,7 +141,9 @@ class _Live(Collector):
         grants: Callable[[], Iterable[GrantReading]],
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
+        invalid: Callable[[], Mapping[str, int]],
     ) -> None:
+        self._invalid = invalid
         self._grants = grants
         self._queue_depth = queue_depth
         self._leads = leads
@@ -167,6 +172,14 @@ class _Live(Collector):
         yield GaugeMetricFamily(
             "keywright_leader", "1 where this replica works.", value=float(self._leads())
         )
+        invalid = GaugeMetricFamily(
+            "keywright_invalid_objects",
+            "Objects that cannot be read, and are ignored until they are edited.",
+            labels=("kind",),
+        )
+        for kind, number in self._invalid().items():
+            invalid.add_metric((kind,), number)
+        yield invalid
         build = GaugeMetricFamily("keywright_build_info", "The version.", labels=("version",))
         build.add_metric((product_version(),), 1)
         yield build

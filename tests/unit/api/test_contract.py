@@ -137,6 +137,30 @@ def test_a_right_resource_is_read(body: dict[str, Any]) -> None:
     assert isinstance(parse(body), CredentialSource | ApiKeyGrant)
 
 
+def _is_free(part: Mapping[str, Any]) -> bool:
+    return bool(part.get("x-kubernetes-preserve-unknown-fields"))
+
+
+@pytest.mark.parametrize("plural", [SOURCE_PLURAL, GRANT_PLURAL])
+def test_a_policy_document_has_the_form_of_one(plural: str) -> None:
+    """Version, statements, their Sid and Effect are typed; the rest is the cloud's language."""
+    documents = [
+        part for at, part in _objects(schema(plural), at="") if _is_free(part) and at[-2:] != "[]"
+    ]
+    documents += [
+        part
+        for at, part in _objects(schema(plural), at="")
+        if at.endswith("inlinePolicies[]") and _is_free(part)
+    ]
+    assert documents
+    for part in documents:
+        statements = part["properties"]["Statement"]
+        assert (part["properties"]["Version"]["type"], statements["type"]) == ("string", "array")
+        statement = statements["items"]["properties"]
+        assert statement["Sid"]["type"] == "string"
+        assert statement["Effect"]["enum"] == ["Allow", "Deny"]
+
+
 @pytest.mark.parametrize("plural", [SOURCE_PLURAL, GRANT_PLURAL])
 def test_every_field_has_a_description_and_bounds(plural: str) -> None:
     """`kubectl explain` says something about every field; nothing may grow without end."""
@@ -145,12 +169,14 @@ def test_every_field_has_a_description_and_bounds(plural: str) -> None:
             continue
         assert part.get("description"), at
         match part.get("type"):
-            case "string" if "enum" not in part and "format" not in part:
+            case "string" if "enum" not in part:
                 assert "maxLength" in part or at in (".apiVersion", ".kind"), at
             case "array":
                 assert "maxItems" in part, at
-            case "object" if "additionalProperties" in part:
+            case "object" if "additionalProperties" in part or _is_free(part):
                 assert "maxProperties" in part, at
+            case "integer" | "number" if at.startswith(".spec"):
+                assert "maximum" in part, at
             case _:
                 pass
 

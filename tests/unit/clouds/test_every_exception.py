@@ -23,7 +23,7 @@ from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import KEPT_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
 from keywright.clouds.http import Answer, HttpCalls, Limits
-from keywright.clouds.ways import Intent, Session
+from keywright.clouds.ways import NO_EVIDENCE, Intent, Session
 from keywright.cluster.objects import Objects
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
@@ -179,6 +179,7 @@ def _kept(error: Exception, made: ApiKeyGrant) -> ClassifiedKeys:
             source=source(),
             session=session(issued_at=NOON),
             edges=_edges(error),
+            evidence=NO_EVIDENCE,
         )
     )
 

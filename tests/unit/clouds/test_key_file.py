@@ -42,6 +42,10 @@ def test_what_is_written_is_read_again() -> None:
         ("b,short", "row 2 (b): its key has 5 characters"),
         (f"b,{VALUE * 7}", "row 2 (b): its key has 140 characters"),
         (f'b,"{VALUE} {VALUE}"', "row 2 (b): its key has blanks, quotes"),
+        (
+            f"b,{OTHER},KeyWright.dev/grant-uid=0f6f import-x",
+            "row 2 (b): its description has keywright.dev/ in it",
+        ),
         (f"b,{OTHER},,yes", "row 2 (b): Enabled is neither true nor false"),
         (f"first,{OTHER}", "row 2 (first): row 1 has the same name"),
         (f"b,{VALUE}", "row 2 (b): row 1 has the same key"),

@@ -226,8 +226,8 @@ async def test_sessions_of_sources_that_are_gone_have_a_limit() -> None:
     for number in range(3000):
         await cloud.get(SessionKey(f"source-{number}", 1))
         cloud.cache.forget(source_uid=f"source-{number}")
-    assert cloud.cache.former(source_uid="source-0", hop=0) is None
-    assert cloud.cache.former(source_uid="source-2999", hop=0) is not None
+    assert cloud.cache.former(source_uid="source-0", generation=1, hop=0) is None
+    assert cloud.cache.former(source_uid="source-2999", generation=1, hop=0) is not None
 
 
 async def test_a_refusal_that_is_told_often_grows_by_nothing() -> None:
@@ -241,3 +241,29 @@ async def test_a_refusal_that_is_told_often_grows_by_nothing() -> None:
     while trace is not None:
         frames, trace = frames + 1, trace.tb_next
     assert frames < 10
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_former_session_is_of_the_same_version_of_the_source(*, gone: bool) -> None:
+    """Another version may be of another role, and allow other namespaces."""
+    cloud = Cloud()
+    await cloud.get()
+    if gone:
+        cloud.cache.forget(source_uid="source")
+    former = cloud.cache.former(source_uid="source", generation=1, hop=0)
+    assert former is not None
+    assert former.access_key_id == "ASIA1"
+    assert cloud.cache.former(source_uid="source", generation=2, hop=0) is None
+    assert cloud.cache.former(source_uid="another", generation=1, hop=0) is None
+    cloud.clock.advance(hours=2)
+    assert cloud.cache.former(source_uid="source", generation=1, hop=0) is None
+
+
+async def test_one_former_session_is_kept_of_a_source() -> None:
+    """However often it is edited and forgotten."""
+    cloud = Cloud()
+    for generation in (1, 2, 3):
+        await cloud.get(SessionKey("source", generation))
+        cloud.cache.forget(source_uid="source")
+    kept = [cloud.cache.former(source_uid="source", generation=n, hop=0) for n in (1, 2, 3)]
+    assert [session.access_key_id if session else None for session in kept] == [None, None, "ASIA3"]

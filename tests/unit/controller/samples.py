@@ -14,6 +14,7 @@ from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.informer import Informer
+from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
@@ -63,6 +64,7 @@ class Scene:
     vendor: ScriptedVendor = field(init=False)
     _vendors: dict[Provider, Vendor] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
+    invalid: InvalidObjects = field(default_factory=InvalidObjects)
     tenancy: Tenancy = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
@@ -78,6 +80,7 @@ class Scene:
             clock=self.clock,
             forget_source=lambda _: None,
             sources_changed=self.tenancy.sources_changed,
+            invalid=self.invalid,
         )
         objects = Objects(self.api)
         events = EventWriter(self.api, instance="test")
@@ -113,6 +116,7 @@ class Scene:
     def use_vendor(self, vendor: ScriptedVendor) -> None:
         """Let another cloud answer from now on."""
         self.vendor = self._vendors[Provider.AWS] = vendor
+        self._vendors[Provider.ALIBABA_CLOUD] = vendor
 
     def put_grant(self, **spec: object) -> None:
         """The grant is made or edited by its author, and seen by the watch."""

@@ -9,7 +9,6 @@ import pytest
 from keywright.controller.informer import Informer
 from keywright.controller.queue import DueQueue
 from keywright.controller.store import Store
-from keywright.secrets.ownership import facts_from_metadata
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.draining import taken
 from tests.unit.fakes.clock import FakeClock
@@ -116,7 +115,7 @@ async def test_a_secret_wakes_the_grants_that_name_it(desk: Desk) -> None:
 
 async def test_secrets_are_loaded_before_there_is_anybody_to_wake(desk: Desk) -> None:
     """The first list only fills the memory."""
-    desk.informer.load_secret(facts_from_metadata(_secret()))
+    desk.informer.load_secret(_secret())
     assert await desk.woken() == set()
     assert not desk.informer.is_news(_secret())
 

@@ -1,15 +1,21 @@
 """The flow of a rollout, from a changed Secret to workloads that run with it."""
 
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.leadership import LostLeaseError
 from keywright.planning.failures import Failure, FailureClass
-from tests.unit.controller.samples import SECRET, SECRETS, UID, Scene, scene
+from keywright.secrets.fingerprint import data_mark, fingerprint, mint_facts
+from tests.unit.api.samples import parsed_grant
+from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, UID, Scene, scene
 from tests.unit.fakes.workloads import deployment, roll_out
 
 APPS = "/apis/apps/v1/namespaces/chat/deployments"
@@ -310,3 +316,42 @@ async def test_nobody_is_restarted_into_a_missing_secret() -> None:
     del made.store.secrets["chat", "chat-key"]
     await to_the_end(made)
     assert restarts(made) == ["a"]
+
+
+async def test_an_upgrade_to_salted_hashes_restarts_nothing() -> None:
+    """A Secret of before is written again, with the same data: nobody runs with other data."""
+    made = await rolling("chat")
+    body = made.api.objects[SECRET]
+    data = {name: b64decode(text).decode() for name, text in body["data"].items()}
+    annotations = body["metadata"]["annotations"]
+    values = {"apiKey": Sensitive(data["AWS_BEARER_TOKEN_BEDROCK"])}
+    grant, source = parsed(made)
+    old = fingerprint(
+        mint_facts=mint_facts(grant, source=source),
+        data=data,
+        values=values,
+        key=b"operator's own",
+        namespace="",
+    )
+    assert old != annotations["keywright.dev/fingerprint"]
+    annotations["keywright.dev/fingerprint"] = old
+    made.see_secret()
+    path = f"{GRANTS}/chat-key"
+    status = made.api.objects[path]["status"] | {"fingerprint": old}
+    made.store.put_grant(made.api.put(GRANTS, made.api.objects[path] | {"status": status}))
+    made.put_grant(rollout=named("chat"), secret={"labels": {"team": "chat"}})
+    await to_the_end(made)
+    assert f"PATCH {SECRET}" in made.api.writes()
+    assert restarts(made) == []
+    assert made.conditions() == READY
+    await renew(made)
+    await to_the_end(made)
+    assert restarts(made) == ["chat"]
+    assert mark(made, "chat") not in (None, data_mark(old))
+
+
+def parsed(made: Scene) -> tuple[ApiKeyGrant, CredentialSource]:
+    """The grant and the source as the operator sees them."""
+    source = made.store.sources["chat", "bedrock"].value
+    assert isinstance(source, CredentialSource)
+    return parsed_grant(made.api.objects[f"{GRANTS}/chat-key"]), source

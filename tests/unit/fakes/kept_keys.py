@@ -1,11 +1,11 @@
 """A small IAM: one user, two keys at most, a listing that may be behind, answers that get lost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.ways import Intent, Minted
+from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import API_KEY, Credential
@@ -17,7 +17,11 @@ MOST = 2
 
 @dataclass(slots=True)
 class SmallIam:
-    """Implements `KeptKeys`; `lose` says how many of the next creates do not answer."""
+    """Implements `KeptKeys`; `lose` says how many of the next creates do not answer.
+
+    `tagged`: the user carries the tag of the grant that looks. `values` are the aliases by id that
+    a value of evidence is compared with. `asked` are the ids of each removal.
+    """
 
     clock: Callable[[], datetime]
     lag: timedelta = timedelta(0)
@@ -26,6 +30,10 @@ class SmallIam:
     held: dict[str, CloudKey] = field(default_factory=dict)
     prepared: int = 0
     gone: bool = False
+    tagged: bool = False
+    values: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence = NO_EVIDENCE
+    asked: list[tuple[str, ...]] = field(default_factory=list)
     point: Callable[[], None] = lambda: None
 
     async def prepare(self, known: frozenset[str], /) -> None:
@@ -38,7 +46,16 @@ class SmallIam:
         """What is old enough to be shown."""
         del known
         self.point()
-        return tuple(key for key in self.held.values() if self.clock() - key.created_at >= self.lag)
+        return tuple(
+            replace(key, marked=self._is_marked(key.id))
+            for key in self.held.values()
+            if self.clock() - key.created_at >= self.lag
+        )
+
+    def _is_marked(self, key_id: str) -> bool:
+        value = self.evidence.value
+        known = value is not None and value.reveal() == self.values.get(key_id)
+        return self.tagged or known or key_id in self.evidence.proven
 
     async def create(self, intent: Intent, /) -> Minted:
         """A key, whether its answer comes or not."""
@@ -50,6 +67,7 @@ class SmallIam:
         now = self.clock().replace(microsecond=0)
         key = CloudKey(f"123456789012/bedrock-chat/ACCA{self.made}", created_at=now)
         self.held[key.id] = key
+        self.values[key.id] = f"ABSK-planted{self.made}"
         self.point()
         if self.lose:
             self.lose -= 1
@@ -80,6 +98,7 @@ class SmallIam:
     ) -> tuple[str, ...]:
         """They are gone."""
         self.point()
+        self.asked.append(key_ids)
         for key_id in key_ids:
             self.held.pop(key_id, None)
         self.gone = self.gone or (and_holder and not self.held)

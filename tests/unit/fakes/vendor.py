@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.ways import Caller, Intent, KeptKeys, Minted, Session
+from keywright.clouds.ways import NO_EVIDENCE, Caller, Evidence, Intent, KeptKeys, Minted, Session
 from keywright.secrets.credential import Credential
+from tests.unit.fakes.kept_keys import SmallIam
 
 LIFE = timedelta(hours=12)
 
@@ -39,11 +40,16 @@ class ScriptedVendor:
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
         self.kept: KeptKeys | None = None
+        self.asked: list[tuple[str, str]] = []
 
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """What the test has put there."""
-        del grant, source
+        self.asked.append((grant.namespace, source.uid))
         assert self.kept is not None
+        if isinstance(self.kept, SmallIam):
+            self.kept.evidence = evidence
         return self.kept
 
     async def mint(

@@ -40,6 +40,7 @@ def fingerprint_of(grant: ApiKeyGrant, *, made: Credential) -> str:
         data=render(grant, credential=made),
         values=made.values,
         key=HASH_KEY,
+        namespace="chat",
     )
 
 

@@ -80,8 +80,11 @@ def test_the_credentials_can_be_read_back_from_any_layout(
     assert written.keys() == data_keys(layout)
     mark = fingerprint_of(layout, made=made)
     foreign = {"foreign": "LTAI5t" + "Z" * 18, "theirs": "z" * 30}
-    assert recover(KIND, data=written | foreign, fingerprint=mark, key=HASH_KEY) == made.values
-    assert recover(KIND, data=foreign, fingerprint=mark, key=HASH_KEY) is None
+    assert (
+        recover(KIND, data=written | foreign, fingerprint=mark, key=HASH_KEY, namespace="chat")
+        == made.values
+    )
+    assert recover(KIND, data=foreign, fingerprint=mark, key=HASH_KEY, namespace="chat") is None
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -12,7 +12,7 @@ from keywright.secrets.credential import Credential
 from keywright.secrets.drift import digest_of_names, intact
 from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import data_keys, render
-from keywright.secrets.manifest import manifest
+from keywright.secrets.manifest import KeptId, manifest
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.secrets.recovery import recover
 from tests.unit.api.samples import grant
@@ -63,7 +63,9 @@ def test_a_format_is_what_its_readers_take(
     assert data == expected
     assert data_keys(asked) == expected.keys()
     mark = fingerprint_of(asked, made=made())
-    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    found = recover(
+        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+    )
     assert found == {"apiKey": Sensitive(VALUE)}
 
 
@@ -72,10 +74,17 @@ def test_many_keys_have_an_entry_each() -> None:
     data = render(many(), credential=made(MANY))
     assert data == {"partner-a": VALUE, "partner-b": VALUE[::-1]}
     mark = fingerprint_of(many(), made=made(MANY))
-    found = recover(KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY)
+    found = recover(
+        KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
+    )
     assert found == MANY
     forged = data | {"partner-a": VALUE.upper()}
-    assert recover(KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY) is None
+    assert (
+        recover(
+            KeyKind.API_GATEWAY_KEY, data=forged, fingerprint=mark, key=HASH_KEY, namespace="chat"
+        )
+        is None
+    )
 
 
 def _applied(names: set[str]) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def _applied(names: set[str]) -> dict[str, Any]:
         renew_at=None,
         revision=1,
         fingerprint="a.b.c",
-        kept_as="1/us-west-2/import-1",
+        kept_as=KeptId("1/us-west-2/import-1", proof=None),
         remark="1 of 3 rows were left out: row 2 (c): no.",
     )
     return metadata_after_apply(body)

@@ -30,7 +30,7 @@ def _recovered(
     made = credential(token=token)
     found = render(written, credential=made) if data is None else data
     mark = fingerprint_of(written, made=made)
-    return recover(KIND, data=found, fingerprint=mark, key=HASH_KEY)
+    return recover(KIND, data=found, fingerprint=mark, key=HASH_KEY, namespace="chat")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,10 @@ def test_the_key_is_read_back_from_a_layout_that_is_gone() -> None:
 @pytest.mark.parametrize("mark", ["", "nonsense", "a.b.c", "é.é.é"])
 def test_a_forged_fingerprint_gives_no_key(mark: str) -> None:
     """Nothing is read back, and nothing raises."""
-    assert recover(KIND, data={"apiKey": TOKEN}, fingerprint=mark, key=HASH_KEY) is None
+    assert (
+        recover(KIND, data={"apiKey": TOKEN}, fingerprint=mark, key=HASH_KEY, namespace="chat")
+        is None
+    )
 
 
 @pytest.mark.parametrize(

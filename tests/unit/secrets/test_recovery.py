@@ -20,7 +20,7 @@ _VALUES = {
 
 def _mark() -> str:
     values = {name: Sensitive(text) for name, text in _VALUES.items()}
-    return fingerprint(mint_facts={}, data={}, values=values, key=_KEY)
+    return fingerprint(mint_facts={}, data={}, values=values, key=_KEY, namespace="chat")
 
 
 def _ids(count: int) -> str:
@@ -55,7 +55,7 @@ def _ids(count: int) -> str:
 def test_what_is_tried_is_bounded(kind: KeyKind, data: dict[str, str]) -> None:
     """Two thousand hashes of a token of 680 KB held the event loop up for 1.8 s."""
     began = time.process_time()
-    assert recover(kind, data=data, fingerprint=_mark(), key=_KEY) is None
+    assert recover(kind, data=data, fingerprint=_mark(), key=_KEY, namespace="chat") is None
     assert time.process_time() - began < 1
 
 
@@ -67,6 +67,8 @@ def test_a_key_is_found_beside_much_that_is_none() -> None:
         "secret": _VALUES["secretAccessKey"],
         "token": _VALUES["sessionToken"],
     }
-    found = recover(KeyKind.SESSION_CREDENTIALS, data=data, fingerprint=_mark(), key=_KEY)
+    found = recover(
+        KeyKind.SESSION_CREDENTIALS, data=data, fingerprint=_mark(), key=_KEY, namespace="chat"
+    )
     assert found is not None
     assert {name: value.reveal() for name, value in found.items()} == _VALUES

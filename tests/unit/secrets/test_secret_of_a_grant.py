@@ -2,14 +2,22 @@
 
 import base64
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.drift import intact
-from keywright.secrets.fingerprint import mint_facts, same_data, same_mint_facts, same_values
+from keywright.secrets.fingerprint import (
+    data_mark,
+    fingerprint,
+    imported_digest,
+    mint_facts,
+    same_data,
+    same_mint_facts,
+    same_values,
+)
 from keywright.secrets.layout import data_keys, render
 from keywright.secrets.ownership import Ownership, facts_from_metadata, judge
 from tests.unit.api.samples import grant, grant_body, parsed_grant, source
@@ -86,19 +94,19 @@ def test_the_fingerprint_tells_what_changed() -> None:
     assert [len(part) for part in mark.split(".")] == [16, 32, 32]
     assert same_mint_facts(mark, facts=facts)
     assert not same_mint_facts(mark, facts=other)
-    assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY)
-    assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY)
-    assert not same_data(mark, data=data, key=b"another")
-    assert same_values(mark, values=made.values, key=HASH_KEY)
-    assert not same_values(mark, values={"apiKey": Sensitive("x")}, key=HASH_KEY)
+    assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY, namespace="chat")
+    assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY, namespace="chat")
+    assert not same_data(mark, data=data, key=b"another", namespace="chat")
+    assert same_values(mark, values=made.values, key=HASH_KEY, namespace="chat")
+    assert not same_values(mark, values={"apiKey": Sensitive("x")}, key=HASH_KEY, namespace="chat")
 
 
 @pytest.mark.parametrize("mark", [None, "", "x", "a.b", "é.é.é", "..", "a.b.c.d"])
 def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
     """Missing or forged, it means that there is no telling."""
     assert not same_mint_facts(mark, facts=mint_facts(GRANT, source=source()))
-    assert not same_data(mark, data={}, key=HASH_KEY)
-    assert not same_values(mark, values={}, key=HASH_KEY)
+    assert not same_data(mark, data={}, key=HASH_KEY, namespace="chat")
+    assert not same_values(mark, values={}, key=HASH_KEY, namespace="chat")
 
 
 def test_a_secret_is_known_by_its_metadata() -> None:
@@ -230,3 +238,54 @@ def test_a_restored_grant_takes_its_secret_back() -> None:
     assert judge(restored, facts=facts) is Ownership.OURS
     assert not intact(facts, data_keys(restored), grant=restored, source=None)
     assert same_mint_facts(facts.fingerprint, facts=mint_facts(restored, source=source()))
+
+
+def test_equal_data_is_not_seen_to_be_equal_in_two_namespaces() -> None:
+    """Nor are equal values, or equal imported ones: each hash is salted with the namespace."""
+    made = credential()
+    data = render(GRANT, credential=made)
+
+    def mark(namespace: str) -> list[str]:
+        return fingerprint(
+            mint_facts=mint_facts(GRANT, source=source()),
+            data=data,
+            values=made.values,
+            key=HASH_KEY,
+            namespace=namespace,
+        ).split(".")
+
+    here, there = mark("chat"), mark("other")
+    assert here[0] == there[0]
+    assert here[1] != there[1]
+    assert here[2] != there[2]
+    value = Sensitive("imported")
+    assert imported_digest(value, key=HASH_KEY, namespace="chat") != imported_digest(
+        value, key=HASH_KEY, namespace="other"
+    )
+
+
+def test_a_hash_of_before_the_salt_counts_until_the_data_changes() -> None:
+    """So that an upgrade restarts nothing: the mark of a rollout is that hash."""
+    made = credential()
+    data = render(GRANT, credential=made)
+    facts = mint_facts(GRANT, source=source())
+
+    def mark(data: Mapping[str, str], *, namespace: str, before: str | None = None) -> str:
+        return fingerprint(
+            mint_facts=facts,
+            data=data,
+            values=made.values,
+            key=HASH_KEY,
+            namespace=namespace,
+            before=(None, before),
+        )
+
+    old = mark(data, namespace="")
+    assert same_data(old, data=data, key=HASH_KEY, namespace="chat")
+    assert same_values(old, values=made.values, key=HASH_KEY, namespace="chat")
+    written_again = mark(data, namespace="chat", before=old)
+    assert data_mark(written_again) == data_mark(old)
+    changed = data | {"more": "x"}
+    fresh = mark(changed, namespace="chat")
+    assert mark(changed, namespace="chat", before=written_again) == fresh
+    assert not same_data(fresh, data=changed, key=HASH_KEY, namespace="other")

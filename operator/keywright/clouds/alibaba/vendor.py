@@ -40,7 +40,9 @@ from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.chains import Chains
 from keywright.clouds.classified import classified
 from keywright.clouds.ways import (
+    NO_EVIDENCE,
     Caller,
+    Evidence,
     Intent,
     KeptKeys,
     Minted,
@@ -151,12 +153,15 @@ class Alibaba:
         )
 
     @classified("finding the keys")
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """None: no kind of key lives in Alibaba Cloud.
 
         Raises:
             Failure: always. Only a grant whose source was of another cloud before comes here.
         """
+        del evidence
         raise Failure(
             f"Alibaba Cloud has no {grant.kind}, and the source that made it was another.",
             kind=FailureClass.CONFIGURATION,

@@ -26,7 +26,9 @@ from keywright.clouds.endpoints import Endpoints
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import (
+    NO_EVIDENCE,
     Caller,
+    Evidence,
     Intent,
     KeptKeys,
     Minted,
@@ -93,6 +95,7 @@ class KeptWay(Protocol):
         source: CredentialSource,
         session: Session,
         edges: Edges,
+        evidence: Evidence,
     ) -> KeptKeys:
         """Asks nothing yet."""
 
@@ -184,18 +187,25 @@ class Aws:
         )
 
     @classified("finding the keys")
-    async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
         """The grant's keys, by the source's session; one that is deleted may use a former one."""
         hop = len(aws_of(source).assume_roles)
         try:
             session = await self._chains.session(source, hop=hop)
         except Failure:
-            former = self._chains.former(source_uid=source.uid, hop=hop)
+            former = self._chains.former(source, hop=hop)
             if not grant.deleting or former is None:
                 raise
             session = former
         found = KEPT_KEYS[grant.kind](
-            key=grant.key, grant=grant, source=source, session=session, edges=self._edges
+            key=grant.key,
+            grant=grant,
+            source=source,
+            session=session,
+            edges=self._edges,
+            evidence=evidence,
         )
         return ClassifiedKeys(found)
 

@@ -23,7 +23,7 @@ from keywright.clouds.aws.keys.gateway_import import ImportedFile
 from keywright.clouds.aws.keys.gateway_key import Key, Mark
 from keywright.clouds.aws.keys.gateway_value import SingleKey
 from keywright.clouds.pacing import pace_key
-from keywright.clouds.ways import Intent, Minted, Session
+from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure
 
@@ -40,6 +40,7 @@ class GatewayKeys:
     source: CredentialSource
     session: Session
     edges: Edges
+    evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
         """The plans, the input, and what can be edited of the keys; refused before all is made."""
@@ -176,6 +177,7 @@ class GatewayKeys:
                 created_at=min(created_at, before.created_at) if before else created_at,
                 active=bool(key.get("enabled")) or (before is not None and before.active),
                 here=region == self.region,
+                marked=True,
             )
         return list(found.values())
 

@@ -6,6 +6,8 @@ grant says by then.
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -32,11 +34,12 @@ from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.tags import TAG, owner_of
 from keywright.clouds.pacing import pace_key
-from keywright.clouds.ways import Intent, Minted, Session
+from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
 from keywright.secrets.credential import API_KEY, Credential
 
 SERVICE: Final = "bedrock.amazonaws.com"
+_PREFIX: Final = "ABSK"
 _Answer = TypeVar("_Answer")
 
 
@@ -49,6 +52,7 @@ class LongTermKeys:
     source: CredentialSource
     session: Session
     edges: Edges
+    evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
         """The user with its tags, boundary and policies; nothing where it is not ours to make."""
@@ -63,7 +67,10 @@ class LongTermKeys:
         )
 
     async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
-        """The keys of the user, and of the other users that the ids name."""
+        """The keys of the user, and of the other users that the ids name.
+
+        A user that should be ours and lacks our tag is somebody else's, and its keys are not shown.
+        """
         users = {user for account, user, _ in map(_parts, known) if account == self._account}
         return await self._run(
             lambda client: tuple(
@@ -111,6 +118,10 @@ class LongTermKeys:
     # ---- run in a thread
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
+        own = user == self.key.user.name and not self.key.user.create
+        ours = not own and self._is_ours(client, user)
+        if not own and not ours and not self._is_proved(user):
+            return []
         try:
             answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
         except client.exceptions.ClientError as error:
@@ -125,6 +136,7 @@ class LongTermKeys:
                 created_at=moment(item.get("CreateDate"), what="CreateDate"),
                 active=item.get("Status") == "Active",
                 here=user == self.key.user.name,
+                marked=ours or self._has_value(item) or self._id(user, item) in self._proved,
             )
             for item in answer["ServiceSpecificCredentials"]
         ]
@@ -155,7 +167,17 @@ class LongTermKeys:
             self._leave(client, user)
         if and_holder and self.key.user.create:
             self._leave(client, self.key.user.name)
-        return tuple(key_id for key_id in key_ids if _parts(key_id)[0] != self._account)
+        touched = {f"{self._account}/{user}/{credential}" for user, credential in reachable}
+        return tuple(
+            key_id
+            for key_id in key_ids
+            if key_id not in touched and not self._is_gone(client, key_id)
+        )
+
+    def _is_gone(self, client: Any, key_id: str) -> bool:
+        """Whether the user of a key of this account is gone, and the key with it."""
+        account, user, _ = _parts(key_id)
+        return account == self._account and (iam_user.find(client, user, path=self._path) is None)
 
     def _leave(self, client: Any, user: str) -> None:
         """Delete a user that was made for this grant, unless it carries keys that are not ours."""
@@ -163,19 +185,45 @@ class LongTermKeys:
             iam_user.take_apart(client, user)
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
-        """User and credential of each id that may be touched: of the grant's user, or one of ours.
+        """User and credential of each id that may be touched.
 
-        An id comes from where tenants may write; it must not reach another's key.
+        These are ids with a proof, those of a user with our tag, and those of an existing user that
+        the grant names (`create: false`), which the journal has checked.
         """
         found = []
-        for account, user, credential in map(_parts, key_ids):
-            if account != self._account or (
-                user != self.key.user.name and not self._is_ours(client, user)
-            ):
+        for key_id in key_ids:
+            account, user, credential = _parts(key_id)
+            if account != self._account or not user:
                 continue
-            if iam_user.find(client, user, path=self._path) is not None:
+            own = user == self.key.user.name and not self.key.user.create
+            if own or key_id in self._proved:
+                if iam_user.find(client, user, path=self._path) is not None:
+                    found.append((user, credential))
+            elif self._is_ours(client, user):
                 found.append((user, credential))
         return found
+
+    def _has_value(self, item: Any) -> bool:
+        """Whether a listed credential is the one of the value that the Secret is known to hold.
+
+        The value is `ABSK` and the base64 of alias and secret, which a colon parts.
+        """
+        value, alias = self.evidence.value, item.get("ServiceCredentialAlias")
+        if value is None or not alias:
+            return False
+        try:
+            text = base64.b64decode(value.reveal().removeprefix(_PREFIX), validate=True).decode()
+        except ValueError:
+            return False
+        return hmac.compare_digest(text.partition(":")[0].encode(), str(alias).encode())
+
+    @property
+    def _proved(self) -> frozenset[str]:
+        return self.evidence.proven
+
+    def _is_proved(self, user: str) -> bool:
+        prefix = f"{self._account}/{user}/"
+        return any(key_id.startswith(prefix) for key_id in self._proved)
 
     def _is_ours(self, client: Any, user: str) -> bool:
         found = iam_user.find(client, user, path=self._path)

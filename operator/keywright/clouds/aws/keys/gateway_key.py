@@ -21,6 +21,7 @@ Key = Mapping[str, Any]
 _PAGE: Final = {"PageSize": 500}
 # Tags of AWS's own services, which nobody else can set or remove.
 _THEIRS: Final = "aws:"
+_MARKS: Final = frozenset({TAG, UID_TAG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,20 @@ class Mark:
         return f"{UID_TAG}={self.uid}"
 
     def made(self, key: Key) -> bool:
-        """Whether the key was made for this very grant."""
-        if key.get("description", "").startswith(self.description):
-            return True
-        return bool(_tags(key).get(UID_TAG) == self.uid)
+        """Whether the key was made for this very grant.
+
+        Tags decide. A description counts only for a key that has none of ours: one of an import
+        that has not been tagged yet. Anybody's grant may have a description.
+        """
+        tags = _tags(key)
+        if tags.keys() & _MARKS:
+            return tags.get(UID_TAG) == self.uid
+        return self.described(key) is not None
+
+    def described(self, key: Key) -> str | None:
+        """The import that a description names, as this grant's import writes it."""
+        mark, _, name = (key.get("description") or "").partition(" ")
+        return name.strip() if mark == self.description else None
 
     def covers(self, key: Key) -> bool:
         """Whether it may be touched: also one that was made for the grant before a restore."""
@@ -56,10 +67,9 @@ def import_of(key: Key, *, mark: Mark) -> str | None:
     found = _tags(key).get(IMPORT_TAG)
     if found is not None:
         return found
-    description = key.get("description", "")
-    if not description.startswith(mark.description):
+    if not mark.made(key):
         return None
-    return str(description.removeprefix(mark.description).strip()) or None
+    return mark.described(key) or None
 
 
 def listed(client: Any, *, values: bool = False) -> list[Key]:

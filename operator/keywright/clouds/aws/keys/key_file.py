@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from keywright.api.names import RESERVED_PREFIX, imitates_mark
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.keys.gateway_value import value_problem
 
@@ -152,6 +153,8 @@ def _problems(fields: dict[str, str], *, seen: _Seen) -> Iterator[str]:
         )
     if problem := value_problem(value):
         yield f"its key {problem}: use 20 to 128 letters, digits or plain signs"
+    if imitates_mark(fields.get("description", "")):
+        yield f"its description has {RESERVED_PREFIX} in it, which is the operator's own: change it"
     if fields.get("enabled", "").lower() not in {"", "true", "false"}:
         yield "Enabled is neither true nor false: write one of them"
     if name in seen.names:

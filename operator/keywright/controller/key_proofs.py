@@ -1,0 +1,151 @@
+"""Which ids of keys are proved to be a grant's: verified at gathering, signed at writing.
+
+Ids without a proof come from somebody who may write Secrets or statuses, or from a version of the
+operator that made none; of those the cloud's own marks may still say whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import KEPT_KINDS
+from keywright.api.status import GrantStatus, RetiringKey
+from keywright.controller.store import Store
+from keywright.planning.cloud_keys import known_ids, named_ids
+from keywright.planning.facts import Facts
+from keywright.planning.outcomes import Intended, Outcome, Written
+from keywright.secrets.manifest import KeptId
+from keywright.secrets.ownership import SecretFacts
+from keywright.secrets.proofs import Prover
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What other grants say of the same holder: their keys, and whether one is being created."""
+
+    ids: frozenset[str] = frozenset()
+    creating: bool = False
+
+
+class KeyProofs:
+    """Verifies and makes the proofs of all grants."""
+
+    def __init__(self, *, store: Store, fingerprint_key: Callable[[], bytes]) -> None:
+        self._store = store
+        self._key = fingerprint_key
+
+    def verified(self, facts: Facts, secret: SecretFacts | None) -> Facts:
+        """The facts with what is not proved; `secret` has the annotations as they stand."""
+        subject, status, grant = facts.subject, facts.status, facts.grant
+        named = named_ids(facts)
+        if not named and status.pending is None:
+            return facts
+        prover = self._prover((subject.namespace, subject.name), subject.uid, secret)
+        proved = frozenset(_proved(prover, status, secret))
+        view = facts.secret
+        if view is not None and secret is not None and secret.key_id in proved:
+            # A status that was edited must not hide what the Secret proves.
+            view = replace(view, key_id=secret.key_id)
+        proved_intent = self._is_proved_intent(prover, status, holder=_holder(grant))
+        return replace(
+            facts,
+            secret=view,
+            unproved_ids=named - proved,
+            unproved_intent=status.pending is not None and not proved_intent,
+        )
+
+    def signed(self, status: GrantStatus, facts: Facts, outcome: Outcome | None) -> GrantStatus:
+        """The status with proofs of the ids that are known to be the grant's, and of a new intent.
+
+        An id that nothing proves keeps what stands beside it.
+        """
+        if status.kind not in KEPT_KINDS:
+            return status
+        prover = self._prover_of(facts)
+        known = known_ids(facts)
+        if isinstance(outcome, Written) and outcome.renewed and outcome.key_id is not None:
+            known |= {outcome.key_id}
+        pending = status.pending
+        if isinstance(outcome, Intended) and pending is not None and pending.started_at is not None:
+            intent_proof = prover.of_intent(
+                pending.started_at, holder=_holder(facts.grant), baseline=pending.baseline
+            )
+            pending = msgspec.structs.replace(pending, proof=intent_proof)
+        same = status.key_id == facts.status.key_id
+        proof = facts.status.key_proof if same else None
+        if status.key_id is not None and status.key_id in known:
+            proof = prover.of_key(status.key_id)
+        return msgspec.structs.replace(
+            status,
+            pending=pending,
+            key_proof=proof,
+            retiring=tuple(
+                _signed(key, prover) if key.key_id in known else key for key in status.retiring
+            ),
+        )
+
+    def kept(self, key_id: str | None, facts: Facts, *, new: bool = False) -> KeptId | None:
+        """An id as the Secret names it; proved where it is `new` from the cloud, or known."""
+        if key_id is None:
+            return None
+        proved = new or key_id in known_ids(facts)
+        return KeptId(key_id, self._prover_of(facts).of_key(key_id) if proved else None)
+
+    def of_others(self, grant: ApiKeyGrant) -> Others:
+        """What the other grants of the same IAM user have proved to be theirs."""
+        ids: set[str] = set()
+        creating = False
+        holder = _holder(grant)
+        for record in self._store.grants.values():
+            if record.holder != holder or record.uid == grant.uid:
+                continue
+            secret = self._store.secrets.get(record.secret)
+            prover = self._prover((record.namespace, record.name), record.uid, secret)
+            status = GrantStatus.parse(record.parsed()["status"])
+            ids.update(_proved(prover, status, secret))
+            creating = creating or self._is_proved_intent(prover, status, holder=holder)
+        return Others(frozenset(ids), creating=creating)
+
+    @staticmethod
+    def _is_proved_intent(prover: Prover, status: GrantStatus, *, holder: str) -> bool:
+        """Whether a key of the holder is being created, by an intent that is the operator's."""
+        pending = status.pending
+        return (
+            pending is not None
+            and pending.started_at is not None
+            and prover.proves_intent(
+                pending.proof, pending.started_at, holder=holder, baseline=pending.baseline
+            )
+        )
+
+    def _prover_of(self, facts: Facts) -> Prover:
+        subject = facts.subject
+        return self._prover((subject.namespace, subject.name), subject.uid, None)
+
+    def _prover(self, name: tuple[str, str], uid: str, secret: SecretFacts | None) -> Prover:
+        mark = secret.granted_by if secret is not None else None
+        # Under another uid of before a restore, which the Secret still names.
+        former = (mark.uid,) if mark is not None and (mark.namespace, mark.name) == name else ()
+        return Prover(self._key(), *name, uids=(uid, *former))
+
+
+def _proved(prover: Prover, status: GrantStatus, secret: SecretFacts | None) -> Iterator[str]:
+    pairs = [(status.key_id, status.key_proof)]
+    pairs += [(key.key_id, key.key_proof) for key in status.retiring]
+    if secret is not None:
+        pairs += [(secret.key_id, secret.key_proof), (secret.replaces, secret.replaces_proof)]
+    for key_id, proof in pairs:
+        if key_id is not None and prover.proves_key(key_id, proof):
+            yield key_id
+
+
+def _signed(key: RetiringKey, prover: Prover) -> RetiringKey:
+    return msgspec.structs.replace(key, key_proof=prover.of_key(key.key_id))
+
+
+def _holder(grant: ApiKeyGrant | None) -> str:
+    return grant.keeping.holder if grant is not None and grant.keeping is not None else ""

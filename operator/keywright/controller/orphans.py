@@ -1,0 +1,58 @@
+"""Reports keys that are left in the cloud: an Event, a log line and, of our own keys, a metric."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from keywright.api.names import API_VERSION, GRANT_KIND
+from keywright.cluster.events import EventWriter
+from keywright.planning.facts import Facts, Subject
+from keywright.telemetry.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+
+
+class Orphans:
+    """Writes the reports, for all grants."""
+
+    def __init__(self, *, events: EventWriter, metrics: Metrics) -> None:
+        self._events = events
+        self._metrics = metrics
+
+    async def report(self, facts: Facts, key_ids: Collection[str], *, why: str) -> None:
+        """Name keys of the grant that stay in the cloud."""
+        subject, pending = facts.subject, facts.status.pending
+        told = sorted(key_ids)
+        if facts.deleting and why and pending is not None and not facts.unproved_intent:
+            told.append(f"a key that may have been created at {pending.started_at}")
+        if not told:
+            return
+        self._metrics.orphaned(facts.status.kind or "unknown", count=len(told))
+        await self._post(subject, f"left in the cloud: {', '.join(told)}, because {why}")
+
+    async def report_unproved(self, facts: Facts, key_ids: Collection[str]) -> None:
+        """Name keys that are only said to be the grant's: they were not touched."""
+        if key_ids:
+            await self._post(
+                facts.subject,
+                f"not removed: {', '.join(sorted(key_ids))}. The Secret or the status names them,"
+                " but nothing proves that they were made for this grant. Remove them by hand if"
+                " they were.",
+            )
+
+    async def _post(self, subject: Subject, note: str) -> None:
+        grant = f"{subject.namespace}/{subject.name}"
+        _LOG.error("error: CredentialsOrphaned: %s", note, extra={"grant": grant})
+        await self._events.post(
+            {
+                "apiVersion": API_VERSION,
+                "kind": GRANT_KIND,
+                "namespace": subject.namespace,
+                "name": subject.name,
+                "uid": subject.uid,
+            },
+            warning=True,
+            reason="CredentialsOrphaned",
+            note=note,
+        )

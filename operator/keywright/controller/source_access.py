@@ -1,0 +1,131 @@
+"""Authorization of sources: which namespace may use which source, checked on every use.
+
+The requesting namespace and the live source decide, each time. Nothing that was authorized is kept
+beyond its check: a decision fetches the source by `find`, and `AuthorizedVendor` checks once more
+where a session is opened, so that no path (issue, probe, list, revoke, undo) can skip it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from typing_extensions import override
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.ways import (
+    NO_EVIDENCE,
+    Evidence,
+    GrantVendor,
+    Intent,
+    KeptKeys,
+    Minted,
+    Vendor,
+)
+from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.store import Store
+from keywright.controller.tenancy import Tenancy
+from keywright.planning.failures import Failure
+from keywright.planning.sources import source_failure
+from keywright.secrets.credential import Credential
+
+
+class SourceAccess:
+    """Finds the source of a grant, if the grant's namespace may use it."""
+
+    def __init__(self, *, store: Store, tenancy: Tenancy) -> None:
+        self._store = store
+        self._tenancy = tenancy
+
+    async def find(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
+        """The source where the namespace may use it, and why it cannot be used now.
+
+        A source that is gone is returned for a grant that is being deleted, as its last live
+        version, if that version allowed the namespace: the key must be revoked by somebody. A
+        source that was created again under the same name is live, and alone decides.
+
+        Raises:
+            ApiError, ApiUnreachableError: the namespace's labels cannot be read.
+        """
+        found = self._store.sources.get(grant.source_key)
+        value = None if found is None else found.value
+        usable = value if isinstance(value, CredentialSource) else None
+        if found is None and grant.deleting:
+            usable = self._store.deleted_source(grant.source_key)
+        permitted = usable is not None and await self._tenancy.permits(
+            grant.namespace, source=usable
+        )
+        failure = source_failure(
+            grant.source_key,
+            value=value,
+            deleting=found is not None and found.deleting,
+            asking=grant.namespace,
+            permitted=permitted,
+        )
+        return usable if permitted else None, failure
+
+    async def check(self, grant: ApiKeyGrant, source: CredentialSource) -> None:
+        """Return if the grant may use this version of the source at this moment.
+
+        Raises:
+            Failure: the live source refuses the grant's namespace, or there is none.
+            ChangedMeanwhileError: the source was edited since the decision.
+        """
+        usable, failure = await self.find(grant)
+        if usable is None:
+            assert failure is not None
+            raise failure
+        if (usable.uid, usable.generation) != (source.uid, source.generation):
+            raise ChangedMeanwhileError
+
+
+class AuthorizedVendors(Mapping[Provider, GrantVendor]):
+    """The clouds, each behind the check."""
+
+    def __init__(self, vendors: Mapping[Provider, Vendor], *, access: SourceAccess) -> None:
+        self._vendors = vendors
+        self._access = access
+
+    @override
+    def __getitem__(self, provider: Provider) -> GrantVendor:
+        return AuthorizedVendor(self._vendors[provider], access=self._access)
+
+    @override
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._vendors)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._vendors)
+
+
+class AuthorizedVendor:
+    """A cloud that checks the grant's right to the source before each call.
+
+    Everything that reconciles grants gets its sessions through this class.
+    """
+
+    def __init__(self, vendor: Vendor, *, access: SourceAccess) -> None:
+        self._vendor = vendor
+        self._access = access
+
+    async def mint(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+    ) -> Minted:
+        """A new key; raises Failure."""
+        await self._access.check(grant, source)
+        return await self._vendor.mint(grant, source=source, intent=intent)
+
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> KeptKeys:
+        """The keys of a grant that stay in the cloud; raises Failure."""
+        await self._access.check(grant, source)
+        return await self._vendor.keys(grant, source=source, evidence=evidence)
+
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """Try a new key; raises Failure."""
+        await self._access.check(grant, source)
+        await self._vendor.probe(grant, credential, source=source)
