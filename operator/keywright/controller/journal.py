@@ -178,9 +178,12 @@ class MintJournal:
         self, facts: Facts, status: GrantStatus, outcome: Outcome | None
     ) -> None:
         """Name the keys that the status no longer mentions and that nothing proved to be ours."""
-        if isinstance(outcome, Written | Removed):
-            after = {status.key_id, *(key.key_id for key in status.retiring)}
+        before, after = _ids_of(facts.status), _ids_of(status)
+        if isinstance(outcome, Written):
+            # With its Secret, which named them as well.
             await self._orphans.report_unproved(facts, facts.unproved_ids - after)
+        elif isinstance(outcome, Removed):
+            await self._orphans.report_unproved(facts, facts.unproved_ids & before - after)
 
     async def _look(self, facts: Facts, *, prepare: bool) -> None:
         grant = facts.grant
@@ -279,6 +282,11 @@ class MintJournal:
                 raise
             raise StaleObjectError(subject) from error
         self._store.put_own(body)
+
+
+def _ids_of(status: GrantStatus) -> frozenset[str]:
+    found = (status.key_id, *(key.key_id for key in status.retiring))
+    return frozenset(key_id for key_id in found if key_id)
 
 
 class SecretStandsError(ChangedMeanwhileError):
