@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-kind-here retest test-faults test-kind packages check fix bench soak lock image node-image clean
+.PHONY: help demo test test-api test-kind-here retest test-faults test-kind packages check fix bench attack soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -67,6 +67,10 @@ fix: .venv/.made ## format, and mend what the linter can
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
+
+attack: .venv/.made ## a hostile tenant beside honest ones for two minutes: nobody else notices
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tests.attack $(ARGS)
 
 soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas (ARGS="--minutes 2 --kills 3")
 	@$(DEV)/python -m testbed.clusters.controlplane

@@ -78,6 +78,7 @@ class OperatorProcess:
             f"--own-namespace={NAMESPACE}",
             f"--identity={self._identity}",
             f"--http-address=127.0.0.1:{self.port}",
+            "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
             *self._arguments,
         ]
         if self._fork is not None:

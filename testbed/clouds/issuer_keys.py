@@ -28,6 +28,10 @@ class NoKeyError(Exception):
     """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
 
 
+class UntrustedIssuerError(NoKeyError):
+    """The certificate of the issuer is not the one that the cloud was told to trust."""
+
+
 class BadSignatureError(Exception):
     """The token was not signed with the issuer's key."""
 
@@ -70,6 +74,8 @@ class IssuerKeys:
         if key_id not in keys:
             try:
                 keys = await self._fetch(provider, issuer=issuer)
+            except aiohttp.ClientConnectorCertificateError as error:
+                raise UntrustedIssuerError(issuer) from error
             except (TimeoutError, aiohttp.ClientError, ValueError, KeyError) as error:
                 raise NoKeyError(issuer) from error
             self._keys[provider] = keys

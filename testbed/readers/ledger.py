@@ -51,10 +51,16 @@ class Entry:
 
 
 class Ledger:
-    """Follows the Secrets of a cluster, as the user of a kubeconfig, while it is entered."""
+    """Follows the Secrets of a cluster, as the user of a kubeconfig, while it is entered.
 
-    def __init__(self, kubeconfig: Path) -> None:
+    `ignored` names the namespaces whose Secrets are not for it: they may say anything.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, *, ignored: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._kubeconfig = kubeconfig
+        self._ignored = ignored
         self._entries: defaultdict[Name, list[Entry]] = defaultdict(list)
         self._changed = threading.Condition()
         self._version = ""
@@ -120,6 +126,8 @@ class Ledger:
             return
         self._version = metadata["resourceVersion"]
         name = (metadata["namespace"], metadata["name"])
+        if self._ignored(name[0]):
+            return
         with self._changed:
             if event["type"] == "DELETED":
                 self._entries.pop(name, None)

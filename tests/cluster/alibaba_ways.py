@@ -99,11 +99,15 @@ class Cast:
         names = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
         token = {f"ALIBABA_CLOUD_{name}": session[f"ALIBABA_CLOUD_{name}"] for name in names}
         create = self.tenant.create_secret
+        release = self.tenant.create_released_secret
         create(name="key", **key)
-        create(name="session", **token)
+        release(name="session", **token)
         create(name="rsa-key", **{"private.pem": self.pair.private_key})
-        create(name="bearer-token", ALIBABA_CLOUD_BEARER_TOKEN=self.cloud.create_bearer_token())
-        create(
+        release(
+            name="bearer-token",
+            ALIBABA_CLOUD_BEARER_TOKEN=self.cloud.create_bearer_token(),
+        )
+        release(
             name="files",
             **{
                 "config.json": self._config(session),

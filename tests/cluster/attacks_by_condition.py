@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.cluster.attacks import Attack, alibaba, identity, secret
 from tests.cluster.tenants import ACCOUNT_NAME, GRANT, SOURCE, Document, Tenant
 
+PLANTED_PASSWORD = "correct-horse-battery-staple"
 _ANNOTATED = "eks.amazonaws.com/role-arn"
 # A kind of key that either cloud has.
 _SESSION: Document = {"bedrockShortTermKey": None, "secret": None, "sessionCredentials": {}}
@@ -63,6 +64,15 @@ def _owned_secret(attacker: Tenant, _: Tenant) -> None:
     attacker.patch(attacker.secret_path(), {"metadata": {"ownerReferences": [reference]}})
 
 
+def _database_password(attacker: Tenant, _: Tenant) -> None:
+    """A Secret that the attacker may not read, beside its own source."""
+    attacker.create_secret(
+        name="database", password=PLANTED_PASSWORD, ALIBABA_CLOUD_BEARER_TOKEN=PLANTED_PASSWORD
+    )
+
+
+_PASSWORD: Document = {"secretKeyRef": {"name": "database", "key": "password"}}
+_UNLABELED = ("kubectl label secret", "keywright.dev/allow-reference=true")
 _CONFLICT = ("spec.secret.name", "Choose another name")
 
 REFUSED_BY_CONDITION = (
@@ -77,6 +87,46 @@ REFUSED_BY_CONDITION = (
         ("spec.sourceRef.namespace", "spec.allowedNamespaces"),
         grant=lambda _, victim: {"sourceRef": {"name": "x", "namespace": victim.namespace}},
         reason="SourceNotAllowed",
+    ),
+    Attack(
+        "a-password-sent-to-a-cloud-as-an-external-id",
+        ("externalIdFrom.secretKeyRef", *_UNLABELED),
+        grant=_SESSION,
+        source=lambda attacker, _: {
+            "aws": {"assumeRoles": [{"roleArn": attacker.role_arn, "externalIdFrom": _PASSWORD}]}
+        },
+        prepare=_database_password,
+        reason="SecretNotLabeled",
+    ),
+    Attack(
+        "a-password-sent-to-a-cloud-as-an-api-key",
+        ("valueFrom.secretKeyRef", *_UNLABELED),
+        grant={
+            "bedrockShortTermKey": None,
+            "secret": None,
+            "apiGatewayKey": {"usagePlan": {"id": "abc123"}, "valueFrom": _PASSWORD},
+        },
+        prepare=_database_password,
+        reason="SecretNotLabeled",
+    ),
+    Attack(
+        "a-password-sent-to-a-cloud-in-a-file-of-keys",
+        ("csvFrom.secretKeyRef", *_UNLABELED),
+        grant={
+            "bedrockShortTermKey": None,
+            "secret": None,
+            "apiGatewayKey": {"usagePlan": {"id": "abc123"}, "csvFrom": _PASSWORD},
+        },
+        prepare=_database_password,
+        reason="SecretNotLabeled",
+    ),
+    Attack(
+        "a-token-that-is-handed-on",
+        ("spec.alibabaCloud.bearer.secretRef", *_UNLABELED),
+        grant={"bedrockShortTermKey": None, "secret": None, "bearerToken": {}},
+        source=alibaba(bearer={"secretRef": {"name": "database"}}),
+        prepare=_database_password,
+        reason="SecretNotLabeled",
     ),
     Attack(
         "the-operators-own-identity",
@@ -104,6 +154,38 @@ REFUSED_BY_CONDITION = (
         grant=_SESSION,
         source=alibaba(credentialsUri={"uri": "https://attacker.example.com/credentials"}),
         reason="UriNotAllowed",
+    ),
+    Attack(
+        "sts-of-the-tenants-choice",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://attacker.example.com"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-that-is-the-kubernetes-api",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://kubernetes.default.svc"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-that-is-a-host-of-anybody-at-the-cloud",
+        ("spec.aws.stsEndpoint", "--allow-sts-endpoint"),
+        source={"aws": {"stsEndpoint": "https://x.execute-api.us-west-2.amazonaws.com/sts"}},
+        reason="EndpointNotAllowed",
+    ),
+    Attack(
+        "sts-of-alibaba-cloud-that-is-not",
+        ("spec.alibabaCloud.stsEndpoint", "--allow-sts-endpoint"),
+        grant=_SESSION,
+        source=alibaba(
+            stsEndpoint="attacker.oss-cn-hangzhou.aliyuncs.com",
+            oidcRoleArn={
+                "serviceAccountRef": {"name": ACCOUNT_NAME},
+                "roleArn": "acs:ram::1234567890123456:role/chat",
+                "oidcProviderArn": "acs:ram::1234567890123456:oidc-provider/ack",
+            },
+        ),
+        reason="EndpointNotAllowed",
     ),
     Attack(
         "the-role-of-another-tenant",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from keywright.api.names import REFERENCE_LABEL
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.documents import documents
 from testbed.readers import http_api
@@ -107,7 +108,11 @@ class GatewayTenant(Tenant):
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
-                "metadata": {"name": f"{name}-input", "namespace": self.namespace},
+                "metadata": {
+                    "name": f"{name}-input",
+                    "namespace": self.namespace,
+                    "labels": {REFERENCE_LABEL: "true"},
+                },
                 "data": {"input": base64.b64encode(text.encode()).decode()},
             }
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keywright.api.names import REFERENCE_LABEL
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import MERGE
 from testbed.documents import documents
@@ -165,10 +166,19 @@ class Tenant:
 
     def create_secret(self, *, name: str = GRANT, **data: str) -> Document:
         """A Secret that somebody else made."""
+        return self._create_secret(name, labels={}, data=data)
+
+    def create_released_secret(self, *, name: str, **data: str) -> Document:
+        """A Secret whose owner allows that its values are copied out of it."""
+        return self._create_secret(name, labels={REFERENCE_LABEL: "true"}, data=data)
+
+    def _create_secret(
+        self, name: str, *, labels: Mapping[str, str], data: Mapping[str, str]
+    ) -> Document:
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": name, "namespace": self.namespace},
+            "metadata": {"name": name, "namespace": self.namespace, "labels": labels},
             "stringData": data,
         }
         made: Document = self.world.api.create(body)

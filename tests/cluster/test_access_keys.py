@@ -115,7 +115,7 @@ def test_a_session_token_may_stand_beside_the_key(tenant: Tenant) -> None:
     tenant.ready(name="session")
     found = tenant.data("session")
     found.pop("AWS_REGION")
-    tenant.create_secret(name=_SECRET, **found)
+    tenant.create_released_secret(name=_SECRET, **found)
     apply_chain(tenant, [], name="static", **_REFERENCE)
     tenant.apply_grant(name="signed", source="static")
     status = tenant.ready(name="signed")

@@ -101,7 +101,9 @@ def test_a_key_that_changes_while_no_operator_runs_is_noticed_at_its_start(
             ALIBABA_CLOUD_ACCESS_KEY_ID=user.access_key_id,
             ALIBABA_CLOUD_ACCESS_KEY_SECRET=user.secret_key,
         )
-        tenant.create_secret(name=f"{name}-token", ALIBABA_CLOUD_BEARER_TOKEN=f"first-{name}")
+        tenant.create_released_secret(
+            name=f"{name}-token", ALIBABA_CLOUD_BEARER_TOKEN=f"first-{name}"
+        )
         bearer = tenant.credentials(name=f"{name}-bearer", source=f"{name}-bearer")
         del bearer["spec"]["sessionCredentials"]
         bearer["spec"]["bearerToken"] = {}

@@ -143,9 +143,15 @@ def test_the_overlays_of_the_guide_are_accepted(empty: World) -> None:
     assert deployed["replicas"] == 3
     spread = deployed["template"]["spec"]["topologySpreadConstraints"]
     assert [each["whenUnsatisfiable"] for each in spread] == ["DoNotSchedule", "ScheduleAnyway"]
-    for kind in ("PodMonitor", "PrometheusRule"):
+    for kind in ("ServiceMonitor", "PrometheusRule"):
         empty.api.apply(_any_kind("monitoring.coreos.com", kind))
     run(command("manifests/monitoring/"), empty)
+    run(command("keywright-prometheus"), empty)
+    run(command("monitoring-without-token-files"), empty)
+    monitor = empty.api.get(
+        "/apis/monitoring.coreos.com/v1/namespaces/keywright-system/servicemonitors/keywright"
+    )
+    assert monitor["spec"]["endpoints"][0]["authorization"]["credentials"]["key"] == "token"
     assert empty.api.exists("/api/v1/namespaces/keywright-system/configmaps/keywright-dashboard")
 
 

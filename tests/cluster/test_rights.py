@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from testbed.operators import OperatorProcess
+from testbed.processes import free_port
 from testbed.workloads import PLURALS, WorkloadControllers
 from testbed.world import MANIFESTS, World
 from tests.cluster.chains import EVERYTHING
@@ -17,6 +18,7 @@ from tests.cluster.eventually import eventually
 from tests.cluster.long_term import BOUNDARY, LongTermTenant, admin_of, document
 from tests.cluster.rights import Right, Used, granted, rights, used
 from tests.cluster.rollouts import install_argo, let_restart, mark, workload
+from tests.cluster.scrapes import scrape, token_of
 from tests.cluster.tenants import SOURCE, Tenant, after_the_second_of
 from tests.cluster.worlds import MakeWorld
 
@@ -45,6 +47,7 @@ class Stage:
     operator: OperatorProcess
     first: Team
     second: Team
+    metrics_port: int
 
 
 def _key_of_a_session(stage: Stage) -> None:
@@ -163,6 +166,11 @@ class Feature:
         return self.name
 
 
+def _scraped(stage: Stage) -> None:
+    token = token_of(stage.world, "scraper", reader=True)
+    eventually(lambda: scrape(stage.metrics_port, token)[0] == 200)
+
+
 def _start(_: Stage) -> None:
     """Already done."""
 
@@ -217,6 +225,12 @@ FEATURES = (
         ),
     ),
     Feature(
+        "metrics for whom RBAC lets read them",
+        _scraped,
+        rights("authentication.k8s.io", "tokenreviews", "create")
+        | rights("authorization.k8s.io", "subjectaccessreviews", "create"),
+    ),
+    Feature(
         "edits that come in the middle of work",
         _edits_while_it_works,
         rights(_OURS, "apikeygrants", "get") | rights(_OURS, "credentialsources", "get"),
@@ -257,9 +271,12 @@ def walked(request: pytest.FixtureRequest, make_world: MakeWorld) -> Iterator[Wa
         teams = [Team(world, name) for name in _LISTED]
         for team in teams:
             team.prepare()
-        operator = world.operator(arguments=install(world), fork="keywright")
+        port = free_port()
+        metrics = ("--metrics-auth=kubernetes", f"--metrics-address=127.0.0.1:{port}")
+        operator = world.operator(arguments=(*install(world), *metrics), fork="keywright")
         operator.start()
-        stage = Stage(world, operator, *teams)
+        first, second = teams
+        stage = Stage(world, operator, first, second, port)
         for feature in FEATURES:
             feature.walk(stage)
         assert operator.stop() == 0

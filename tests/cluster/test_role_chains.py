@@ -103,7 +103,7 @@ def test_the_external_id_is_shown(tenant: Tenant, given: str) -> None:
     )
     hop: Document = {"roleArn": far, "externalId": "open-sesame"}
     if given == "externalIdFrom":
-        tenant.create_secret(name="partner", id="open-sesame\n")
+        tenant.create_released_secret(name="partner", id="open-sesame\n")
         hop = {"roleArn": far, given: {"secretKeyRef": {"name": "partner", "key": "id"}}}
     apply_chain(tenant, [hop])
     tenant.world.api.apply(credentials_of(tenant))
@@ -119,7 +119,7 @@ def test_a_wrong_external_id_is_told_and_heals(tenant: Tenant) -> None:
         trust_policy=trusting(tenant.role_arn, StringEquals={"sts:ExternalId": "open-sesame"}),
         account=FAR,
     )
-    tenant.create_secret(name="partner", id="close-sesame")
+    tenant.create_released_secret(name="partner", id="close-sesame")
     reference = {"secretKeyRef": {"name": "partner", "key": "id"}}
     apply_chain(tenant, [{"roleArn": far, "externalIdFrom": reference}])
     tenant.world.api.apply(credentials_of(tenant))
@@ -143,7 +143,7 @@ def test_a_missing_external_id_is_told_and_heals(tenant: Tenant) -> None:
     message = condition(told, "Ready")["message"]
     assert "spec.aws.assumeRoles[0].externalIdFrom.secretKeyRef" in message
     assert f"there is no Secret partner in namespace {tenant.namespace}" in message
-    tenant.create_secret(name="partner", id="whatever")
+    tenant.create_released_secret(name="partner", id="whatever")
     tenant.ready(seconds=5)
 
 

@@ -47,14 +47,15 @@ def test_a_token_that_is_wrong(
 @pytest.mark.parametrize(
     ("changed", "status", "code"),
     [
-        ({"OIDCToken": "not-a-token"}, 400, "AuthenticationFail.OIDCToken.Invalid"),
+        ({"OIDCToken": "not-a-token"}, 401, "AuthenticationFail.OIDCToken.Invalid"),
         ({"OIDCToken": "a"}, 400, "InvalidParameter.OIDCToken"),
         ({"OIDCToken": ""}, 400, "MissingOIDCToken"),
         (
             {"OIDCProviderArn": f"acs:ram::{ACCOUNT}:oidc-provider/none"},
-            403,
+            401,
             "AuthenticationFail.NoPermission",
         ),
+        ({"OIDCProviderArn": "acs:ram::x"}, 401, "AuthenticationFail.NoPermission"),
         ({"RoleArn": f"acs:ram::{ACCOUNT}:role/none"}, 404, "EntityNotExist.Role"),
         ({"DurationSeconds": "3601"}, 400, "InvalidParameter.DurationSeconds"),
         ({"Timestamp": "2020-01-01T00:00:00Z"}, 400, "InvalidTimeStamp.Expired"),
@@ -68,13 +69,13 @@ def test_a_federated_call_that_is_wrong(
 
 
 def test_a_token_of_another_key_is_refused(member: Member) -> None:
-    """A good token tells who it was for; one that was signed by somebody else is no token."""
+    """A good token tells who it was for; one that somebody else signed is refused."""
     answer = member.assume_with_oidc()
     assert answer.content["OIDCTokenInfo"]["Issuer"] == member.issuer.url
     head, claims, _ = member.token().split(".")
     forged = f"{head}.{claims}.{base64.urlsafe_b64encode(secrets.token_bytes(256)).decode()}"
     refused = member.assume_with_oidc(OIDCToken=forged.rstrip("="))
-    assert refused.code == "AuthenticationFail.OIDCToken.Invalid"
+    assert refused.code == "AuthenticationFail.OIDCToken.InvalidSignature"
 
 
 def test_an_issuer_out_of_reach_is_told(member: Member) -> None:
@@ -87,4 +88,15 @@ def test_an_issuer_out_of_reach_is_told(member: Member) -> None:
     )
     assert answer.code == "AuthenticationFail.OIDCToken.IssuerConfigurationBroken"
     assert answer.message.endswith("the issuer is https://127.0.0.1:1.")
+    member.cloud.delete_identity_provider(arn)
+
+
+def test_an_issuer_behind_an_unknown_ca_is_told(member: Member) -> None:
+    """The vendor trusts the CAs of its own list alone."""
+    arn = member.cloud.create_identity_provider(
+        name=f"{member.name}-untrusted", issuer=member.issuer.url, client_ids=["sts.aliyuncs.com"]
+    )
+    answer = member.assume_with_oidc(OIDCProviderArn=arn)
+    assert answer.code == "AuthenticationFail.OIDCToken.HttpsUrlInvalid"
+    assert answer.message == "The root ca certificate is not in ca whitelist of this url"
     member.cloud.delete_identity_provider(arn)

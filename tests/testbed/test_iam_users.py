@@ -117,7 +117,7 @@ def test_a_user_goes_last(tenant: Tenant) -> None:
         ("must delete policies first.", iam.delete_user_policy, {"PolicyName": "p"}),
         ("must delete access keys first.", iam.delete_access_key, {"AccessKeyId": access}),
         (
-            "must delete service specific credentials first.",
+            "must remove referenced objects first.",
             iam.delete_service_specific_credential,
             {
                 "ServiceSpecificCredentialId": credential["ServiceSpecificCredential"][
@@ -153,8 +153,13 @@ def test_policies_of_aws_are_known_by_name(tenant: Tenant) -> None:
     assert refusal(iam.attach_user_policy, UserName=name, PolicyArn=missing) == (
         404,
         "NoSuchEntity",
-        f"Policy {missing} does not exist or is not attachable.",
+        "Policy ARN does not exist or is not attachable.",
     )
+    service_role = "arn:aws:iam::aws:policy/aws-service-role/AmazonBedrockLimitedAccess"
+    assert refusal(iam.attach_user_policy, UserName=name, PolicyArn=service_role)[1] in {
+        "PolicyNotAttachable",
+        "NoSuchEntity",
+    }
     assert refusal(iam.detach_user_policy, UserName=name, PolicyArn=missing)[1] == "NoSuchEntity"
 
 

@@ -25,6 +25,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{ .Values.operator.httpAddress | default "0.0.0.0:8080" | splitList ":" | last }}
 {{- end }}
 
+{{/* Empty where /metrics is served on the loopback address alone. */}}
+{{- define "keywright.metricsPort" -}}
+{{- with .Values.operator -}}
+{{- if or (ne .metricsAuth "none") .metricsAddress -}}
+{{ .metricsAddress | default "0.0.0.0:8443" | splitList ":" | last }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What the operator does in a namespace: a ClusterRole for all of them, a Role in each of a list. */}}
 {{- define "keywright.rules" -}}
 - apiGroups: [keywright.dev]
@@ -52,6 +61,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 
 {{- define "keywright.arguments" -}}
 - run
+- --metrics-auth={{ .Values.operator.metricsAuth }}
+{{- with .Values.operator.metricsAddress }}
+- {{ printf "--metrics-address=%s" . | quote }}
+{{- end }}
 {{- range sortAlpha .Values.namespaces }}
 - --namespace={{ . }}
 {{- end }}
@@ -74,11 +87,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with .httpAddress }}
 - {{ printf "--http-address=%s" . | quote }}
 {{- end }}
+{{- with .minKeyLifetime }}
+- --min-key-lifetime={{ . }}
+{{- end }}
 {{- if .allowAmbient }}
 - --allow-ambient
 {{- end }}
+{{- with .secretReferences }}
+- --secret-references={{ . }}
+{{- end }}
 {{- range .allowCredentialsUris }}
 - {{ printf "--allow-credentials-uri=%s" . | quote }}
+{{- end }}
+{{- range .allowStsEndpoints }}
+- {{ printf "--allow-sts-endpoint=%s" . | quote }}
+{{- end }}
+{{- range .allowProbeUrls }}
+- {{ printf "--allow-probe-url=%s" . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

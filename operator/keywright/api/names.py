@@ -38,6 +38,9 @@ ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
 ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
 ANNOTATION_REMARK: Final = f"{GROUP}/remark"
 
+# On a Secret, set by its owner: its values may be sent to a cloud or copied to another namespace.
+REFERENCE_LABEL: Final = f"{GROUP}/allow-reference"
+
 # On a grant: each new value asks for one renewal.
 ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"
 ANNOTATION_RECONCILE_REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"

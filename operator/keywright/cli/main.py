@@ -10,10 +10,14 @@ import signal
 import socket
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
+from keywright.api.durations import parse_duration
+from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.endpoints import is_entry
 from keywright.controller.settings import Settings
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
@@ -22,6 +26,8 @@ _OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namesp
 _DEFAULT_NAMESPACE = "keywright-system"
 # Set in the environment of a process that begins anew: how often it has done so of late.
 _RESTARTS = "KEYWRIGHT_RESTARTS"
+_ANY_SECRET = "any"  # noqa: S105  a mode, not a password
+_LOOPBACK_METRICS = ("127.0.0.1", 8443)
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 # Requests make short-lived objects by the thousand, and hardly any cycles.
@@ -70,6 +76,7 @@ def _begin_anew(*, lived: float) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     host, port = options.http_address
+    metrics_host, metrics_port = options.metrics_address or _metrics_address(options)
     return Settings(
         kubeconfig=options.kubeconfig,
         context=options.context,
@@ -83,11 +90,30 @@ def _settings(options: argparse.Namespace) -> Settings:
         cloud_threads=options.cloud_threads,
         http_host=host,
         http_port=port,
+        metrics_auth=options.metrics_auth == "kubernetes",
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+        metrics_cert_dir=options.metrics_cert_dir,
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
+        min_key_lifetime=timedelta(seconds=options.min_key_lifetime),
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
+        secrets_need_consent=options.secret_references != _ANY_SECRET,
+        sts_endpoints=tuple(options.allow_sts_endpoint),
+        probe_urls=tuple(options.allow_probe_url),
     )
+
+
+def _metrics_address(options: argparse.Namespace) -> tuple[str, int]:
+    """The default: open to the cluster only behind authorization."""
+    if options.metrics_auth == "kubernetes":
+        return "0.0.0.0", 8443  # noqa: S104  authorized, request by request
+    host: str = options.http_address[0]
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        address: tuple[str, int] = options.http_address
+        return address
+    return _LOOPBACK_METRICS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,10 +158,36 @@ def _parser() -> argparse.ArgumentParser:
         "--http-address",
         type=_address,
         default="0.0.0.0:8080",
-        help="where /livez, /readyz, /metrics are served",
+        help="where /livez and /readyz are served",
+    )
+    add(
+        "--metrics-auth",
+        default="none",
+        choices=("kubernetes", "none"),
+        help="kubernetes: /metrics by TLS, for bearer tokens that may GET /metrics in the cluster",
+    )
+    add(
+        "--metrics-address",
+        type=_address,
+        help="where /metrics is served; default: 0.0.0.0:8443 with --metrics-auth=kubernetes,"
+        f" otherwise {_LOOPBACK_METRICS[0]}:{_LOOPBACK_METRICS[1]}, or beside the probes"
+        " where these are on a loopback address",
+    )
+    add(
+        "--metrics-cert-dir",
+        type=Path,
+        help="a directory with tls.crt and tls.key for /metrics, read again when they change;"
+        " default: a self-signed certificate",
     )
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
     add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
+    add(
+        "--min-key-lifetime",
+        type=_duration,
+        default="60s",
+        help="shortest lifetime of credentials that a cloud may issue, such as 60s; shorter ones"
+        " are refused (LifetimeTooShort)",
+    )
     add(
         "--allow-ambient",
         action="store_true",
@@ -150,6 +202,32 @@ def _parser() -> argparse.ArgumentParser:
         help="a URI that sources may read credentials from (spec.alibabaCloud.credentialsUri);"
         " one that ends with / stands for all below it; may be repeated",
     )
+    add(
+        "--secret-references",
+        default="labeled",
+        choices=("labeled", _ANY_SECRET),
+        help="which Secrets sources and grants may copy values from (externalIdFrom, valueFrom,"
+        f" csvFrom, bearer, session tokens): those labeled {REFERENCE_LABEL}=true or written by a"
+        " grant, or any in their namespace",
+    )
+    add(
+        "--allow-sts-endpoint",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="an STS endpoint that sources may name beside the clouds' own hosts and private links"
+        " (stsEndpoint); a URL that ends with / stands for all below it; may be repeated",
+    )
+    add(
+        "--allow-probe-url",
+        type=_host_or_url,
+        action="append",
+        default=[],
+        metavar="HOST_OR_URL_PREFIX",
+        help="a URL that probes may call at a private address or through a proxy"
+        " (spec.probe.url); a URL that ends with / stands for all below it; may be repeated",
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
     start.set_defaults(start=_run)
@@ -163,10 +241,27 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _duration(text: str) -> float:
+    """The seconds of a duration such as 90s or 1m30s, or of a plain number."""
+    try:
+        return float(text) if text.isdecimal() else parse_duration(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 60s") from None
+
+
 def _uri(text: str) -> str:
     if not AllowedUris((text,)).allow(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no URI: write it like https://credentials.example.com/team/"
+        )
+    return text
+
+
+def _host_or_url(text: str) -> str:
+    if not is_entry(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no host and no URL: write it like sts.example.com:8443 or"
+            " https://sts.example.com/path/"
         )
     return text
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from keywright.api.source import CredentialSource
+from keywright.clouds.bounded import LruDict
+from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, Session, SessionAsk
+from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import is_young
+
+# At most one issue a minute from a cloud whose credentials end too soon.
+_TOO_SHORT_PAUSE = timedelta(minutes=1)
+_CALLERS: Final = 16_384
 
 
 class Links(Protocol):
@@ -30,10 +37,13 @@ class Links(Protocol):
 class Chains:
     """The sessions of all sources of one cloud, and whose they are."""
 
-    def __init__(self, links: Links, *, clock: Clock) -> None:
+    def __init__(
+        self, links: Links, *, clock: Clock, min_lifetime: timedelta = timedelta(0)
+    ) -> None:
         self._links = links
+        self._min_lifetime = min_lifetime
         self._sessions = SessionCache(clock=clock)
-        self._callers: dict[SessionKey, Caller] = {}
+        self._callers: LruDict[str, tuple[int, Caller]] = LruDict(_CALLERS)
 
     async def session(
         self,
@@ -59,12 +69,11 @@ class Chains:
                 issued_at=session.issued_at, expires_at=session.expires_at, now=now
             ),
         )
-        key = SessionKey(source.uid, source.generation)
-        caller = self._callers.get(key)
-        if caller is None:
-            caller = await self._links.caller(source, session)
-            self._forget_caller(source_uid=source.uid)
-            self._callers[key] = caller
+        known = self._callers.get(source.uid)
+        if known is not None and known[0] == source.generation:
+            return session, known[1]
+        caller = await self._links.caller(source, session)
+        self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
     def former(self, *, source_uid: str, hop: int) -> Session | None:
@@ -74,14 +83,39 @@ class Chains:
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._sessions.forget(source_uid=source_uid)
-        self._forget_caller(source_uid=source_uid)
-
-    def _forget_caller(self, *, source_uid: str) -> None:
-        for key in [key for key in self._callers if key.source_uid == source_uid]:
-            del self._callers[key]
+        self._callers.pop(source_uid)
 
     async def _open(self, source: CredentialSource, *, hop: int, ask: SessionAsk) -> Session:
-        if hop == 0:
-            return await self._links.open_first(source, ask=ask)
-        by = await self.session(source, hop=hop - 1)
-        return await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
+        try:
+            if hop == 0:
+                session = await self._links.open_first(source, ask=ask)
+            else:
+                by = await self.session(source, hop=hop - 1)
+                session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
+        except Exception as error:
+            # A failure is remembered for all who wait for the session; anything else is not.
+            raise unexpected(error, what="opening a session") from None
+        self._check_lifetime(session, source=source)
+        return session
+
+    def _check_lifetime(self, session: Session, *, source: CredentialSource) -> None:
+        """Raise Failure where the session is too short-lived to be renewed in time.
+
+        The endpoint decides how long a session lasts, and a tenant may choose the endpoint: without
+        this one source could have a key issued every second.
+        """
+        if session.expires_at is None:
+            return
+        lifetime = (session.expires_at - session.issued_at).total_seconds()
+        least = self._min_lifetime.total_seconds()
+        if lifetime >= least:
+            return
+        raise Failure(
+            f"the cloud issued credentials that are valid for {lifetime:.0f} s, and the operator"
+            f" accepts none below {least:.0f} s (--min-key-lifetime).",
+            kind=FailureClass.CONFIGURATION,
+            reason="LifetimeTooShort",
+            field=f"CredentialSource {source.name} spec",
+            cure="Ask for longer sessions, or check the endpoint and the clocks.",
+            retry_after=_TOO_SHORT_PAUSE,
+        )

@@ -1,66 +1,137 @@
-"""HTTP at the edge of the clouds: one session, bounded answers, no redirects, real time limits.
+"""The one HTTP edge to the clouds: guarded addresses, bounded answers and a total deadline.
 
-The SDKs' own calls block a thread each, and answers are read whole, however large. Of the process's
-environment only the network's own variables count (HTTPS_PROXY, HTTP_PROXY, NO_PROXY,
-SSL_CERT_FILE, AWS_CA_BUNDLE), as botocore has it; not aiohttp's `trust_env`, which would send what
-stands in the operator's netrc file to hosts that a tenant names.
+Everything that a tenant can make the operator call goes through here: AWS (`aws.transport`),
+Alibaba Cloud, probes and credentials URIs. Of the process's environment only the variables of the
+network count (HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, AWS_CA_BUNDLE), as in botocore; not
+aiohttp's `trust_env`, which would send the operator's netrc entries to hosts that a tenant names.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
-from aiohttp.abc import AbstractResolver, ResolveResult
-from typing_extensions import override
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from keywright.clouds.addresses import Reach, is_literal, may_connect
+from keywright.clouds.resolver import Names
 from keywright.clouds.scrubbing import scrubbed
+from keywright.clouds.shares import FairShares
 
-_CONNECTIONS = 32
-_MOST_BYTES = 64 * 1024
-_AGENT = "keywright"
+LONGEST_CALL_SECONDS: Final = 30.0
+"""The operator's ceiling for one call, whatever the source's own timeouts say."""
+_CALLS: Final = 32
+_MOST_CALLS: Final = 256
+_MOST_BYTES: Final = 64 * 1024
+_MOST_HEADERS: Final = 64
+# A name server of a tenant's choice may hang for longer than the call that asked for the name.
+_FEW_THREADS, _MANY_THREADS = 8, 64
+_AGENT: Final = "keywright"
+NOT_REACHED: Final = (
+    "it gives no valid answer, or it has an address that this operator does not connect to"
+)
+
+
+ProxyOf = Callable[[str, str], str | None]
 
 
 class NoAnswerError(Exception):
-    """There is no answer, or none that could be read; the text says why and has no secret in it."""
+    """There is no answer, or none that could be read; the text has no secret in it.
+
+    `cause` is the exception of the library, for callers that tell kinds of failures apart.
+    """
+
+    def __init__(self, text: str, *, cause: Exception | None = None) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+class TooLongError(Exception):
+    """An answer with more bytes than the limit."""
+
+
+class ForbiddenAddressError(OSError):
+    """A host has an address that the guard refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait, in seconds: for the connection, and for each part of the answer."""
+    """Seconds for the connection, for each part of the answer and for all of it, and bytes.
+
+    The total is also bounded by the operator's ceiling.
+    """
 
     connect_seconds: float
     read_seconds: float
+    total_seconds: float | None = None
+    most_bytes: int = _MOST_BYTES
+
+    def bounded(self, ceiling: float) -> Limits:
+        """The same limits, none above the ceiling."""
+        total = self.total_seconds or self.connect_seconds + 2 * self.read_seconds
+        return replace(
+            self,
+            connect_seconds=min(self.connect_seconds, ceiling),
+            read_seconds=min(self.read_seconds, ceiling),
+            total_seconds=min(total, ceiling),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, a body of at most 64 KiB, and headers by names in lower case."""
+    """A status, a body of bounded size, and headers by names in lower case."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class HttpCalls:
-    """Requests of whatever host; made in the loop that first uses it, and closed there.
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Which requests share connections: guarded alike, and kept alive or not."""
 
-    `resolver` is whoever knows the addresses of names: the system, unless told otherwise.
+    reach: Reach
+    literal: bool
+    keep: bool
+
+
+class HttpCalls:
+    """Requests to any host; made in the loop that first uses it, and closed there.
+
+    `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by scheme and host;
+    `longest_seconds` is the ceiling for one call.
     """
 
-    def __init__(self, *, resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        resolver: AbstractResolver | None = None,
+        proxy_of: ProxyOf | None = None,
+        longest_seconds: float = LONGEST_CALL_SECONDS,
+    ) -> None:
         self._resolver = resolver
-        self._session: aiohttp.ClientSession | None = None
-        self._guarded: aiohttp.ClientSession | None = None
+        self._proxy_of = proxy_of or environment_proxy
+        self._longest = longest_seconds
+        self._shares = FairShares(soft=_CALLS, hard=_MOST_CALLS)
+        self._sessions: dict[_Pool, aiohttp.ClientSession] = {}
+        self._resolvers: list[AbstractResolver] = []
+        self._trusted: ssl.SSLContext | None = None
+
+    def warm_up(self) -> ssl.SSLContext:
+        """Read the certificate authorities: 60 ms, which may be spent in another thread."""
+        if self._trusted is None:
+            self._trusted = _authorities()
+        return self._trusted
 
     async def request(
         self,
@@ -68,110 +139,167 @@ class HttpCalls:
         url: str,
         *,
         limits: Limits,
+        reach: Reach,
+        tenant: str,
         body: str | None = None,
         content_type: str = "application/x-www-form-urlencoded",
         headers: Mapping[str, str] | None = None,
-        guarded: bool = False,
     ) -> Answer:
         """The answer, whatever its status; a redirect is an answer like any other.
 
-        `guarded`: a name that stands for this host or its neighbourhood is not followed.
+        `reach` says who chose the host, `tenant` whose share of the connections the call takes.
 
         Raises:
             NoAnswerError: no connection, no answer in time, or too long a one.
         """
-        target = _target(url)
-        proxy = _proxy(target)
-        sent = {"User-Agent": _AGENT, **(headers or {})}
+        sent = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if body is not None:
             sent["Content-Type"] = content_type
-        timeout = aiohttp.ClientTimeout(
-            total=limits.connect_seconds + 2 * limits.read_seconds,
-            sock_connect=limits.connect_seconds,
-            sock_read=limits.read_seconds,
-        )
+        data = None if body is None else body.encode()
+        async with self._shares.slot(tenant):
+            return await self.exchange(
+                method, url, limits=limits, reach=reach, body=data, headers=sent
+            )
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        limits: Limits,
+        reach: Reach,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        keep: bool = True,
+    ) -> Answer:
+        """One request and its answer, exactly as it is given; without a share.
+
+        `keep`: over a connection that may have been used before. Raises NoAnswerError.
+        """
+        target = _target(url)
+        host = target.raw_host or ""
         try:
-            async with self._opened(guarded=guarded).request(
+            limits = limits.bounded(self._longest)
+            proxy = _proxy(self._proxy_of(target.scheme, target.host or ""))
+            session = self._session(target, reach, proxied=proxy.url is not None, keep=keep)
+            async with session.request(
                 method,
                 target,
                 data=body,
-                headers=sent,
+                headers=headers,
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=aiohttp.ClientTimeout(
+                    total=limits.total_seconds,
+                    sock_connect=limits.connect_seconds,
+                    sock_read=limits.read_seconds,
+                ),
                 proxy=proxy.url,
                 proxy_auth=proxy.credentials,
             ) as response:
                 named = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, await _limited(response), named)
-        except TimeoutError:
-            raise NoAnswerError(f"{target.host} did not answer in time") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            text = scrubbed(str(error))
-            raise NoAnswerError(f"{target.host}: {type(error).__name__}: {text}") from None
+                read = await _limited(response, most=limits.most_bytes)
+                return Answer(response.status, read, named)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # whatever a hostile answer makes the library raise
+            text = _told(error, reach)
+            raise NoAnswerError(f"{host}: {text}", cause=error) from None
 
     async def close(self) -> None:
         """Close what is open."""
-        for session in (self._session, self._guarded):
-            if session is not None:
-                await session.close()
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        for session in sessions:
+            await session.close()
+        for resolver in self._resolvers:
+            await resolver.close()
 
-    def _opened(self, *, guarded: bool) -> aiohttp.ClientSession:
-        if guarded:
-            if self._guarded is None:
-                self._guarded = _new_session(_Guard(self._resolver or aiohttp.ThreadedResolver()))
-            return self._guarded
-        if self._session is None:
-            self._session = _new_session(self._resolver)
-        return self._session
+    def _session(
+        self, target: URL, reach: Reach, *, proxied: bool, keep: bool
+    ) -> aiohttp.ClientSession:
+        host = target.raw_host or ""
+        literal = is_literal(host)
+        if proxied:
+            # The proxy resolves the name, and the operator chose the proxy.
+            if reach is Reach.PUBLIC or not may_connect_literal(host, reach):
+                raise ForbiddenAddressError(errno.EACCES, NOT_REACHED)
+            pool = _Pool(Reach.OPERATOR, literal=False, keep=keep)
+        else:
+            if not may_connect_literal(host, reach):
+                raise ForbiddenAddressError(errno.EACCES, NOT_REACHED)
+            # Hosts that a tenant names leave no open connections behind.
+            kept = keep and reach in (Reach.OPERATOR, Reach.VENDOR)
+            pool = _Pool(reach, literal=literal, keep=kept)
+        session = self._sessions.get(pool)
+        if session is None:
+            session = self._sessions[pool] = self._new_session(pool)
+        return session
+
+    def _new_session(self, pool: _Pool) -> aiohttp.ClientSession:
+        trusted = self.warm_up()
+        chosen = pool.reach in (Reach.PUBLIC, Reach.LISTED)
+        resolver = self._resolver or Names(threads=_MANY_THREADS if chosen else _FEW_THREADS)
+        self._resolvers.append(resolver)
+
+        def guarded(address: Any) -> socket.socket:
+            family, kind, protocol, _, place = address
+            if not may_connect(str(place[0]), pool.reach, literal=pool.literal):
+                raise ForbiddenAddressError(errno.EACCES, NOT_REACHED)
+            return socket.socket(family=family, type=kind, proto=protocol)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                # `FairShares` and the threads of AWS calls are the limit.
+                limit=0,
+                ssl=trusted,
+                resolver=resolver,
+                # A cache of names that tenants choose would have no limit.
+                use_dns_cache=False,
+                socket_factory=guarded,
+                force_close=not pool.keep,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            max_headers=_MOST_HEADERS,
+        )
 
 
-class _Guard(AbstractResolver):
-    """Names that stand for addresses of the world, or of the cluster; `localhost` is no surprise.
-
-    Whoever owns a name may let it stand for the node's metadata service.
-    """
-
-    def __init__(self, names: AbstractResolver) -> None:
-        self._names = names
-
-    @override
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._names.resolve(host, port, family)
-        allowed = [one for one in found if host == "localhost" or not _is_near(one["host"])]
-        if not allowed:
-            told = "the name stands for a loopback or link-local address"
-            raise OSError(errno.EACCES, told)
-        return allowed
-
-    @override
-    async def close(self) -> None:
-        await self._names.close()
+def may_connect_literal(host: str, reach: Reach) -> bool:
+    """Whether a host that needs no DNS may be connected to; True for every other host."""
+    if not is_literal(host):
+        return True
+    address = "127.0.0.1" if host.rstrip(".").lower().startswith(("local", "ip6-")) else host
+    return may_connect(address, reach, literal=True)
 
 
-def _is_near(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    found = getattr(found, "ipv4_mapped", None) or found
-    near = found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast
-    return near or str(found) == "100.100.100.200"
-
-
-def is_own_machine(url: str) -> bool:
-    """Whether a URL names, by number or as localhost, the operator's own machine or link."""
-    host = _target(url).host or ""
-    try:
-        return host == "localhost" or _is_near(host)
-    except ValueError:
-        return False
+def _told(error: Exception, reach: Reach) -> str:
+    """What may be said of a failed request; of a host of the tenant's choice nothing of its own."""
+    if reach is Reach.PUBLIC or isinstance(error, ForbiddenAddressError):
+        return NOT_REACHED
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, ForbiddenAddressError
+    ):
+        return NOT_REACHED
+    if isinstance(error, TimeoutError):
+        return "did not answer in time"
+    if isinstance(error, TooLongError):
+        return str(error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{type(error).__name__}: {scrubbed(str(error))}"
+    # The words of other exceptions may quote what came.
+    return type(error).__name__
 
 
 def _target(url: str) -> URL:
-    # As it stands: yarl would decode and encode anew what was signed.
+    # As it stands: yarl would decode and encode again what was signed.
     try:
-        return URL(url, encoded=True)
+        found = URL(url, encoded=True)
     except ValueError:
         raise NoAnswerError("that is no URL") from None
+    if not found.raw_host or found.scheme not in ("http", "https"):
+        raise NoAnswerError("that is no URL")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,35 +308,34 @@ class _Proxy:
     credentials: aiohttp.BasicAuth | None = None
 
 
-def _proxy(target: URL) -> _Proxy:
-    """The proxy that the process's environment names for the target, if it does."""
-    host = target.host or ""
-    found = getproxies().get(target.scheme)
-    if not found or proxy_bypass(host):
+def environment_proxy(scheme: str, host: str) -> str | None:
+    """The proxy that the process's environment names for a host; None where it names none."""
+    found = getproxies().get(scheme)
+    return None if not found or proxy_bypass(host) else found
+
+
+def _proxy(found: str | None) -> _Proxy:
+    if found is None:
         return _Proxy()
     url = URL(found if "://" in found else f"http://{found}")
     return _Proxy(url.with_user(None), aiohttp.BasicAuth.from_url(url))
 
 
-def _new_session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+def _authorities() -> ssl.SSLContext:
     trusted = ssl.create_default_context()
     # Beside those of the system, which a small image may not have.
     trusted.load_verify_locations(certifi.where())
-    own = os.environ.get("AWS_CA_BUNDLE")
+    own = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
     if own:
         trusted.load_verify_locations(own)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trusted, resolver=resolver),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
+    return trusted
 
 
-async def _limited(response: aiohttp.ClientResponse) -> bytes:
+async def _limited(response: aiohttp.ClientResponse, *, most: int) -> bytes:
     whole = bytearray()
     async for part in response.content.iter_any():
         whole += part
-        if len(whole) > _MOST_BYTES:
+        if len(whole) > most:
             response.close()
-            raise ValueError(f"the answer has more than {_MOST_BYTES // 1024} KiB")
+            raise TooLongError(f"the answer has more than {most // 1024} KiB")
     return bytes(whole)

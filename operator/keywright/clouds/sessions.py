@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Final, Protocol, TypeVar
 
+from keywright.clouds.bounded import LruDict
 from keywright.clouds.ways import Session, SessionNeed
 from keywright.planning.backoff import retry_at
 from keywright.planning.failures import Failure
@@ -15,6 +16,10 @@ from keywright.planning.failures import Failure
 Open = Callable[[], Awaitable[Session]]
 # A session in the last twentieth of its life assumes no role any more.
 _LAST_SHARE = 0.05
+# Above it, grants of one source that each ask for something else share no session any more.
+_SESSIONS_OF_A_SOURCE: Final = 256
+_FORMER_SESSIONS: Final = 1024
+_Cached = TypeVar("_Cached")
 
 
 class Clock(Protocol):
@@ -52,11 +57,12 @@ class SessionCache:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._sessions: dict[SessionKey, Session] = {}
+        # By source, and bounded for each: what grants ask of a session is the tenants' choice.
+        self._sessions: dict[str, LruDict[SessionKey, Session]] = {}
+        self._refusals: dict[str, LruDict[SessionKey, _Refusal]] = {}
         self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
-        self._refusals: dict[SessionKey, _Refusal] = {}
         # Of sources that are gone, while they last: what was made by them is revoked with them.
-        self._former: dict[tuple[str, int], Session] = {}
+        self._former: LruDict[tuple[str, int], Session] = LruDict(_FORMER_SESSIONS)
 
     async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
         """The cached session where it will do, else a new one.
@@ -65,12 +71,13 @@ class SessionCache:
             Failure: the cloud refuses, or has just refused.
         """
         now = self._clock()
-        cached = self._sessions.get(key)
+        cached = _of(self._sessions, key)
         if cached is not None and will_do(cached, now):
             return cached
-        refusal = self._refusals.get(key)
+        refusal = _of(self._refusals, key)
         if refusal is not None and now < refusal.until:
-            raise refusal.failure
+            # Without the frames of those who were told before: they would pile up.
+            raise refusal.failure.with_traceback(None)
         opening = self._opening.get(key)
         if opening is None:
             opening = asyncio.create_task(
@@ -87,12 +94,11 @@ class SessionCache:
         """
         for key in [key for key in self._opening if key.source_uid == source_uid]:
             del self._opening[key]
-        for key in [key for key in self._sessions if key.source_uid == source_uid]:
-            session = self._sessions.pop(key)
+        known = self._sessions.pop(source_uid, None)
+        for key, session in known.items() if known is not None else ():
             if not key.ask:
-                self._former[key.source_uid, key.hop] = session
-        for key in [key for key in self._refusals if key.source_uid == source_uid]:
-            del self._refusals[key]
+                self._former.put((key.source_uid, key.hop), session)
+        self._refusals.pop(source_uid, None)
 
     def former(self, *, source_uid: str, hop: int) -> Session | None:
         """A session that still lives, of a source that is gone or gives no other any more."""
@@ -102,11 +108,12 @@ class SessionCache:
             for name, held in self._former.items()
             if held.expires_at and now >= held.expires_at
         ]:
-            del self._former[name]
+            self._former.pop(name)
+        known = self._sessions.get(source_uid)
         present = [
             session
-            for key, session in self._sessions.items()
-            if (key.source_uid, key.hop, key.ask) == (source_uid, hop, "")
+            for key, session in (known.items() if known is not None else ())
+            if (key.hop, key.ask) == (hop, "")
             and (session.expires_at is None or now < session.expires_at)
         ]
         return present[0] if present else self._former.get((source_uid, hop))
@@ -120,9 +127,11 @@ class SessionCache:
             raise
         else:
             if self._is_wanted(key):
-                self._refusals.pop(key, None)
                 self._drop_older(key)
-                self._sessions[key] = session
+                refusals = self._refusals.get(key.source_uid)
+                if refusals is not None:
+                    refusals.pop(key)
+                _put(self._sessions, key, session)
             return session
         finally:
             if self._is_wanted(key):
@@ -133,24 +142,36 @@ class SessionCache:
         return self._opening.get(key) is asyncio.current_task()
 
     def _remember(self, key: SessionKey, failure: Failure) -> None:
-        known = self._refusals.get(key)
+        known = _of(self._refusals, key)
         attempts = known.attempts + 1 if known else 1
         now = self._clock()
         until = min(
             retry_at(attempts=attempts, last_failure=now, expires_at=None, position=0.0),
             now + self._LONGEST_REFUSAL,
         )
-        self._refusals[key] = _Refusal(failure, attempts, until)
+        if failure.retry_after is not None:
+            until = max(until, now + failure.retry_after)
+        _put(self._refusals, key, _Refusal(failure, attempts, until))
 
     def _drop_older(self, key: SessionKey) -> None:
         """A source that was edited has a new generation: its older sessions are of no use."""
-        for cache in (self._sessions, self._refusals):
-            for other in [
-                other
-                for other in cache
-                if other.source_uid == key.source_uid and other.generation < key.generation
-            ]:
-                del cache[other]
+        caches: tuple[LruDict[SessionKey, Any] | None, ...] = (
+            self._sessions.get(key.source_uid),
+            self._refusals.get(key.source_uid),
+        )
+        for cache in filter(None, caches):
+            for other in cache.keys():  # noqa: SIM118  no mapping: the keys are a copy
+                if other.generation < key.generation:
+                    cache.pop(other)
+
+
+def _of(caches: dict[str, LruDict[SessionKey, _Cached]], key: SessionKey) -> _Cached | None:
+    cache = caches.get(key.source_uid)
+    return None if cache is None else cache.get(key)
+
+
+def _put(caches: dict[str, LruDict[SessionKey, _Cached]], key: SessionKey, value: _Cached) -> None:
+    caches.setdefault(key.source_uid, LruDict(_SESSIONS_OF_A_SOURCE)).put(key, value)
 
 
 def lives_on(session: Session, now: datetime) -> bool:

@@ -14,16 +14,24 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.planning.facts import CloudKey
+from keywright.planning.failures import Failure
+from keywright.planning.secret_references import ReferencedSecret
 from keywright.secrets.credential import Credential
 
 
 class SourceSecrets(Protocol):
     """Secrets that a source refers to; the source's own namespace is passed on."""
 
-    async def value(self, *, namespace: str, name: str, key: str, field: str) -> Sensitive:
-        """One value; raises Failure, which names `field`, where there is none."""
+    async def value(
+        self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
+    ) -> Sensitive:
+        """One value; `copied`: it will leave the operator, which needs the Secret's consent.
 
-    async def values(self, *, namespace: str, name: str, field: str) -> Mapping[str, Sensitive]:
+        Raises:
+            Failure: there is none, or the Secret does not consent; names `field`.
+        """
+
+    async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
         """All values of one Secret, read at once; raises Failure where there is no Secret."""
 
 
@@ -44,7 +52,8 @@ class Session:
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
     `bearer` is the token of a source that has nothing but one; of an access key there is only the
-    id then, which tells one token from another.
+    id then, which tells one token from another. `not_shared`: why static credentials must not be
+    written to another namespace, None where their Secret consents.
     """
 
     access_key_id: str
@@ -55,6 +64,7 @@ class Session:
     identity: str
     chained: bool = False
     bearer: Sensitive | None = None
+    not_shared: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

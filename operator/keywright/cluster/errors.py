@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from keywright.planning.failures import Failure, FailureClass
+
 
 class ApiError(Exception):
     """An answer of 400 or above. `status`, `reason` and `message` are the server's own."""
@@ -30,3 +32,10 @@ class ApiError(Exception):
 
 class ApiUnreachableError(Exception):
     """No answer: connection refused or lost, or too slow. What was asked may have been done."""
+
+
+def api_unreachable() -> Failure:
+    """The failure that a request without an answer is, where a condition has to tell it."""
+    return Failure(
+        "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from keywright.api.names import FIELD_MANAGER, GROUP, SECRET_SELECTOR, VERSION
@@ -19,6 +20,14 @@ _OF_NO_OBJECT = "1"
 
 class SecretExistsError(Exception):
     """A Secret that should be new is there already; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretContent:
+    """A Secret as it was read once; it has no repr, since `data` holds its values."""
+
+    metadata: dict[str, Any]
+    data: dict[str, str]
 
 
 class Objects:
@@ -73,8 +82,8 @@ class Objects:
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}", accept=METADATA)
         return None if found is None else found["metadata"]
 
-    async def secret_data(self, *, namespace: str, name: str) -> dict[str, str] | None:
-        """The decoded data of a Secret; entries that are no UTF-8 text are left out."""
+    async def secret(self, *, namespace: str, name: str) -> SecretContent | None:
+        """Metadata and decoded data of a Secret; entries that are no UTF-8 text are left out."""
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
@@ -84,7 +93,12 @@ class Objects:
                 data[key] = base64.b64decode(value).decode()
             except UnicodeDecodeError:
                 continue
-        return data
+        return SecretContent(found["metadata"], data)
+
+    async def secret_data(self, *, namespace: str, name: str) -> dict[str, str] | None:
+        """The decoded data of a Secret; entries that are no UTF-8 text are left out."""
+        found = await self.secret(namespace=namespace, name=name)
+        return None if found is None else found.data
 
     async def apply_secret(self, manifest: Mapping[str, Any], *, only_new: bool) -> dict[str, Any]:
         """Server-side apply; returns the new metadata (the answer carries no value).

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError
+from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.planning.failures import Failure, FailureClass
 
 # The least that the API server grants; the token is exchanged within seconds.
@@ -30,7 +31,11 @@ class ServiceAccounts:
         Raises:
             Failure: the ServiceAccount is missing, or its token may not be asked for.
         """
-        if audience.startswith(_API_SERVER) or audience in await self.client.own_audiences():
+        try:
+            own = await self.client.own_audiences()
+        except Exception as error:
+            raise _failed(error, namespace=namespace, name=name) from None
+        if audience.startswith(_API_SERVER) or audience in own:
             raise _for_the_api_server(audience)
         try:
             answer = await self.client.request(
@@ -42,9 +47,9 @@ class ServiceAccounts:
                     "spec": {"audiences": [audience], "expirationSeconds": _SECONDS},
                 },
             )
-        except ApiError as error:
-            raise _refused(error, namespace=namespace, name=name) from error
-        return Sensitive(answer["status"]["token"])
+            return Sensitive(_token_of(answer))
+        except Exception as error:
+            raise _failed(error, namespace=namespace, name=name) from None
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
         """The annotations of a ServiceAccount.
@@ -56,10 +61,10 @@ class ServiceAccounts:
             found = await self.client.request(
                 "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
             )
-        except ApiError as error:
-            raise _refused(error, namespace=namespace, name=name, verb="get") from error
-        annotations: dict[str, str] = found["metadata"].get("annotations") or {}
-        return annotations
+            annotations = found["metadata"].get("annotations") or {}
+            return {str(key): str(value) for key, value in annotations.items()}
+        except Exception as error:
+            raise _failed(error, namespace=namespace, name=name, verb="get") from None
 
 
 def _for_the_api_server(audience: str) -> Failure:
@@ -71,6 +76,24 @@ def _for_the_api_server(audience: str) -> Failure:
         field="CredentialSource spec: serviceAccountRef.audiences",
         cure="Name the audience that the cloud expects, or none for the default.",
     )
+
+
+def _token_of(answer: Any) -> str:
+    token = answer["status"]["token"]
+    if not isinstance(token, str):
+        raise TypeError("the token is no text")
+    return token
+
+
+def _failed(error: Exception, *, namespace: str, name: str, verb: str = "create") -> Failure:
+    """The failure that any exception of such a request is."""
+    if isinstance(error, ApiError):
+        return _refused(error, namespace=namespace, name=name, verb=verb)
+    if isinstance(error, ApiUnreachableError):
+        return api_unreachable()
+    if isinstance(error, Failure):
+        return error
+    return Failure.of_unexpected(error, what=f"reading ServiceAccount {name}")
 
 
 def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Failure:

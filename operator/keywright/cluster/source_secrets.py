@@ -1,16 +1,20 @@
-"""Values of Secrets that a source refers to, and whether they have changed."""
+"""Values of Secrets that a source or grant refers to, their consent, and whether they changed."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from keywright.api.sensitive import Sensitive
+from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.objects import Objects
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.secret_references import ReferencedSecret, secret_not_labeled
+from keywright.secrets.references import shareable_keys
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _NOTHING = b""
@@ -20,52 +24,105 @@ class SecretValues:
     """Implements `clouds.ways.SourceSecrets`.
 
     Of what was read nothing is kept but a digest, keyed with a secret of this process.
+    `needs_consent`: values leave a Secret only where its label or its writer allows it
+    (`--secret-references=labeled`).
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, *, needs_consent: bool = True) -> None:
         self._objects = objects
+        self._needs_consent = needs_consent
         self._key = secrets.token_bytes(32)
         self._known: dict[tuple[str, str], bytes] = {}
+        self._refused: set[tuple[str, str]] = set()
 
-    async def value(self, *, namespace: str, name: str, key: str, field: str) -> Sensitive:
-        """One value of a Secret.
+    async def value(
+        self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
+    ) -> Sensitive:
+        """One value of a Secret; `copied`: it will leave the operator.
 
         Raises:
-            Failure: the Secret, or the key in it, is missing.
+            Failure: the Secret, or the key in it, is missing, or the Secret does not consent.
         """
-        values = await self.values(namespace=namespace, name=name, field=field)
-        if key not in values:
+        secret = await self.values(namespace=namespace, name=name, field=field)
+        if key not in secret.values:
             raise _missing(f"key {key} in Secret {name}", namespace=namespace, field=field)
-        return values[key]
+        if copied:
+            secret.check_copy(key)
+        return secret.values[key]
 
-    async def values(self, *, namespace: str, name: str, field: str) -> Mapping[str, Sensitive]:
+    async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
         """All values of one Secret, read at once.
 
         Raises:
-            Failure: the Secret is missing.
+            Failure: the Secret is missing, or cannot be read.
         """
-        data = await self._objects.secret_data(namespace=namespace, name=name)
+        try:
+            found = await self._objects.secret(namespace=namespace, name=name)
+        except ApiUnreachableError:
+            raise api_unreachable() from None
+        except ApiError as error:
+            raise _not_read(error, name=name, field=field) from None
+        except Exception as error:
+            raise Failure.of_unexpected(error, what=f"reading Secret {name}") from None
+        data = None if found is None else found.data
         self._known.setdefault((namespace, name), self._digest(data))
-        if data is None:
+        if found is None or data is None:
             raise _missing(f"Secret {name}", namespace=namespace, field=field)
-        return {key: Sensitive(text) for key, text in data.items()}
+        return ReferencedSecret(
+            values={key: Sensitive(text) for key, text in data.items()},
+            refusals={
+                key: secret_not_labeled(name, namespace=namespace, field=field)
+                for key in self._private(found.metadata, data)
+            },
+            on_refusal=lambda: self._refused.add((namespace, name)),
+        )
 
     async def changed(self, *, namespace: str, name: str) -> bool:
-        """Whether it has other values than when this was asked, or first read; then it is known."""
-        found = self._digest(await self._objects.secret_data(namespace=namespace, name=name))
-        known = self._known.get((namespace, name))
-        self._known[namespace, name] = found
-        return known is not None and known != found
+        """Whether its values are others than when this was asked, or first read, or now released.
+
+        What was found is what the next call compares with.
+        """
+        place = (namespace, name)
+        found = await self._objects.secret(namespace=namespace, name=name)
+        data = None if found is None else found.data
+        digest = self._digest(data)
+        released = (
+            place in self._refused
+            and found is not None
+            and not self._private(found.metadata, found.data)
+        )
+        if released:
+            self._refused.discard(place)
+        known = self._known.get(place)
+        self._known[place] = digest
+        return released or (known is not None and known != digest)
 
     def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
-        """The others are of no interest any more."""
+        """Drop what is remembered of all other Secrets."""
         for name in self._known.keys() - names:
             del self._known[name]
+        self._refused &= names
+
+    def _private(self, metadata: Mapping[str, Any], data: Mapping[str, str]) -> frozenset[str]:
+        """The keys whose values must not be copied out of the Secret."""
+        if not self._needs_consent:
+            return frozenset()
+        return frozenset(data) - shareable_keys(metadata, data)
 
     def _digest(self, data: Mapping[str, str] | None) -> bytes:
         if data is None:
             return _NOTHING
         return hashlib.blake2b(_ENCODE(data), key=self._key, digest_size=16).digest()
+
+
+def _not_read(error: ApiError, *, name: str, field: str) -> Failure:
+    return Failure(
+        f"the Kubernetes API refused to show Secret {name}: {error.message}",
+        kind=FailureClass.DENIED if error.status == 403 else FailureClass.RETRY,
+        reason="SecretNotReadable",
+        field=field,
+        cure="Apply the rbac.yaml of this version." if error.status == 403 else "",
+    )
 
 
 def _missing(what: str, *, namespace: str, field: str) -> Failure:

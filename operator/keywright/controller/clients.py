@@ -19,6 +19,8 @@ _LEASE_CONNECTIONS = 2
 # For the lists before watches, beside one connection for each watch.
 _LISTS = 4
 _BACKGROUND_CONNECTIONS = 8
+# Strangers who ask for metrics may cause reviews.
+_REVIEW_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Clients:
     `lease`: leader election alone. `watching`: watches of Secrets and of the labels of namespaces.
     `reading`: tokens, ServiceAccounts and the Secrets that sources name. `writing`: Secrets and
     statuses. `background`: Events and rollouts. The last two ask the fence before each write.
+    `reviewing`: who may read /metrics.
     """
 
     lease: KubernetesClient
@@ -35,6 +38,7 @@ class Clients:
     reading: KubernetesClient
     writing: KubernetesClient
     background: KubernetesClient
+    reviewing: KubernetesClient
 
     async def close_writing(self) -> None:
         """Take back the writes that are under way, as far as they have not arrived."""
@@ -43,7 +47,12 @@ class Clients:
     async def close(self) -> None:
         """Close all of them."""
         await self.close_writing()
-        await asyncio.gather(self.lease.close(), self.watching.close(), self.reading.close())
+        await asyncio.gather(
+            *(
+                client.close()
+                for client in (self.lease, self.watching, self.reading, self.reviewing)
+            )
+        )
 
 
 def lease_client(connection: Connection) -> KubernetesClient:
@@ -68,4 +77,5 @@ def open_clients(
         reading=KubernetesClient(connection, connections=workers),
         writing=KubernetesClient(connection, connections=workers, fence=fence),
         background=KubernetesClient(connection, connections=_BACKGROUND_CONNECTIONS, fence=fence),
+        reviewing=KubernetesClient(connection, connections=_REVIEW_CONNECTIONS),
     )

@@ -15,6 +15,7 @@ from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
@@ -51,21 +52,36 @@ def connect_clouds(
     settings: Settings, *, tokens: Tokens, secrets: SourceSecrets, clock: Clock
 ) -> Clouds:
     """All of them; the operator's own identities only where the flag allows them."""
-    calls, http = AwsCalls(threads=settings.cloud_threads), HttpCalls()
+    endpoints = Endpoints(
+        sts=AllowedUrls(settings.sts_endpoints), probes=AllowedUrls(settings.probe_urls)
+    )
+    http = HttpCalls()
+    calls = AwsCalls(http=http, endpoints=endpoints, threads=settings.cloud_threads)
     ambient = AmbientChain() if settings.allow_ambient else None
     own = OwnChain() if settings.allow_ambient else None
-    aws = AwsEdges(tokens=tokens, secrets=secrets, calls=calls, clock=clock, ambient=ambient)
+    aws = AwsEdges(
+        tokens=tokens,
+        secrets=secrets,
+        calls=calls,
+        clock=clock,
+        ambient=ambient,
+        min_lifetime=settings.min_key_lifetime,
+    )
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
-        sts=StsCalls(http, clock=clock),
+        sts=StsCalls(http, clock=clock, endpoints=endpoints),
         http=http,
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),
         own=own,
+        min_lifetime=settings.min_key_lifetime,
     )
     return Clouds(
-        vendors={Provider.AWS: Aws(aws, http=http), Provider.ALIBABA_CLOUD: Alibaba(alibaba)},
+        vendors={
+            Provider.AWS: Aws(aws, http=http, endpoints=endpoints),
+            Provider.ALIBABA_CLOUD: Alibaba(alibaba),
+        },
         calls=calls,
         http=http,
         own=tuple(chain for chain in (ambient, own) if chain is not None),

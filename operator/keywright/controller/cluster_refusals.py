@@ -6,7 +6,8 @@ from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FINALIZER, GRANT_PLURAL
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.clouds.classified import unexpected
+from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.workloads import PLURALS
 from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
@@ -34,13 +35,13 @@ def held_back(grant: ApiKeyGrant) -> Failure:
     )
 
 
-def refusal_of_cluster(error: ApiError | ApiUnreachableError, facts: Facts) -> Failure:
+def refusal_of_cluster(error: Exception, facts: Facts) -> Failure:
     """A write of ours did not succeed."""
     name = facts.grant.secret_name if facts.grant is not None else facts.subject.name
     if isinstance(error, ApiUnreachableError):
-        return Failure(
-            "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
-        )
+        return api_unreachable()
+    if not isinstance(error, ApiError):
+        return unexpected(error, what="the Kubernetes API")
     if error.status == 422 and "type" in error.message and "immutable" in error.message:
         return Failure(
             f"Secret {name} exists with another type, and a type cannot be changed.",
@@ -82,12 +83,12 @@ def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
     )
 
 
-def refusal_of_rollout(error: ApiError | ApiUnreachableError, grant: ApiKeyGrant) -> Failure:
+def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
     """The workloads of a grant cannot be read, or none of them may be changed."""
     if isinstance(error, ApiUnreachableError):
-        return Failure(
-            "the Kubernetes API did not answer.", kind=FailureClass.RETRY, reason="ApiUnreachable"
-        )
+        return api_unreachable()
+    if not isinstance(error, ApiError):
+        return unexpected(error, what="the Kubernetes API")
     if error.status == 403:
         return Failure(
             f"Keywright may not restart workloads of namespace {grant.namespace}: {error.message}",

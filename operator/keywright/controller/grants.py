@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.cluster_refusals import refusal_of_cluster
 from keywright.controller.gathering import Gathering
 from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
+from keywright.controller.leadership import LostLeaseError
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rests import Rest
@@ -114,7 +115,10 @@ class GrantReconciler:
                     field=error.problem.field,
                 )
             )
+        except (ChangedMeanwhileError, LostLeaseError):
+            raise
         except Failure as failure:
             return Failed(failure)
-        except (ApiError, ApiUnreachableError) as error:
+        except Exception as error:
+            # Counted and told like any other: a grant is never silent about what fails.
             return Failed(refusal_of_cluster(error, facts))

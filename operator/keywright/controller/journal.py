@@ -14,6 +14,7 @@ from datetime import datetime
 
 from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
 from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.classified import unexpected
 from keywright.clouds.ways import KeptKeys, Vendor
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
@@ -37,7 +38,6 @@ from keywright.planning.facts import (
     Settle,
     Subject,
 )
-from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Intended, Outcome, Removed, Settled
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
@@ -121,8 +121,11 @@ class MintJournal:
         """Remove a key that could not be handed over; what fails is cleared up by the journal."""
         try:
             left = await (await self._keys(facts)).remove((key_id,))
-        except Failure as failure:
-            _LOG.warning("a key that nobody has is removed later: %s", failure.sentence())
+        except Exception as error:
+            failure = unexpected(error, what="removing a key")
+            _LOG.warning(
+                "removing a key that nobody has failed, retrying later: %s", failure.sentence()
+            )
             return False
         return not left
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 from keywright.api.grant import ApiKeyGrant, ProbeMode
 from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Minted, Vendor
 from keywright.controller.records import UnprovenKey
 from keywright.controller.store import Store
 from keywright.planning.facts import Cause
-from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.failures import FailureClass
 from keywright.planning.outcomes import Unproven
 from keywright.planning.probing import gave_up, next_try
 from keywright.secrets.fingerprint import mint_facts
@@ -70,7 +71,8 @@ class Proving:
         try:
             vendor = self._vendors[source.provider]
             await vendor.probe(grant, minted.credential, source=source)
-        except Failure as answer:
+        except Exception as error:
+            answer = unexpected(error, what="the probe")
             again_at = next_try(since=since, probe=probe, now=self._clock())
             if again_at is None or answer.kind is FailureClass.CONFIGURATION:
                 raise gave_up(answer, probe=probe) from None

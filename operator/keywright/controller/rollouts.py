@@ -13,7 +13,7 @@ from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.errors import ApiError
 from keywright.cluster.objects import Objects
 from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import Fence
@@ -22,6 +22,7 @@ from keywright.controller.cluster_refusals import (
     refusal_of_restart,
     refusal_of_rollout,
 )
+from keywright.controller.leadership import LostLeaseError
 from keywright.controller.store import Store
 from keywright.planning.backoff import retry_at
 from keywright.planning.facts import Facts
@@ -79,7 +80,9 @@ class Rollouts:
             if course.due is None and not await self._still_holds(grant, of):
                 return NotDue(self._clock() + _WATCH_CATCHES_UP)
             return await self._look(grant, course)
-        except (ApiError, ApiUnreachableError) as error:
+        except LostLeaseError:
+            raise
+        except Exception as error:
             failure = refusal_of_rollout(error, grant)
             course = self._put_off(grant, self._remembered(grant, of) or course)
             return Looked(course.due, failure=failure)

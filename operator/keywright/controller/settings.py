@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -22,7 +23,15 @@ class Settings:
     cloud_threads: int
     http_host: str
     http_port: int
+    metrics_auth: bool
+    metrics_host: str
+    metrics_port: int
+    metrics_cert_dir: Path | None
     drain_seconds: float
     sweep_seconds: float
+    min_key_lifetime: timedelta
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
+    secrets_need_consent: bool
+    sts_endpoints: tuple[str, ...] = ()
+    probe_urls: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import msgspec
 from keywright.api.names import API_VERSION, SOURCE_KIND, SOURCE_PLURAL
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import SourceStatus
+from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Vendor
 from keywright.cluster.errors import ApiError
@@ -20,7 +21,6 @@ from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
-from keywright.planning.failures import Failure
 from keywright.planning.notices import notice
 from keywright.planning.sources import (
     Verified,
@@ -122,10 +122,10 @@ class SourceReconciler:
         known.unproved = False
         try:
             session, caller = await self._vendors[source.provider].verify(source)
-        except Failure as failure:
+        except Exception as error:
             return failed_status(
                 known.status,
-                failure,
+                unexpected(error, what="verifying the source"),
                 provider=source.provider.value,
                 generation=known.generation,
                 grants=grants,

@@ -12,7 +12,8 @@ from functools import partial
 import kopf
 
 from keywright.api.status import ConditionStatus, GrantStatus
-from keywright.clouds.pacing import Pacing
+from keywright.clouds.pacing import Pacing, pace_key
+from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
@@ -38,7 +39,8 @@ from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
 from keywright.planning.conditions import READY
-from keywright.telemetry.http import Heartbeat, TelemetryServer
+from keywright.telemetry.certificates import ServingCertificate
+from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
 from keywright.telemetry.metrics import GrantReading, Metrics
 
@@ -76,7 +78,10 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     lease = lease_client(connection)
     office = _office(settings, lease)
     clients = open_clients(settings, connection, lease=lease, fence=office.check)
-    values = SecretValues(Objects(clients.reading, namespaces=settings.namespaces))
+    values = SecretValues(
+        Objects(clients.reading, namespaces=settings.namespaces),
+        needs_consent=settings.secrets_need_consent,
+    )
     clouds = connect_clouds(
         settings, tokens=ServiceAccounts(clients.reading), secrets=values, clock=now
     )
@@ -156,6 +161,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
             live=partial(_not_live, heartbeat, supervisor),
             ready=census.missing,
             metrics=metrics.text,
+            listener=_metrics_listener(settings, clients.reviewing),
         ),
         registry=build_registry(
             informer,
@@ -202,11 +208,36 @@ def _office(settings: Settings, client: KubernetesClient) -> Leadership | Always
 
 
 def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
-    """The account of a grant, where its cloud has said "slow down"."""
+    """What the rates of a grant's calls are kept by, where its cloud has said "slow down"."""
     grant = store.grants.get(uid)
     source = store.sources.get(grant.source) if grant is not None else None
-    account = source.status.account_id if source is not None else None
-    return account if account and pacing.is_paced(account) else None
+    if source is None or isinstance(source.value, list):
+        return None
+    key = pace_key(source.value, account=source.status.account_id)
+    return key if pacing.is_paced(key) else None
+
+
+def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
+    """None where /metrics is served at the address of the probes."""
+    host, port = settings.metrics_host, settings.metrics_port
+    if not settings.metrics_auth:
+        same = (host, port) == (settings.http_host, settings.http_port)
+        return None if same else MetricsListener(host, port)
+    reviews = AccessReviews(client, path="/metrics", monotonic=time.monotonic)
+
+    async def authorize(authorization: str | None) -> int:
+        return (await reviews.check(authorization)).value
+
+    return MetricsListener(
+        host,
+        port,
+        certificate=ServingCertificate(
+            settings.metrics_cert_dir,
+            host=f"keywright.{settings.own_namespace}.svc",
+            now=now(),
+        ),
+        authorize=authorize,
+    )
 
 
 def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:

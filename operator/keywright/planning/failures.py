@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
+from typing import Self
 
 
 class FailureClass(enum.Enum):
@@ -21,7 +23,8 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
     `reason` is a CamelCase word for the condition, `message` what is wrong, `field` the path of
     the field to change (of the grant, or of the source where it starts with "CredentialSource"),
     and `cure` what to do. `nothing_done` is certain knowledge that what was asked of a
-    cloud was not carried out: without it, it may have been. No secret value may be in any of them.
+    cloud was not carried out: without it, it may have been. `retry_after` is
+    the least time before a cloud is asked again. No secret value may be in any of them.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         field: str = "",
         cure: str = "",
         nothing_done: bool = False,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -41,6 +45,19 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         self.field = field
         self.cure = cure
         self.nothing_done = nothing_done
+        self.retry_after = retry_after
+
+    @classmethod
+    def of_unexpected(cls, error: Exception, *, what: str) -> Self:
+        """The failure that an exception of no known kind is: transient, without its words.
+
+        The text of such an exception may quote an answer, and with it a secret.
+        """
+        return cls(
+            f"{what} failed: {type(error).__name__}.",
+            kind=FailureClass.RETRY,
+            reason="UnexpectedError",
+        )
 
     def sentence(self) -> str:
         """Field, what is wrong and what to do, as one text for a person."""

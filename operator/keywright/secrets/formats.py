@@ -59,7 +59,6 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.AWS_CREDENTIAL_PROCESS: {CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}"},
     Format.API_GATEWAY_ENV: {
         "X_API_KEY": "${apiKey}",
-        "curl.conf": 'header = "x-api-key: ${apiKey}"\n',
     },
     Format.ALIBABA_ENV: {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
@@ -81,6 +80,7 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.DOT_ENV: {".env": "${dotEnv}"},
 }
 _FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
+    Format.API_GATEWAY_ENV: {"curl.conf": Template((Slot(Variable.CURL_CONFIG),))},
     Format.HEADER_CREDENTIAL: {"credential": Template((Slot(Variable.HEADER),))},
     Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
     Format.ALIBABA_CREDENTIALS_URI: {

@@ -1,9 +1,11 @@
 """The variables that templates may use: which kinds of key have them, and what they stand for."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
@@ -21,6 +23,11 @@ from keywright.secrets.credential import (
     Credential,
 )
 
+# What a header, and a line of any file, carries.
+_WORD: Final = re.compile(r"[!-~]*")
+# What dotenv, INI, curl and shells read as it is: no quotes, comments, escapes, interpolation.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
+_PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
 CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
@@ -51,6 +58,7 @@ class Variable(StrEnum):
     DOT_ENV = "dotEnv"
     AWS_CONFIG_FILE = "awsConfigFile"
     HEADER = "headerCredential"
+    CURL_CONFIG = "curlConfig"
     ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
     ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
 
@@ -59,6 +67,7 @@ OF_FORMATS_ALONE: Final = frozenset(
     {
         Variable.AWS_CONFIG_FILE,
         Variable.HEADER,
+        Variable.CURL_CONFIG,
         Variable.ALIBABA_CREDENTIALS_URI_BODY,
         Variable.ALIBABA_CROSSPLANE_FILE,
     }
@@ -153,32 +162,70 @@ class Values:
             region=self[Variable.REGION],
         )
 
+    def plain_access_key(self) -> AccessKey:
+        """As `access_key`, for files without quotes and escapes; raises LayoutError."""
+        # `configparser` interpolates a percent sign.
+        find = partial(self.plain, without="%")
+        return AccessKey(
+            id=find(Variable.ACCESS_KEY_ID),
+            secret=find(Variable.SECRET_ACCESS_KEY),
+            token=find(Variable.SESSION_TOKEN),
+            region=find(Variable.REGION),
+        )
+
+    def plain(self, variable: Variable, *, without: str = "") -> str:
+        """What the variable stands for, where it needs neither quotes nor escapes in any file.
+
+        Raises:
+            LayoutError: It has other characters: line breaks and quotes would end the value, `#`
+                begins a comment, and what follows would be read as settings of their own.
+        """
+        value = self[variable]
+        if not _PLAIN.fullmatch(value) or set(value) & set(without):
+            raise LayoutError(
+                Problem(
+                    "spec.secret.formats",
+                    f"the {variable} has characters that this file cannot hold: use a format that"
+                    " has each value in a key of its own",
+                )
+            )
+        return value
+
     def _find(self, variable: Variable) -> str | None:
         secret = self.credential.values.get(variable)
         if secret is not None:
-            return secret.reveal()
+            value = secret.reveal()
+            if not _WORD.fullmatch(value):
+                raise LayoutError(
+                    Problem(
+                        "spec.secret",
+                        f"the {variable} has blanks, line breaks or other characters that no"
+                        " credential has: see what the source, or its endpoint, gives out",
+                    )
+                )
+            return value
         find = _FINDERS.get(variable)
         return find(self) if find is not None else None
 
 
 def _dot_env(values: Values) -> str:
-    """The environment of the kind; its values are plain words, so nothing needs quotes."""
+    """The environment of the kind; its values are plain words, so that nothing needs quotes."""
     if values.credential.provider is Provider.ALIBABA_CLOUD:
-        lines = alibaba_files.environment(values.access_key())
+        lines = alibaba_files.environment(values.plain_access_key())
     elif values.grant.kind is KeyKind.SESSION_CREDENTIALS:
         lines = {
-            "AWS_ACCESS_KEY_ID": values[Variable.ACCESS_KEY_ID],
-            "AWS_SECRET_ACCESS_KEY": values[Variable.SECRET_ACCESS_KEY],
-            "AWS_SESSION_TOKEN": values[Variable.SESSION_TOKEN],
-            "AWS_REGION": values[Variable.REGION],
+            "AWS_ACCESS_KEY_ID": values.plain(Variable.ACCESS_KEY_ID),
+            "AWS_SECRET_ACCESS_KEY": values.plain(Variable.SECRET_ACCESS_KEY),
+            "AWS_SESSION_TOKEN": values.plain(Variable.SESSION_TOKEN),
+            "AWS_REGION": values.plain(Variable.REGION),
         }
     elif values.grant.kind is KeyKind.API_GATEWAY_KEY:
-        lines = {"X_API_KEY": values[Variable.API_KEY]}
+        lines = {"X_API_KEY": values.plain(Variable.API_KEY)}
     else:
-        token = values[Variable.API_KEY]
+        token = values.plain(Variable.API_KEY)
         lines = {
             "AWS_BEARER_TOKEN_BEDROCK": token,
-            "AWS_REGION": values[Variable.REGION],
+            "AWS_REGION": values.plain(Variable.REGION),
             "OPENAI_API_KEY": token,
             "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
         }
@@ -189,9 +236,9 @@ def _aws_credentials_file(values: Values) -> str:
     """The shared credentials file of AWS SDKs, profile [default]; read once by most of them."""
     return (
         "[default]\n"
-        f"aws_access_key_id = {values[Variable.ACCESS_KEY_ID]}\n"
-        f"aws_secret_access_key = {values[Variable.SECRET_ACCESS_KEY]}\n"
-        f"aws_session_token = {values[Variable.SESSION_TOKEN]}\n"
+        f"aws_access_key_id = {values.plain(Variable.ACCESS_KEY_ID)}\n"
+        f"aws_secret_access_key = {values.plain(Variable.SECRET_ACCESS_KEY)}\n"
+        f"aws_session_token = {values.plain(Variable.SESSION_TOKEN)}\n"
     )
 
 
@@ -214,11 +261,21 @@ def _aws_credential_process(values: Values) -> str:
 def _aws_config_file(values: Values) -> str:
     """The shared config file whose process prints the file beside it, wherever it is mounted."""
     path = values.grant.spec.secret.mount_path.rstrip("/")
+    if not _PATH.fullmatch(path):
+        # A shell reads it.
+        raise LayoutError(
+            Problem("spec.secret.mountPath", "must be an absolute path, such as /var/run/keywright")
+        )
     return (
         "[default]\n"
         f"credential_process = cat {path}/{CREDENTIAL_PROCESS_FILE}\n"
-        f"region = {values[Variable.REGION]}\n"
+        f"region = {values.plain(Variable.REGION)}\n"
     )
+
+
+def _curl_config(values: Values) -> str:
+    """What `curl --config` reads: a quoted header."""
+    return f'header = "x-api-key: {values.plain(Variable.API_KEY)}"\n'
 
 
 def _header(values: Values) -> str:
@@ -279,9 +336,10 @@ _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,
     Variable.AWS_CONFIG_FILE: _aws_config_file,
     Variable.HEADER: _header,
+    Variable.CURL_CONFIG: _curl_config,
     Variable.ALIBABA_CONFIG_JSON: lambda values: alibaba_files.config_json(values.access_key()),
     Variable.ALIBABA_CREDENTIALS_FILE: (
-        lambda values: alibaba_files.credentials_ini(values.access_key())
+        lambda values: alibaba_files.credentials_ini(values.plain_access_key())
     ),
     Variable.ALIBABA_CREDENTIALS_URI_BODY: lambda values: alibaba_files.credentials_uri_body(
         values.access_key(), expires_at=values[Variable.EXPIRES_AT]

@@ -1,14 +1,29 @@
-"""/livez, /readyz and /metrics, on a server of their own."""
+"""/livez and /readyz for the kubelet; /metrics beside them, or with TLS and authorization."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
+from keywright.telemetry.certificates import ServingCertificate
+
+_LOG = logging.getLogger(__name__)
+_OK: Final = 200
+_UNAUTHORIZED: Final = 401
+_REFUSALS: Final = {
+    401: "a bearer token is needed: give the scraper one of a ServiceAccount\n",
+    403: "the token may not GET /metrics: bind its ServiceAccount to ClusterRole"
+    " keywright-metrics-reader\n",
+    503: "the Kubernetes API could not be asked whether the token may GET /metrics\n",
+}
+_LARGEST_REQUEST: Final = 1024
 _BEAT_SECONDS = 1.0
 
 
@@ -29,11 +44,25 @@ class Heartbeat:
             await asyncio.sleep(_BEAT_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsListener:
+    """Where /metrics is served beside the probes' own address, and to whom.
+
+    `authorize` gives the HTTP status for an Authorization header: 200, or that of a refusal.
+    """
+
+    host: str
+    port: int
+    certificate: ServingCertificate | None = None
+    authorize: Callable[[str | None], Awaitable[int]] | None = None
+
+
 class TelemetryServer:
     """Answers the kubelet and Prometheus.
 
     `live` and `ready` return the reason why not, or nothing where all is well. `metrics` is called
-    in a thread, beside the event loop.
+    in a thread, beside the event loop. Without a `listener` /metrics is served where the probes
+    are.
     """
 
     def __init__(
@@ -44,6 +73,7 @@ class TelemetryServer:
         live: Callable[[], str],
         ready: Callable[[], str],
         metrics: Callable[[], bytes],
+        listener: MetricsListener | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -51,25 +81,36 @@ class TelemetryServer:
         self._ready = ready
         self._metrics = metrics
         self._scraping = asyncio.Lock()
-        application = web.Application()
-        application.add_routes(
-            [
-                web.get("/livez", self._answer_live),
-                web.get("/readyz", self._answer_ready),
-                web.get("/metrics", self._answer_metrics),
-            ]
-        )
-        self._runner = web.AppRunner(application, access_log=None)
+        self._listener = listener
+        scrapes = web.get("/metrics", self._answer_metrics)
+        probes = [
+            web.get("/livez", self._answer_live),
+            web.get("/readyz", self._answer_ready),
+        ]
+        self._runner = _runner(*probes, *([scrapes] if listener is None else []))
+        self._metrics_runner = None if listener is None else _runner(scrapes)
 
     async def start(self) -> None:
-        """Listen; raises OSError where the port is taken."""
+        """Listen; raises OSError where a port is taken."""
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
-        logging.getLogger(__name__).debug("listening on %s:%d", self._host, self._port)
+        _LOG.debug("listening on %s:%d", self._host, self._port)
+        listener = self._listener
+        if listener is not None and self._metrics_runner is not None:
+            certificate = listener.certificate
+            await self._metrics_runner.setup()
+            await web.TCPSite(
+                self._metrics_runner,
+                listener.host,
+                listener.port,
+                ssl_context=None if certificate is None else certificate.context,
+            ).start()
 
     async def stop(self) -> None:
-        """Close the listener and its connections."""
+        """Close the listeners and their connections."""
         await self._runner.cleanup()
+        if self._metrics_runner is not None:
+            await self._metrics_runner.cleanup()
 
     async def _answer_live(self, _: web.Request) -> web.Response:
         return _told(self._live())
@@ -77,11 +118,36 @@ class TelemetryServer:
     async def _answer_ready(self, _: web.Request) -> web.Response:
         return _told(self._ready())
 
-    async def _answer_metrics(self, _: web.Request) -> web.Response:
+    async def _answer_metrics(self, request: web.Request) -> web.Response:
+        status = await self._authorized(request)
+        if status != _OK:
+            # RFC 9110, 11.6.1: a 401 says how to authenticate.
+            headers = {"WWW-Authenticate": "Bearer"} if status == _UNAUTHORIZED else {}
+            return web.Response(text=_REFUSALS[status], status=status, headers=headers)
         # Of ten thousand grants it takes a third of a second; one scrape at a time.
         async with self._scraping:
             body = await asyncio.to_thread(self._metrics)
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def _authorized(self, request: web.Request) -> int:
+        listener = self._listener
+        if listener is None:
+            return _OK
+        if listener.certificate is not None:
+            try:
+                listener.certificate.refresh()
+            except (OSError, ssl.SSLError) as error:
+                # The certificate in use serves on: the new files may be half written.
+                _LOG.warning("metrics certificate: reading failed, keeping the old one: %s", error)
+        if listener.authorize is None:
+            return _OK
+        return await listener.authorize(request.headers.get("Authorization"))
+
+
+def _runner(*routes: web.RouteDef) -> web.AppRunner:
+    application = web.Application(client_max_size=_LARGEST_REQUEST)
+    application.add_routes(routes)
+    return web.AppRunner(application, access_log=None)
 
 
 def _told(why_not: str) -> web.Response:

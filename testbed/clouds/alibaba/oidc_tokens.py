@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds import issuer_keys
 from testbed.clouds.alibaba import refusals
-from testbed.clouds.issuer_keys import BadSignatureError, IssuerKeys, NoKeyError, NotATokenError
+from testbed.clouds.issuer_keys import (
+    BadSignatureError,
+    IssuerKeys,
+    NoKeyError,
+    NotATokenError,
+    UntrustedIssuerError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
 
 _SHORTEST, _LONGEST = 4, 20_000
+_PROVIDER_ARN = re.compile(r"acs:ram::\d+:oidc-provider/[\w.-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class OidcTokens:
     async def verify(self, token: str, *, provider_arn: str) -> Identity:
         """The identity in the token; raises CloudError in STS's words."""
         self.seen.add(token)
+        if not _PROVIDER_ARN.fullmatch(provider_arn):
+            raise refusals.oidc_provider_malformed()
         provider = self._accounts.provider(provider_arn)
         if provider is None:
             raise refusals.no_oidc_provider()
@@ -68,10 +78,12 @@ class OidcTokens:
             await self._keys.verify(
                 token, header=header, provider=provider.arn, issuer=provider.issuer
             )
+        except UntrustedIssuerError as error:
+            raise refusals.oidc_url_invalid() from error
         except NoKeyError as error:
             raise refusals.oidc_issuer_broken(provider.issuer) from error
         except BadSignatureError as error:
-            raise refusals.oidc_token_invalid() from error
+            raise refusals.oidc_signature_invalid() from error
         if claims["exp"] <= self._clock.now():
             raise refusals.oidc_token_expired()
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]

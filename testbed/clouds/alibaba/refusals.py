@@ -184,24 +184,40 @@ def oidc_issuer_broken(issuer: str) -> CloudError:
 
 
 def oidc_token_invalid() -> CloudError:
-    """[U] Not a token, or not signed with the issuer's key."""
+    """[U] Not a token."""
     return _oidc("Invalid", "This JsonWebToken is invalid.")
+
+
+def oidc_signature_invalid() -> CloudError:
+    """The token is not signed with the issuer's key."""
+    return _oidc("InvalidSignature", "OIDC token validate failed: invalid signature.")
+
+
+def oidc_url_invalid() -> CloudError:
+    """The certificate of the issuer is not one that Alibaba Cloud trusts."""
+    return _oidc("HttpsUrlInvalid", "The root ca certificate is not in ca whitelist of this url")
 
 
 def no_oidc_provider() -> CloudError:
     """The account has no such provider."""
     message = "No such OIDC Provider registered."
-    return CloudError("AuthenticationFail.NoPermission", message, status=403)
+    return CloudError("AuthenticationFail.NoPermission", message, status=401)
+
+
+def oidc_provider_malformed() -> CloudError:
+    """The ARN of the provider is none."""
+    message = "Parameter OIDCProviderArn is not valid"
+    return CloudError("AuthenticationFail.NoPermission", message, status=401)
 
 
 def oidc_not_trusted() -> CloudError:
     """The role's trust policy does not match the token."""
     message = "There is no permission."
-    return CloudError("AuthenticationFail.NoPermission", message, status=403)
+    return CloudError("AuthenticationFail.NoPermission", message, status=401)
 
 
 def _oidc(kind: str, message: str) -> CloudError:
-    return CloudError(f"AuthenticationFail.OIDCToken.{kind}", message)
+    return CloudError(f"AuthenticationFail.OIDCToken.{kind}", message, status=401)
 
 
 # --- other services --------------------------------------------------------------------------

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
     from testbed.clouds.wire import Request
 
-SKEW_SECONDS = 300  # how far a client's clock may be off
+# How far a client's clock may be off: STS is more patient than the other services.
+SKEW_MINUTES = 5
+STS_SKEW_MINUTES = 15
 
 
 class Authentication:
@@ -127,7 +129,8 @@ class Authentication:
                 f"Credential should be scoped to correct service: '{service}'."
             )
         timestamp = request.header("x-amz-date") or ""
-        self._check_time(timestamp, scope=scope)
+        minutes = STS_SKEW_MINUTES if service == "sts" else SKEW_MINUTES
+        self._check_time(timestamp, scope=scope, minutes=minutes)
         self._check_signed_headers(request, signed=authorization.signed_headers)
         expected = sigv4.signature(
             secret=principal.secret_key,
@@ -186,7 +189,7 @@ class Authentication:
             keys[key.lower()] = (value,) if isinstance(value, str) else value
         return keys
 
-    def _check_time(self, timestamp: str, *, scope: sigv4.Scope) -> None:
+    def _check_time(self, timestamp: str, *, scope: sigv4.Scope, minutes: int) -> None:
         signed_at = from_compact(timestamp)
         if signed_at is None:
             raise refusals.incomplete_signature(
@@ -198,16 +201,16 @@ class Authentication:
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
                 f"from HTTP: '{scope.date}' != '{timestamp[:8]}', from '{timestamp}'."
             )
-        now = self._clock.now()
-        if signed_at < now - SKEW_SECONDS:
+        now, skew = self._clock.now(), minutes * 60
+        if signed_at < now - skew:
             raise refusals.signature_does_not_match(
                 f"Signature expired: {timestamp} is now earlier than "
-                f"{compact(now - SKEW_SECONDS)} ({compact(now)} - 5 min.)"
+                f"{compact(now - skew)} ({compact(now)} - {minutes} min.)"
             )
-        if signed_at > now + SKEW_SECONDS:
+        if signed_at > now + skew:
             raise refusals.signature_does_not_match(
                 f"Signature not yet current: {timestamp} is still later than "
-                f"{compact(now + SKEW_SECONDS)} ({compact(now)} + 5 min.)"
+                f"{compact(now + skew)} ({compact(now)} + {minutes} min.)"
             )
 
     @staticmethod

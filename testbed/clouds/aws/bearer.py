@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from testbed.clouds.aws import refusals, sigv4
 from testbed.clouds.aws.amz_dates import from_compact
-from testbed.clouds.aws.authentication import SKEW_SECONDS
+from testbed.clouds.aws.authentication import SKEW_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class ShortTermKeys:
         now = self._clock.now()
         if (
             not sigv4.same(expected, parameters["X-Amz-Signature"])
-            or now < signed_at - SKEW_SECONDS
+            or now < signed_at - SKEW_MINUTES * 60
         ):
             raise refusals.bearer_token_invalid()
         ends = signed_at + int(lasts)
@@ -88,7 +88,7 @@ class ShortTermKeys:
 def _query(key: str) -> str:
     """The presigned query, in its on-wire encoding."""
     if not key.startswith(PREFIX):
-        raise refusals.bearer_token_invalid()
+        raise refusals.bearer_token_format()
     try:
         address = base64.b64decode(key.removeprefix(PREFIX), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError) as error:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.service_credentials import ServiceCredential, ServiceCredentials
     from testbed.clouds.clock import Clock
 
+# Services whose credentials AWS knows as well; a user here has none of them.
+_OTHER_SERVICES = frozenset({"cassandra.amazonaws.com", "codecommit.amazonaws.com"})
 _SHORTEST_DAYS, _LONGEST_DAYS = 1, 36600
 _ID = re.compile(r"\w{20,128}", re.ASCII)
 
@@ -45,7 +47,7 @@ class ServiceCredentialActions:
         if parameters.get("AllUsers") != "true":
             user_id = self._users.find(account, parameters.get("UserName", "")).id
         service = parameters.get("ServiceName")
-        if service is not None:
+        if service is not None and service not in _OTHER_SERVICES:
             _service(service)
         found = [
             self._told(item, secret=False)
@@ -59,8 +61,8 @@ class ServiceCredentialActions:
         found = self._find(account, parameters)
         status = parameters.get("Status", "")
         if status not in {"Active", "Inactive"}:
-            raise refusals.constraint(
-                "status", status, "satisfy enum value set: [Active, Inactive]"
+            raise refusals.constraint_without_value(
+                "status", "satisfy enum value set: [Active, Inactive]"
             )
         self._credentials.set_active(found, active=status == "Active")
 
@@ -76,10 +78,8 @@ class ServiceCredentialActions:
     def _find(self, account: str, parameters: dict[str, str]) -> ServiceCredential:
         credential_id = parameters.get("ServiceSpecificCredentialId", "")
         if not _ID.fullmatch(credential_id):
-            raise refusals.constraint(
-                "serviceSpecificCredentialId",
-                credential_id,
-                r"satisfy regular expression pattern: [\w]+",
+            raise refusals.constraint_without_value(
+                "serviceSpecificCredentialId", r"satisfy regular expression pattern: [\w]+"
             )
         user = self._users.find(account, parameters.get("UserName", ""))
         return self._credentials.find(account=account, user_id=user.id, credential_id=credential_id)

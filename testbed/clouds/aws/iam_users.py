@@ -20,6 +20,7 @@ _NAME_CHARACTERS = 64
 _PATH = re.compile(r"/|/[\x21-\x7e]+/")
 _INLINE_BYTES = 2048
 _ATTACHED = 10
+_SERVICE_ROLE = ":policy/aws-service-role/"
 
 
 class Users:
@@ -92,7 +93,7 @@ class Users:
             (user.managed_policies, "must detach all policies first."),
             (user.policies, "must delete policies first."),
             (user.access_keys, "must delete access keys first."),
-            (credentials, "must delete service specific credentials first."),
+            (credentials, "must remove referenced objects first."),
         ):
             if held:
                 raise refusals.delete_conflict(words)
@@ -118,7 +119,9 @@ class Users:
         arn = parameters.get("PolicyArn", "")
         policy = self._accounts.stored_policy(arn, account=account)
         if policy is None:
-            raise refusals.no_such_entity(f"Policy {arn} does not exist or is not attachable.")
+            raise refusals.no_such_entity("Policy ARN does not exist or is not attachable.")
+        if _SERVICE_ROLE in arn:
+            raise refusals.policy_not_attachable()
         if arn in user.managed_policies:
             return
         if len(user.managed_policies) >= _ATTACHED:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.clouds import issuer_keys
 from testbed.clouds.aws import refusals
-from testbed.clouds.issuer_keys import BadSignatureError, IssuerKeys, NoKeyError, NotATokenError
+from testbed.clouds.issuer_keys import (
+    BadSignatureError,
+    IssuerKeys,
+    NoKeyError,
+    NotATokenError,
+    UntrustedIssuerError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +25,7 @@ _NOT_A_TOKEN = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"  # noqa: S105  AWS's words
 )
 _SKEW_SECONDS = 300
+_OLDEST_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class IdentityTokens:
         now = self._clock.now()
         if int(claims["exp"]) <= now:
             raise refusals.identity_token_expired(now=now, expired=int(claims["exp"]))
+        if float(claims["iat"]) < now - _OLDEST_SECONDS:
+            raise refusals.identity_token_too_old(issued=int(claims["iat"]))
         if float(claims.get("nbf", claims["iat"])) > now + _SKEW_SECONDS:
             raise refusals.token_not_validated()
         return Identity(provider=provider, subject=str(claims["sub"]), audience=audience)
@@ -76,6 +85,8 @@ class IdentityTokens:
             await self._keys.verify(
                 token, header=header, provider=provider.arn, issuer=provider.issuer
             )
+        except UntrustedIssuerError as error:
+            raise refusals.thumbprint_mismatch() from error
         except NoKeyError as error:
             raise refusals.no_verification_key() from error
         except BadSignatureError as error:

@@ -11,7 +11,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws import anthropic_v1, models, openai_v1
+from testbed.clouds.aws import anthropic_v1, models, openai_v1, refusals
 from testbed.clouds.aws.bedrock import Operation, Plane, always
 from testbed.clouds.errors import CloudError
 from testbed.clouds.wire import Response, json_response
@@ -90,9 +90,18 @@ def _check(model_id: str, path: str) -> None:
 def _refuse(request: Request, error: CloudError) -> Response:
     if request.path.startswith("/anthropic/"):
         return anthropic_v1.error(error)
+    if error.message in _UNKNOWN_KEY:
+        # hermes-agent #87190 [R]
+        content = {
+            "code": "invalid_api_key",
+            "message": "Invalid bearer token",
+            "type": "authentication_error",
+        }
+        return json_response({"error": content}, status=401)
     return openai_v1.error(error)
 
 
+_UNKNOWN_KEY = {refusals.bearer_token_invalid().message, refusals.bearer_token_format().message}
 _INFERENCE = always("bedrock-mantle:CreateInference")
 PLANE = Plane(
     prefix="bedrock-mantle",

@@ -1,7 +1,8 @@
 """The OpenAI-compatible answers of Bedrock's runtime: chat completions and the list of models.
 
 Shapes as the openai SDK 3.5 reads them. The error's form is the one seen on bedrock-mantle; that
-bedrock-runtime gives the same is assumed. [U]
+bedrock-runtime gives the same is assumed. [U] A key that may not be used as a bearer token is
+answered with 401 (agentcore-public-stack #959). [R]
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from testbed.clouds.wire import Response, json_response
 if TYPE_CHECKING:
     from testbed.clouds.errors import CloudError
 
+_BEARER_ACTION = "perform: bedrock:CallWithBearerToken"
 _ERROR_TYPES = {
+    401: ("access_denied", "authentication_error"),
     400: ("validation_error", "invalid_request_error"),
     403: ("access_denied", "permission_denied_error"),
     404: ("not_found", "not_found_error"),
@@ -70,9 +73,10 @@ def model_list() -> Response:
 
 def error(refusal: CloudError) -> Response:
     """A refusal in OpenAI's form."""
-    code, kind = _ERROR_TYPES.get(refusal.status, ("internal_error", "server_error"))
+    status = 401 if _BEARER_ACTION in refusal.message else refusal.status
+    code, kind = _ERROR_TYPES.get(status, ("internal_error", "server_error"))
     return json_response(
-        {"error": {"code": code, "message": refusal.message, "type": kind}}, status=refusal.status
+        {"error": {"code": code, "message": refusal.message, "type": kind}}, status=status
     )
 
 

@@ -31,7 +31,7 @@ def no_provider(issuer: str) -> CloudError:
 def no_verification_key() -> CloudError:
     """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
     return invalid_identity_token(
-        "Couldn't retrieve verification key from your identity provider, please reference "
+        "Couldn't retrieve verification key from your identity provider,  please reference "
         "AssumeRoleWithWebIdentity documentation for requirements"
     )
 
@@ -49,7 +49,29 @@ def identity_token_expired(*, now: float, expired: int) -> CloudError:
     return CloudError(
         "ExpiredTokenException",
         f"Token expired: current date/time {int(now)} must be before the "
-        f"expiration date/time {expired}",
+        f"expiration date/time{expired}",
+    )
+
+
+def identity_token_too_old(*, issued: int) -> CloudError:
+    """The web identity token was issued too long ago, whatever its `exp` says [R]."""
+    return CloudError("ExpiredTokenException", f"Token too old: {issued}")
+
+
+def thumbprint_mismatch() -> CloudError:
+    """The certificate of the issuer is not the one that the provider was registered with [R]."""
+    return invalid_identity_token(
+        "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
+    )
+
+
+def region_disabled(account: str) -> CloudError:
+    """STS is switched off for the account in this region [R]."""
+    return CloudError(
+        "RegionDisabledException",
+        f"STS is not activated in this region for account:{account}. Your account administrator "
+        "can activate STS in this region using the IAM Console.",
+        status=403,
     )
 
 
@@ -62,6 +84,14 @@ def constraint(name: str, value: object, demand: str) -> CloudError:
     """The sentence that every query service of AWS builds for a broken constraint."""
     return validation(
         f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
+        f"constraint: Member must {demand}"
+    )
+
+
+def constraint_without_value(name: str, demand: str) -> CloudError:
+    """The same sentence as IAM builds it for some members [R]."""
+    return validation(
+        f"1 validation error detected: Value at '{name}' failed to satisfy "
         f"constraint: Member must {demand}"
     )
 
@@ -132,11 +162,10 @@ def source_identity_already_set() -> CloudError:
     )
 
 
-def packed_policy_too_large(percent: int) -> CloudError:
-    """Session policies beyond the packed size."""
+def packed_policy_too_large(percent: int, *, what: str = "session policies") -> CloudError:
+    """Session policies, or session tags, beyond the packed size [R]."""
     return CloudError(
-        "PackedPolicyTooLarge",
-        f"Packed size of session policies consumes {percent}% of allotted space.",
+        "PackedPolicyTooLarge", f"Packed size of {what} consumes {percent}% of allotted space."
     )
 
 
@@ -231,8 +260,15 @@ def inline_too_large(user: str, *, limit: int) -> CloudError:
 
 
 def delete_conflict(demand: str) -> CloudError:
-    """Something still hangs on the entity [K]; for service-specific credentials [U]."""
+    """Something still hangs on the entity [K]."""
     return CloudError("DeleteConflict", f"Cannot delete entity, {demand}", status=409)
+
+
+def policy_not_attachable() -> CloudError:
+    """AWS's own policies of service roles cannot be attached to users [K]; the words are [U]."""
+    return CloudError(
+        "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer User."
+    )
 
 
 def invalid_user_name() -> CloudError:
@@ -271,6 +307,15 @@ def bearer_token_invalid() -> CloudError:
     return CloudError(
         "AccessDeniedException",
         "Authentication failed: Please make sure your API Key is valid.",
+        status=403,
+    )
+
+
+def bearer_token_format() -> CloudError:
+    """A bearer token that begins like no key of Bedrock [R]."""
+    return CloudError(
+        "AccessDeniedException",
+        "Invalid API Key format: Must start with pre-defined prefix",
         status=403,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from testbed.clouds.aws import refusals
+from testbed.clouds.aws import refusals, session_requests
 from testbed.clouds.errors import CloudError
 from testbed.clouds.policies import Effect
 
@@ -36,9 +36,11 @@ def inherit(request: SessionRequest, *, caller: Principal) -> SessionRequest:
     source_identity = caller.source_identity or request.source_identity
     if request.source_identity not in {None, source_identity}:
         raise refusals.source_identity_already_set()
+    tags = {**request.tags, **inherited}
+    session_requests.check_tags_fit(tags)
     return dataclasses.replace(
         request,
-        tags={**request.tags, **inherited},
+        tags=tags,
         transitive_tag_keys=request.transitive_tag_keys | caller.transitive_tag_keys,
         source_identity=source_identity,
     )

@@ -1,5 +1,6 @@
 """The command line."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,16 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         cloud_threads=8,
         http_host="0.0.0.0",  # noqa: S104  the default is what is tested
         http_port=8080,
+        metrics_auth=False,
+        metrics_host="127.0.0.1",
+        metrics_port=8443,
+        metrics_cert_dir=None,
         drain_seconds=20.0,
         sweep_seconds=900.0,
+        min_key_lifetime=timedelta(seconds=60),
         allow_ambient=False,
         credentials_uris=(),
+        secrets_need_consent=True,
     )
 
 
@@ -49,11 +56,19 @@ def test_every_option_arrives() -> None:
         "--workers=1",
         "--cloud-threads=2",
         "--http-address=[::1]:9",
+        "--metrics-auth=kubernetes",
+        "--metrics-address=[::]:10",
+        "--metrics-cert-dir=/certificates",
         "--drain-seconds=0.5",
         "--sweep-seconds=60",
+        "--min-key-lifetime=20s",
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
+        "--secret-references=any",
+        "--allow-sts-endpoint=sts.example.com",
+        "--allow-sts-endpoint=https://sts.example.com:8443/team/",
+        "--allow-probe-url=api.internal.example.com",
     )
     assert found == Settings(
         kubeconfig=Path("/k"),
@@ -68,11 +83,38 @@ def test_every_option_arrives() -> None:
         cloud_threads=2,
         http_host="::1",
         http_port=9,
+        metrics_auth=True,
+        metrics_host="::",
+        metrics_port=10,
+        metrics_cert_dir=Path("/certificates"),
         drain_seconds=0.5,
         sweep_seconds=60.0,
+        min_key_lifetime=timedelta(seconds=20),
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
+        secrets_need_consent=False,
+        sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
+        probe_urls=("api.internal.example.com",),
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        ([], ("127.0.0.1", 8443)),
+        (["--http-address=127.0.0.1:9"], ("127.0.0.1", 9)),
+        (["--http-address=[::1]:9"], ("::1", 9)),
+        (["--http-address=10.0.0.1:9"], ("127.0.0.1", 8443)),
+        (["--metrics-auth=kubernetes", "--http-address=127.0.0.1:9"], ("0.0.0.0", 8443)),  # noqa: S104
+        (["--metrics-address=10.0.0.1:9"], ("10.0.0.1", 9)),
+    ],
+)
+def test_metrics_are_open_only_behind_authorization(
+    arguments: list[str], address: tuple[str, int]
+) -> None:
+    """Without it they are on a loopback address, unless another one is named."""
+    found = _of(*arguments)
+    assert (found.metrics_host, found.metrics_port) == address
 
 
 @pytest.mark.parametrize(
@@ -88,6 +130,10 @@ def test_every_option_arrives() -> None:
         (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),
         (["run", "--allow-credentials-uri=credentials"], "write it like https://"),
         (["run", "--allow-credentials-uri=file:///etc/passwd"], "write it like https://"),
+        (["run", "--min-key-lifetime=soon"], "write it like 60s"),
+        (["run", "--allow-sts-endpoint=https://sts.example.com/..%2f"], "write it like"),
+        (["run", "--allow-sts-endpoint=two words"], "write it like"),
+        (["run", "--allow-probe-url=ftp://api.example.com"], "write it like"),
         (["run", "--log-level=loud"], "invalid choice"),
         (["run", "--unknown"], "unrecognized"),
     ],

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
 from keywright.clouds.alibaba.identities.asking import Edges, OwnIdentity
 from keywright.clouds.alibaba.rpc import Parameters, Signer
@@ -28,7 +29,10 @@ ACCOUNT = "1234567890123456"
 USER = f"acs:ram::{ACCOUNT}:user/deploy"
 ROLE = f"acs:ram::{ACCOUNT}:role/chat"
 PROVIDER = f"acs:ram::{ACCOUNT}:oidc-provider/ack-rrsa"
-KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI1", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "planted\n"}
+KEY = {
+    "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAI5tExample",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "planted\n",
+}
 
 
 class ScriptedHttp(HttpCalls):
@@ -46,10 +50,11 @@ class ScriptedHttp(HttpCalls):
         url: str,
         *,
         limits: Limits,
+        reach: Reach,
+        tenant: str,
         body: str | None = None,
         content_type: str = "",
         headers: Mapping[str, str] | None = None,
-        guarded: bool = False,
     ) -> Answer:
         self.asked.append((method, url, headers or {}, limits))
         answer = self.answers[url]

@@ -13,6 +13,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Ambience, Edges
 from keywright.clouds.ways import Session
+from keywright.planning.secret_references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock
 
 _Answer = TypeVar("_Answer")
@@ -34,8 +35,10 @@ class ScriptedSts(AwsCalls):
         call: Callable[[Any], _Answer],
         *,
         region: str,
+        tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        pace: str | None = None,
         attempts: int = 3,
     ) -> _Answer:
         return call(_Client(self, signed_by=session.access_key_id if session else None))
@@ -87,14 +90,17 @@ class Secrets:
 
     data: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    async def value(self, *, namespace: str, name: str, key: str, field: str) -> Sensitive:
+    async def value(
+        self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
+    ) -> Sensitive:
         """One value."""
-        return (await self.values(namespace=namespace, name=name, field=field))[key]
+        del copied
+        return (await self.values(namespace=namespace, name=name, field=field)).values[key]
 
-    async def values(self, *, namespace: str, name: str, field: str) -> Mapping[str, Sensitive]:
+    async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
         """All of them."""
         assert (namespace, bool(field)) == ("chat", True)
-        return {key: Sensitive(text) for key, text in self.data[name].items()}
+        return ReferencedSecret({key: Sensitive(text) for key, text in self.data[name].items()})
 
 
 def edges(

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.endpoints import AllowedUrls, Endpoints
+from keywright.clouds.http import HttpCalls
 from tests.unit.fakes.vendor import session
 
 
@@ -22,18 +24,22 @@ def _code(call: Any) -> str:
 async def main() -> None:
     """Both calls, in turn."""
     endpoint = sys.argv[1] if len(sys.argv) > 1 else None
-    calls = AwsCalls(threads=1)
+    http = HttpCalls()
+    allowed = AllowedUrls((endpoint,) if endpoint else ())
+    calls = AwsCalls(http=http, endpoints=Endpoints(sts=allowed), threads=1)
     calls.warm_up()
     for signed_as in (session(issued_at=datetime.now(UTC)), None):
         told = await calls.run(
             "sts",
             lambda client: _code(client.get_caller_identity),
             region="us-west-2",
+            tenant="chat",
             endpoint=endpoint,
             session=signed_as,
         )
         sys.stdout.write(f"{told}\n")
     calls.close()
+    await http.close()
 
 
 asyncio.run(main())

@@ -67,7 +67,7 @@ async def test_a_role_is_asked_for_as_the_source_and_the_grant_say(
     scripted = Scripted(secrets={"key": KEY})
     found = await opened(scripted, ask=ask, ramRoleArn={**REFERENCE, "roleArn": ROLE, **more})
     ((action, asked, by, at),) = scripted.sts.asked
-    assert (action, by, at.host) == ("AssumeRole", "LTAI1", "sts.cn-hangzhou.aliyuncs.com")
+    assert (action, by, at.host) == ("AssumeRole", "LTAI5tExample", "sts.cn-hangzhou.aliyuncs.com")
     assert asked == ALWAYS | expected
     assert (found.expires_at, found.chained) == (NOON + timedelta(hours=1), False)
 
@@ -225,7 +225,12 @@ async def test_a_session_that_is_over_is_none() -> None:
 )
 async def test_a_profile_without_a_role_takes_no_wishes(ask: SessionAsk, field: str) -> None:
     """Only its file tells, so that the grant is told here and not at apply."""
-    profile = {"name": "p", "mode": "AK", "access_key_id": "LTAI1", "access_key_secret": "planted"}
+    profile = {
+        "name": "p",
+        "mode": "AK",
+        "access_key_id": "LTAI5tExample",
+        "access_key_secret": "planted",
+    }
     file = json.dumps({"current": "p", "profiles": [profile]})
     scripted = Scripted(secrets={"files": {"config.json": file}})
     with pytest.raises(Failure) as caught:
@@ -238,7 +243,7 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
     profile = {
         "name": "p",
         "mode": "RamRoleArn",
-        "access_key_id": "LTAI1",
+        "access_key_id": "LTAI5tExample",
         "access_key_secret": "planted",
         "ram_role_arn": ROLE,
         "policy": COMPACT,

@@ -1,8 +1,12 @@
 """How fast an account is asked after it has said "slow down"."""
 
+import asyncio
+
 import pytest
 
-from keywright.clouds.pacing import Pacing
+from keywright.clouds.pacing import Pacing, pace_key
+from tests.unit.api.samples import source
+from tests.unit.clouds.alibaba_edges import alibaba
 
 
 class Watch:
@@ -83,3 +87,64 @@ def test_it_grows_a_little_each_second_until_there_is_no_need(pacing: Pacing, wa
         pacing.accepted("a", "iam")
     assert seconds == 128  # 4 * 1.02 ** 128 > 50
     assert pacing.turn("a", "iam") == 0
+
+
+async def test_tenants_of_one_account_take_turns(watch: Watch) -> None:
+    """A namespace that floods a paced account delays another one by its own turns alone."""
+    pacing = Pacing(clock=watch)
+    for _ in range(10_000):
+        pacing.accepted("a", "iam")
+    pacing.throttled("a", "iam")
+    served: list[str] = []
+
+    async def call(tenant: str) -> None:
+        await pacing.wait("a", "iam", tenant=tenant)
+        served.append(tenant)
+
+    flood = [asyncio.create_task(call("flood")) for _ in range(200)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(call("honest") for _ in range(5)))
+    assert served.count("flood") <= 8
+    for task in flood:
+        task.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+async def test_a_caller_that_gives_up_takes_no_turn(watch: Watch) -> None:
+    """The next one is served in its place."""
+    pacing = Pacing(clock=watch)
+    for _ in range(1000):
+        pacing.accepted("a", "iam")
+    pacing.throttled("a", "iam")
+    gone = asyncio.create_task(pacing.wait("a", "iam", tenant="x"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    async with asyncio.timeout(2):
+        await pacing.wait("a", "iam", tenant="y")
+    assert gone.cancelled()
+
+
+def test_rates_are_kept_by_an_account_that_the_vendor_reported() -> None:
+    """What a custom endpoint says of the account slows down nobody but its own source."""
+    plain = source()
+    custom = source(stsEndpoint="https://sts.example.com")
+    assert pace_key(plain, account="123456789012") == "123456789012"
+    assert pace_key(custom, account="123456789012") == f"source {custom.uid}"
+    assert pace_key(plain, account="") == f"source {plain.uid}"
+    assert pace_key(plain, account=None) == f"source {plain.uid}"
+    key = {"accessKey": {"secretRef": {"name": "key"}}}
+    assert pace_key(alibaba(**key), account="1") == "1"
+    assert pace_key(alibaba(stsEndpoint="sts.example.com", **key), account="1") == "source s"
+
+
+def test_accounts_that_nobody_uses_are_forgotten(watch: Watch) -> None:
+    """Thousands of sources with endpoints of their own leave nothing behind."""
+    pacing = Pacing(clock=watch)
+    for number in range(10_000):
+        pacing.accepted("used", "iam")
+        pacing.throttled(f"source {number}", "sts")
+    assert not pacing.is_paced("source 0")
+    assert pacing.is_paced("source 9999")
+    pacing.throttled("used", "iam")
+    assert pacing.turn("used", "iam") > 0

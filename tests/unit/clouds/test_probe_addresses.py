@@ -43,7 +43,7 @@ async def edges() -> AsyncIterator[Edges]:
 async def test_the_operators_own_machine_and_link_are_never_asked(edges: Edges, host: str) -> None:
     """Loopback, link-local (instance metadata) and unspecified: told at once, without the key."""
     probe = Probe(mode=ProbeMode.HTTP, url=f"https://{host}:1/health")
-    with pytest.raises(Failure, match="never asked") as refused:
+    with pytest.raises(Failure, match="never connects to") as refused:
         await http.attempt(probe, credential=CREDENTIAL, edges=edges)
     assert refused.value.kind is FailureClass.CONFIGURATION
     assert refused.value.field == "spec.probe.url"

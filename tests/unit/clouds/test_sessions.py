@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from keywright.clouds.sessions import SessionCache, SessionKey
+from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import Session
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.fakes.clock import FakeClock
@@ -180,3 +180,64 @@ async def test_a_refusal_that_is_forgotten_while_it_comes_is_not_remembered() ->
         await waiting
     cloud.failure = None
     assert await cloud.get() == "ASIA2"
+
+
+async def test_a_failure_that_names_a_pause_is_remembered_for_it() -> None:
+    """The first refusal is otherwise forgotten after a second."""
+    clock = FakeClock()
+    cache = SessionCache(clock=clock)
+    calls = 0
+
+    async def refuse() -> Session:
+        nonlocal calls
+        calls += 1
+        raise Failure(
+            "x",
+            kind=FailureClass.CONFIGURATION,
+            reason="LifetimeTooShort",
+            retry_after=timedelta(minutes=1),
+        )
+
+    for seconds in (0, 59, 2):
+        clock.advance(seconds=seconds)
+        with pytest.raises(Failure):
+            await cache.get(SessionKey("u", 1), will_do=lives_on, open_session=refuse)
+    assert calls == 2
+
+
+async def test_what_grants_ask_for_has_a_limit() -> None:
+    """A tenant that edits its policy a thousand times leaves 256 sessions; its source's stays."""
+    cloud = Cloud()
+    await cloud.get()
+    for number in range(1000):
+        await cloud.get(KEY)
+        await cloud.get(SessionKey("source", 1, ask=str(number)))
+    opened = cloud.opened
+    await cloud.get()
+    await cloud.get(SessionKey("source", 1, ask="999"))
+    assert cloud.opened == opened
+    await cloud.get(SessionKey("source", 1, ask="1"))
+    assert cloud.opened == opened + 1
+
+
+async def test_sessions_of_sources_that_are_gone_have_a_limit() -> None:
+    """Also those of access keys, which have no end."""
+    cloud = Cloud()
+    for number in range(3000):
+        await cloud.get(SessionKey(f"source-{number}", 1))
+        cloud.cache.forget(source_uid=f"source-{number}")
+    assert cloud.cache.former(source_uid="source-0", hop=0) is None
+    assert cloud.cache.former(source_uid="source-2999", hop=0) is not None
+
+
+async def test_a_refusal_that_is_told_often_grows_by_nothing() -> None:
+    """One exception for all who wait for its retry keeps no frames of theirs."""
+    cloud = Cloud()
+    cloud.failure = DENIED
+    for _ in range(50):
+        with pytest.raises(Failure):
+            await cloud.get()
+    frames, trace = 0, DENIED.__traceback__
+    while trace is not None:
+        frames, trace = frames + 1, trace.tb_next
+    assert frames < 10

@@ -18,7 +18,7 @@ from tests.unit.clouds.edges import USER, ScriptedSts, bare, edges
 from tests.unit.fakes.clock import NOON
 
 KEYED = AwsAccessKey(secret_ref=SecretReference(name="key"))
-DATA = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "planted\n"}
+DATA = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "planted\n"}
 
 
 async def _opened(sts: ScriptedSts, data: dict[str, str]) -> Session:
@@ -32,7 +32,7 @@ async def test_a_key_is_proved_by_asking_whose_it_is(token: str | None) -> None:
     """One call; no end, and no newline that an editor left behind the secret."""
     sts = ScriptedSts()
     found = await _opened(sts, DATA if token is None else DATA | {"AWS_SESSION_TOKEN": token})
-    assert sts.asked == [("get_caller_identity", {}, "AKIA1")]
+    assert sts.asked == [("get_caller_identity", {}, "AKIAIOSFODNN7EXAMPLE")]
     assert (found.identity, found.expires_at, found.chained) == (USER, None, False)
     assert found.secret_access_key.reveal() == "planted"
     assert (found.session_token and found.session_token.reveal()) == (token or None)

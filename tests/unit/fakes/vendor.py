@@ -7,7 +7,6 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.ways import Caller, Intent, KeptKeys, Minted, Session
-from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 
 LIFE = timedelta(hours=12)
@@ -37,7 +36,7 @@ class ScriptedVendor:
         self.verified = 0
         self.forgotten: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
-        self.answers: list[Failure] = []
+        self.answers: list[Exception] = []
         self.tried: list[str | None] = []
         self.kept: KeptKeys | None = None
 

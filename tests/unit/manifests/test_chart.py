@@ -9,6 +9,7 @@ import sys
 import tarfile
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ INSTALLATIONS = (
         ("--values", str(CHART / "values-high-availability.yaml")),
     ),
     Installation("monitoring", (".", "monitoring"), ("--set", "monitoring.enabled=true")),
+    Installation(
+        "monitoring of listed namespaces",
+        ("listed-namespaces", "monitoring"),
+        ("--set", "namespaces={team-b,team-a}", "--set", "monitoring.enabled=true"),
+    ),
     Installation(
         "tokens of any ServiceAccount",
         (".", "tokens-of-any-serviceaccount"),
@@ -128,9 +134,15 @@ operator:
   workers: 7
   cloudThreads: 3
   leaseSeconds: 30
+  metricsAuth: none
+  metricsAddress: "[::]:9443"
   httpAddress: "[::]:9090"
+  secretReferences: any
+  minKeyLifetime: 90s
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
+  allowStsEndpoints: ["sts.example.com:8443"]
+  allowProbeUrls: ["https://api.example.com/health/"]
 """
 
 
@@ -149,11 +161,33 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert (options.log_level, options.log_format) == ("debug", "text")
     assert (settings.workers, settings.cloud_threads, settings.lease_seconds) == (7, 3, 30)
     assert (settings.http_host, settings.http_port) == ("::", 9090)
+    assert not settings.metrics_auth
+    assert (settings.metrics_host, settings.metrics_port) == ("::", 9443)
+    assert not settings.secrets_need_consent
+    assert settings.min_key_lifetime == timedelta(seconds=90)
     assert settings.allow_ambient
     assert settings.credentials_uris == ("https://credentials.example.com/team/",)
-    assert container["ports"] == [{"name": "http", "containerPort": 9090}]
+    assert settings.sts_endpoints == ("sts.example.com:8443",)
+    assert settings.probe_urls == ("https://api.example.com/health/",)
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 9090},
+        {"name": "metrics", "containerPort": 9443},
+    ]
     (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
-    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 9090}]}]
+    (ingress,) = policy["spec"]["ingress"]
+    assert ingress["ports"] == [{"protocol": "TCP", "port": port} for port in (9090, 9443)]
+
+
+def test_metrics_without_authorization_stay_in_the_pod(helm: Helm) -> None:
+    """No port, no hole in the policy, no right to review tokens."""
+    rendered = helm.render("--set", "operator.metricsAuth=none")
+    (container,) = _deployment(rendered)["spec"]["template"]["spec"]["containers"]
+    settings = _settings(_parser().parse_args(container["args"]))
+    assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 8443)
+    assert container["ports"] == [{"name": "http", "containerPort": 8080}]
+    (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8080}]}]
+    assert not any(each["metadata"]["name"].startswith("keywright-metrics") for each in rendered)
 
 
 POD = """
@@ -232,7 +266,7 @@ def test_alerts_lead_to_where_the_runbooks_are_published(helm: Helm) -> None:
     of_monitoring = [
         each["metadata"]["labels"].get("release")
         for each in rendered
-        if each["kind"] in ("PrometheusRule", "PodMonitor", "ConfigMap")
+        if each["kind"] in ("PrometheusRule", "ServiceMonitor", "ConfigMap")
     ]
     assert of_monitoring == ["prometheus"] * 3
 
@@ -249,8 +283,14 @@ REFUSED = (
     ("operator.logLevel=loud", "at '/operator/logLevel': value must be one of"),
     ("operator.workers=0", "at '/operator/workers': minimum: got 0, want 1"),
     ("operator.verbose=true", "additional properties 'verbose' not allowed"),
+    ("operator.metricsAuth=basic", "at '/operator/metricsAuth': value must be one of"),
+    ("operator.metricsAddress=8443", "at '/operator/metricsAddress': got number, want string"),
+    ("operator.secretReferences=all", "at '/operator/secretReferences': value must be one of"),
+    ("operator.minKeyLifetime=soon", "at '/operator/minKeyLifetime': 'soon' does not match"),
     ("operator.httpAddress=8080", "at '/operator/httpAddress': got number, want string"),
     ("operator.allowCredentialsUris={ftp://x}", "at '/operator/allowCredentialsUris/0'"),
+    ("operator.allowStsEndpoints={ftp://x}", "at '/operator/allowStsEndpoints/0'"),
+    ("operator.allowProbeUrls={two words}", "at '/operator/allowProbeUrls/0'"),
     ("resources.limit.cpu=1", "at '/resources': additional properties 'limit' not allowed"),
     ("networkPolicy.egressPorts={70000}", "at '/networkPolicy/egressPorts/0': maximum"),
     ("extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"),

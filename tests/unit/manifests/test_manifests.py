@@ -43,7 +43,7 @@ def test_no_right_has_a_wildcard() -> None:
     """Neither of groups, nor resources, nor verbs, nor names."""
     for path, rule in _rules():
         assert "*" not in str(rule), path
-        assert "nonResourceURLs" not in rule, path
+        assert rule.get("nonResourceURLs") in (None, ["/metrics"]), path
 
 
 @pytest.mark.parametrize("verb", ["escalate", "bind", "impersonate", "delete", "deletecollection"])
@@ -54,14 +54,16 @@ def test_rights_that_nobody_needs_are_not_given(verb: str) -> None:
 
 def test_tokens_are_not_in_what_is_installed() -> None:
     """Rule 12: a Role for each ServiceAccount; the right on all of them stands by itself."""
-    found = {path for path, rule in _rules() if "serviceaccounts/token" in rule["resources"]}
+    found = {
+        path for path, rule in _rules() if "serviceaccounts/token" in rule.get("resources", ())
+    }
     assert found == {"tokens-of-any-serviceaccount/rbac.yaml"}
 
 
 def test_the_operator_changes_nothing_of_our_resources_but_their_status() -> None:
     """And the finalizers of grants: whoever may write a source says what the operator may be."""
     for path, rule in _rules():
-        if "keywright.dev" not in rule["apiGroups"]:
+        if "keywright.dev" not in rule.get("apiGroups", ()):
             continue
         if set(rule["verbs"]) - {"get", "list", "watch"}:
             assert rule["verbs"] == ["patch"], path
@@ -90,7 +92,11 @@ def test_the_listed_namespaces_are_the_same_everywhere() -> None:
     named = {path.parent.name for path in LISTED.glob("*/kustomization.yaml")} - {"role"}
     found = dict(documents())
     (flags,) = found["listed-namespaces/arguments.yaml"]["spec"]["template"]["spec"]["containers"]
-    assert flags["args"] == ["run", *(f"--namespace={name}" for name in sorted(named))]
+    assert flags["args"] == [
+        "run",
+        "--metrics-auth=kubernetes",
+        *(f"--namespace={name}" for name in sorted(named)),
+    ]
     (watched,) = [
         role for path, role in _of("ClusterRole") if path == "listed-namespaces/namespaces.yaml"
     ]
@@ -100,10 +106,30 @@ def test_the_listed_namespaces_are_the_same_everywhere() -> None:
 
 
 def test_rights_are_given_to_the_operator_alone() -> None:
-    """Every binding has the one subject, by its namespace."""
+    """Every binding has the one subject, by its namespace; a scraper may read metrics alone."""
     subject = {"kind": "ServiceAccount", "name": "keywright", "namespace": "keywright-system"}
     for path, binding in _of("RoleBinding", "ClusterRoleBinding"):
+        if binding["roleRef"]["name"] == "keywright-metrics-reader":
+            continue
         assert binding["subjects"] == [subject], path
+    assert [
+        (path, subject["name"])
+        for path, binding in _of("ClusterRoleBinding")
+        if binding["roleRef"]["name"] == "keywright-metrics-reader"
+        for subject in binding["subjects"]
+    ] == [("monitoring-without-token-files/token.yaml", "keywright-metrics-reader")]
+
+
+def test_metrics_are_reviewed_by_the_least_rights() -> None:
+    """The operator may make reviews; a reader may GET /metrics; neither may do anything else."""
+    roles = {role["metadata"]["name"]: role["rules"] for _, role in _of("ClusterRole")}
+    assert [(rule["resources"], rule["verbs"]) for rule in roles["keywright-metrics-auth"]] == [
+        (["tokenreviews"], ["create"]),
+        (["subjectaccessreviews"], ["create"]),
+    ]
+    assert roles["keywright-metrics-reader"] == [
+        {"nonResourceURLs": ["/metrics"], "verbs": ["get"]}
+    ]
 
 
 def test_every_file_is_part_of_an_installation() -> None:

@@ -109,12 +109,34 @@ def test_every_alert_has_its_page_and_says_what_it_is_about() -> None:
 
 def test_the_namespace_of_a_grant_is_not_that_of_the_pod() -> None:
     """Without honorLabels Prometheus would rename it, and every rule over grants be wrong."""
-    (endpoint,) = _yaml("podmonitor.yaml")["spec"]["podMetricsEndpoints"]
+    (endpoint,) = _yaml("servicemonitor.yaml")["spec"]["endpoints"]
     assert endpoint["honorLabels"] is True
+    service = _yaml("service.yaml")
+    (port,) = service["spec"]["ports"]
+    assert endpoint["port"] == port["name"]
     deployment = yaml.safe_load(
         (ROOT / "manifests" / "operator" / "deployment.yaml").read_text(encoding="utf-8")
     )
     template = deployment["spec"]["template"]
-    assert endpoint["port"] in {p["name"] for p in template["spec"]["containers"][0]["ports"]}
-    selected = _yaml("podmonitor.yaml")["spec"]["selector"]["matchLabels"]
-    assert selected.items() <= template["metadata"]["labels"].items()
+    assert port["targetPort"] in {p["name"] for p in template["spec"]["containers"][0]["ports"]}
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    selected = _yaml("servicemonitor.yaml")["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= service["metadata"]["labels"].items()
+
+
+def test_both_ways_of_scraping_show_a_token_by_tls() -> None:
+    """The token of Prometheus itself, or that of a ServiceAccount that may read metrics alone."""
+    (with_file,) = _yaml("servicemonitor.yaml")["spec"]["endpoints"]
+    assert (with_file["scheme"], "bearerTokenFile" in with_file) == ("https", True)
+    variant = ROOT / "manifests" / "monitoring-without-token-files"
+    patch = yaml.safe_load((variant / "servicemonitor.yaml").read_text(encoding="utf-8"))
+    (without,) = patch["spec"]["endpoints"]
+    assert "bearerTokenFile" not in without
+    account, secret, binding = yaml.safe_load_all((variant / "token.yaml").read_text("utf-8"))
+    credentials = without["authorization"]["credentials"]
+    assert credentials == {"name": secret["metadata"]["name"], "key": "token"}
+    assert secret["metadata"]["annotations"] == {
+        "kubernetes.io/service-account.name": account["metadata"]["name"]
+    }
+    assert binding["roleRef"]["name"] == "keywright-metrics-reader"

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from keywright.api.sensitive import Sensitive
-from keywright.api.times import parse_time
 from keywright.clouds.alibaba.sts import Issued
+from keywright.clouds.answer_values import (
+    ALIBABA_KEY_ID,
+    ALIBABA_SECRET,
+    ALIBABA_TOKEN,
+    parsed_moment,
+    secret,
+    text,
+)
+from keywright.planning.failures import Failure
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
@@ -21,14 +28,16 @@ def read_credentials(body: bytes) -> Issued | None:
     """What the body says; None where it has not the documented shape, or says no success."""
     try:
         found = msgspec.json.decode(body, type=_Answer)
-        expires_at = parse_time(found.expiration)
     except (msgspec.MsgspecError, ValueError):
         return None
-    if found.code != "Success" or not found.access_key_id or not found.access_key_secret:
+    if found.code != "Success":
         return None
-    return Issued(
-        access_key_id=found.access_key_id,
-        secret=Sensitive(found.access_key_secret),
-        token=Sensitive(found.security_token) if found.security_token else None,
-        expires_at=expires_at,
-    )
+    try:
+        return Issued(
+            access_key_id=text(found.access_key_id, ALIBABA_KEY_ID),
+            secret=secret(found.access_key_secret, ALIBABA_SECRET),
+            token=secret(found.security_token, ALIBABA_TOKEN) if found.security_token else None,
+            expires_at=parsed_moment(found.expiration, what="Expiration"),
+        )
+    except Failure:
+        return None

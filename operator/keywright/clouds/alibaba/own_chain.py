@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.http import LONGEST_CALL_SECONDS
 from keywright.clouds.ways import Session, whole_seconds
 
 # Both write to the terminal from their import on, whole answers of STS among other things.
@@ -33,7 +34,9 @@ class OwnChain:
     async def session(self, *, now: datetime) -> Session | None:
         """The first credentials of the chain, as they are now; None where there are none."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: self._first(now))
+        # The libraries' own calls have no total deadline.
+        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+            return await loop.run_in_executor(self._pool, lambda: self._first(now))
 
     def close(self) -> None:
         """Wait for no one."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.identity_tokens import TokenFacts
+from keywright.clouds.scrubbing import condition_reason
 from keywright.planning.failures import Failure, FailureClass
 
 _RETRY, _CONFIGURATION = FailureClass.RETRY, FailureClass.CONFIGURATION
@@ -148,7 +149,7 @@ def refusal(error: StsError, asking: Asking) -> Failure:
     if not error.code:
         return Failure(f"Alibaba Cloud STS: {error.message}.", kind=_RETRY, reason="CloudError")
     message = f"Alibaba Cloud STS: {error.code}: {error.message}{role}{told}."
-    reason = error.code.replace(".", "")
+    reason = condition_reason(error.code)
     row = _ROWS.get(error.code)
     if row is None:
         kinds = (kind for prefix, kind in _BY_PREFIX if error.code.startswith(prefix))

@@ -9,20 +9,34 @@ gets into a log on the way; STS signs and reads both alike (credentials-go, the 
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from keywright.api.sensitive import Sensitive
-from keywright.api.times import parse_time
 from keywright.clouds.alibaba.rpc import KeySigner, Parameters, Signer, common, form, signed
+from keywright.clouds.answer_values import (
+    ACCOUNT,
+    ALIBABA_ARN,
+    ALIBABA_KEY_ID,
+    ALIBABA_SECRET,
+    ALIBABA_TOKEN,
+    parsed_moment,
+    secret,
+    text,
+)
+from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
 from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Session
+from keywright.planning.failures import Failure
+
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 
 
 class StsError(Exception):
@@ -40,6 +54,7 @@ class Endpoint:
 
     host: str
     limits: Limits
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +110,11 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 class StsCalls:
     """One method for each action that we need."""
 
-    def __init__(self, http: HttpCalls, *, clock: Clock) -> None:
+    def __init__(
+        self, http: HttpCalls, *, clock: Clock, endpoints: Endpoints | None = None
+    ) -> None:
         self._http = http
+        self._endpoints = endpoints or Endpoints()
         self._clock = clock
 
     async def assume_role(self, asked: Parameters, *, by: Session, at: Endpoint) -> Issued:
@@ -120,8 +138,8 @@ class StsCalls:
         body = await self._asked("GET", f"https://{at.host}/?{query}", body=None, at=at)
         found = _decoded(body, _KeyAnswer).session_access_key
         return Issued(
-            access_key_id=found.session_access_key_id,
-            secret=Sensitive(found.session_access_key_secret),
+            access_key_id=text(found.session_access_key_id, ALIBABA_KEY_ID),
+            secret=secret(found.session_access_key_secret, ALIBABA_SECRET),
             token=None,
             expires_at=_end(found.expiration),
         )
@@ -130,7 +148,7 @@ class StsCalls:
         """ARN and account of the session, as STS tells them; raises StsError."""
         body = await self._post("GetCallerIdentity", {}, signer=_signer(by), at=at)
         answer = _decoded(body, _CallerAnswer)
-        return answer.arn, answer.account_id
+        return text(answer.arn, ALIBABA_ARN), text(answer.account_id, ACCOUNT)
 
     async def _post(
         self, action: str, asked: Parameters, *, signer: Signer | None, at: Endpoint
@@ -144,8 +162,13 @@ class StsCalls:
         return common(action, now=self._clock(), nonce=str(uuid.uuid4()))
 
     async def _asked(self, method: str, url: str, *, body: str | None, at: Endpoint) -> bytes:
+        reach = self._endpoints.sts_reach(f"https://{at.host}/")
+        if reach is None:
+            raise not_allowed("spec.alibabaCloud.stsEndpoint")
         try:
-            answer = await self._http.request(method, url, limits=at.limits, body=body)
+            answer = await self._http.request(
+                method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
+            )
         except NoAnswerError as error:
             raise StsError("", str(error)) from None
         if answer.status == 200:
@@ -155,7 +178,9 @@ class StsCalls:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             refusal = _Refusal()
         message = scrubbed(refusal.message).rstrip(".") or f"HTTP {answer.status}"
-        raise StsError("" if answer.status >= 500 else refusal.code, message)
+        code = refusal.code if _CODE.fullmatch(refusal.code) else "Unknown"
+        known = answer.status < 500 and bool(refusal.code)
+        raise StsError(code if known else "", message)
 
 
 def _signer(by: Session) -> Signer:
@@ -174,16 +199,17 @@ def _issued(body: bytes) -> Issued:
     answer = _decoded(body, _RoleAnswer)
     found = answer.credentials
     return Issued(
-        access_key_id=found.access_key_id,
-        secret=Sensitive(found.access_key_secret),
-        token=Sensitive(found.security_token),
+        access_key_id=text(found.access_key_id, ALIBABA_KEY_ID),
+        secret=secret(found.access_key_secret, ALIBABA_SECRET),
+        token=secret(found.security_token, ALIBABA_TOKEN),
         expires_at=_end(found.expiration),
-        arn=answer.assumed_role_user.arn,
+        arn=text(answer.assumed_role_user.arn, ALIBABA_ARN),
     )
 
 
-def _end(text: str) -> datetime:
+def _end(found: str) -> datetime:
+    # Alibaba Cloud writes UTC (2026-01-02T03:04:05Z), and means it without the letter.
     try:
-        return parse_time(text)
-    except ValueError:
-        raise StsError("", "the answer has no readable Expiration") from None
+        return parsed_moment(found, what="Expiration")
+    except Failure as failure:
+        raise StsError("", failure.message.rstrip(".")) from None

@@ -38,6 +38,7 @@ from keywright.clouds.alibaba.probes import identity
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.chains import Chains
+from keywright.clouds.classified import classified
 from keywright.clouds.ways import (
     Caller,
     Intent,
@@ -126,8 +127,9 @@ class Alibaba:
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._chains = Chains(_Links(edges), clock=edges.clock)
+        self._chains = Chains(_Links(edges), clock=edges.clock, min_lifetime=edges.min_lifetime)
 
+    @classified("issuing a key")
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
     ) -> Minted:
@@ -148,6 +150,7 @@ class Alibaba:
             account_id=_account(session),
         )
 
+    @classified("finding the keys")
     async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
         """None: no kind of key lives in Alibaba Cloud.
 
@@ -162,10 +165,12 @@ class Alibaba:
             cure=f"Make CredentialSource {source.name} one of AWS again.",
         )
 
+    @classified("verifying the source")
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
         return await self._chains.verified(source, hop=len(alibaba_of(source).assume_roles))
 
+    @classified("probing the key")
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.answer_values import moment
+from keywright.clouds.http import LONGEST_CALL_SECONDS
 from keywright.clouds.ways import Session, whole_seconds
 
 
@@ -28,7 +30,9 @@ class AmbientChain:
     async def session(self, *, now: datetime) -> Session | None:
         """The credentials as they are now, not proved yet; None where the chain finds none."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
+        # The libraries' own calls have no total deadline.
+        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+            return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
 
     def close(self) -> None:
         """Wait for no one."""
@@ -45,6 +49,9 @@ class AmbientChain:
             # Of those that botocore refreshes, the end has no public name (botocore 1.44,
             # credentials.py, RefreshableCredentials).
             ends_at = getattr(self._credentials, "_expiry_time", None)
+            if isinstance(ends_at, datetime):
+                # A process or an endpoint may tell an end without a zone, and means UTC.
+                ends_at = moment(ends_at, what="Expiration")
             known = self._known = Session(
                 access_key_id=frozen.access_key,
                 secret_access_key=Sensitive(frozen.secret_key),

@@ -3,48 +3,89 @@
 A client costs 70 ms of processor time to make and is safe to share between threads; a boto3
 Session is not, so that all clients are made by one thread (facts: botocore's own documentation of
 thread safety). Nothing of the operator's own credentials takes part: calls are unsigned, or signed
-with the credentials that are handed in.
+with the credentials that are handed in. Requests leave by `clouds.http` alone (`aws.transport`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
+from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.refusals import THROTTLED
+from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Transport
+from keywright.clouds.bounded import LruDict
+from keywright.clouds.endpoints import Endpoints, not_allowed
+from keywright.clouds.http import HttpCalls
 from keywright.clouds.pacing import Pacing
+from keywright.clouds.shares import FairShares
 from keywright.clouds.ways import Session
 
 _Answer = TypeVar("_Answer")
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 10
 _ATTEMPTS = 3
+# A client is 150 KiB.
+_CLIENTS: Final = 64
+# Threads for tenants that arrive while others hold all that there are by default.
+_MOST_THREADS_FOR_EACH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the handlers of a client need to know of the call in their thread."""
+
+    transport: Transport
+    account: str
+    tenant: str
+    service: str
 
 
 class AwsCalls:
-    """Clients by service, region and endpoint; importing boto3 is left to the pool's first job."""
+    """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
 
-    def __init__(self, *, threads: int = 8) -> None:
+    `threads` calls run at once; while they are all taken, a namespace with less than its share
+    still starts at once, in up to eight times as many threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: HttpCalls | None = None,
+        endpoints: Endpoints | None = None,
+        threads: int = 8,
+    ) -> None:
         self.pacing = Pacing(clock=time.monotonic)
-        self._share = max(1, threads // 2)
-        self._shares: dict[str, asyncio.Semaphore] = {}
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="aws")
+        self._http = http or HttpCalls()
+        self._endpoints = endpoints or Endpoints()
+        most = threads * _MOST_THREADS_FOR_EACH
+        self._shares = FairShares(soft=threads, hard=most)
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="aws")
         self._lock = threading.Lock()
-        self._clients: dict[tuple[str, str, str | None], Any] = {}
+        self._clients: LruDict[tuple[str, str, str | None], Any] = LruDict(
+            _CLIENTS, evicted=lambda client: client.close()
+        )
         self._session: Any = None
+        self._local = threading.local()
 
     def warm_up(self) -> None:
         """Import boto3 and read the model of STS in the background: a third of a second."""
+        self._pool.submit(self._http.warm_up)
         self._pool.submit(self._client, "sts", "us-east-1", None)
 
     def close(self) -> None:
         """Wait for no one: what is under way ends with the process."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def clients(self) -> int:
+        """How many clients are kept."""
+        return len(self._clients)
 
     async def run(
         self,
@@ -52,55 +93,96 @@ class AwsCalls:
         call: Callable[[Any], _Answer],
         *,
         region: str,
+        tenant: str,
         endpoint: str | None = None,
         session: Session | None = None,
+        pace: str | None = None,
         attempts: int = _ATTEMPTS,
     ) -> _Answer:
         """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
 
-        `attempts=1` is for what must not be done twice: the SDK then repeats nothing by itself.
+        `tenant` is the namespace whose share of the threads the call takes; `pace` the key of the
+        rates that its requests are held to. `attempts=1` is for what must not be done twice: the
+        SDK then repeats nothing by itself.
+
+        Raises:
+            Failure: the operator does not allow the endpoint.
         """
         loop = asyncio.get_running_loop()
-        if session is None:
-            return await loop.run_in_executor(
-                self._pool, lambda: call(self._client(service, region, endpoint))
-            )
-        account = account_of(session)
+        transport = Transport(
+            self._http,
+            loop,
+            reach=self._reach(endpoint),
+            service=service,
+            once=attempts == 1,
+        )
+        this = _Call(transport, account=pace or "", tenant=tenant, service=service)
 
         def work() -> _Answer:
-            client = self._new_client(service, region, endpoint, session=session, attempts=attempts)
-            self._pace(client, loop, account=account, service=service)
-            return call(client)
+            self._local.call = this
+            try:
+                return call(
+                    self._client(service, region, endpoint)
+                    if session is None
+                    else self._new_client(
+                        service, region, endpoint, session=session, attempts=attempts
+                    )
+                )
+            finally:
+                del self._local.call
 
-        # No account has all the threads: one that is slow would hold up the others.
-        share = self._shares.setdefault(account, asyncio.Semaphore(self._share))
-        async with share:
-            return await loop.run_in_executor(self._pool, work)
+        await self._shares.acquire(tenant)
+        try:
+            running = self._pool.submit(work)
+        except BaseException:
+            self._shares.release(tenant)
+            raise
+        # A thread outlives a caller that is cancelled, and holds its slot until its own end.
+        running.add_done_callback(lambda _: self._release(loop, tenant))
+        return await asyncio.wrap_future(running)
 
-    def _pace(
-        self, client: Any, loop: asyncio.AbstractEventLoop, *, account: str, service: str
-    ) -> None:
-        """Wait for a turn before each request, and note each answer: also of botocore's retries."""
+    def _release(self, loop: asyncio.AbstractEventLoop, tenant: str) -> None:
+        # A thread may end after the loop: then there is nobody left to start.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._shares.release, tenant)
 
-        def before(**_: Any) -> None:
-            if self.pacing.is_paced(account):
-                turn = self.pacing.wait(account, service)
-                asyncio.run_coroutine_threadsafe(turn, loop).result()
+    def _reach(self, endpoint: str | None) -> Reach:
+        if endpoint is None:
+            # botocore's own hosts, or those of the operator's AWS_ENDPOINT_URL variables.
+            chosen = any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
+            return Reach.OPERATOR if chosen else Reach.VENDOR
+        reach = self._endpoints.sts_reach(endpoint)
+        if reach is None:
+            raise not_allowed("spec.aws.stsEndpoint")
+        return reach
 
-        def after(parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
-            error = (parsed_response or {}).get("Error", {})
-            refused = error.get("Code") in THROTTLED
-            told = self.pacing.throttled if refused else self.pacing.accepted
-            loop.call_soon_threadsafe(told, account, service)
+    # ---- handlers of botocore's events, run in the thread of the call
 
-        client.meta.events.register("before-send.*", before)
-        client.meta.events.register("response-received.*", after)
+    def _send(self, request: Any, **_: Any) -> Any:
+        call: _Call = self._local.call
+        if call.account and self.pacing.is_paced(call.account):
+            turn = self.pacing.wait(call.account, call.service, tenant=call.tenant)
+            asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
+        return call.transport.send(request)
+
+    def _note(self, parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
+        """Note each answer: also those that botocore tries again."""
+        call: _Call = self._local.call
+        if not call.account:
+            return
+        error = (parsed_response or {}).get("Error") or {}
+        refused = error.get("Code") in THROTTLED
+        told = self.pacing.throttled if refused else self.pacing.accepted
+        call.transport.loop.call_soon_threadsafe(told, call.account, call.service)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)
-        client = self._clients.get(key)
+        with self._lock:
+            client = self._clients.get(key)
         if client is None:
-            client = self._clients[key] = self._new_client(service, region, endpoint)
+            client = self._new_client(service, region, endpoint)
+            with self._lock:
+                self._clients.put(key, client)
         return client
 
     def _new_client(
@@ -119,8 +201,8 @@ class AwsCalls:
             from botocore.config import Config  # noqa: PLC0415  as above
 
             config = Config(
-                connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 user_agent_extra="keywright",
                 **({"signature_version": UNSIGNED} if session is None else {}),
@@ -136,9 +218,12 @@ class AwsCalls:
                     else None,
                 }
             )
-            return self._session.client(
+            client = self._session.client(
                 service, region_name=region, endpoint_url=endpoint, config=config, **credentials
             )
+        client.meta.events.register("before-send.*", self._send)
+        client.meta.events.register("response-received.*", self._note)
+        return client
 
 
 def account_of(session: Session) -> str:

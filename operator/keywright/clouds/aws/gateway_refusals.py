@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keywright.clouds.aws.refusals import code_and_message, refusal_of_session
+from keywright.clouds.aws.refusals import code_and_message, http_status, refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NOT_FOUND: Final = "NotFoundException"
@@ -74,6 +74,8 @@ def gateway_code(error: Exception) -> str:
 
 def refusal_of_gateway(error: Exception) -> Failure:
     """A call did not succeed; only an answer that refuses tells that nothing was done."""
+    if isinstance(error, Failure):
+        return error
     code, message = code_and_message(error)
     if code == "AccessDeniedException":
         return Failure(
@@ -99,8 +101,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
     if code in {"BadRequestException", NOT_FOUND, CONFLICT}:
         return _mistake(code, message)
     failure = refusal_of_session(error)
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    failure.nothing_done = 400 <= status < 500
+    failure.nothing_done = 400 <= http_status(error) < 500
     return failure
 
 

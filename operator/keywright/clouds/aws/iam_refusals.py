@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.clouds.aws.refusals import code_and_message, refusal_of_session
+from keywright.clouds.aws.refusals import code_and_message, http_status, refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NO_SUCH_ENTITY = "NoSuchEntity"
@@ -25,9 +25,10 @@ def refusal_of_iam(error: Exception, *, user: str) -> Failure:
 
     Only an answer that refuses tells for certain that nothing was done.
     """
+    if isinstance(error, Failure):
+        return error
     code, message = code_and_message(error)
-    status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    refused = 400 <= status < 500
+    refused = 400 <= http_status(error) < 500
     if code == ACCESS_DENIED:
         return Failure(
             f"AWS IAM: {message}.",

@@ -7,11 +7,14 @@ The codes and words are STS's own; a refused token is told by its issuer, audien
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from keywright.api.aws_source import AwsHop
+from keywright.clouds.http import NoAnswerError
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.clouds.scrubbing import scrubbed
+from keywright.clouds.scrubbing import condition_reason, scrubbed
 from keywright.planning.failures import Failure, FailureClass
 
 THROTTLED = {
@@ -26,6 +29,8 @@ _WRONG_KEYS = {
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
     "ExpiredToken": "its session token has ended",
 }
+# What the clouds' error codes are made of.
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
 _PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
 
 
@@ -57,6 +62,8 @@ def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
 
 def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
     """AssumeRoleWithWebIdentity did not succeed."""
+    if isinstance(error, Failure):
+        return error
     code, message = code_and_message(error)
     told = token.told()
     match code:
@@ -109,6 +116,8 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
 
 def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
     """AssumeRole by a session did not succeed; the cure has both policies to paste."""
+    if isinstance(error, Failure):
+        return error
     code, message = code_and_message(error)
     match code:
         case "AccessDenied":
@@ -179,11 +188,15 @@ def _principal(caller: str) -> str:
 
 def refusal_of_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
+    if isinstance(error, Failure):
+        return error
     return _common(*code_and_message(error))
 
 
 def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
     """A call that was signed with a key out of a Secret did not succeed."""
+    if isinstance(error, Failure):
+        return error
     code, message = code_and_message(error)
     if code not in _WRONG_KEYS:
         return _common(code, message)
@@ -229,7 +242,7 @@ def _common(code: str, message: str) -> Failure:
             f"AWS: {code or 'no answer'}: {message}.", kind=FailureClass.RETRY, reason="CloudError"
         )
     kind = FailureClass.DENIED if "Denied" in code else FailureClass.RETRY
-    return Failure(f"AWS: {code}: {message}.", kind=kind, reason=code)
+    return Failure(f"AWS: {code}: {message}.", kind=kind, reason=condition_reason(code))
 
 
 def code_and_message(error: Exception) -> tuple[str, str]:
@@ -240,9 +253,30 @@ def code_and_message(error: Exception) -> tuple[str, str]:
     """
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
 
-    response: dict[str, Any] = getattr(error, "response", {})
-    problem = response.get("Error", {})
+    problem = _part(_response(error), "Error")
     if not problem:
-        text = f": {scrubbed(str(error))}" if isinstance(error, BotoCoreError | OSError) else ""
+        shown = isinstance(error, BotoCoreError | OSError | NoAnswerError)
+        text = f": {scrubbed(str(error))}" if shown else ""
         return "", f"{type(error).__name__}{text}"
-    return str(problem.get("Code", "")), scrubbed(str(problem.get("Message", ""))).rstrip(".")
+    code = str(problem.get("Code") or "Unknown")
+    if not _CODE.fullmatch(code):
+        # It becomes the reason of a condition.
+        code = "Unknown"
+    return code, scrubbed(str(problem.get("Message") or "")).rstrip(".")
+
+
+def http_status(error: Exception) -> int:
+    """The status of the answer that an exception is of; 0 where there was no answer."""
+    status = _part(_response(error), "ResponseMetadata").get("HTTPStatusCode", 0)
+    return status if isinstance(status, int) else 0
+
+
+def _response(error: Exception) -> Mapping[str, Any]:
+    # ConnectionClosedError, ReadTimeoutError and others have the attribute, and None in it.
+    found = getattr(error, "response", None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = response.get(name)
+    return found if isinstance(found, Mapping) else {}

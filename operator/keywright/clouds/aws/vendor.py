@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import account_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
-from keywright.clouds.aws.identities.asking import Edges, aws_of
+from keywright.clouds.aws.identities.asking import Edges, aws_of, caller_of
 from keywright.clouds.aws.identities.assume_role import open_hop
 from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
 from keywright.clouds.aws.keys.api_gateway import GatewayKeys
@@ -20,7 +21,10 @@ from keywright.clouds.aws.probes import bedrock, http, identity
 from keywright.clouds.aws.probes.asking import Edges as ProbeEdges
 from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.clouds.chains import Chains
+from keywright.clouds.classified import ClassifiedKeys, classified
+from keywright.clouds.endpoints import Endpoints
 from keywright.clouds.http import HttpCalls
+from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import (
     Caller,
     Intent,
@@ -133,22 +137,29 @@ class _Links:
                 "sts",
                 lambda client: client.get_caller_identity(),
                 region=aws.region,
+                tenant=source.namespace,
                 endpoint=aws.sts_endpoint,
                 session=session,
+                pace=pace_key(source, account=account_of(session)),
             )
+            return caller_of(answer)
         except Exception as error:
             raise refusal_of_session(error) from None
-        return Caller(identity=answer["Arn"], account_id=answer["Account"])
 
 
 class Aws:
     """Implements `clouds.ways.Vendor`."""
 
-    def __init__(self, edges: Edges, *, http: HttpCalls) -> None:
+    def __init__(
+        self, edges: Edges, *, http: HttpCalls, endpoints: Endpoints | None = None
+    ) -> None:
         self._edges = edges
-        self._probe_edges = ProbeEdges(calls=edges.calls, http=http)
-        self._chains = Chains(_Links(edges), clock=edges.clock)
+        self._probe_edges = ProbeEdges(
+            calls=edges.calls, http=http, endpoints=endpoints or Endpoints()
+        )
+        self._chains = Chains(_Links(edges), clock=edges.clock, min_lifetime=edges.min_lifetime)
 
+    @classified("issuing a key")
     async def mint(
         self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
     ) -> Minted:
@@ -172,6 +183,7 @@ class Aws:
             now=self._edges.clock(),
         )
 
+    @classified("finding the keys")
     async def keys(self, grant: ApiKeyGrant, *, source: CredentialSource) -> KeptKeys:
         """The grant's keys, by the source's session; one that is deleted may use a former one."""
         hop = len(aws_of(source).assume_roles)
@@ -182,21 +194,25 @@ class Aws:
             if not grant.deleting or former is None:
                 raise
             session = former
-        return KEPT_KEYS[grant.kind](
+        found = KEPT_KEYS[grant.kind](
             key=grant.key, grant=grant, source=source, session=session, edges=self._edges
         )
+        return ClassifiedKeys(found)
 
+    @classified("verifying the source")
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session, and its caller; STS is asked once for each edit of the source."""
         return await self._chains.verified(source, hop=len(aws_of(source).assume_roles))
 
+    @classified("probing the key")
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
         """Try a new key the way that the grant asks for."""
         del source
         probe = grant.spec.probe
-        await PROBES[probe.mode](probe, credential=credential, edges=self._probe_edges)
+        edges = replace(self._probe_edges, tenant=grant.namespace)
+        await PROBES[probe.mode](probe, credential=credential, edges=edges)
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from keywright.api.alibaba_source import AlibabaSource
@@ -47,6 +47,7 @@ class Edges:
     clock: Clock
     uris: AllowedUris
     own: OwnIdentity | None = None
+    min_lifetime: timedelta = timedelta(0)
 
 
 def alibaba_of(source: CredentialSource) -> AlibabaSource:
@@ -68,7 +69,7 @@ def endpoint_of(source: CredentialSource) -> Endpoint:
     """Where the source asks STS: its own endpoint, else the public one of its region."""
     alibaba = alibaba_of(source)
     host = alibaba.sts_endpoint or f"sts.{alibaba.region_id}.aliyuncs.com"
-    return Endpoint(host.removeprefix("https://"), limits_of(source))
+    return Endpoint(host.removeprefix("https://"), limits_of(source), tenant=source.namespace)
 
 
 def session_name(source: CredentialSource) -> str:

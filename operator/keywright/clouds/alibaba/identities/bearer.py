@@ -11,10 +11,9 @@ from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import ROOT, Edges
-from keywright.clouds.alibaba.identities.key_material import stored_value
+from keywright.clouds.alibaba.identities.key_material import BEARER_TOKEN, stored_value
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 
-_BEARER = "ALIBABA_CLOUD_BEARER_TOKEN"
 _FIELD = f"{ROOT}.bearer.secretRef"
 
 
@@ -28,8 +27,9 @@ async def open_session(
     """
     del ask  # bearerToken asks for nothing
     name = identity.secret_ref.name
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
-    token = stored_value(values, _BEARER, secret=name, field=_FIELD)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    token = stored_value(secret.values, BEARER_TOKEN, secret=name, field=_FIELD)
+    secret.check_copy(BEARER_TOKEN)
     # A token has no id: the beginning of its hash tells one from another, and nothing of it.
     digest = hashlib.sha256(token.reveal().encode()).hexdigest()[:12]
     return Session(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from keywright.api.alibaba_identities import CredentialsUri
 from keywright.api.source import CredentialSource
+from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.answered import read_credentials
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
@@ -47,7 +48,11 @@ async def open_session(
     issued_at = whole_seconds(edges.clock())
     try:
         answer = await edges.http.request(
-            "GET", identity.uri, limits=limits_of(source), guarded=True
+            "GET",
+            identity.uri,
+            limits=limits_of(source),
+            reach=Reach.LISTED,
+            tenant=source.namespace,
         )
     except NoAnswerError as error:
         raise _unfit(f"gives no answer: {error}") from None

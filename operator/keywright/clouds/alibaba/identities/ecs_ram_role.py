@@ -12,6 +12,7 @@ import re
 
 from keywright.api.alibaba_identities import EcsRamRole
 from keywright.api.source import CredentialSource
+from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.answered import read_credentials
 from keywright.clouds.alibaba.identities.asking import (
     ROOT,
@@ -31,7 +32,9 @@ FIELD = f"{ROOT}.ecsRamRole"
 _SERVICE = "http://100.100.100.200/latest"
 _ROLES = f"{_SERVICE}/meta-data/ram/security-credentials/"
 _TOKEN_SECONDS = "60"  # noqa: S105  it is used at once, and asked for anew the next time
-_ROLE_NAME = re.compile(r"[\w.-]{1,64}")
+_ROLE_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
+# What a header carries.
+_TOKEN = re.compile(r"[!-~]{1,4096}")
 _PATIENCE = Limits(connect_seconds=1.0, read_seconds=1.0)
 
 
@@ -80,7 +83,7 @@ async def node_session(
     alibaba = alibaba_of(source)
     chosen = alibaba.connect_timeout or alibaba.read_timeout
     limits = limits_of(source) if chosen else _PATIENCE
-    metadata = _Metadata(edges, limits=limits, field=field)
+    metadata = _Metadata(edges, limits=limits, field=field, tenant=source.namespace)
     issued_at = whole_seconds(edges.clock())
     headers = await metadata.token(hardened_alone=hardened_alone)
     name = role_name or (await metadata.get(_ROLES, headers)).body.decode(errors="replace").strip()
@@ -96,8 +99,9 @@ async def node_session(
 class _Metadata:
     """The requests, and what each failure of theirs means."""
 
-    def __init__(self, edges: Edges, *, limits: Limits, field: str) -> None:
+    def __init__(self, edges: Edges, *, limits: Limits, field: str, tenant: str) -> None:
         self._edges = edges
+        self._tenant = tenant
         self._limits = limits
         self._field = field
 
@@ -108,6 +112,8 @@ class _Metadata:
                 "PUT",
                 f"{_SERVICE}/api/token",
                 limits=self._limits,
+                reach=Reach.OPERATOR,
+                tenant=self._tenant,
                 headers={"X-aliyun-ecs-metadata-token-ttl-seconds": _TOKEN_SECONDS},
             )
         except NoAnswerError as error:
@@ -115,7 +121,10 @@ class _Metadata:
                 raise _failed(f"does not answer ({error})", field=self._field) from None
             return {}
         if answer.status == 200:
-            return {"X-aliyun-ecs-metadata-token": answer.body.decode(errors="replace").strip()}
+            token = answer.body.decode(errors="replace").strip()
+            if not _TOKEN.fullmatch(token):
+                raise _failed("gives a token that is none", field=self._field)
+            return {"X-aliyun-ecs-metadata-token": token}
         if hardened_alone:
             raise Failure(
                 f"the metadata service gives no token of its hardened mode (HTTP {answer.status}).",
@@ -130,7 +139,12 @@ class _Metadata:
         """The answer; raises Failure for any other than 200."""
         try:
             answer = await self._edges.http.request(
-                "GET", url, limits=self._limits, headers=headers
+                "GET",
+                url,
+                limits=self._limits,
+                reach=Reach.OPERATOR,
+                tenant=self._tenant,
+                headers=headers,
             )
         except NoAnswerError as error:
             raise _failed(f"does not answer ({error})", field=self._field) from None

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import Edges
+from keywright.clouds.answer_values import (
+    ALIBABA_SECRET,
+    ALIBABA_STORED_KEY_ID,
+    ALIBABA_TOKEN,
+    BEARER,
+    Form,
+    stored,
+)
 from keywright.clouds.ways import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 ID, SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  as above
+BEARER_TOKEN = "ALIBABA_CLOUD_BEARER_TOKEN"  # noqa: S105  as above
+_FORMS: Final[Mapping[str, Form]] = {
+    ID: ALIBABA_STORED_KEY_ID,
+    SECRET: ALIBABA_SECRET,
+    TOKEN: ALIBABA_TOKEN,
+    BEARER_TOKEN: BEARER,
+}
 
 
 async def stored_key(
@@ -24,16 +40,22 @@ async def stored_key(
     Raises:
         Failure: the Secret, or a value in it, is missing.
     """
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    values = secret.values
     token = stored_value(values, TOKEN, secret=name, field=field) if needs_token else None
     optional = values.get(TOKEN, Sensitive("")).reveal().strip()
+    if optional:
+        # The key signs and stays here; its token is part of each request.
+        secret.check_copy(TOKEN)
+        token = token or stored_value(values, TOKEN, secret=name, field=field)
     return Session(
         access_key_id=stored_value(values, ID, secret=name, field=field).reveal(),
         secret_access_key=stored_value(values, SECRET, secret=name, field=field),
-        session_token=token or (Sensitive(optional) if optional else None),
+        session_token=token,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
+        not_shared=secret.refusal(SECRET),
     )
 
 
@@ -50,4 +72,6 @@ def stored_value(
             field=field,
             cure=f"Put {key} into it.",
         )
+    if key in _FORMS:
+        stored(text, _FORMS[key], secret_name=secret, key=key, field=field)
     return Sensitive(text)

@@ -7,14 +7,13 @@ the Secret, and the node's role is as shut as it is for `ecsRamRole`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 from keywright.api.alibaba_identities import (
     Profile,
     ProfileFormat,
 )
 from keywright.api.durations import parse_duration
-from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities import ecs_ram_role
 from keywright.clouds.alibaba.identities.asking import (
@@ -49,8 +48,15 @@ from keywright.clouds.alibaba.profiles.resolved import (
 )
 from keywright.clouds.alibaba.refusals import Asking
 from keywright.clouds.alibaba.sts import Endpoint
+from keywright.clouds.answer_values import (
+    ALIBABA_KEY_ID,
+    ALIBABA_SECRET,
+    ALIBABA_TOKEN,
+    stored,
+)
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.secret_references import ReferencedSecret
 
 _FIELD = f"{ROOT}.profile"
 _READERS = {
@@ -68,10 +74,10 @@ async def open_session(
         Failure: the file or the profile cannot be used, or the cloud refuses one of its steps.
     """
     name = identity.secret_ref.name
-    values = await edges.secrets.values(
+    secret = await edges.secrets.values(
         namespace=source.namespace, name=name, field=f"{_FIELD}.secretRef"
     )
-    text = stored_value(values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
+    text = stored_value(secret.values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
     try:
         profile = _READERS[identity.format](text, name=identity.name)
     except ProfileError as error:
@@ -82,7 +88,15 @@ async def open_session(
             field=_FIELD,
             cure=error.cure,
         ) from None
-    return await _Walk(identity, source=source, values=values, edges=edges).to_end(profile, ask)
+    if _sends_values(profile):
+        secret.check_copy(identity.file)
+    return await _Walk(identity, source=source, secret=secret, edges=edges).to_end(profile, ask)
+
+
+def _sends_values(profile: ResolvedProfile) -> bool:
+    """True where requests carry a token, an external id or a policy of the file."""
+    token = profile.start.token if isinstance(profile.start, StoredKey) else None
+    return token is not None or any(role.external_id or role.policy for role in profile.roles)
 
 
 class _Walk:
@@ -93,12 +107,12 @@ class _Walk:
         identity: Profile,
         *,
         source: CredentialSource,
-        values: Mapping[str, Sensitive],
+        secret: ReferencedSecret,
         edges: Edges,
     ) -> None:
         self._identity = identity
         self._source = source
-        self._values = values
+        self._secret = secret
         self._edges = edges
         self._place = KeyPlace(identity.secret_ref.name, f"{_FIELD}.secretRef")
 
@@ -127,6 +141,19 @@ class _Walk:
         asking = Asking(fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret)
         match start:
             case StoredKey(access_key_id=key_id, secret=secret, token=token):
+                place = self._place
+                for text, form in (
+                    (key_id, ALIBABA_KEY_ID),
+                    (secret.reveal(), ALIBABA_SECRET),
+                    (token.reveal() if token else "none", ALIBABA_TOKEN),
+                ):
+                    stored(
+                        text,
+                        form,
+                        secret_name=place.secret,
+                        key=self._identity.file,
+                        field=place.field,
+                    )
                 session = Session(
                     access_key_id=key_id,
                     secret_access_key=secret,
@@ -134,6 +161,7 @@ class _Walk:
                     issued_at=whole_seconds(edges.clock()),
                     expires_at=None,
                     identity="",
+                    not_shared=self._secret.refusal(self._identity.file),
                 )
             case NodeRole(role_name=name):
                 if edges.own is None:
@@ -145,7 +173,10 @@ class _Walk:
                 return await generated(
                     key_id,
                     private_key=stored_value(
-                        self._values, file, secret=self._place.secret, field=self._place.field
+                        self._secret.values,
+                        file,
+                        secret=self._place.secret,
+                        field=self._place.field,
                     ),
                     seconds=int(parse_duration(DEFAULT_DURATION)),
                     asking=asking,
@@ -203,4 +234,4 @@ class _Walk:
 
     def _endpoint(self, found: ProfileRole) -> Endpoint:
         own = endpoint_of(self._source)
-        return Endpoint(found.host or own.host, own.limits)
+        return replace(own, host=found.host or own.host)

@@ -39,7 +39,11 @@ async def open_session(
         nothing_to_ask(ask, way="rsaKeyPair")
     reference, field = identity.private_key_secret_ref, f"{_FIELD}.privateKeySecretRef"
     private_key = await edges.secrets.value(
-        namespace=source.namespace, name=reference.name, key=reference.key, field=field
+        namespace=source.namespace,
+        name=reference.name,
+        key=reference.key,
+        field=field,
+        copied=False,
     )
     seconds = ask.seconds or int(parse_duration(identity.session_expiration or DEFAULT_DURATION))
     asking = Asking(

@@ -45,7 +45,13 @@ def mint(
     region: str,
     account_id: str,
 ) -> Minted:
-    """The session's credentials; a remark says how they end where that is not as was asked."""
+    """The session's credentials; a remark says how they end where that is not as was asked.
+
+    Raises:
+        Failure: they are those of a Secret in another namespace, which does not consent.
+    """
+    if session.not_shared is not None and grant.namespace != grant.source_key[0]:
+        raise session.not_shared
     credential = Credential(
         values={
             ACCESS_KEY_ID: Sensitive(session.access_key_id),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from keywright.api.aws_source import AwsAccessKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
 from keywright.clouds.aws.identities.asking import Edges, proved
 from keywright.clouds.aws.refusals import refusal_of_key
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
@@ -30,11 +31,16 @@ async def open_session(
     """
     del ask  # AWS has no session for a key that assumes no role: pair_problems says so
     name = identity.secret_ref.name
-    values = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    values = secret.values
     token = values.get(_TOKEN, Sensitive("")).reveal().strip()
+    if token:
+        # The key signs and stays here; its token is part of each request.
+        secret.check_copy(_TOKEN)
+        stored(token, AWS_TOKEN, secret_name=name, key=_TOKEN, field=_FIELD)
     session = Session(
-        access_key_id=_value(values, _ID, name=name).reveal(),
-        secret_access_key=_value(values, _SECRET, name=name),
+        access_key_id=_value(values, _ID, form=AWS_STORED_KEY_ID, name=name).reveal(),
+        secret_access_key=_value(values, _SECRET, form=AWS_SECRET, name=name),
         session_token=Sensitive(token) if token else None,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
@@ -48,7 +54,7 @@ async def open_session(
     )
 
 
-def _value(values: Mapping[str, Sensitive], key: str, *, name: str) -> Sensitive:
+def _value(values: Mapping[str, Sensitive], key: str, *, form: Form, name: str) -> Sensitive:
     """One value without the newline that an editor may have left behind it."""
     text = values[key].reveal().strip() if key in values else ""
     if not text:
@@ -59,4 +65,4 @@ def _value(values: Mapping[str, Sensitive], key: str, *, name: str) -> Sensitive
             field=_FIELD,
             cure=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
         )
-    return Sensitive(text)
+    return Sensitive(stored(text, form, secret_name=name, key=key, field=_FIELD))

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from keywright.api.aws_source import AwsHop, AwsSource, WebIdentity
-from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.answer_values import (
+    ACCOUNT,
+    AWS_ARN,
+    AWS_KEY_ID,
+    AWS_SECRET,
+    AWS_TOKEN,
+    moment,
+    part,
+    secret,
+    text,
+)
+from keywright.clouds.aws.calls import AwsCalls, account_of
+from keywright.clouds.pacing import pace_key
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Session, SessionAsk, SourceSecrets, Tokens
-from keywright.planning.failures import Failure
+from keywright.clouds.ways import Caller, Session, SessionAsk, SourceSecrets, Tokens
+from keywright.planning.failures import Failure, FailureClass
 
 # What STS gives where nothing is asked.
 DEFAULT_DURATION: Final = "1h"
@@ -38,6 +49,7 @@ class Edges:
     calls: AwsCalls
     clock: Clock
     ambient: Ambience | None = None
+    min_lifetime: timedelta = timedelta(0)
 
 
 def aws_of(source: CredentialSource) -> AwsSource:
@@ -69,15 +81,34 @@ def limits(role: WebIdentity | AwsHop, *, ask: SessionAsk) -> dict[str, Any]:
 
 
 def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
-    """The session in an answer of STS; its end is what STS says, never what was asked."""
-    credentials = answer["Credentials"]
+    """The session in an answer of STS; its end is what STS says, never what was asked.
+
+    Raises:
+        Failure: a value is missing or not of AWS's format, or the session has ended already.
+    """
+    credentials, user = part(answer, "Credentials"), part(answer, "AssumedRoleUser")
+    expires_at = moment(credentials.get("Expiration"), what="Expiration")
+    if expires_at <= issued_at:
+        raise Failure(
+            f"AWS STS: the session has ended already, at {expires_at:%Y-%m-%dT%H:%M:%SZ}.",
+            kind=FailureClass.RETRY,
+            reason="CredentialsExpired",
+            cure="Check the clocks of the operator's node and of the STS endpoint.",
+        )
     return Session(
-        access_key_id=credentials["AccessKeyId"],
-        secret_access_key=Sensitive(credentials["SecretAccessKey"]),
-        session_token=Sensitive(credentials["SessionToken"]),
+        access_key_id=text(credentials.get("AccessKeyId"), AWS_KEY_ID),
+        secret_access_key=secret(credentials.get("SecretAccessKey"), AWS_SECRET),
+        session_token=secret(credentials.get("SessionToken"), AWS_TOKEN),
         issued_at=issued_at,
-        expires_at=credentials["Expiration"],
-        identity=answer["AssumedRoleUser"]["Arn"],
+        expires_at=expires_at,
+        identity=text(user.get("Arn"), AWS_ARN),
+    )
+
+
+def caller_of(answer: Mapping[str, Any]) -> Caller:
+    """Who an answer to GetCallerIdentity says we are; raises Failure."""
+    return Caller(
+        identity=text(answer.get("Arn"), AWS_ARN), account_id=text(answer.get("Account"), ACCOUNT)
     )
 
 
@@ -99,10 +130,12 @@ async def proved(
             "sts",
             lambda client: client.get_caller_identity(),
             region=aws.region,
+            tenant=source.namespace,
             endpoint=aws.sts_endpoint,
             session=session,
+            pace=pace_key(source, account=account_of(session)),
         )
+        return replace(session, identity=caller_of(answer).identity)
     except Exception as error:
         # `from None`: botocore's exception carries the request.
         raise refusal(error) from None
-    return replace(session, identity=answer["Arn"])

@@ -12,6 +12,7 @@ from typing import Any
 from keywright.api.aws_source import AwsHop
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
+from keywright.clouds.aws.calls import account_of
 from keywright.clouds.aws.identities.asking import (
     DEFAULT_DURATION,
     Edges,
@@ -21,6 +22,7 @@ from keywright.clouds.aws.identities.asking import (
     session_of,
 )
 from keywright.clouds.aws.refusals import refusal_of_hop
+from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 
 CHAINED_SECONDS = 3600
@@ -52,14 +54,16 @@ async def open_hop(
             "sts",
             lambda client: client.assume_role(**request),
             region=aws.region,
+            tenant=source.namespace,
             endpoint=aws.sts_endpoint,
             session=by,
+            pace=pace_key(source, account=account_of(by)),
         )
+        chained = by.session_token is not None
+        return replace(session_of(answer, issued_at=issued_at), chained=chained)
     except Exception as error:
         # `from None`: botocore's exception carries the request.
         raise refusal_of_hop(error, hop=hop, caller=by.identity, field=field) from None
-    chained = by.session_token is not None
-    return replace(session_of(answer, issued_at=issued_at), chained=chained)
 
 
 def _request(

@@ -56,12 +56,13 @@ async def open_session(
             "sts",
             lambda client: client.assume_role_with_web_identity(**request),
             region=aws.region,
+            tenant=source.namespace,
             endpoint=aws.sts_endpoint,
         )
+        return session_of(answer, issued_at=issued_at)
     except Exception as error:
         # `from None`: botocore's exception carries the request, and the request the token.
         raise refusal_of_token(error, token=token_facts(token), role_arn=role_arn) from None
-    return session_of(answer, issued_at=issued_at)
 
 
 def _request(

@@ -15,12 +15,14 @@ from typing import Any, Final, TypeVar
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import GATEWAY_ID, moment, text
 from keywright.clouds.aws.gateway_refusals import refusal_of_gateway
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import gateway_key, usage_plans
 from keywright.clouds.aws.keys.gateway_import import ImportedFile
 from keywright.clouds.aws.keys.gateway_key import Key, Mark
 from keywright.clouds.aws.keys.gateway_value import SingleKey
+from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import Intent, Minted, Session
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure
@@ -141,11 +143,11 @@ class GatewayKeys:
                 "apigateway",
                 call,
                 region=region or self.region,
+                tenant=self.grant.namespace,
                 session=self.session,
+                pace=pace_key(self.source, account=self.account),
                 attempts=attempts,
             )
-        except Failure:
-            raise
         except Exception as error:
             raise refusal_of_gateway(error) from None
 
@@ -168,12 +170,11 @@ class GatewayKeys:
             if not (self.mark.made(key) or (key_id in known and self.mark.covers(key))):
                 continue
             before = found.get(key_id)
+            created_at = moment(key.get("createdDate"), what="createdDate")
             found[key_id] = CloudKey(
                 id=key_id,
-                created_at=min(
-                    key["createdDate"], before.created_at if before else key["createdDate"]
-                ),
-                active=key["enabled"] or (before is not None and before.active),
+                created_at=min(created_at, before.created_at) if before else created_at,
+                active=bool(key.get("enabled")) or (before is not None and before.active),
                 here=region == self.region,
             )
         return list(found.values())
@@ -219,7 +220,7 @@ class GatewayKeys:
         return SingleKey(self) if self.key.csv_from is None else ImportedFile(self)
 
     def _id_of(self, key: Key, *, region: str) -> str:
-        name = gateway_key.import_of(key, mark=self.mark) or key["id"]
+        name = gateway_key.import_of(key, mark=self.mark) or text(key.get("id"), GATEWAY_ID)
         return f"{self.account}/{region}/{name}"
 
     def _by_region(self, key_ids: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:

@@ -12,8 +12,15 @@ from typing import Any, Final, TypeVar
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
-from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import (
+    BEDROCK_SECRET,
+    CREDENTIAL_ID,
+    moment,
+    part,
+    secret,
+    text,
+)
 from keywright.clouds.aws.iam_refusals import (
     ACCESS_DENIED,
     NO_SUCH_ENTITY,
@@ -24,9 +31,9 @@ from keywright.clouds.aws.iam_refusals import (
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.tags import TAG, owner_of
+from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import Intent, Minted, Session
 from keywright.planning.facts import CloudKey
-from keywright.planning.failures import Failure
 from keywright.secrets.credential import API_KEY, Credential
 
 SERVICE: Final = "bedrock.amazonaws.com"
@@ -75,15 +82,16 @@ class LongTermKeys:
         answer = await self._run(
             lambda client: client.create_service_specific_credential(**request), attempts=1
         )
-        made = answer["ServiceSpecificCredential"]
+        made = part(answer, "ServiceSpecificCredential")
+        ends_at = made.get("ExpirationDate")
         return Minted(
             Credential(
-                values={API_KEY: Sensitive(made["ServiceCredentialSecret"])},
+                values={API_KEY: secret(made.get("ServiceCredentialSecret"), BEDROCK_SECRET)},
                 region=self.grant.region(self.source),
                 account_id=self._account,
                 key_id=self._id(self.key.user.name, made),
-                issued_at=made["CreateDate"],
-                expires_at=made.get("ExpirationDate"),
+                issued_at=moment(made.get("CreateDate"), what="CreateDate"),
+                expires_at=None if ends_at is None else moment(ends_at, what="ExpirationDate"),
             )
         )
 
@@ -114,8 +122,8 @@ class LongTermKeys:
         return [
             CloudKey(
                 id=self._id(user, item),
-                created_at=item["CreateDate"],
-                active=item["Status"] == "Active",
+                created_at=moment(item.get("CreateDate"), what="CreateDate"),
+                active=item.get("Status") == "Active",
                 here=user == self.key.user.name,
             )
             for item in answer["ServiceSpecificCredentials"]
@@ -186,16 +194,21 @@ class LongTermKeys:
         return (user.path or iam_user.DEFAULT_PATH) if user.create else None
 
     def _id(self, user: str, item: Any) -> str:
-        return f"{self._account}/{user}/{item['ServiceSpecificCredentialId']}"
+        credential_id = text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID)
+        return f"{self._account}/{user}/{credential_id}"
 
     async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
         user = self.key.user
         try:
             return await self.edges.calls.run(
-                "iam", call, region=self.source.region, session=self.session, attempts=attempts
+                "iam",
+                call,
+                region=self.source.region,
+                tenant=self.grant.namespace,
+                session=self.session,
+                pace=pace_key(self.source, account=self._account),
+                attempts=attempts,
             )
-        except Failure:
-            raise
         except Exception as error:
             if iam_code(error) == NO_SUCH_ENTITY and "user with name" in str(error):
                 raise no_such_user(user.name, created=user.create) from None

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.answer_values import GATEWAY_ID, GATEWAY_VALUE, moment, secret, text
 from keywright.clouds.aws.gateway_refusals import (
     CONFLICT,
     gateway_code,
@@ -59,8 +60,10 @@ class SingleKey:
             return self._minted(made, value=imported or intent.value, issued_at=now)
         await keys.run(lambda client: self._edit(client, found))
         await self._join(found, plans, new=False)
-        issued_at = now if kept is None else whole_seconds(found["createdDate"])
-        return self._minted(found, value=Sensitive(found["value"]), issued_at=issued_at)
+        created_at = moment(found.get("createdDate"), what="createdDate")
+        issued_at = now if kept is None else whole_seconds(created_at)
+        value = secret(found.get("value"), GATEWAY_VALUE)
+        return self._minted(found, value=value, issued_at=issued_at)
 
     async def _imported(self) -> Sensitive | None:
         imports = self.keys.key.imports
@@ -156,7 +159,7 @@ class SingleKey:
                 values={API_KEY: value},
                 region=keys.region,
                 account_id=keys.account,
-                key_id=keys.key_id(key["id"]),
+                key_id=keys.key_id(text(key.get("id"), GATEWAY_ID)),
                 issued_at=issued_at,
                 expires_at=None,
             )

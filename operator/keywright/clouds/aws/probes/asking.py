@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
+from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError, is_own_machine
-from keywright.clouds.scrubbing import scrubbed
+from keywright.clouds.endpoints import Endpoints, host_of
+from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError, may_connect_literal
 from keywright.planning.failures import Failure, FailureClass
+
+_CODE: Final = re.compile(r"[A-Za-z]{1,64}")
+_FLAG: Final = "or have the operator started with --allow-probe-url for it"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Everything outside that a probe may need."""
+    """Everything outside that a probe may need; `tenant` is the namespace of the grant."""
 
     calls: AwsCalls
     http: HttpCalls
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    tenant: str = ""
 
 
 _PATIENCE = Limits(connect_seconds=5.0, read_seconds=5.0)
@@ -34,57 +42,47 @@ async def ask(
 ) -> Answer:
     """The answer, whatever its status; raises Failure where there is none.
 
-    An address of the operator's own machine or link is never asked, by name or by number: the URL
-    may be a tenant's.
+    The URL may be a tenant's: a host of the cloud's may have a private address, any other host only
+    a global one, unless the operator's flags list it. Why such a host gives no answer is not told.
     """
-    if is_own_machine(url):
+    reach = edges.endpoints.probe_reach(url)
+    if not may_connect_literal(host_of(url), reach):
         raise Failure(
-            f"{by} is an address of the operator's own machine or link, which is never asked.",
+            f"{by} is a private or local address, which this operator never connects to.",
             kind=FailureClass.CONFIGURATION,
             reason="AddressForbidden",
             field="spec.probe.url",
-            cure="Name one that other machines can reach.",
+            cure=f"Name a public one, {_FLAG}.",
         )
     try:
         return await edges.http.request(
             method,
             url,
             limits=_PATIENCE,
+            reach=reach,
+            tenant=edges.tenant,
             headers=headers,
             body=None if json_body is None else json.dumps(json_body),
             content_type="application/json",
-            guarded=True,
         )
     except NoAnswerError as error:
         raise Failure(
-            f"{by} did not answer: {error}.",
+            f"{by} was not reached: {error}.",
             kind=FailureClass.RETRY,
             reason="NoAnswer",
             field="spec.probe",
+            cure=f"Name a URL that the internet reaches, {_FLAG}." if reach is Reach.PUBLIC else "",
         ) from None
 
 
 def not_accepted(answer: Answer, *, by: str, cure: str = "") -> Failure:
-    """What the key was answered, in the cloud's own words."""
+    """What the key was answered: the status and the cloud's error code, and nothing else of it."""
     code = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
-    told = ": ".join(
-        filter(None, [" ".join(filter(None, [str(answer.status), code])), _words(answer)])
-    )
+    shown = code if _CODE.fullmatch(code) else ""
     return Failure(
-        f"{by} answered {told}",
+        f"{by} answered {' '.join(filter(None, [str(answer.status), shown]))}.",
         kind=FailureClass.RETRY,
         reason="NotAccepted",
         field="spec.probe",
         cure=cure,
     )
-
-
-def _words(answer: Answer) -> str:
-    try:
-        body = json.loads(answer.body)
-    except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    message = body.get("message") or body.get("Message") or ""
-    return scrubbed(str(message))

@@ -31,6 +31,7 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
             "sts",
             lambda client: client.get_caller_identity(),
             region=credential.region,
+            tenant=edges.tenant,
             session=session,
             attempts=1,
         )

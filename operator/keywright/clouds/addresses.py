@@ -1,0 +1,96 @@
+"""Which addresses a request may connect to, by who chose its host. Pure."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from typing import Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Metadata services that are not link-local: Alibaba Cloud's, and EC2's over IPv6.
+_METADATA: Final = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"))
+)
+# An IPv4 address in the last 32 bits: RFC 6052 (NAT64), RFC 2765 (SIIT).
+_TRANSLATED: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96")))
+# RFC 8215: also in the 32 bits after the prefix, around byte 8 (RFC 6052, section 2.2).
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+_LOCAL_NAMES: Final = ("localhost", "ip6-localhost", "ip6-loopback")
+
+
+class Reach(enum.Enum):
+    """Who chose the host of a request, which decides the addresses that the host may have."""
+
+    OPERATOR = "operator"
+    """Fixed in the code or in the operator's own environment: any address."""
+    VENDOR = "vendor"
+    """A cloud's own host, also by a private link: no address of this machine or its link."""
+    LISTED = "listed"
+    """On a list of the operator's flags: as VENDOR; an address in the list is connected to."""
+    PUBLIC = "public"
+    """A tenant's choice: global addresses only, and not through a proxy."""
+
+
+def may_connect(address: str, reach: Reach, *, literal: bool = False) -> bool:
+    """Whether a request of this reach may connect to the address.
+
+    `literal`: the address, or `localhost`, is the host of the URL itself and no DNS answer.
+    """
+    if reach is Reach.OPERATOR or (reach is Reach.LISTED and literal):
+        return True
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    every = _with_embedded(found)
+    if any(map(_is_near, every)):
+        return False
+    return reach is not Reach.PUBLIC or all(each.is_global for each in every)
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host needs no DNS: an address, or a name of this machine."""
+    if host.rstrip(".").lower() in _LOCAL_NAMES:
+        return True
+    try:
+        ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_near(address: Address) -> bool:
+    """Whether an address is of this machine, its link or its metadata service, or of a group."""
+    near = address.is_loopback or address.is_link_local or address.is_unspecified
+    return near or address.is_multicast or address in _METADATA or _is_this_network(address)
+
+
+def _is_this_network(address: Address) -> bool:
+    # 0.0.0.0/8: Linux takes some of it for the machine itself.
+    return address.version == 4 and address.packed[0] == 0
+
+
+def _with_embedded(address: Address) -> list[Address]:
+    """The address, and the IPv4 addresses that a translator on the way would make of it."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    mapped = address.ipv4_mapped
+    if mapped is not None:
+        return [mapped]
+    last: Address = ipaddress.IPv4Address(address.packed[-4:])
+    # The prefix itself is not global; the address behind the translator decides.
+    if any(address in network for network in _TRANSLATED):
+        return [last]
+    if address in _LOCAL_NAT64:
+        after = address.packed[6:8] + address.packed[9:11]
+        return [last, ipaddress.IPv4Address(after)] if any(after) else [last]
+    if address in _COMPATIBLE:
+        return [address, last]
+    embedded: list[Address] = [address]
+    if address.sixtofour is not None:
+        embedded.append(address.sixtofour)
+    if address.teredo is not None:
+        embedded.extend(address.teredo)
+    return embedded

@@ -1,0 +1,121 @@
+"""Values of a cloud's answer, checked against the vendor's format before anything uses them.
+
+A source may be shared, and its endpoint may be a tenant's: what it answers ends up in files that
+other namespaces read. Characters and length are checked; no value is ever quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from keywright.api.sensitive import Sensitive
+from keywright.planning.failures import Failure, FailureClass
+
+_YEARS: Final = range(2000, 2200)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of value: its name in messages, and what it is made of."""
+
+    name: str
+    pattern: re.Pattern[str]
+
+
+def _form(name: str, pattern: str) -> Form:
+    return Form(name, re.compile(pattern, re.ASCII))
+
+
+# AWS STS API reference, Credentials: an id is [\w]*, of 128 characters at most; secrets and tokens
+# are base64. IAM API reference, ServiceSpecificCredential. API Gateway: ids are [a-z0-9].
+AWS_KEY_ID: Final = _form("access key id", r"\w{1,128}")
+# Of a key that a person has stored: the id is sent, so that it must look like one (AKIA..., ASIA...).
+AWS_STORED_KEY_ID: Final = _form("access key id of AWS", "[A-Z0-9]{16,128}")
+ALIBABA_STORED_KEY_ID: Final = _form("AccessKeyId of Alibaba Cloud", r"[A-Za-z0-9_.-]{8,128}")
+AWS_SECRET: Final = _form("secret access key", r"[A-Za-z0-9+/=_.-]{1,256}")
+AWS_TOKEN: Final = _form("session token", r"[A-Za-z0-9+/=_.-]{1,16384}")
+AWS_ARN: Final = _form("ARN", r"arn:[a-z-]{1,32}:(iam|sts):[a-z0-9-]{0,64}:\d{0,20}:[!-~]{1,1600}")
+ACCOUNT: Final = _form("account", r"\d{1,20}")
+BEDROCK_SECRET: Final = _form("service credential secret", r"[A-Za-z0-9+/=_.:-]{1,4096}")
+CREDENTIAL_ID: Final = _form("service specific credential id", r"\w{1,128}")
+GATEWAY_ID: Final = _form("API key id", r"[A-Za-z0-9_-]{1,128}")
+GATEWAY_VALUE: Final = _form("API key value", r"[A-Za-z0-9._~+/=:@%^,-]{1,128}")
+# Alibaba Cloud: STS.xxx, TMP.xxx, LTAIxxx; AssumeRole, Credentials.
+ALIBABA_KEY_ID: Final = _form("AccessKeyId", r"[A-Za-z0-9_.-]{1,128}")
+ALIBABA_SECRET: Final = _form("AccessKeySecret", r"[A-Za-z0-9+/=_.-]{1,256}")
+ALIBABA_TOKEN: Final = _form("SecurityToken", r"[A-Za-z0-9+/=_.-]{1,16384}")
+ALIBABA_ARN: Final = _form("ARN", r"acs:[!-~]{1,1600}")
+# RFC 6750: what a header carries.
+BEARER: Final = _form("bearer token", r"[!-~]{1,16384}")
+
+
+def invalid(what: str) -> Failure:
+    """An answer that is not of the documented form; passing, as another answer may be better."""
+    return Failure(
+        f"the answer has no valid {what}.",
+        kind=FailureClass.RETRY,
+        reason="InvalidAnswer",
+        cure="See that the endpoint, or the file that it answers from, is the cloud's own.",
+    )
+
+
+def fits(value: object, form: Form) -> bool:
+    """Whether a value is a text of that form."""
+    return isinstance(value, str) and form.pattern.fullmatch(value) is not None
+
+
+def text(value: object, form: Form) -> str:
+    """The value, of that form; raises Failure, which does not quote it."""
+    if isinstance(value, str) and form.pattern.fullmatch(value):
+        return value
+    raise invalid(form.name)
+
+
+def secret(value: object, form: Form) -> Sensitive:
+    """The value, of that form, as a secret; raises Failure."""
+    return Sensitive(text(value, form))
+
+
+def moment(value: object, *, what: str) -> datetime:
+    """A time of an answer, aware and in UTC; the clouds mean UTC where they name no zone.
+
+    Raises:
+        Failure: it is none, or of another century.
+    """
+    if not isinstance(value, datetime) or value.year not in _YEARS:
+        raise invalid(what)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def parsed_moment(value: object, *, what: str) -> datetime:
+    """A time of an answer, from its ISO 8601 text; raises Failure."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    return moment(found, what=what)
+
+
+def part(answer: object, name: str) -> Mapping[str, Any]:
+    """An object within an answer; raises Failure where there is none."""
+    found = answer.get(name) if isinstance(answer, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise invalid(name)
+    return found
+
+
+def stored(value: str, form: Form, *, secret_name: str, key: str, field: str) -> str:
+    """A value that a person has put into a Secret, of that form; raises Failure."""
+    if form.pattern.fullmatch(value):
+        return value
+    raise Failure(
+        f"{key} in Secret {secret_name} is no {form.name}.",
+        kind=FailureClass.CONFIGURATION,
+        reason="InvalidKeyFormat",
+        field=field,
+        cure="Put the value into it as the cloud gave it: ASCII, without blanks and line breaks.",
+    )

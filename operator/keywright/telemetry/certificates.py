@@ -1,0 +1,94 @@
+"""The certificate of the metrics endpoint: the operator's own, or one from files that rotate."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_VALID = timedelta(days=3650)
+_CLOCK_SKEW = timedelta(hours=1)
+
+
+class ServingCertificate:
+    """A TLS context for a server; `refresh` reads files again that have changed."""
+
+    def __init__(self, directory: Path | None, *, host: str, now: datetime) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._directory = directory
+        self._seen: tuple[int, ...] = ()
+        if directory is None:
+            _load(self.context, _self_signed(host, now=now))
+        else:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Load tls.crt and tls.key where they have changed since.
+
+        Raises:
+            OSError, ssl.SSLError: they are missing, or do not belong together.
+        """
+        if self._directory is None:
+            return
+        files = [self._directory / "tls.crt", self._directory / "tls.key"]
+        seen = tuple(file.stat().st_mtime_ns for file in files)
+        if seen != self._seen:
+            self.context.load_cert_chain(files[0], files[1])
+            self._seen = seen
+
+
+def _self_signed(host: str, *, now: datetime) -> bytes:
+    """A certificate for this process and its key, as PEM; whoever scrapes cannot verify it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keywright-metrics")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _load(context: ssl.SSLContext, pem: bytes) -> None:
+    """`load_cert_chain` wants a file; the key is in none that outlives this call."""
+    with _file_of(pem) as path:
+        context.load_cert_chain(path)
+
+
+@contextmanager
+def _file_of(content: bytes) -> Iterator[str]:
+    """A file in memory where the system has them: the pod's file system is read-only."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+        return
+    descriptor = os.memfd_create("certificate")
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,193 @@
+"""Whatever is raised at an edge, the grant tells it, counts it, and in the end lets itself go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keywright.controller.changed import ChangedMeanwhileError
+from keywright.planning.ending import MOST_TRIES
+from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
+from tests.unit.exceptions import every_exception, instances
+from tests.unit.fakes.kept_keys import SmallIam
+
+_GRANT = f"{GRANTS}/chat-key"
+_LONG = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
+
+
+def _each() -> list[Exception]:
+    return [error for kind in every_exception() for error in list(instances(kind))[:1]]
+
+
+def _told(made: Scene) -> list[str]:
+    return [f"{each['type']} {each['status']}" for each in made.status()["conditions"]]
+
+
+async def _first_key(error: Exception) -> tuple[Any, list[str]]:
+    made = scene()
+    made.vendor.failures.append(error)
+    await made.settle()
+    return made.status().get("failedAttempts"), _told(made)
+
+
+async def _renewal(error: Exception) -> tuple[Any, list[str]]:
+    made = scene()
+    made.clock.now = await made.settle()
+    made.vendor.failures.append(error)
+    await made.settle()
+    return made.status().get("failedAttempts"), _told(made)
+
+
+async def _secret(error: Exception) -> tuple[Any, list[str]]:
+    made = scene()
+    made.clock.now = await made.settle()
+    made.api.answers.append((f"PATCH {SECRET}", error))
+    await made.settle()
+    return made.status().get("failedAttempts"), _told(made)
+
+
+async def _read_back(error: Exception) -> tuple[Any, list[str]]:
+    made = scene()
+    await made.settle()
+    made.put_grant(secret={"formats": ["ApiKey"]})
+    made.api.answers.append((f"GET {SECRET}", error))
+    await made.settle()
+    return made.status().get("failedAttempts"), _told(made)
+
+
+def _in_the_journal(work: str) -> Callable[[Exception], Any]:
+    async def run(error: Exception) -> tuple[Any, list[str]]:
+        made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
+        iam = _Failing(made.clock)
+        made.vendor.kept = iam
+        if work != "create":
+            iam.fails_at, iam.error = work, error
+        else:
+            made.vendor.failures.append(error)
+        for _ in range(6):
+            await made.settle()
+            if made.api.objects[_GRANT].get("status", {}).get("failedAttempts"):
+                break
+        return made.status().get("failedAttempts"), _told(made)
+
+    return run
+
+
+class _Failing(SmallIam):
+    """Raises in one of its works, for as long as there is an error."""
+
+    fails_at: str = ""
+    error: Exception | None = None
+
+    async def prepare(self, known: frozenset[str], /) -> None:
+        """Raises where it is to."""
+        self._fail("prepare")
+        await super().prepare(known)
+
+    async def look(self, known: frozenset[str], /) -> Any:
+        """Raises where it is to."""
+        self._fail("look")
+        return await super().look(known)
+
+    async def remove(self, key_ids: tuple[str, ...], /, *, and_holder: bool = False) -> Any:
+        """Raises where it is to."""
+        self._fail("remove")
+        return await super().remove(key_ids, and_holder=and_holder)
+
+    def _fail(self, work: str) -> None:
+        if self.error is not None and self.fails_at == work:
+            raise self.error
+
+
+NOT_READY = ["Ready False", "Reconciling True"]
+RENEWAL_FAILS = ["Ready True", "RenewalFailing True"]
+BOUNDARIES: dict[str, tuple[Callable[[Exception], Any], list[list[str]]]] = {
+    "the first key": (_first_key, [NOT_READY, ["Ready False", "Stalled True"]]),
+    "a renewal": (_renewal, [RENEWAL_FAILS]),
+    "the write of the Secret": (_secret, [RENEWAL_FAILS]),
+    "the read of the Secret": (_read_back, [RENEWAL_FAILS]),
+    "a finalizer or a listing": (_in_the_journal("look"), [NOT_READY]),
+    "the holder of the keys": (_in_the_journal("prepare"), [NOT_READY]),
+    "the creation of a key": (_in_the_journal("create"), [NOT_READY]),
+}
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+async def test_every_exception_is_told_and_counted(boundary: str) -> None:
+    """By conditions and `failedAttempts`; a renewal that fails leaves Ready as it was."""
+    run, allowed = BOUNDARIES[boundary]
+    wrong = []
+    for error in _each():
+        attempts, told = await run(error)
+        if attempts != 1 or told not in allowed:
+            wrong.append((type(error), attempts, told))
+    assert wrong == []
+
+
+async def test_every_exception_of_a_source_is_told_and_counted() -> None:
+    """Its grants wait for it, and it is tried again."""
+    wrong = []
+    for error in _each():
+        made = scene()
+        made.vendor.failures.append(error)
+        due = await made.sources.reconcile(("chat", "bedrock"))
+        status = made.api.objects[f"{SOURCES}/bedrock"]["status"]
+        if status.get("failedAttempts") != 1 or due is None:
+            wrong.append((type(error), status, due))
+    assert wrong == []
+
+
+async def test_every_exception_of_a_probe_is_told() -> None:
+    """The key is not published, and the probe is tried again."""
+    wrong = []
+    for error in _each():
+        made = scene(probe={"mode": "Bedrock"})
+        made.vendor.answers.append(error)
+        await made.settle()
+        told = _told(made)
+        if "ProbeFailing True" not in told or SECRET in made.api.objects:
+            wrong.append((type(error), told))
+    assert wrong == []
+
+
+async def test_a_deletion_gives_up_whatever_is_raised() -> None:
+    """After so many tries the namespace is not held up any more, and the keys are named."""
+    wrong = []
+    for error in _each():
+        made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
+        iam = _Failing(made.clock)
+        made.vendor.kept = iam
+        await _until_nothing_is_due(made)
+        iam.fails_at, iam.error = "remove", error
+        _delete(made)
+        await _until_nothing_is_due(made, most=timedelta(hours=1))
+        left = made.api.objects[_GRANT]["metadata"].get("finalizers")
+        if left or ("Warning", "CredentialsOrphaned") not in made.api.events():
+            wrong.append((type(error), made.status().get("failedAttempts")))
+    assert wrong == []
+    assert MOST_TRIES > 1
+
+
+async def _until_nothing_is_due(made: Scene, *, most: timedelta = timedelta(0)) -> None:
+    """Look until the next look is none, or further away than that."""
+    for _ in range(60):
+        try:
+            due = await made.looked_at()
+        except ChangedMeanwhileError:
+            continue
+        if due is None or due > made.clock.now + most:
+            return
+        made.clock.now = max(made.clock.now, due)
+    raise AssertionError("it never settles")
+
+
+def _delete(made: Scene) -> None:
+    body = made.api.objects[_GRANT]
+    gone = {
+        "deletionTimestamp": "2026-11-22T12:00:00Z",
+        "generation": body["metadata"]["generation"] + 1,
+    }
+    made.store.put_grant(made.api.put(GRANTS, {**body, "metadata": body["metadata"] | gone}))

@@ -1,0 +1,72 @@
+"""Which values of a Secret may be copied out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keywright.secrets.references import shareable_keys
+
+KEYS = ("password", "apiKey")
+
+
+def metadata(
+    *,
+    labels: dict[str, str] | None = None,
+    granted_by: str | None = None,
+    manager: str = "keywright",
+    owned: tuple[str, ...] = ("apiKey",),
+) -> dict[str, Any]:
+    """The metadata of Secret chat/shared; `owned`: the keys that the manager applied."""
+    annotations = {"keywright.dev/granted-by": granted_by} if granted_by else {}
+    return {
+        "namespace": "chat",
+        "name": "shared",
+        "labels": labels or {},
+        "annotations": annotations,
+        "managedFields": [
+            {
+                "manager": manager,
+                "operation": "Apply",
+                "fieldsV1": {
+                    "f:data": {f"f:{key}": {} for key in owned},
+                    "f:metadata": {"f:annotations": {f"f:{name}": {} for name in annotations}},
+                },
+            }
+        ],
+    }
+
+
+def test_the_label_releases_every_value() -> None:
+    """Whoever may write the Secret has consented."""
+    labels = {"keywright.dev/allow-reference": "true"}
+    assert shareable_keys(metadata(labels=labels), KEYS) == set(KEYS)
+
+
+@pytest.mark.parametrize("value", ["True", "yes", "1", "false", ""])
+def test_another_value_of_the_label_releases_nothing(value: str) -> None:
+    """The consent is the exact value that the documentation names."""
+    labels = {"keywright.dev/allow-reference": value}
+    assert shareable_keys(metadata(labels=labels), KEYS) == set()
+
+
+def test_a_grant_releases_what_it_wrote_and_no_more() -> None:
+    """An adopted Secret keeps what was in it before."""
+    assert shareable_keys(metadata(granted_by="chat/key 1"), KEYS) == {"apiKey"}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        metadata(),
+        metadata(granted_by="other/key 1"),
+        metadata(granted_by="chat/key 1", manager="kubectl"),
+        metadata(granted_by="chat/key 1", owned=()),
+        {**metadata(granted_by="chat/key 1"), "managedFields": []},
+    ],
+    ids=["no owner", "another namespace", "another manager", "no keys", "no managed fields"],
+)
+def test_imitations_of_a_grant_release_nothing(forged: dict[str, Any]) -> None:
+    """Only what server-side apply records as ours counts."""
+    assert shareable_keys(forged, KEYS) == set()
