@@ -40,8 +40,7 @@ class DueQueue:
     _heap: list[tuple[float, str]] = field(default_factory=list)
     _ready: FairWaiting = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    # Of many idle workers one waits for what comes, the others for their turn: a key wakes one.
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _full: bool = False
 
     def __post_init__(self) -> None:
         self._ready = self.waiting(guaranteed=self.guaranteed)
@@ -62,27 +61,11 @@ class DueQueue:
         elif not entry.queued:
             entry.queued = True
             self._ready.push(key)
-            self._wanted.set()
+            self._signal()
 
     def forget(self, key: str) -> None:
         """The key is of no interest any more."""
         self._entries.pop(key, None)
-
-    async def take(self) -> str:
-        """The next key that is due; the caller must hand it back with `done`."""
-        async with self._turn:
-            while (key := self.take_due()) is None:
-                self._wanted.clear()
-                await self._wait()
-            return key
-
-    def take_due(self) -> str | None:
-        """As `take`, but None where no key is due."""
-        self._promote()
-        while (key := self._ready.pop_due()) is not None:
-            if self._take(key):
-                return key
-        return None
 
     def take_work(self, *, full: bool) -> Work | None:
         """The next key that is due, or rest; the caller says `started` and `finished` of it.
@@ -106,7 +89,7 @@ class DueQueue:
     def push_rest(self, key: str, rest: Rest) -> None:
         """Leave the rest of a key that is in hand, and stays so until it is done."""
         self._ready.push_rest(key, rest)
-        self._wanted.set()
+        self._signal()
 
     def rests(self) -> int:
         """How many rests wait."""
@@ -120,14 +103,26 @@ class DueQueue:
         """A worker has ended with a key of the namespace."""
         self._ready.finished(namespace)
 
-    async def news(self) -> None:
-        """Wait until a key may be due that was not when it was last asked for."""
+    async def news(self, *, full: bool = False) -> None:
+        """Wait until a key may be due that was not when it was last asked for.
+
+        `full`: all usual workers are busy, so that only a namespace is worth it that has fewer
+        keys in hand than it is guaranteed, or a worker that has ended (`wake`).
+        """
         self._wanted.clear()
-        await self._wait()
+        self._full = full
+        try:
+            await self._wait()
+        finally:
+            self._full = False
 
     def wake(self) -> None:
         """Let whoever waits for news look again."""
         self._wanted.set()
+
+    def _signal(self) -> None:
+        if not self._full or self._ready.first_may_start():
+            self._wanted.set()
 
     def _take(self, key: str) -> bool:
         """Take a key in hand; False where it waits no more."""

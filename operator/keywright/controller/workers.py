@@ -138,7 +138,7 @@ class WorkerPool:
             while (work := self._next(busy=len(self._workers))) is not None:
                 self._start_worker(work)
             if self._works():
-                await self._queue.news()
+                await self._queue.news(full=len(self._workers) >= self._size)
 
     def _next(self, *, busy: int) -> Work | None:
         """The work whose turn it is, where `busy` workers have some already."""
@@ -189,8 +189,8 @@ class WorkerPool:
             self._supervisor.restarted(kind)
             _LOG.error("%s failed, retrying %s", kind, work.key, exc_info=error)
             self._retry(work.key)
-        if not self._works():
-            # The dispatcher would not hear of an office that is regained.
+        if not self._works() or len(self._workers) == self._size - 1:
+            # The dispatcher would not hear of an office that is regained, nor of a free worker.
             self._queue.wake()
         if not self._in_hand():
             self._idle.set()

@@ -1,6 +1,4 @@
-"""Taking from a queue without waiting."""
-
-import asyncio
+"""Taking from a queue, as a worker does."""
 
 from keywright.controller.queue import DueQueue
 
@@ -8,11 +6,13 @@ from keywright.controller.queue import DueQueue
 async def taken(queue: DueQueue) -> list[str]:
     """All that can be had now, without waiting."""
     found: list[str] = []
-    while True:
-        task = asyncio.ensure_future(queue.take())
-        await asyncio.sleep(0)
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            return found
-        found.append(task.result())
+    while (work := queue.take_work(full=False)) is not None:
+        found.append(work.key)
+    return found
+
+
+async def take(queue: DueQueue) -> str:
+    """The next key, as soon as one is due."""
+    while (work := queue.take_work(full=False)) is None:
+        await queue.news()
+    return work.key

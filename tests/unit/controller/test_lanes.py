@@ -106,3 +106,20 @@ async def test_a_lane_that_is_no_more_gives_its_keys_back() -> None:
     town.gate.set()
     assert {"s3", "s4", "s5"} <= set(await town.turns())
     await town.pool.drain(seconds=0)
+
+
+async def test_in_a_lane_namespaces_take_turns() -> None:
+    """One whose keys have all ended is not served before another one of the same account."""
+    town = Town()
+    town.queue.namespace = lambda key: key.partition("/")[0]
+    town.queue.__post_init__()
+    town.pool.start()
+    for number in range(10):
+        town.queue.add(f"slow/{number}!")
+    assert await town.turns() == ["slow/0!", "slow/1!"]
+    town.queue.add("shared/key")
+    assert await town.turns() == []
+    town.gate.set()
+    begun = [key for key in await town.turns() if key not in {"slow/0!", "slow/1!"}]
+    assert "shared/key" in list(dict.fromkeys(begun))[:2]
+    await town.pool.drain(seconds=0)

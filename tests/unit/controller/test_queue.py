@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keywright.controller.queue import DueQueue
 from keywright.planning.priority import NO_PRIORITY, Priority, Turn
-from tests.unit.controller.draining import taken
+from tests.unit.controller.draining import take, taken
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -85,7 +85,7 @@ async def test_a_key_that_comes_to_its_end_while_it_waits_goes_first() -> None:
     for number in range(15):
         queue.add(f"urgent {2 * number}")
         queue.add(f"urgent {2 * number + 1}")
-        came.append(await queue.take())
+        came.append(await take(queue))
         queue.done(came[-1], due=None)
         clock.advance(seconds=1)
     assert came.index("calm") == 10
@@ -175,21 +175,39 @@ async def test_a_forgotten_key_never_comes() -> None:
 
 
 async def test_a_waiting_worker_is_woken() -> None:
-    """By a key that comes, and by an earlier plan; each key wakes one of them."""
+    """By a key that comes, and by an earlier plan."""
     queue, clock = _queue()
     queue.add("far", due=clock.now + timedelta(hours=1))
-    workers = [asyncio.create_task(queue.take()) for _ in range(2)]
+    for key in ("a", "b"):
+        worker = asyncio.create_task(take(queue))
+        await asyncio.sleep(0)
+        queue.add(key)
+        assert await worker == key
+
+
+async def test_while_all_workers_are_busy_only_another_namespace_wakes() -> None:
+    """Or a worker that has ended: nothing can be done for the others."""
+    clock = FakeClock()
+    queue = DueQueue(now=clock, namespace=lambda key: key[0])
+    queue.started("a")
+    waiting = asyncio.create_task(queue.news(full=True))
     await asyncio.sleep(0)
-    queue.add("a")
-    queue.add("b")
-    assert sorted(await asyncio.gather(*workers)) == ["a", "b"]
+    queue.add("a1")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.add("b1")
+    await waiting
+    waiting = asyncio.create_task(queue.news(full=True))
+    await asyncio.sleep(0)
+    queue.wake()
+    await waiting
 
 
 async def test_a_worker_wakes_by_the_clock() -> None:
     """A plan a few milliseconds away needs nobody to say that it is due."""
     queue, clock = _queue()
     queue.add("a", due=clock.now + timedelta(milliseconds=2))
-    worker = asyncio.create_task(queue.take())
+    worker = asyncio.create_task(take(queue))
     await asyncio.sleep(0)
     clock.advance(seconds=1)
     assert await worker == "a"
