@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from tests.attack.verdict import Attacker, Phase, Sample, rows
 from tests.cluster.tenants import Tenant
 
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywright"
+_LAG_LINE = re.compile(r"event loop lag error: no turn for [0-9]+ ms, in ([^\"\n]+)")
 _LAG = "keywright_event_loop_lag_seconds"
 _LIFETIME_SECONDS = 30
 _HONEST_TENANTS = 10
@@ -139,6 +142,13 @@ class Stage:
         finally:
             process.stop(seconds=20)
 
+    def culprits(self) -> list[str]:
+        """The places in the code that held up the event loop, the most frequent first."""
+        places = Counter(
+            found[1] for found in _LAG_LINE.finditer(self.operator.log.read_text(errors="replace"))
+        )
+        return [f"{count} times {place}" for place, count in places.most_common(3)]
+
     def attacker(self) -> Attacker:
         """What the hostile processes have written down."""
         seen = json.loads((self.world.directory / "endpoints.json").read_text())
@@ -233,6 +243,8 @@ def main() -> int:
         with stage.attacked():
             attacked = stage.phase("attacked", seconds=options.attack_seconds)
         found = rows(quiet, attacked, attacker=stage.attacker(), keys=_HONEST_TENANTS * _KEYS_EACH)
+        for line in stage.culprits():
+            console.print(f"event loop: {line}", markup=False, highlight=False)
     console.print(_table(found))
     console.print(f"took {time.monotonic() - began:.0f} s in all")
     failed = sum(not row.met for row in found)

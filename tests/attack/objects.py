@@ -28,6 +28,9 @@ Document = dict[str, Any]
 HOME: Final = "mallory"
 """The namespace of the flood; further ones have its name and a number."""
 
+LIES: Final = "mallory-lies"
+"""The namespace of the endpoints that answer, so that those that do not hold up nobody's lies."""
+
 PASSWORD: Final = "correct-horse-battery-staple"
 """What must not leave the tenant's own cluster: another team's Secret beside its sources."""
 
@@ -41,14 +44,20 @@ _ROLE: Final = "arn:aws:iam::123456789012:role/mallory"
 
 def namespaces(count: int) -> list[str]:
     """The home, and the namespaces that have a Secret watch each."""
-    return [HOME, *(f"{HOME}-{number}" for number in range(count))]
+    return [HOME, LIES, *(f"{HOME}-{number}" for number in range(count))]
 
 
 def prepare(api: Api, *, count: int) -> None:
     """Namespaces, a ServiceAccount with the right to its tokens, and another team's Secret."""
     for name in namespaces(count):
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    metadata = {"namespace": HOME, "name": _ACCOUNT}
+    for name in (HOME, LIES):
+        _allow_tokens(api, name)
+        api.apply(_secret("database", {"password": PASSWORD, "id": PASSWORD}, namespace=name))
+
+
+def _allow_tokens(api: Api, namespace: str) -> None:
+    metadata = {"namespace": namespace, "name": _ACCOUNT}
     api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     api.apply(
         {
@@ -80,7 +89,6 @@ def prepare(api: Api, *, count: int) -> None:
             ],
         }
     )
-    api.apply(_secret("database", {"password": PASSWORD, "id": PASSWORD}))
 
 
 def _secret(name: str, data: dict[str, str], *, namespace: str = HOME, **metadata: Any) -> Document:
@@ -102,11 +110,11 @@ def _source(name: str, spec: Document, *, namespace: str = HOME) -> Document:
     }
 
 
-def _grant(name: str, source: str, **spec: Any) -> Document:
+def _grant(name: str, source: str, *, namespace: str = HOME, **spec: Any) -> Document:
     return {
         "apiVersion": "keywright.dev/v1alpha1",
         "kind": "ApiKeyGrant",
-        "metadata": {"namespace": HOME, "name": name},
+        "metadata": {"namespace": namespace, "name": name},
         "spec": {"sourceRef": {"name": source}, **spec},
     }
 
@@ -150,7 +158,7 @@ class Attack:
     def _slow_sources(self) -> Iterator[Document]:
         """Dripping and hanging endpoints, with the longest timeouts that a source may ask for."""
         for number in range(8):
-            for behavior in ("drip", "drip-headers", "hang", "endless"):
+            for behavior in ("drip", "drip-headers", "hang"):
                 name = f"{behavior}-{number}"
                 yield _source(name, _web_identity(self._at(behavior, number)))
                 yield _grant(name, name, bedrockShortTermKey={"duration": "1h"})
@@ -166,13 +174,16 @@ class Attack:
             yield _grant(f"uri-{number}", "uri-0", sessionCredentials={})
 
     def _lying_sources(self) -> Iterator[Document]:
-        for behavior in ("lie", "brief", "inject", "without-zone", "garbage", "cut"):
+        for behavior in ("lie", "brief", "inject", "without-zone", "garbage", "cut", "endless"):
             for number in range(4):
                 name = f"{behavior}-{number}"
-                yield _source(name, _web_identity(self._at(behavior, number)))
+                endpoint = _web_identity(self._at(behavior, number))
+                yield _source(name, endpoint, namespace=LIES)
+                yield _source(name, endpoint)
                 yield _grant(
                     name,
                     name,
+                    namespace=LIES,
                     sessionCredentials={},
                     secret={"formats": ["AwsCredentialsFile", "AwsEnv"]},
                 )
@@ -192,8 +203,9 @@ class Attack:
                     ],
                 },
             },
+            namespace=LIES,
         )
-        yield _grant("exfiltrate", "exfiltrate", sessionCredentials={})
+        yield _grant("exfiltrate", "exfiltrate", namespace=LIES, sessionCredentials={})
 
     def _bad_objects(self) -> Iterator[Document | str]:
         yield _deep_source()
@@ -235,7 +247,7 @@ class Attack:
 
     def _watched_namespaces(self) -> Iterator[Document]:
         """A source that reads a Secret in each of many namespaces."""
-        for name in namespaces(self._extra)[1:]:
+        for name in namespaces(self._extra)[2:]:
             spec = {"region": "us-west-2", "accessKey": {"secretRef": {"name": "nothing"}}}
             yield _source("watched", {"aws": spec}, namespace=name)
 
@@ -263,6 +275,7 @@ class Attack:
             yield _grant(
                 f"flood-{number}",
                 f"brief-{number % 4}" if number % 2 else f"drip-{number % 8}",
+                namespace=HOME if number % 4 < 2 else LIES,
                 bedrockShortTermKey={"duration": "1h"},
             )
 
@@ -315,10 +328,10 @@ class Writer:
         text = body if isinstance(body, str) else json.dumps(body)
         self._send("POST", _collection(text), text, content_type="application/json")
 
-    def touch(self, plural: str, name: str, number: int) -> None:
+    def touch(self, plural: str, name: str, number: int, *, namespace: str = HOME) -> None:
         """Edit an annotation: an event for every watcher."""
         change = {"metadata": {"annotations": {"example.com/touched": str(number)}}}
-        path = f"{_KEYWRIGHT}/namespaces/{HOME}/{plural}/{name}"
+        path = f"{_KEYWRIGHT}/namespaces/{namespace}/{plural}/{name}"
         self._send("PATCH", path, json.dumps(change), content_type=MERGE)
 
     def _send(self, method: str, path: str, text: str, *, content_type: str) -> None:
@@ -370,8 +383,10 @@ def main() -> None:
     for number in itertools.count():
         if ended.is_set():
             break
-        writer.touch("apikeygrants", f"flood-{number % options.grants}", number)
-        writer.touch("credentialsources", f"brief-{number % 4}", number)
+        flood = number % options.grants
+        namespace = HOME if flood % 4 < 2 else LIES
+        writer.touch("apikeygrants", f"flood-{flood}", number, namespace=namespace)
+        writer.touch("credentialsources", f"brief-{number % 4}", number, namespace=LIES)
     options.report.write_text(
         json.dumps({"accepted": writer.accepted, "refused": sorted(set(writer.refused))})
     )
