@@ -267,6 +267,27 @@ def test_a_changed_layout_leaves_the_key(tenant: LongTermTenant) -> None:
     assert tenant.data()["ID"] == before["keyId"]
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_a_key_from_before_the_proofs_is_proved_when_it_is_replaced(
+    tenant: LongTermTenant, *, create: bool
+) -> None:
+    """By the tag of its user, or by its value, whose alias IAM lists; nothing is written before."""
+    if create:
+        first = tenant.key_ready()
+    else:
+        tenant.iam.create_user(UserName=tenant.user, Path="/keywright/")
+        tenant.iam.attach_user_policy(UserName=tenant.user, PolicyArn=LIMITED)
+        first = tenant.key_ready(user={"name": tenant.user, "create": False})
+    proof = {"metadata": {"annotations": {"keywright.dev/key-proof": None}}}
+    tenant.patch(tenant.secret_path(), proof)
+    tenant.patch(f"{tenant.grant_path()}/status", {"status": {"keyProof": None}})
+    renew(tenant, revision=2)
+    assert tenant.status()["keyProof"] != first["keyProof"]
+    eventually(lambda: list(tenant.listed()) == [tenant.status()["keyId"]])
+    assert tenant.status()["keyId"] != first["keyId"]
+    assert tenant.works()
+
+
 def test_a_namespace_goes_with_its_keys(tenant: LongTermTenant) -> None:
     """Source and ServiceAccount go first: the session at hand revokes, and nothing hangs."""
     tenant.key_ready()
