@@ -1,6 +1,7 @@
 """Files of profiles: every mode and type, what they come down to, and what is said of mistakes."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -225,3 +226,24 @@ def test_a_mistake_in_a_credentials_file_is_named(text: str, says: str) -> None:
     assert says in caught.value.message
     assert caught.value.cure
     assert "planted" not in caught.value.message + caught.value.cure
+
+
+@pytest.mark.parametrize("read", [from_cli_config, from_credentials_file])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[default]\na" + " " * 60_000 + "b",
+        "[default]\n" + ("a" + "\t" * 600 + "b\n") * 100,
+        "[default]\n" + "a" * 1_000_000,
+        "[" * 60_000,
+        '{"profiles": ' * 5_000,
+        '{"profiles": [' + '{"name": "a"},' * 100_000,
+    ],
+    ids=range(6),
+)
+def test_a_hostile_file_costs_no_time(read: Any, text: str) -> None:
+    """It is read in the event loop: size and blanks have limits, and depth is no crash."""
+    began = time.process_time()
+    with pytest.raises(ProfileError):
+        read(text, name=None)
+    assert time.process_time() - began < 0.2

@@ -11,6 +11,7 @@ import msgspec
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.profiles.resolved import (
+    MOST_CHARACTERS,
     NodeRole,
     ProfileError,
     ProfileRole,
@@ -32,11 +33,16 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
     Raises:
         ProfileError: the file, the profile or one that it builds on cannot be used.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise ProfileError(
+            "the file is too long",
+            cure=f"Leave the profile that is meant in it: {MOST_CHARACTERS} characters are enough.",
+        )
     try:
         config = msgspec.json.decode(text)
         profiles = {str(one["name"]): one for one in config["profiles"]}
         current = config.get("current")
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError):
         # `from None`: the words of the parser may quote the file.
         raise ProfileError(
             "the file is no configuration of the Alibaba Cloud CLI",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from configparser import ConfigParser, Error
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Final
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.profiles.resolved import (
+    MOST_CHARACTERS,
     KeyPair,
     NodeRole,
     ProfileError,
@@ -21,6 +23,9 @@ from keywright.clouds.alibaba.profiles.resolved import (
     stored_key,
 )
 
+# The expressions of `configparser` take quadratic time for blanks within a line.
+_BLANKS: Final = re.compile(r"[^\S\n]{64}")
+
 
 def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     """The section of that name, or `default`, of an INI credentials file.
@@ -28,6 +33,11 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     Raises:
         ProfileError: the file or the section cannot be used.
     """
+    if len(text) > MOST_CHARACTERS or _BLANKS.search(text):
+        raise ProfileError(
+            "the file is too long, or has long runs of blanks",
+            cure=f"Leave the profile that is meant in it: {MOST_CHARACTERS} characters are enough.",
+        )
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(text)

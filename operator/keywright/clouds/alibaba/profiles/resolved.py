@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from keywright.api.sensitive import Sensitive
 
 Section = Mapping[str, Any]
+MOST_CHARACTERS: Final = 64 * 1024
+"""Of a file of profiles: it is read in the event loop."""
 
 
 class ProfileError(ValueError):
