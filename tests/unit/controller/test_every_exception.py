@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from keywright.cluster.errors import ApiError
+from keywright.cluster.objects import SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.planning.ending import MOST_TRIES
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
@@ -150,6 +153,29 @@ async def test_every_exception_of_a_probe_is_told() -> None:
         told = _told(made)
         if "ProbeFailing True" not in told or SECRET in made.api.objects:
             wrong.append((type(error), told))
+    assert wrong == []
+
+
+async def test_a_key_whose_write_may_have_succeeded_is_never_removed() -> None:
+    """An answer that cannot be read says nothing of the Secret: the readers may have the key."""
+    wrong = []
+    for error in _each():
+        made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
+        iam = SmallIam(made.clock)
+        made.vendor.kept = iam
+        made.api.after.append((f"PATCH {SECRET}", error))
+        for _ in range(6):
+            with contextlib.suppress(ChangedMeanwhileError):
+                await made.looked_at()
+            if SECRET in made.api.objects:
+                break
+        held = made.api.objects[SECRET]["metadata"]["annotations"]["keywright.dev/key-id"]
+        # Those two are the API server's word that nothing was written.
+        refused = isinstance(error, SecretExistsError) or (
+            isinstance(error, ApiError) and error.status < 500
+        )
+        if held not in iam.held and not refused:
+            wrong.append(type(error))
     assert wrong == []
 
 
