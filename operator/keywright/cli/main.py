@@ -153,7 +153,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--lease-name", default="keywright", help="the Lease's name")
     add("--lease-seconds", type=_count, default=15, help="how long a Lease outlives its holder")
     add("--workers", type=_count, default=32, help="grants in hand at once")
-    add("--cloud-threads", type=_count, default=8, help="calls to the clouds at once")
+    add(
+        "--cloud-threads",
+        type=_count,
+        default=8,
+        help="calls to AWS at once; up to eight times as many where namespaces wait for others",
+    )
     add(
         "--http-address",
         type=_address,

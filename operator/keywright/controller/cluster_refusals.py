@@ -9,19 +9,30 @@ from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.clouds.classified import unexpected
 from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.workloads import PLURALS
+from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.leadership import LostLeaseError
 from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.rollout import WorkloadView
+from keywright.secrets.variables import LayoutError
 
 _FINALIZER_RIGHT: Final = f'cannot patch resource "{GRANT_PLURAL}" '
 _ROLLOUTS_ROLE: Final = "keywright-rollouts"
 
 
+# What is raised before the write, or by the fence in place of it.
+_BEFORE_THE_WRITE: Final = (Failure, LayoutError, ChangedMeanwhileError, LostLeaseError)
+
+
 def not_written(error: BaseException) -> bool:
-    """Whether it is certain that the Secret was not written."""
+    """Whether it is certain that the Secret was not written.
+
+    An exception of any other kind may come from reading the answer to a write that succeeded: the
+    key is then in use.
+    """
     if isinstance(error, ApiError):
         return error.status < 500
-    return isinstance(error, Exception) and not isinstance(error, ApiUnreachableError)
+    return isinstance(error, _BEFORE_THE_WRITE)
 
 
 def held_back(grant: ApiKeyGrant) -> Failure:

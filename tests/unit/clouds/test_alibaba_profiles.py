@@ -253,3 +253,24 @@ def test_so_is_a_configuration(text: str) -> None:
     """However it is nested."""
     with pytest.raises(ProfileError):
         from_cli_config(text, name=None)
+
+
+@pytest.mark.parametrize("read", [from_cli_config, from_credentials_file])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[default]\na" + " " * 60_000 + "b",
+        "[default]\n" + ("a" + "\t" * 600 + "b\n") * 100,
+        "[default]\n" + "a" * 1_000_000,
+        "[" * 60_000,
+        '{"profiles": ' * 5_000,
+        '{"profiles": [' + '{"name": "a"},' * 100_000,
+    ],
+    ids=range(6),
+)
+def test_a_hostile_file_costs_no_time(read: Any, text: str) -> None:
+    """It is read in the event loop: size and blanks have limits, and depth is no crash."""
+    began = time.process_time()
+    with pytest.raises(ProfileError):
+        read(text, name=None)
+    assert time.process_time() - began < 1

@@ -122,3 +122,9 @@ def test_what_is_no_rsa_key_is_said_to_be_none(text: Sensitive) -> None:
         RsaSigner("PK", private_key=text)
     assert "planted" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_private_key_has_a_limit() -> None:
+    """A key of 16,384 bits would take seconds to read, and to sign with in the event loop."""
+    with pytest.raises(NoRsaKeyError):
+        RsaSigner("PK", private_key=Sensitive("-----BEGIN PRIVATE KEY-----\n" + "A" * 4096))

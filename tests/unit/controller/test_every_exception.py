@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from keywright.cluster.errors import ApiError
+from keywright.cluster.objects import SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.planning.ending import MOST_TRIES
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
+from tests.unit.controller.test_rollouts import APPS, renew, rolling
 from tests.unit.exceptions import every_exception, instances
 from tests.unit.fakes.kept_keys import SmallIam
 
@@ -20,6 +24,12 @@ _LONG = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
 
 def _each() -> list[Exception]:
     return [error for kind in every_exception() for error in list(instances(kind))[:1]]
+
+
+def _of_the_cluster() -> list[Exception]:
+    """Those that can come from the Kubernetes API, or from reading its answers."""
+    libraries = ("builtins", "aiohttp", "kubernetes", "keywright", "msgspec")
+    return [each for each in _each() if type(each).__module__.partition(".")[0] in libraries]
 
 
 def _told(made: Scene) -> list[str]:
@@ -150,6 +160,47 @@ async def test_every_exception_of_a_probe_is_told() -> None:
         told = _told(made)
         if "ProbeFailing True" not in told or SECRET in made.api.objects:
             wrong.append((type(error), told))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("request_", ["GET", "PATCH"])
+async def test_every_exception_of_a_rollout_is_told_beside_the_key(request_: str) -> None:
+    """Trouble with workloads is none of the key, and is tried again."""
+    wrong = []
+    for error in _of_the_cluster():
+        made = await rolling("chat")
+        await renew(made)
+        made.api.answers.append((f"{request_} {APPS}", error))
+        for _ in range(4):
+            made.clock.now = max(made.clock.now, await made.settle() or made.clock.now)
+            if "RolloutFailing True" in _told(made):
+                break
+        passing = isinstance(error, ApiError) and (error.is_missing or error.is_conflict)
+        if _told(made)[0] != "Ready True" or ("RolloutFailing True" not in _told(made)) > passing:
+            wrong.append((type(error), _told(made)))
+    assert wrong == []
+
+
+async def test_a_key_whose_write_may_have_succeeded_is_never_removed() -> None:
+    """An answer that cannot be read says nothing of the Secret: the readers may have the key."""
+    wrong = []
+    for error in _each():
+        made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
+        iam = SmallIam(made.clock)
+        made.vendor.kept = iam
+        made.api.after.append((f"PATCH {SECRET}", error))
+        for _ in range(6):
+            with contextlib.suppress(ChangedMeanwhileError):
+                await made.looked_at()
+            if SECRET in made.api.objects:
+                break
+        held = made.api.objects[SECRET]["metadata"]["annotations"]["keywright.dev/key-id"]
+        # Those two are the API server's word that nothing was written.
+        refused = isinstance(error, SecretExistsError) or (
+            isinstance(error, ApiError) and error.status < 500
+        )
+        if held not in iam.held and not refused:
+            wrong.append(type(error))
     assert wrong == []
 
 

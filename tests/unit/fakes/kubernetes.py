@@ -38,13 +38,15 @@ class KubernetesInMemory(KubernetesClient):
     """Objects by path, with versions, conflicts and merge patches as the real one has them.
 
     `answers` are raised or called, one for each request that its words are found in, before
-    anything is done; a callable may change the world in between.
+    anything is done; a callable may change the world in between. Those of `after` come when it is
+    done, in place of the answer.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.asked: list[Asked] = []
         self.answers: list[tuple[str, Exception | Callable[[], None]]] = []
+        self.after: list[tuple[str, Exception | Callable[[], None]]] = []
         self._version = 100
 
     def put(self, collection: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,21 +88,13 @@ class KubernetesInMemory(KubernetesClient):
     ) -> Any:
         bare, _, query = path.partition("?")
         self.asked.append(Asked(method, bare, copy.deepcopy(body), content_type))
-        self._interrupt(f"{method} {bare}")
+        _interrupt(f"{method} {bare}", self.answers)
         answer = self._answer(method, bare, query, body=body, content_type=content_type)
+        _interrupt(f"{method} {bare}", self.after)
         if accept == METADATA_LIST and "items" in answer:
             found = [{"metadata": item["metadata"]} for item in answer["items"]]
             answer = answer | {"items": found or None}
         return copy.deepcopy(answer) if into is None else msgspec.convert(answer, into)
-
-    def _interrupt(self, request: str) -> None:
-        for index, (words, answer) in enumerate(self.answers):
-            if words in request:
-                del self.answers[index]
-                if isinstance(answer, Exception):
-                    raise answer
-                answer()
-                return
 
     def _answer(
         self,
@@ -184,6 +178,16 @@ class KubernetesInMemory(KubernetesClient):
         version = sent["metadata"].get("resourceVersion")
         if version is not None and version != known["metadata"]["resourceVersion"]:
             _refuse(409, "Conflict")
+
+
+def _interrupt(request: str, answers: list[tuple[str, Exception | Callable[[], None]]]) -> None:
+    for index, (words, answer) in enumerate(answers):
+        if words in request:
+            del answers[index]
+            if isinstance(answer, Exception):
+                raise answer
+            answer()
+            return
 
 
 def _refuse(status: int, reason: str) -> NoReturn:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from keywright.api.sensitive import Sensitive
 
+# PEM of 4096 bits has 3,272: reading and signing with longer keys takes seconds.
+_MOST_CHARACTERS = 4096
 _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
@@ -26,7 +28,7 @@ class RsaSigner:
         """Read the key.
 
         Raises:
-            NoRsaKeyError: it is none, or is locked with a password.
+            NoRsaKeyError: it is none, is longer than 4096 bits, or is locked with a password.
         """
         self._id = public_key_id
         self._key = _loaded(private_key)
@@ -55,6 +57,8 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
     text = private_key.reveal().strip()
+    if len(text) > _MOST_CHARACTERS:
+        raise NoRsaKeyError
     if "-----BEGIN" not in text:
         # Some tools keep the base64 of PKCS #8 alone.
         text = f"{_BEGIN}\n{text}\n{_END}\n"
