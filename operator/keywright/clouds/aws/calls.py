@@ -29,6 +29,7 @@ from keywright.clouds.shares import FairShares
 from keywright.clouds.ways import Session
 
 _Answer = TypeVar("_Answer")
+_Clients = LruDict[tuple[str, str, str | None], Any]
 _ATTEMPTS = 3
 # A client is 150 KiB.
 _CLIENTS: Final = 64
@@ -66,10 +67,12 @@ class AwsCalls:
         most = threads * _MOST_THREADS_FOR_EACH
         self._shares = FairShares(soft=threads, hard=most)
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="aws")
+        # Held for the look-up alone: a tenant's new endpoint must not delay clients that exist.
         self._lock = threading.Lock()
-        self._clients: LruDict[tuple[str, str, str | None], Any] = LruDict(
-            _CLIENTS, evicted=lambda client: client.close()
-        )
+        self._making = threading.Lock()
+        self._clients = _new_cache()
+        # Endpoints of tenants evict each other, and none of the vendor's own.
+        self._tenant_clients = _new_cache()
         self._session: Any = None
         self._local = threading.local()
 
@@ -85,7 +88,7 @@ class AwsCalls:
     @property
     def clients(self) -> int:
         """How many clients are kept."""
-        return len(self._clients)
+        return len(self._clients) + len(self._tenant_clients)
 
     async def run(
         self,
@@ -177,12 +180,13 @@ class AwsCalls:
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)
+        cache = self._clients if endpoint is None else self._tenant_clients
         with self._lock:
-            client = self._clients.get(key)
+            client = cache.get(key)
         if client is None:
             client = self._new_client(service, region, endpoint)
             with self._lock:
-                self._clients.put(key, client)
+                cache.put(key, client)
         return client
 
     def _new_client(
@@ -194,7 +198,7 @@ class AwsCalls:
         session: Session | None = None,
         attempts: int = _ATTEMPTS,
     ) -> Any:
-        with self._lock:
+        with self._making:
             if self._session is None:
                 self._session = _bare_session()
             from botocore import UNSIGNED  # noqa: PLC0415  as above
@@ -224,6 +228,10 @@ class AwsCalls:
         client.meta.events.register("before-send.*", self._send)
         client.meta.events.register("response-received.*", self._note)
         return client
+
+
+def _new_cache() -> _Clients:
+    return LruDict(_CLIENTS, evicted=lambda client: client.close())
 
 
 def account_of(session: Session) -> str:

@@ -1,0 +1,43 @@
+"""The clients of AWS that are kept: those of tenants' endpoints delay and evict no others."""
+
+import asyncio
+from typing import Any
+
+from keywright.clouds.aws.calls import AwsCalls
+
+
+async def _client(calls: AwsCalls, *, tenant: str, endpoint: str | None = None) -> Any:
+    return await calls.run(
+        "sts", lambda client: client, region="us-east-1", tenant=tenant, endpoint=endpoint
+    )
+
+
+async def test_a_client_that_exists_does_not_wait_for_one_that_is_being_made() -> None:
+    """It takes 70 ms each: sixty endpoints of one tenant delayed all others by seconds."""
+    calls = AwsCalls()
+    mine = await _client(calls, tenant="honest")
+    assert calls._making.acquire(timeout=10)
+    try:
+        other = asyncio.create_task(
+            _client(calls, tenant="hostile", endpoint="https://sts.us-west-2.amazonaws.com")
+        )
+        async with asyncio.timeout(10):
+            assert await _client(calls, tenant="honest") is mine
+        assert not other.done()
+    finally:
+        calls._making.release()
+    assert await other is not mine
+    calls.close()
+
+
+async def test_endpoints_of_tenants_evict_no_client_of_the_vendors_hosts() -> None:
+    """Each has a cache of its own."""
+    calls = AwsCalls()
+    mine = await _client(calls, tenant="honest")
+    for number in range(100):
+        calls._tenant_clients.put(("sts", "us-east-1", str(number)), mine)
+    assert await _client(calls, tenant="honest") is mine
+    theirs = await _client(calls, tenant="hostile", endpoint="https://sts.us-west-2.amazonaws.com")
+    assert theirs is not mine
+    assert calls.clients <= 65
+    calls.close()
