@@ -34,6 +34,8 @@ from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
+# What AWS and the services behind SigV4 accept of a clock that is ahead.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def decide(facts: Facts, *, now: datetime) -> Step:
@@ -199,10 +201,21 @@ def _cause_to_mint(
         return Cause.CHANGED
     if not secret.lives(now):
         return Cause.EXPIRED
+    if _issued_in_future(grant, secret, now=now):
+        return Cause.CLOCK
     if renewal_requested(grant, facts):
         return Cause.REQUESTED
     due = renewal_begins(grant, secret, now=now)
     return Cause.DUE if due is not None and now >= due else None
+
+
+def _issued_in_future(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> bool:
+    """Whether the key was signed while the clock was ahead: the cloud refuses it until then.
+
+    A key that is created in the cloud is valid from its creation, whatever our clock said.
+    """
+    issued_at = secret.issued_at
+    return grant.keeping is None and issued_at is not None and issued_at > now + _CLOCK_TOLERANCE
 
 
 def _held_up(step: Keep | Wait, grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Step:

@@ -24,6 +24,7 @@ class Cause(enum.Enum):
     DUE = "Due"
     DRIFT = "Drift"
     SPEC = "SpecChanged"
+    CLOCK = "IssuedInFuture"
 
 
 class Standing(enum.Enum):
