@@ -216,6 +216,7 @@ class Gathering:
             replaces=facts.replaces,
             remark=facts.remark if grant.is_many else "",
             data=data_mark(facts.fingerprint),
+            handled_request=facts.handled_request,
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

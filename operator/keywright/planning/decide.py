@@ -96,11 +96,12 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
 def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
     """Whether an annotation asks for a renewal that has not happened yet.
 
-    A request from before the key in the Secret (by whole seconds) has been answered by it:
-    a restore from a backup brings the annotation back, and must not cost a key.
+    A request whose value the Secret names, or from before the key in it (by whole seconds), has
+    been answered: a restore from a backup brings the annotation back, and must not cost a key.
     """
     asked = grant.renewal_request
-    if asked is None or asked == facts.status.last_handled_reconcile_at:
+    handled = facts.secret.handled_request if facts.secret is not None else None
+    if asked is None or asked in (facts.status.last_handled_reconcile_at, handled):
         return False
     issued_at = facts.secret.issued_at if facts.secret else None
     try:

@@ -60,6 +60,7 @@ class SecretView:
     replaces: str | None = None
     remark: str = ""
     data: str = ""
+    handled_request: str | None = None
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
