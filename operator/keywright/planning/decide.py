@@ -34,6 +34,8 @@ from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
+# How long `kubectl apply` of some files may take from a grant to its source.
+_APPLIED_TOGETHER = timedelta(seconds=5)
 # What AWS and the services behind SigV4 accept of a clock that is ahead.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -54,7 +56,8 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     if isinstance(step, Keep | Wait):
         return _held_up(step, grant, facts, now=now)
     if facts.source_problem is not None:
-        return wanted if isinstance(wanted, Keep) else Refuse(facts.source_problem)
+        patient = _source_may_follow(facts, now=now)
+        return wanted if isinstance(wanted, Keep) else patient or Refuse(facts.source_problem)
     return _after_back_off(step, facts, now=now)
 
 
@@ -208,6 +211,16 @@ def _cause_to_mint(
         return Cause.REQUESTED
     due = renewal_begins(grant, secret, now=now)
     return Cause.DUE if due is not None and now >= due else None
+
+
+def _source_may_follow(facts: Facts, *, now: datetime) -> Wait | None:
+    """A wait for a source that is applied together with the grant, in whatever order."""
+    problem, created_at = facts.source_problem, facts.created_at
+    missing = problem is not None and problem.reason == "SourceNotFound"
+    if not missing or created_at is None or facts.status.observed_generation >= 0:
+        return None
+    until = created_at + _APPLIED_TOGETHER
+    return Wait(until) if created_at <= now < until else None
 
 
 def _issued_in_future(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> bool:

@@ -114,6 +114,7 @@ class Facts:
     to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
     theirs, `contested` is set while one of them creates a key.
 
+    `created_at`: when the grant was created, as the API server says.
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
@@ -139,6 +140,7 @@ class Facts:
     imported: str = ""
     unproven: Cause | None = None
     told_data: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,26 @@ ROWS: list[tuple[str, Facts, str]] = [
         facts(secret=secret(issued_at=noon(minutes=4))),
         "Keep",
     ),
+    (
+        "its source may be applied a moment later",
+        facts(
+            secret=None,
+            status=status(revision=0, observed_generation=-1),
+            **MISSING_SOURCE,
+            created_at=noon(seconds=-4),
+        ),
+        "Wait",
+    ),
+    (
+        "its source has not followed",
+        facts(
+            secret=None,
+            status=status(revision=0, observed_generation=-1),
+            **MISSING_SOURCE,
+            created_at=noon(seconds=-5),
+        ),
+        "Refuse SourceNotFound",
+    ),
     ("its Secret was deleted", facts(secret=None), "Mint SecretMissing"),
     ("its Secret lost its revision", facts(secret=secret(revision=0)), "Mint SecretMissing"),
     ("another key is asked for", facts(secret=UNLIKE), "Mint KeyChanged"),
