@@ -323,6 +323,8 @@ def _proxy(found: str | None) -> _Proxy:
 
 def _authorities() -> ssl.SSLContext:
     trusted = ssl.create_default_context()
+    # No DHE: the size of its group is the server's choice, and its cost ours, on the event loop.
+    trusted.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES256:ECDHE+AES128")
     # Beside those of the system, which a small image may not have.
     trusted.load_verify_locations(certifi.where())
     own = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")

@@ -24,10 +24,15 @@ from keywright.clouds.alibaba.rpc import Parameters
 from keywright.clouds.alibaba.sts import Endpoint, StsError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 
+_STORED = "<the external id of the profile>"
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to assume, what is asked of its session, and where that stands."""
+    """A role to assume, what is asked of its session, and where that stands.
+
+    `is_stored`: it comes out of a Secret, so that messages do not quote it.
+    """
 
     arn: str
     session_name: str
@@ -35,6 +40,7 @@ class Role:
     fields: Mapping[str, str]
     policy: str | None = None
     external_id: str | None = None
+    is_stored: bool = False
 
     def parameters(self) -> Parameters:
         """As STS takes them."""
@@ -130,7 +136,7 @@ async def assumed(
             role_arn=role.arn,
             secret="" if key is None else key.secret,
             caller=by.identity or await _told(by, at=at, edges=edges),
-            external_id=role.external_id,
+            external_id=_STORED if role.is_stored and role.external_id else role.external_id,
         )
         raise refusal(error, asking) from None
     return session_of(
