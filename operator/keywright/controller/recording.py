@@ -185,7 +185,7 @@ class Recording:
         )
         if found is None or found["metadata"]["uid"] != subject.uid:
             self._listener.drop_grant(subject.uid)
-        else:
+        elif subject.uid in self._store.grants:
             self._listener.grant(found)
 
     async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
