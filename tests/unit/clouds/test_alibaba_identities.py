@@ -208,6 +208,25 @@ async def test_what_a_grant_asked_wrongly_is_told_at_the_grant(code: str, field:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("code", "asks_who"),
+    [
+        ("NoPermission", True),
+        ("EntityNotExist.Role", True),
+        ("Throttling.User", False),
+        ("InvalidParameter.PolicyGrammar", False),
+        ("", False),
+    ],
+)
+async def test_who_asked_is_looked_up_for_denials_alone(code: str, *, asks_who: bool) -> None:
+    """Throttling, 5xx and timeouts are followed by no second request."""
+    scripted = Scripted(secrets={"key": KEY})
+    scripted.sts.failure = StsError(code, "no")
+    await refused(scripted, ramRoleArn={**REFERENCE, "roleArn": ROLE})
+    actions = [action for action, *_ in scripted.sts.asked]
+    assert actions == ["AssumeRole", *(["GetCallerIdentity"] if asks_who else [])]
+
+
 async def test_a_session_that_is_over_is_none() -> None:
     """A clock that is off, or a service that gives out what has ended."""
     scripted = Scripted(secrets={"key": KEY})

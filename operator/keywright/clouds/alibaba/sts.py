@@ -40,21 +40,26 @@ _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 
 
 class StsError(Exception):
-    """STS said no, or nothing: then `code` is empty. Nothing of it is secret."""
+    """STS said no, or nothing: then `code` is empty. Nothing of it is secret.
 
-    def __init__(self, code: str, message: str) -> None:
+    `field` is the field that the endpoint comes from.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str = "") -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where STS is asked, and how patiently."""
+    """Where STS is asked, and how patiently; `field` is the field that names the host."""
 
     host: str
     limits: Limits
     tenant: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ class StsCalls:
                 method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
             )
         except NoAnswerError as error:
-            raise StsError("", str(error)) from None
+            raise StsError("", str(error), field=at.field) from None
         if answer.status == 200:
             return answer.body
         try:
@@ -179,8 +184,13 @@ class StsCalls:
             refusal = _Refusal()
         message = scrubbed(refusal.message).rstrip(".") or f"HTTP {answer.status}"
         code = refusal.code if _CODE.fullmatch(refusal.code) else "Unknown"
-        known = answer.status < 500 and bool(refusal.code)
-        raise StsError(code if known else "", message)
+        throttled = refusal.code.startswith("Throttling")
+        known = throttled or (answer.status < 500 and bool(refusal.code))
+        if not known:
+            message = f"{at.host}: HTTP {answer.status}" + (
+                f": {message}" if refusal.message else ""
+            )
+        raise StsError(code if known else "", message, field=at.field)
 
 
 def _signer(by: Session) -> Signer:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.refusals import THROTTLED
+from keywright.clouds.aws.error_codes import THROTTLED
 from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.endpoints import Endpoints, not_allowed
