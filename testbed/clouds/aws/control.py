@@ -12,6 +12,7 @@ from testbed.clouds.aws.issued_sessions import IssuedSession
 if TYPE_CHECKING:
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.api_regions import ApiRegions
+    from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
@@ -49,6 +50,7 @@ class Control(control.Control):
         regions: ApiRegions,
         clock: Clock,
         rates: Rates,
+        quotas: GatewayQuotas,
         propagation: Propagation,
         faults: Faults,
         journal: Journal,
@@ -58,6 +60,7 @@ class Control(control.Control):
         self._sessions = sessions
         self._regions = regions
         self._rates = rates
+        self._quotas = quotas
         self._propagation = propagation
         super().__init__(clock=clock, faults=faults, journal=journal)
         self.questions |= {
@@ -74,6 +77,8 @@ class Control(control.Control):
             "revoke_session": sessions.revoke,
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
+            "gateway_time_scale": quotas.set_scale,
+            "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
             "secrets": lambda: sorted(
                 {*sessions.secrets(), *tokens.seen, *credentials.told, *regions.secrets()}
@@ -113,6 +118,8 @@ class Control(control.Control):
     def _clear_faults(self) -> None:
         self._faults.clear()
         self._rates.clear()
+        self._quotas.set_scale(scale=None)
+        self._regions.lag(seconds=0)
         self._propagation.clear()
 
     def _limit_sessions(self, *, seconds: float | None) -> None:

@@ -20,12 +20,16 @@ class Bucket:
     left: float
     filled_at: float
 
-    def take(self, now: float) -> bool:
-        """Whether there was a token to take."""
+    def peek(self, now: float) -> bool:
+        """Whether there is a token to take."""
         gained = max(0.0, now - self.filled_at) * self.per_second
         self.left = min(self.size, self.left + gained)
         self.filled_at = now
-        if self.left < 1.0:
+        return self.left >= 1.0
+
+    def take(self, now: float) -> bool:
+        """Whether there was a token to take."""
+        if not self.peek(now):
             return False
         self.left -= 1.0
         return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -57,7 +58,7 @@ def aws_error(
     code: str, message: str, *, status: int = 400, headers: dict[str, str] | None = None
 ) -> ClientError:
     """The exception of botocore for this answer."""
-    answer = {
+    answer: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
