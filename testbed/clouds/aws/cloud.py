@@ -201,8 +201,8 @@ class AwsCloud(EmulatedCloud):
 
         1 is AWS: CreateApiKey and DeleteApiKey 5/s, UpdateUsagePlan one per 20 s, all together 10/s
         with a burst of 40, and 0.1 s for a change, beside which no other is accepted. None is the
-        default of the testbed, 10,000, with which quotas are hardly ever met. `older_form` refuses a
-        concurrent change with status 400 in place of 409.
+        default of the testbed, 10,000, with which quotas are hardly ever met. `older_form` refuses
+        a concurrent change with status 400 in place of 409.
         """
         self._ask("gateway_time_scale", scale=scale, older_form=older_form)
 
