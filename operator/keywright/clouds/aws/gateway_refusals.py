@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keywright.clouds.aws.error_codes import THROTTLED
-from keywright.clouds.aws.refusals import (
+from keywright.clouds.aws.answers import (
     code_and_message,
     http_status,
-    refusal_of_session,
+    is_rate_answer,
     retry_after,
 )
+from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NOT_FOUND: Final = "NotFoundException"
 CONFLICT: Final = "ConflictException"
 
 FIELD: Final = "spec.apiGatewayKey"
-_CONCURRENT: Final = "concurrent modification"
-_RATE: Final = "exceeded the rate limit"
 _PLAN: Final = f"{FIELD}.usagePlan"
 
 
@@ -108,19 +106,6 @@ def is_stage_gone(error: Exception) -> bool:
     """True where UpdateUsagePlan was to remove a stage that the plan does not have."""
     code, message = code_and_message(error)
     return code == NOT_FOUND and "Invalid API Stage" in message
-
-
-def is_rate_answer(error: Exception) -> bool:
-    """True where API Gateway refuses a call for its rate, or beside another change.
-
-    "Concurrent modification" is ConflictException (409), and BadRequestException (400) in older
-    answers: https://github.com/serverless/serverless/issues/12065. LimitExceededException is a
-    quota, or a rate that the Retry-After header or the words show.
-    """
-    code, message = code_and_message(error)
-    if code in THROTTLED or _CONCURRENT in message:
-        return True
-    return code == "LimitExceededException" and (_RATE in message or retry_after(error) is not None)
 
 
 def refusal_of_gateway(error: Exception) -> Failure:

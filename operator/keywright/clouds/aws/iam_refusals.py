@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.clouds.aws.answers import code_and_message, http_status
 from keywright.clouds.aws.error_codes import ErrorRow
-from keywright.clouds.aws.refusals import code_and_message, http_status, refusal_of_session
+from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NO_SUCH_ENTITY = "NoSuchEntity"

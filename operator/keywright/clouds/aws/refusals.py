@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from keywright.api.aws_source import AwsHop
-from keywright.clouds.aws.error_codes import clock_fault, common_failure, is_clock_fault
-from keywright.clouds.http import NoAnswerError
+from keywright.clouds.aws.answers import code_and_message, retry_after
+from keywright.clouds.aws.error_codes import (
+    clock_fault,
+    common_failure,
+    is_clock_fault,
+)
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.clouds.scrubbing import scrubbed
 from keywright.planning.failures import Failure, FailureClass
 
 # Why AWS does not take a static key.
@@ -26,8 +27,6 @@ _WRONG_KEYS = {
     "ExpiredToken": "its session token has ended",
 }
 _WEB_IDENTITY: Final = "CredentialSource spec.aws.webIdentity"
-# What the clouds' error codes are made of.
-_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
 # The parameter in "Value ... at 'roleSessionName' failed to satisfy constraint", and its field.
 _PARAMETER: Final = re.compile(r"at '(\w+)")
 _PARAMETER_FIELDS: Final = {
@@ -42,7 +41,6 @@ _PARAMETER_FIELDS: Final = {
     "sourceIdentity": "sourceIdentity",
 }
 _HOP_FIELDS: Final = frozenset({"sessionTags", "transitiveTagKeys", "externalId", "sourceIdentity"})
-_LONGEST_RETRY_AFTER: Final = timedelta(minutes=5)
 
 
 def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
@@ -282,49 +280,3 @@ def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure
         field=field,
         cure=cure,
     )
-
-
-def code_and_message(error: Exception) -> tuple[str, str]:
-    """Of a botocore exception; what looks like a credential or a token is cut out.
-
-    Of an exception that is neither botocore's own kind nor the system's only the name is told: that
-    of a damaged answer quotes the whole of it, and a secret access key is a word like any other.
-    """
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
-
-    problem = _part(_response(error), "Error")
-    if not problem:
-        shown = isinstance(error, BotoCoreError | OSError | NoAnswerError)
-        text = f": {scrubbed(str(error))}" if shown else ""
-        return "", f"{type(error).__name__}{text}"
-    code = str(problem.get("Code") or "Unknown")
-    if not _CODE.fullmatch(code):
-        # It becomes the reason of a condition.
-        code = "Unknown"
-    return code, scrubbed(str(problem.get("Message") or "")).rstrip(".")
-
-
-def http_status(error: Exception) -> int:
-    """The status of the answer that an exception is of; 0 where there was no answer."""
-    status = _part(_response(error), "ResponseMetadata").get("HTTPStatusCode", 0)
-    return status if isinstance(status, int) else 0
-
-
-def retry_after(error: Exception) -> timedelta | None:
-    """The time of a Retry-After header in seconds, at most five minutes; None without one."""
-    headers = _part(_part(_response(error), "ResponseMetadata"), "HTTPHeaders")
-    found = str(headers.get("retry-after", ""))
-    if not found.isascii() or not found.isdigit():
-        return None
-    return min(timedelta(seconds=int(found[:9])), _LONGEST_RETRY_AFTER)
-
-
-def _response(error: Exception) -> Mapping[str, Any]:
-    # ConnectionClosedError, ReadTimeoutError and others have the attribute, and None in it.
-    found = getattr(error, "response", None)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = response.get(name)
-    return found if isinstance(found, Mapping) else {}

@@ -51,6 +51,11 @@ class Asked:
         return f"{self.found.get('name', '')} ({self.found['id']})"
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it was made for the grant already, so that it may be changed."""
+        return self.wanted.create is not None and self.found is not None
+
+    @property
     def stages(self) -> list[str]:
         """The stages that it has, or is to have."""
         if self.wanted.create is not None:
