@@ -21,6 +21,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
     needed,
     optional,
     stored_key,
+    sts_host_of,
 )
 
 # The parser tries every blank of a row as the end of a name: quadratic in their number.
@@ -54,6 +55,11 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
         )
     # As the library: a # ends a value, wherever it stands.
     section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
+    if section.get("enable", "true").lower() == "false":
+        raise ProfileError(
+            f"section [{chosen}] is switched off (enable = false)",
+            cure="Set enable to true, remove the line, or name another section.",
+        )
     type_ = section.get("type", "")
     read = _TYPES.get(type_)
     if read is None:
@@ -73,6 +79,7 @@ def _role(name: str, section: Section) -> ProfileRole:
         arn=needed(name, section, "role_arn"),
         session_name=optional(section, "role_session_name"),
         policy=optional(section, "policy"),
+        host=sts_host_of(name, optional(section, "region_id"), field="region_id"),
     )
 
 
