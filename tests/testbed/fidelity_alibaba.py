@@ -38,12 +38,8 @@ def _forged(member: Member) -> Answer:
 
 
 def _throttled(member: Member) -> Answer:
-    member.cloud.fail_next(
-        "sts",
-        code="Throttling.User",
-        message="Request was denied due to user flow control.",
-        status=400,
-    )
+    member.cloud.limit_sts(0.001)
+    member.assume()
     return member.assume()
 
 

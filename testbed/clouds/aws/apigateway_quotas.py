@@ -15,7 +15,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from testbed.clouds.aws import apigateway_refusals as refusals
-from testbed.clouds.aws.rates import Bucket
+from testbed.clouds.buckets import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

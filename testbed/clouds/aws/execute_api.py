@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws.rates import Bucket
 from testbed.clouds.aws.usage_plans import membership
+from testbed.clouds.buckets import Bucket
 from testbed.clouds.errors import CloudError
 from testbed.clouds.wire import json_response
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from keywright.clouds.pacing import Pacing, pace_key
-from testbed.clouds.aws.rates import Bucket
+from testbed.clouds.buckets import Bucket
 from tests.unit.api.samples import source
 from tests.unit.clouds.alibaba_edges import alibaba
 
