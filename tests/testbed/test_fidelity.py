@@ -50,6 +50,9 @@ PROVED_BY = {
     "iam ResetServiceSpecificCredential: inactive credential": (
         f"{_LONG}::test_reset_gives_a_new_secret_under_the_same_id"
     ),
+    "iam DeleteServiceSpecificCredential: still works / still counts for a while": (
+        f"{_LONG}::test_a_deleted_key_may_count_and_work_for_a_while"
+    ),
     "iam any: status Expired in a list": f"{_LONG}::test_a_key_ends_with_its_days",
     "iam GetPolicy: AmazonBedrockLimitedAccess v9, Mantle v5/v3, ReadOnly": (
         "test_iam_users::test_policies_of_aws_are_known_by_name"
@@ -125,9 +128,6 @@ NOT_EMULATED = {
     "iam GetUser: UserId form": "the product does not read the id",
     "iam ListServiceSpecificCredentials: other supported service, none there": (
         "the product lists the keys of Amazon Bedrock alone"
-    ),
-    "iam DeleteServiceSpecificCredential: still works / still counts for a while": (
-        "the emulator deletes at once; the product's answer is the row of the third credential"
     ),
     "sts AssumeRoleWithWebIdentity: fresh trust policy 10-30 s": (
         "the emulator knows a policy at once; the answer is that of a policy that does not trust"

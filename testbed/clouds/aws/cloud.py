@@ -196,6 +196,10 @@ class AwsCloud(EmulatedCloud):
         """
         self._ask("limit_rate", service=service, per_second=per_second)
 
+    def deleted_keys_count_for(self, seconds: float) -> None:
+        """Let service-specific credentials that are deleted count and work that long; 0 ends it."""
+        self._ask("deleted_keys_count_for", seconds=seconds)
+
     def gateway_time_scale(self, scale: float | None, *, older_form: bool = False) -> None:
         """Let the quotas of API Gateway's control plane refill `scale` times as fast as in AWS.
 

@@ -57,6 +57,7 @@ class Control(control.Control):
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._credentials = credentials
         self._sessions = sessions
         self._regions = regions
         self._rates = rates
@@ -77,6 +78,7 @@ class Control(control.Control):
             "revoke_session": sessions.revoke,
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
+            "deleted_keys_count_for": credentials.lag,
             "gateway_time_scale": quotas.set_scale,
             "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
@@ -118,6 +120,7 @@ class Control(control.Control):
     def _clear_faults(self) -> None:
         self._faults.clear()
         self._rates.clear()
+        self._credentials.lag(seconds=0)
         self._quotas.set_scale(scale=None)
         self._regions.lag(seconds=0)
         self._propagation.clear()
