@@ -36,15 +36,16 @@ _AWS_SERVICE = (
 _CORRECT = "Correct the value to what IAM says of it."
 # Code and words of the message; the first row that fits counts.
 _ROWS: Final = (
-    # The message names the quota, which IAM reports also for deleted keys that still count.
+    # A key is created only where the listing shows room: IAM still counts a deleted key, or does
+    # not list a new one yet, and heals by itself.
     _Row(
         "LimitExceeded",
         "ServiceSpecificCredentials",
         ErrorRow(
-            FailureClass.QUOTA,
+            FailureClass.RETRY,
             _USER,
-            "IAM still counts keys for some seconds after their deletion; tried again. If this"
-            " stays, delete one of the keys of the user.",
+            "IAM counts a deleted key for some seconds more, and may list a new one late: tried"
+            " again by itself. If this stays, delete one of the keys of the user.",
             reason="KeyLimitReached",
         ),
     ),
