@@ -53,7 +53,7 @@ def test_a_key_without_a_value_gets_one_and_is_not_enabled(partner: Partner) -> 
     [
         ({"value": "x" * 19}, "API Key value should be at least 20 characters"),
         ({"value": "x" * 129}, "API Key value exceeds maximum size of 128 characters"),
-        ({"name": "x" * 1025}, "API Key name exceeds maximum size of 1024 characters"),
+        ({"name": "x" * 1025}, "Invalid API Key name, can be at most 1024 characters."),
     ],
 )
 def test_a_key_out_of_bounds_is_refused(partner: Partner, asked: dict[str, Any], told: str) -> None:
@@ -113,7 +113,7 @@ def test_a_key_is_patched(partner: Partner) -> None:
         "BadRequestException",
         (
             "Invalid patch path  '/value' specified for op 'replace'. "
-            "Must be one of: [/customerId, /description, /enabled, /name, /stages]"
+            "Must be one of: [/description, /enabled, /name, /customerId]"
         ),
     )
 
@@ -216,3 +216,45 @@ def test_values_are_among_the_secrets(partner: Partner) -> None:
     partner.call(made["value"])
     assert made["value"] in partner.tenant.cloud.secrets()
     assert made["value"] not in repr(partner.tenant.cloud.calls())
+
+
+def test_what_is_not_true_is_false(partner: Partner) -> None:
+    """UpdateApiKey refuses no value of /enabled."""
+    change = [{"op": "replace", "path": "/enabled", "value": "garbage"}]
+    made = partner.key()
+    told = partner.client.update_api_key(apiKey=made["id"], patchOperations=change)
+    assert told["enabled"] is False
+
+
+def test_names_are_found_by_their_beginning(partner: Partner) -> None:
+    """In the same case."""
+    name = f"Partner-{value()}"
+    made = partner.key(name=name)
+
+    def found(query: str) -> list[str]:
+        return [key["id"] for key in partner.client.get_api_keys(nameQuery=query)["items"]]
+
+    assert found(name[:-1]) == [made["id"]]
+    assert found(name[:-1].lower()) == []
+    assert found(name[1:]) == []
+
+
+def test_tags_are_in_the_list(partner: Partner) -> None:
+    """And no member where there are none."""
+    tagged, plain = partner.key(tags={"team": "chat"}), partner.key()
+    listed = {key["id"]: key for key in partner.client.get_api_keys(limit=500)["items"]}
+    assert listed[tagged["id"]]["tags"] == {"team": "chat"}
+    assert "tags" not in listed[plain["id"]]
+
+
+def test_an_unknown_plan_has_no_keys(partner: Partner) -> None:
+    """The list is empty; it is no refusal."""
+    assert partner.client.get_usage_plan_keys(usagePlanId="none")["items"] == []
+
+
+def test_a_deleted_key_leaves_its_plans(partner: Partner) -> None:
+    """Without being taken out first."""
+    plan = partner.plan()
+    made = partner.key(plan)
+    partner.client.delete_api_key(apiKey=made["id"])
+    assert partner.client.get_usage_plan_keys(usagePlanId=plan)["items"] == []

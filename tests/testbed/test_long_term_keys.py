@@ -283,3 +283,19 @@ def test_a_new_user_and_its_key_may_not_be_shown_yet(tenant: Tenant) -> None:
 def test_long_term_keys_are_among_the_secrets(owner: Owner) -> None:
     """So that a test can look for them where none may be."""
     assert owner.key()["ServiceCredentialSecret"] in owner.tenant.cloud.secrets()
+
+
+def test_a_deleted_key_may_count_and_work_for_a_while(owner: Owner) -> None:
+    """Seconds in AWS: a third key is refused until then, and the deleted one still answers."""
+    cloud = owner.tenant.cloud
+    first, _ = owner.key(), owner.key()
+    cloud.deleted_keys_count_for(60)
+    owner.iam.delete_service_specific_credential(
+        UserName=owner.name, ServiceSpecificCredentialId=first["ServiceSpecificCredentialId"]
+    )
+    assert len(owner.listed()) == 1
+    assert refusal(owner.key)[:2] == (409, "LimitExceeded")
+    assert owner.ask(first).ok
+    cloud.set_clock(offset_seconds=61)
+    owner.key()
+    assert not owner.ask(first).ok

@@ -22,6 +22,7 @@ _OBJECT_NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 )
 LONGEST_SESSION_POLICY = 2048
+_LAST_LATIN = "\u00ff"
 """Characters of an inline session policy; the limit of STS of both clouds."""
 
 
@@ -109,15 +110,28 @@ def policy(field: str, document: Policy) -> Iterator[Problem]:
         yield Problem(field, "has no Statement: write a policy document")
 
 
-def session_policy(field: str, document: Policy | None) -> Iterator[Problem]:
-    """Nothing if the document is absent, or a policy that STS would take."""
+def session_policy(
+    field: str, document: Policy | None, *, latin: bool = False
+) -> Iterator[Problem]:
+    """Nothing if the document is absent, or a policy that STS would take; `latin` as below."""
     if document is None:
         return
     yield from policy(field, document)
     if is_deeper(document, than=MOST_POLICY_LEVELS):
         return
-    length = len(json.dumps(document, separators=(",", ":")))
+    length = len(policy_text(document, latin=latin))
     if length > LONGEST_SESSION_POLICY:
         yield Problem(
             field, f"has {length} characters: shorten it to {LONGEST_SESSION_POLICY}, STS's limit"
         )
+
+
+def policy_text(document: Policy, *, latin: bool) -> str:
+    """A policy as STS is sent it, whose characters STS counts.
+
+    `latin`: STS of AWS takes characters up to U+00FF alone, so that others are written as escapes.
+    """
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    if latin and any(character > _LAST_LATIN for character in text):
+        return json.dumps(document, separators=(",", ":"))
+    return text

@@ -68,7 +68,7 @@ def _aws(aws: AwsSource) -> Iterator[Problem]:
         yield from checks.duration(
             f"{field}.sessionDuration", web.session_duration, least=15 * MINUTE, most=12 * HOUR
         )
-        yield from checks.session_policy(f"{field}.policy", web.policy)
+        yield from checks.session_policy(f"{field}.policy", web.policy, latin=True)
     yield from _few_hops("spec.aws.assumeRoles", len(aws.assume_roles))
     for index, hop in enumerate(aws.assume_roles):
         yield from _aws_hop(
@@ -90,7 +90,7 @@ def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[Problem]:
         least=15 * MINUTE,
         most=12 * HOUR if of_key else HOUR,
     )
-    yield from checks.session_policy(f"{field}.policy", hop.policy)
+    yield from checks.session_policy(f"{field}.policy", hop.policy, latin=True)
     for key in hop.transitive_tag_keys:
         if key not in hop.session_tags:
             yield Problem(

@@ -88,6 +88,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         lease_seconds=options.lease_seconds,
         workers=options.workers,
         cloud_threads=options.cloud_threads,
+        gateway_quota_share=options.api_gateway_quota_share,
         http_host=host,
         http_port=port,
         metrics_auth=options.metrics_auth == "kubernetes",
@@ -158,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=8,
         help="calls to AWS at once; up to eight times as many where namespaces wait for others",
+    )
+    add(
+        "--api-gateway-quota-share",
+        type=_share,
+        default=1.0,
+        help="part of API Gateway's fixed quotas that is used, such as 0.5; 1 is all of them",
     )
     add(
         "--http-address",
@@ -244,6 +251,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0: write it like 0.5")
+    return share
 
 
 def _duration(text: str) -> float:

@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from keywright.clouds.addresses import Reach, is_literal, may_connect
+from keywright.clouds.proxies import ProxyOf, environment_proxy
 from keywright.clouds.resolver import Names
 from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.shares import FairShares
+from keywright.clouds.trust import Authorities
 
 LONGEST_CALL_SECONDS: Final = 30.0
 """The operator's ceiling for one call, whatever the source's own timeouts say."""
@@ -40,9 +38,6 @@ _AGENT: Final = "keywright"
 NOT_REACHED: Final = (
     "it gives no valid answer, or it has an address that this operator does not connect to"
 )
-
-
-ProxyOf = Callable[[str, str], str | None]
 
 
 class NoAnswerError(Exception):
@@ -108,8 +103,8 @@ class _Pool:
 class HttpCalls:
     """Requests to any host; made in the loop that first uses it, and closed there.
 
-    `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by scheme and host;
-    `longest_seconds` is the ceiling for one call.
+    `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by URL,
+    `authorities` the environment's CA bundles; `longest_seconds` is the ceiling for one call.
     """
 
     def __init__(
@@ -117,6 +112,7 @@ class HttpCalls:
         *,
         resolver: AbstractResolver | None = None,
         proxy_of: ProxyOf | None = None,
+        authorities: Authorities | None = None,
         longest_seconds: float = LONGEST_CALL_SECONDS,
     ) -> None:
         self._resolver = resolver
@@ -125,13 +121,11 @@ class HttpCalls:
         self._shares = FairShares(soft=_CALLS, hard=_MOST_CALLS)
         self._sessions: dict[_Pool, aiohttp.ClientSession] = {}
         self._resolvers: list[AbstractResolver] = []
-        self._trusted: ssl.SSLContext | None = None
+        self._authorities = authorities or Authorities()
 
-    def warm_up(self) -> ssl.SSLContext:
+    def warm_up(self) -> None:
         """Read the certificate authorities: 60 ms, which may be spent in another thread."""
-        if self._trusted is None:
-            self._trusted = _authorities()
-        return self._trusted
+        self._authorities.load()
 
     async def request(
         self,
@@ -180,7 +174,8 @@ class HttpCalls:
         host = target.raw_host or ""
         try:
             limits = limits.bounded(self._longest)
-            proxy = _proxy(self._proxy_of(target.scheme, target.host or ""))
+            proxy = _proxy(self._proxy_of(target))
+            trusted = await self._authorities.context()
             session = self._session(target, reach, proxied=proxy.url is not None, keep=keep)
             async with session.request(
                 method,
@@ -190,11 +185,15 @@ class HttpCalls:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=limits.total_seconds,
+                    # With the CONNECT of a proxy and the TLS handshake.
+                    connect=limits.connect_seconds,
                     sock_connect=limits.connect_seconds,
                     sock_read=limits.read_seconds,
                 ),
                 proxy=proxy.url,
                 proxy_auth=proxy.credentials,
+                # Of the request, so that a changed bundle takes effect with the next connection.
+                ssl=trusted,
             ) as response:
                 named = {name.lower(): value for name, value in response.headers.items()}
                 read = await _limited(response, most=limits.most_bytes)
@@ -202,6 +201,8 @@ class HttpCalls:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # whatever a hostile answer makes the library raise
+            if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
+                self._authorities.refused()
             text = _told(error, reach)
             raise NoAnswerError(f"{host}: {text}", cause=error) from None
 
@@ -236,7 +237,6 @@ class HttpCalls:
         return session
 
     def _new_session(self, pool: _Pool) -> aiohttp.ClientSession:
-        trusted = self.warm_up()
         chosen = pool.reach in (Reach.PUBLIC, Reach.LISTED)
         resolver = self._resolver or Names(threads=_MANY_THREADS if chosen else _FEW_THREADS)
         self._resolvers.append(resolver)
@@ -251,7 +251,6 @@ class HttpCalls:
             connector=aiohttp.TCPConnector(
                 # `FairShares` and the threads of AWS calls are the limit.
                 limit=0,
-                ssl=trusted,
                 resolver=resolver,
                 # A cache of names that tenants choose would have no limit.
                 use_dns_cache=False,
@@ -308,29 +307,11 @@ class _Proxy:
     credentials: aiohttp.BasicAuth | None = None
 
 
-def environment_proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the process's environment names for a host; None where it names none."""
-    found = getproxies().get(scheme)
-    return None if not found or proxy_bypass(host) else found
-
-
 def _proxy(found: str | None) -> _Proxy:
     if found is None:
         return _Proxy()
     url = URL(found if "://" in found else f"http://{found}")
     return _Proxy(url.with_user(None), aiohttp.BasicAuth.from_url(url))
-
-
-def _authorities() -> ssl.SSLContext:
-    trusted = ssl.create_default_context()
-    # No DHE: the size of its group is the server's choice, and its cost ours, on the event loop.
-    trusted.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES256:ECDHE+AES128")
-    # Beside those of the system, which a small image may not have.
-    trusted.load_verify_locations(certifi.where())
-    own = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-    if own:
-        trusted.load_verify_locations(own)
-    return trusted
 
 
 async def _limited(response: aiohttp.ClientResponse, *, most: int) -> bytes:

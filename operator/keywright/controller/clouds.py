@@ -13,6 +13,7 @@ from keywright.clouds.alibaba.sts import StsCalls
 from keywright.clouds.alibaba.vendor import Alibaba
 from keywright.clouds.aws.ambient_chain import AmbientChain
 from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.gateway_pace import GatewayPace
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
@@ -56,7 +57,12 @@ def connect_clouds(
         sts=AllowedUrls(settings.sts_endpoints), probes=AllowedUrls(settings.probe_urls)
     )
     http = HttpCalls()
-    calls = AwsCalls(http=http, endpoints=endpoints, threads=settings.cloud_threads)
+    calls = AwsCalls(
+        http=http,
+        endpoints=endpoints,
+        threads=settings.cloud_threads,
+        gateway=GatewayPace(scale=settings.gateway_quota_share),
+    )
     ambient = AmbientChain() if settings.allow_ambient else None
     own = OwnChain() if settings.allow_ambient else None
     aws = AwsEdges(

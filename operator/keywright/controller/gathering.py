@@ -9,7 +9,7 @@ from typing import Any
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import pair_problems
 from keywright.api.parsing import parse_grant
-from keywright.api.source import CredentialSource
+from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
 from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
@@ -27,7 +27,7 @@ from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
-from keywright.secrets.layout import check, data_keys
+from keywright.secrets.layout import check, check_region, data_keys
 from keywright.secrets.ownership import (
     Ownership,
     SecretFacts,
@@ -112,6 +112,8 @@ class Gathering:
         problems = tuple(check(grant))
         if source is not None and not problems:
             problems = tuple(pair_problems(grant, source=source))
+            if source.provider is Provider.AWS:
+                problems += tuple(check_region(grant, region=grant.region(source)))
         imported, missing = await self._imported(grant, deleting=known.deleting)
         secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
         view = (

@@ -35,3 +35,4 @@ class Settings:
     secrets_need_consent: bool
     sts_endpoints: tuple[str, ...] = ()
     probe_urls: tuple[str, ...] = ()
+    gateway_quota_share: float = 1.0

@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
+from keywright.api.keys import Endpoint, KeyKind
+from keywright.api.partitions import partition_of
 from keywright.api.problems import Problem
 from keywright.api.secret_spec import Format
 from keywright.secrets.credential import Credential
@@ -17,7 +18,13 @@ from keywright.secrets.templates import (
     parse_template,
     unknown_variables,
 )
-from keywright.secrets.variables import LayoutError, Values, Variable
+from keywright.secrets.variables import (
+    MANTLE_URLS,
+    LayoutError,
+    Values,
+    Variable,
+    endpoint_of,
+)
 
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
@@ -40,6 +47,34 @@ def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
 def check(grant: ApiKeyGrant) -> list[Problem]:
     """What keeps the Secret from being written as `spec.secret` asks; empty when nothing does."""
     return [*_check_data(grant), *_check_mixed(grant)]
+
+
+def check_region(grant: ApiKeyGrant, *, region: str) -> list[Problem]:
+    """What keeps a Secret of this Region from being written: hosts that its partition lacks."""
+    partition = partition_of(region)
+    if partition.has_mantle or grant.is_many:
+        return []
+    lacking = MANTLE_URLS
+    if endpoint_of(grant) is not Endpoint.RUNTIME:
+        lacking = MANTLE_URLS | {Variable.OPENAI_BASE_URL, Variable.DOT_ENV}
+    why = f"partition {partition.id} (Region {region}) has no host bedrock-mantle"
+    problems = [
+        Problem("spec.secret.formats", f"{form} needs a URL of it, but {why}: leave the format out")
+        for form in grant.formats
+        if any(template.variables & lacking for template in FORMATS[form].values())
+    ]
+    for key, text in grant.spec.secret.data.items():
+        for variable in sorted(_variables(text) & lacking):
+            problem = f"{why}, so there is no ${{{variable}}}: remove it"
+            problems.append(Problem(f"spec.secret.data[{key}]", problem))
+    return problems
+
+
+def _variables(text: str) -> frozenset[str]:
+    try:
+        return frozenset(parse_template(text).variables)
+    except TemplateError:
+        return frozenset()
 
 
 def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.partitions import partition_of, service_host
 from keywright.api.problems import Problem
 from keywright.api.source import Provider
 from keywright.api.times import format_time
@@ -294,27 +295,48 @@ def _expires_at_unix(values: Values) -> str | None:
     return None if end is None else str(int(end.timestamp()))
 
 
-def _url(text: str) -> Callable[[Values], str]:
-    return lambda values: text.replace("REGION", values.credential.region)
+def _runtime(path: str) -> Callable[[Values], str]:
+    def find(values: Values) -> str:
+        return f"https://{service_host('bedrock-runtime', region=values.credential.region)}{path}"
+
+    return find
 
 
-def _openai_base_url(values: Values) -> str:
-    key = values.grant.key
-    endpoint = Endpoint.RUNTIME
+def _mantle(path: str) -> Callable[[Values], str | None]:
+    def find(values: Values) -> str | None:
+        region = values.credential.region
+        partition = partition_of(region)
+        if not partition.has_mantle:
+            return None
+        return f"https://bedrock-mantle.{region}.{partition.dual_stack_suffix}{path}"
+
+    return find
+
+
+def _openai_base_url(values: Values) -> str | None:
+    return _OPENAI_BASE_URLS[endpoint_of(values.grant)](values)
+
+
+def endpoint_of(grant: ApiKeyGrant) -> Endpoint:
+    """The endpoint of Bedrock that the grant's OpenAI base URL is of."""
+    key = grant.key
     if isinstance(key, BedrockShortTermKey | BedrockLongTermKey):
-        endpoint = key.endpoint
-    return _OPENAI_BASE_URLS[endpoint](values)
+        return key.endpoint
+    return Endpoint.RUNTIME
+
+
+MANTLE_URLS: Final = frozenset(
+    {Variable.MANTLE_URL, Variable.MANTLE_OPENAI_URL, Variable.MANTLE_ANTHROPIC_URL}
+)
+"""Variables of a host that some partitions of AWS do not have."""
 
 
 # The base URLs stand in docs.aws.amazon.com/bedrock/latest/userguide: endpoints.html,
 # inference-responses-api.html and inference-messages-api.html.
-_RUNTIME: Final = "https://bedrock-runtime.REGION.amazonaws.com"
-_MANTLE: Final = "https://bedrock-mantle.REGION.api.aws"
-
-_OPENAI_BASE_URLS: Final[Mapping[Endpoint, Callable[[Values], str]]] = {
-    Endpoint.RUNTIME: _url(f"{_RUNTIME}/openai/v1"),
-    Endpoint.MANTLE: _url(f"{_MANTLE}/v1"),
-    Endpoint.MANTLE_OPENAI: _url(f"{_MANTLE}/openai/v1"),
+_OPENAI_BASE_URLS: Final[Mapping[Endpoint, Callable[[Values], str | None]]] = {
+    Endpoint.RUNTIME: _runtime("/openai/v1"),
+    Endpoint.MANTLE: _mantle("/v1"),
+    Endpoint.MANTLE_OPENAI: _mantle("/openai/v1"),
 }
 
 _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
@@ -325,12 +347,12 @@ _FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.EXPIRES_AT_UNIX: _expires_at_unix,
     Variable.NAMESPACE: lambda values: values.grant.namespace,
     Variable.NAME: lambda values: values.grant.name,
-    Variable.BEDROCK_RUNTIME_URL: _url(_RUNTIME),
+    Variable.BEDROCK_RUNTIME_URL: _runtime(""),
     Variable.OPENAI_BASE_URL: _openai_base_url,
-    Variable.MANTLE_URL: _url(f"{_MANTLE}/v1"),
-    Variable.MANTLE_OPENAI_URL: _url(f"{_MANTLE}/openai/v1"),
-    Variable.RUNTIME_ANTHROPIC_URL: _url(f"{_RUNTIME}/anthropic"),
-    Variable.MANTLE_ANTHROPIC_URL: _url(f"{_MANTLE}/anthropic"),
+    Variable.MANTLE_URL: _mantle("/v1"),
+    Variable.MANTLE_OPENAI_URL: _mantle("/openai/v1"),
+    Variable.RUNTIME_ANTHROPIC_URL: _runtime("/anthropic"),
+    Variable.MANTLE_ANTHROPIC_URL: _mantle("/anthropic"),
     Variable.DOT_ENV: _dot_env,
     Variable.AWS_CREDENTIALS_FILE: _aws_credentials_file,
     Variable.AWS_CREDENTIAL_PROCESS: _aws_credential_process,

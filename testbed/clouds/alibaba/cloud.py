@@ -163,6 +163,10 @@ class AlibabaCloud(EmulatedCloud):
         """Let a URI answer otherwise from now on."""
         self._ask("change_credentials_uri", path=urlsplit(uri).path, answer=answer)
 
+    def limit_sts(self, per_second: float | None) -> None:
+        """Let an account call each API of STS so often a second; None is the vendor's 100."""
+        self._ask("limit_sts", per_second=per_second)
+
     # --- the sessions ----------------------------------------------------------------------------
 
     def sessions(self) -> list[IssuedSession]:

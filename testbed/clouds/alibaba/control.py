@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from testbed.clouds.alibaba.credentials_uris import CredentialsUris
     from testbed.clouds.alibaba.metadata import Metadata
     from testbed.clouds.alibaba.oidc_tokens import OidcTokens
+    from testbed.clouds.alibaba.rates import StsRates
     from testbed.clouds.alibaba.rsa_keys import RsaKeys
     from testbed.clouds.alibaba.sessions import Session, Sessions
     from testbed.clouds.calls import Journal
@@ -39,6 +40,7 @@ class Control(control.Control):
         metadata: Metadata,
         uris: CredentialsUris,
         routes: Routes,
+        rates: StsRates,
         clock: Clock,
         faults: Faults,
         journal: Journal,
@@ -50,6 +52,7 @@ class Control(control.Control):
         self._bearer_tokens = bearer_tokens
         self._metadata = metadata
         self._routes = routes
+        self._rates = rates
         super().__init__(clock=clock, faults=faults, journal=journal)
         self.questions |= self._of_accounts() | self._of_sessions()
         self.questions |= {
@@ -59,8 +62,14 @@ class Control(control.Control):
             "create_credentials_uri": uris.create,
             "change_credentials_uri": uris.change,
             "relay": self._relay,
+            "limit_sts": rates.limit,
+            "clear_faults": self._clear_faults,
             "secrets": self._secrets,
         }
+
+    def _clear_faults(self) -> None:
+        self._faults.clear()
+        self._rates.limit(per_second=None)
 
     def _of_accounts(self) -> dict[str, Callable[..., object]]:
         accounts = self._accounts

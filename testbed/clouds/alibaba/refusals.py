@@ -74,6 +74,11 @@ def time_stamp_format() -> CloudError:
     return CloudError("InvalidTimeStamp.Format", message)
 
 
+def throttled() -> CloudError:
+    """More calls than the account may make."""
+    return CloudError("Throttling.User", "Request was denied due to user flow control.")
+
+
 # --- access keys and sessions ----------------------------------------------------------------
 
 

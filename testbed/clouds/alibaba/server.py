@@ -16,6 +16,7 @@ from testbed.clouds.alibaba.hosts import DOMAINS, PLAIN_HOSTS, service_of
 from testbed.clouds.alibaba.metadata import Metadata
 from testbed.clouds.alibaba.oidc_tokens import OidcTokens
 from testbed.clouds.alibaba.principals import Principals
+from testbed.clouds.alibaba.rates import StsRates
 from testbed.clouds.alibaba.rsa_keys import RsaKeys
 from testbed.clouds.alibaba.sessions import Sessions
 from testbed.clouds.alibaba.sts import SecurityTokenService
@@ -42,6 +43,7 @@ async def serve(directory: Path) -> None:
 
 def _wire(routes: Routes) -> tuple[Gateway, Control]:
     clock, faults, journal = Clock(), Faults(), Journal()
+    rates = StsRates(clock=clock)
     accounts, rsa_keys, sessions = Accounts(), RsaKeys(), Sessions(clock=clock)
     tokens = OidcTokens(accounts=accounts, clock=clock)
     authentication = Authentication(
@@ -54,7 +56,11 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
     uris = CredentialsUris(accounts=accounts, sessions=sessions)
     services: list[Service] = [
         SecurityTokenService(
-            accounts=accounts, sessions=sessions, tokens=tokens, authentication=authentication
+            accounts=accounts,
+            sessions=sessions,
+            tokens=tokens,
+            authentication=authentication,
+            rates=rates,
         ),
         ElasticComputeService(authentication=authentication),
         CloudCallCenter(tokens=bearer_tokens, authentication=authentication),
@@ -78,6 +84,7 @@ def _wire(routes: Routes) -> tuple[Gateway, Control]:
         metadata=metadata,
         uris=uris,
         routes=routes,
+        rates=rates,
         clock=clock,
         faults=faults,
         journal=journal,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from testbed.clouds.alibaba.authentication import Authentication
     from testbed.clouds.alibaba.oidc_tokens import Identity, OidcTokens
     from testbed.clouds.alibaba.principals import Principal
+    from testbed.clouds.alibaba.rates import StsRates
     from testbed.clouds.alibaba.session_requests import SessionRequest
     from testbed.clouds.alibaba.sessions import Session, Sessions
     from testbed.clouds.errors import CloudError
@@ -35,11 +36,13 @@ class SecurityTokenService:
         sessions: Sessions,
         tokens: OidcTokens,
         authentication: Authentication,
+        rates: StsRates,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._tokens = tokens
         self._authentication = authentication
+        self._rates = rates
 
     def action(self, request: Request) -> str:
         """The Action parameter, or the header that stands for it."""
@@ -71,6 +74,7 @@ class SecurityTokenService:
         """Needs no permission."""
         principal = self._authentication.verify(request)
         entry.principal = principal.arn
+        self._rates.check("GetCallerIdentity", account=principal.account)
         return answers.result(
             {
                 "AccountId": principal.account,
@@ -83,6 +87,7 @@ class SecurityTokenService:
     def _assume(self, request: Request, given: dict[str, str], *, entry: Entry) -> Response:
         principal = self._authentication.verify(request)
         entry.principal = principal.arn
+        self._rates.check("AssumeRole", account=principal.account)
         asked = session_requests.parse(given)
         if principal.is_root:
             raise refusals.root_may_not_assume()
@@ -110,6 +115,7 @@ class SecurityTokenService:
         identity = await self._tokens.verify(
             given["OIDCToken"], provider_arn=given["OIDCProviderArn"]
         )
+        self._rates.check("AssumeRoleWithOIDC", account=identity.provider.arn.split(":")[3])
         role = self._role(asked)
         if not _trusts(
             role,

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from testbed.clouds.aws import apigateway_refusals as refusals
 from testbed.clouds.aws.gateway_keys import GatewayKeys
+from testbed.clouds.aws.key_views import KeyViews
 from testbed.clouds.aws.rest_apis import RestApis
 from testbed.clouds.aws.usage_plans import UsagePlans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from testbed.clouds.aws.gateway_keys import ApiKey
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rest_apis import RestApi
+    from testbed.clouds.aws.usage_plans import UsagePlan
     from testbed.clouds.clock import Clock
 
 
@@ -26,6 +29,25 @@ class ApiRegion:
     apis: RestApis
     keys: GatewayKeys
     plans: UsagePlans
+    views: KeyViews
+
+    def before_change(self, key_id: str) -> None:
+        """Let the data plane go by the present state of the key for as long as it lags behind."""
+        plans = (plan.id for plan in self.plans.plans.values() if key_id in plan.keys)
+        if key_id in self.keys.keys:
+            self.views.keep(self.keys.keys[key_id], plans=frozenset(plans))
+
+    def seen(self, value: str | None, *, stage: str) -> tuple[ApiKey, UsagePlan] | None:
+        """The key and its plan for a stage, as the data plane knows them; None without either."""
+        former = self.views.former(value)
+        if former is not None:
+            kept = (self.plans.plans.get(plan) for plan in sorted(former.plans))
+            of = (plan for plan in kept if plan is not None and stage in plan.stages)
+            plan = next(of, None)
+            return None if plan is None else (former.key, plan)
+        key = self.keys.by_value(value)
+        plan = None if key is None else self.plans.of(key.id, stage=stage)
+        return None if key is None or plan is None else (key, plan)
 
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of a resource, to be changed in place; raises CloudError NotFoundException."""
@@ -48,6 +70,11 @@ class ApiRegions:
         self._clock = clock
         self._propagation = propagation
         self._regions: dict[tuple[str, str], ApiRegion] = {}
+        self._views = KeyViews(clock=clock)
+
+    def lag(self, *, seconds: float) -> None:
+        """Let the data plane know of changed and deleted keys that late."""
+        self._views.lag_seconds = seconds
 
     def of(self, *, account: str, region: str) -> ApiRegion:
         """The region of that account."""
@@ -59,6 +86,7 @@ class ApiRegions:
                 apis=apis,
                 keys=GatewayKeys(clock=self._clock),
                 plans=UsagePlans(apis=apis, propagation=self._propagation),
+                views=self._views,
             )
         return self._regions[key]
 

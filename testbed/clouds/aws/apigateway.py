@@ -5,6 +5,7 @@ moto's backend is not used: it looks at no stage, no duplicate and no page, and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from testbed.clouds.wire import Response, json_response
 
 if TYPE_CHECKING:
     from testbed.clouds.aws.api_regions import ApiRegions
+    from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.authentication import Authentication
     from testbed.clouds.aws.principals import Principal
     from testbed.clouds.wire import Entry, Request
@@ -26,8 +28,11 @@ class ApiGateway:
 
     name = "apigateway"
 
-    def __init__(self, *, regions: ApiRegions, authentication: Authentication) -> None:
+    def __init__(
+        self, *, regions: ApiRegions, authentication: Authentication, quotas: GatewayQuotas
+    ) -> None:
         self._regions = regions
+        self._quotas = quotas
         self._authentication = authentication
 
     def action(self, request: Request) -> str:
@@ -55,7 +60,11 @@ class ApiGateway:
             if isinstance(asked.body.get(name), str):
                 entry.parameters[name] = asked.body[name]
         self._authorize(request, caller, region=region, tags=asked.body.get("tags") or {})
-        content = route.does(self._regions.of(account=caller.account, region=region), asked)
+        of = {"account": caller.account, "region": region}
+        self._quotas.check(route.action, **of)
+        change = self._quotas.change(**of)
+        async with contextlib.nullcontext() if request.method == "GET" else change:
+            content = route.does(self._regions.of(**of), asked)
         if content is None:
             return Response(route.status, b"", "application/json")
         return json_response(content, status=route.status)

@@ -24,6 +24,17 @@ def conflict(message: str) -> CloudError:
     return CloudError("ConflictException", message, status=409)
 
 
+def too_many_requests() -> CloudError:
+    """More calls than a quota allows [R]."""
+    return CloudError("TooManyRequestsException", "Too Many Requests", status=429)
+
+
+def concurrent_modification(*, older_form: bool) -> CloudError:
+    """Another change of the account and Region is under way [R]; an older form has status 400."""
+    message = "Unable to complete operation due to concurrent modification. Please try again later."
+    return bad_request(message) if older_form else conflict(message)
+
+
 def key_not_found() -> CloudError:
     """No such API key [K]."""
     return not_found("Invalid API Key identifier specified")
@@ -52,6 +63,26 @@ def value_taken() -> CloudError:
 def stage_not_found(stage: str) -> CloudError:
     """A plan names a stage that is not deployed [R]."""
     return not_found(f"API Stage not found: {stage}")
+
+
+def stage_malformed() -> CloudError:
+    """A patch names no stage, or not as API:STAGE [R]."""
+    return bad_request("Invalid API Stage specified")
+
+
+def stage_empty(api_id: str, stage: str, *, plan: str) -> CloudError:
+    """A new plan has a stage without a name [R]."""
+    return bad_request(
+        f"Invalid API Stage {{api: {api_id}, stage: {stage}}} specified for usageplan {plan}"
+    )
+
+
+def stage_not_in_plan(name: str, *, plan_id: str) -> CloudError:
+    """A stage is to be removed that the plan does not have [R]."""
+    api_id, _, stage = name.partition(":")
+    return not_found(
+        f"Invalid API Stage {{api: {api_id}, stage: {stage}}} specified for usageplan {plan_id}"
+    )
 
 
 def plan_has_stages(plan_id: str, stage: str) -> CloudError:

@@ -100,8 +100,19 @@ def _get_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
 
 def _delete_key(region: ApiRegion, asked: Asked) -> None:
     key = region.keys.find(asked.path["key"])
+    region.before_change(key.id)
     region.plans.forget_key(key.id)
     del region.keys.keys[key.id]
+
+
+def _update_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
+    region.before_change(asked.path["key"])
+    return region.keys.update(asked.path["key"], asked.operations).told(value=False)
+
+
+def _delete_plan_key(region: ApiRegion, asked: Asked) -> None:
+    region.before_change(asked.path["key"])
+    region.plans.remove_key(asked.path["plan"], asked.path["key"])
 
 
 def _import(region: ApiRegion, asked: Asked) -> dict[str, Any]:
@@ -145,7 +156,11 @@ def _get_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
 
 def _get_plan_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
     name = (asked.one("name") or "").lower()
-    keys = [_plan_key(region, key_id) for key_id in region.plans.find(asked.path["plan"]).keys]
+    plan = region.plans.plans.get(asked.path["plan"])
+    if plan is None:
+        # Empty for a plan that does not exist, as AWS answers. [R]
+        return {"item": []}
+    keys = [_plan_key(region, key_id) for key_id in plan.keys]
     return _page([key for key in keys if name in str(key["name"]).lower()], asked)
 
 
@@ -204,7 +219,7 @@ ROUTES = (
         "PATCH",
         "/apikeys/{key}",
         200,
-        lambda r, a: r.keys.update(a.path["key"], a.operations).told(value=False),
+        _update_key,
     ),
     _route("DeleteApiKey", "DELETE", "/apikeys/{key}", 202, _delete_key),
     _route(
@@ -228,7 +243,7 @@ ROUTES = (
         "DELETE",
         f"{_PLAN}/keys/{{key}}",
         202,
-        lambda r, a: r.plans.remove_key(a.path["plan"], a.path["key"]),
+        _delete_plan_key,
     ),
     _route("TagResource", "PUT", "/tags/{arn}", 204, _tag),
     _route("UntagResource", "DELETE", "/tags/{arn}", 204, _untag),

@@ -196,6 +196,27 @@ class AwsCloud(EmulatedCloud):
         """
         self._ask("limit_rate", service=service, per_second=per_second)
 
+    def deleted_keys_count_for(self, seconds: float) -> None:
+        """Let service-specific credentials that are deleted count and work that long; 0 ends it."""
+        self._ask("deleted_keys_count_for", seconds=seconds)
+
+    def gateway_time_scale(self, scale: float | None, *, older_form: bool = False) -> None:
+        """Let the quotas of API Gateway's control plane refill `scale` times as fast as in AWS.
+
+        1 is AWS: CreateApiKey and DeleteApiKey 5/s, UpdateUsagePlan one per 20 s, all together 10/s
+        with a burst of 40, and 0.1 s for a change, beside which no other is accepted. None is the
+        default of the testbed, 10,000, with which quotas are hardly ever met. `older_form` refuses
+        a concurrent change with status 400 in place of 409.
+        """
+        self._ask("gateway_time_scale", scale=scale, older_form=older_form)
+
+    def gateway_lags_behind(self, seconds: float) -> None:
+        """Let keys that are disabled, enabled, deleted or taken out of plans count on that long.
+
+        The data plane of AWS takes up to two minutes; 0 ends it.
+        """
+        self._ask("gateway_lags_behind", seconds=seconds)
+
     def new_keys_fail_for(self, seconds: float, *, listed: bool = True) -> None:
         """Let what is made from now on be unknown to data planes that long.
 

@@ -12,6 +12,7 @@ from testbed.clouds.aws.issued_sessions import IssuedSession
 if TYPE_CHECKING:
     from testbed.clouds.aws.accounts import Accounts
     from testbed.clouds.aws.api_regions import ApiRegions
+    from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
     from testbed.clouds.aws.identity_tokens import IdentityTokens
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rates import Rates
@@ -49,15 +50,18 @@ class Control(control.Control):
         regions: ApiRegions,
         clock: Clock,
         rates: Rates,
+        quotas: GatewayQuotas,
         propagation: Propagation,
         faults: Faults,
         journal: Journal,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._credentials = credentials
         self._sessions = sessions
         self._regions = regions
         self._rates = rates
+        self._quotas = quotas
         self._propagation = propagation
         super().__init__(clock=clock, faults=faults, journal=journal)
         self.questions |= {
@@ -74,6 +78,9 @@ class Control(control.Control):
             "revoke_session": sessions.revoke,
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
+            "deleted_keys_count_for": credentials.lag,
+            "gateway_time_scale": quotas.set_scale,
+            "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
             "secrets": lambda: sorted(
                 {*sessions.secrets(), *tokens.seen, *credentials.told, *regions.secrets()}
@@ -113,6 +120,9 @@ class Control(control.Control):
     def _clear_faults(self) -> None:
         self._faults.clear()
         self._rates.clear()
+        self._credentials.lag(seconds=0)
+        self._quotas.set_scale(scale=None)
+        self._regions.lag(seconds=0)
         self._propagation.clear()
 
     def _limit_sessions(self, *, seconds: float | None) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from testbed.clouds.aws.rates import Bucket
 from testbed.clouds.aws.usage_plans import membership
+from testbed.clouds.buckets import Bucket
 from testbed.clouds.errors import CloudError
 from testbed.clouds.wire import json_response
 
@@ -70,14 +70,11 @@ class ExecuteApi:
 
     def _admit(self, region: ApiRegion, request: Request, *, stage: str, path: str) -> ApiKey:
         """The key, good for this stage now; counted against throttle and quota."""
-        key = region.keys.by_value(request.header("x-api-key"))
-        plan = None if key is None else region.plans.of(key.id, stage=stage)
-        if (
-            key is None
-            or plan is None
-            or not key.enabled
-            or not self._propagation.known(membership(plan.id, key.id))
-        ):
+        seen = region.seen(request.header("x-api-key"), stage=stage)
+        if seen is None:
+            raise _forbidden()
+        key, plan = seen
+        if not key.enabled or not self._propagation.known(membership(plan.id, key.id)):
             raise _forbidden()
         method = f"{path}/{request.method}"
         limits = plan.stages[stage].get(method)

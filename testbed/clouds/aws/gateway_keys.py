@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _SHORTEST, _LONGEST, _GENERATED = 20, 128, 40
 _NAME_CHARACTERS = 1024
-_PATCHED = ("/customerId", "/description", "/enabled", "/name", "/stages")
+_DESCRIPTION_CHARACTERS = 125_000
+# As AWS lists them [R]; it takes /stages as well, which it does not name.
+_PATCHED = ("/description", "/enabled", "/name", "/customerId")
 
 
 @dataclass(slots=True)
@@ -41,14 +43,14 @@ class ApiKey:
         """As GetApiKey tells it."""
         content: dict[str, Any] = {
             "id": self.id,
-            "name": self.name,
+            "name": self.name or None,
             "description": self.description,
             "customerId": self.customer_id,
             "enabled": self.enabled,
             "createdDate": int(self.created),
             "lastUpdatedDate": int(self.updated),
             "stageKeys": [],
-            "tags": self.tags,
+            "tags": self.tags or None,
             "value": self.value if value else None,
         }
         return {name: item for name, item in content.items() if item is not None}
@@ -76,7 +78,7 @@ class GatewayKeys:
         value = body.get("value") or "".join(
             secrets.choice(string.ascii_letters + string.digits) for _ in range(_GENERATED)
         )
-        check(value=value, name=body.get("name", ""))
+        check(value=value, name=body.get("name", ""), description=body.get("description"))
         if self.by_value(value) is not None:
             raise refusals.value_taken()
         now = self._clock.now()
@@ -95,11 +97,11 @@ class GatewayKeys:
         return made
 
     def listed(self, *, name: str | None, customer_id: str | None) -> list[ApiKey]:
-        """The keys with this in their name, whatever its case [U], in the order they were made."""
+        """The keys whose name begins like this, in the same case [R], oldest first."""
         return [
             key
             for key in self.keys.values()
-            if (name or "").lower() in key.name.lower() and customer_id in {None, key.customer_id}
+            if key.name.startswith(name or "") and customer_id in {None, key.customer_id}
         ]
 
     def update(self, key_id: str, operations: Sequence[Mapping[str, Any]]) -> ApiKey:
@@ -110,8 +112,7 @@ class GatewayKeys:
             op, path, value = (operation.get(part) or "" for part in ("op", "path", "value"))
             match (op, path):
                 case ("replace" | "add", "/enabled"):
-                    if value.lower() not in {"true", "false"}:
-                        raise refusals.bad_request("Invalid value for enabled")  # [U] the words
+                    # What is not "true" is false [R].
                     changes["enabled"] = value.lower() == "true"
                 case ("replace" | "add", "/name" | "/description"):
                     changes[path[1:]] = value
@@ -121,14 +122,18 @@ class GatewayKeys:
                     pass
                 case _:
                     raise refusals.invalid_patch(op=op, path=path, paths=_PATCHED)
-        check(value=key.value, name=changes.get("name", key.name))
+        check(
+            value=key.value,
+            name=changes.get("name", key.name),
+            description=changes.get("description"),
+        )
         for name, change in changes.items():
             setattr(key, name, change)
         key.updated = self._clock.now()
         return key
 
 
-def check(*, value: str, name: str) -> None:
+def check(*, value: str, name: str, description: str | None = None) -> None:
     """Raise CloudError BadRequestException for a value or a name out of bounds."""
     if len(value) < _SHORTEST:
         raise refusals.value_too_short()
@@ -136,5 +141,7 @@ def check(*, value: str, name: str) -> None:
         raise refusals.value_too_long()
     if len(name) > _NAME_CHARACTERS:
         raise refusals.bad_request(
-            f"API Key name exceeds maximum size of {_NAME_CHARACTERS} characters"  # [U] the words
+            f"Invalid API Key name, can be at most {_NAME_CHARACTERS} characters."
         )
+    if description is not None and len(description) > _DESCRIPTION_CHARACTERS:
+        raise refusals.bad_request("Invalid API Key description specified.")

@@ -30,7 +30,7 @@ def import_keys(
     header = [column.strip().lower() for column in rows[0]] if rows else []
     missing = [column for column in _NEEDED if column not in header]
     if missing:
-        raise refusals.bad_request(f"Missing required column: {', '.join(missing)}")  # [U] words
+        raise refusals.bad_request(f"Missing required column '{missing[0].title()}'")
     good: list[dict[str, str]] = []
     warnings: list[str] = []
     for number, cells in enumerate(rows[1:], start=1):

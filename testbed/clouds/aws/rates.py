@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testbed.clouds.aws import refusals
+from testbed.clouds.buckets import Bucket
 
 if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
-
-
-@dataclass(slots=True)
-class Bucket:
-    """Holds `size` tokens at most, gets `per_second` anew; a call takes one."""
-
-    per_second: float
-    size: float
-    left: float
-    filled_at: float
-
-    def take(self, now: float) -> bool:
-        """Whether there was a token to take."""
-        gained = max(0.0, now - self.filled_at) * self.per_second
-        self.left = min(self.size, self.left + gained)
-        self.filled_at = now
-        if self.left < 1.0:
-            return False
-        self.left -= 1.0
-        return True
 
 
 class Rates:

@@ -10,6 +10,7 @@ from testbed.clouds.aws.accounts import Accounts
 from testbed.clouds.aws.api_keys import ApiKeys
 from testbed.clouds.aws.api_regions import ApiRegions
 from testbed.clouds.aws.apigateway import ApiGateway
+from testbed.clouds.aws.apigateway_quotas import GatewayQuotas
 from testbed.clouds.aws.authentication import Authentication
 from testbed.clouds.aws.bearer import ShortTermKeys
 from testbed.clouds.aws.bedrock import CONTROL, RUNTIME, Bedrock
@@ -48,6 +49,7 @@ async def serve(directory: Path) -> None:
 
 def _wire() -> tuple[Gateway, Control]:
     clock, faults, journal, accounts = Clock(), Faults(), Journal(), Accounts()
+    quotas = GatewayQuotas(clock=clock)
     rates, propagation = Rates(clock=clock), Propagation(clock=clock)
     sessions = Sessions(clock=clock)
     tokens = IdentityTokens(accounts=accounts, clock=clock)
@@ -81,7 +83,7 @@ def _wire() -> tuple[Gateway, Control]:
                 ("bedrock-mantle", mantle.PLANE),
             )
         ),
-        ApiGateway(regions=regions, authentication=authentication),
+        ApiGateway(regions=regions, authentication=authentication, quotas=quotas),
         ExecuteApi(regions=regions, propagation=propagation, clock=clock),
     ]
     gateway = Gateway(
@@ -100,6 +102,7 @@ def _wire() -> tuple[Gateway, Control]:
         regions=regions,
         clock=clock,
         rates=rates,
+        quotas=quotas,
         propagation=propagation,
         faults=faults,
         journal=journal,

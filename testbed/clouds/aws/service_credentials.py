@@ -57,13 +57,27 @@ class ServiceCredentials:
         self._clock = clock
         self._propagation = propagation
         self._stored: dict[str, ServiceCredential] = {}
+        self._deleted: dict[str, tuple[ServiceCredential, float]] = {}
+        self._lag_seconds = 0.0
         self.told: set[str] = set()
+
+    def lag(self, *, seconds: float) -> None:
+        """Let what is deleted from now on count and work that long: eventual consistency [R]."""
+        self._lag_seconds = seconds
+        self._deleted.clear()
+
+    def _lingering(self) -> list[ServiceCredential]:
+        now = self._clock.now()
+        return [item for item, until in self._deleted.values() if now < until]
 
     def create(
         self, *, account: str, user_id: str, user_name: str, service: str, age_days: int | None
     ) -> ServiceCredential:
         """A new credential; a user has at most two for a service, whatever their status."""
-        owned = self.of(account=account, user_id=user_id)
+        owned = [
+            *self.of(account=account, user_id=user_id),
+            *(item for item in self._lingering() if item.user_id == user_id),
+        ]
         taken = {item.alias for item in owned if item.service == service}
         if len(taken) >= _PER_USER:
             raise refusals.limit_exceeded("ServiceSpecificCredentialsPerUser", _PER_USER)
@@ -115,15 +129,19 @@ class ServiceCredentials:
         return changed
 
     def delete(self, credential: ServiceCredential) -> None:
-        """Gone from the next call on."""
+        """Gone from the next call on, unless `lag` says otherwise."""
         del self._stored[credential.id]
+        if self._lag_seconds > 0:
+            until = self._clock.now() + self._lag_seconds
+            self._deleted[credential.id] = (credential, until)
 
     def verify(self, key: str) -> ServiceCredential:
         """The credential whose secret this is, if it is good now; raises CloudError.
 
         Only a key past its expiry is told so; an inactive one gets the words of an unknown one. [U]
         """
-        found = next((item for item in self._stored.values() if item.secret == key), None)
+        known = [*self._stored.values(), *self._lingering()]
+        found = next((item for item in known if item.secret == key), None)
         if found is None or found.service != SERVICE or not self._propagation.known(found.id):
             raise refusals.bearer_token_invalid()
         status = found.status(self._clock.now())

@@ -54,8 +54,10 @@ def apply(plan: UsagePlan, operation: Mapping[str, Any]) -> None:
 def _remove(plan: UsagePlan, parts: list[str], *, path: str, value: str) -> None:
     match parts:
         case ["apiStages"]:
+            if not all(value.partition(":")[::2]):
+                raise refusals.stage_malformed()
             if value not in plan.stages:
-                raise refusals.bad_request("Invalid API Stage specified")
+                raise refusals.stage_not_in_plan(value, plan_id=plan.id)
             del plan.stages[value]
         case ["quota"]:
             plan.quota = None

@@ -47,7 +47,7 @@ class UsagePlan:
             "productCode": self.product_code,
             "throttle": self.throttle,
             "quota": self.quota,
-            "tags": self.tags,
+            "tags": self.tags or None,
             "apiStages": [_stage_told(stage, limits) for stage, limits in self.stages.items()],
         }
         return {name: item for name, item in content.items() if item is not None}
@@ -80,6 +80,10 @@ class UsagePlans:
             tags=dict(body.get("tags") or {}),
         )
         for stage in body.get("apiStages") or []:
+            if not stage.get("stage"):
+                raise refusals.stage_empty(
+                    str(stage.get("apiId") or ""), str(stage.get("stage") or ""), plan=plan.id
+                )
             name = f"{stage.get('apiId')}:{stage.get('stage')}"
             plan.stages[name] = dict(stage.get("throttle") or {})
         self._check(plan)

@@ -55,6 +55,7 @@ def test_every_option_arrives() -> None:
         "--lease-seconds=30",
         "--workers=1",
         "--cloud-threads=2",
+        "--api-gateway-quota-share=0.5",
         "--http-address=[::1]:9",
         "--metrics-auth=kubernetes",
         "--metrics-address=[::]:10",
@@ -95,6 +96,7 @@ def test_every_option_arrives() -> None:
         secrets_need_consent=False,
         sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
         probe_urls=("api.internal.example.com",),
+        gateway_quota_share=0.5,
     )
 
 
@@ -125,6 +127,9 @@ def test_metrics_are_open_only_behind_authorization(
         (["run", "--workers=0"], "no whole number above 0"),
         (["run", "--workers=many"], "no whole number above 0"),
         (["run", "--lease-seconds=-1"], "no whole number above 0"),
+        (["run", "--api-gateway-quota-share=0"], "write it like 0.5"),
+        (["run", "--api-gateway-quota-share=nan"], "write it like 0.5"),
+        (["run", "--api-gateway-quota-share=half"], "write it like 0.5"),
         (["run", "--http-address=8080"], "write it like 0.0.0.0:8080"),
         (["run", "--http-address=host:port"], "write it like 0.0.0.0:8080"),
         (["run", "--http-address=host:70000"], "write it like 0.0.0.0:8080"),

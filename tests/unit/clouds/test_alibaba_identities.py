@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.identities.assume_role import open_hop
+from keywright.clouds.alibaba.keys import session_credentials
 from keywright.clouds.alibaba.sts import StsError
 from keywright.clouds.http import Limits
 from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk
 from keywright.planning.failures import Failure, FailureClass
+from tests.unit.api.samples import grant
 from tests.unit.clouds.alibaba_edges import (
     KEY,
     PROVIDER,
@@ -208,6 +211,25 @@ async def test_what_a_grant_asked_wrongly_is_told_at_the_grant(code: str, field:
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("code", "asks_who"),
+    [
+        ("NoPermission", True),
+        ("EntityNotExist.Role", True),
+        ("Throttling.User", False),
+        ("InvalidParameter.PolicyGrammar", False),
+        ("", False),
+    ],
+)
+async def test_who_asked_is_looked_up_for_denials_alone(code: str, *, asks_who: bool) -> None:
+    """Throttling, 5xx and timeouts are followed by no second request."""
+    scripted = Scripted(secrets={"key": KEY})
+    scripted.sts.failure = StsError(code, "no")
+    await refused(scripted, ramRoleArn={**REFERENCE, "roleArn": ROLE})
+    actions = [action for action, *_ in scripted.sts.asked]
+    assert actions == ["AssumeRole", *(["GetCallerIdentity"] if asks_who else [])]
+
+
 async def test_a_session_that_is_over_is_none() -> None:
     """A clock that is off, or a service that gives out what has ended."""
     scripted = Scripted(secrets={"key": KEY})
@@ -262,3 +284,23 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
     _, asked, _, at = scripted.sts.asked[0]
     assert asked == ALWAYS | {"Policy": COMPACT, "DurationSeconds": "1800"}
     assert at.host == "sts.cn-beijing.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("formats", "warned"), [(["AlibabaCredentialsFile"], True), (["AlibabaEnv"], False)]
+)
+def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, warned: bool) -> None:
+    """The SDK for Python takes no session from the INI file; the status says so."""
+    asked = grant(bedrockShortTermKey=None, sessionCredentials={}, secret={"formats": formats})
+    session = Session(
+        access_key_id="STS.1",
+        secret_access_key=Sensitive("planted"),
+        session_token=Sensitive("planted"),
+        issued_at=NOON,
+        expires_at=NOON + timedelta(hours=1),
+        identity=USER,
+    )
+    minted = session_credentials.mint(
+        SessionCredentials(), grant=asked, session=session, region="cn-hangzhou", account_id="1"
+    )
+    assert ("SDK for Python" in minted.remark) is warned

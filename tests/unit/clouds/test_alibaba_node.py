@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.http import Answer, Limits, NoAnswerError
 from keywright.clouds.ways import Session
 from keywright.planning.failures import FailureClass
-from tests.unit.clouds.alibaba_edges import USER, Own, Scripted, opened, refused
+from tests.unit.clouds.alibaba_edges import (
+    USER,
+    Own,
+    Scripted,
+    ScriptedHttp,
+    opened,
+    refused,
+)
 from tests.unit.fakes.clock import NOON
 
 METADATA = "http://100.100.100.200/latest"
@@ -75,6 +84,31 @@ async def test_the_plain_mode_must_be_allowed(token: Answer | Exception) -> None
     spec = {"roleName": "node", "disableImdsV1": False}
     await opened(scripted, ecsRamRole=spec)
     assert scripted.http.asked[-1][2] == {}
+
+
+class RefusedToken(ScriptedHttp):
+    """A metadata service that gives a token and takes none."""
+
+    @override
+    async def request(self, method: str, url: str, **asked: Any) -> Answer:
+        answer = await super().request(method, url, **asked)
+        return Answer(403, b"") if "X-aliyun-ecs-metadata-token" in asked["headers"] else answer
+
+
+async def test_a_refused_token_leads_to_the_plain_mode_where_that_is_allowed() -> None:
+    """As the vendor's document says; with disableImdsV1: true it is a failure."""
+    answers: dict[str, Answer | Exception] = {
+        f"{METADATA}/api/token": Answer(200, b"t0ken"),
+        ROLES: Answer(200, b"node"),
+        f"{ROLES}node": _answer(),
+    }
+    scripted = Scripted(own=Own(None))
+    scripted.http = RefusedToken(answers)
+    failure = await refused(scripted, ecsRamRole={})
+    assert (failure.reason, failure.kind) == ("MetadataUnavailable", FailureClass.RETRY)
+    assert "HTTP 403" in failure.message
+    await opened(scripted, ecsRamRole={"disableImdsV1": False})
+    assert [headers for _, _, headers, _ in scripted.http.asked][-2:] == [{}, {}]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,42 @@ def _of(mode: str, **fields: Any) -> dict[str, Any]:
                 "p", None, (ProfileRole(ROLE, session_name="ci", provider_arn=PROVIDER),)
             ),
         ),
+        (
+            # As the CLI writes it (case 14).
+            _of(
+                "OIDC",
+                oidc_provider_arn=PROVIDER,
+                oidc_token_file="/var/run/token",
+                ram_role_arn=ROLE,
+                ram_session_name="ci-session",
+                sts_endpoint="sts-vpc.cn-beijing.aliyuncs.com",
+                region_id="cn-hangzhou",
+            ),
+            ResolvedProfile(
+                "p",
+                None,
+                (
+                    ProfileRole(
+                        ROLE,
+                        session_name="ci-session",
+                        provider_arn=PROVIDER,
+                        host="sts-vpc.cn-beijing.aliyuncs.com",
+                    ),
+                ),
+            ),
+        ),
+        (
+            _of(
+                "RamRoleArn",
+                **KEY,
+                ram_role_arn=ROLE,
+                sts_endpoint="https://sts-vpc.cn-beijing.aliyuncs.com/",
+                sts_region="cn-hangzhou",
+            ),
+            ResolvedProfile(
+                "p", STORED, (ProfileRole(ROLE, host="sts-vpc.cn-beijing.aliyuncs.com"),)
+            ),
+        ),
     ],
 )
 def test_each_mode_of_the_cli_is_read(profile: dict[str, Any], expected: ResolvedProfile) -> None:
@@ -183,6 +219,17 @@ _INI_KEY = ("access_key_id = LTAI1", "access_key_secret = planted-secret # of th
             _ini("type = ram_role_arn", *_INI_KEY, f"role_arn = {ROLE}", "role_session_name = ci"),
             ResolvedProfile("default", STORED, (ProfileRole(ROLE, session_name="ci"),)),
         ),
+        (
+            _ini(
+                "type = ram_role_arn",
+                *_INI_KEY,
+                f"role_arn = {ROLE}",
+                "region_id = cn-beijing",
+            ),
+            ResolvedProfile(
+                "default", STORED, (ProfileRole(ROLE, host="sts.cn-beijing.aliyuncs.com"),)
+            ),
+        ),
         (_ini("type = ecs_ram_role", "role_name = n"), ResolvedProfile("default", NodeRole("n"))),
         (
             _ini(
@@ -275,3 +322,21 @@ def test_a_hostile_file_costs_no_time(read: Any, text: str) -> None:
     with pytest.raises(ProfileError):
         read(text, name=None)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("value", ["false", "FALSE", "False # off"])
+def test_a_section_that_is_switched_off_is_refused(value: str) -> None:
+    """It names the setting and what to do."""
+    text = _ini("type = access_key", *_INI_KEY).replace("enable = true", f"enable = {value}")
+    with pytest.raises(ProfileError, match="enable = false"):
+        from_credentials_file(text, name=None)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://sts.aliyuncs.com", "sts.aliyuncs.com/path", "a b", "x@sts.aliyuncs.com"]
+)
+def test_an_endpoint_that_is_no_host_is_refused(endpoint: str) -> None:
+    """A request must go nowhere else than the profile seems to say."""
+    profile = _of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_endpoint=endpoint)
+    with pytest.raises(ProfileError, match="sts_endpoint of the profile is no host"):
+        from_cli_config(_cli(profile), name=None)

@@ -39,7 +39,7 @@ _TOKEN = "AuthenticationFail.OIDCToken."
 
 
 def _told(code: str, message: str, asking: Asking) -> Failure:
-    return refusal(StsError(code, message), asking)
+    return refusal(StsError(code, message, field="spec.stsEndpoint"), asking)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def _told(code: str, message: str, asking: Asking) -> Failure:
             "way.roleSessionExpiration",
             "maximum session duration",
         ),
-        ("Throttling.User", BY_KEY, "Throttled", "", ""),
-        ("Forbidden.RAM", BY_KEY, "Denied", "", ""),
-        ("Whatever.Else", BY_KEY, "Retry", "", ""),
+        ("Throttling.User", BY_KEY, "Throttled", "spec.stsEndpoint", "more slowly"),
+        ("Forbidden.RAM", BY_KEY, "Denied", "way", "Allow the action"),
+        ("Whatever.Else", BY_KEY, "Retry", "way", "look the code up"),
     ],
 )
 def test_a_refusal_is_told_by_field_and_cure(
@@ -177,7 +177,17 @@ def test_trust_policies_name_roles_not_sessions(caller: str, named: str) -> None
     assert principal(caller) == named
 
 
-def test_no_answer_is_tried_again() -> None:
-    """Whatever the reason was, without a field: nothing is wrong with the source."""
-    failure = _told("", "sts.cn-hangzhou.aliyuncs.com did not answer in time", BY_KEY)
-    assert (failure.kind, failure.reason, failure.field) == (FailureClass.RETRY, "CloudError", "")
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("sts.cn-hangzhou.aliyuncs.com did not answer in time", "regionId and stsEndpoint"),
+        ("sts.cn-hangzhou.aliyuncs.com: HTTP 302", "regionId and stsEndpoint"),
+        ("ClientConnectorCertificateError: certificate verify failed", "CA bundle"),
+    ],
+)
+def test_no_answer_names_the_field_of_the_endpoint_and_a_remedy(message: str, says: str) -> None:
+    """It is tried again; the field is the one that chose the host."""
+    failure = _told("", message, BY_KEY)
+    assert (failure.kind, failure.reason) == (FailureClass.RETRY, "CloudError")
+    assert failure.field == "spec.stsEndpoint"
+    assert says in failure.cure

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
+from yarl import URL
 
 from keywright.api.grant import Probe, ProbeMode
 from keywright.clouds.addresses import Reach
@@ -48,8 +49,8 @@ class Rebinding(AbstractResolver):
         return None
 
 
-def _no_proxy(scheme: str, host: str) -> None:
-    del scheme, host
+def _no_proxy(url: URL) -> None:
+    del url
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ async def test_why_a_tenants_host_gives_no_answer_is_not_told() -> None:
 async def test_behind_a_proxy_only_listed_names_pass() -> None:
     """The proxy resolves the names, so that nothing else could be checked."""
     async with Hostile(Manner.REDIRECTS) as proxy:
-        http = HttpCalls(proxy_of=lambda scheme, host: proxy.url if scheme and host else None)
+        http = HttpCalls(proxy_of=lambda url: proxy.url if url.host else None)
         for reach in (Reach.VENDOR, Reach.LISTED, Reach.OPERATOR):
             assert (await _get(http, f"{VENDOR}/", reach)).status == 302
         assert proxy.connections >= 1
@@ -196,3 +197,32 @@ async def test_an_endpoint_that_nobody_listed_is_a_mistake_in_the_source(
     assert "--allow-sts-endpoint" in refused.value.cure
     assert endpoint not in refused.value.sentence()
     calls.close()
+
+
+async def test_a_proxy_that_never_answers_connect_is_left_within_the_timeouts() -> None:
+    """CONNECT belongs to the connection: connectTimeout bounds it."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        await reader.read()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    http = HttpCalls(proxy_of=lambda url: f"http://127.0.0.1:{port}" if url.host else None)
+    limits = Limits(connect_seconds=0.3, read_seconds=20)
+    try:
+        async with asyncio.timeout(3):
+            with pytest.raises(NoAnswerError, match="in time"):
+                await http.request(
+                    "GET",
+                    "https://sts.cn-hangzhou.aliyuncs.com/",
+                    limits=limits,
+                    reach=Reach.VENDOR,
+                    tenant="chat",
+                )
+    finally:
+        await http.close()
+        for writer in held:
+            writer.close()
+        server.close()

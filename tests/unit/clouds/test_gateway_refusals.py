@@ -71,7 +71,7 @@ KEY = "spec.apiGatewayKey"
         (
             "TooManyRequestsException",
             "Too Many Requests",
-            (FailureClass.THROTTLED, "Throttled", "", ""),
+            (FailureClass.THROTTLED, "Throttled", "CredentialSource spec.aws", "one at a time"),
         ),
     ],
 )

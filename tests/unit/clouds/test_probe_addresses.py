@@ -1,16 +1,20 @@
 """Where a key is never sent, whatever a grant says."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from typing_extensions import override
+from yarl import URL
 
 from keywright.api.grant import Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.probes import http
+from keywright.clouds.aws.probes import bedrock, http
 from keywright.clouds.aws.probes.asking import Edges
-from keywright.clouds.http import HttpCalls
+from keywright.clouds.http import Answer, HttpCalls
 from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
@@ -22,6 +26,19 @@ CREDENTIAL = Credential(
     issued_at=datetime(2026, 1, 1, tzinfo=UTC),
     expires_at=None,
 )
+
+
+class Hosts(HttpCalls):
+    """Notes the hosts that are asked, and accepts everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    @override
+    async def request(self, method: str, url: str, **_: Any) -> Answer:
+        self.asked.append(str(URL(url).host))
+        return Answer(200, b"{}")
 
 
 @pytest.fixture
@@ -57,3 +74,25 @@ async def test_a_host_that_is_not_there_is_told_by_name(edges: Edges) -> None:
         await http.attempt(probe, credential=CREDENTIAL, edges=edges)
     assert failed.value.kind is FailureClass.RETRY
     assert "planted" not in failed.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [("us-west-2", "amazonaws.com"), ("eusc-de-east-1", "amazonaws.eu")],
+)
+@pytest.mark.parametrize("model", [None, "amazon.nova-lite-v1:0"])
+async def test_bedrock_is_tried_at_the_host_of_its_partition(
+    region: str, suffix: str, model: str | None
+) -> None:
+    """Case 02: else the probe never succeeds, and the key is never published."""
+    calls = AwsCalls()
+    scripted = Hosts()
+    probe = Probe(mode=ProbeMode.BEDROCK, model_id=model)
+    await bedrock.attempt(
+        probe,
+        credential=replace(CREDENTIAL, region=region),
+        edges=Edges(calls=calls, http=scripted),
+    )
+    calls.close()
+    service = "bedrock" if model is None else "bedrock-runtime"
+    assert scripted.asked == [f"{service}.{region}.{suffix}"]

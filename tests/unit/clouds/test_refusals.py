@@ -17,6 +17,7 @@ ROLE = "arn:aws:iam::123456789012:role/bedrock-invoker"
 ISSUER = "https://oidc.example.com/id/A"
 SUBJECT = "system:serviceaccount:chat:chat-bedrock"
 FACTS = TokenFacts(issuer=ISSUER, audience="sts.amazonaws.com", subject=SUBJECT)
+AWS = "CredentialSource spec.aws"
 WEB_IDENTITY = "CredentialSource spec.aws.webIdentity"
 
 
@@ -76,7 +77,7 @@ TOKEN_ROWS = [
         "Token expired: current date/time 2 must be before the expiration date/time 1",
         "Retry",
         "ExpiredToken",
-        "",
+        WEB_IDENTITY,
         ["clocks"],
     ),
     (
@@ -84,8 +85,8 @@ TOKEN_ROWS = [
         "An error occurred",
         "Retry",
         "CloudError",
-        "",
-        ["IDPCommunicationError"],
+        WEB_IDENTITY,
+        ["IDPCommunicationError", ISSUER],
     ),
     (
         "ValidationError",
@@ -100,7 +101,7 @@ TOKEN_ROWS = [
         "1 validation error detected: Value at 'roleArn'",
         "Configuration",
         "ValidationError",
-        WEB_IDENTITY,
+        f"{WEB_IDENTITY}.roleArn",
         ["roleArn"],
     ),
     (
@@ -119,9 +120,9 @@ TOKEN_ROWS = [
         f"{WEB_IDENTITY}.policy",
         ["120%", "shorten"],
     ),
-    ("Throttling", "Rate exceeded", "Throttled", "Throttled", "", ["Rate exceeded"]),
-    ("ServiceUnavailable", "Try later", "Retry", "CloudError", "", ["Try later"]),
-    ("SomethingNew", "Whatever it is", "Retry", "SomethingNew", "", ["Whatever it is"]),
+    ("Throttling", "Rate exceeded", "Throttled", "Throttled", AWS, ["Rate exceeded"]),
+    ("ServiceUnavailable", "Try later", "Retry", "CloudError", AWS, ["Try later", "stsEndpoint"]),
+    ("SomethingNew", "Whatever it is", "Retry", "SomethingNew", AWS, ["Whatever it is"]),
 ]
 
 

@@ -39,6 +39,17 @@ def test_a_plan_that_is_as_wanted_is_left_alone() -> None:
     assert _patch() == []
 
 
+@pytest.mark.parametrize("unset", ["rateLimit", "burstLimit"])
+def test_a_reported_limit_of_0_is_no_difference(unset: str) -> None:
+    """API Gateway may report a limit that nobody set as 0: no patch on every pass."""
+    throttle = {"rateLimit": 10, "burstLimit": 20}
+    wanted = msgspec.convert(
+        ASKED | {"throttle": {name: n for name, n in throttle.items() if name != unset}},
+        NewUsagePlan,
+    )
+    assert patch_operations(FOUND | {"throttle": throttle | {unset: 0}}, wanted=wanted) == []
+
+
 @pytest.mark.parametrize(
     ("asked", "operations"),
     [

@@ -1,6 +1,7 @@
 """What stands in a Secret, and how the key is read back from it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from keywright.api.keys import KeyKind
 from keywright.api.secret_spec import FORMATS_OF_KIND, Format
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
-from keywright.secrets.layout import check, data_keys, render
+from keywright.secrets.layout import check, check_region, data_keys, render
 from keywright.secrets.recovery import recover
 from keywright.secrets.variables import LayoutError
 from tests.unit.api.samples import grant
@@ -210,3 +211,48 @@ def test_data_that_no_secret_holds_is_refused() -> None:
     data = {f"k{number}": "${apiKey}" * 100 for number in range(20)}
     with pytest.raises(LayoutError, match="the templates become 8"):
         render(grant(secret={"data": data}), credential=credential(token="t" * 4_000))
+
+
+_URLS = {
+    name: f"${{{name}}}" for name in ("openAiBaseUrl", "bedrockRuntimeUrl", "runtimeAnthropicUrl")
+}
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [
+        ("us-west-2", "amazonaws.com"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "cloud.adc-e.uk"),
+        ("us-isof-south-1", "csp.hci.ic.gov"),
+    ],
+)
+def test_urls_have_the_suffix_of_the_partition(region: str, suffix: str) -> None:
+    """Case 02: every URL of Bedrock's runtime, also in a format and in the .env file."""
+    written = grant(secret={"formats": ["OpenAIEnv", "DotEnv"], "data": _URLS})
+    assert check_region(written, region=region) == []
+    data = render(written, credential=replace(credential(), region=region))
+    host = f"https://bedrock-runtime.{region}.{suffix}"
+    assert data["OPENAI_BASE_URL"] == data["openAiBaseUrl"] == f"{host}/openai/v1"
+    assert data["bedrockRuntimeUrl"] == host
+    assert data["runtimeAnthropicUrl"] == f"{host}/anthropic"
+    assert f"OPENAI_BASE_URL={host}/openai/v1" in data[".env"]
+
+
+@pytest.mark.parametrize("region", ["eusc-de-east-1", "cn-north-1", "us-iso-east-1"])
+def test_urls_of_a_host_that_a_partition_lacks_are_refused(region: str) -> None:
+    """By field: mantle's variables, and formats whose URL is one of mantle."""
+    data = {"a": "${mantleUrl}", "b": "${mantleOpenAiUrl}", "c": "${mantleAnthropicUrl}"}
+    problems = check_region(grant(secret={"data": data}), region=region)
+    assert [problem.field for problem in problems] == [f"spec.secret.data[{key}]" for key in data]
+    written = grant(
+        bedrockShortTermKey={"endpoint": "Mantle"},
+        secret={"formats": ["BedrockEnv", "OpenAIEnv", "DotEnv"], "data": {}},
+    )
+    refused = check_region(written, region=region)
+    assert [problem.message.partition(" ")[0] for problem in refused] == ["OpenAIEnv", "DotEnv"]
+    assert check_region(written, region="us-east-1") == []

@@ -42,12 +42,33 @@ class _Row:
     kind: FailureClass
     part: str
     cure: str
+    reason: str = ""
 
 
+SOURCE: Final = "CredentialSource spec.alibabaCloud"
+_ENDPOINT: Final = "endpoint"
 _KEY: Final = "key"
 _TOKEN: Final = "token"  # noqa: S105  the name of a part
 _POLICIES: Final = "role"
 
+_UNREACHED: Final = (
+    "Tried again. If this stays, check regionId and stsEndpoint, and the network, proxy and"
+    " firewall between the operator and Alibaba Cloud."
+)
+_UNTRUSTED: Final = (
+    "Tried again. Add the certificate authority of the endpoint or of the proxy to the operator's"
+    " CA bundle (SSL_CERT_FILE), or correct regionId and stsEndpoint."
+)
+_CLOCK: Final = (
+    "The clock of the operator's node differs from the clock of Alibaba Cloud by more than 15"
+    " minutes: correct it (NTP)."
+)
+# AuthenticationFail.NoPermission has one code for a malformed ARN, no provider and no trust.
+_MALFORMED_PROVIDER: Final = _Row(
+    _CONFIGURATION,
+    "provider",
+    "Correct the ARN: acs:ram::<account>:oidc-provider/<name>.",
+)
 # `{...}` are attributes of the asking, and the policies that would let it through.
 _ROWS: Final[Mapping[str, _Row]] = {
     "AuthenticationFail.OIDCToken.Expired": _Row(
@@ -72,6 +93,18 @@ _ROWS: Final[Mapping[str, _Row]] = {
         _CONFIGURATION,
         "provider",
         "Renew the fingerprint of {provider_arn} in RAM: the certificate of {issuer} has changed.",
+    ),
+    "AuthenticationFail.OIDCToken.InvalidSignature": _Row(
+        _DENIED,
+        "provider",
+        "The token is not signed with a key that {issuer} publishes: check that {provider_arn} is"
+        " the provider of this cluster, and that the issuer publishes its present keys.",
+    ),
+    "AuthenticationFail.OIDCToken.HttpsUrlInvalid": _Row(
+        _CONFIGURATION,
+        "provider",
+        "The HTTPS certificate of {issuer} is of no certificate authority that Alibaba Cloud"
+        " trusts: use a publicly trusted certificate, or register its fingerprint in RAM.",
     ),
     "AuthenticationFail.OIDCToken.Invalid": _Row(
         _DENIED,
@@ -110,9 +143,8 @@ _ROWS: Final[Mapping[str, _Row]] = {
         _DENIED, _KEY, "The secret does not belong to the key's id: correct {holder}."
     ),
     "SignatureNonceUsed": _Row(_RETRY, "", "Tried again with another nonce."),
-    "InvalidTimeStamp.Expired": _Row(
-        _RETRY, "", "The operator's clock is off by more than 15 minutes: correct its node's."
-    ),
+    "InvalidTimeStamp.Expired": _Row(_RETRY, "", _CLOCK, reason="ClockSkew"),
+    "InvalidTimeStamp.Format": _Row(_RETRY, "", _CLOCK, reason="ClockSkew"),
     "InvalidSecurityToken.Expired": _Row(
         _DENIED, _KEY, "Its session is over: put a new one into {holder}; noticed at once."
     ),
@@ -139,7 +171,20 @@ _ROWS: Final[Mapping[str, _Row]] = {
     "InvalidParameter.RoleArn": _Row(_CONFIGURATION, _POLICIES, "Correct the role's ARN."),
     "InvalidParameter.OIDCProviderArn": _Row(_CONFIGURATION, "provider", "Correct the ARN."),
 }
-_BY_PREFIX: Final = (("Throttling", _THROTTLED), ("Forbidden", _DENIED), ("NoPermission", _DENIED))
+_SLOWER: Final = "The operator sends requests more slowly and tries again."
+_BY_PREFIX: Final = (
+    ("Throttling", _Row(_THROTTLED, _ENDPOINT, _SLOWER, reason="Throttled")),
+    ("ServiceUnavailable", _Row(_RETRY, _ENDPOINT, _UNREACHED, reason="CloudError")),
+    ("InternalError", _Row(_RETRY, _ENDPOINT, _UNREACHED, reason="CloudError")),
+    (
+        "AuthenticationFail.OIDCToken",
+        _Row(_DENIED, "provider", "Check {issuer} and {provider_arn}."),
+    ),
+    ("InvalidParameter", _Row(_CONFIGURATION, "", "Correct the value to what STS says of it.")),
+    ("Forbidden", _Row(_DENIED, "", "Allow the action in RAM for the caller.")),
+    ("NoPermission", _Row(_DENIED, "", "Allow the action in RAM for the caller.")),
+    ("", _Row(_RETRY, "", "Tried again. If this stays, look the code up in the API's document.")),
+)
 
 
 def refusal(error: StsError, asking: Asking) -> Failure:
@@ -147,22 +192,31 @@ def refusal(error: StsError, asking: Asking) -> Failure:
     told = f" (token {asking.token.told()})" if asking.token is not None else ""
     role = f" (role {asking.role_arn})" if asking.role_arn else ""
     if not error.code:
-        return Failure(f"Alibaba Cloud STS: {error.message}.", kind=_RETRY, reason="CloudError")
-    message = f"Alibaba Cloud STS: {error.code}: {error.message}{role}{told}."
-    reason = condition_reason(error.code)
-    row = _ROWS.get(error.code)
-    if row is None:
-        kinds = (kind for prefix, kind in _BY_PREFIX if error.code.startswith(prefix))
-        kind = next(kinds, _RETRY)
-        throttled = kind is _THROTTLED
-        return Failure(message, kind=kind, reason="Throttled" if throttled else reason)
+        return Failure(
+            f"Alibaba Cloud STS: {error.message}.",
+            kind=_RETRY,
+            reason="CloudError",
+            field=error.field or SOURCE,
+            cure=_UNTRUSTED if "certificate" in error.message.lower() else _UNREACHED,
+        )
+    row = _row(error)
+    place = error.field if row.part == _ENDPOINT else ""
     return Failure(
-        message,
+        f"Alibaba Cloud STS: {error.code}: {error.message}{role}{told}.",
         kind=row.kind,
-        reason=reason,
-        field=asking.fields.get(row.part) or asking.fields.get("", ""),
+        reason=row.reason or condition_reason(error.code),
+        field=place or asking.fields.get(row.part) or asking.fields.get("", ""),
         cure=row.cure.format_map(_words(asking)),
     )
+
+
+def _row(error: StsError) -> _Row:
+    if error.code == "AuthenticationFail.NoPermission" and "not valid" in error.message:
+        return _MALFORMED_PROVIDER
+    found = _ROWS.get(error.code)
+    if found is not None:
+        return found
+    return next(row for prefix, row in _BY_PREFIX if error.code.startswith(prefix))
 
 
 def _words(asking: Asking) -> Mapping[str, str]:

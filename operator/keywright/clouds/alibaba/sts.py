@@ -10,6 +10,7 @@ gets into a log on the way; STS signs and reads both alike (credentials-go, the 
 from __future__ import annotations
 
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from keywright.clouds.answer_values import (
 )
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
+from keywright.clouds.pacing import Pacing
 from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import Session
@@ -40,21 +42,26 @@ _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 
 
 class StsError(Exception):
-    """STS said no, or nothing: then `code` is empty. Nothing of it is secret."""
+    """STS said no, or nothing: then `code` is empty. Nothing of it is secret.
 
-    def __init__(self, code: str, message: str) -> None:
+    `field` is the field that the endpoint comes from.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str = "") -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where STS is asked, and how patiently."""
+    """Where STS is asked, and how patiently; `field` is the field that names the host."""
 
     host: str
     limits: Limits
     tenant: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +115,22 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class StsCalls:
-    """One method for each action that we need."""
+    """One method for each action that we need.
+
+    STS allows an account 100 calls of an API a second. `pacing` keeps the rates of each key that
+    signs, and of each namespace for calls with tokens, as no answer proves their account.
+    """
 
     def __init__(
-        self, http: HttpCalls, *, clock: Clock, endpoints: Endpoints | None = None
+        self,
+        http: HttpCalls,
+        *,
+        clock: Clock,
+        endpoints: Endpoints | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         self._http = http
+        self._pacing = pacing or Pacing(clock=time.monotonic)
         self._endpoints = endpoints or Endpoints()
         self._clock = clock
 
@@ -135,7 +152,9 @@ class StsCalls:
         """
         whole = {**self._common("GenerateSessionAccessKey"), **asked}
         query = form(signed(whole, method="GET", by=signer))
-        body = await self._asked("GET", f"https://{at.host}/?{query}", body=None, at=at)
+        url = f"https://{at.host}/?{query}"
+        pace = _pace("GenerateSessionAccessKey", asked=whole, at=at)
+        body = await self._asked("GET", url, body=None, at=at, pace=pace)
         found = _decoded(body, _KeyAnswer).session_access_key
         return Issued(
             access_key_id=text(found.session_access_key_id, ALIBABA_KEY_ID),
@@ -156,22 +175,27 @@ class StsCalls:
         whole: Parameters = {**self._common(action), **asked}
         if signer is not None:
             whole = signed(whole, method="POST", by=signer)
-        return await self._asked("POST", f"https://{at.host}/", body=form(whole), at=at)
+        pace = _pace(action, asked=whole, at=at)
+        return await self._asked("POST", f"https://{at.host}/", body=form(whole), at=at, pace=pace)
 
     def _common(self, action: str) -> Parameters:
         return common(action, now=self._clock(), nonce=str(uuid.uuid4()))
 
-    async def _asked(self, method: str, url: str, *, body: str | None, at: Endpoint) -> bytes:
+    async def _asked(
+        self, method: str, url: str, *, body: str | None, at: Endpoint, pace: tuple[str, str]
+    ) -> bytes:
         reach = self._endpoints.sts_reach(f"https://{at.host}/")
         if reach is None:
             raise not_allowed("spec.alibabaCloud.stsEndpoint")
+        await self._pacing.wait(*pace, tenant=at.tenant)
         try:
             answer = await self._http.request(
                 method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
             )
         except NoAnswerError as error:
-            raise StsError("", str(error)) from None
+            raise StsError("", str(error), field=at.field) from None
         if answer.status == 200:
+            self._pacing.accepted(*pace)
             return answer.body
         try:
             refusal = msgspec.json.decode(answer.body, type=_Refusal)
@@ -179,8 +203,20 @@ class StsCalls:
             refusal = _Refusal()
         message = scrubbed(refusal.message).rstrip(".") or f"HTTP {answer.status}"
         code = refusal.code if _CODE.fullmatch(refusal.code) else "Unknown"
-        known = answer.status < 500 and bool(refusal.code)
-        raise StsError(code if known else "", message)
+        throttled = refusal.code.startswith("Throttling")
+        if throttled:
+            self._pacing.throttled(*pace)
+        known = throttled or (answer.status < 500 and bool(refusal.code))
+        if not known:
+            message = f"{at.host}: HTTP {answer.status}" + (
+                f": {message}" if refusal.message else ""
+            )
+        raise StsError(code if known else "", message, field=at.field)
+
+
+def _pace(action: str, *, asked: Parameters, at: Endpoint) -> tuple[str, str]:
+    """What the rates of a call are kept by, and the API that has one limit."""
+    return f"{at.host} {asked.get('AccessKeyId') or at.tenant}", action
 
 
 def _signer(by: Session) -> Signer:

@@ -16,10 +16,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.refusals import THROTTLED
+from keywright.clouds.aws import gateway_pace
+from keywright.clouds.aws.answers import is_throttled, retry_after_seconds
+from keywright.clouds.aws.gateway_pace import GatewayPace
 from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.endpoints import Endpoints, not_allowed
@@ -45,13 +48,22 @@ class _Call:
     account: str
     tenant: str
     service: str
+    region: str
+
+    def limits(self, operation: str) -> tuple[str, ...]:
+        """The names of the limits that a request of this operation falls under, for `Pacing`."""
+        if self.service != gateway_pace.SERVICE:
+            return (self.service,)
+        whole = f"{self.service} {self.region}"
+        return (f"{whole} {operation}",) if operation in gateway_pace.RATES else (whole,)
 
 
 class AwsCalls:
     """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
 
     `threads` calls run at once; while they are all taken, a namespace with less than its share
-    still starts at once, in up to eight times as many threads.
+    still starts at once, in up to eight times as many threads. `gateway` holds calls of API Gateway
+    to its fixed quotas.
     """
 
     def __init__(
@@ -60,7 +72,9 @@ class AwsCalls:
         http: HttpCalls | None = None,
         endpoints: Endpoints | None = None,
         threads: int = 8,
+        gateway: GatewayPace | None = None,
     ) -> None:
+        self._gateway = gateway or GatewayPace()
         self.pacing = Pacing(clock=time.monotonic)
         self._http = http or HttpCalls()
         self._endpoints = endpoints or Endpoints()
@@ -119,7 +133,7 @@ class AwsCalls:
             service=service,
             once=attempts == 1,
         )
-        this = _Call(transport, account=pace or "", tenant=tenant, service=service)
+        this = _Call(transport, account=pace or "", tenant=tenant, service=service, region=region)
 
         def work() -> _Answer:
             self._local.call = this
@@ -161,22 +175,48 @@ class AwsCalls:
 
     # ---- handlers of botocore's events, run in the thread of the call
 
-    def _send(self, request: Any, **_: Any) -> Any:
+    def _send(self, request: Any, *, event_name: str = "", **_: Any) -> Any:
         call: _Call = self._local.call
-        if call.account and self.pacing.is_paced(call.account):
-            turn = self.pacing.wait(call.account, call.service, tenant=call.tenant)
-            asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
-        return call.transport.send(request)
+        operation = event_name.rpartition(".")[2]
+        if not call.account:
+            return call.transport.send(request)
+        for limit in call.limits(operation):
+            if self.pacing.is_held(call.account, limit):
+                turn = self.pacing.wait(call.account, limit, tenant=call.tenant)
+                asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
+        if call.service != gateway_pace.SERVICE:
+            return call.transport.send(request)
+        return self._send_to_gateway(call, request, operation=operation)
 
-    def _note(self, parsed_response: dict[str, Any] | None = None, **_: Any) -> None:
+    def _send_to_gateway(self, call: _Call, request: Any, *, operation: str) -> Any:
+        place, loop = (call.account, call.region), call.transport.loop
+        change = request.method != "GET"
+        turn = self._gateway.enter(place, operation, tenant=call.tenant, change=change)
+        asyncio.run_coroutine_threadsafe(turn, loop).result()
+        try:
+            return call.transport.send(request)
+        finally:
+            if change:
+                leave = partial(self._gateway.leave, place, tenant=call.tenant)
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(leave)
+
+    def _note(
+        self, parsed_response: dict[str, Any] | None = None, *, event_name: str = "", **_: Any
+    ) -> None:
         """Note each answer: also those that botocore tries again."""
         call: _Call = self._local.call
         if not call.account:
             return
-        error = (parsed_response or {}).get("Error") or {}
-        refused = error.get("Code") in THROTTLED
-        told = self.pacing.throttled if refused else self.pacing.accepted
-        call.transport.loop.call_soon_threadsafe(told, call.account, call.service)
+        answer = parsed_response or {}
+        refused = is_throttled(answer)
+        for limit in call.limits(event_name.rpartition(".")[2]):
+            if refused:
+                pause = retry_after_seconds(answer)
+                note = partial(self.pacing.throttled, call.account, limit, retry_after=pause)
+            else:
+                note = partial(self.pacing.accepted, call.account, limit)
+            call.transport.loop.call_soon_threadsafe(note)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:
         key = (service, region, endpoint)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keywright.clouds.aws.refusals import code_and_message, http_status, refusal_of_session
+from keywright.clouds.aws.answers import (
+    code_and_message,
+    http_status,
+    is_rate_answer,
+    retry_after,
+)
+from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NOT_FOUND: Final = "NotFoundException"
@@ -17,12 +23,16 @@ _PLAN: Final = f"{FIELD}.usagePlan"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A refusal that is a mistake in the grant: by its words, with field and cure."""
+    """A refusal that is a mistake in the grant: by its words, with field and cure.
+
+    With `code`, only for that error code.
+    """
 
     words: str
     reason: str
     field: str
     cure: str
+    code: str = ""
 
 
 # The words are API Gateway's own; the first row whose words are in the message counts.
@@ -38,6 +48,26 @@ _MISTAKES: Final = (
         "QuotaInvalid",
         f"{_PLAN}.create.quota.offset",
         "Choose a day of the period: 0 for DAY, 0 to 6 for WEEK, 0 to 27 for MONTH.",
+    ),
+    _Told(
+        "Invalid API Stage",
+        "StageNotFound",
+        f"{_PLAN}.create.apiStages",
+        "Name stages that are deployed, each as an API and a stage.",
+        # NotFoundException: the plan lacks a stage that is to be removed.
+        code="BadRequestException",
+    ),
+    _Told(
+        "API Key name",
+        "NameInvalid",
+        f"{FIELD}.keyName",
+        "Use a name of at most 1024 characters.",
+    ),
+    _Told(
+        "API Key description",
+        "DescriptionInvalid",
+        f"{FIELD}.description",
+        "Use a shorter description.",
     ),
     _Told("quota", "QuotaInvalid", f"{_PLAN}.create.quota", "Change the quota."),
     _Told(
@@ -72,6 +102,12 @@ def gateway_code(error: Exception) -> str:
     return code_and_message(error)[0]
 
 
+def is_stage_gone(error: Exception) -> bool:
+    """True where UpdateUsagePlan was to remove a stage that the plan does not have."""
+    code, message = code_and_message(error)
+    return code == NOT_FOUND and "Invalid API Stage" in message
+
+
 def refusal_of_gateway(error: Exception) -> Failure:
     """A call did not succeed; only an answer that refuses tells that nothing was done."""
     if isinstance(error, Failure):
@@ -88,6 +124,19 @@ def refusal_of_gateway(error: Exception) -> Failure:
                 " examples/api-gateway-for-a-partner/permissions-policy.json."
             ),
             nothing_done=True,
+        )
+    if is_rate_answer(error):
+        return Failure(
+            f"API Gateway: {code}: {message}.",
+            kind=FailureClass.THROTTLED,
+            reason="Throttled",
+            field="CredentialSource spec.aws",
+            cure=(
+                "The operator slows down and tries again. API Gateway allows an account few"
+                " changes a second, and one at a time: docs/api-gateway.md."
+            ),
+            nothing_done=True,
+            retry_after=retry_after(error),
         )
     if code == "LimitExceededException":
         return Failure(
@@ -106,7 +155,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
 
 
 def _mistake(code: str, message: str) -> Failure:
-    told = next((row for row in _MISTAKES if row.words in message), None)
+    told = next((row for row in _MISTAKES if row.words in message and row.code in {"", code}), None)
     if told is not None:
         return Failure(
             f"API Gateway: {message}.",
@@ -117,12 +166,15 @@ def _mistake(code: str, message: str) -> Failure:
             nothing_done=True,
         )
     # What is gone, or was made a moment ago by somebody else, may look otherwise at the next try.
-    kind = FailureClass.CONFIGURATION if code == "BadRequestException" else FailureClass.RETRY
+    mistake = code == "BadRequestException"
     return Failure(
         f"API Gateway: {code}: {message}.",
-        kind=kind,
+        kind=FailureClass.CONFIGURATION if mistake else FailureClass.RETRY,
         reason=code.removesuffix("Exception"),
         field=FIELD,
+        cure="Correct the value to what API Gateway says of it."
+        if mistake
+        else "Another program changed keys or plans at this moment; looked at again and retried.",
         nothing_done=True,
     )
 

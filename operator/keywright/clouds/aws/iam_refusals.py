@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from keywright.clouds.aws.refusals import code_and_message, http_status, refusal_of_session
+from dataclasses import dataclass
+from typing import Final
+
+from keywright.clouds.aws.answers import code_and_message, http_status
+from keywright.clouds.aws.error_codes import ErrorRow
+from keywright.clouds.aws.refusals import refusal_of_session
 from keywright.planning.failures import Failure, FailureClass
 
 NO_SUCH_ENTITY = "NoSuchEntity"
@@ -10,9 +15,108 @@ ACCESS_DENIED = "AccessDenied"
 ALREADY_EXISTS = "EntityAlreadyExists"
 
 _FIELD = "spec.bedrockLongTermKey"
-# Somebody else is at it, or IAM has not heard of it everywhere yet.
-_PASSING = {"ConcurrentModification", "DeleteConflict", ALREADY_EXISTS}
-_MISTAKES = {"MalformedPolicyDocument", "ValidationError", "InvalidInput", "LimitExceeded"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """How one answer of IAM is treated: by its code, and by words of its message if not empty."""
+
+    code: str
+    words: str
+    row: ErrorRow
+
+
+_USER = f"{_FIELD}.user"
+_RETRY, _CONFIGURATION = FailureClass.RETRY, FailureClass.CONFIGURATION
+_POLICY_ARNS = f"{_FIELD}.policyArns"
+_AWS_SERVICE = (
+    "AWS does not offer API keys of this service in this account or partition: use"
+    " spec.bedrockShortTermKey, or an account that has them."
+)
+_CORRECT = "Correct the value to what IAM says of it."
+# Code and words of the message; the first row that fits counts.
+_ROWS: Final = (
+    # A key is created only where the listing shows room: IAM still counts a deleted key, or does
+    # not list a new one yet, and heals by itself.
+    _Row(
+        "LimitExceeded",
+        "ServiceSpecificCredentials",
+        ErrorRow(
+            FailureClass.RETRY,
+            _USER,
+            "IAM counts a deleted key for some seconds more, and may list a new one late: tried"
+            " again by itself. If this stays, delete one of the keys of the user.",
+            reason="KeyLimitReached",
+        ),
+    ),
+    _Row(
+        "LimitExceeded",
+        "",
+        ErrorRow(
+            _CONFIGURATION,
+            _USER,
+            "Use fewer or shorter policies or tags, or have the quota of the account raised.",
+        ),
+    ),
+    _Row(NO_SUCH_ENTITY, "is supported", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row("NotSupportedService", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row("ServiceNotSupported", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row(
+        NO_SUCH_ENTITY,
+        "not attachable",
+        ErrorRow(
+            _CONFIGURATION,
+            _POLICY_ARNS,
+            "Name managed policies that exist: create it, or correct it.",
+        ),
+    ),
+    _Row(
+        "PolicyNotAttachable",
+        "",
+        ErrorRow(
+            _CONFIGURATION,
+            _POLICY_ARNS,
+            "Name a policy for users: AWS attaches policies of service roles to no user.",
+        ),
+    ),
+    _Row(
+        NO_SUCH_ENTITY,
+        "",
+        ErrorRow(_RETRY, _USER, "It was deleted a moment ago, or is not shown yet; tried again."),
+    ),
+    _Row(
+        "DeleteConflict",
+        "",
+        ErrorRow(
+            _RETRY,
+            _USER,
+            "Remove from the user what others gave it (keys, groups, policies, a login profile,"
+            " MFA devices); tried again.",
+        ),
+    ),
+    _Row(
+        "ConcurrentModification",
+        "",
+        ErrorRow(_RETRY, _USER, "Another program changes the user at this moment; tried again."),
+    ),
+    _Row(
+        ALREADY_EXISTS,
+        "",
+        ErrorRow(_RETRY, _USER, "IAM does not show the user everywhere yet; tried again."),
+    ),
+    _Row(
+        "MalformedPolicyDocument",
+        "",
+        ErrorRow(_CONFIGURATION, f"{_FIELD}.inlinePolicies", "Correct the policy."),
+    ),
+    _Row(
+        "ValidationError",
+        "credentialAgeDays",
+        ErrorRow(_CONFIGURATION, f"{_FIELD}.expiresAfterDays", "Set 1 to 36600 days."),
+    ),
+    _Row("ValidationError", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
+    _Row("InvalidInput", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
+)
 
 
 def iam_code(error: Exception) -> str:
@@ -41,29 +145,11 @@ def refusal_of_iam(error: Exception, *, user: str) -> Failure:
             ),
             nothing_done=True,
         )
-    if code == "LimitExceeded" and "ServiceSpecificCredentials" in message:
-        return Failure(
-            f"AWS IAM: {message}.",
-            kind=FailureClass.QUOTA,
-            reason="KeyLimitReached",
-            field=f"{_FIELD}.user",
-            nothing_done=True,
-        )
-    if code in _MISTAKES:
-        return Failure(
-            f"AWS IAM: {message}.",
-            kind=FailureClass.CONFIGURATION,
-            reason=code,
-            field=_FIELD,
-            nothing_done=True,
-        )
-    if code in _PASSING:
-        return Failure(
-            f"AWS IAM: {code}: {message}.",
-            kind=FailureClass.RETRY,
-            reason=code,
-            nothing_done=True,
-        )
+    row = next((row for row in _ROWS if row.code == code and row.words in message), None)
+    if row is not None:
+        known = row.row.failure(code, message, service="AWS IAM")
+        known.nothing_done = True
+        return known
     failure = refusal_of_session(error)
     failure.nothing_done = refused
     return failure

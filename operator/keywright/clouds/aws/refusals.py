@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from keywright.api.aws_source import AwsHop
-from keywright.clouds.http import NoAnswerError
+from keywright.clouds.aws.answers import code_and_message, retry_after
+from keywright.clouds.aws.error_codes import (
+    clock_fault,
+    common_failure,
+    is_clock_fault,
+)
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.clouds.scrubbing import condition_reason, scrubbed
 from keywright.planning.failures import Failure, FailureClass
 
-THROTTLED = {
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-}
 # Why AWS does not take a static key.
 _WRONG_KEYS = {
     "InvalidClientTokenId": "this one was deleted, made inactive, or lacks its session token",
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
     "ExpiredToken": "its session token has ended",
 }
-# What the clouds' error codes are made of.
-_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
-_PASSING = {"IDPCommunicationError", "ServiceUnavailable", "InternalFailure", "InternalError"}
+_WEB_IDENTITY: Final = "CredentialSource spec.aws.webIdentity"
+# The parameter in "Value ... at 'roleSessionName' failed to satisfy constraint", and its field.
+_PARAMETER: Final = re.compile(r"at '(\w+)")
+_PARAMETER_FIELDS: Final = {
+    "roleArn": "roleArn",
+    "roleSessionName": "sessionName",
+    "durationSeconds": "sessionDuration",
+    "policy": "policy",
+    "policyArns": "policyArns",
+    "tags": "sessionTags",
+    "transitiveTagKeys": "transitiveTagKeys",
+    "externalId": "externalId",
+    "sourceIdentity": "sourceIdentity",
+}
+_HOP_FIELDS: Final = frozenset({"sessionTags", "transitiveTagKeys", "externalId", "sourceIdentity"})
 
 
 def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
@@ -72,7 +81,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 f"AWS STS: {message} (role {role_arn}; token {told}).",
                 kind=FailureClass.DENIED,
                 reason="AccessDenied",
-                field="CredentialSource spec.aws.webIdentity",
+                field=_WEB_IDENTITY,
                 cure=(
                     "The role is missing, or its trust policy does not accept this token;"
                     f" a trust policy that does: {trust_policy(token, role_arn=role_arn)}"
@@ -85,33 +94,31 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 f"AWS STS: {message}.",
                 kind=FailureClass.RETRY,
                 reason="ExpiredToken",
+                field=_WEB_IDENTITY,
                 cure="The token was made seconds ago: check the clocks of the API server's nodes.",
             )
-        case "ValidationError" if "DurationSeconds" in message:
+        case "IDPRejectedClaim":
             return Failure(
-                f"AWS STS: {message}",
-                kind=FailureClass.CONFIGURATION,
-                reason="SessionDurationTooLong",
-                field="CredentialSource spec.aws.webIdentity.sessionDuration",
-                cure="Set it to the role's maximum session duration, or raise that.",
-            )
-        case "MalformedPolicyDocument" | "PackedPolicyTooLarge":
-            return Failure(
-                f"AWS STS: {message}",
-                kind=FailureClass.CONFIGURATION,
+                f"AWS STS: {code}: {message} (token {told}).",
+                kind=FailureClass.DENIED,
                 reason=code,
-                field="CredentialSource spec.aws.webIdentity.policy",
-                cure="Correct or shorten the session policy.",
+                field=f"{_WEB_IDENTITY}.serviceAccountRef",
+                cure=(
+                    "The issuer rejected a claim of the token, or the token was revoked: check that"
+                    " the ServiceAccount exists and that the IAM OIDC provider is of this cluster."
+                ),
             )
-        case "ValidationError":
+        case "IDPCommunicationError":
             return Failure(
-                f"AWS STS: {message}",
-                kind=FailureClass.CONFIGURATION,
-                reason="ValidationError",
-                field="CredentialSource spec.aws.webIdentity",
+                f"AWS STS: {code}: {message} (token {told}).",
+                kind=FailureClass.RETRY,
+                reason="CloudError",
+                field=_WEB_IDENTITY,
+                cure=f"Tried again. If this stays, STS cannot reach {token.issuer}: it must be"
+                " public and answer.",
             )
         case _:
-            return _common(code, message)
+            return _of_request(code, message, field=_WEB_IDENTITY)
 
 
 def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
@@ -131,24 +138,54 @@ def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) ->
                     f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
                 ),
             )
-        case "ValidationError" if "DurationSeconds" in message:
-            return Failure(
-                f"AWS STS: {message}",
-                kind=FailureClass.CONFIGURATION,
-                reason="SessionDurationTooLong",
-                field=f"{field}.sessionDuration",
-                cure="Set it to the role's maximum session duration, or raise that.",
-            )
-        case "MalformedPolicyDocument" | "PackedPolicyTooLarge":
-            return Failure(
-                f"AWS STS: {message}",
-                kind=FailureClass.CONFIGURATION,
-                reason=code,
-                field=f"{field}.policy",
-                cure="Correct or shorten the session policy and tags.",
-            )
         case _:
-            return _common(code, message)
+            return _of_request(code, message, field=field)
+
+
+def _of_request(code: str, message: str, *, field: str) -> Failure:
+    """The failure for parameters of AssumeRole or AssumeRoleWithWebIdentity, or a common one.
+
+    `field` is the part of the source that the parameters come from.
+    """
+    reason = code
+    match code:
+        case "ValidationError" if "DurationSeconds" in message:
+            reason, part = "SessionDurationTooLong", "sessionDuration"
+            cure = "Set it to the role's maximum session duration, or raise that."
+        case "MalformedPolicyDocument":
+            part, cure = "policy", "Correct the session policy."
+        case "PackedPolicyTooLarge" if "tags" in message:
+            part = "sessionTags"
+            cure = (
+                "Shorten or remove session tags: AWS packs keys and values, and counts the"
+                " transitive tags of the sessions before this role as well."
+            )
+        case "PackedPolicyTooLarge":
+            part, cure = "policy", "Correct or shorten the session policy and tags."
+        case "InvalidParameterValue" if "transitive" in message:
+            part = "transitiveTagKeys"
+            cure = (
+                "Name keys of sessionTags, and none that a session before this role passes on"
+                " already."
+            )
+        case "InvalidParameterValue":
+            part = "sessionTags"
+            cure = "Correct the session tags: AWS compares their keys without regard to case."
+        case "ValidationError":
+            named = _PARAMETER.search(message)
+            part = _PARAMETER_FIELDS.get(named[1], "") if named else "roleArn"
+            cure = "Correct the value to what AWS says of it."
+        case _:
+            return common_failure(code, message)
+    if part in (_HOP_FIELDS if field == _WEB_IDENTITY else {"sessionName"}):
+        part = ""
+    return Failure(
+        f"AWS STS: {message}.",
+        kind=FailureClass.CONFIGURATION,
+        reason=reason,
+        field=f"{field}.{part}" if part else field,
+        cure=cure,
+    )
 
 
 def _actions(hop: AwsHop) -> list[str]:
@@ -190,7 +227,9 @@ def refusal_of_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
     if isinstance(error, Failure):
         return error
-    return _common(*code_and_message(error))
+    failure = common_failure(*code_and_message(error))
+    failure.retry_after = retry_after(error)
+    return failure
 
 
 def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
@@ -198,8 +237,10 @@ def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
+    if is_clock_fault(code, message):
+        return clock_fault(code, message)
     if code not in _WRONG_KEYS:
-        return _common(code, message)
+        return common_failure(code, message)
     return Failure(
         f"AWS STS: {message} (the access key in Secret {secret}).",
         kind=FailureClass.DENIED,
@@ -211,15 +252,22 @@ def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
 
 def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure:
     account = role_arn.split(":")[4]
-    field = "CredentialSource spec.aws.webIdentity"
+    field = _WEB_IDENTITY
     kind = FailureClass.CONFIGURATION
     if "audience" in message:
-        field = "CredentialSource spec.aws.webIdentity.serviceAccountRef.audiences"
+        field = f"{_WEB_IDENTITY}.serviceAccountRef.audiences"
         cure = (
             f"Set audiences to a client id of the IAM OIDC provider, or add {token.audience} to it."
         )
     elif "No OpenIDConnect provider" in message:
         cure = f"Create an IAM OIDC provider for {token.issuer} in account {account}."
+    elif "thumbprint" in message:
+        host = token.issuer.removeprefix("https://").rstrip("/")
+        cure = (
+            f"The HTTPS certificate of {token.issuer} has changed: add the thumbprint of its top CA"
+            f" to the IAM OIDC provider {host} of account {account}"
+            " (aws iam update-open-id-connect-provider-thumbprint)."
+        )
     elif "verification key" in message:
         kind = FailureClass.RETRY
         cure = f"{token.issuer} must be public and publish its keys; tried again."
@@ -232,51 +280,3 @@ def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure
         field=field,
         cure=cure,
     )
-
-
-def _common(code: str, message: str) -> Failure:
-    if code in THROTTLED:
-        return Failure(f"AWS: {code}: {message}.", kind=FailureClass.THROTTLED, reason="Throttled")
-    if code in _PASSING or not code:
-        return Failure(
-            f"AWS: {code or 'no answer'}: {message}.", kind=FailureClass.RETRY, reason="CloudError"
-        )
-    kind = FailureClass.DENIED if "Denied" in code else FailureClass.RETRY
-    return Failure(f"AWS: {code}: {message}.", kind=kind, reason=condition_reason(code))
-
-
-def code_and_message(error: Exception) -> tuple[str, str]:
-    """Of a botocore exception; what looks like a credential or a token is cut out.
-
-    Of an exception that is neither botocore's own kind nor the system's only the name is told: that
-    of a damaged answer quotes the whole of it, and a secret access key is a word like any other.
-    """
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
-
-    problem = _part(_response(error), "Error")
-    if not problem:
-        shown = isinstance(error, BotoCoreError | OSError | NoAnswerError)
-        text = f": {scrubbed(str(error))}" if shown else ""
-        return "", f"{type(error).__name__}{text}"
-    code = str(problem.get("Code") or "Unknown")
-    if not _CODE.fullmatch(code):
-        # It becomes the reason of a condition.
-        code = "Unknown"
-    return code, scrubbed(str(problem.get("Message") or "")).rstrip(".")
-
-
-def http_status(error: Exception) -> int:
-    """The status of the answer that an exception is of; 0 where there was no answer."""
-    status = _part(_response(error), "ResponseMetadata").get("HTTPStatusCode", 0)
-    return status if isinstance(status, int) else 0
-
-
-def _response(error: Exception) -> Mapping[str, Any]:
-    # ConnectionClosedError, ReadTimeoutError and others have the attribute, and None in it.
-    found = getattr(error, "response", None)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _part(response: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = response.get(name)
-    return found if isinstance(found, Mapping) else {}

@@ -10,7 +10,7 @@ from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.refusals import SOURCE, Asking, refusal
 from keywright.clouds.alibaba.sts import Endpoint, Issued, StsCalls, StsError
 from keywright.clouds.http import HttpCalls, Limits
 from keywright.clouds.sessions import Clock
@@ -20,7 +20,7 @@ from keywright.planning.failures import Failure, FailureClass
 DEFAULT_DURATION: Final = "1h"
 GRANTS_DURATION: Final = "spec.sessionCredentials.duration"
 GRANTS_POLICY: Final = "spec.sessionCredentials.policy"
-ROOT: Final = "CredentialSource spec.alibabaCloud"
+ROOT: Final = SOURCE
 _SESSION_NAME_LIMIT = 64
 # What the Alibaba Cloud Credentials tool waits.
 _CONNECT, _READ = "10s", "5s"
@@ -69,7 +69,12 @@ def endpoint_of(source: CredentialSource) -> Endpoint:
     """Where the source asks STS: its own endpoint, else the public one of its region."""
     alibaba = alibaba_of(source)
     host = alibaba.sts_endpoint or f"sts.{alibaba.region_id}.aliyuncs.com"
-    return Endpoint(host.removeprefix("https://"), limits_of(source), tenant=source.namespace)
+    return Endpoint(
+        host.removeprefix("https://"),
+        limits_of(source),
+        tenant=source.namespace,
+        field=f"{ROOT}.stsEndpoint" if alibaba.sts_endpoint else f"{ROOT}.regionId",
+    )
 
 
 def session_name(source: CredentialSource) -> str:

@@ -24,6 +24,7 @@ from keywright.clouds.alibaba.identities.asking import (
     session_of,
 )
 from keywright.clouds.alibaba.refusals import Asking
+from keywright.clouds.alibaba.sts import Issued
 from keywright.clouds.http import Answer, Limits, NoAnswerError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
@@ -35,6 +36,7 @@ _TOKEN_SECONDS = "60"  # noqa: S105  it is used at once, and asked for anew the 
 _ROLE_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # What a header carries.
 _TOKEN = re.compile(r"[!-~]{1,4096}")
+_FORBIDDEN = 403
 _PATIENCE = Limits(connect_seconds=1.0, read_seconds=1.0)
 
 
@@ -86,14 +88,18 @@ async def node_session(
     metadata = _Metadata(edges, limits=limits, field=field, tenant=source.namespace)
     issued_at = whole_seconds(edges.clock())
     headers = await metadata.token(hardened_alone=hardened_alone)
-    name = role_name or (await metadata.get(_ROLES, headers)).body.decode(errors="replace").strip()
-    if not _ROLE_NAME.fullmatch(name):
-        raise _failed("is asked for a role whose name is none", field=field)
-    answer = await metadata.get(f"{_ROLES}{name}", headers)
-    issued = read_credentials(answer.body)
-    if issued is None:
-        raise _failed(f"gives no credentials of role {name}", field=field)
+    try:
+        issued = await metadata.credentials(role_name, headers)
+    except _RefusedTokenError:
+        if hardened_alone:
+            raise _failed("answers with HTTP 403", field=field) from None
+        # The vendor's document: where the hardened mode fails, the plain one is tried.
+        issued = await metadata.credentials(role_name, {})
     return session_of(issued, issued_at=issued_at, field=field)
+
+
+class _RefusedTokenError(Exception):
+    """The metadata service gave a token and does not take it (403)."""
 
 
 class _Metadata:
@@ -135,8 +141,31 @@ class _Metadata:
             )
         return {}
 
+    async def credentials(self, role_name: str | None, headers: dict[str, str]) -> Issued:
+        """The credentials of the role, or of the node's only one.
+
+        Raises:
+            Failure: no answer, or none with credentials.
+            _RefusedTokenError: the token in `headers` is refused.
+        """
+        found = role_name
+        if not found:
+            answer = await self.get(_ROLES, headers)
+            found = answer.body.decode(errors="replace").strip()
+        if not _ROLE_NAME.fullmatch(found):
+            raise _failed("is asked for a role whose name is none", field=self._field)
+        issued = read_credentials((await self.get(f"{_ROLES}{found}", headers)).body)
+        if issued is None:
+            raise _failed(f"gives no credentials of role {found}", field=self._field)
+        return issued
+
     async def get(self, url: str, headers: dict[str, str]) -> Answer:
-        """The answer; raises Failure for any other than 200."""
+        """The answer, which has the status 200.
+
+        Raises:
+            Failure: no answer, or one with another status.
+            _RefusedTokenError: 403 for a request with a token.
+        """
         try:
             answer = await self._edges.http.request(
                 "GET",
@@ -148,6 +177,8 @@ class _Metadata:
             )
         except NoAnswerError as error:
             raise _failed(f"does not answer ({error})", field=self._field) from None
+        if answer.status == _FORBIDDEN and headers:
+            raise _RefusedTokenError
         if answer.status == 404:
             raise Failure(
                 "the metadata service knows no such role on this node.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -24,7 +24,8 @@ from keywright.clouds.alibaba.rpc import Parameters
 from keywright.clouds.alibaba.sts import Endpoint, StsError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 
-_STORED = "<the external id of the profile>"
+_DENIALS: Final = ("NoPermission", "EntityNotExist.Role")
+_STORED: Final = "<the external id of the profile>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ async def assumed(
             fields=role.fields if key is None else {**role.fields, "key": key.field},
             role_arn=role.arn,
             secret="" if key is None else key.secret,
-            caller=by.identity or await _told(by, at=at, edges=edges),
+            caller=by.identity or await _caller(error, by=by, at=at, edges=edges),
             external_id=_STORED if role.is_stored and role.external_id else role.external_id,
         )
         raise refusal(error, asking) from None
@@ -144,8 +145,14 @@ async def assumed(
     )
 
 
-async def _told(by: Session, *, at: Endpoint, edges: Edges) -> str:
-    """Who asked, for the trust policy that is told; empty where that cannot be known either."""
+async def _caller(error: StsError, *, by: Session, at: Endpoint, edges: Edges) -> str:
+    """The ARN that signed, for the trust policy in the remedy of a denial.
+
+    Empty where STS does not say it, and without a call for refusals whose remedy has no policy:
+    another request would only add to a rate limit or wait for a dead endpoint once more.
+    """
+    if not error.code.startswith(_DENIALS):
+        return ""
     try:
         return (await edges.sts.caller(by, at=at))[0]
     except StsError:

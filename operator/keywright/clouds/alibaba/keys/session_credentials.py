@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
+from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.clouds.ways import Minted, Session, SessionAsk
@@ -69,9 +70,26 @@ def mint(
 
 
 def _remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+    parts = (_end_remark(key, grant=grant, session=session), _file_remark(grant, session=session))
+    return " ".join(filter(None, parts))
+
+
+def _file_remark(grant: ApiKeyGrant, *, session: Session) -> str:
+    """A warning for a file that some SDKs cannot read."""
+    if session.session_token is None or Format.ALIBABA_CREDENTIALS_FILE not in grant.formats:
+        return ""
+    return (
+        "The SDK for Python reads no session from the file of AlibabaCredentialsFile: for its"
+        " readers use AlibabaEnv, AlibabaCliConfig or AlibabaCredentialsUri."
+    )
+
+
+def _end_remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
     source = f"CredentialSource {grant.source_key[1]}"
     if session.expires_at is None:
-        end = "an end that nobody tells" if session.session_token is not None else "no end"
+        end = "no end"
+        if session.session_token is not None:
+            end = "an end that Alibaba Cloud does not report, after which they stop working"
         return f"They have {end}, and are written again when those of {source} change."
     life, asked = session.expires_at - session.issued_at, key.duration_seconds
     if asked is None or life + _SLACK >= timedelta(seconds=asked):

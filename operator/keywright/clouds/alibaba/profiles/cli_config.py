@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -23,10 +22,11 @@ from keywright.clouds.alibaba.profiles.resolved import (
     optional,
     session_name,
     stored_key,
+    sts_host,
+    sts_host_of,
 )
 
 _MOST_PROFILES = 5
-_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
 
 
 def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
@@ -109,10 +109,11 @@ def _node(name: str, section: Section) -> ResolvedProfile:
 
 
 def _oidc(name: str, section: Section) -> ResolvedProfile:
-    # This mode has a name of its own for the session's.
+    # The CLI has ram_session_name in every mode; the SDKs write role_session_name in this one.
+    role = _cli_role(section)
     role = replace(
-        _cli_role(section),
-        session_name=session_name(section, "role_session_name"),
+        role,
+        session_name=session_name(section, "role_session_name") or role.session_name,
         provider_arn=arn(section, "oidc_provider_arn", kind="oidc-provider"),
     )
     return ResolvedProfile(name, None, (role,))
@@ -149,11 +150,9 @@ def _cli_role(section: Section) -> ProfileRole:
 
 
 def _host(section: Section) -> str | None:
-    region, vpc = optional(section, "sts_region"), section.get("enable_vpc") is True
-    if region is None:
-        return None
-    if not _REGION.fullmatch(region):
-        raise ProfileError(
-            "sts_region of the profile is no region", cure="Write it like cn-hangzhou."
-        )
-    return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
+    """As the CLI: sts_endpoint, else sts_region; None where the source's endpoint counts."""
+    endpoint = optional(section, "sts_endpoint")
+    if endpoint is not None:
+        return sts_host(endpoint)
+    vpc = section.get("enable_vpc") is True
+    return sts_host_of(optional(section, "sts_region"), field="sts_region", vpc=vpc)

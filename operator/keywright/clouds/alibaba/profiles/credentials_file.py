@@ -23,6 +23,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
     optional,
     session_name,
     stored_key,
+    sts_host_of,
 )
 
 # The parser tries every blank of a row as the end of a name: quadratic in their number.
@@ -59,6 +60,11 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
         )
     # As the library: a # ends a value, wherever it stands.
     section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
+    if section.get("enable", "true").lower() == "false":
+        raise ProfileError(
+            "the section is switched off (enable = false)",
+            cure="Set enable to true, remove the line, or name another section.",
+        )
     type_ = section.get("type", "")
     read = _TYPES.get(type_)
     if read is None:
@@ -84,6 +90,7 @@ def _role(section: Section) -> ProfileRole:
         arn=arn(section, "role_arn", kind="role"),
         session_name=session_name(section, "role_session_name"),
         policy=optional(section, "policy"),
+        host=sts_host_of(optional(section, "region_id"), field="region_id"),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from keywright.api.sensitive import Sensitive
 
 Section = Mapping[str, Any]
 _MOST_CHARACTERS = 65_536
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
+_HOST: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}(:[0-9]{1,5})?")
 
 
 class ProfileError(ValueError):
@@ -86,6 +88,28 @@ def check_size(text: str) -> None:
             f"the file has {len(text)} characters, of which {_MOST_CHARACTERS} are read at most",
             cure="Leave the profiles out that are not needed here.",
         )
+
+
+def sts_host(endpoint: str) -> str:
+    """The host of an STS endpoint that a profile names; raises ProfileError for what is none."""
+    host = endpoint.removeprefix("https://").rstrip("/")
+    if not _HOST.fullmatch(host):
+        raise ProfileError(
+            "sts_endpoint of the profile is no host",
+            cure="Write it like sts-vpc.cn-beijing.aliyuncs.com.",
+        )
+    return host
+
+
+def sts_host_of(region: str | None, *, field: str, vpc: bool = False) -> str | None:
+    """The host of STS in the Region of a profile's `field`; raises ProfileError."""
+    if region is None:
+        return None
+    if not _REGION.fullmatch(region):
+        raise ProfileError(
+            f"{field} of the profile is no region", cure="Write it like cn-hangzhou."
+        )
+    return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
 
 
 def needed(section: Section, field: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-import msgspec
-
+from keywright.api import checks
 from keywright.api.aws_source import AwsHop, AwsSource, WebIdentity
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import (
@@ -74,7 +73,7 @@ def limits(role: WebIdentity | AwsHop, *, ask: SessionAsk) -> dict[str, Any]:
     policy = role.policy if own else ask.policy
     found: dict[str, Any] = {}
     if policy is not None:
-        found["Policy"] = msgspec.json.encode(policy).decode()
+        found["Policy"] = checks.policy_text(policy, latin=True)
     if arns := (role.policy_arns if own else ask.policy_arns):
         found["PolicyArns"] = [{"arn": arn} for arn in arns]
     return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.answer_values import GATEWAY_ID, GATEWAY_VALUE, moment, secret, text
+from keywright.clouds.aws.answers import is_rate_answer
 from keywright.clouds.aws.gateway_refusals import (
     CONFLICT,
     gateway_code,
@@ -118,7 +119,7 @@ class SingleKey:
                 value=imported or intent.value,
             )
         except client.exceptions.ClientError as error:
-            if gateway_code(error) != CONFLICT:
+            if gateway_code(error) != CONFLICT or is_rate_answer(error):
                 raise
             # The value is there already: made by a request whose answer went to nobody.
             found = self._left(client, intent, imported)

@@ -43,7 +43,8 @@ def stage_name(stage: ApiStage) -> str:
 
 
 def _limits(path: str, found: Limits, *, wanted: Limits) -> Iterator[Operation]:
-    held = dict(found)
+    # API Gateway may report a limit that nobody set as 0: no difference.
+    held = {name: limit for name, limit in found.items() if limit or name in wanted}
     if held.keys() - wanted.keys():
         # One of the two limits cannot be taken off alone.
         yield _remove(path)

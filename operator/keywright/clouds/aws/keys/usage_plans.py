@@ -6,8 +6,9 @@ a grant has our tag `keywright.dev/grant`; no other plan is ever changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from keywright.api.keys import ApiGatewayKey, NewUsagePlan, UsagePlan
@@ -16,12 +17,14 @@ from keywright.clouds.aws.gateway_refusals import (
     NOT_FOUND,
     ambiguous_plan,
     gateway_code,
+    is_stage_gone,
     no_such_plan,
     not_our_plan,
     stage_in_two_plans,
 )
 from keywright.clouds.aws.keys.tags import TAG, UID_TAG
 from keywright.clouds.aws.keys.usage_plan_patches import (
+    Operation,
     detach_operations,
     limits,
     patch_operations,
@@ -46,6 +49,11 @@ class Asked:
         if self.found is None:
             return f"{self.wanted.create.name} (to be made)" if self.wanted.create else ""
         return f"{self.found.get('name', '')} ({self.found['id']})"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was made for the grant already, so that it may be changed."""
+        return self.wanted.create is not None and self.found is not None
 
     @property
     def stages(self) -> list[str]:
@@ -76,9 +84,7 @@ def change(client: Any, asked: Iterable[Asked]) -> None:
     for plan in asked:
         if plan.wanted.create is None or plan.found is None:
             continue
-        operations = patch_operations(plan.found, wanted=plan.wanted.create)
-        if operations:
-            client.update_usage_plan(usagePlanId=plan.found["id"], patchOperations=operations)
+        _update(client, plan.found, partial(patch_operations, wanted=plan.wanted.create))
 
 
 def make(client: Any, wanted: NewUsagePlan, *, owner: str, uid: str) -> str:
@@ -115,14 +121,32 @@ def leave(client: Any, *, owner: str, wanted: frozenset[str]) -> None:
         ours = (plan.get("tags") or {}).get(TAG) == owner
         if not ours or plan["name"] in wanted or _has_keys(client, plan["id"]):
             continue
-        operations = detach_operations(plan)
         try:
-            if operations:
-                client.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
+            _update(client, plan, detach_operations)
             client.delete_usage_plan(usagePlanId=plan["id"])
         except client.exceptions.ClientError as error:
             if gateway_code(error) != NOT_FOUND:
                 raise
+
+
+def _update(client: Any, plan: Plan, difference: Callable[[Plan], list[Operation]]) -> None:
+    """Patch what differs.
+
+    A stage that was removed meanwhile (with its deployment) is no failure: API Gateway refuses the
+    whole patch, so the difference is taken once more from the plan as it is then.
+    """
+    for read_again in (True, False):
+        operations = difference(plan)
+        if not operations:
+            return
+        try:
+            client.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
+        except client.exceptions.ClientError as error:
+            if not (read_again and is_stage_gone(error)):
+                raise
+            plan = client.get_usage_plan(usagePlanId=plan["id"])
+        else:
+            return
 
 
 def listed(client: Any, **of: str) -> list[Plan]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from keywright.api.grant import Probe
+from keywright.api.partitions import service_host
 from keywright.clouds.aws.probes.asking import Edges, ask, not_accepted
 from keywright.secrets.credential import API_KEY, Credential
 
@@ -25,7 +26,7 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
         answer = await ask(
             edges,
             "GET",
-            f"https://bedrock.{region}.amazonaws.com/foundation-models",
+            f"https://{service_host('bedrock', region=region)}/foundation-models",
             by=_NAME,
             headers=headers,
         )
@@ -34,7 +35,7 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
         answer = await ask(
             edges,
             "POST",
-            f"https://bedrock-runtime.{region}.amazonaws.com"
+            f"https://{service_host('bedrock-runtime', region=region)}"
             f"/model/{quote(probe.model_id, safe='')}/converse",
             by=_NAME,
             headers=headers,

@@ -1,0 +1,155 @@
+"""Error codes that all AWS services share, with failure class, field and remedy.
+
+Evidence for codes and messages: tests/data/fidelity.tsv. Codes of a single API are classified in
+`refusals` (STS), `iam_refusals` (IAM) and `gateway_refusals` (API Gateway).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keywright.clouds.scrubbing import condition_reason
+from keywright.planning.failures import Failure, FailureClass
+
+THROTTLED: Final = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+    }
+)
+SOURCE: Final = "CredentialSource spec.aws"
+CLOCK_SKEW: Final = "ClockSkew"
+
+_CLOCK_CURE: Final = (
+    "The clock of the operator's node differs from the clock of AWS: correct it (NTP)."
+)
+# SigV4: "Signature expired: T1 is now earlier than T2 (T3 - 15 min.)" (STS and IAM 15 minutes,
+# other services 5), and "Signature not yet current: T1 is still later than T2".
+_CLOCK_WORDS: Final = ("Signature expired", "not yet current", "must be within 15 minutes")
+_CLOCK_CODES: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+_SIGNATURE_CODES: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
+_TRANSIENT: Final = frozenset(
+    {
+        "IDPCommunicationError",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "InternalFailure",
+        "InternalError",
+        "InternalServerError",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """How one error code is treated: failure class, field of the source or grant, remedy."""
+
+    kind: FailureClass
+    field: str
+    cure: str
+    reason: str = ""
+
+    def failure(self, code: str, message: str, *, service: str = "AWS") -> Failure:
+        """The failure for an answer with this code."""
+        return Failure(
+            f"{service}: {code}: {message}.",
+            kind=self.kind,
+            reason=self.reason or condition_reason(code),
+            field=self.field,
+            cure=self.cure,
+        )
+
+
+_NEW_SESSION: Final = "The operator requests a new session and tries again."
+_ROWS: Final = {
+    "RegionDisabledException": ErrorRow(
+        FailureClass.CONFIGURATION,
+        f"{SOURCE}.region",
+        "Activate STS for this Region in the IAM console (Account settings, Security Token"
+        " Service), or set a Region in which it is active.",
+    ),
+    "ExpiredToken": ErrorRow(FailureClass.RETRY, SOURCE, _NEW_SESSION),
+    "ExpiredTokenException": ErrorRow(
+        FailureClass.RETRY, SOURCE, _NEW_SESSION, reason="ExpiredToken"
+    ),
+    "InvalidClientTokenId": ErrorRow(
+        FailureClass.RETRY,
+        SOURCE,
+        "A new session or access key is known everywhere after some seconds; if this stays, the"
+        " key or the role was deleted, or its sessions were revoked.",
+    ),
+    "UnrecognizedClientException": ErrorRow(
+        FailureClass.RETRY,
+        SOURCE,
+        "A new session or access key is known everywhere after some seconds; if this stays, the"
+        " key or the role was deleted, or its sessions were revoked.",
+    ),
+    "OptInRequired": ErrorRow(
+        FailureClass.CONFIGURATION,
+        f"{SOURCE}.region",
+        "Enable the Region or the service for the account, or set another Region.",
+    ),
+}
+
+
+def is_clock_fault(code: str, message: str) -> bool:
+    """True where AWS refuses a signature only because of its time."""
+    if code in _CLOCK_CODES:
+        return True
+    return code in _SIGNATURE_CODES and any(words in message for words in _CLOCK_WORDS)
+
+
+def clock_fault(code: str, message: str) -> Failure:
+    """The failure for a signature whose time AWS does not accept."""
+    return Failure(
+        f"AWS: {code}: {message}.", kind=FailureClass.RETRY, reason=CLOCK_SKEW, cure=_CLOCK_CURE
+    )
+
+
+def common_failure(code: str, message: str) -> Failure:
+    """The failure for an error code that any AWS service may answer; empty code: no answer."""
+    if is_clock_fault(code, message):
+        return clock_fault(code, message)
+    if code in THROTTLED:
+        return Failure(
+            f"AWS: {code}: {message}.",
+            kind=FailureClass.THROTTLED,
+            reason="Throttled",
+            field=SOURCE,
+            cure="The operator sends requests more slowly and tries again.",
+        )
+    if code in _TRANSIENT or not code:
+        return Failure(
+            f"AWS: {code or 'no answer'}: {message}.",
+            kind=FailureClass.RETRY,
+            reason="CloudError",
+            field=SOURCE,
+            cure=(
+                "Tried again. If this stays, check region and stsEndpoint, the network, proxy and"
+                " firewall between the operator and AWS, and the AWS Health Dashboard."
+            ),
+        )
+    row = _ROWS.get(code)
+    if row is not None:
+        return row.failure(code, message)
+    denied = "Denied" in code
+    return Failure(
+        f"AWS: {code}: {message}.",
+        kind=FailureClass.DENIED if denied else FailureClass.RETRY,
+        reason=condition_reason(code),
+        field=SOURCE,
+        cure=(
+            "Allow the action for the role or user of the source."
+            if denied
+            else "Tried again. If this stays, look the code up in the API reference of the service."
+        ),
+    )
