@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -64,4 +64,5 @@ def bound_answers(connector: aiohttp.BaseConnector) -> None:
 
     aiohttp has no public option for it; `test_interim_answers.py` fails where it has no effect.
     """
-    connector._factory = partial(AnswerProtocol, loop=asyncio.get_running_loop())  # noqa: SLF001
+    protocol = partial(AnswerProtocol, loop=asyncio.get_running_loop())
+    connector._factory = cast("partial[ResponseHandler]", protocol)  # noqa: SLF001
