@@ -8,10 +8,33 @@ from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Metadata services that are not link-local: Alibaba Cloud's, and EC2's over IPv6.
+# Metadata services that are not link-local: Alibaba Cloud's, EC2's and Google's over IPv6, Oracle's
+# of bare metal, and Azure's WireServer, which gives out certificates and settings of the machine.
 _METADATA: Final = frozenset(
-    map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"))
+    map(
+        ipaddress.ip_address,
+        (
+            *("100.100.100.200", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+            *("192.0.0.192", "168.63.129.16"),
+        ),
+    )
 )
+# Special purpose (IANA registries), whatever the running version of Python says: its `is_global`
+# changed with security releases. Only the anycast addresses of RFC 7723 and 8155 are lost.
+_SPECIAL: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+            *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+            *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
+            *("::/16", "100::/48", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16"),
+            *("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+        ),
+    )
+)
+# RFC 5214, section 6.1: an interface identifier whose last 32 bits are an IPv4 address (ISATAP).
+_ISATAP: Final = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 # An IPv4 address in the last 32 bits: RFC 6052 (NAT64), RFC 2765 (SIIT).
 _TRANSLATED: Final = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96")))
 # RFC 8215: also in the 32 bits after the prefix, around byte 8 (RFC 6052, section 2.2).
@@ -47,7 +70,7 @@ def may_connect(address: str, reach: Reach, *, literal: bool = False) -> bool:
     every = _with_embedded(found)
     if any(map(_is_near, every)):
         return False
-    return reach is not Reach.PUBLIC or all(each.is_global for each in every)
+    return reach is not Reach.PUBLIC or all(map(_is_global, every))
 
 
 def is_literal(host: str) -> bool:
@@ -59,6 +82,12 @@ def is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_global(address: Address) -> bool:
+    return address.is_global and not any(
+        address in network for network in _SPECIAL if network.version == address.version
+    )
 
 
 def _is_near(address: Address) -> bool:
@@ -93,4 +122,6 @@ def _with_embedded(address: Address) -> list[Address]:
         embedded.append(address.sixtofour)
     if address.teredo is not None:
         embedded.extend(address.teredo)
+    if address.packed[8:12] in _ISATAP:
+        embedded.append(last)
     return embedded

@@ -29,16 +29,23 @@ _AWS_SUFFIXES: Final = (
 _SUFFIX: Final = "(?:" + "|".join(map(re.escape, _AWS_SUFFIXES)) + ")"
 _SERVICES: Final = "(?:sts|iam|apigateway|bedrock|bedrock-runtime|bedrock-mantle)"
 _LABEL: Final = "[a-z0-9-]+"
+# Not any label: `sts.s3.amazonaws.com` and `sts.oss-cn-hangzhou.aliyuncs.com` are buckets, which
+# anybody may call "sts".
+_AWS_REGION: Final = r"(?:[a-z]{2,4}(?:-[a-z]+)+-\d{1,2})"
+# Of services that have no regions, as botocore's endpoint data names them.
+_AWS_GLOBAL: Final = "(?:global|us-gov|iam|iam-govcloud)"
+_ALIBABA_REGION: Final = r"(?:[a-z]{2}(?:-[a-z0-9]+){1,3})"
 # Only hosts of the services that the operator calls: below the same suffixes are tenants' hosts as
 # well, such as buckets, load balancers and endpoint services (vpce-svc-).
 _STS: Final = re.compile(
-    rf"sts(-fips)?(\.{_LABEL})?\.{_SUFFIX}|vpce-{_LABEL}\.sts(-fips)?\.{_LABEL}\.vpce\.{_SUFFIX}"
-    rf"|sts(-vpc)?(\.{_LABEL})?\.aliyuncs\.com"
+    rf"sts(-fips)?(\.{_AWS_REGION})?\.{_SUFFIX}"
+    rf"|vpce-{_LABEL}\.sts(-fips)?\.{_AWS_REGION}\.vpce\.{_SUFFIX}"
+    rf"|sts(-vpc)?(\.{_ALIBABA_REGION})?\.aliyuncs\.com"
 )
 _OTHERS: Final = re.compile(
-    rf"{_SERVICES}(-fips)?(\.{_LABEL})?\.{_SUFFIX}"
-    rf"|vpce-{_LABEL}\.{_SERVICES}(-fips)?\.{_LABEL}\.vpce\.{_SUFFIX}"
-    rf"|{_LABEL}\.execute-api\.{_LABEL}(\.vpce)?\.{_SUFFIX}"
+    rf"{_SERVICES}(-fips)?(\.{_AWS_REGION}|\.{_AWS_GLOBAL})?\.{_SUFFIX}"
+    rf"|vpce-{_LABEL}\.{_SERVICES}(-fips)?\.{_AWS_REGION}\.vpce\.{_SUFFIX}"
+    rf"|{_LABEL}\.execute-api\.{_AWS_REGION}(\.vpce)?\.{_SUFFIX}"
 )
 
 

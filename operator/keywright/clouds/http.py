@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from keywright.clouds.addresses import Reach, is_literal, may_connect
+from keywright.clouds.answer_protocol import bound_answers
 from keywright.clouds.proxies import ProxyOf, environment_proxy
 from keywright.clouds.resolver import Names
 from keywright.clouds.scrubbing import scrubbed
@@ -247,16 +248,18 @@ class HttpCalls:
                 raise ForbiddenAddressError(errno.EACCES, NOT_REACHED)
             return socket.socket(family=family, type=kind, proto=protocol)
 
+        connector = aiohttp.TCPConnector(
+            # `FairShares` and the threads of AWS calls are the limit.
+            limit=0,
+            resolver=resolver,
+            # A cache of names that tenants choose would have no limit.
+            use_dns_cache=False,
+            socket_factory=guarded,
+            force_close=not pool.keep,
+        )
+        bound_answers(connector)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                # `FairShares` and the threads of AWS calls are the limit.
-                limit=0,
-                resolver=resolver,
-                # A cache of names that tenants choose would have no limit.
-                use_dns_cache=False,
-                socket_factory=guarded,
-                force_close=not pool.keep,
-            ),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,

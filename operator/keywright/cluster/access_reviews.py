@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import hashlib
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -25,6 +26,8 @@ _REVIEWS_AT_ONCE: Final = 4
 _REVIEW_SECONDS: Final = 5.0
 # A ServiceAccount token has about 1.3 KB; the API server itself refuses headers above 1 MB.
 _TOKEN_LIMIT: Final = 16 * 1024
+# RFC 6750, section 2.1. aiohttp keeps other bytes of a header as surrogates, which have no UTF-8.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class Access(enum.Enum):
@@ -64,7 +67,7 @@ class AccessReviews:
         """Whether the bearer token of an Authorization header may read the path."""
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token or len(token) > _TOKEN_LIMIT:
+        if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token) or len(token) > _TOKEN_LIMIT:
             return Access.UNAUTHENTICATED
         digest = hashlib.blake2b(token.encode(), key=self._key, digest_size=16).digest()
         known = self._decisions.get(digest)

@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import aiohttp
 import msgspec
@@ -37,6 +38,17 @@ def audiences_of(authorization: str) -> frozenset[str]:
     except (ValueError, AttributeError, msgspec.DecodeError):
         return frozenset()
     return frozenset([found] if isinstance(found, str) else found)
+
+
+def _check_path(path: str) -> None:
+    """Raise ApiError for a path with a dot segment: it would lead to another namespace.
+
+    The names of objects in it are checked where they are parsed; this is the second wall.
+    """
+    plain = path.partition("?")[0]
+    for segment in unquote(plain).split("/")[1:]:
+        if segment in (".", "..") or set(segment) & set("#?\\"):
+            raise ApiError(status=400, reason="BadRequest", message="a name in the path is invalid")
 
 
 class _PageMark(msgspec.Struct):
@@ -154,6 +166,7 @@ class KubernetesClient:
         timeout: aiohttp.ClientTimeout | None,  # noqa: ASYNC109  handed on to aiohttp
     ) -> tuple[int, bytes, str | None]:
         """Status, body, and the Authorization that was shown."""
+        _check_path(path)
         authorization = await self._authorization.header()
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -212,6 +225,7 @@ class KubernetesClient:
             ApiError: it was refused.
             ApiUnreachableError: there was no answer at all, or one that is no event.
         """
+        _check_path(path)
         headers = {"Accept": accept}
         authorization = await self._authorization.header()
         if authorization is not None:

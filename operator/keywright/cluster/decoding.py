@@ -17,8 +17,9 @@ import msgspec
 
 from keywright.api.nesting import CUT, MOST_LEVELS
 
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+# Possessive, and a string without its end goes on to the end of the text: every byte is read once.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _ROUND: Final = bytes.maketrans(b"[]{}", b"()()")
 _CUT: Final = msgspec.json.encode(CUT)

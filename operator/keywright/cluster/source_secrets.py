@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,17 @@ from keywright.secrets.references import shareable_keys
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _NOTHING = b""
+
+Summarize = Callable[[Sensitive], tuple[str, ...]]
+
+
+class _Place(NamedTuple):
+    """A value of a Secret, and the field that refers to it."""
+
+    namespace: str
+    name: str
+    key: str
+    field: str
 
 
 class SecretValues:
@@ -34,6 +46,53 @@ class SecretValues:
         self._key = secrets.token_bytes(32)
         self._known: dict[tuple[str, str], bytes] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._watched: frozenset[tuple[str, str]] = frozenset()
+        self._summaries: dict[_Place, tuple[str, ...]] = {}
+        self._reading: dict[_Place, asyncio.Task[tuple[str, ...]]] = {}
+
+    async def summary(
+        self, *, namespace: str, name: str, key: str, field: str, of: Summarize
+    ) -> tuple[str, ...]:
+        """What `of` makes of a value that will leave the operator; the value itself is not kept.
+
+        Of a watched Secret it is kept until the Secret is touched, so that a thousand readers cost
+        one read; those who ask at the same time share it. `of` must be the same for all.
+
+        Raises:
+            Failure: as `value`; a refusal is not kept.
+        """
+        place = _Place(namespace, name, key, field)
+        known = self._summaries.get(place)
+        if known is not None:
+            return known
+        running = self._reading.get(place)
+        if running is None:
+            running = asyncio.create_task(self._summarize(place, of))
+            self._reading[place] = running
+            running.add_done_callback(lambda done: self._finish(place, done))
+        return await asyncio.shield(running)
+
+    async def _summarize(self, place: _Place, of: Summarize) -> tuple[str, ...]:
+        return of(
+            await self.value(
+                namespace=place.namespace, name=place.name, key=place.key, field=place.field
+            )
+        )
+
+    def _finish(self, place: _Place, done: asyncio.Task[tuple[str, ...]]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        # Touched meanwhile, it may have read what stood there before.
+        if self._reading.get(place) is not done:
+            return
+        del self._reading[place]
+        if not failed and (place.namespace, place.name) in self._watched:
+            self._summaries[place] = done.result()
+
+    def _touch(self, namespace: str, name: str) -> None:
+        """Forget what was made of the values of a Secret, and what is being made of them."""
+        for known in (self._summaries, self._reading):
+            for place in [each for each in known if each[:2] == (namespace, name)]:
+                del known[place]
 
     async def value(
         self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
@@ -84,6 +143,7 @@ class SecretValues:
         ran. What was found is what the next call compares with.
         """
         place = (namespace, name)
+        self._touch(namespace, name)
         found = await self._objects.secret(namespace=namespace, name=name)
         data = None if found is None else found.data
         digest = self._digest(data)
@@ -99,7 +159,10 @@ class SecretValues:
         return released or (digest == _NOTHING if known is None else known != digest)
 
     def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
-        """Drop what is remembered of all other Secrets."""
+        """Drop what is remembered of all other Secrets; these are watched from now on."""
+        for place in self._watched - names:
+            self._touch(*place)
+        self._watched = names
         for name in self._known.keys() - names:
             del self._known[name]
         self._refused &= names

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import pair_problems
 from keywright.api.parsing import parse_grant
+from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
-from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
+from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.journal import MintJournal
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.proving import Proving
@@ -59,7 +61,7 @@ class Gathering:
         *,
         store: Store,
         objects: Objects,
-        values: SourceSecrets,
+        values: SecretValues,
         journal: MintJournal,
         proving: Proving,
         access: SourceAccess,
@@ -155,14 +157,23 @@ class Gathering:
             return _Imported(), None
         field, reference = grant.imports
         try:
-            value = await self._values.value(
-                namespace=grant.namespace, name=reference.name, key=reference.key, field=field
+            digest, before = await self._values.summary(
+                namespace=grant.namespace,
+                name=reference.name,
+                key=reference.key,
+                field=field,
+                of=partial(self._digests, grant.namespace),
             )
         except Failure as failure:
             return _Imported(), failure
+        return _Imported(digest, before=before), None
+
+    def _digests(self, namespace: str, value: Sensitive) -> tuple[str, ...]:
         key = self._key()
-        digest = imported_digest(value, key=key, namespace=grant.namespace)
-        return _Imported(digest, before=imported_digest(value, key=key)), None
+        return (
+            imported_digest(value, key=key, namespace=namespace),
+            imported_digest(value, key=key),
+        )
 
     async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.

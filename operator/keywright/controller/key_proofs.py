@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
+from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
 from keywright.planning.cloud_keys import known_ids, named_ids
 from keywright.planning.facts import Facts
@@ -21,6 +23,8 @@ from keywright.planning.outcomes import Intended, Outcome, Written
 from keywright.secrets.manifest import KeptId
 from keywright.secrets.ownership import SecretFacts
 from keywright.secrets.proofs import Prover
+
+_MOST_RETIRING: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +103,32 @@ class KeyProofs:
         """What the other grants of the same IAM user have proved to be theirs."""
         ids: set[str] = set()
         creating = False
-        holder = _holder(grant)
-        for record in self._store.grants.values():
-            if record.holder != holder or record.uid == grant.uid:
-                continue
-            secret = self._store.secrets.get(record.secret)
-            prover = self._prover((record.namespace, record.name), record.uid, secret)
-            status = GrantStatus.parse(record.parsed()["status"])
-            ids.update(_proved(prover, status, secret))
-            creating = creating or self._is_proved_intent(prover, status, holder=holder)
+        for record in self._store.grants_of_holder(_holder(grant)):
+            if record.uid != grant.uid:
+                proved = self._proved_by(record)
+                ids |= proved.ids
+                creating = creating or proved.creating
         return Others(frozenset(ids), creating=creating)
+
+    def _proved_by(self, record: GrantRecord) -> ProvedKeys:
+        """What a grant has proved; verified once for each version of its status and Secret."""
+        secret = self._store.secrets.get(record.secret)
+        proved = record.proved
+        if proved is None or not proved.is_of(record, secret):
+            prover = self._prover((record.namespace, record.name), record.uid, secret)
+            found: dict[str, Any] = record.parsed()["status"]
+            # IAM holds two keys of a user: more entries are those of somebody who writes statuses.
+            retiring = found.get("retiring")
+            if isinstance(retiring, list):
+                found["retiring"] = retiring[:_MOST_RETIRING]
+            status = GrantStatus.parse(found)
+            proved = record.proved = ProvedKeys(
+                packed=record.packed,
+                secret=secret,
+                ids=frozenset(_proved(prover, status, secret)),
+                creating=self._is_proved_intent(prover, status, holder=record.holder),
+            )
+        return proved
 
     @staticmethod
     def _is_proved_intent(prover: Prover, status: GrantStatus, *, holder: str) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import SourceSecrets, Vendor
+from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
+from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import Fence, Listener
 from keywright.controller.gathering import Gathering
@@ -34,7 +35,7 @@ class Edges:
     store: Store
     listener: Listener
     objects: Objects
-    values: SourceSecrets
+    values: SecretValues
     workloads: Workloads
     vendors: Mapping[Provider, Vendor]
     tenancy: Tenancy

@@ -27,6 +27,7 @@ from keywright.clouds.ways import Minted
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
 from keywright.planning.facts import Cause
 from keywright.planning.rollout import Course
+from keywright.secrets.ownership import SecretFacts
 
 Name = tuple[str, str]
 """Namespace and name."""
@@ -70,6 +71,23 @@ class UnprovenKey:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ProvedKeys:
+    """The ids of keys that a grant has proved, by one version of its status and its Secret.
+
+    `creating`: it has proved that a key is being created for it.
+    """
+
+    packed: bytes
+    secret: SecretFacts | None
+    ids: frozenset[str]
+    creating: bool
+
+    def is_of(self, record: GrantRecord, secret: SecretFacts | None) -> bool:
+        """Whether neither has changed since."""
+        return self.packed is record.packed and self.secret is secret
+
+
 @dataclass(slots=True)
 class GrantRecord:
     """One grant as last seen or written by us.
@@ -80,7 +98,7 @@ class GrantRecord:
     `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
     where it says. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
-    `oversize`: the bytes of a spec that is too large to be kept, and is not.
+    `oversize`: the bytes of a spec that is too large to be kept, and is not. `proved` is a cache.
     """
 
     uid: str
@@ -102,6 +120,7 @@ class GrantRecord:
     course: Course | None = None
     failing: bool = False
     oversize: int = 0
+    proved: ProvedKeys | None = None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""

@@ -37,6 +37,7 @@ class Store:
     # Hardly ever more than one, and a set for each would weigh more than all its strings.
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
     _by_import: dict[Name, set[str]] = field(default_factory=dict)
+    _by_holder: dict[str, set[str]] = field(default_factory=dict)
     # Called with the uid of a grant and the end of the key that its Secret holds.
     expires: Callable[[str, datetime], None] = _nobody
 
@@ -52,15 +53,18 @@ class Store:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             record.unproven, record.course = known.unproven, known.course
-            if (known.source, known.secret, known.imports) != (
+            if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,
                 record.imports,
+                record.holder,
             ):
                 self._unlink(known)
         self.grants[uid] = record
         if record.imports is not None:
             self._by_import.setdefault(record.imports, set()).add(uid)
+        if record.holder:
+            self._by_holder.setdefault(record.holder, set()).add(uid)
         self._by_source.setdefault(record.source, set()).add(uid)
         members = self._by_secret.get(record.secret, ())
         if uid not in members:
@@ -192,6 +196,10 @@ class Store:
         """The uids of the grants that name a Secret."""
         return self._by_secret.get(name, ())
 
+    def grants_of_holder(self, holder: str) -> tuple[GrantRecord, ...]:
+        """The grants whose keys belong to an IAM user that their specs name."""
+        return tuple(self.grants[uid] for uid in self._by_holder.get(holder, ()))
+
     def grants_that_import(self, name: Name) -> Iterable[str]:
         """The uids of the grants that read a value from a Secret."""
         return tuple(self._by_import.get(name, ()))
@@ -217,6 +225,10 @@ class Store:
         if not of_source:
             self._by_source.pop(record.source, None)
             self._deleted_sources.pop(record.source, None)
+        of_holder = self._by_holder.get(record.holder, set())
+        of_holder.discard(record.uid)
+        if not of_holder:
+            self._by_holder.pop(record.holder, None)
         if record.imports is not None:
             of_import = self._by_import.get(record.imports, set())
             of_import.discard(record.uid)

@@ -83,6 +83,7 @@ _EVERYWHERE: Final = frozenset(
         Variable.NAME,
     }
 )
+_NAMES: Final = _EVERYWHERE | {Variable.KEY_ID}
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
 _URLS: Final = frozenset(
     {
@@ -206,7 +207,17 @@ class Values:
                 )
             return value
         find = _FINDERS.get(variable)
-        return find(self) if find is not None else None
+        found = find(self) if find is not None else None
+        if found is not None and variable in _NAMES and not _PLAIN.fullmatch(found):
+            # Templates are scripts and settings of other namespaces, with the value without quotes.
+            raise LayoutError(
+                Problem(
+                    "spec.secret.data",
+                    f"the {variable} has quotes, blanks or other characters that no {variable} has:"
+                    " see what the source, or its endpoint, answers",
+                )
+            )
+        return found
 
 
 def _dot_env(values: Values) -> str:

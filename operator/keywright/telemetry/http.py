@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from keywright.telemetry.certificates import ServingCertificate
+from keywright.telemetry.listener import ConnectionLimits, Listener
 
 _LOG = logging.getLogger(__name__)
 _OK: Final = 200
@@ -25,6 +26,8 @@ _REFUSALS: Final = {
 }
 _LARGEST_REQUEST: Final = 1024
 _BEAT_SECONDS = 1.0
+_REQUEST_SECONDS: Final = 10.0
+_LIMITS: Final = ConnectionLimits()
 
 
 class Heartbeat:
@@ -62,7 +65,7 @@ class TelemetryServer:
 
     `live` and `ready` return the reason why not, or nothing where all is well. `metrics` is called
     in a thread, beside the event loop. Without a `listener` /metrics is served where the probes
-    are.
+    are. `limits` are those of each listener; a request must be complete within `request_seconds`.
     """
 
     def __init__(
@@ -74,9 +77,9 @@ class TelemetryServer:
         ready: Callable[[], str],
         metrics: Callable[[], bytes],
         listener: MetricsListener | None = None,
+        limits: ConnectionLimits = _LIMITS,
+        request_seconds: float = _REQUEST_SECONDS,
     ) -> None:
-        self._host = host
-        self._port = port
         self._live = live
         self._ready = ready
         self._metrics = metrics
@@ -87,30 +90,43 @@ class TelemetryServer:
             web.get("/livez", self._answer_live),
             web.get("/readyz", self._answer_ready),
         ]
-        self._runner = _runner(*probes, *([scrapes] if listener is None else []))
-        self._metrics_runner = None if listener is None else _runner(scrapes)
+        # Each has limits of its own: whoever fills one leaves room for the probes.
+        with_probes = [*probes, *([scrapes] if listener is None else [])]
+        self._sites = [
+            _Site(
+                _runner(*with_probes, request_seconds=request_seconds),
+                Listener(host=host, port=port, tls=None, limits=limits),
+            )
+        ]
+        if listener is not None:
+            tls = None if listener.certificate is None else listener.certificate.context
+            self._sites.append(
+                _Site(
+                    _runner(scrapes, request_seconds=request_seconds),
+                    Listener(host=listener.host, port=listener.port, tls=tls, limits=limits),
+                )
+            )
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the probes are answered, once it listens."""
+        return self._sites[0].listener.address
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Where /metrics is answered, once it listens."""
+        return self._sites[-1].listener.address
 
     async def start(self) -> None:
         """Listen; raises OSError where a port is taken."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        _LOG.debug("listening on %s:%d", self._host, self._port)
-        listener = self._listener
-        if listener is not None and self._metrics_runner is not None:
-            certificate = listener.certificate
-            await self._metrics_runner.setup()
-            await web.TCPSite(
-                self._metrics_runner,
-                listener.host,
-                listener.port,
-                ssl_context=None if certificate is None else certificate.context,
-            ).start()
+        for site in self._sites:
+            await site.start()
+            _LOG.debug("listening on %s:%d", *site.listener.address)
 
     async def stop(self) -> None:
         """Close the listeners and their connections."""
-        await self._runner.cleanup()
-        if self._metrics_runner is not None:
-            await self._metrics_runner.cleanup()
+        for site in self._sites:
+            await site.stop()
 
     async def _answer_live(self, _: web.Request) -> web.Response:
         return _told(self._live())
@@ -144,10 +160,48 @@ class TelemetryServer:
         return await listener.authorize(request.headers.get("Authorization"))
 
 
-def _runner(*routes: web.RouteDef) -> web.AppRunner:
-    application = web.Application(client_max_size=_LARGEST_REQUEST)
+@dataclass(frozen=True, slots=True)
+class _Site:
+    runner: web.AppRunner
+    listener: Listener
+
+    async def start(self) -> None:
+        await self.runner.setup()
+        server = self.runner.server
+        assert server is not None
+        self.listener.start(server)
+
+    async def stop(self) -> None:
+        await self.listener.stop_accepting()
+        await self.runner.cleanup()
+        await self.listener.close()
+
+
+def _runner(*routes: web.RouteDef, request_seconds: float) -> web.AppRunner:
+    application = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[_report_failure])
     application.add_routes(routes)
-    return web.AppRunner(application, access_log=None)
+    return web.AppRunner(
+        application,
+        access_log=None,
+        # aiohttp waits as long for the first request of a connection, and for a whole one.
+        keepalive_timeout=request_seconds,
+        # Silent: a traceback for each malformed request would let strangers fill the log.
+        logger=logging.Logger("keywright.telemetry.requests", level=logging.CRITICAL + 1),  # noqa: LOG001
+    )
+
+
+@web.middleware
+async def _report_failure(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        _LOG.error("answering a request failed: %s", type(error).__name__)
+        _LOG.debug("answering a request failed", exc_info=True)
+        raise
 
 
 def _told(why_not: str) -> web.Response:

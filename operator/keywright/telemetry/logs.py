@@ -36,6 +36,10 @@ _SECRETS = re.compile(
     r"|(?P<header>(?i:authorization|bearer)\\?[\"']?(?:\s*[:=]\s*|\s+)\\?[\"']?)"
     r"(?i:bearer\s+)?[\w\-.~+/=]{16,}",
 )
+# Control characters, line separators, and marks that reverse the direction of what follows.
+_UNPRINTABLE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
 REMOVED = "<removed>"
 _TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
 
@@ -69,6 +73,15 @@ def _cut(text: str) -> str:
     return f"{scrub(text)[:_LONGEST_TEXT]}... (cut)"
 
 
+def _one_line(text: str) -> str:
+    """The text with control characters escaped: values of tenants must not begin lines."""
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
 def _without_value(found: re.Match[str]) -> str:
     name = found.lastgroup
     return f"{found[name] if name else ''}{REMOVED}"
@@ -78,7 +91,7 @@ class _Scrubbing(logging.Formatter):
     """Formats, then scrubs the whole line, traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _cut(scrub(super().format(record)))
+        return _cut(_one_line(scrub(super().format(record))))
 
 
 class _Json(_Scrubbing):

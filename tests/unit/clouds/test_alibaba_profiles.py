@@ -340,3 +340,63 @@ def test_an_endpoint_that_is_no_host_is_refused(endpoint: str) -> None:
     profile = _of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_endpoint=endpoint)
     with pytest.raises(ProfileError, match="sts_endpoint of the profile is no host"):
         from_cli_config(_cli(profile), name=None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[default]\n" + "a\n" * 32_000,
+        "[default]\n" + " a\n" * 20_000,
+        "[default]\n" + "[a\n" * 20_000,
+        "[default]\n" + "=a\n" * 20_000,
+        "[default]\n  a = b\n" + "  c\n" * 15_000,
+        "[default]\na = b\n[other]\n" + " c\n" * 15_000,
+    ],
+    ids=["bare", "indented", "no-bracket", "no-name", "as-far-as-an-option", "after-a-section"],
+)
+def test_lines_without_values_are_refused_in_a_moment(text: str) -> None:
+    """The parser of the standard library collects their errors at a quadratic cost."""
+    began = time.process_time()
+    with pytest.raises(ProfileError, match="no INI file"):
+        from_credentials_file(text, name=None)
+    assert time.process_time() - began < 0.3
+
+
+def test_values_of_several_lines_are_read() -> None:
+    """As the parser does: comments, blank lines and indented lines within a value."""
+    text = "[default]\n# team\ntype=ecs_ram_role\n\n[other]\n a : b\n   c\n\n   d\n ; x\n e = f"
+    assert from_credentials_file(text, name=None) == ResolvedProfile("default", NodeRole(None))
+
+
+_CANARY = "planted-value"
+_ROLE_OF_FILE = {"name": "x", "mode": "RamRoleArn", **KEY, "ram_role_arn": ROLE}
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (from_credentials_file, f'["{_CANARY}", "other"]'),
+        (from_credentials_file, f"[{_CANARY}]\nuser = a\n"),
+        (from_credentials_file, f"[default]\ntype = {_CANARY}\n"),
+        (from_credentials_file, f"[default]\n{_CANARY}\n"),
+        (from_credentials_file, f"[default]\n{_CANARY} = x\n{_CANARY} = y\n"),
+        (from_credentials_file, _ini("type = ram_role_arn", *_INI_KEY, f"role_arn = {_CANARY}")),
+        (from_cli_config, json.dumps({"current": "x", "profiles": [{"name": _CANARY}]})),
+        (from_cli_config, _cli({"name": "x", "mode": {"k": _CANARY}}, current="x")),
+        (from_cli_config, _cli({"name": "x", "mode": _CANARY}, current="x")),
+        (from_cli_config, json.dumps({"current": {"k": _CANARY}, "profiles": []})),
+        (from_cli_config, json.dumps({"current": _CANARY, "profiles": []})),
+        (from_cli_config, _cli({**_ROLE_OF_FILE, "ram_role_arn": _CANARY}, current="x")),
+        (from_cli_config, _cli({**_ROLE_OF_FILE, "ram_session_name": f"{_CANARY} ;"}, current="x")),
+        (from_cli_config, _cli({**_ROLE_OF_FILE, "expired_seconds": _CANARY}, current="x")),
+        (from_cli_config, _cli({**_ROLE_OF_FILE, "sts_region": _CANARY + "/"}, current="x")),
+        (from_cli_config, _cli(_chain("p", _CANARY))),
+        (from_cli_config, _cli(_chain("p", _CANARY), _chain(_CANARY, "p"))),
+        (from_cli_config, _CANARY),
+    ],
+)
+def test_no_value_of_a_file_is_quoted(read: Any, text: str) -> None:
+    """A source may name any Secret of its namespace as a file of profiles, without a label."""
+    with pytest.raises(ProfileError) as caught:
+        read(text, name=None)
+    assert _CANARY not in f"{caught.value} {caught.value.cure}"

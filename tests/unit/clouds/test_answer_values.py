@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.answered import read_credentials
 from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
+from keywright.clouds.alibaba.vendor import _account
 from keywright.clouds.answer_values import moment, parsed_moment
 from keywright.clouds.aws.identities.asking import caller_of, session_of
 from keywright.clouds.http import Answer, Limits
@@ -97,6 +99,20 @@ async def test_an_answer_of_alibaba_cloud_has_its_format(name: str, value: Any) 
     if not (name == "SecurityToken" and value == ""):
         # A credentials URI may give out a key without a token.
         assert read_credentials(json.dumps(whole).encode()) is None
+
+
+@pytest.mark.parametrize("account", ["1;$(planted)", "`planted`", "planted", "1 2", "9" * 21])
+async def test_the_account_of_alibaba_cloud_is_a_number(account: str) -> None:
+    """Alone and within the ARN, out of which `${accountId}` of templates comes."""
+    arns = [f"acs:ram::{account}:user/a", "acs:ram::1234567890123456:user/a"]
+    for arn, number in ((arns[0], "1234567890123456"), (arns[1], account)):
+        answer = json.dumps({"Arn": arn, "AccountId": number, "IdentityType": "RAMUser"})
+        sts = StsCalls(ScriptedHttp({URL: Answer(200, answer.encode())}), clock=FakeClock())
+        with pytest.raises(Failure, match="no valid") as caught:
+            await sts.caller(bare(), at=AT)
+        assert "planted" not in str(caught.value)
+    assert _account(replace(bare(), identity=arns[0])) == ""
+    assert _account(replace(bare(), identity=arns[1])) == "1234567890123456"
 
 
 def test_an_end_without_a_zone_is_utc() -> None:

@@ -79,6 +79,16 @@ def test_the_vendors_sts_needs_no_flag(url: str) -> None:
         "https://sts.attacker.elb.us-west-2.amazonaws.com",
         "https://attacker.oss-cn-hangzhou.aliyuncs.com",
         "https://sts.aliyuncs.com.example.com",
+        # Buckets that are called like the service.
+        *("https://sts.s3.amazonaws.com", "https://sts-fips.s3.amazonaws.com"),
+        *("https://sts.s3-accelerate.amazonaws.com", "https://sts.s3-us-west-2.amazonaws.com"),
+        *("https://sts.s3-website-us-west-2.amazonaws.com", "https://sts.elb.amazonaws.com"),
+        *(
+            "https://sts.oss-cn-hangzhou.aliyuncs.com",
+            "https://sts-vpc.oss-cn-hangzhou.aliyuncs.com",
+        ),
+        *("https://sts.oss-accelerate.aliyuncs.com", "https://sts.oss-eu-central-1.aliyuncs.com"),
+        *("https://sts.oss.aliyuncs.com", "https://sts.s3.oss-cn-hangzhou.aliyuncs.com"),
         "https://sts.amazonaws.com.",
         "https://sts.amazonaws.com:8443",
         "https://sts.amazonaws.com@example.com",
@@ -93,6 +103,27 @@ def test_the_vendors_sts_needs_no_flag(url: str) -> None:
 def test_any_other_sts_is_for_the_operator_to_list(url: str) -> None:
     """None: nothing is sent there."""
     assert Endpoints().sts_reach(url) is None
+
+
+@pytest.mark.parametrize("service", ["iam", "apigateway", "bedrock", "bedrock-runtime"])
+def test_a_bucket_with_the_name_of_a_service_is_not_the_vendors(service: str) -> None:
+    """A probe of it is one of a tenant's choice."""
+    for label in ("s3", "s3-accelerate", "s3-us-west-2", "s3-website-us-west-2", "elb"):
+        assert not is_vendor_host(f"{service}.{label}.amazonaws.com")
+        assert not is_vendor_host(f"x.execute-api.{label}.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        *("cn-hangzhou", "cn-beijing-finance-1", "cn-wulanchabu", "cn-hangzhou-test-306"),
+        *("ap-southeast-1", "us-east-1", "eu-central-1", "me-east-1", "cn-shanghai-finance-1"),
+    ],
+)
+def test_each_region_of_alibaba_cloud_is_a_region(region: str) -> None:
+    """Also with the private link of a VPC."""
+    assert is_vendor_sts(f"sts.{region}.aliyuncs.com")
+    assert is_vendor_sts(f"sts-vpc.{region}.aliyuncs.com")
 
 
 @pytest.mark.parametrize(

@@ -339,3 +339,32 @@ async def test_what_is_under_way_is_taken_back_when_the_client_is_closed(tmp_pat
             await request
         with pytest.raises(ApiUnreachableError, match="closed"):
             await client.request("PATCH", "/b", body={})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", "../../victim/secrets/x", "../../victim", "%2e%2e/x", "%2e%2e%2fx", "a/.", "x#y"),
+        *("%2E./x", "..%2fx", "a\\b", "a%3fb"),
+    ],
+)
+async def test_a_path_never_leads_to_another_namespace(name: str) -> None:
+    """Clients and servers remove dot segments; nothing is sent, whatever a name has in it."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({})
+
+    async with serving(answer) as server:
+        client = KubernetesClient(connection(server))
+        path = f"/api/v1/namespaces/evil/secrets/{name}"
+        try:
+            with pytest.raises(ApiError, match="invalid"):
+                await client.request("GET", path)
+            with pytest.raises(ApiError, match="invalid"):
+                async for _ in client.watch(path, accept="*/*", seconds=5):
+                    pass
+        finally:
+            await client.close()
+    assert asked == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -76,6 +77,23 @@ async def test_what_is_no_list_is_decoded_as_it_is(raw: bytes) -> None:
     if isinstance(expected, dict) and "items" in expected:
         expected["items"] = []
     assert await decode_list(raw) == expected
+
+
+def _seconds(raw: bytes) -> float:
+    began = time.process_time()
+    without_depths(raw)
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'\\"'])
+def test_a_line_that_is_cut_within_a_string_takes_linear_time(end: bytes) -> None:
+    """An API server ends a watch in mid-line; the string that has no end is read once."""
+    begin = b"[" + b"[]," * 500 + b'"'
+    text = begin + b'x\\"' * 100_000 + end
+    assert _seconds(text) < 0.5
+    assert without_depths(text) == text
+    deep = b"[" * 600 + b"1," + text
+    assert CUT.encode() in without_depths(deep)
 
 
 class _Chunks:

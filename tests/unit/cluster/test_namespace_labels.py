@@ -53,8 +53,9 @@ class Server:
             return web.json_response({"metadata": {"resourceVersion": "5"}, "items": items})
         answer = web.StreamResponse()
         await answer.prepare(request)
-        while True:
-            await answer.write(await self.events.get())
+        while event := await self.events.get():
+            await answer.write(event)
+        return answer
 
 
 class Ear:
@@ -137,5 +138,20 @@ async def test_what_may_not_be_read_is_an_error() -> None:
     server = Server(chat={})
     server.forbidden = True
     async with labels_of(server) as (labels, _):
+        with pytest.raises(ApiError):
+            await labels.labels("chat")
+
+
+async def test_labels_that_may_not_be_read_any_more_are_forgotten() -> None:
+    """They may have been changed since: a namespace would stay selected by labels of before."""
+    server = Server(chat={"team": "chat"})
+    async with labels_of(server) as (labels, ear):
+        labels.want(wanted=True)
+        assert await ear.next() == {"chat"}
+        assert labels.known("chat") == {"team": "chat"}
+        server.forbidden = True
+        server.events.put_nowait(b"")
+        assert await ear.next() == {"chat"}
+        assert labels.known("chat") is None
         with pytest.raises(ApiError):
             await labels.labels("chat")

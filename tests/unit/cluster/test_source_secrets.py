@@ -1,11 +1,13 @@
 """Values of Secrets that sources read."""
 
+import asyncio
 import base64
 from typing import Any
 
 import pytest
 
 from keywright.api.names import REFERENCE_LABEL
+from keywright.api.sensitive import Sensitive
 from keywright.cluster.objects import Objects
 from keywright.cluster.source_secrets import SecretValues
 from keywright.planning.failures import Failure
@@ -111,3 +113,87 @@ async def test_consent_can_be_switched_off() -> None:
     scene = Scene(needs_consent=False)
     scene.put(a="1", labeled=False)
     assert (await scene.values.value(**KEY, key="a", field="spec.x")).reveal() == "1"
+
+
+class Summaries:
+    """A watched Secret, and readers of what is made of its value."""
+
+    def __init__(self) -> None:
+        self.scene = Scene()
+        self.scene.values.forget_all_but(frozenset({("chat", "key")}))
+        self.made = 0
+
+    def reads(self) -> int:
+        """How often the API server was asked for the Secret."""
+        return sum(asked.path == f"{PATH}/key" for asked in self.scene.api.asked)
+
+    async def read(self) -> str:
+        """What is made of the value."""
+
+        def of(value: Sensitive) -> tuple[str, ...]:
+            self.made += 1
+            return (value.reveal()[:3],)
+
+        (found,) = await self.scene.values.summary(**KEY, key="a", field="spec.x", of=of)
+        return found
+
+
+async def test_a_thousand_readers_cost_one_read() -> None:
+    """At the same time and one after the other, until the Secret is touched."""
+    summaries = Summaries()
+    summaries.scene.put(a="one" * 300_000)
+    assert set(await asyncio.gather(*(summaries.read() for _ in range(500)))) == {"one"}
+    for _ in range(500):
+        assert await summaries.read() == "one"
+    assert (summaries.reads(), summaries.made) == (1, 1)
+    assert "oneone" not in repr(vars(summaries.scene.values))
+
+
+async def test_a_touched_secret_is_read_again() -> None:
+    """Whether its values changed or not."""
+    summaries = Summaries()
+    summaries.scene.put(a="one")
+    assert await summaries.read() == "one"
+    summaries.scene.put(a="two")
+    assert await summaries.scene.values.changed(**KEY)
+    assert await summaries.read() == "two"
+
+
+async def test_a_read_that_was_overtaken_by_a_touch_is_not_kept() -> None:
+    """It may have brought the value of before."""
+    summaries = Summaries()
+    summaries.scene.put(a="one")
+    early = asyncio.create_task(summaries.read())
+    await asyncio.sleep(0)
+    summaries.scene.put(a="two")
+    await summaries.scene.values.changed(**KEY)
+    await early
+    assert await summaries.read() == "two"
+    assert summaries.made == 2
+
+
+async def test_consent_that_is_withdrawn_is_honoured() -> None:
+    """The label is looked at again when the Secret was touched; a refusal is not kept."""
+    summaries = Summaries()
+    summaries.scene.put(a="one")
+    assert await summaries.read() == "one"
+    summaries.scene.put(a="one", labeled=False)
+    assert not await summaries.scene.values.changed(**KEY)
+    for _ in range(2):
+        with pytest.raises(Failure) as caught:
+            await summaries.read()
+        assert caught.value.reason == "SecretNotLabeled"
+    summaries.scene.put(a="one")
+    assert await summaries.read() == "one"
+
+
+async def test_of_a_secret_that_is_not_watched_nothing_is_kept() -> None:
+    """Nobody would say that it was touched."""
+    summaries = Summaries()
+    summaries.scene.put(a="one")
+    assert await summaries.read() == "one"
+    summaries.scene.values.forget_all_but(frozenset())
+    summaries.scene.put(a="two")
+    assert await summaries.read() == "two"
+    summaries.scene.put(a="six")
+    assert await summaries.read() == "six"

@@ -6,6 +6,8 @@ import configparser
 import json
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,24 @@ def test_a_line_break_is_refused_everywhere(form: str, tmp_path: Path) -> None:
     assert _written(_grant("sessionCredentials", form), {**_GOOD, "accessKeyId": INJECTED}) is None
     template = _grant("sessionCredentials", data={"file": "[default]\nkey=${accessKeyId}\n"})
     assert _written(template, {**_GOOD, "accessKeyId": INJECTED}) is None
+
+
+@pytest.mark.parametrize("name", ["region", "accountId", "keyId"])
+@given(value=_HOSTILE | st.sampled_from(["1;$(planted)", "`planted`", "1 planted", "1&planted"]))
+@settings(max_examples=60)
+def test_a_template_of_a_script_runs_nothing_that_a_cloud_answers(name: str, value: str) -> None:
+    """What is no secret is a plain word as well, which needs no quotes in any shell."""
+    made = _grant(
+        "apiGatewayKey" if name == "keyId" else "sessionCredentials",
+        data={"env.sh": f"export WORD=${{{name}}}\n"},
+    )
+    values = {"apiKey": "plain"} if name == "keyId" else _GOOD
+    fields = {"region": "region", "accountId": "account_id", "keyId": "key_id"}
+    changed: dict[str, Any] = {fields[name]: value}
+    data = None
+    with suppress(LayoutError):
+        data = render(made, credential=replace(_credential(values), **changed))
+    if data is None:
+        return
+    assert shlex.split(data["env.sh"], comments=True) == ["export", f"WORD={value}"]
+    assert not set(value) & set("$`;&|<>()'\"\\ \n")

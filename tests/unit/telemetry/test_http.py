@@ -25,7 +25,7 @@ class Probe:
 
     async def ask(self, path: str) -> tuple[int, str]:
         """Status and body."""
-        host, port = self.server._runner.addresses[0][:2]
+        host, port = self.server.address
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"http://{host}:{port}{path}") as answer,
@@ -61,7 +61,7 @@ async def test_what_is_wrong_is_said(probe: Probe) -> None:
 
 async def test_a_port_that_is_taken_is_told_at_the_start(probe: Probe) -> None:
     """As the error of the system, not as a server that nobody reaches."""
-    host, port = probe.server._runner.addresses[0][:2]
+    host, port = probe.server.address
     other = TelemetryServer(host=host, port=port, live=str, ready=str, metrics=bytes)
     with pytest.raises(OSError, match="address already in use"):
         await other.start()

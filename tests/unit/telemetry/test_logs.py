@@ -117,6 +117,23 @@ def test_a_line_of_json_says_when_who_and_what() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\x0b", "\x1b", "\x85", "\u2028", "\u202e", "\x00", "\udc80"]
+)
+def test_a_value_of_a_tenant_cannot_begin_a_line_of_its_own(character: str) -> None:
+    """In the message and in a traceback, as text and as JSON; the reader sees what was there."""
+    forged = f"a name{character}2026-11-27 12:00:00,000 ERROR keywright the Lease is lost"
+    records = [_record(forged), _record("x", error=_raised(forged)), _record("x", name_=forged)]
+    for record in records:
+        for formatter in (_Scrubbing("%(message)s"), _Json()):
+            line = formatter.format(record)
+            assert len(line.splitlines()) == 1
+            assert character not in line
+    shown = _Scrubbing("%(message)s").format(records[0])
+    assert shown.startswith("a name\\")
+    assert shown.endswith("the Lease is lost")
+
+
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_libraries_that_write_down_requests_are_never_at_debug(form: str) -> None:
     """Whatever level is asked: their bodies hold secrets that look like any other word."""

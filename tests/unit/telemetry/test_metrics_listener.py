@@ -58,9 +58,7 @@ class Scraper:
 
     async def scrape(self) -> tuple[int, str, str]:
         """Status, body, and the name in the certificate."""
-        runner = self.server._metrics_runner
-        assert runner is not None
-        host, port = runner.addresses[0][:2]
+        host, port = self.server.metrics_address
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -108,7 +106,7 @@ async def test_a_refusal_says_what_to_do(scraper: Scraper, status: int, words: s
 
 async def test_probes_have_no_metrics_beside_them(scraper: Scraper) -> None:
     """The kubelet's port is open to whoever reaches the pod."""
-    host, port = scraper.server._runner.addresses[0][:2]
+    host, port = scraper.server.address
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://{host}:{port}/metrics") as answer,

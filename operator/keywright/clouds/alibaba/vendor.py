@@ -37,6 +37,7 @@ from keywright.clouds.alibaba.keys import bearer_token, session_credentials
 from keywright.clouds.alibaba.probes import identity
 from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.answer_values import ACCOUNT, fits
 from keywright.clouds.chains import Chains
 from keywright.clouds.classified import classified
 from keywright.clouds.ways import (
@@ -198,6 +199,6 @@ class Alibaba:
 
 
 def _account(session: Session) -> str:
-    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`."""
+    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty for what is no account."""
     parts = session.identity.split(":")
-    return parts[3] if len(parts) > 3 else ""
+    return parts[3] if len(parts) > 3 and fits(parts[3], ACCOUNT) else ""

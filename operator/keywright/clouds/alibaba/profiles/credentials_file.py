@@ -28,8 +28,8 @@ from keywright.clouds.alibaba.profiles.resolved import (
 
 # The parser tries every blank of a row as the end of a name: quadratic in their number.
 _MANY_BLANKS: Final = re.compile(r"[^\S\n]{101}")
-# A blank line, a comment, a section, a name with a value, or a value that goes on.
-_LINE: Final = re.compile(r"\s*$|\s*[#;]|\s*\[|[^\s=:][^=:]*[=:]|\s+\S")
+_SECTION: Final = re.compile(r"\[.+\]")
+_OPTION: Final = re.compile(r"[^=:]+[=:]")
 
 
 def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
@@ -44,7 +44,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
             "a line of the file has more than a hundred blanks in a row",
             cure="Write lines of name = value.",
         )
-    if not all(map(_LINE.match, text.splitlines())):
+    if not _is_ini(text):
         # The parser collects the errors of all lines, at a quadratic cost.
         raise _no_ini_file()
     parser = ConfigParser(interpolation=None)
@@ -73,6 +73,25 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
             cure=f"Use one of {', '.join(_TYPES)}.",
         )
     return read(chosen, section)
+
+
+def _is_ini(text: str) -> bool:
+    """Whether `ConfigParser` takes each line for a section, an option, or a value that goes on."""
+    indent_of_option: int | None = None
+    for line in text.split("\n"):
+        content = line.strip()
+        if not content or content[0] in "#;":
+            continue
+        indent = len(line) - len(line.lstrip())
+        if indent_of_option is not None and indent > indent_of_option:
+            continue
+        if _SECTION.match(content):
+            indent_of_option = None
+        elif _OPTION.match(content):
+            indent_of_option = indent
+        else:
+            return False
+    return True
 
 
 def _no_ini_file() -> ProfileError:
