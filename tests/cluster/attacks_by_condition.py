@@ -208,7 +208,7 @@ REFUSED_BY_CONDITION = (
     ),
     Attack(
         "another-service-account",
-        ("serviceaccounts/token", "[default]"),
+        ("serviceaccounts/token", "--resource-name=default"),
         source=identity(serviceAccountRef={"name": "default"}),
         reason="TokenRequestForbidden",
     ),

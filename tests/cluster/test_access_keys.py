@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from testbed.clouds.aws.cloud import UserAccessKey
+from testbed.operators import OperatorProcess
 from testbed.readers import http_converse
 from tests.cluster import sdk
 from tests.cluster.audit import AuditLog
@@ -191,6 +192,22 @@ def test_a_key_that_aws_does_not_take_is_told_and_heals(
     tenant.ready(seconds=_NOTICED_SECONDS)
     tenant.source_told("Ready")
     assert works(tenant)
+
+
+def test_a_secret_that_went_while_no_operator_ran_is_told_by_the_source(
+    tenant: Tenant, operator: OperatorProcess
+) -> None:
+    """The source does not stay Ready on what it was proved with, and heals with the Secret."""
+    right = entries(user(tenant))
+    with_key(tenant, **right)
+    tenant.source_told("Ready")
+    operator.stop()
+    tenant.world.api.delete(tenant.secret_path(_SECRET))
+    operator.start()
+    told = tenant.source_told("Ready", status="False", reason="SecretNotFound")
+    assert "spec.aws.accessKey.secretRef" in condition(told, "Ready")["message"]
+    tenant.create_secret(name=_SECRET, **right)
+    tenant.source_told("Ready")
 
 
 def test_a_key_that_goes_bad_leaves_the_last_good_secret(tenant: Tenant) -> None:

@@ -21,13 +21,13 @@ from tests.cluster.tenants import Document, condition
                 {"name": "a", "mode": "ChainableRamRoleArn", "source_profile": "b"},
                 {"name": "b", "mode": "ChainableRamRoleArn", "source_profile": "a"},
             ],
-            "in a cycle: a -> b -> a",
+            "in a cycle",
         ),
         ([{"name": "a", "mode": "External", "process_command": "id"}], "External, which runs a"),
         ([{"name": "a", "mode": "CloudSSO"}], "CloudSSO, which needs a person and a browser"),
         ([{"name": "a", "mode": "OAuth"}], "OAuth, which needs a person and a browser"),
-        ([{"name": "a", "mode": "AK"}], "profile a has no access_key_id"),
-        ([{"name": "b", "mode": "AK"}], "there is no profile a"),
+        ([{"name": "a", "mode": "AK"}], "the profile has no access_key_id"),
+        ([{"name": "b", "mode": "AK"}], "there is no profile of the name"),
         (
             [
                 {

@@ -15,8 +15,11 @@ from testbed.world import World
 from tests.cluster.eventually import eventually
 from tests.cluster.long_term import BOUNDARY, LIMITED, LongTermTenant, short, tenants
 from tests.cluster.tenants import GRANT, KEY, condition
+from tests.cluster.test_telemetry import samples
 
 _ANSWER_LOST = 40.0
+_DELETED = 6
+_GONE = 5
 
 
 @pytest.fixture
@@ -53,6 +56,21 @@ def test_a_key_is_made_used_and_revoked(tenant: LongTermTenant) -> None:
     tenant.world.api.delete(tenant.grant_path())
     eventually(lambda: not tenant.world.api.exists(tenant.grant_path()))
     assert not tenant.has_user()
+
+
+def test_deleted_grants_leave_no_series(
+    operator: OperatorProcess, make_tenant: Callable[[], LongTermTenant]
+) -> None:
+    """Within seconds each time, though the watch often tells of the end before our own write."""
+    made = [make_tenant() for _ in range(_DELETED)]
+    for tenant in made:
+        tenant.key_ready()
+    for tenant in made:
+        tenant.world.api.delete(tenant.grant_path())
+    eventually(lambda: not any(each.world.api.exists(each.grant_path()) for each in made))
+    eventually(
+        lambda: not any(samples(operator, namespace=each.namespace) for each in made), seconds=_GONE
+    )
 
 
 def test_three_rotations_while_readers_call(tenant: LongTermTenant, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from testbed.clusters.api import ApiError
 from testbed.world import World
 from tests.cluster.commands import KUBECTL
 from tests.cluster.eventually import eventually
@@ -254,6 +255,29 @@ def test_a_user_is_named_after_its_namespace(stage: Stage) -> None:
     stage.tenant.patch(path, {"metadata": {"annotations": {key: "search-"}}})
     eventually(lambda: stage.apply(stage.grant(_user("search-user"))) == "")
     stage.tenant.patch(path, {"metadata": {"annotations": {key: None}}})
+
+
+def test_what_was_let_in_before_can_go_on_and_go(stage: Stage) -> None:
+    """Annotations and finalizers change; another edit of the spec is judged again."""
+    api, tenant = stage.world.api, stage.tenant
+    bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    binding = api.get(f"{bindings}/keywright-user-names")
+    api.delete(f"{bindings}/keywright-user-names")
+    body = merged(tenant.grant_body(name="before"), {"spec": _user("search-user")})
+    eventually(lambda: stage.apply(body) == "")
+    body["metadata"]["finalizers"] = ["example.com/hold"]
+    api.apply(body)
+    for name in ("resourceVersion", "uid", "managedFields", "creationTimestamp", "generation"):
+        binding["metadata"].pop(name, None)
+    api.apply(binding)
+    eventually(lambda: stage.apply(stage.grant(_user("search-user"))))
+    path = tenant.grant_path("before")
+    with pytest.raises(ApiError, match="must start with team-"):
+        tenant.patch(path, {"spec": {"suspend": True}})
+    tenant.annotate_grant(name="before", **{"example.com/a": "b"})
+    api.delete(path)
+    tenant.patch(path, {"metadata": {"finalizers": None}})
+    eventually(lambda: not api.exists(path))
 
 
 def test_the_operator_is_not_hindered(stage: Stage) -> None:

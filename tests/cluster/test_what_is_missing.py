@@ -57,7 +57,7 @@ def test_a_missing_role_is_told_and_heals(tenant: Tenant) -> None:
     tenant.apply_grant()
     told = tenant.told("Ready", status="False", reason="TokenRequestForbidden")
     message = condition(told, "Ready")["message"]
-    for words in ("serviceaccounts/token", "[chat-bedrock]", tenant.namespace, "token-access.yaml"):
+    for words in ("serviceaccounts/token", "=chat-bedrock", tenant.namespace, "create role"):
         assert words in message
     assert not tenant.has_secret()
     tenant.apply_file("token-access.yaml")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import aiohttp
@@ -56,10 +57,15 @@ class AnyVendor(ScriptedVendor):
 
     @override
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         if grant.keeping is not None:
-            return await super().mint(grant, source=source, intent=intent)
+            return await super().mint(grant, source=source, intent=intent, not_before=not_before)
         now = self._times()
         names = CANONICAL_NAMES[grant.kind]
         return Minted(

@@ -14,13 +14,13 @@ from keywright.api.alibaba_identities import (
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.schema import Facts, Policy, Value
+from keywright.api.schema import Facts, Policy, Region, Value
 
 
 class AlibabaSource(Value, frozen=True):
     """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
 
-    region_id: str
+    region_id: Region
     sts_endpoint: str | None = None
     connect_timeout: str | None = None
     read_timeout: str | None = None

@@ -7,6 +7,7 @@ from keywright.api.schema import (
     Empty,
     Facts,
     Policy,
+    Region,
     SecretKeySource,
     SecretReference,
     ServiceAccountReference,
@@ -98,7 +99,7 @@ AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
 class AwsSource(Value, frozen=True):
     """An identity in AWS, and the chain of roles that starts from it."""
 
-    region: str
+    region: Region
     sts_endpoint: str | None = None
     web_identity: WebIdentity | None = None
     access_key: AwsAccessKey | None = None

@@ -16,7 +16,14 @@ from keywright.api.keys import (
     KeyKind,
     SessionCredentials,
 )
-from keywright.api.schema import Facts, LabelSelector, SecretKeyReference, Value
+from keywright.api.schema import (
+    Facts,
+    LabelSelector,
+    NamespaceName,
+    ObjectName,
+    SecretKeyReference,
+    Value,
+)
 from keywright.api.secret_spec import Format, SecretSpec, default_formats
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
@@ -26,8 +33,8 @@ from keywright.api.windows import Window
 class SourceReference(Value, frozen=True):
     """A CredentialSource; without a namespace, of the grant's own."""
 
-    name: str
-    namespace: str | None = None
+    name: ObjectName
+    namespace: NamespaceName | None = None
 
 
 class Renewal(Value, frozen=True):
@@ -76,7 +83,7 @@ class Workload(Value, frozen=True):
     """Workloads of the grant's namespace: one by name, or those that a selector finds."""
 
     kind: WorkloadKind
-    name: str | None = None
+    name: ObjectName | None = None
     selector: LabelSelector | None = None
 
 

@@ -6,7 +6,15 @@ from typing import Final, TypeAlias
 
 from keywright.api.aws_source import session_limits
 from keywright.api.durations import parse_duration
-from keywright.api.schema import Empty, Facts, Policy, SecretKeyReference, SecretKeySource, Value
+from keywright.api.schema import (
+    Empty,
+    Facts,
+    Policy,
+    Region,
+    SecretKeyReference,
+    SecretKeySource,
+    Value,
+)
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
@@ -49,7 +57,7 @@ class QuotaPeriod(StrEnum):
 class BedrockShortTermKey(Value, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
 
-    region: str | None = None
+    region: Region | None = None
     duration: str = "12h"
     endpoint: Endpoint = Endpoint.RUNTIME
 
@@ -104,7 +112,7 @@ class BedrockLongTermKey(Value, frozen=True):
     rotate_every: str | None = None
     overlap: str | None = None
     exclusive: bool = False
-    region: str | None = None
+    region: Region | None = None
     endpoint: Endpoint = Endpoint.RUNTIME
 
     @property

@@ -39,6 +39,8 @@ ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"
 ANNOTATION_EXPIRES_AT: Final = f"{GROUP}/expires-at"
 ANNOTATION_RENEW_AT: Final = f"{GROUP}/renew-at"
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"
+# The request that the key in it has answered, by its value: a status may be lost.
+ANNOTATION_HANDLED_REQUEST: Final = f"{GROUP}/handled-request"
 ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
 # Of a key that lives in the cloud: its id, and that of the one that it has replaced.
 ANNOTATION_KEY_ID: Final = f"{GROUP}/key-id"

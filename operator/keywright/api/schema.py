@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -11,6 +11,25 @@ Policy: TypeAlias = Mapping[str, Any]
 
 Facts: TypeAlias = dict[str, Any]
 """What decides what a key IS, ready for JSON; two equal ones mean that the key may stay."""
+
+ObjectName: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
+    ),
+]
+"""The name of a Kubernetes object, which becomes a part of a URL path."""
+
+NamespaceName: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+]
+"""The name of a namespace, likewise."""
+
+Region: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=32, pattern=r"^[a-z]{2,4}(-[a-z0-9]+)+\Z")
+]
+"""A region of either cloud, which becomes a part of a host name."""
 
 
 class Value(
@@ -31,13 +50,13 @@ class Value(
 class SecretReference(Value, frozen=True):
     """A Secret of the object's own namespace."""
 
-    name: str
+    name: ObjectName
 
 
 class SecretKeyReference(Value, frozen=True):
     """One key of a Secret of the object's own namespace."""
 
-    name: str
+    name: ObjectName
     key: str
 
 
@@ -50,7 +69,7 @@ class SecretKeySource(Value, frozen=True):
 class ServiceAccountReference(Value, frozen=True):
     """A ServiceAccount of the object's own namespace, and whom its token is meant for."""
 
-    name: str
+    name: ObjectName
     audiences: tuple[str, ...] = ()
 
 

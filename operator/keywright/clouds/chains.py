@@ -52,12 +52,17 @@ class Chains:
         hop: int,
         will_do: Callable[[Session, datetime], bool] = lives_on,
         ask: SessionAsk = NOTHING_ASKED,
+        not_before: datetime | None = None,
     ) -> Session:
-        """The session so many roles down the chain; `ask` is for the last one alone."""
+        """The session so many roles down the chain; `ask` is for the last one alone.
+
+        `not_before`: the last one must not have been opened before.
+        """
         return await self._sessions.get(
             SessionKey(source.uid, source.generation, hop, ask.name()),
             will_do=will_do,
             open_session=lambda: self._open(source, hop=hop, ask=ask),
+            not_before=not_before,
         )
 
     async def verified(self, source: CredentialSource, *, hop: int) -> tuple[Session, Caller]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
@@ -46,6 +46,14 @@ class _Refusal:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A session that is being opened, and since when."""
+
+    task: asyncio.Task[Session]
+    began: datetime
+
+
 class SessionCache:
     """The newest session of each key, made once for all who ask at the same time.
 
@@ -60,32 +68,44 @@ class SessionCache:
         # By source, and bounded for each: what grants ask of a session is the tenants' choice.
         self._sessions: dict[str, LruDict[SessionKey, Session]] = {}
         self._refusals: dict[str, LruDict[SessionKey, _Refusal]] = {}
-        self._opening: dict[SessionKey, asyncio.Task[Session]] = {}
+        self._opening: dict[SessionKey, _Opening] = {}
         # Of sources that are gone, while they last: what was made by them is revoked with them.
         self._former: LruDict[SessionKey, Session] = LruDict(_FORMER_SESSIONS)
 
-    async def get(self, key: SessionKey, *, will_do: SessionNeed, open_session: Open) -> Session:
+    async def get(
+        self,
+        key: SessionKey,
+        *,
+        will_do: SessionNeed,
+        open_session: Open,
+        not_before: datetime | None = None,
+    ) -> Session:
         """The cached session where it will do, else a new one.
+
+        `not_before`: somebody has asked for a new one then, and an older one will not do.
 
         Raises:
             Failure: the cloud refuses, or has just refused.
         """
+        opening = self._opening.get(key)
+        while opening is not None and not_before is not None and opening.began < not_before:
+            await asyncio.wait({opening.task})
+            opening = self._opening.get(key)
         now = self._clock()
         cached = _of(self._sessions, key)
-        if cached is not None and will_do(cached, now):
+        if cached is not None and will_do(cached, now) and _is_since(cached, not_before):
             return cached
         refusal = _of(self._refusals, key)
         if refusal is not None and now < refusal.until:
             # Without the frames of those who were told before: they would pile up.
             raise refusal.failure.with_traceback(None)
-        opening = self._opening.get(key)
         if opening is None:
-            opening = asyncio.create_task(
-                self._open(key, open_session), name=f"session of source {key.source_uid}"
+            task = asyncio.create_task(
+                self._open(key, open_session, began=now), name=f"session of source {key.source_uid}"
             )
-            self._opening[key] = opening
+            opening = self._opening[key] = _Opening(task, began=now)
         # Shielded: one waiter that is cancelled must not take the session from the others.
-        return await asyncio.shield(opening)
+        return await asyncio.shield(opening.task)
 
     def forget(self, *, source_uid: str) -> None:
         """Drop everything of a source, but for the last session, which `former` may still give.
@@ -128,9 +148,9 @@ class SessionCache:
             return present
         return self._former.get(key)
 
-    async def _open(self, key: SessionKey, open_session: Open) -> Session:
+    async def _open(self, key: SessionKey, open_session: Open, *, began: datetime) -> Session:
         try:
-            session = await open_session()
+            session = replace(await open_session(), opened_at=began)
         except Failure as failure:
             if self._is_wanted(key):
                 self._remember(key, failure)
@@ -149,7 +169,8 @@ class SessionCache:
 
     def _is_wanted(self, key: SessionKey) -> bool:
         """Whether the task that asks is still the one that opens this session."""
-        return self._opening.get(key) is asyncio.current_task()
+        opening = self._opening.get(key)
+        return opening is not None and opening.task is asyncio.current_task()
 
     def _remember(self, key: SessionKey, failure: Failure) -> None:
         known = _of(self._refusals, key)
@@ -173,6 +194,11 @@ class SessionCache:
             for other in cache.keys():  # noqa: SIM118  no mapping: the keys are a copy
                 if other.generation < key.generation:
                     cache.pop(other)
+
+
+def _is_since(session: Session, moment: datetime | None) -> bool:
+    """Whether a session was opened at that moment or later."""
+    return moment is None or (session.opened_at is not None and session.opened_at >= moment)
 
 
 def _of(caches: dict[str, LruDict[SessionKey, _Cached]], key: SessionKey) -> _Cached | None:

@@ -22,6 +22,7 @@ import certifi
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0
 _RELOAD_SECONDS: Final = 10.0
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES256:ECDHE+AES128"
 _State = tuple[tuple[int, int, int], ...]
 
 
@@ -93,6 +94,8 @@ class Authorities:
         self._loaded_at, self._refused = self._clock(), False
         state = self._files()
         context = ssl.create_default_context()
+        # No DHE: the server chooses the size of its group, and the event loop bears the cost.
+        context.set_ciphers(_CIPHERS)
         # Beside those of the system, which a small image may not have.
         context.load_verify_locations(certifi.where())
         if self._bundle:

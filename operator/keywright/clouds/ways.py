@@ -53,7 +53,8 @@ class Session:
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
     `bearer` is the token of a source that has nothing but one; of an access key there is only the
     id then, which tells one token from another. `not_shared`: why static credentials must not be
-    written to another namespace, None where their Secret consents.
+    written to another namespace, None where their Secret consents. `opened_at`: when the cache
+    began to open it, with fractions of a second, to tell it from one that was asked for later.
     """
 
     access_key_id: str
@@ -65,6 +66,7 @@ class Session:
     chained: bool = False
     bearer: Sensitive | None = None
     not_shared: Failure | None = None
+    opened_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,17 @@ class GrantVendor(Protocol):
     """One cloud, as the reconciler of grants uses it."""
 
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
-        """A new key for the grant, by an intent where it lives in the cloud; raises Failure."""
+        """A new key for the grant, by an intent where it lives in the cloud; raises Failure.
+
+        `not_before`: by no session that was opened before.
+        """
 
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE

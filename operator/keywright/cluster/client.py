@@ -240,6 +240,8 @@ class KubernetesClient:
         try:
             document = msgspec.json.decode(raw)
             reason, message = document.get("reason", ""), document.get("message", "")
-        except (msgspec.DecodeError, AttributeError, RecursionError):
-            reason, message = "", raw[:200].decode(errors="replace")
-        return ApiError(status=status, reason=reason, message=message)
+            causes = (document.get("details") or {}).get("causes") or ()
+            fields = tuple(str(cause.get("field", "")) for cause in causes)
+        except (msgspec.DecodeError, AttributeError, TypeError, RecursionError):
+            reason, message, fields = "", raw[:200].decode(errors="replace"), ()
+        return ApiError(status=status, reason=reason, message=message, fields=fields)

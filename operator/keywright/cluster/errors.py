@@ -6,10 +6,16 @@ from keywright.planning.failures import Failure, FailureClass
 
 
 class ApiError(Exception):
-    """An answer of 400 or above. `status`, `reason` and `message` are the server's own."""
+    """An answer of 400 or above. `status`, `reason` and `message` are the server's own.
 
-    def __init__(self, *, status: int, reason: str, message: str) -> None:
+    `fields` are those of the object that the server names as causes.
+    """
+
+    def __init__(
+        self, *, status: int, reason: str, message: str, fields: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
+        self.fields = fields
         self.status = status
         self.reason = reason
         self.message = message

@@ -15,6 +15,7 @@ from keywright.cluster.tasks import PlainTasks, Tasks
 
 _LOG = logging.getLogger(__name__)
 _PATH = "/api/v1/namespaces"
+_FORBIDDEN = 403
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -93,6 +94,8 @@ class NamespaceLabels:
                     gone = type_ == "DELETED"
                     self._put(metadata["name"], {} if gone else _labels(metadata))
             except (ApiError, ApiUnreachableError) as error:
+                if isinstance(error, ApiError) and error.status == _FORBIDDEN:
+                    self._forget(scope)
                 _LOG.warning("the watch of namespaces failed, retrying in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -113,6 +116,15 @@ class NamespaceLabels:
         self._listed.add(scope)
         if others:
             self._changed(others)
+
+    def _forget(self, scope: str) -> None:
+        """Believe no label that may not be read any more: it may have been changed since."""
+        names = frozenset(name for name in self._known if scope in ("", name))
+        for name in names:
+            del self._known[name]
+        self._listed.discard(scope)
+        if names:
+            self._changed(names)
 
     def _put(self, name: str, labels: Labels) -> None:
         if self._known.get(name) != labels:

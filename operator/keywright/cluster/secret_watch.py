@@ -94,7 +94,7 @@ class SecretWatch:
             try:
                 version = await self._version(path)
                 for namespace in [scope] if scope else self._namespaces:
-                    self._look_soon(namespace, None)
+                    self.look_soon(namespace, None)
                 pause = _FIRST_PAUSE_SECONDS
                 async for _, metadata in follow(self._client, path, version=version):
                     self._touched(scope or metadata["namespace"], metadata["name"])
@@ -115,10 +115,10 @@ class SecretWatch:
 
     def _touched(self, namespace: str, name: str) -> None:
         if namespace in self._namespaces and self._wanted(namespace, name):
-            self._look_soon(namespace, name)
+            self.look_soon(namespace, name)
 
-    def _look_soon(self, namespace: str, name: str | None) -> None:
-        """Look once, however often it is touched until then."""
+    def look_soon(self, namespace: str, name: str | None) -> None:
+        """Look at a Secret of a wanted namespace; once, however often it is touched until then."""
         self._pending.setdefault(namespace, {})[name] = None
         if namespace not in self._looking:
             task = asyncio.create_task(

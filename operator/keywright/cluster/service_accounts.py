@@ -12,6 +12,7 @@ from keywright.planning.failures import Failure, FailureClass
 
 # The least that the API server grants; the token is exchanged within seconds.
 _SECONDS = 600
+_FORBIDDEN = 403
 # The audience by which most clusters call their API server; ours is in our own token.
 _API_SERVER = "https://kubernetes.default"
 
@@ -49,7 +50,17 @@ class ServiceAccounts:
             )
             return Sensitive(_token_of(answer))
         except Exception as error:
+            if isinstance(error, ApiError) and error.status == _FORBIDDEN:
+                await self._must_exist(namespace, name)
             raise _failed(error, namespace=namespace, name=name) from None
+
+    async def _must_exist(self, namespace: str, name: str) -> None:
+        # RBAC refuses a token before anybody looks whether there is such a ServiceAccount.
+        try:
+            await self.annotations(namespace=namespace, name=name)
+        except Failure as failure:
+            if failure.reason == "ServiceAccountNotFound":
+                raise
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
         """The annotations of a ServiceAccount.
@@ -114,9 +125,10 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
             reason="TokenRequestForbidden",
             field=field,
             cure=(
-                f"Apply a Role in {namespace} that allows the verb {verb} on {resource} with"
-                f" resourceNames [{name}], bound to Keywright's ServiceAccount"
-                " (examples/bedrock-short-term/token-access.yaml)."
+                f"Run: kubectl create role keywright-{name} --namespace {namespace}"
+                f" --verb={verb} --resource={resource} --resource-name={name}; then: kubectl create"
+                f" rolebinding keywright-{name} --namespace {namespace} --role=keywright-{name}"
+                " --serviceaccount=keywright-system:keywright"
             ),
         )
     return Failure(

@@ -80,7 +80,8 @@ class SecretValues:
     async def changed(self, *, namespace: str, name: str) -> bool:
         """Whether its values are others than when this was asked, or first read, or now released.
 
-        What was found is what the next call compares with.
+        One that is missing at the first look counts too: it may have been deleted while no operator
+        ran. What was found is what the next call compares with.
         """
         place = (namespace, name)
         found = await self._objects.secret(namespace=namespace, name=name)
@@ -95,7 +96,7 @@ class SecretValues:
             self._refused.discard(place)
         known = self._known.get(place)
         self._known[place] = digest
-        return released or (known is not None and known != digest)
+        return released or (digest == _NOTHING if known is None else known != digest)
 
     def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
         """Drop what is remembered of all other Secrets."""

@@ -53,7 +53,15 @@ def refusal_of_cluster(error: Exception, facts: Facts) -> Failure:
         return api_unreachable()
     if not isinstance(error, ApiError):
         return unexpected(error, what="the Kubernetes API")
-    if error.status == 422 and "type" in error.message and "immutable" in error.message:
+    if error.status == 422 and _is_immutable(error):
+        return Failure(
+            f"Secret {name} is immutable, so that no new key can be written to it.",
+            kind=FailureClass.CONFIGURATION,
+            reason="SecretImmutable",
+            field="spec.secret.name",
+            cure="Delete the Secret: it is then written again, without immutable.",
+        )
+    if error.status == 422 and "type" in error.fields:
         return Failure(
             f"Secret {name} exists with another type, and a type cannot be changed.",
             kind=FailureClass.CONFIGURATION,
@@ -74,6 +82,13 @@ def refusal_of_cluster(error: Exception, facts: Facts) -> Failure:
         kind=FailureClass.CONFIGURATION if configuration else FailureClass.RETRY,
         reason="SecretRefused",
         field="spec.secret" if configuration else "",
+    )
+
+
+def _is_immutable(error: ApiError) -> bool:
+    """Whether the Secret is marked immutable: the API server then refuses other data."""
+    return any(field in ("data", "stringData", "immutable") for field in error.fields) and (
+        "immutable" in error.message
     )
 
 
@@ -107,8 +122,9 @@ def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
             reason="RolloutForbidden",
             field="spec.rollout.restart",
             cure=(
-                f"Apply a RoleBinding in {grant.namespace} of ClusterRole {_ROLLOUTS_ROLE} to"
-                " Keywright's ServiceAccount (examples/restart-on-renewal/rollout-access.yaml)."
+                "Run: kubectl create rolebinding keywright-rollouts --namespace"
+                f" {grant.namespace} --clusterrole={_ROLLOUTS_ROLE}"
+                " --serviceaccount=keywright-system:keywright"
             ),
         )
     return Failure(

@@ -24,6 +24,7 @@ from keywright.controller.store import Store
 from keywright.planning.conditions import SECRET_CONFLICT
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
+from keywright.planning.requests import request_time
 from keywright.secrets.drift import intact
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, check_region, data_keys
@@ -132,6 +133,7 @@ class Gathering:
             subject=subject,
             status=status,
             grant=grant,
+            created_at=request_time(known.created),
             problems=problems,
             source=source,
             source_problem=source_problem or missing,
@@ -218,6 +220,7 @@ class Gathering:
             replaces=facts.replaces,
             remark=facts.remark if grant.is_many else "",
             data=data_mark(facts.fingerprint),
+            handled_request=facts.handled_request,
         )
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:

@@ -210,6 +210,12 @@ class Informer:
             self._store.grants[uid].impatient = True
             self._grants.add(uid)
 
+    def look_at_all(self) -> None:
+        """Let every grant and source be looked at: their due times may mean nothing any more."""
+        self._wake(self._store.grants)
+        for name in self._store.sources:
+            self._sources.add(source_key(name))
+
     def count_settles_at(self, source: Name) -> datetime | None:
         """When the grants of a source are worth counting, if no more come or go until then.
 

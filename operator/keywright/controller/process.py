@@ -45,6 +45,7 @@ async def run(settings: Settings) -> Ending:
     supervisor = operator.supervisor
     supervisor.start("heartbeat", operator.heartbeat.run)
     supervisor.start("event loop watchdog", operator.watchdog.run)
+    supervisor.start("clock watch", operator.clock_watch.run)
     supervisor.start("sweep", partial(operator.census.sweep, seconds=settings.sweep_seconds))
     stopped = asyncio.Event()
     try:

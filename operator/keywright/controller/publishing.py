@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
+from keywright.clouds.sessions import Clock
 from keywright.clouds.ways import GrantVendor, Intent, Minted
 from keywright.cluster.objects import Objects, SecretExistsError
 from keywright.controller.changed import ChangedMeanwhileError, Fence
@@ -19,9 +21,11 @@ from keywright.controller.proving import Proving
 from keywright.controller.recovering import recovered
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
+from keywright.planning.decide import renewal_requested
 from keywright.planning.facts import Cause, Facts
 from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Outcome, Written
+from keywright.planning.requests import request_time
 from keywright.planning.retirement import replaced_by
 from keywright.secrets.credential import Credential
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
@@ -30,6 +34,9 @@ from keywright.secrets.layout import render
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
+
+# How long grants of a source that are asked with one value take to be asked.
+_ONE_REQUEST = timedelta(seconds=30)
 
 
 class Publishing:
@@ -48,7 +55,9 @@ class Publishing:
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
         metrics: Metrics,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._objects = objects
         self._vendors = vendors
@@ -82,7 +91,10 @@ class Publishing:
                     grant.kind.value,
                     cause.value,
                     lambda: self._vendors[source.provider].mint(
-                        grant, source=source, intent=intent
+                        grant,
+                        source=source,
+                        intent=intent,
+                        not_before=self._asked_at(facts, grant),
                     ),
                 )
             waits = await self._proving.attempt(
@@ -103,6 +115,20 @@ class Publishing:
             if record is not None:
                 record.stale = record.stale or stale
             raise
+
+    def _asked_at(self, facts: Facts, grant: ApiKeyGrant) -> datetime | None:
+        """When a renewal was requested that is not answered yet; None where there is no request.
+
+        Requests of one value that come within half a minute are one: a session answers them all.
+        """
+        asked, source = grant.renewal_request, self._store.sources.get(grant.source_key)
+        if asked is None or source is None or not renewal_requested(grant, facts):
+            return None
+        now, stated = self._clock(), request_time(asked)
+        known = source.request
+        if known is None or known[0] != asked or now - known[1] > _ONE_REQUEST:
+            known = source.request = (asked, now)
+        return known[1] if stated is None or stated > now else max(known[1], stated)
 
     def _intent(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -230,6 +256,8 @@ def _revision(facts: Facts, minted: Minted) -> int:
     """The next number; the same one for a key that was given to the grant before."""
     known = _known_revision(facts)
     kept = facts.grant is not None and facts.grant.keeping is not None
+    # Static credentials that are handed on have no end, and are the same until their owner acts.
+    kept = kept or minted.credential.expires_at is None
     same = kept and minted.credential.key_id == _in_use(facts)
     return known if same and known else known + 1
 

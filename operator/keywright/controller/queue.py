@@ -13,6 +13,7 @@ from keywright.controller.rests import Rest
 from keywright.controller.waiting import Order, as_they_came
 
 _NEVER = float("inf")
+_LONGEST_WAIT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -30,12 +31,14 @@ class DueQueue:
     `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
     Of the keys that are due, namespaces take turns; within one `order` says which goes first.
     `guaranteed` is how many keys of a namespace may be in hand whatever others have in hand.
+    `longest_wait`: the wall clock is read at least that often, in seconds.
     """
 
     now: Callable[[], datetime]
     order: Order = as_they_came
     namespace: Namespace = one_namespace
     guaranteed: int = 1
+    longest_wait: float = _LONGEST_WAIT_SECONDS
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _heap: list[tuple[float, str]] = field(default_factory=list)
     _ready: FairWaiting = field(init=False)
@@ -201,7 +204,8 @@ class DueQueue:
             return
         seconds = self._heap[0][0] - self.now().timestamp()
         try:
-            async with asyncio.timeout(max(seconds, 0.001)):
+            # The loop counts by the monotonic clock, which stops while a machine sleeps.
+            async with asyncio.timeout(min(max(seconds, 0.001), self.longest_wait)):
                 await self._wanted.wait()
         except TimeoutError:
             return

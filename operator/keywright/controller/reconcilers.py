@@ -85,6 +85,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             fingerprint_key=edges.fingerprint_key,
             fence=edges.fence,
             metrics=edges.metrics,
+            clock=edges.clock,
         ),
         recording=Recording(
             store=edges.store,

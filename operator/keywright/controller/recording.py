@@ -20,10 +20,11 @@ from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.rests import Rest
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import Facts, Keep, Mint, Rewrite, Step, Subject
-from keywright.planning.notices import notice
+from keywright.planning.facts import Cause, Facts, Keep, Mint, Rewrite, Step, Subject
+from keywright.planning.notices import Notice, notice
 from keywright.planning.outcomes import Failed, Intended, Outcome, Unproven, Written
 from keywright.planning.record import begins_rollout, record, tells_only_of_another_key
+from keywright.planning.requests import renewal_answer
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import News, rollout_notice
 
@@ -70,8 +71,25 @@ class Recording:
         if status != facts.status:
             await self._patch(facts.subject, status)
             await self._tell(facts, status, news=news)
+            await self._answer_request(facts, step, outcome)
             await self._journal.report_unproved(facts, status, outcome)
         return look()
+
+    async def _answer_request(self, facts: Facts, step: Step, outcome: Outcome | None) -> None:
+        """Say what came of a requested renewal, where the new key does not say all there is."""
+        requested = isinstance(step, Mint) and step.cause is Cause.REQUESTED
+        if not requested or facts.grant is None or not isinstance(outcome, Written):
+            return
+        source = self._store.sources.get(facts.grant.source_key)
+        answer = renewal_answer(
+            facts.grant,
+            before_id=facts.status.key_id,
+            after_id=outcome.key_id,
+            before_expires=facts.status.expires_at,
+            identity=(source.status.identity or "") if source is not None else "",
+        )
+        if answer is not None:
+            await self._post(facts.subject, answer)
 
     def _is_latest(self, subject: Subject) -> bool:
         """Whether the status that was looked at is the one that people see by now."""
@@ -167,27 +185,30 @@ class Recording:
         )
         if found is None or found["metadata"]["uid"] != subject.uid:
             self._listener.drop_grant(subject.uid)
-        else:
+        elif subject.uid in self._store.grants:
             self._listener.grant(found)
 
     async def _tell(self, facts: Facts, status: GrantStatus, *, news: News | None) -> None:
-        grant = f"{facts.subject.namespace}/{facts.subject.name}"
         told = [
             notice(facts.status, status),
             rollout_notice(facts.status, status, news=news),
             retirement_notice(facts.status, status),
         ]
         for each in filter(None, told):
-            _LOG.log(
-                logging.WARNING if each.warning else logging.INFO,
-                "%s: %s",
-                each.reason,
-                each.note,
-                extra={"grant": grant},
-            )
-            await self._events.post(
-                _reference(facts.subject), warning=each.warning, reason=each.reason, note=each.note
-            )
+            await self._post(facts.subject, each)
+
+    async def _post(self, subject: Subject, event: Notice) -> None:
+        """Log the Event and post it."""
+        _LOG.log(
+            logging.WARNING if event.warning else logging.INFO,
+            "%s: %s",
+            event.reason,
+            event.note,
+            extra={"grant": f"{subject.namespace}/{subject.name}"},
+        )
+        await self._events.post(
+            _reference(subject), warning=event.warning, reason=event.reason, note=event.note
+        )
 
 
 def _reference(subject: Subject) -> dict[str, Any]:

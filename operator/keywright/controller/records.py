@@ -116,6 +116,7 @@ class SourceRecord:
 
     `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
     it may have while nobody looked, and what the source hands on has no end that would show it.
+    `request`: the last value by which a renewal was requested of one of its grants, and when.
     `hands_on`: the id of the key without an end that its grants are given, once it is known.
     """
 
@@ -128,6 +129,7 @@ class SourceRecord:
     deleting: bool
     unproved: bool = False
     hands_on: str | None = None
+    request: tuple[str, datetime] | None = None
 
 
 def grant_record(

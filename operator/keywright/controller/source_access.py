@@ -8,6 +8,7 @@ where a session is opened, so that no path (issue, probe, list, revoke, undo) ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from typing_extensions import override
 
@@ -110,11 +111,16 @@ class AuthorizedVendor:
         self._access = access
 
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         """A new key; raises Failure."""
         await self._access.check(grant, source)
-        return await self._vendor.mint(grant, source=source, intent=intent)
+        return await self._vendor.mint(grant, source=source, intent=intent, not_before=not_before)
 
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE

@@ -52,12 +52,15 @@ class SourceSecretsWatch:
         )
         if names == self._names:
             return
-        self._names = names
+        new, self._names = names - self._names, names
         self._of = {}
         for namespace, secret in sorted(names):
             self._of.setdefault(namespace, []).append(secret)
         self._values.forget_all_but(names)
         self._watch.want(frozenset(self._of))
+        for namespace, secret in new:
+            # It may have changed since it was first read, when its events were of no interest yet.
+            self._watch.look_soon(namespace, secret)
 
     async def look(self, namespace: str, name: str | None) -> None:
         """Compare one Secret, or all that are read in the namespace, with what was known."""

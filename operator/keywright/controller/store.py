@@ -85,11 +85,14 @@ class Store:
         record.failing = bool(status.get("failedAttempts"))
 
     def put_own(self, body: Mapping[str, Any]) -> None:
-        """Remember a grant as our write has made it, so that its echo is no news."""
-        self.put_grant(body)
-        record = self.grants.get(body["metadata"]["uid"])
-        if record is not None:
-            record.own_version = int(body["metadata"]["resourceVersion"])
+        """Remember a grant as our write has made it, so that its echo is no news.
+
+        One that is not known any more is gone: the write let it go, and the watch was faster.
+        """
+        uid = body["metadata"]["uid"]
+        if uid in self.grants:
+            self.put_grant(body)
+            self.grants[uid].own_version = int(body["metadata"]["resourceVersion"])
 
     def drop_grant(self, uid: str) -> GrantRecord | None:
         """Forget a grant."""

@@ -25,6 +25,7 @@ from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
 from keywright.controller.census import Census
 from keywright.controller.clients import Clients, lease_client, open_clients
+from keywright.controller.clock_watch import ClockWatch
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
 from keywright.controller.informer import Informer
@@ -62,6 +63,7 @@ class Operator:
     supervisor: Supervisor
     heartbeat: Heartbeat
     watchdog: LoopWatchdog
+    clock_watch: ClockWatch
     server: TelemetryServer
     registry: kopf.OperatorRegistry
 
@@ -161,6 +163,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         supervisor=supervisor,
         heartbeat=heartbeat,
         watchdog=LoopWatchdog(metrics.loop_lag),
+        clock_watch=ClockWatch(now=now, monotonic=time.monotonic, stepped=informer.look_at_all),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,

@@ -34,6 +34,10 @@ from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
+# How long `kubectl apply` of some files may take from a grant to its source.
+_APPLIED_TOGETHER = timedelta(seconds=5)
+# What AWS and the services behind SigV4 accept of a clock that is ahead.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def decide(facts: Facts, *, now: datetime) -> Step:
@@ -52,7 +56,8 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     if isinstance(step, Keep | Wait):
         return _held_up(step, grant, facts, now=now)
     if facts.source_problem is not None:
-        return wanted if isinstance(wanted, Keep) else Refuse(facts.source_problem)
+        patient = _source_may_follow(facts, now=now)
+        return wanted if isinstance(wanted, Keep) else patient or Refuse(facts.source_problem)
     return _after_back_off(step, facts, now=now)
 
 
@@ -94,11 +99,12 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
 def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
     """Whether an annotation asks for a renewal that has not happened yet.
 
-    A request from before the key in the Secret (by whole seconds) has been answered by it:
-    a restore from a backup brings the annotation back, and must not cost a key.
+    A request whose value the Secret names, or from before the key in it (by whole seconds), has
+    been answered: a restore from a backup brings the annotation back, and must not cost a key.
     """
     asked = grant.renewal_request
-    if asked is None or asked == facts.status.last_handled_reconcile_at:
+    handled = facts.secret.handled_request if facts.secret is not None else None
+    if asked is None or asked in (facts.status.last_handled_reconcile_at, handled):
         return False
     issued_at = facts.secret.issued_at if facts.secret else None
     try:
@@ -199,10 +205,31 @@ def _cause_to_mint(
         return Cause.CHANGED
     if not secret.lives(now):
         return Cause.EXPIRED
+    if _issued_in_future(grant, secret, now=now):
+        return Cause.CLOCK
     if renewal_requested(grant, facts):
         return Cause.REQUESTED
     due = renewal_begins(grant, secret, now=now)
     return Cause.DUE if due is not None and now >= due else None
+
+
+def _source_may_follow(facts: Facts, *, now: datetime) -> Wait | None:
+    """A wait for a source that is applied together with the grant, in whatever order."""
+    problem, created_at = facts.source_problem, facts.created_at
+    missing = problem is not None and problem.reason == "SourceNotFound"
+    if not missing or created_at is None or facts.status.observed_generation >= 0:
+        return None
+    until = created_at + _APPLIED_TOGETHER
+    return Wait(until) if created_at <= now < until else None
+
+
+def _issued_in_future(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> bool:
+    """Whether the key was signed while the clock was ahead: the cloud refuses it until then.
+
+    A key that is created in the cloud is valid from its creation, whatever our clock said.
+    """
+    issued_at = secret.issued_at
+    return grant.keeping is None and issued_at is not None and issued_at > now + _CLOCK_TOLERANCE
 
 
 def _held_up(step: Keep | Wait, grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Step:

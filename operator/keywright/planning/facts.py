@@ -24,6 +24,7 @@ class Cause(enum.Enum):
     DUE = "Due"
     DRIFT = "Drift"
     SPEC = "SpecChanged"
+    CLOCK = "IssuedInFuture"
 
 
 class Standing(enum.Enum):
@@ -59,6 +60,7 @@ class SecretView:
     replaces: str | None = None
     remark: str = ""
     data: str = ""
+    handled_request: str | None = None
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -112,6 +114,7 @@ class Facts:
     to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
     theirs, `contested` is set while one of them creates a key.
 
+    `created_at`: when the grant was created, as the API server says.
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
@@ -137,6 +140,7 @@ class Facts:
     imported: str = ""
     unproven: Cause | None = None
     told_data: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from keywright.api.names import (
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
+    ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
@@ -70,6 +71,8 @@ def manifest(
         annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
     if renew_at is not None:
         annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
+    if grant.renewal_request:
+        annotations[ANNOTATION_HANDLED_REQUEST] = grant.renewal_request
     if kept_as is not None:
         annotations[ANNOTATION_KEY_ID] = kept_as.key_id
         if kept_as.proof is not None:

@@ -15,6 +15,7 @@ from keywright.api.names import (
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANTED_BY,
+    ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
@@ -84,6 +85,7 @@ class SecretFacts:
     replaces_proof: str | None = None
     entries: str | None = None
     remark: str = ""
+    handled_request: str | None = None
 
 
 def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
@@ -113,6 +115,7 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         replaces_proof=_id(annotations.get(ANNOTATION_REPLACES_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
         remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
+        handled_request=_id(annotations.get(ANNOTATION_HANDLED_REQUEST)),
     )
 
 

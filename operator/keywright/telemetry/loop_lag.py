@@ -52,13 +52,15 @@ class LoopWatchdog:
             stopped.set()
 
     def _sample(self, loop_thread: int, stopped: threading.Event) -> None:
-        reported = 0.0
-        while not stopped.wait(_BEAT_SECONDS):
+        reported, pause = 0.0, self._late
+        # Woken only when a beat would be late: each time it takes the interpreter from the loop.
+        while not stopped.wait(pause):
             expected = self._expected
             late = time.monotonic() - expected
             if late < self._late or expected == reported:
+                pause = self._late - late if late < self._late else _BEAT_SECONDS
                 continue
-            reported = expected
+            reported, pause = expected, _BEAT_SECONDS
             where = _places(sys._current_frames().get(loop_thread))  # noqa: SLF001  its documented use
             _LOG.warning("event loop lag error: no turn for %.0f ms, in %s", late * 1000, where)
 

@@ -35,6 +35,8 @@ def _bare(hint: Any) -> Any:  # any type hint there is
     """A type without its `| None`."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         (hint,) = [option for option in typing.get_args(hint) if option is not type(None)]
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
     return hint
 
 

@@ -18,6 +18,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
     StoredKey,
 )
 
+PROVIDER = "acs:ram::1234567890123456:oidc-provider/ack"
 KEY = {"access_key_id": "LTAI1", "access_key_secret": "planted-secret"}
 STORED = StoredKey("LTAI1", Sensitive("planted-secret"))
 ROLE, FAR = "acs:ram::1:role/a", "acs:ram::2:role/b"
@@ -48,7 +49,7 @@ def _of(mode: str, **fields: Any) -> dict[str, Any]:
                 "RamRoleArn",
                 **KEY,
                 ram_role_arn=ROLE,
-                ram_session_name="s",
+                ram_session_name="ci",
                 expired_seconds=900,
                 policy='{"Version": "1"}',
                 external_id="x",
@@ -60,7 +61,7 @@ def _of(mode: str, **fields: Any) -> dict[str, Any]:
                 (
                     ProfileRole(
                         ROLE,
-                        session_name="s",
+                        session_name="ci",
                         seconds=900,
                         policy='{"Version": "1"}',
                         external_id="x",
@@ -80,20 +81,20 @@ def _of(mode: str, **fields: Any) -> dict[str, Any]:
         (
             _of(
                 "OIDC",
-                oidc_provider_arn="provider",
+                oidc_provider_arn=PROVIDER,
                 oidc_token_file="/var/run/token",
                 ram_role_arn=ROLE,
-                role_session_name="s",
+                role_session_name="ci",
             ),
             ResolvedProfile(
-                "p", None, (ProfileRole(ROLE, session_name="s", provider_arn="provider"),)
+                "p", None, (ProfileRole(ROLE, session_name="ci", provider_arn=PROVIDER),)
             ),
         ),
         (
             # As the CLI writes it (case 14).
             _of(
                 "OIDC",
-                oidc_provider_arn="provider",
+                oidc_provider_arn=PROVIDER,
                 oidc_token_file="/var/run/token",
                 ram_role_arn=ROLE,
                 ram_session_name="ci-session",
@@ -107,7 +108,7 @@ def _of(mode: str, **fields: Any) -> dict[str, Any]:
                     ProfileRole(
                         ROLE,
                         session_name="ci-session",
-                        provider_arn="provider",
+                        provider_arn=PROVIDER,
                         host="sts-vpc.cn-beijing.aliyuncs.com",
                     ),
                 ),
@@ -160,30 +161,30 @@ def _chain(name: str, source: str) -> dict[str, Any]:
         ('{"profiles": 3}', "no configuration of the Alibaba Cloud CLI"),
         ('{"profiles": [{"mode": "AK"}]}', "no configuration of the Alibaba Cloud CLI"),
         (_cli(_of("AK", **KEY), current=None), "no current profile"),
-        (_cli(_of("AK", **KEY), current="q"), "there is no profile q"),
-        (_cli(_of("AK", access_key_id="LTAI1")), "profile p has no access_key_secret"),
-        (_cli(_of("StsToken", **KEY)), "profile p has no sts_token"),
-        (_cli(_of("RamRoleArn", **KEY)), "profile p has no ram_role_arn"),
-        (_cli(_of("OIDC", ram_role_arn=ROLE)), "profile p has no oidc_provider_arn"),
-        (_cli(_of("ChainableRamRoleArn", ram_role_arn=ROLE)), "profile p has no source_profile"),
-        (_cli(_chain("p", "gone")), "there is no profile p -> gone"),
-        (_cli(_chain("p", "p")), "in a cycle: p -> p"),
-        (_cli(_chain("p", "q"), _chain("q", "r"), _chain("r", "q")), "cycle: p -> q -> r -> q"),
+        (_cli(_of("AK", **KEY), current="q"), "there is no profile of the name"),
+        (_cli(_of("AK", access_key_id="LTAI1")), "the profile has no access_key_secret"),
+        (_cli(_of("StsToken", **KEY)), "the profile has no sts_token"),
+        (_cli(_of("RamRoleArn", **KEY)), "the profile has no ram_role_arn"),
+        (_cli(_of("OIDC", ram_role_arn=ROLE)), "the profile has no oidc_provider_arn"),
+        (_cli(_of("ChainableRamRoleArn", ram_role_arn=ROLE)), "the profile has no source_profile"),
+        (_cli(_chain("p", "gone")), "there is no profile of the name"),
+        (_cli(_chain("p", "p")), "in a cycle"),
+        (_cli(_chain("p", "q"), _chain("q", "r"), _chain("r", "q")), "in a cycle"),
         (
             _cli(*(_chain(a, b) for a, b in zip("pqrstu", "qrstuv", strict=True))),
-            "longer than 5: p -> q -> r -> s -> t -> u",
+            "longer than 5",
         ),
         (_cli(_of("External", process_command="rm -rf /")), "External, which runs a command"),
         (_cli(_of("CloudSSO")), "CloudSSO, which needs a person and a browser"),
         (_cli(_of("OAuth")), "OAuth, which needs a person and a browser"),
-        (_cli(_of("Bearer")), "profile p has the mode Bearer, which is not known"),
+        (_cli(_of("Bearer")), "the profile has a mode that is not known"),
         (
             _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, expired_seconds="1h")),
-            "expired_seconds is no number of seconds",
+            "expired_seconds of the profile is no number of seconds",
         ),
         (
             _cli(_of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_region="evil.example/")),
-            "sts_region is no region",
+            "sts_region of the profile is no region",
         ),
     ],
 )
@@ -215,8 +216,8 @@ _INI_KEY = ("access_key_id = LTAI1", "access_key_secret = planted-secret # of th
             ),
         ),
         (
-            _ini("type = ram_role_arn", *_INI_KEY, f"role_arn = {ROLE}", "role_session_name = s"),
-            ResolvedProfile("default", STORED, (ProfileRole(ROLE, session_name="s"),)),
+            _ini("type = ram_role_arn", *_INI_KEY, f"role_arn = {ROLE}", "role_session_name = ci"),
+            ResolvedProfile("default", STORED, (ProfileRole(ROLE, session_name="ci"),)),
         ),
         (
             _ini(
@@ -234,10 +235,10 @@ _INI_KEY = ("access_key_id = LTAI1", "access_key_secret = planted-secret # of th
             _ini(
                 "type = oidc_role_arn",
                 f"role_arn = {ROLE}",
-                "oidc_provider_arn = provider",
+                f"oidc_provider_arn = {PROVIDER}",
                 "oidc_token_file_path = /var/run/token",
             ),
-            ResolvedProfile("default", None, (ProfileRole(ROLE, provider_arn="provider"),)),
+            ResolvedProfile("default", None, (ProfileRole(ROLE, provider_arn=PROVIDER),)),
         ),
         (
             _ini("type = rsa_key_pair", "public_key_id = PK", "private_key_file = /your/pk.pem"),
@@ -259,10 +260,10 @@ def test_each_type_of_the_ini_file_is_read(text: str, expected: ResolvedProfile)
         ("[default]\n[default]", "the file is no INI file"),
         ("", "there is no section [default]"),
         (_ini("type = access_key", section="other"), "there is no section [default]"),
-        (_ini(), "section [default] has the type none"),
-        (_ini("type = cloud_sso"), "section [default] has the type cloud_sso"),
-        (_ini("type = access_key"), "profile default has no access_key_id"),
-        (_ini("type = sts", *_INI_KEY), "profile default has no security_token"),
+        (_ini(), "the section has no type"),
+        (_ini("type = cloud_sso"), "the section has a type that is not known"),
+        (_ini("type = access_key"), "the profile has no access_key_id"),
+        (_ini("type = sts", *_INI_KEY), "the profile has no security_token"),
         (_ini("type = rsa_key_pair", "public_key_id = PK"), "has no private_key_file"),
     ],
 )
@@ -337,5 +338,5 @@ def test_a_section_that_is_switched_off_is_refused(value: str) -> None:
 def test_an_endpoint_that_is_no_host_is_refused(endpoint: str) -> None:
     """A request must go nowhere else than the profile seems to say."""
     profile = _of("RamRoleArn", **KEY, ram_role_arn=ROLE, sts_endpoint=endpoint)
-    with pytest.raises(ProfileError, match="sts_endpoint is no host"):
+    with pytest.raises(ProfileError, match="sts_endpoint of the profile is no host"):
         from_cli_config(_cli(profile), name=None)

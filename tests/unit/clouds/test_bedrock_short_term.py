@@ -56,6 +56,13 @@ def test_a_key_of_an_older_session_ends_with_it() -> None:
     assert minted.credential.expires_at == NOON + H
 
 
+def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() -> None:
+    """The session lasts as long as the key should: it is only a little older."""
+    minted = _mint(asked="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5))
+    assert minted.credential.expires_at == NOON + 12 * H + timedelta(seconds=1)
+    assert minted.remark == ""
+
+
 def test_the_key_is_what_bedrock_takes() -> None:
     """A presigned request of AWS's own library: region in its scope, twelve hours at most."""
     minted = _mint()

@@ -267,3 +267,39 @@ async def test_one_former_session_is_kept_of_a_source() -> None:
         cloud.cache.forget(source_uid="source")
     kept = [cloud.cache.former(source_uid="source", generation=n, hop=0) for n in (1, 2, 3)]
     assert [session.access_key_id if session else None for session in kept] == [None, None, "ASIA3"]
+
+
+async def test_a_session_from_before_a_request_is_not_its_answer() -> None:
+    """What is asked for at one time is answered by one new session, which all then share."""
+    cloud = Cloud()
+    await cloud.get()
+    cloud.clock.advance(seconds=30)
+    asked = cloud.clock.now
+    cloud.clock.advance(seconds=1)
+    found = await asyncio.gather(
+        *(
+            cloud.cache.get(KEY, will_do=lambda *_: True, open_session=cloud.open, not_before=asked)
+            for _ in range(500)
+        )
+    )
+    assert {session.access_key_id for session in found} == {"ASIA2"}
+    assert await cloud.get() == "ASIA2"
+    assert cloud.opened == 2
+
+
+async def test_a_session_that_was_being_opened_before_the_request_is_not_its_answer() -> None:
+    """Whoever asks meanwhile waits for the next one."""
+    cloud = Cloud()
+    cloud.gate.clear()
+    first = asyncio.create_task(cloud.get())
+    await asyncio.sleep(0)
+    cloud.clock.advance(seconds=1)
+    second = asyncio.create_task(
+        cloud.cache.get(
+            KEY, will_do=lambda *_: True, open_session=cloud.open, not_before=cloud.clock.now
+        )
+    )
+    await asyncio.sleep(0)
+    cloud.gate.set()
+    assert await first == "ASIA1"
+    assert (await second).access_key_id == "ASIA2"

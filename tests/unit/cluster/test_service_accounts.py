@@ -49,9 +49,14 @@ async def test_annotations_may_be_none(api: KubernetesInMemory) -> None:
             "token",
             403,
             "TokenRequestForbidden",
-            ["create serviceaccounts/token", "Role in chat", "[plain]"],
+            ["kubectl create role", "--resource=serviceaccounts/token", "--resource-name=plain"],
         ),
-        ("annotations", 403, "TokenRequestForbidden", ["get serviceaccounts of plain", "verb get"]),
+        (
+            "annotations",
+            403,
+            "TokenRequestForbidden",
+            ["get serviceaccounts of plain", "--verb=get"],
+        ),
     ],
 )
 async def test_what_is_missing_is_told_with_its_cure(
@@ -71,6 +76,15 @@ async def test_what_is_missing_is_told_with_its_cure(
     assert failure.reason == reason
     assert "serviceAccountRef.name" in failure.field
     assert [word for word in words if word not in failure.sentence()] == []
+
+
+async def test_a_misspelt_service_account_is_no_missing_right(api: KubernetesInMemory) -> None:
+    """RBAC refuses the token of what is not there as well."""
+    refused = ApiError(status=403, reason="Forbidden", message="")
+    api.answers.append((f"POST {COLLECTION}/plane/token", refused))
+    with pytest.raises(Failure) as raised:
+        await ServiceAccounts(api).token(namespace="chat", name="plane", audience="sts")
+    assert raised.value.reason == "ServiceAccountNotFound"
 
 
 async def test_other_refusals_are_the_api_servers(api: KubernetesInMemory) -> None:

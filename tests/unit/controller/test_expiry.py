@@ -27,10 +27,15 @@ class Hanging(ScriptedVendor):
 
     @override
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         await self.answers_now.wait()
-        return await super().mint(grant, source=source, intent=intent)
+        return await super().mint(grant, source=source, intent=intent, not_before=not_before)
 
 
 def _reporter(made: Scene) -> ExpiryReporter:

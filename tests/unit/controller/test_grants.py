@@ -264,8 +264,17 @@ async def test_the_last_good_key_outlives_failures() -> None:
         (ApiError(status=403, reason="Forbidden", message="quota exceeded"), "SecretRefused"),
         (ApiError(status=422, reason="", message="data: too long"), "SecretRefused"),
         (
-            ApiError(status=422, reason="", message="type: field is immutable"),
+            ApiError(status=422, reason="", message="field is immutable", fields=("type",)),
             "SecretTypeImmutable",
+        ),
+        (
+            ApiError(
+                status=422,
+                reason="",
+                message="data: Forbidden: field is immutable when `immutable` is set",
+                fields=("data",),
+            ),
+            "SecretImmutable",
         ),
     ],
 )

@@ -38,13 +38,19 @@ class Desk:
     def __init__(self) -> None:
         self.api = WithoutWatches()
         self.store = Store()
+        self.heard = asyncio.Event()
+        self.values = SecretValues(Objects(self.api))
         self.told: list[tuple[str, str]] = []
         self.watch = SourceSecretsWatch(
             self.api,
             store=self.store,
-            values=SecretValues(Objects(self.api)),
-            changed=lambda namespace, name: self.told.append((namespace, name)),
+            values=self.values,
+            changed=self._changed,
         )
+
+    def _changed(self, namespace: str, name: str) -> None:
+        self.told.append((namespace, name))
+        self.heard.set()
 
     def source(self, name: str, *, version: int, **aws: Any) -> None:
         """A source came, or was edited."""
@@ -95,4 +101,17 @@ async def test_only_secrets_that_sources_read_are_looked_at() -> None:
     assert desk.told == [("chat", "one")]
     await desk.watch.look("chat", None)
     assert desk.told == [("chat", "one"), ("chat", "two")]
+    await desk.watch.close()
+
+
+async def test_a_change_before_a_secret_is_watched_is_noticed() -> None:
+    """Between the first read by the source and the watch's interest nobody hears of events."""
+    desk = Desk()
+    desk.secret("one", "before")
+    await desk.values.values(namespace="chat", name="one", field="spec")
+    desk.secret("one", "after")
+    desk.source("a", version=1, **keyed("one"))
+    async with asyncio.timeout(10):
+        await desk.heard.wait()
+    assert desk.told == [("chat", "one")]
     await desk.watch.close()

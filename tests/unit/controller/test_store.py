@@ -45,6 +45,19 @@ def test_only_a_newer_version_is_news() -> None:
     assert store.put_source(_source(version=5, uid="made anew")) is not None
 
 
+def test_what_is_gone_does_not_come_back_by_the_answer_of_our_write() -> None:
+    """The watch may tell of the deletion before the write that let the grant go has returned."""
+    store = Store()
+    store.put_grant(_grant(version=7))
+    store.drop_grant("a")
+    store.put_own(_grant(version=8))
+    assert store.grants == {}
+    assert store.grants_of_source(("chat", "bedrock")) == ()
+    store.put_grant(_grant(version=7))
+    store.put_own(_grant(version=8))
+    assert store.grants["a"].own_version == 8
+
+
 def test_the_echo_of_our_own_writes_is_no_news() -> None:
     """The events that our two writes cause are dropped before anything is done."""
     store = Store()

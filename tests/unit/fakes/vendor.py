@@ -34,6 +34,7 @@ class ScriptedVendor:
         self._clock = clock
         self.failures: list[Exception] = []
         self.minted = 0
+        self.not_before: datetime | None = None
         self.verified = 0
         self.forgotten: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
@@ -53,9 +54,15 @@ class ScriptedVendor:
         return self.kept
 
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         """A key numbered by the mint."""
+        self.not_before = not_before
         self.minted += 1
         self.meanwhile()
         if self.failures:

@@ -56,6 +56,36 @@ WRONG = (Problem("spec.secret.data", "has no such variable."),)
 ROWS: list[tuple[str, Facts, str]] = [
     ("all is well", facts(), "Keep"),
     ("a new grant", facts(secret=None, status=status(revision=0)), "Mint New"),
+    (
+        "it was issued while the clock was ahead",
+        facts(secret=secret(issued_at=noon(minutes=6))),
+        "Mint IssuedInFuture",
+    ),
+    (
+        "it was issued by a clock that is a little ahead",
+        facts(secret=secret(issued_at=noon(minutes=4))),
+        "Keep",
+    ),
+    (
+        "its source may be applied a moment later",
+        facts(
+            secret=None,
+            status=status(revision=0, observed_generation=-1),
+            **MISSING_SOURCE,
+            created_at=noon(seconds=-4),
+        ),
+        "Wait",
+    ),
+    (
+        "its source has not followed",
+        facts(
+            secret=None,
+            status=status(revision=0, observed_generation=-1),
+            **MISSING_SOURCE,
+            created_at=noon(seconds=-5),
+        ),
+        "Refuse SourceNotFound",
+    ),
     ("its Secret was deleted", facts(secret=None), "Mint SecretMissing"),
     ("its Secret lost its revision", facts(secret=secret(revision=0)), "Mint SecretMissing"),
     ("another key is asked for", facts(secret=UNLIKE), "Mint KeyChanged"),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # PEM of 4096 bits has 3,272: reading and signing with longer keys takes seconds.
 _MOST_CHARACTERS = 4096
+_LEAST_BITS, _MOST_BITS = 1024, 4096
+_UNEVEN_BITS, _MOST_EXPONENT_BITS = 64, 64
 _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
@@ -63,10 +65,28 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
         # Some tools keep the base64 of PKCS #8 alone.
         text = f"{_BEGIN}\n{text}\n{_END}\n"
     try:
-        key = load_pem_private_key(text.encode(), password=None)
+        # The primality tests of a hostile key hold the interpreter's lock for minutes.
+        key = load_pem_private_key(
+            text.encode(), password=None, unsafe_skip_rsa_key_validation=True
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # `from None`: the messages of the parser may quote what they read.
         raise NoRsaKeyError from None
-    if not isinstance(key, RSAPrivateKey):
+    if not isinstance(key, RSAPrivateKey) or not _is_sound(key):
         raise NoRsaKeyError
     return key
+
+
+def _is_sound(key: RSAPrivateKey) -> bool:
+    """Whether the numbers belong together and have sizes with which signing takes milliseconds."""
+    if key.key_size not in range(_LEAST_BITS, _MOST_BITS + 1):
+        return False
+    numbers = key.private_numbers()
+    public = numbers.public_numbers
+    half = key.key_size // 2 + _UNEVEN_BITS
+    return (
+        numbers.p * numbers.q == public.n
+        and max(numbers.p.bit_length(), numbers.q.bit_length()) <= half
+        and public.e.bit_length() <= _MOST_EXPONENT_BITS
+        and numbers.d.bit_length() <= key.key_size
+    )

@@ -133,7 +133,12 @@ class Alibaba:
 
     @classified("issuing a key")
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         """A new key for the grant, by a session that all grants which ask the same share."""
         del intent  # no kind of key lives in Alibaba Cloud
@@ -143,6 +148,7 @@ class Alibaba:
             hop=len(alibaba_of(source).assume_roles),
             ask=way.asks(key),
             will_do=lambda session, now: way.will_do(key, session=session, now=now),
+            not_before=not_before,
         )
         return way.mint(
             key,

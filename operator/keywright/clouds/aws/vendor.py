@@ -164,7 +164,12 @@ class Aws:
 
     @classified("issuing a key")
     async def mint(
-        self, grant: ApiKeyGrant, *, source: CredentialSource, intent: Intent | None = None
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
     ) -> Minted:
         """A new key for the grant, by a session that all grants which ask the same share."""
         if grant.kind in KEPT_KEYS:
@@ -176,6 +181,7 @@ class Aws:
             hop=len(aws_of(source).assume_roles),
             ask=way.asks(key),
             will_do=lambda session, now: way.will_do(key, session=session, now=now),
+            not_before=not_before,
         )
         return way.mint(
             key,

@@ -230,6 +230,7 @@ class _Walk:
             fields=fields,
             policy=found.policy or encoded(ask.policy),
             external_id=found.external_id,
+            is_stored=True,
         )
 
     def _endpoint(self, found: ProfileRole) -> Endpoint:

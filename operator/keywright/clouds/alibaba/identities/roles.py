@@ -25,11 +25,15 @@ from keywright.clouds.alibaba.sts import Endpoint, StsError
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 
 _DENIALS: Final = ("NoPermission", "EntityNotExist.Role")
+_STORED = "<the external id of the profile>"
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to assume, what is asked of its session, and where that stands."""
+    """A role to assume, what is asked of its session, and where that stands.
+
+    `is_stored`: it comes out of a Secret, so that messages do not quote it.
+    """
 
     arn: str
     session_name: str
@@ -37,6 +41,7 @@ class Role:
     fields: Mapping[str, str]
     policy: str | None = None
     external_id: str | None = None
+    is_stored: bool = False
 
     def parameters(self) -> Parameters:
         """As STS takes them."""
@@ -132,7 +137,7 @@ async def assumed(
             role_arn=role.arn,
             secret="" if key is None else key.secret,
             caller=by.identity or await _caller(error, by=by, at=at, edges=edges),
-            external_id=role.external_id,
+            external_id=_STORED if role.is_stored and role.external_id else role.external_id,
         )
         raise refusal(error, asking) from None
     return session_of(

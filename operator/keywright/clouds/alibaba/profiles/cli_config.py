@@ -16,9 +16,11 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     Section,
     StoredKey,
+    arn,
     check_size,
     needed,
     optional,
+    session_name,
     stored_key,
     sts_host,
     sts_host_of,
@@ -49,25 +51,29 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
         raise ProfileError(
             "the file has no current profile", cure="Name one in profile.name, or set current."
         )
+    if name and name not in profiles:
+        raise ProfileError(
+            f"there is no profile {name}", cure="Set profile.name to the name of a profile."
+        )
     return _resolved(profiles, str(chosen), seen=())
 
 
 def _resolved(
     profiles: Mapping[str, Section], name: str, *, seen: tuple[str, ...]
 ) -> ResolvedProfile:
-    way = " -> ".join([*seen, name])
     if name in seen:
         raise ProfileError(
-            f"the profiles build on each other in a cycle: {way}",
+            "the profiles build on each other in a cycle",
             cure="Let the last source_profile name one that has a key, a node's role or a token.",
         )
     if len(seen) >= _MOST_PROFILES:
         raise ProfileError(
-            f"the chain of profiles is longer than {_MOST_PROFILES}: {way}", cure="Shorten it."
+            f"the chain of profiles is longer than {_MOST_PROFILES}", cure="Shorten it."
         )
     if name not in profiles:
         raise ProfileError(
-            f"there is no profile {way}", cure=f"Choose from {', '.join(sorted(profiles))}."
+            "there is no profile of the name that is asked for",
+            cure="Set profile.name, current or source_profile to the name of a profile.",
         )
     section = profiles[name]
     mode = section.get("mode")
@@ -75,29 +81,27 @@ def _resolved(
     if read is not None:
         return read(name, section)
     if mode == "ChainableRamRoleArn":
-        before = _resolved(profiles, needed(name, section, "source_profile"), seen=(*seen, name))
-        role = _cli_role(name, section)
+        before = _resolved(profiles, needed(section, "source_profile"), seen=(*seen, name))
+        role = _cli_role(section)
         return ResolvedProfile(name, before.start, (*before.roles, role))
     raise ProfileError(
-        _REFUSED_MODES.get(
-            str(mode), "profile {name} has the mode {mode}, which is not known"
-        ).format(name=name, mode=mode),
+        _REFUSED_MODES.get(str(mode), "the profile has a mode that is not known"),
         cure=f"Use a profile of mode {', '.join([*_MODES, 'ChainableRamRoleArn'])}.",
     )
 
 
 def _ak(name: str, section: Section) -> ResolvedProfile:
-    return ResolvedProfile(name, stored_key(name, section))
+    return ResolvedProfile(name, stored_key(section))
 
 
 def _sts_token(name: str, section: Section) -> ResolvedProfile:
-    token = Sensitive(needed(name, section, "sts_token"))
-    key = stored_key(name, section)
+    token = Sensitive(needed(section, "sts_token"))
+    key = stored_key(section)
     return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
 
 
 def _ram_role(name: str, section: Section) -> ResolvedProfile:
-    return ResolvedProfile(name, stored_key(name, section), (_cli_role(name, section),))
+    return ResolvedProfile(name, stored_key(section), (_cli_role(section),))
 
 
 def _node(name: str, section: Section) -> ResolvedProfile:
@@ -106,11 +110,11 @@ def _node(name: str, section: Section) -> ResolvedProfile:
 
 def _oidc(name: str, section: Section) -> ResolvedProfile:
     # The CLI has ram_session_name in every mode; the SDKs write role_session_name in this one.
-    role = _cli_role(name, section)
+    role = _cli_role(section)
     role = replace(
         role,
-        session_name=optional(section, "role_session_name") or role.session_name,
-        provider_arn=needed(name, section, "oidc_provider_arn"),
+        session_name=session_name(section, "role_session_name") or role.session_name,
+        provider_arn=arn(section, "oidc_provider_arn", kind="oidc-provider"),
     )
     return ResolvedProfile(name, None, (role,))
 
@@ -123,32 +127,32 @@ _MODES: Final[Mapping[str, Callable[[str, Section], ResolvedProfile]]] = {
     "OIDC": _oidc,
 }
 _REFUSED_MODES: Final = {
-    "External": "profile {name} has the mode {mode}, which runs a command: an operator runs none",
-    "CloudSSO": "profile {name} has the mode {mode}, which needs a person and a browser to sign in",
-    "OAuth": "profile {name} has the mode {mode}, which needs a person and a browser to sign in",
+    "External": "the profile has the mode External, which runs a command: an operator runs none",
+    "CloudSSO": "the profile has the mode CloudSSO, which needs a person and a browser to sign in",
+    "OAuth": "the profile has the mode OAuth, which needs a person and a browser to sign in",
 }
 
 
-def _cli_role(name: str, section: Section) -> ProfileRole:
+def _cli_role(section: Section) -> ProfileRole:
     seconds = section.get("expired_seconds")
     if seconds is not None and (not isinstance(seconds, int) or seconds < 0):
         raise ProfileError(
-            f"profile {name}: expired_seconds is no number of seconds", cure="Write it like 3600."
+            "expired_seconds of the profile is no number of seconds", cure="Write it like 3600."
         )
     return ProfileRole(
-        arn=needed(name, section, "ram_role_arn"),
-        session_name=optional(section, "ram_session_name"),
+        arn=arn(section, "ram_role_arn", kind="role"),
+        session_name=session_name(section, "ram_session_name"),
         seconds=seconds or None,
         policy=optional(section, "policy"),
         external_id=optional(section, "external_id"),
-        host=_host(name, section),
+        host=_host(section),
     )
 
 
-def _host(name: str, section: Section) -> str | None:
+def _host(section: Section) -> str | None:
     """As the CLI: sts_endpoint, else sts_region; None where the source's endpoint counts."""
     endpoint = optional(section, "sts_endpoint")
     if endpoint is not None:
-        return sts_host(name, endpoint)
+        return sts_host(endpoint)
     vpc = section.get("enable_vpc") is True
-    return sts_host_of(name, optional(section, "sts_region"), field="sts_region", vpc=vpc)
+    return sts_host_of(optional(section, "sts_region"), field="sts_region", vpc=vpc)

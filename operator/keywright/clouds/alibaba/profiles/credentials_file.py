@@ -17,15 +17,19 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     Section,
     StoredKey,
+    arn,
     check_size,
     needed,
     optional,
+    session_name,
     stored_key,
     sts_host_of,
 )
 
 # The parser tries every blank of a row as the end of a name: quadratic in their number.
 _MANY_BLANKS: Final = re.compile(r"[^\S\n]{101}")
+# A blank line, a comment, a section, a name with a value, or a value that goes on.
+_LINE: Final = re.compile(r"\s*$|\s*[#;]|\s*\[|[^\s=:][^=:]*[=:]|\s+\S")
 
 
 def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
@@ -40,18 +44,19 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
             "a line of the file has more than a hundred blanks in a row",
             cure="Write lines of name = value.",
         )
+    if not all(map(_LINE.match, text.splitlines())):
+        # The parser collects the errors of all lines, at a quadratic cost.
+        raise _no_ini_file()
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(text)
     except Error:
-        raise ProfileError(
-            "the file is no INI file", cure="Write sections in brackets, and lines of name = value."
-        ) from None
+        raise _no_ini_file() from None
     chosen = name or "default"
     if not parser.has_section(chosen):
         raise ProfileError(
-            f"there is no section [{chosen}]",
-            cure=f"Choose from {', '.join(parser.sections()) or 'none: the file is empty'}.",
+            f"there is no section [{name}]" if name else "there is no section [default]",
+            cure="Set profile.name to the name of a section, or name one [default].",
         )
     # As the library: a # ends a value, wherever it stands.
     section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
@@ -64,27 +69,33 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     read = _TYPES.get(type_)
     if read is None:
         raise ProfileError(
-            f"section [{chosen}] has the type {type_ or 'none'}, which is not known",
+            "the section has a type that is not known" if type_ else "the section has no type",
             cure=f"Use one of {', '.join(_TYPES)}.",
         )
     return read(chosen, section)
 
 
+def _no_ini_file() -> ProfileError:
+    return ProfileError(
+        "the file is no INI file", cure="Write sections in brackets, and lines of name = value."
+    )
+
+
 def _access_key(name: str, section: Section) -> ResolvedProfile:
-    return ResolvedProfile(name, stored_key(name, section))
+    return ResolvedProfile(name, stored_key(section))
 
 
-def _role(name: str, section: Section) -> ProfileRole:
+def _role(section: Section) -> ProfileRole:
     return ProfileRole(
-        arn=needed(name, section, "role_arn"),
-        session_name=optional(section, "role_session_name"),
+        arn=arn(section, "role_arn", kind="role"),
+        session_name=session_name(section, "role_session_name"),
         policy=optional(section, "policy"),
-        host=sts_host_of(name, optional(section, "region_id"), field="region_id"),
+        host=sts_host_of(optional(section, "region_id"), field="region_id"),
     )
 
 
 def _ram_role(name: str, section: Section) -> ResolvedProfile:
-    return ResolvedProfile(name, stored_key(name, section), (_role(name, section),))
+    return ResolvedProfile(name, stored_key(section), (_role(section),))
 
 
 def _node(name: str, section: Section) -> ResolvedProfile:
@@ -92,17 +103,17 @@ def _node(name: str, section: Section) -> ResolvedProfile:
 
 
 def _oidc(name: str, section: Section) -> ResolvedProfile:
-    provider = needed(name, section, "oidc_provider_arn")
-    return ResolvedProfile(name, None, (replace(_role(name, section), provider_arn=provider),))
+    provider = arn(section, "oidc_provider_arn", kind="oidc-provider")
+    return ResolvedProfile(name, None, (replace(_role(section), provider_arn=provider),))
 
 
 def _rsa(name: str, section: Section) -> ResolvedProfile:
-    file = needed(name, section, "private_key_file").rpartition("/")[2]
-    return ResolvedProfile(name, KeyPair(needed(name, section, "public_key_id"), file))
+    file = needed(section, "private_key_file").rpartition("/")[2]
+    return ResolvedProfile(name, KeyPair(needed(section, "public_key_id"), file))
 
 
 def _sts(name: str, section: Section) -> ResolvedProfile:
-    token, key = Sensitive(needed(name, section, "security_token")), stored_key(name, section)
+    token, key = Sensitive(needed(section, "security_token")), stored_key(section)
     return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
 
 

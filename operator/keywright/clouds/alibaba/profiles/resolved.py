@@ -73,11 +73,11 @@ class ResolvedProfile:
     roles: tuple[ProfileRole, ...] = ()
 
 
-def stored_key(name: str, section: Section) -> StoredKey:
+def stored_key(section: Section) -> StoredKey:
     """The access key of a profile; raises ProfileError."""
     return StoredKey(
-        needed(name, section, "access_key_id"),
-        Sensitive(needed(name, section, "access_key_secret")),
+        needed(section, "access_key_id"),
+        Sensitive(needed(section, "access_key_secret")),
     )
 
 
@@ -90,33 +90,55 @@ def check_size(text: str) -> None:
         )
 
 
-def sts_host(name: str, endpoint: str) -> str:
+def sts_host(endpoint: str) -> str:
     """The host of an STS endpoint that a profile names; raises ProfileError for what is none."""
     host = endpoint.removeprefix("https://").rstrip("/")
     if not _HOST.fullmatch(host):
         raise ProfileError(
-            f"profile {name}: sts_endpoint is no host",
+            "sts_endpoint of the profile is no host",
             cure="Write it like sts-vpc.cn-beijing.aliyuncs.com.",
         )
     return host
 
 
-def sts_host_of(name: str, region: str | None, *, field: str, vpc: bool = False) -> str | None:
+def sts_host_of(region: str | None, *, field: str, vpc: bool = False) -> str | None:
     """The host of STS in the Region of a profile's `field`; raises ProfileError."""
     if region is None:
         return None
     if not _REGION.fullmatch(region):
         raise ProfileError(
-            f"profile {name}: {field} is no region", cure="Write it like cn-hangzhou."
+            f"{field} of the profile is no region", cure="Write it like cn-hangzhou."
         )
     return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
 
 
-def needed(name: str, section: Section, field: str) -> str:
+def needed(section: Section, field: str) -> str:
     """A text that the profile must have; raises ProfileError, which names it."""
     found = optional(section, field)
     if found is None:
-        raise ProfileError(f"profile {name} has no {field}", cure=f"Set {field} in it.")
+        raise ProfileError(f"the profile has no {field}", cure=f"Set {field} in it.")
+    return found
+
+
+def arn(section: Section, field: str, *, kind: str) -> str:
+    """The ARN that a profile must have: it is part of requests and messages."""
+    found = needed(section, field)
+    if not re.fullmatch(rf"acs:ram::[0-9]{{1,20}}:{kind}/[A-Za-z0-9._-]{{1,64}}", found):
+        raise ProfileError(
+            f"{field} of the profile is no ARN",
+            cure=f"Write it like acs:ram::1234567890123456:{kind}/name.",
+        )
+    return found
+
+
+def session_name(section: Section, field: str) -> str | None:
+    """The session name that a profile may have: it is part of requests and messages."""
+    found = optional(section, field)
+    if found is not None and not re.fullmatch(r"[A-Za-z0-9@._-]{2,64}", found):
+        raise ProfileError(
+            f"{field} of the profile is no session name",
+            cure="Write 2 to 64 letters, digits, or @ . _ - into it.",
+        )
     return found
 
 
