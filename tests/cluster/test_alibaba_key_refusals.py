@@ -65,7 +65,7 @@ def test_a_key_that_is_not_taken_is_told_and_heals(
         "ALIBABA_CLOUD_ACCESS_KEY_ID": key.access_key_id,
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret_key,
     }
-    alibaba_tenant.create_secret(name="cloud-key", **{**right, **mistake.change})
+    alibaba_tenant.create_released_secret(name="cloud-key", **{**right, **mistake.change})
     if mistake.done is not None:
         mistake.done(alibaba_tenant.world, key.access_key_id)
     message = told(
@@ -108,7 +108,7 @@ def test_a_key_of_a_session_needs_its_token(alibaba_tenant: AlibabaTenant) -> No
 def test_an_ended_session_is_told(alibaba_tenant: AlibabaTenant) -> None:
     """A static STS token ends without a word; the next call tells it, and a new one heals."""
     session = session_of(alibaba_tenant)
-    alibaba_tenant.create_secret(name="cloud-key", **session)
+    alibaba_tenant.create_released_secret(name="cloud-key", **session)
     alibaba_tenant.world.alibaba.revoke_session(session["ALIBABA_CLOUD_ACCESS_KEY_ID"])
     sts = {"sts": {"secretRef": {"name": "cloud-key"}}}
     message = told(alibaba_tenant, sts, reason="InvalidSecurityTokenExpired")

@@ -71,18 +71,35 @@ def refusal_of_cluster(error: Exception, facts: Facts) -> Failure:
         )
     if error.status == 403 and _FINALIZER_RIGHT in error.message:
         return Failure(
-            f"the Kubernetes API refused the finalizer {FINALIZER}: {error.message}",
+            f"the Kubernetes API refused the finalizer {FINALIZER}: {error.message.rstrip('.')}.",
             kind=FailureClass.DENIED,
             reason="FinalizerForbidden",
+            field="metadata.finalizers",
             cure="Apply manifests/all-namespaces/rbac.yaml of this version.",
         )
     configuration = error.status in (400, 422)
     return Failure(
-        f"the Kubernetes API refused to write Secret {name}: {error.message}",
+        f"the Kubernetes API refused to write Secret {name}: {error.message.rstrip('.')}.",
         kind=FailureClass.CONFIGURATION if configuration else FailureClass.RETRY,
         reason="SecretRefused",
-        field="spec.secret" if configuration else "",
+        field="spec.secret",
+        cure=_remedy(error),
     )
+
+
+def _remedy(error: ApiError) -> str:
+    """What to do about a write of a Secret that the API server refused."""
+    if error.status in (400, 422):
+        return "Correct it to what the API server says of the Secret."
+    if error.status != 403:
+        return "Tried again. If this stays, check the API server and its admission webhooks."
+    if "exceeded quota" in error.message:
+        return "Delete Secrets that nobody needs, or raise the ResourceQuota; tried again."
+    if "being terminated" in error.message:
+        return "The namespace is being deleted: no Secret can be written in it any more."
+    if " cannot " in error.message:
+        return "Apply manifests/all-namespaces/rbac.yaml of this version; tried again."
+    return "Change the grant to what the admission policy allows, or the policy; tried again."
 
 
 def _is_immutable(error: ApiError) -> bool:
@@ -101,7 +118,7 @@ def lacks_right_to_restart(error: ApiError) -> bool:
 def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
     """One workload may not be changed; others may."""
     return Failure(
-        f"the Kubernetes API refused to restart {workload}: {error.message}",
+        f"the Kubernetes API refused to restart {workload}: {error.message.rstrip('.')}.",
         kind=FailureClass.RETRY,
         reason="RestartRefused",
         field="spec.rollout.restart",

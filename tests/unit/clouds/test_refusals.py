@@ -218,6 +218,9 @@ def test_no_answer_is_no_refusal() -> None:
     failure = refusal_of_session(error)
     assert (failure.kind.value, failure.reason) == ("Retry", "CloudError")
     assert "sts.us-west-2.amazonaws.com" in failure.message
+    # As of a Region that does not exist.
+    assert failure.field == f"{AWS}.region"
+    assert "correct region or stsEndpoint" in failure.cure
     quoted = ValueError("planted: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     assert "wJalr" not in refusal_of_session(quoted).sentence()
 

@@ -34,6 +34,8 @@ _CLOCK_CURE: Final = (
 # other services 5), and "Signature not yet current: T1 is still later than T2".
 _CLOCK_WORDS: Final = ("Signature expired", "not yet current", "must be within 15 minutes")
 _CLOCK_CODES: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+# botocore, where a host has no address or takes no connection.
+_NO_ENDPOINT: Final = "EndpointConnectionError"
 _SIGNATURE_CODES: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 _TRANSIENT: Final = frozenset(
     {
@@ -126,6 +128,17 @@ def common_failure(code: str, message: str) -> Failure:
             reason="Throttled",
             field=SOURCE,
             cure="The operator sends requests more slowly and tries again.",
+        )
+    if not code and message.startswith(_NO_ENDPOINT):
+        return Failure(
+            f"AWS: no answer: {message}.",
+            kind=FailureClass.RETRY,
+            reason="CloudError",
+            field=f"{SOURCE}.region",
+            cure=(
+                "The Region has no such endpoint, or the endpoint cannot be reached: correct region"
+                " or stsEndpoint, or the network, proxy and firewall; tried again."
+            ),
         )
     if code in _TRANSIENT or not code:
         return Failure(
