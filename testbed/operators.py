@@ -79,6 +79,8 @@ class OperatorProcess:
             f"--identity={self._identity}",
             f"--http-address=127.0.0.1:{self.port}",
             "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
+            # An installed one may be older than the option.
+            *(() if self._installed else ("--cloud-delay-scale=0.15",)),
             *self._arguments,
         ]
         if self._fork is not None:

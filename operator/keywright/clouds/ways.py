@@ -132,6 +132,9 @@ class KeptKeys(Protocol):
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
+    async def shows(self, key_id: str, /) -> bool:
+        """Whether the key is there and works; by a listing that is shared and minutes old."""
+
     async def create(self, intent: Intent, /) -> Minted:
         """A new key, by one call that is never repeated."""
 

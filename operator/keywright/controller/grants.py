@@ -23,12 +23,14 @@ from keywright.planning.facts import (
     Keep,
     Mint,
     Refuse,
+    ReportLost,
     Rewrite,
     Step,
+    Verify,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Kept, Outcome, Refused
+from keywright.planning.outcomes import Failed, Kept, Lost, Outcome, Refused
 from keywright.secrets.variables import LayoutError
 
 
@@ -95,6 +97,11 @@ class GrantReconciler:
                 return Refused(failure)
             case Fail(failure):
                 return Failed(failure)
+            case ReportLost(key_id):
+                return Lost(key_id)
+            case Verify():
+                await self._journal.verify(facts)
+                return None
             case _:
                 return await self._tried(step, facts)
 

@@ -6,6 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from keywright.planning.delays import REAL, Delays
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTimes:
+    """`interval` between two lookups of a key, zero for none; the first ones within `spread`."""
+
+    interval: timedelta = timedelta(hours=6)
+    spread: timedelta = timedelta(minutes=10)
+    delays: Delays = REAL
+
+    @property
+    def listing_age(self) -> timedelta:
+        """How long a listing serves others: much shorter than the time between two lookups."""
+        return min(timedelta(minutes=10), self.interval / 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +46,7 @@ class Settings:
     drain_seconds: float
     sweep_seconds: float
     min_key_lifetime: timedelta
+    check_times: CheckTimes
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
     secrets_need_consent: bool

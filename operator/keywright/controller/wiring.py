@@ -132,6 +132,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         metrics=metrics,
         fingerprint_key=census.fingerprint_key,
         clock=now,
+        check_times=settings.check_times,
     )
     pools = build_pools(
         edges,

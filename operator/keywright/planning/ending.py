@@ -51,7 +51,7 @@ def ending(facts: Facts, *, now: datetime) -> Step:
     lost = stray_keys(facts)
     if pending is not None:
         lost = lost or lost_keys(pending, facts, listed=facts.listed, known=known)
-        settles_at = listing_settles_at(pending)
+        settles_at = listing_settles_at(pending, facts)
         if not lost and settles_at is not None and now < settles_at:
             return Wait(settles_at)
     return Revoke((*sorted(known), *lost))

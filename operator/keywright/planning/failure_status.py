@@ -10,6 +10,7 @@ from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import PROBE_FAILING, PROGRESSING, READY, SECRET_CONFLICT
 from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.probing import PROBE_FAILED
 from keywright.planning.secret_status import condition_writer, holds, named, time_told
 
@@ -30,7 +31,7 @@ def while_trying(facts: Facts, failure: Failure, *, now: datetime) -> GrantStatu
 def after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetime) -> GrantStatus:
     """A step failed for the `attempts`-th time in a row; a key that lives stays Ready."""
     secret, status, writer = facts.secret, facts.status, condition_writer(facts, now)
-    alive = secret is not None and secret.lives(now)
+    alive = secret is not None and secret.lives(now) and not facts.doubted
     if secret is not None and facts.grant is not None and alive:
         ready = status.condition(READY)
         if ready is None or ready.status is not ConditionStatus.TRUE:
@@ -41,7 +42,10 @@ def after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetim
                 observed_generation=max(status.observed_generation, 0),
             )
         conditions: tuple[Condition, ...] = (ready, writer.failing(failure))
-    elif secret is not None and secret.revision and not alive:
+    elif secret is not None and secret.lost and secret.key_id is not None:
+        message = f"{loss(facts, secret.key_id).sentence()} {failure.sentence()}"
+        conditions = writer.not_ready(failure, attempts=attempts, reason=KEY_LOST, message=message)
+    elif secret is not None and secret.revision and not alive and not facts.doubted:
         message = f"The key ended at {time_told(secret.expires_at)}. {failure.sentence()}"
         conditions = writer.not_ready(failure, attempts=attempts, reason="Expired", message=message)
     else:
@@ -54,6 +58,15 @@ def after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetim
         failed_attempts=attempts,
         last_failure_time=now.replace(microsecond=0),
         conditions=conditions,
+    )
+
+
+def after_loss(facts: Facts, key_id: str, *, now: datetime) -> GrantStatus:
+    """The key that readers have does not work: Ready is False until another is published."""
+    status, writer = facts.status, condition_writer(facts, now)
+    conditions = writer.not_ready(loss(facts, key_id), attempts=0)
+    return msgspec.structs.replace(
+        status if facts.grant is None else named(facts, facts.grant), conditions=conditions
     )
 
 

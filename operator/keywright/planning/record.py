@@ -12,12 +12,13 @@ from keywright.api.times import parse_time
 from keywright.planning.conditions import PROGRESSING
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView, Standing
-from keywright.planning.failure_status import after_failure, after_refusal, while_trying
+from keywright.planning.failure_status import after_failure, after_loss, after_refusal, while_trying
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
     Failed,
     Intended,
     Kept,
+    Lost,
     Outcome,
     Refused,
     Removed,
@@ -96,6 +97,8 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             left = tuple(key for key in status.retiring if key.key_id not in key_ids)
             pending = None if lost else status.pending
             return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Lost(key_id):
+            return after_loss(facts, key_id, now=now)
         case Settled():
             return _settled(facts, now=now)
         case Refused(failure):

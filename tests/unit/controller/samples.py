@@ -19,6 +19,7 @@ from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.rests import Rest
+from keywright.controller.settings import CheckTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -65,6 +66,7 @@ class Scene:
     _vendors: dict[Provider, Vendor] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
+    check_times: CheckTimes = CheckTimes()  # noqa: RUF009  frozen
     tenancy: Tenancy = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
@@ -98,6 +100,7 @@ class Scene:
                 metrics=self.metrics,
                 fingerprint_key=lambda: b"operator's own",
                 clock=self.clock,
+                check_times=self.check_times,
             )
         )
         self.sources = SourceReconciler(

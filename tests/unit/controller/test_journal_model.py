@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from keywright.cluster.errors import ApiUnreachableError
 from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.settings import CheckTimes
 from keywright.secrets.ownership import facts_from_metadata
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene
 from tests.unit.fakes.clock import FakeClock
@@ -22,6 +23,8 @@ from tests.unit.fakes.kubernetes import KubernetesInMemory
 _GRANT = f"{GRANTS}/chat-key"
 _KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1m"}
 _LONG = timedelta(days=1)
+# Each life looks its key up once.
+_CHECKS = CheckTimes(interval=timedelta(days=30))
 
 
 class KilledError(BaseException):
@@ -83,7 +86,7 @@ class Account:
 
     def born(self) -> Scene:
         """A new operator, which knows what the API server tells."""
-        scene = Scene(clock=self.clock, api=self.api)
+        scene = Scene(clock=self.clock, api=self.api, check_times=_CHECKS)
         scene.vendor.kept = self.iam
         scene.store.put_source(self.api.objects[f"{SOURCES}/bedrock"])
         if SECRET in self.api.objects:
@@ -151,7 +154,7 @@ _LIVES = st.lists(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(lives=_LIVES, lag=st.integers(min_value=0, max_value=20), delete=st.booleans())
+@given(lives=_LIVES, lag=st.integers(min_value=0, max_value=120), delete=st.booleans())
 def test_wherever_it_is_killed_one_key_is_left(
     lives: list[tuple[int, str, int]], lag: int, *, delete: bool
 ) -> None:

@@ -41,7 +41,7 @@ OLD_USERS = "123456789012/bedrock-former/ACCAZ"
 KIND = "bedrockLongTermKey"
 SERVED = secret(key_id=A, expires_at=None, renew_at=noon(days=1))
 DUE = replace(SERVED, renew_at=NOON)
-SETTLED = timedelta(seconds=31)
+SETTLED = timedelta(seconds=181)
 
 
 def kept(**spec: Any) -> Any:
@@ -109,7 +109,7 @@ ROWS: list[tuple[str, Facts, str]] = [
         given(status=OPEN_LONG, listed=(key(B, at=1, here=False),)),
         "Settle",
     ),
-    ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 180"),
     ("and is believed later", given(status=OPEN_LONG, listed=(key(A),)), "Settle"),
     (
         "then a due key goes on",
@@ -178,7 +178,7 @@ ENDINGS: list[tuple[str, Facts, str]] = [
         given(deleting=True, status=OPEN, listed=(key(A), key(B, at=2))),
         "Revoke A B",
     ),
-    ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 180"),
     ("later it is believed", given(deleting=True, status=OPEN_LONG, listed=(key(A),)), "Revoke A"),
     ("not a stranger's", given(deleting=True, listed=(key(A), key(C))), "Revoke A"),
     (

@@ -14,6 +14,7 @@ from keywright.planning.outcomes import (
     Failed,
     Intended,
     Kept,
+    Lost,
     Outcome,
     Refused,
     Removed,
@@ -148,7 +149,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert (status.failed_attempts, status.last_failure_time) == (0, None)
         case Kept():
             assert status.failed_attempts in (0, before)
-        case Intended() | Removed() | Settled() | Unproven():
+        case Intended() | Removed() | Settled() | Lost() | Unproven():
             assert status.failed_attempts == before
 
 

@@ -59,6 +59,18 @@ class GatewayKeys:
             )
         return tuple(found)
 
+    async def shows(self, key_id: str) -> bool:
+        """Whether the key, or one of an import, is there; by one listing of account and region."""
+        account, region, name = _parts(key_id)
+        if account != self.account:
+            return True
+        every = await self.edges.listings.get(
+            ("apigateway", account, region),
+            lambda: self.run(gateway_key.owners, region=region),
+        )
+        assert every is not None
+        return f"{name} {self.mark.owner}" in every
+
     async def create(self, intent: Intent) -> Minted:
         """The key or keys of that intent; made once, however often it is carried on."""
         try:
