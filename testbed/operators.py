@@ -80,7 +80,7 @@ class OperatorProcess:
             f"--http-address=127.0.0.1:{self.port}",
             "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
             # An installed one may be older than the option.
-            *(() if self._installed else ("--cloud-delay-scale=0.15",)),
+            *(() if self._installed else ("--cloud-delay-scale=0.15", "--revoke-timeout=1s")),
             *self._arguments,
         ]
         if self._fork is not None:

@@ -30,6 +30,7 @@ INSTALLED = (
     MANIFESTS / "operator" / "namespace.yaml",
     MANIFESTS / "operator" / "serviceaccount.yaml",
     MANIFESTS / "operator" / "leaderelection.yaml",
+    MANIFESTS / "operator" / "orphans.yaml",
     MANIFESTS / "operator" / "rollouts.yaml",
     MANIFESTS / "operator" / "metrics.yaml",
     MANIFESTS / "all-namespaces" / "rbac.yaml",

@@ -172,6 +172,9 @@ class Vendor(GrantVendor, Protocol):
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session of the source, and who it is to the cloud; raises Failure."""
 
+    async def hold(self, source: CredentialSource) -> None:
+        """Have a valid session in memory for keys that must be revoked; raises Failure."""
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
 

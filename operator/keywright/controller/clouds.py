@@ -67,7 +67,7 @@ def connect_clouds(
         clock=clock,
         ambient=ambient,
         min_lifetime=settings.min_key_lifetime,
-        listings=SharedListings(clock=clock, age=settings.check_times.listing_age),
+        listings=SharedListings(clock=clock, age=settings.key_times.listing_age),
     )
     alibaba = AlibabaEdges(
         tokens=tokens,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
@@ -11,6 +12,7 @@ from keywright.api.grant_checks import pair_problems
 from keywright.api.parsing import parse_grant
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
+from keywright.api.times import parse_time
 from keywright.clouds.ways import SourceSecrets
 from keywright.cluster.objects import Objects
 from keywright.controller.journal import MintJournal
@@ -88,6 +90,7 @@ class Gathering:
             replace(await self._known(known, body), impatient=impatient),
             finalizers=tuple(body["metadata"].get("finalizers", ())),
             deleting=known.deleting,
+            deleting_since=_time(body["metadata"].get("deletionTimestamp")),
         )
 
     async def _known(self, known: GrantRecord, body: Mapping[str, Any]) -> Facts:
@@ -231,3 +234,10 @@ class Gathering:
         if source is None or source.hands_on is None:
             return False
         return record.parsed()["status"].get("keyId") not in (None, source.hands_on)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

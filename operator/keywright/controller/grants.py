@@ -23,6 +23,7 @@ from keywright.planning.facts import (
     Keep,
     Mint,
     Refuse,
+    ReportDeletion,
     ReportLost,
     Rewrite,
     Step,
@@ -30,7 +31,7 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Kept, Lost, Outcome, Refused
+from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused
 from keywright.secrets.variables import LayoutError
 
 
@@ -99,6 +100,8 @@ class GrantReconciler:
                 return Failed(failure)
             case ReportLost(key_id):
                 return Lost(key_id)
+            case ReportDeletion():
+                return Deleting()
             case Verify():
                 await self._journal.verify(facts)
                 return None

@@ -89,7 +89,14 @@ class MintJournal:
         self._found: dict[str, _Found] = {}
         self._unreadable: set[str] = set()
 
-    def add_to(self, facts: Facts, *, finalizers: tuple[str, ...], deleting: bool) -> Facts:
+    def add_to(
+        self,
+        facts: Facts,
+        *,
+        finalizers: tuple[str, ...],
+        deleting: bool,
+        deleting_since: datetime | None = None,
+    ) -> Facts:
         """The facts with those of the journal; a listing and an intent are handed out once."""
         uid = facts.subject.uid
         found, pending = self._found.pop(uid, _Found()), facts.status.pending
@@ -100,6 +107,7 @@ class MintJournal:
         found_out = replace(
             facts,
             deleting=deleting,
+            deleting_since=deleting_since,
             finalized=FINALIZER in finalizers,
             listed=found.listed,
             unprepared=found.unprepared,
@@ -190,10 +198,14 @@ class MintJournal:
         if isinstance(step, Revoke):
             self._fence.check()
             await self._remove(facts, step.key_ids, and_holder=True)
+        new: frozenset[str] = frozenset()
+        if isinstance(step, Release):
+            # Listed first: once the grant is gone, nothing else knows of its keys.
+            new = await self._orphans.keep(facts, step.orphaned, why=step.why)
         # Reported once: a grant that has changed meanwhile is looked at again first.
         await self._set_finalizer(facts.subject, wanted=False)
         if isinstance(step, Release):
-            await self._orphans.report(facts, step.orphaned, why=step.why)
+            await self._orphans.report(facts, new, why=step.why)
         if isinstance(step, Revoke) or step.why:
             await self._orphans.report_unproved(facts, facts.unproved_ids)
 
@@ -252,11 +264,9 @@ class MintJournal:
         keys = await self._keys(facts)
         left = await keys.remove(key_ids, and_holder=and_holder)
         if left:
-            await self._orphans.report(
-                facts,
-                left,
-                why="the source's role is of another account, or the keys' holder is not ours",
-            )
+            why = "the source's role is of another account, or the keys' holder is not ours"
+            new = await self._orphans.keep(facts, left, why=why)
+            await self._orphans.report(facts, new, why=why)
 
     async def _keys(self, facts: Facts) -> KeptKeys:
         grant, source = facts.grant, facts.source

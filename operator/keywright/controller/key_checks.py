@@ -9,7 +9,7 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.clouds.sessions import Clock
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.records import KeyCheck
-from keywright.controller.settings import CheckTimes
+from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
 from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.key_check import shown_from
@@ -22,7 +22,7 @@ _RETRY = timedelta(minutes=5)
 class KeyChecks:
     """Adds to the facts of a grant what is known of its key in the cloud."""
 
-    def __init__(self, *, store: Store, proofs: KeyProofs, clock: Clock, times: CheckTimes) -> None:
+    def __init__(self, *, store: Store, proofs: KeyProofs, clock: Clock, times: KeyTimes) -> None:
         self._store = store
         self._proofs = proofs
         self._clock = clock
@@ -33,10 +33,10 @@ class KeyChecks:
         secret = facts.secret
         if facts.grant is None or facts.grant.keeping is None:
             return facts
-        facts = replace(facts, delays=self._times.delays)
+        check = self._of(facts.subject.uid)
+        facts = replace(facts, delays=self._times.delays, revocation=self._times.revocation)
         if secret is None or secret.standing is not Standing.OURS or not secret.revision:
             return facts
-        check = self._of(facts.subject.uid)
         if check is None or secret.key_id is None:
             return facts
         agreed = self._is_agreed(facts, secret)

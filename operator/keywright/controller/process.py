@@ -46,6 +46,8 @@ async def run(settings: Settings) -> Ending:
     supervisor.start("heartbeat", operator.heartbeat.run)
     supervisor.start("event loop watchdog", operator.watchdog.run)
     supervisor.start("sweep", partial(operator.census.sweep, seconds=settings.sweep_seconds))
+    supervisor.start("orphans", operator.orphan_sweep)
+    supervisor.start("sessions", operator.session_keeper)
     stopped = asyncio.Event()
     try:
         ending = await _work(operator, settings, stopped)

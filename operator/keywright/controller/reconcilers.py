@@ -17,12 +17,13 @@ from keywright.controller.grants import GrantReconciler
 from keywright.controller.journal import MintJournal
 from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs
+from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.orphans import Orphans
 from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
-from keywright.controller.settings import CheckTimes
+from keywright.controller.settings import KeyTimes
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -45,7 +46,8 @@ class Edges:
     metrics: Metrics
     fingerprint_key: Callable[[], bytes]
     clock: Clock
-    check_times: CheckTimes
+    key_times: KeyTimes
+    orphans: OrphanRegister
 
 
 def grant_reconciler(edges: Edges) -> GrantReconciler:
@@ -53,7 +55,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
     access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
     vendors = AuthorizedVendors(edges.vendors, access=access)
     proofs = KeyProofs(store=edges.store, fingerprint_key=edges.fingerprint_key)
-    checks = KeyChecks(store=edges.store, proofs=proofs, clock=edges.clock, times=edges.check_times)
+    checks = KeyChecks(store=edges.store, proofs=proofs, clock=edges.clock, times=edges.key_times)
     journal = MintJournal(
         store=edges.store,
         listener=edges.listener,
@@ -63,7 +65,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         checks=checks,
         fingerprint_key=edges.fingerprint_key,
         fence=edges.fence,
-        orphans=Orphans(events=edges.events, metrics=edges.metrics),
+        orphans=Orphans(events=edges.events, register=edges.orphans),
     )
     proving = Proving(store=edges.store, vendors=vendors, clock=edges.clock)
     gathering = Gathering(

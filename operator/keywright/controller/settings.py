@@ -10,11 +10,16 @@ from keywright.planning.delays import REAL, Delays
 
 
 @dataclass(frozen=True, slots=True)
-class CheckTimes:
-    """`interval` between two lookups of a key, zero for none; the first ones within `spread`."""
+class KeyTimes:
+    """The times of keys that live in a cloud.
+
+    `interval` between two lookups of a key, zero for none; the first ones within `spread`.
+    `revocation`: how long a grant that is being deleted waits for its key to be revoked.
+    """
 
     interval: timedelta = timedelta(hours=6)
     spread: timedelta = timedelta(minutes=10)
+    revocation: timedelta = timedelta(minutes=15)
     delays: Delays = REAL
 
     @property
@@ -46,7 +51,7 @@ class Settings:
     drain_seconds: float
     sweep_seconds: float
     min_key_lifetime: timedelta
-    check_times: CheckTimes
+    key_times: KeyTimes
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
     secrets_need_consent: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.problems import Problem
@@ -123,6 +123,7 @@ class Facts:
     inconclusive listing lacks it; `verify_at` when the key
     is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
     to exist. `delays`: how far the cloud's answers may lag.
+    `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
@@ -155,6 +156,14 @@ class Facts:
     verify_at: datetime | None = None
     absent_ids: frozenset[str] = frozenset()
     delays: Delays = REAL
+    deleting_since: datetime | None = None
+    revocation: timedelta = timedelta(0)
+
+    @property
+    def gives_up_at(self) -> datetime | None:
+        """From when on a grant that is being deleted may go without its key being revoked."""
+        since = self.deleting_since
+        return None if since is None else since + self.revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +216,11 @@ class ReportLost:
     """The key in the Secret is not in the cloud any more: tell it before another is issued."""
 
     key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDeletion:
+    """Tell that the grant is being deleted, before its key is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,4 +283,5 @@ class Release:
 
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
-Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportLost | JournalStep
+ReportStep = ReportLost | ReportDeletion
+Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep

@@ -69,8 +69,15 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleting:
+    """The grant is being deleted; its key is revoked next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """Nothing is under way; the Secret says which key is in use."""
 
 
-Outcome = Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Settled
+Outcome = (
+    Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Deleting | Settled
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keywright.cli.main import _parser, _settings, main
-from keywright.controller.settings import CheckTimes, Settings
+from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import Delays
 
 
@@ -37,7 +37,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         drain_seconds=20.0,
         sweep_seconds=900.0,
         min_key_lifetime=timedelta(seconds=60),
-        check_times=CheckTimes(),
+        key_times=KeyTimes(),
         allow_ambient=False,
         credentials_uris=(),
         secrets_need_consent=True,
@@ -66,6 +66,7 @@ def test_every_option_arrives() -> None:
         "--min-key-lifetime=20s",
         "--verify-interval=1h",
         "--verify-spread=5s",
+        "--revoke-timeout=2m",
         "--cloud-delay-scale=0.5",
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
@@ -95,9 +96,10 @@ def test_every_option_arrives() -> None:
         drain_seconds=0.5,
         sweep_seconds=60.0,
         min_key_lifetime=timedelta(seconds=20),
-        check_times=CheckTimes(
+        key_times=KeyTimes(
             interval=timedelta(hours=1),
             spread=timedelta(seconds=5),
+            revocation=timedelta(minutes=2),
             delays=Delays(intent=timedelta(seconds=30), listing=timedelta(minutes=1)),
         ),
         allow_ambient=True,

@@ -140,6 +140,7 @@ operator:
   secretReferences: any
   minKeyLifetime: 90s
   verifyInterval: 1h
+  revokeTimeout: 5m
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
   allowStsEndpoints: ["sts.example.com:8443"]

@@ -201,7 +201,7 @@ class GatewayKeys:
         self, client: Any, *, key_ids: Iterable[str], region: str, and_holder: bool
     ) -> None:
         for key in self._members(client, key_ids, region=region):
-            gateway_key.unless_gone(client, "delete_api_key", apiKey=key["id"])
+            gateway_key.delete(client, key["id"])
         made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
         here = region == self.region and not and_holder
         wanted = frozenset(made) if here else frozenset[str]()

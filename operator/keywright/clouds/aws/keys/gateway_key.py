@@ -181,6 +181,12 @@ def disable(client: Any, key_id: str) -> None:
     unless_gone(client, "update_api_key", apiKey=key_id, patchOperations=[operation])
 
 
+def delete(client: Any, key_id: str) -> None:
+    """Take it out of its plans, then delete it; one that is gone is no failure."""
+    join(client, key_id, plans=(), held=plans_of(client, key_id))
+    unless_gone(client, "delete_api_key", apiKey=key_id)
+
+
 def unless_gone(client: Any, action: str, **request: Any) -> None:
     """Call it; that there is no such thing any more is no failure."""
     try:
