@@ -13,7 +13,14 @@ from tests.cluster.eventually import eventually
 from tests.cluster.gateway import ORDERS, GatewayTenant, gateway_tenants
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import SOURCE
-from tests.cluster.test_keys_are_looked_up import assert_well, delete_by_hand, events, ready
+from tests.cluster.test_keys_are_looked_up import (
+    assert_well,
+    delete_by_hand,
+    events,
+    ready,
+    renewed,
+    restored,
+)
 from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.long
@@ -75,6 +82,24 @@ def test_a_namespace_deleted_after_a_restart_leaves_no_key(
     for tenant in made:
         assert_gone(tenant)
         assert tenant.leftovers() == []
+
+
+def test_a_restored_cluster_takes_up_the_key_that_is_there(
+    stage: tuple[World, OperatorProcess],
+) -> None:
+    """Secret and status of before a rotation: API Gateway tells the value of the newer key."""
+    world, operator = stage
+    tenant = next(gateway_tenants(world, name="snapshot"))()
+    first = ready(tenant)
+    secret = restored(tenant.secret())
+    second = renewed(tenant, 2)
+    operator.kill()
+    world.api.delete(tenant.secret_path())
+    world.api.create(secret)
+    tenant.patch(f"{tenant.grant_path()}/status", {"status": first})
+    operator.start()
+    after = tenant.told("Ready", seconds=60, and_=lambda status: status["keyId"] == second["keyId"])
+    assert_well(tenant, after)
 
 
 def account_of(tenant: LongTermTenant | GatewayTenant) -> str:
