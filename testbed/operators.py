@@ -19,6 +19,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _READY_SECONDS = 30.0
 NAMESPACE = "keywright-system"
 SERVICE_ACCOUNT = "keywright"
+# How long the clouds may lag, and a revocation is tried; another version may not know the options.
+PACE_OF_TESTS = ("--cloud-delay-scale=0.15", "--revoke-timeout=1s")
 
 
 class OperatorProcess:
@@ -40,6 +42,7 @@ class OperatorProcess:
         program: Path | None = None,
         fork: str | None = None,
         line: Line | None = None,
+        pace: Sequence[str] = PACE_OF_TESTS,
     ) -> None:
         self.kubeconfig = kubeconfig
         self._directory = directory
@@ -50,6 +53,7 @@ class OperatorProcess:
         self._program = (program,) if program else (sys.executable, "-m", "keywright")
         self._fork = fork
         self._line = line
+        self._pace = tuple(pace)
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -79,8 +83,7 @@ class OperatorProcess:
             f"--identity={self._identity}",
             f"--http-address=127.0.0.1:{self.port}",
             "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
-            # An installed one may be older than the option.
-            *(() if self._installed else ("--cloud-delay-scale=0.15", "--revoke-timeout=1s")),
+            *(() if self._installed else self._pace),
             *self._arguments,
         ]
         if self._fork is not None:
