@@ -22,6 +22,8 @@ NAMESPACE = "keywright-system"
 SERVICE_ACCOUNT = "keywright"
 # The emulator refills API Gateway's quotas as fast; released versions do not know the flag.
 _QUICK_GATEWAY = (f"--api-gateway-quota-share={DEFAULT_SCALE}",)
+# How long the clouds may lag, and a revocation is tried; another version may not know the options.
+PACE_OF_TESTS = ("--cloud-delay-scale=0.15", "--revoke-timeout=1s")
 
 
 class OperatorProcess:
@@ -43,6 +45,7 @@ class OperatorProcess:
         program: Path | None = None,
         fork: str | None = None,
         line: Line | None = None,
+        pace: Sequence[str] = PACE_OF_TESTS,
     ) -> None:
         self.kubeconfig = kubeconfig
         self._directory = directory
@@ -53,6 +56,7 @@ class OperatorProcess:
         self._program = (program,) if program else (sys.executable, "-m", "keywright")
         self._fork = fork
         self._line = line
+        self._pace = tuple(pace)
         self._child: ChildProcess | None = None
         self.port = free_port()
         self.log = directory / f"{identity}.log"
@@ -82,7 +86,7 @@ class OperatorProcess:
             f"--identity={self._identity}",
             f"--http-address=127.0.0.1:{self.port}",
             "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
-            *_QUICK_GATEWAY * (not self._installed),
+            *(() if self._installed else (*_QUICK_GATEWAY, *self._pace)),
             *self._arguments,
         ]
         if self._fork is not None:

@@ -19,7 +19,7 @@ from testbed.clouds.emulator import EmulatedCloud
 from testbed.clusters import Cluster
 from testbed.clusters.api import Api
 from testbed.faults import FaultProxy, Line
-from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
+from testbed.operators import NAMESPACE, PACE_OF_TESTS, SERVICE_ACCOUNT, OperatorProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = tuple(sorted((ROOT / "crds").glob("*.yaml")))
@@ -30,6 +30,7 @@ INSTALLED = (
     MANIFESTS / "operator" / "namespace.yaml",
     MANIFESTS / "operator" / "serviceaccount.yaml",
     MANIFESTS / "operator" / "leaderelection.yaml",
+    MANIFESTS / "operator" / "orphans.yaml",
     MANIFESTS / "operator" / "rollouts.yaml",
     MANIFESTS / "operator" / "metrics.yaml",
     MANIFESTS / "all-namespaces" / "rbac.yaml",
@@ -152,6 +153,7 @@ class World:
         fork: str | None = None,
         proxy: FaultProxy | None = None,
         line: Line | None = None,
+        pace: Sequence[str] = PACE_OF_TESTS,
     ) -> OperatorProcess:
         """An operator that is not started yet, with the shipped rights and no more.
 
@@ -174,6 +176,7 @@ class World:
             program=program,
             fork=fork,
             line=line,
+            pace=pace,
         )
         self._operators.append(made)
         return made

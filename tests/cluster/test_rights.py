@@ -110,6 +110,24 @@ def _key_in_the_cloud(stage: Stage) -> None:
     assert lasting.live_keys() == set()
 
 
+def _key_that_is_left(stage: Stage) -> None:
+    """Its role may do nothing any more when the grant is deleted."""
+    lasting = LongTermTenant(stage.world, name="left", iam=None)
+    lasting.namespace = stage.second.namespace
+    lasting.prepare()
+    lasting.apply_source(name="left", sessionDuration=None)
+    lasting.apply_grant(
+        name="left", source="left", bedrockShortTermKey=None, bedrockLongTermKey=lasting.key_spec()
+    )
+    lasting.ready(name="left")
+    nothing = {"Version": "2012-10-17", "Statement": []}
+    stage.world.aws.put_role_policy(role=lasting.role, name="permissions", document=nothing)
+    stage.world.api.delete(lasting.grant_path("left"))
+    eventually(lambda: not stage.world.api.exists(lasting.grant_path("left")), seconds=120)
+    listed = "/api/v1/namespaces/keywright-system/configmaps/keywright-orphans"
+    assert stage.world.api.get(listed)["data"]
+
+
 def _restarts(stage: Stage) -> None:
     team = stage.first
     let_restart(team)
@@ -213,6 +231,11 @@ FEATURES = (
         "a key that lives in the cloud, with its finalizer",
         _key_in_the_cloud,
         rights(_OURS, "apikeygrants", "patch"),
+    ),
+    Feature(
+        "a key that could not be revoked is listed",
+        _key_that_is_left,
+        rights("", "configmaps", "create", "get", "patch"),
     ),
     Feature(
         "readers restarted, by name and by label",

@@ -70,8 +70,11 @@ def mints(operator: OperatorProcess) -> float:
 def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     upgraded: World, previous: Path, make_lasting: Callable[[], LongTermTenant]
 ) -> None:
-    """Short-term, STS and long-term: no key is minted, no Secret changed, and AWS hears nothing."""
-    old = upgraded.operator(identity="old", environment={"PYTHONPATH": str(previous)})
+    """Short-term, STS and long-term: no key is minted, and no Secret changed.
+
+    AWS hears nothing but that a session is opened by which the long-term key can be revoked.
+    """
+    old = upgraded.operator(identity="old", environment={"PYTHONPATH": str(previous)}, pace=())
     old.start()
     brief = Tenant(upgraded, name="brief")
     brief.prepare()
@@ -96,10 +99,11 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
         after = brief.ready(name=name)
         assert {field: after[field] for field in _KEPT} == {f: status[f] for f in _KEPT}
     assert lasting.ready()["keyId"] == kept["keyId"]
-    assert lasting.listed() == {kept["keyId"]: "Active"}
     others = upgraded.aws.calls()[len(calls) :]
     asked = {call.parameters.get("RoleSessionName") for call in others if call.service == "sts"}
-    assert asked - {None} <= {f"{bystander.namespace}.bedrock"}
+    assert asked - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (bystander, lasting)}
+    assert {call.action for call in others} <= {"AssumeRoleWithWebIdentity", "GetCallerIdentity"}
+    assert lasting.listed() == {kept["keyId"]: "Active"}
 
 
 def test_sts_credentials_outlast_a_restore_without_status(

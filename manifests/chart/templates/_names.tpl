@@ -90,6 +90,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with .minKeyLifetime }}
 - --min-key-lifetime={{ . }}
 {{- end }}
+{{- with .revokeTimeout }}
+- --revoke-timeout={{ . }}
+{{- end }}
+{{- with .verifyInterval }}
+- --verify-interval={{ . }}
+{{- end }}
 {{- if .allowAmbient }}
 - --allow-ambient
 {{- end }}

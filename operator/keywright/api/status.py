@@ -47,12 +47,14 @@ class Condition(StatusValue, frozen=True):
 class PendingMint(StatusValue, frozen=True):
     """The journal of a mint under way: what existed before, and since when we mean to create.
 
-    `proof`: the operator's own that it has written this.
+    `proof`: the operator's own that it has written this. `request`: the requested renewal that the
+    key answers, as the annotation had it.
     """
 
     started_at: datetime | None = None
     baseline: tuple[str, ...] = ()
     proof: str | None = None
+    request: str | None = None
 
 
 class RetiringKey(StatusValue, frozen=True):
@@ -200,6 +202,7 @@ def _pending(raw: object) -> PendingMint | None:
         started_at=started_at,
         baseline=tuple(item for item in ids if isinstance(item, str)),
         proof=_text(raw.get("proof")),
+        request=_text(raw.get("request")),
     )
 
 

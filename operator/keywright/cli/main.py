@@ -18,7 +18,8 @@ from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
 from keywright.clouds.endpoints import is_entry
-from keywright.controller.settings import Settings
+from keywright.controller.settings import KeyTimes, Settings
+from keywright.planning.delays import REAL
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
 
@@ -98,6 +99,12 @@ def _settings(options: argparse.Namespace) -> Settings:
         drain_seconds=options.drain_seconds,
         sweep_seconds=options.sweep_seconds,
         min_key_lifetime=timedelta(seconds=options.min_key_lifetime),
+        key_times=KeyTimes(
+            interval=timedelta(seconds=options.verify_interval),
+            spread=timedelta(seconds=options.verify_spread),
+            revocation=timedelta(seconds=options.revoke_timeout),
+            delays=REAL.scaled(options.cloud_delay_scale),
+        ),
         allow_ambient=options.allow_ambient,
         credentials_uris=tuple(options.allow_credentials_uri),
         secrets_need_consent=options.secret_references != _ANY_SECRET,
@@ -200,6 +207,26 @@ def _parser() -> argparse.ArgumentParser:
         help="shortest lifetime of credentials that a cloud may issue, such as 60s; shorter ones"
         " are refused (LifetimeTooShort)",
     )
+    add(
+        "--verify-interval",
+        type=_duration,
+        default="6h",
+        help="how often each key that lives in a cloud is looked up there; 0 for never",
+    )
+    add(
+        "--verify-spread",
+        type=_duration,
+        default="10m",
+        help="the time after a start in which the first of these lookups are spread",
+    )
+    add(
+        "--revoke-timeout",
+        type=_duration,
+        default="15m",
+        help="how long a deleted grant waits for its key to be revoked, before it goes without",
+    )
+    # How far answers of the clouds may lag; tests shorten it.
+    add("--cloud-delay-scale", type=float, default=1.0, help=argparse.SUPPRESS)
     add(
         "--allow-ambient",
         action="store_true",

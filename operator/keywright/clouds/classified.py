@@ -72,6 +72,10 @@ class ClassifiedKeys:
         """As of `keys`."""
         return await classified("listing the keys")(self.keys.look)(known)
 
+    async def shows(self, key_id: str, /) -> bool:
+        """As of `keys`."""
+        return await classified("looking up a key")(self.keys.shows)(key_id)
+
     async def create(self, intent: Intent, /) -> Minted:
         """As of `keys`."""
         return await classified("creating a key")(self.keys.create)(intent)

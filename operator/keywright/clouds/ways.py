@@ -134,6 +134,9 @@ class KeptKeys(Protocol):
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
+    async def shows(self, key_id: str, /) -> bool:
+        """Whether the key is there and works; by a listing that is shared and minutes old."""
+
     async def create(self, intent: Intent, /) -> Minted:
         """A new key, by one call that is never repeated."""
 
@@ -178,6 +181,9 @@ class Vendor(GrantVendor, Protocol):
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
         """A young session of the source, and who it is to the cloud; raises Failure."""
+
+    async def hold(self, source: CredentialSource) -> None:
+        """Have a valid session in memory for keys that must be revoked; raises Failure."""
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

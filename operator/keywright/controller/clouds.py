@@ -19,6 +19,7 @@ from keywright.clouds.aws.vendor import Aws
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.sessions import Clock
+from keywright.clouds.shared_listings import SharedListings
 from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
 from keywright.controller.settings import Settings
 
@@ -72,6 +73,7 @@ def connect_clouds(
         clock=clock,
         ambient=ambient,
         min_lifetime=settings.min_key_lifetime,
+        listings=SharedListings(clock=clock, age=settings.key_times.listing_age),
     )
     alibaba = AlibabaEdges(
         tokens=tokens,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from keywright.api.parsing import parse_grant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
+from keywright.api.times import parse_time
 from keywright.cluster.objects import Objects
 from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.journal import MintJournal
@@ -91,6 +93,7 @@ class Gathering:
             replace(await self._known(known, body), impatient=impatient),
             finalizers=tuple(body["metadata"].get("finalizers", ())),
             deleting=known.deleting,
+            deleting_since=_time(body["metadata"].get("deletionTimestamp")),
         )
 
     async def _known(self, known: GrantRecord, body: Mapping[str, Any]) -> Facts:
@@ -247,3 +250,10 @@ class Gathering:
         if source is None or source.hands_on is None:
             return False
         return record.parsed()["status"].get("keyId") not in (None, source.hands_on)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -23,12 +23,15 @@ from keywright.planning.facts import (
     Keep,
     Mint,
     Refuse,
+    ReportDeletion,
+    ReportLost,
     Rewrite,
     Step,
+    Verify,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Kept, Outcome, Refused
+from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused
 from keywright.secrets.variables import LayoutError
 
 
@@ -95,6 +98,13 @@ class GrantReconciler:
                 return Refused(failure)
             case Fail(failure):
                 return Failed(failure)
+            case ReportLost(key_id):
+                return Lost(key_id)
+            case ReportDeletion():
+                return Deleting()
+            case Verify():
+                await self._journal.verify(facts)
+                return None
             case _:
                 return await self._tried(step, facts)
 

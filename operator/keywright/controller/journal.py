@@ -22,6 +22,7 @@ from keywright.cluster.errors import ApiError
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.cluster_refusals import held_back
+from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs, Others
 from keywright.controller.orphans import Orphans
 from keywright.controller.records import Name
@@ -43,6 +44,7 @@ from keywright.planning.facts import (
     Standing,
     Subject,
 )
+from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Intended, Outcome, Removed, Settled, Written
 from keywright.secrets.credential import API_KEY
 from keywright.secrets.ownership import facts_from_metadata
@@ -55,6 +57,7 @@ class _Found:
     """What the step before has found out about a grant."""
 
     listed: tuple[CloudKey, ...] | None = None
+    unprepared: bool = False
     intent: datetime | None = None
 
 
@@ -69,6 +72,7 @@ class MintJournal:
         objects: Objects,
         vendors: Mapping[Provider, GrantVendor],
         proofs: KeyProofs,
+        checks: KeyChecks,
         fingerprint_key: Callable[[], bytes],
         fence: Fence,
         orphans: Orphans,
@@ -78,13 +82,21 @@ class MintJournal:
         self._objects = objects
         self._vendors = vendors
         self._proofs = proofs
+        self._checks = checks
         self._key = fingerprint_key
         self._fence = fence
         self._orphans = orphans
         self._found: dict[str, _Found] = {}
         self._unreadable: set[str] = set()
 
-    def add_to(self, facts: Facts, *, finalizers: tuple[str, ...], deleting: bool) -> Facts:
+    def add_to(
+        self,
+        facts: Facts,
+        *,
+        finalizers: tuple[str, ...],
+        deleting: bool,
+        deleting_since: datetime | None = None,
+    ) -> Facts:
         """The facts with those of the journal; a listing and an intent are handed out once."""
         uid = facts.subject.uid
         found, pending = self._found.pop(uid, _Found()), facts.status.pending
@@ -95,8 +107,10 @@ class MintJournal:
         found_out = replace(
             facts,
             deleting=deleting,
+            deleting_since=deleting_since,
             finalized=FINALIZER in finalizers,
             listed=found.listed,
+            unprepared=found.unprepared,
             others_ids=others.ids,
             contested=others.creating,
             intent_is_ours=found.intent is not None
@@ -104,7 +118,7 @@ class MintJournal:
             and pending.started_at == found.intent,
             unreadable=uid in self._unreadable,
         )
-        return checked_by_listing(found_out)
+        return self._checks.add_to(checked_by_listing(found_out))
 
     async def prepare(self, facts: Facts) -> None:
         """Bring the holder of the grant's keys to where it should be, where keys are held."""
@@ -119,9 +133,26 @@ class MintJournal:
         """The Secret does not give its key back: a new one is made, by the journal."""
         self._unreadable.add(uid)
 
-    def is_written(self, uid: str) -> None:
-        """The Secret holds a key that was just written."""
+    def is_written(self, uid: str, key_id: str | None) -> None:
+        """The Secret was just written, with a new key of that id."""
         self._unreadable.discard(uid)
+        self._checks.issued(uid, key_id)
+
+    async def verify(self, facts: Facts) -> None:
+        """Look up the key in use; a lookup that fails is repeated, and reported by the log only."""
+        secret = facts.secret
+        assert secret is not None
+        assert secret.key_id is not None
+        found: bool | None = None
+        try:
+            found = await (await self._keys(facts)).shows(secret.key_id)
+        except Failure as failure:
+            _LOG.warning(
+                "looking up a key failed, retrying later: %s",
+                failure.sentence(),
+                extra={"grant": f"{facts.subject.namespace}/{facts.subject.name}"},
+            )
+        self._checks.looked_up(facts, found=found)
 
     async def undo(self, facts: Facts, key_id: str) -> bool:
         """Remove a key that could not be handed over; what fails is cleared up by the journal."""
@@ -167,10 +198,14 @@ class MintJournal:
         if isinstance(step, Revoke):
             self._fence.check()
             await self._remove(facts, step.key_ids, and_holder=True)
+        new: frozenset[str] = frozenset()
+        if isinstance(step, Release):
+            # Listed first: once the grant is gone, nothing else knows of its keys.
+            new = await self._orphans.keep(facts, step.orphaned, why=step.why)
         # Reported once: a grant that has changed meanwhile is looked at again first.
         await self._set_finalizer(facts.subject, wanted=False)
         if isinstance(step, Release):
-            await self._orphans.report(facts, step.orphaned, why=step.why)
+            await self._orphans.report(facts, new, why=step.why)
         if isinstance(step, Revoke) or step.why:
             await self._orphans.report_unproved(facts, facts.unproved_ids)
 
@@ -195,7 +230,7 @@ class MintJournal:
             self._fence.check()
             await keys.prepare(known_ids(facts))
         listed = await keys.look(known_ids(facts) | facts.unproved_ids)
-        self._found[grant.uid] = _Found(listed=listed)
+        self._found[grant.uid] = _Found(listed=listed, unprepared=not prepare)
 
     async def _check_the_name(self, facts: Facts) -> None:
         """A key that cannot be written is not made: see whose the Secret's name is first."""
@@ -229,11 +264,9 @@ class MintJournal:
         keys = await self._keys(facts)
         left = await keys.remove(key_ids, and_holder=and_holder)
         if left:
-            await self._orphans.report(
-                facts,
-                left,
-                why="the source's role is of another account, or the keys' holder is not ours",
-            )
+            why = "the source's role is of another account, or the keys' holder is not ours"
+            new = await self._orphans.keep(facts, left, why=why)
+            await self._orphans.report(facts, new, why=why)
 
     async def _keys(self, facts: Facts) -> KeptKeys:
         grant, source = facts.grant, facts.source

@@ -18,7 +18,7 @@ from keywright.api.status import GrantStatus, RetiringKey
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
 from keywright.planning.cloud_keys import known_ids, named_ids
-from keywright.planning.facts import Facts
+from keywright.planning.facts import Facts, Subject
 from keywright.planning.outcomes import Intended, Outcome, Written
 from keywright.secrets.manifest import KeptId
 from keywright.secrets.ownership import SecretFacts
@@ -91,6 +91,18 @@ class KeyProofs:
                 _signed(key, prover) if key.key_id in known else key for key in status.retiring
             ),
         )
+
+    def is_of_this_object(self, subject: Subject, status: GrantStatus, grant: ApiKeyGrant) -> bool:
+        """Whether a status was written for the object that stands there, not for a former one."""
+        if status.key_id is None:
+            return False
+        if status.key_proof is not None:
+            prover = self._prover((subject.namespace, subject.name), subject.uid, None)
+            return prover.proves_key(status.key_id, status.key_proof)
+        # Of before there were proofs.
+        secret = self._store.secrets.get((grant.namespace, grant.secret_name))
+        mark = secret.granted_by if secret is not None else None
+        return mark is not None and mark.uid == subject.uid
 
     def kept(self, key_id: str | None, facts: Facts, *, new: bool = False) -> KeptId | None:
         """An id as the Secret names it; proved where it is `new` from the cloud, or known."""

@@ -1,4 +1,4 @@
-"""Reports keys that are left in the cloud: an Event, a log line and, of our own keys, a metric."""
+"""Reports keys that are left in the cloud: an Event, a log line and, of our own keys, the list."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 from keywright.api.names import API_VERSION, GRANT_KIND
 from keywright.cluster.events import EventWriter
+from keywright.controller.orphan_register import OrphanRegister
 from keywright.planning.facts import Facts, Subject
-from keywright.telemetry.metrics import Metrics
+from keywright.planning.orphans import holder_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -16,20 +17,28 @@ _LOG = logging.getLogger(__name__)
 class Orphans:
     """Writes the reports, for all grants."""
 
-    def __init__(self, *, events: EventWriter, metrics: Metrics) -> None:
+    def __init__(self, *, events: EventWriter, register: OrphanRegister) -> None:
         self._events = events
-        self._metrics = metrics
+        self._register = register
+
+    async def keep(self, facts: Facts, key_ids: Collection[str], *, why: str) -> frozenset[str]:
+        """List keys that stay in the cloud, so that they are revoked later; the new ones of them.
+
+        Raises ApiError.
+        """
+        return await self._register.add(facts, key_ids, why=why)
 
     async def report(self, facts: Facts, key_ids: Collection[str], *, why: str) -> None:
-        """Name keys of the grant that stay in the cloud."""
+        """Name keys of the grant that stay in the cloud; each is to be reported once."""
         subject, pending = facts.subject, facts.status.pending
         told = sorted(key_ids)
         if facts.deleting and why and pending is not None and not facts.unproved_intent:
             told.append(f"a key that may have been created at {pending.started_at}")
         if not told:
             return
-        self._metrics.orphaned(facts.status.kind or "unknown", count=len(told))
-        await self._post(subject, f"left in the cloud: {', '.join(told)}, because {why}")
+        holder = holder_of(facts.grant) if facts.grant is not None else ""
+        of = f" of {holder}" if holder else ""
+        await self._post(subject, f"left in the cloud: {', '.join(told)}{of}, because {why}")
 
     async def report_unproved(self, facts: Facts, key_ids: Collection[str]) -> None:
         """Name keys that are only said to be the grant's: they were not touched."""

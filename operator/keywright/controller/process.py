@@ -47,6 +47,8 @@ async def run(settings: Settings) -> Ending:
     supervisor.start("event loop watchdog", operator.watchdog.run)
     supervisor.start("clock watch", operator.clock_watch.run)
     supervisor.start("sweep", partial(operator.census.sweep, seconds=settings.sweep_seconds))
+    supervisor.start("orphans", operator.orphan_sweep)
+    supervisor.start("sessions", operator.session_keeper)
     stopped = asyncio.Event()
     try:
         ending = await _work(operator, settings, stopped)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
 from keywright.clouds.sessions import Clock
@@ -21,13 +22,14 @@ from keywright.controller.proving import Proving
 from keywright.controller.recovering import recovered
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
+from keywright.planning.cloud_keys import known_ids
 from keywright.planning.decide import renewal_requested
 from keywright.planning.facts import Cause, Facts
 from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
 from keywright.planning.retirement import replaced_by
-from keywright.secrets.credential import Credential
+from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
 from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import render
@@ -86,7 +88,7 @@ class Publishing:
         minted = held.minted if held is not None else None
         try:
             if minted is None:
-                intent = self._intent(facts, grant, source, cause=cause)
+                intent = await self._intent(facts, grant, source, cause=cause)
                 minted = await self._metrics.timed_mint(
                     grant.kind.value,
                     cause.value,
@@ -130,7 +132,7 @@ class Publishing:
             known = source.request = (asked, now)
         return known[1] if stated is None or stated > now else max(known[1], stated)
 
-    def _intent(
+    async def _intent(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
     ) -> Intent | None:
         """The intent that stands in the status; None for a key that is free to be made again."""
@@ -139,17 +141,33 @@ class Publishing:
             return None
         # The number tells intents of one second apart.
         name = f"{format_time(pending.started_at)}.{_known_revision(facts) + 1}"
-        lost = cause in {Cause.MISSING, Cause.DRIFT} and same_mint_facts(
+        lost = cause in {Cause.MISSING, Cause.DRIFT, Cause.LOST} and same_mint_facts(
             facts.status.fingerprint,
             facts=mint_facts(grant, source=source, imported=facts.imported),
         )
+        again = await self._value_again(facts, grant) if cause is Cause.LOST else None
         return Intent(
             name=name,
-            value=generated_value(self._key(), uid=grant.uid, intent=name),
-            fresh=facts.intent_is_ours,
+            value=again or generated_value(self._key(), uid=grant.uid, intent=name),
+            # A value of before may be that of a key which is there.
+            fresh=facts.intent_is_ours and again is None,
             in_use=_in_use(facts),
-            keep=facts.status.key_id if lost else None,
+            keep=_still_there(facts) if lost else None,
         )
+
+    async def _value_again(self, facts: Facts, grant: ApiKeyGrant) -> Sensitive | None:
+        """The value of a key that was deleted while it was in use: its readers notice nothing.
+
+        That of an old copy of the Secret was replaced or revoked, and does not come back.
+        """
+        secret = facts.secret
+        if secret is None or not secret.lost or secret.key_id != facts.status.key_id:
+            return None
+        data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
+        values = await recovered(
+            grant, data=data or {}, fingerprint=secret.fingerprint or "", key=self._key()
+        )
+        return (values or {}).get(API_KEY)
 
     async def rewrite(
         self, facts: Facts, grant: ApiKeyGrant, source: CredentialSource, *, cause: Cause
@@ -238,13 +256,27 @@ class Publishing:
         record = self._store.grants.get(grant.uid)
         if record is not None:
             record.own_secret = secret.resource_version
-        self._journal.is_written(grant.uid)
+        self._journal.is_written(grant.uid, credential.key_id if new and grant.keeping else None)
         return Written(
             self._gathering.view(grant, secret, source=source, imported=facts.imported),
             credential.key_id,
             # Of many keys it stands in the Secret, and is told from there.
             remark="" if grant.is_many else remark_for_readers(grant, minted),
         )
+
+
+def _still_there(facts: Facts) -> str | None:
+    """The key that the Secret lost, unless the cloud has lost it; else one that nobody was given.
+
+    Such a key is left where an older state of the cluster was restored.
+    """
+    status = facts.status
+    if status.key_id is not None and status.key_id not in facts.absent_ids:
+        return status.key_id
+    pending = status.pending
+    others = [key_id for key_id in pending.baseline if key_id] if pending is not None else []
+    unknown = [key_id for key_id in others if key_id not in known_ids(facts)]
+    return unknown[0] if len(unknown) == 1 else None
 
 
 def _known_revision(facts: Facts) -> int:

@@ -16,12 +16,15 @@ from keywright.controller.changed import Fence, Listener
 from keywright.controller.gathering import Gathering
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.journal import MintJournal
+from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs
+from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.orphans import Orphans
 from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
+from keywright.controller.settings import KeyTimes
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -44,6 +47,8 @@ class Edges:
     metrics: Metrics
     fingerprint_key: Callable[[], bytes]
     clock: Clock
+    key_times: KeyTimes
+    orphans: OrphanRegister
 
 
 def grant_reconciler(edges: Edges) -> GrantReconciler:
@@ -51,15 +56,17 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
     access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
     vendors = AuthorizedVendors(edges.vendors, access=access)
     proofs = KeyProofs(store=edges.store, fingerprint_key=edges.fingerprint_key)
+    checks = KeyChecks(store=edges.store, proofs=proofs, clock=edges.clock, times=edges.key_times)
     journal = MintJournal(
         store=edges.store,
         listener=edges.listener,
         objects=edges.objects,
         vendors=vendors,
         proofs=proofs,
+        checks=checks,
         fingerprint_key=edges.fingerprint_key,
         fence=edges.fence,
-        orphans=Orphans(events=edges.events, metrics=edges.metrics),
+        orphans=Orphans(events=edges.events, register=edges.orphans),
     )
     proving = Proving(store=edges.store, vendors=vendors, clock=edges.clock)
     gathering = Gathering(

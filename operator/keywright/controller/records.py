@@ -89,6 +89,22 @@ class ProvedKeys:
 
 
 @dataclass(slots=True)
+class KeyCheck:
+    """What the cloud has shown of the key that lives there.
+
+    `shown` works, as the last listing or create has said; `lost` does not, and is `absent` where it
+    does not even exist. `suspect`: a shared listing lacks the key in use. `verify_at`: when it is
+    looked up next.
+    """
+
+    shown: str | None = None
+    lost: str | None = None
+    absent: bool = False
+    suspect: bool = False
+    verify_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class GrantRecord:
     """One grant as last seen or written by us.
 
@@ -98,7 +114,8 @@ class GrantRecord:
     `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
     where it says. `failing`: its last try failed.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
-    `oversize`: the bytes of a spec that is too large to be kept, and is not. `proved` is a cache.
+    `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
+    `oversize`: the bytes of a spec that is too large to be kept, and is not.
     """
 
     uid: str
@@ -119,6 +136,7 @@ class GrantRecord:
     unproven: UnprovenKey | None = None
     course: Course | None = None
     failing: bool = False
+    check: KeyCheck | None = None
     oversize: int = 0
     proved: ProvedKeys | None = None
 

@@ -6,6 +6,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from keywright.planning.delays import REAL, Delays
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTimes:
+    """The times of keys that live in a cloud.
+
+    `interval` between two lookups of a key, zero for none; the first ones within `spread`.
+    `revocation`: how long a grant that is being deleted waits for its key to be revoked.
+    """
+
+    interval: timedelta = timedelta(hours=6)
+    spread: timedelta = timedelta(minutes=10)
+    revocation: timedelta = timedelta(minutes=15)
+    delays: Delays = REAL
+
+    @property
+    def listing_age(self) -> timedelta:
+        """How long a listing serves others: much shorter than the time between two lookups."""
+        return min(timedelta(minutes=10), self.interval / 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +51,7 @@ class Settings:
     drain_seconds: float
     sweep_seconds: float
     min_key_lifetime: timedelta
+    key_times: KeyTimes
     allow_ambient: bool
     credentials_uris: tuple[str, ...]
     secrets_need_consent: bool

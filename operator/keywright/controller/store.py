@@ -53,6 +53,7 @@ class Store:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             record.unproven, record.course = known.unproven, known.course
+            record.check = known.check
             if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,

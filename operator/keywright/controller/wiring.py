@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import kopf
 
@@ -20,6 +21,7 @@ from keywright.cluster.events import EventWriter
 from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
 from keywright.cluster.objects import Objects
+from keywright.cluster.orphan_list import OrphanList
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
@@ -31,9 +33,12 @@ from keywright.controller.coalescing import Coalesced
 from keywright.controller.informer import Informer
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
+from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import build_pools, build_queues
 from keywright.controller.reconcilers import Edges
+from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings
+from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
@@ -47,6 +52,7 @@ from keywright.telemetry.loop_lag import LoopWatchdog
 from keywright.telemetry.metrics import GrantReading, Metrics
 
 _STALE_LOOP_SECONDS = 30.0
+_ORPHAN_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Operator:
     """The parts that the process starts and stops."""
 
     clients: Clients
+    session_keeper: Callable[[], Coroutine[Any, Any, None]]
+    orphan_sweep: Callable[[], Coroutine[Any, Any, None]]
     clouds: Clouds
     census: Census
     source_secrets: SourceSecretsWatch
@@ -121,6 +129,9 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         informer=informer,
         load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
     )
+    orphans = OrphanRegister(
+        OrphanList(clients.writing, namespace=settings.own_namespace), store=store, clock=now
+    )
     edges = Edges(
         store=store,
         listener=informer,
@@ -134,6 +145,8 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         metrics=metrics,
         fingerprint_key=census.fingerprint_key,
         clock=now,
+        key_times=settings.key_times,
+        orphans=orphans,
     )
     pools = build_pools(
         edges,
@@ -150,10 +163,24 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         queue_depth=queues.grants.depth,
         leads=office.holds,
         invalid=invalid.count,
+        orphans=orphans.count,
     )
     heartbeat = Heartbeat()
+    access = SourceAccess(store=store, tenancy=tenancy)
+    keeper = SessionKeeper(
+        store=store,
+        vendors=clouds.vendors,
+        leads=lambda: office.holds() and census.listed.is_set(),
+    )
     return Operator(
         clients=clients,
+        session_keeper=keeper.run,
+        orphan_sweep=partial(
+            orphans.sweep,
+            vendors=AuthorizedVendors(clouds.vendors, access=access),
+            leads=lambda: office.holds() and census.listed.is_set(),
+            seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
+        ),
         clouds=clouds,
         census=census,
         source_secrets=source_secrets,

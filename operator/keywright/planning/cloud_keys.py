@@ -11,12 +11,8 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import PendingMint
 from keywright.planning.facts import CloudKey, Facts, Standing
 
-# A key is created within this of its intent, or a new intent is written.
-INTENT_LASTS: Final = timedelta(seconds=60)
 # An API that verifies signatures refuses a clock that is further off.
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
-# How long after an intent a listing that does not show its key may still be behind.
-_LISTING_SETTLES: Final = timedelta(seconds=30)
 
 
 def known_ids(facts: Facts) -> frozenset[str]:
@@ -32,7 +28,7 @@ def named_ids(facts: Facts) -> frozenset[str]:
         found.add(status.key_id)
     if secret is not None and secret.standing is Standing.OURS:
         found |= {secret.key_id, secret.replaces}
-    return frozenset(key_id for key_id in found if key_id)
+    return frozenset(key_id for key_id in found if key_id) - facts.absent_ids
 
 
 def stray_keys(facts: Facts) -> tuple[str, ...]:
@@ -79,7 +75,7 @@ def lost_keys(
     if began is None:
         return ()
     by_intent = not facts.unproved_intent and not facts.contested
-    earliest, latest = began - _CLOCKS_DIFFER, began + INTENT_LASTS + _CLOCKS_DIFFER
+    earliest, latest = began - _CLOCKS_DIFFER, began + facts.delays.intent + _CLOCKS_DIFFER
     return tuple(
         key.id
         for key in listed
@@ -92,6 +88,9 @@ def lost_keys(
     )
 
 
-def listing_settles_at(pending: PendingMint) -> datetime | None:
-    """From when on a listing without the key of the intent is believed."""
-    return None if pending.started_at is None else pending.started_at + _LISTING_SETTLES
+def listing_settles_at(pending: PendingMint, facts: Facts) -> datetime | None:
+    """From when on a listing without the key of the intent is believed.
+
+    The create may have left at the last moment of the intent, and be listed as late as it gets.
+    """
+    return None if pending.started_at is None else pending.started_at + facts.delays.unknown

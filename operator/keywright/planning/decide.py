@@ -28,6 +28,7 @@ from keywright.planning.facts import (
 )
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import journaled
+from keywright.planning.key_check import checked
 from keywright.planning.renewal import position
 from keywright.planning.retirement import retirement_due
 from keywright.planning.windows import next_renewal, renewal_begins
@@ -50,14 +51,16 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     grant = facts.grant
     assert grant is not None
     if grant.spec.suspend:
-        return Keep()
+        checks = grant.keeping is not None and facts.finalized
+        return (checked(Keep(), facts, now=now) if checks else None) or Keep()
     wanted = _wanted(grant, facts, now=now)
     step = journaled(wanted, facts, now=now)
     if isinstance(step, Keep | Wait):
         return _held_up(step, grant, facts, now=now)
     if facts.source_problem is not None:
         patient = _source_may_follow(facts, now=now)
-        return wanted if isinstance(wanted, Keep) else patient or Refuse(facts.source_problem)
+        known = isinstance(wanted, Keep) and not facts.doubted
+        return wanted if known else patient or Refuse(facts.source_problem)
     return _after_back_off(step, facts, now=now)
 
 
@@ -75,6 +78,9 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
         # A step of the journal: the next one follows at once.
         return now
     grant = facts.grant
+    if grant is not None and grant.spec.suspend and facts.source_problem is None:
+        found = (_look_at_expiry(facts, now=now), facts.verify_at)
+        return min((moment for moment in found if moment is not None), default=None)
     if grant is None or grant.spec.suspend or isinstance(step, Refuse):
         return _look_at_expiry(facts, now=now)
     if facts.source_problem is not None:
@@ -85,6 +91,7 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     if grant.keeping is not None:
         # In another status they are somebody's forgery, and nothing would come of looking.
         due += [retirement_due(facts), now if facts.status.pending is not None else None]
+        due.append(facts.verify_at)
     return min((moment for moment in due if moment is not None), default=None)
 
 
@@ -172,6 +179,8 @@ def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrit
         return Mint(facts.unproven)
     if facts.unreadable:
         return Mint(Cause.DRIFT)
+    if facts.secret is not None and facts.secret.lost:
+        return Mint(Cause.LOST)
     if secret is None or secret.revision == 0:
         return Mint(Cause.MISSING if facts.status.revision else Cause.NEW)
     cause = _cause_to_mint(grant, facts, secret, now=now)

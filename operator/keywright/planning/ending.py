@@ -13,14 +13,13 @@ from keywright.planning.cloud_keys import (
     lost_keys,
     stray_keys,
 )
-from keywright.planning.conditions import READY, RENEWAL_FAILING
-from keywright.planning.facts import Facts, Fail, Look, Release, Revoke, Step, Wait
+from keywright.planning.conditions import DELETING, READY, TRIED_UNTIL
+from keywright.planning.facts import Facts, Fail, Look, Release, ReportDeletion, Revoke, Step, Wait
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import position
 
-# About half a minute of tries; a cloud that is only busy is given some minutes.
-MOST_TRIES: Final = 6
-MOST_THROTTLED_TRIES: Final = 10
+# Also where the operator was away for longer than the time that a revocation has.
+LEAST_TRIES: Final = 6
 
 
 def ending(facts: Facts, *, now: datetime) -> Step:
@@ -30,19 +29,10 @@ def ending(facts: Facts, *, now: datetime) -> Step:
         return Release(tuple(sorted(known)), why="its spec says no more whose key it is")
     if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
         return Release()
-    tries = tries_to_end(facts)
-    if tries:
-        why = _given_up(facts, tries=tries)
-        if why:
-            return Release(tuple(sorted(known)), why=why)
-        until = retry_at(
-            attempts=tries,
-            last_failure=facts.status.last_failure_time or now,
-            expires_at=None,
-            position=position(facts.subject.uid),
-        )
-        if facts.listed is None and not facts.impatient and now < until:
-            return Wait(until)
+    if facts.listed is None:
+        waiting = _waiting(facts, known, now=now)
+        if waiting is not None:
+            return waiting
     if facts.source is None:
         return Fail(facts.source_problem or _NO_SOURCE)
     if facts.listed is None:
@@ -51,10 +41,33 @@ def ending(facts: Facts, *, now: datetime) -> Step:
     lost = stray_keys(facts)
     if pending is not None:
         lost = lost or lost_keys(pending, facts, listed=facts.listed, known=known)
-        settles_at = listing_settles_at(pending)
+        settles_at = listing_settles_at(pending, facts)
         if not lost and settles_at is not None and now < settles_at:
             return Wait(settles_at)
     return Revoke((*sorted(known), *lost))
+
+
+def _waiting(facts: Facts, known: frozenset[str], *, now: datetime) -> Step | None:
+    """The report, the pause after a try that failed, or the end of all tries."""
+    if not _is_reported(facts):
+        return ReportDeletion()
+    tries = tries_to_end(facts)
+    if not tries:
+        return None
+    why = _given_up(facts, tries=tries, now=now)
+    if why:
+        return Release(tuple(sorted(known)), why=why)
+    until = retry_at(
+        attempts=tries,
+        last_failure=facts.status.last_failure_time or now,
+        expires_at=None,
+        position=position(facts.subject.uid),
+    )
+    gives_up_at = facts.gives_up_at
+    if gives_up_at is not None and now < gives_up_at:
+        # It goes at that time, even if the next try would come later.
+        until = min(until, gives_up_at)
+    return Wait(until) if not facts.impatient and now < until else None
 
 
 def tries_to_end(facts: Facts) -> int:
@@ -63,12 +76,24 @@ def tries_to_end(facts: Facts) -> int:
     return 0 if edited else facts.status.failed_attempts
 
 
-def _given_up(facts: Facts, *, tries: int) -> str:
-    told = facts.status.condition(RENEWAL_FAILING) or facts.status.condition(READY)
-    throttled = told is not None and told.reason == "Throttled"
-    if tries < (MOST_THROTTLED_TRIES if throttled else MOST_TRIES):
+def _is_reported(facts: Facts) -> bool:
+    ready = facts.status.condition(READY)
+    return (
+        ready is not None
+        and ready.reason == DELETING
+        and facts.status.observed_generation == facts.subject.generation
+    )
+
+
+def _given_up(facts: Facts, *, tries: int, now: datetime) -> str:
+    gives_up_at = facts.gives_up_at
+    if gives_up_at is not None and now < gives_up_at:
         return ""
-    return f"{tries} tries did not succeed: {told.message if told else 'no reason is known'}"
+    if tries < LEAST_TRIES:
+        return ""
+    told = facts.status.condition(READY)
+    why = told.message.partition(TRIED_UNTIL)[0].strip() if told else ""
+    return f"{tries} tries did not succeed: {why or 'no reason is known'}"
 
 
 _NO_SOURCE: Final = Failure(

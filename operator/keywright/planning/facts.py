@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.problems import Problem
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
+from keywright.planning.delays import REAL, Delays
 from keywright.planning.failures import Failure
 
 
@@ -25,6 +26,7 @@ class Cause(enum.Enum):
     DRIFT = "Drift"
     SPEC = "SpecChanged"
     CLOCK = "IssuedInFuture"
+    LOST = "KeyLost"
 
 
 class Standing(enum.Enum):
@@ -43,7 +45,8 @@ class SecretView:
     not what the grant and its source describe now. `key_id` and `replaces` are those of a key that
     lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of the
     data, empty where there is no telling. `renew_by`: the last moment to which a renewal window may
-    put the renewal off, where the key ends.
+    put the renewal off, where the key ends. `lost`: the cloud was asked and has no such key that
+    works.
     """
 
     standing: Standing
@@ -61,12 +64,14 @@ class SecretView:
     remark: str = ""
     data: str = ""
     handled_request: str | None = None
+    lost: bool = False
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
         return (
             self.standing is Standing.OURS
             and self.revision > 0
+            and not self.lost
             and (self.expires_at is None or now < self.expires_at)
         )
 
@@ -105,9 +110,10 @@ class Facts:
     grant has changed for the better, so that a back-off need not be waited for.
 
     Of the mint journal: `finalized` where the grant cannot go without us, `listed` the keys that
-    the cloud has listed just now, `intent_is_ours` where the pending intent was written just now by
-    this process, which has created nothing since; `unreadable` where the key in the Secret cannot
-    be read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
+    the cloud has listed just now, `unprepared` where their holder was not prepared before,
+    `intent_is_ours` where the pending intent was written just now by this process, which has
+    created nothing since; `unreadable` where the key in the Secret cannot be read back. `imported`
+    is a keyed digest of the value that the grant reads from a Secret.
 
     Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
@@ -115,6 +121,13 @@ class Facts:
     theirs, `contested` is set while one of them creates a key.
 
     `created_at`: when the grant was created, as the API server says.
+    Of a key that lives in the cloud: `doubted` where nothing but the Secret says that its key is
+    the one in use, so that the cloud must be asked before it is believed; `suspected` where an
+    inconclusive listing lacks it; `verify_at` when the key
+    is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
+    to exist. `delays`: how far the cloud's answers may lag.
+    `revocation`: how long the revocation is tried, from `deleting_since` on.
+
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
@@ -131,6 +144,7 @@ class Facts:
     deleting: bool = False
     finalized: bool = False
     listed: tuple[CloudKey, ...] | None = None
+    unprepared: bool = False
     intent_is_ours: bool = False
     unreadable: bool = False
     unproved_ids: frozenset[str] = frozenset()
@@ -141,6 +155,19 @@ class Facts:
     unproven: Cause | None = None
     told_data: str = ""
     created_at: datetime | None = None
+    doubted: bool = False
+    suspected: bool = False
+    verify_at: datetime | None = None
+    absent_ids: frozenset[str] = frozenset()
+    delays: Delays = REAL
+    deleting_since: datetime | None = None
+    revocation: timedelta = timedelta(0)
+
+    @property
+    def gives_up_at(self) -> datetime | None:
+        """From when on a grant that is being deleted may go without its key being revoked."""
+        since = self.deleting_since
+        return None if since is None else since + self.revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +208,23 @@ class Fail:
     """What was found is told as a failed attempt, and looked at again after the back-off."""
 
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Look the key in use up in the cloud, by a listing that other grants share."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLost:
+    """The key in the Secret is not in the cloud any more: tell it before another is issued."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDeletion:
+    """Tell that the grant is being deleted, before its key is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +287,5 @@ class Release:
 
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
-Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | JournalStep
+ReportStep = ReportLost | ReportDeletion
+Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep

@@ -28,7 +28,6 @@ from datetime import datetime, timedelta
 
 from keywright.api.status import PendingMint
 from keywright.planning.cloud_keys import (
-    INTENT_LASTS,
     known_ids,
     listing_settles_at,
     lost_keys,
@@ -50,6 +49,7 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.key_check import checked
 from keywright.planning.retirement import goes_at, retirement
 
 
@@ -63,21 +63,35 @@ def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> St
         return Finalize()
     if facts.unproven is not None and isinstance(step, Mint):
         return step
+    unchecked = checked(step, facts, now=now)
+    if unchecked is not None:
+        return unchecked
     if facts.status.pending is not None and not usable_intent(facts, now=now):
         unsettled = _carried_on(step, facts) or _clear_up(facts.status.pending, facts, now=now)
         if unsettled is not None:
             return unsettled
         if not isinstance(step, Mint):
             return Settle()
+    return _settled(step, facts, now=now)
+
+
+def _settled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
+    """The step, or what comes before it where no intent is open."""
     match step:
         case Mint():
             return _before_creating(step, facts, now=now)
         case Keep():
-            return retirement(facts, now=now) or step
+            return retirement(facts, now=now) or _unpublished(facts) or step
         case Rewrite():
             # What is written again must not lose an id that the cloud can still prove.
             look = facts.unproved_ids and facts.listed is None and facts.source_problem is None
             return Look(prepare=False) if look else step
+
+
+def _unpublished(facts: Facts) -> Remove | None:
+    """Keys of the grant that the cloud shows beside the one in use, and that nobody was given."""
+    strays = stray_keys(facts)
+    return Remove(strays, lost=True) if strays else None
 
 
 def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
@@ -101,7 +115,7 @@ def usable_intent(facts: Facts, *, now: datetime) -> bool:
         facts.intent_is_ours
         and pending is not None
         and pending.started_at is not None
-        and timedelta(seconds=-1) <= now - pending.started_at <= INTENT_LASTS
+        and timedelta(seconds=-1) <= now - pending.started_at <= facts.delays.intent
     )
 
 
@@ -116,7 +130,7 @@ def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | No
     )
     if lost:
         return Remove(lost, lost=True)
-    settles_at = listing_settles_at(pending)
+    settles_at = listing_settles_at(pending, facts)
     return Wait(settles_at) if settles_at is not None and now < settles_at else None
 
 
@@ -127,6 +141,7 @@ def _in_secret(facts: Facts) -> bool:
         secret is not None
         and pending is not None
         and secret.key_id is not None
+        and not secret.lost
         and secret.key_id != facts.status.key_id
         and secret.key_id not in pending.baseline
     )
@@ -138,9 +153,11 @@ def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
     assert grant.keeping is not None
     if usable_intent(facts, now=now):
         return mint
-    if facts.listed is None:
+    if facts.listed is None or facts.unprepared:
         return Look(prepare=True)
-    if strays := stray_keys(facts):
+    served = facts.secret is not None and facts.secret.lives(now)
+    # One that the cloud shows may be the only good one: it goes once another is published.
+    if served and (strays := stray_keys(facts)):
         return Remove(strays, lost=True)
     here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
     if len(here) < grant.keeping.most:
@@ -170,7 +187,7 @@ def _make_room(key_id: str, facts: Facts, *, now: datetime) -> Step:
 
 def _in_use(facts: Facts) -> str | None:
     secret = facts.secret
-    if secret is not None and secret.key_id is not None:
+    if secret is not None and secret.key_id is not None and not secret.lost:
         return secret.key_id
     return facts.status.key_id
 

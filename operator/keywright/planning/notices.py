@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
-from keywright.planning.conditions import PROGRESSING, READY, RENEWAL_FAILING
+from keywright.planning.conditions import DELETING, PROGRESSING, READY, RENEWAL_FAILING
+
+REVOCATION_FAILING: Final = "RevocationFailing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,12 @@ def notice(before: GrantStatus | SourceStatus, after: GrantStatus | SourceStatus
     """The one Event that the change is worth, if any. The first success and renewals are none."""
     failing, was_failing = after.condition(RENEWAL_FAILING), before.condition(RENEWAL_FAILING)
     ready, was_ready = after.condition(READY), before.condition(READY)
+    if ready is not None and ready.reason == DELETING:
+        told = was_ready is not None and was_ready.reason == DELETING and before.failed_attempts
+        failed = bool(after.failed_attempts) and not told
+        if not failed:
+            return None
+        return Notice(warning=True, reason=REVOCATION_FAILING, note=ready.message)
     if failing is not None and not _same(failing, was_failing):
         return Notice(warning=True, reason="RenewalFailing", note=failing.message)
     if ready is not None and ready.reason == PROGRESSING:

@@ -62,8 +62,22 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The key in the Secret is not in the cloud any more; another follows."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleting:
+    """The grant is being deleted; its key is revoked next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """Nothing is under way; the Secret says which key is in use."""
 
 
-Outcome = Written | Unproven | Failed | Refused | Kept | Intended | Removed | Settled
+Outcome = (
+    Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Deleting | Settled
+)

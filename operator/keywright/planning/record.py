@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -12,12 +13,19 @@ from keywright.api.times import parse_time
 from keywright.planning.conditions import PROGRESSING
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView, Standing
-from keywright.planning.failure_status import after_failure, after_refusal, while_trying
+from keywright.planning.failure_status import (
+    after_failure,
+    after_refusal,
+    after_report,
+    while_trying,
+)
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
+    Deleting,
     Failed,
     Intended,
     Kept,
+    Lost,
     Outcome,
     Refused,
     Removed,
@@ -28,6 +36,9 @@ from keywright.planning.outcomes import (
 from keywright.planning.retirement import retiring_after, with_held_keys
 from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.secret_status import as_it_is, condition_writer, holds, named, of_secret
+
+# As the CRD has it.
+_REQUEST_LIMIT: Final = 256
 
 
 def record(
@@ -96,6 +107,8 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             left = tuple(key for key in status.retiring if key.key_id not in key_ids)
             pending = None if lost else status.pending
             return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Lost() | Deleting():
+            return after_report(facts, outcome, now=now)
         case Settled():
             return _settled(facts, now=now)
         case Refused(failure):
@@ -127,7 +140,11 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
     if not conditions:
         begun = Failure("a key is being made.", kind=FailureClass.RETRY, reason=PROGRESSING)
         conditions = condition_writer(facts, now).not_ready(begun, attempts=0)
-    pending = PendingMint(started_at=now.replace(microsecond=0), baseline=baseline)
+    pending = PendingMint(
+        started_at=now.replace(microsecond=0),
+        baseline=baseline,
+        request=(grant.renewal_request or "")[:_REQUEST_LIMIT] or None,
+    )
     return msgspec.structs.replace(
         named(facts, grant),
         # One of a kind that was free to be made again is no key of the journal.
@@ -149,7 +166,10 @@ def _proved_id(facts: Facts) -> str | None:
 def _settled(facts: Facts, *, now: datetime) -> GrantStatus:
     secret, status = facts.secret, facts.status
     key_id = (secret.key_id if secret is not None else None) or status.key_id
-    answered = key_id != status.key_id and _asked_before(facts, secret)
+    new = key_id != status.key_id
+    # The request that the key was made for is answered, whatever its value looks like.
+    request = status.pending.request if status.pending is not None else None
+    answered = new and _asked_before(facts, secret)
     return msgspec.structs.replace(
         status,
         key_id=key_id,
@@ -157,7 +177,7 @@ def _settled(facts: Facts, *, now: datetime) -> GrantStatus:
         last_handled_reconcile_at=(
             facts.grant.renewal_request
             if answered and facts.grant is not None
-            else status.last_handled_reconcile_at
+            else (request if new and request else status.last_handled_reconcile_at)
         ),
         retiring=retiring_after(facts, key_id=key_id, now=now),
     )

@@ -55,10 +55,15 @@ def as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
 def _suspended(facts: Facts, grant: ApiKeyGrant, *, now: datetime) -> GrantStatus:
     secret, writer = facts.secret, condition_writer(facts, now)
     lives = secret is not None and secret.lives(now)
+    unknown = secret is not None and (secret.lost or facts.doubted)
     end = f" The key in Secret {grant.secret_name} " if secret is not None else ""
-    if secret is not None:
+    if unknown:
+        lives = False
+        end += "is not known to work in the cloud."
+    elif secret is not None:
         end += f"{'ends' if lives else 'ended'} at {time_told(secret.expires_at)}."
-    status = named(facts, grant) if secret is None else of_secret(facts, grant, secret)
+    known = secret is not None and not unknown
+    status = of_secret(facts, grant, secret) if known and secret else named(facts, grant)
     return msgspec.structs.replace(
         status,
         observed_generation=grant.generation,

@@ -50,13 +50,6 @@ class Metrics:
             registry=self.registry,
         )
 
-        self._orphaned = Gauge(
-            "keywright_orphaned_credentials",
-            "Keys that were left in a cloud since the start because they could not be removed.",
-            ("kind",),
-            registry=self.registry,
-        )
-
         self._restarts = Counter(
             "keywright_rollout_restarts",
             "Workloads restarted because the data of their Secret changed, by kind and result.",
@@ -98,10 +91,6 @@ class Metrics:
         """A workload was restarted, or the API server refused it."""
         self._restarts.labels(kind, "success" if succeeded else "refused").inc()
 
-    def orphaned(self, kind: str, *, count: int) -> None:
-        """So many keys were left behind."""
-        self._orphaned.labels(kind).inc(count)
-
     def watch(
         self,
         *,
@@ -109,10 +98,17 @@ class Metrics:
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]] = dict,
+        orphans: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """Read these at each scrape."""
         self.registry.register(
-            _Live(grants=grants, queue_depth=queue_depth, leads=leads, invalid=invalid)
+            _Live(
+                grants=grants,
+                queue_depth=queue_depth,
+                leads=leads,
+                invalid=invalid,
+                orphans=orphans,
+            )
         )
 
     async def timed_mint(
@@ -142,8 +138,10 @@ class _Live(Collector):
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]],
+        orphans: Callable[[], Mapping[str, int]],
     ) -> None:
         self._invalid = invalid
+        self._orphans = orphans
         self._grants = grants
         self._queue_depth = queue_depth
         self._leads = leads
@@ -180,6 +178,14 @@ class _Live(Collector):
         for kind, number in self._invalid().items():
             invalid.add_metric((kind,), number)
         yield invalid
+        orphaned = GaugeMetricFamily(
+            "keywright_orphaned_credentials",
+            "Keys that were left in a cloud as they could not be revoked, and are still there.",
+            labels=("kind",),
+        )
+        for kind, number in self._orphans().items():
+            orphaned.add_metric((kind,), number)
+        yield orphaned
         build = GaugeMetricFamily("keywright_build_info", "The version.", labels=("version",))
         build.add_metric((product_version(),), 1)
         yield build

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from keywright.cli.main import _parser, _settings, main
-from keywright.controller.settings import Settings
+from keywright.controller.settings import KeyTimes, Settings
+from keywright.planning.delays import Delays
 
 
 def _of(*arguments: str) -> Settings:
@@ -36,6 +37,7 @@ def test_the_defaults_are_those_of_the_manifests() -> None:
         drain_seconds=20.0,
         sweep_seconds=900.0,
         min_key_lifetime=timedelta(seconds=60),
+        key_times=KeyTimes(),
         allow_ambient=False,
         credentials_uris=(),
         secrets_need_consent=True,
@@ -63,6 +65,10 @@ def test_every_option_arrives() -> None:
         "--drain-seconds=0.5",
         "--sweep-seconds=60",
         "--min-key-lifetime=20s",
+        "--verify-interval=1h",
+        "--verify-spread=5s",
+        "--revoke-timeout=2m",
+        "--cloud-delay-scale=0.5",
         "--allow-ambient",
         "--allow-credentials-uri=https://credentials.example.com/team/",
         "--allow-credentials-uri=http://10.0.0.7:8080/x",
@@ -91,6 +97,12 @@ def test_every_option_arrives() -> None:
         drain_seconds=0.5,
         sweep_seconds=60.0,
         min_key_lifetime=timedelta(seconds=20),
+        key_times=KeyTimes(
+            interval=timedelta(hours=1),
+            spread=timedelta(seconds=5),
+            revocation=timedelta(minutes=2),
+            delays=Delays(intent=timedelta(seconds=30), listing=timedelta(minutes=1)),
+        ),
         allow_ambient=True,
         credentials_uris=("https://credentials.example.com/team/", "http://10.0.0.7:8080/x"),
         secrets_need_consent=False,

@@ -9,6 +9,7 @@ from keywright.api.source import Provider
 from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
+from keywright.cluster.orphan_list import OrphanList
 from keywright.cluster.source_secrets import SecretValues
 from keywright.cluster.workloads import Workloads
 from keywright.controller.changed import ChangedMeanwhileError
@@ -16,9 +17,11 @@ from keywright.controller.grants import GrantReconciler
 from keywright.controller.informer import Informer
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.queue import DueQueue
 from keywright.controller.reconcilers import Edges, grant_reconciler
 from keywright.controller.rests import Rest
+from keywright.controller.settings import KeyTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
@@ -65,6 +68,7 @@ class Scene:
     _vendors: dict[Provider, Vendor] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
+    key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
     tenancy: Tenancy = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
@@ -98,6 +102,12 @@ class Scene:
                 metrics=self.metrics,
                 fingerprint_key=lambda: b"operator's own",
                 clock=self.clock,
+                key_times=self.key_times,
+                orphans=OrphanRegister(
+                    OrphanList(self.api, namespace="keywright-system"),
+                    store=self.store,
+                    clock=self.clock,
+                ),
             )
         )
         self.sources = SourceReconciler(

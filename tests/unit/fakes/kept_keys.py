@@ -57,6 +57,12 @@ class SmallIam:
         known = value is not None and value.reveal() == self.values.get(key_id)
         return self.tagged or known or key_id in self.evidence.proven
 
+    async def shows(self, key_id: str, /) -> bool:
+        """As a listing of the account."""
+        self.point()
+        found = self.held.get(key_id)
+        return found is not None and found.active and self.clock() - found.created_at >= self.lag
+
     async def create(self, intent: Intent, /) -> Minted:
         """A key, whether its answer comes or not."""
         del intent

@@ -37,6 +37,7 @@ class ScriptedVendor:
         self.not_before: datetime | None = None
         self.verified = 0
         self.forgotten: list[str] = []
+        self.held: list[str] = []
         self.meanwhile: Callable[[], None] = lambda: None
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
@@ -99,6 +100,12 @@ class ScriptedVendor:
         self.tried.append(credential.key_id)
         if self.answers:
             raise self.answers.pop(0)
+
+    async def hold(self, source: CredentialSource) -> None:
+        """Note it."""
+        self.held.append(source.name)
+        if self.failures:
+            raise self.failures.pop(0)
 
     def forget(self, *, source_uid: str) -> None:
         """Note it."""

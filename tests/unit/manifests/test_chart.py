@@ -139,6 +139,8 @@ operator:
   httpAddress: "[::]:9090"
   secretReferences: any
   minKeyLifetime: 90s
+  verifyInterval: 1h
+  revokeTimeout: 5m
   allowAmbient: true
   allowCredentialsUris: ["https://credentials.example.com/team/"]
   allowStsEndpoints: ["sts.example.com:8443"]

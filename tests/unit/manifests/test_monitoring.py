@@ -51,14 +51,18 @@ async def _scrape() -> dict[str, set[str]]:
     """The names of all series of a scrape, and their labels."""
     metrics = Metrics()
     reading = GrantReading("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
-    metrics.watch(grants=lambda: [reading], queue_depth=lambda: 0, leads=lambda: True)
+    metrics.watch(
+        grants=lambda: [reading],
+        queue_depth=lambda: 0,
+        leads=lambda: True,
+        orphans=lambda: {"bedrockLongTermKey": 1},
+    )
 
     async def mint() -> None:
         return None
 
     await metrics.timed_mint("bedrockShortTermKey", "New", mint)
     metrics.restart("Deployment", succeeded=True)
-    metrics.orphaned("bedrockLongTermKey", count=1)
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(metrics.text().decode())

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from keywright.api.grant import DeletionPolicy
-from keywright.api.status import PendingMint, RetiringKey
+from keywright.api.status import ConditionStatus, PendingMint, RetiringKey
 from keywright.planning.decide import decide, next_look
-from keywright.planning.ending import MOST_THROTTLED_TRIES, MOST_TRIES
+from keywright.planning.ending import LEAST_TRIES
 from keywright.planning.facts import (
     CloudKey,
     Deactivate,
@@ -23,17 +23,18 @@ from keywright.planning.facts import (
     Mint,
     Release,
     Remove,
+    ReportDeletion,
     Revoke,
     Settle,
     Step,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Intended, Removed, Settled, Written
+from keywright.planning.outcomes import Deleting, Failed, Intended, Removed, Settled, Written
 from keywright.planning.record import record
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import MISSING_SOURCE, facts, noon, secret, status, told
+from tests.unit.planning.samples import MISSING_SOURCE, READY, facts, noon, secret, status, told
 
 KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
 A, B, C, D = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABCD")
@@ -41,7 +42,7 @@ OLD_USERS = "123456789012/bedrock-former/ACCAZ"
 KIND = "bedrockLongTermKey"
 SERVED = secret(key_id=A, expires_at=None, renew_at=noon(days=1))
 DUE = replace(SERVED, renew_at=NOON)
-SETTLED = timedelta(seconds=31)
+SETTLED = timedelta(seconds=181)
 
 
 def kept(**spec: Any) -> Any:
@@ -57,6 +58,11 @@ def told_of(**changed: Any) -> Any:
 def given(**changed: Any) -> Facts:
     """A grant whose key A is in its Secret, and lists nothing."""
     usual = {"grant": kept(), "status": told_of(), "secret": SERVED, "finalized": True}
+    if changed.get("deleting"):
+        told = usual | changed
+        usual["status"] = changed.pop("status", usual["status"])
+        ready = msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="Deleting")
+        usual["status"] = msgspec.structs.replace(told["status"], conditions=(ready,))
     return facts(**usual | changed)
 
 
@@ -109,7 +115,7 @@ ROWS: list[tuple[str, Facts, str]] = [
         given(status=OPEN_LONG, listed=(key(B, at=1, here=False),)),
         "Settle",
     ),
-    ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 180"),
     ("and is believed later", given(status=OPEN_LONG, listed=(key(A),)), "Settle"),
     (
         "then a due key goes on",
@@ -178,7 +184,7 @@ ENDINGS: list[tuple[str, Facts, str]] = [
         given(deleting=True, status=OPEN, listed=(key(A), key(B, at=2))),
         "Revoke A B",
     ),
-    ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 30"),
+    ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 180"),
     ("later it is believed", given(deleting=True, status=OPEN_LONG, listed=(key(A),)), "Revoke A"),
     ("not a stranger's", given(deleting=True, listed=(key(A), key(C))), "Revoke A"),
     (
@@ -195,21 +201,13 @@ ENDINGS: list[tuple[str, Facts, str]] = [
     ("no source", LOST_SOURCE, "Fail SourceNotFound"),
     (
         "the last try but one",
-        given(deleting=True, status=told_of(failed_attempts=MOST_TRIES - 1, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES - 1, **TRIED)),
         "Look",
     ),
     (
         "bounded",
-        given(deleting=True, status=told_of(failed_attempts=MOST_TRIES, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
         "Release A",
-    ),
-    (
-        "tries of before the deletion do not count",
-        given(
-            deleting=True,
-            status=told_of(failed_attempts=99, observed_generation=0, **TRIED),
-        ),
-        "Look",
     ),
     ("no spec to go by", given(deleting=True, grant=None), "Release A"),
 ]
@@ -247,14 +245,41 @@ def test_the_next_step(case: str, facts: Facts, step: str) -> None:
     assert words(decide(facts, now=NOON)) == step
 
 
-def test_a_busy_cloud_is_given_longer() -> None:
-    """Throttled deletions are tried more often before the grant is let go."""
-    throttled = Failure("slow.", kind=FailureClass.THROTTLED, reason="Throttled")
-    going = given(deleting=True, status=told_of(failed_attempts=MOST_TRIES - 1))
-    after = replace(going, status=record(going, Failed(throttled), now=NOON - timedelta(hours=1)))
-    assert words(decide(after, now=NOON)) == "Look"
-    patience = msgspec.structs.replace(after.status, failed_attempts=MOST_THROTTLED_TRIES)
-    assert words(decide(replace(after, status=patience), now=NOON)) == "Release A"
+def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
+    """Nobody reads Ready=True of a grant whose key goes; failures of before do not count."""
+    going = facts(grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, finalized=True)
+    going = replace(going, deleting=True)
+    assert decide(going, now=NOON) == ReportDeletion()
+    after = record(going, Deleting(), now=NOON)
+    ready = after.condition("Ready")
+    assert ready is not None
+    assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
+    assert after.failed_attempts == 0
+    assert words(decide(replace(going, status=after), now=NOON)) == "Look"
+
+
+def test_an_outage_is_waited_for_and_told() -> None:
+    """The grant goes when the time is over, not after some tries; the message says when."""
+    failing = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+    going = given(
+        deleting=True,
+        deleting_since=NOON,
+        revocation=timedelta(minutes=15),
+        status=told_of(failed_attempts=LEAST_TRIES),
+    )
+    before = noon(minutes=14)
+    after = replace(going, status=record(going, Failed(failing), now=before))
+    ready = after.status.condition("Ready")
+    assert ready is not None
+    assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
+    assert "no answer." in ready.message
+    assert "2026-11-22T12:15:00Z" in ready.message
+    assert words(decide(after, now=before)) == "Wait 900"
+    step = decide(after, now=noon(minutes=15))
+    assert isinstance(step, Release)
+    assert step.orphaned == (A,)
+    assert "no answer." in step.why
+    assert "2026-11-22T12:15:00Z" not in step.why
 
 
 def test_the_message_names_the_unknown_keys() -> None:

@@ -11,9 +11,11 @@ from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.decide import decide
 from keywright.planning.facts import Facts, Keep, Standing, Wait
 from keywright.planning.outcomes import (
+    Deleting,
     Failed,
     Intended,
     Kept,
+    Lost,
     Outcome,
     Refused,
     Removed,
@@ -148,7 +150,9 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert (status.failed_attempts, status.last_failure_time) == (0, None)
         case Kept():
             assert status.failed_attempts in (0, before)
-        case Intended() | Removed() | Settled() | Unproven():
+        case Deleting():
+            assert status.failed_attempts == 0
+        case Intended() | Removed() | Settled() | Lost() | Unproven():
             assert status.failed_attempts == before
 
 

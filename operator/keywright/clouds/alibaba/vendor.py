@@ -193,6 +193,9 @@ class Alibaba:
         del grant
         await identity.attempt(credential, at=endpoint_of(source), edges=self._edges)
 
+    async def hold(self, source: CredentialSource) -> None:
+        """Nothing: no key of this cloud has to be revoked."""
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._chains.forget(source_uid=source_uid)

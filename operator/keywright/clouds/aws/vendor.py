@@ -220,6 +220,11 @@ class Aws:
         """A young session, and its caller; STS is asked once for each edit of the source."""
         return await self._chains.verified(source, hop=len(aws_of(source).assume_roles))
 
+    @classified("opening a session")
+    async def hold(self, source: CredentialSource) -> None:
+        """Have a valid session in memory for keys that must be revoked."""
+        await self._chains.session(source, hop=len(aws_of(source).assume_roles))
+
     @classified("probing the key")
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from keywright.api import checks
@@ -24,6 +24,7 @@ from keywright.clouds.answer_values import (
 from keywright.clouds.aws.calls import AwsCalls, account_of
 from keywright.clouds.pacing import pace_key
 from keywright.clouds.sessions import Clock
+from keywright.clouds.shared_listings import SharedListings
 from keywright.clouds.ways import Caller, Session, SessionAsk, SourceSecrets, Tokens
 from keywright.planning.failures import Failure, FailureClass
 
@@ -49,6 +50,9 @@ class Edges:
     clock: Clock
     ambient: Ambience | None = None
     min_lifetime: timedelta = timedelta(0)
+    listings: SharedListings = field(
+        default_factory=lambda: SharedListings(clock=lambda: datetime.now(UTC))
+    )
 
 
 def aws_of(source: CredentialSource) -> AwsSource:

@@ -60,6 +60,18 @@ class GatewayKeys:
             )
         return tuple(found)
 
+    async def shows(self, key_id: str) -> bool:
+        """Whether the key, or one of an import, is there; by one listing of account and region."""
+        account, region, name = _parts(key_id)
+        if account != self.account:
+            return True
+        every = await self.edges.listings.get(
+            ("apigateway", account, region),
+            lambda: self.run(gateway_key.owners, region=region),
+        )
+        assert every is not None
+        return f"{name} {self.mark.owner}" in every
+
     async def create(self, intent: Intent) -> Minted:
         """The key or keys of that intent; made once, however often it is carried on."""
         try:
@@ -192,7 +204,7 @@ class GatewayKeys:
         self, client: Any, *, key_ids: Iterable[str], region: str, and_holder: bool
     ) -> None:
         for key in self._members(client, key_ids, region=region):
-            gateway_key.unless_gone(client, "delete_api_key", apiKey=key["id"])
+            gateway_key.delete(client, key["id"])
         made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
         here = region == self.region and not and_holder
         wanted = frozenset(made) if here else frozenset[str]()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import (
     BEDROCK_SECRET,
     CREDENTIAL_ID,
+    USER_NAME,
     moment,
     part,
     secret,
@@ -80,6 +81,21 @@ class LongTermKeys:
             )
         )
 
+    async def shows(self, key_id: str) -> bool:
+        """Whether the key is there and active; by one listing of the account, if that is allowed.
+
+        Otherwise by one of its user.
+        """
+        account, user, _ = _parts(key_id)
+        if account != self._account:
+            return True
+        every = await self.edges.listings.get(
+            ("iam", account), lambda: self._run(self._all_of_account)
+        )
+        if every is None:
+            every = await self._run(lambda client: self._all_of_user(client, user))
+        return every.get(key_id, False)
+
     async def create(self, intent: Intent) -> Minted:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""
         del intent
@@ -116,6 +132,38 @@ class LongTermKeys:
         return await self._run(lambda client: self._remove(client, key_ids, and_holder=and_holder))
 
     # ---- run in a thread
+
+    def _all_of_account(self, client: Any) -> dict[str, bool] | None:
+        """All keys of all users, in pages; None where only single users may be listed."""
+        found: dict[str, bool] = {}
+        request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
+        try:
+            while True:
+                answer = client.list_service_specific_credentials(**request)
+                found |= self._active(answer["ServiceSpecificCredentials"])
+                if not answer.get("IsTruncated"):
+                    return found
+                request["Marker"] = answer["Marker"]
+        except client.exceptions.ClientError as error:
+            if iam_code(error) == ACCESS_DENIED:
+                return None
+            raise
+
+    def _all_of_user(self, client: Any, user: str) -> dict[str, bool]:
+        try:
+            answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
+        except client.exceptions.ClientError as error:
+            if iam_code(error) == NO_SUCH_ENTITY:
+                return {}
+            raise
+        return self._active(answer["ServiceSpecificCredentials"])
+
+    def _active(self, items: Iterable[Any]) -> dict[str, bool]:
+        """By id, whether a credential is active."""
+        return {
+            self._id(text(item.get("UserName"), USER_NAME), item): item.get("Status") == "Active"
+            for item in items
+        }
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
         own = user == self.key.user.name and not self.key.user.create

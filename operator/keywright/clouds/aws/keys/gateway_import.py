@@ -187,7 +187,7 @@ class ImportedFile:
                 continue
             if self._is_of(key, this) or this.in_use is None:
                 # Made by this import: nobody was given it.
-                gateway_key.unless_gone(client, "delete_api_key", apiKey=key["id"])
+                gateway_key.delete(client, key["id"])
             else:
                 tags = {IMPORT_TAG: this.in_use}
                 client.tag_resource(resourceArn=self.keys.arn(key["id"]), tags=tags)

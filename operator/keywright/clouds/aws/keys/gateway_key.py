@@ -80,6 +80,17 @@ def listed(client: Any, *, values: bool = False) -> list[Key]:
     return [key for page in pages for key in page.get("items", ())]
 
 
+def owners(client: Any) -> dict[str, bool]:
+    """All keys and imports of the account and region, each with the grant that its tag names."""
+    found: dict[str, bool] = {}
+    for key in listed(client):
+        tags = _tags(key)
+        for name in (str(key["id"]), tags.get(IMPORT_TAG)):
+            if name is not None and TAG in tags:
+                found[f"{name} {tags[TAG]}"] = True
+    return found
+
+
 def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
     """The key, None where there is none."""
     try:
@@ -168,6 +179,12 @@ def disable(client: Any, key_id: str) -> None:
     """Let it open nothing; one that is gone is no failure."""
     operation = {"op": "replace", "path": "/enabled", "value": "false"}
     unless_gone(client, "update_api_key", apiKey=key_id, patchOperations=[operation])
+
+
+def delete(client: Any, key_id: str) -> None:
+    """Take it out of its plans, then delete it; one that is gone is no failure."""
+    join(client, key_id, plans=(), held=plans_of(client, key_id))
+    unless_gone(client, "delete_api_key", apiKey=key_id)
 
 
 def unless_gone(client: Any, action: str, **request: Any) -> None:

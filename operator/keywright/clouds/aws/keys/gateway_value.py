@@ -141,7 +141,7 @@ class SingleKey:
                 found = key
             elif of_intent:
                 # The Secret has another value by now, and nobody was given this one.
-                gateway_key.unless_gone(client, "delete_api_key", apiKey=key["id"])
+                gateway_key.delete(client, key["id"])
         return found
 
     def _edit(self, client: Any, key: Key) -> None:

@@ -1,0 +1,54 @@
+"""Listings of a whole account, shared by all who look up keys: made once, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+Listing = Mapping[str, bool]
+"""Of each key whether it works, by a name that the caller gives it."""
+ListingKey = tuple[str, ...]
+_AGE: Final = timedelta(minutes=10)
+
+
+class SharedListings:
+    """The newest listing of each account and region, while it is young.
+
+    A listing only says that a key is there. That one is missing is to be found out again, by the
+    grant's own session.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime], age: timedelta = _AGE) -> None:
+        self._clock = clock
+        self._age = age
+        self._made: dict[ListingKey, tuple[datetime, Listing | None]] = {}
+        self._making: dict[ListingKey, asyncio.Task[Listing | None]] = {}
+
+    async def get(
+        self, key: ListingKey, make: Callable[[], Awaitable[Listing | None]]
+    ) -> Listing | None:
+        """The listing; None where such a listing is not allowed. Raises what `make` raises."""
+        now = self._clock()
+        for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
+            del self._made[old]
+        if key in self._made:
+            return self._made[key][1]
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
+            self._making[key] = making
+        # Shielded: one waiter that is cancelled must not take the listing from the others.
+        return await asyncio.shield(making)
+
+    async def _make(
+        self, key: ListingKey, make: Callable[[], Awaitable[Listing | None]]
+    ) -> Listing | None:
+        began = self._clock()
+        try:
+            listing = await make()
+            self._made[key] = (began, listing)
+            return listing
+        finally:
+            del self._making[key]

@@ -1,0 +1,175 @@
+"""Keys that were left in a cloud: kept in a ConfigMap, and revoked as soon as that is possible."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from keywright.api.source import CredentialSource, Provider
+from keywright.api.status import GrantStatus
+from keywright.clouds.classified import unexpected
+from keywright.clouds.sessions import Clock
+from keywright.clouds.ways import Evidence, GrantVendor
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.controller.store import Store
+from keywright.planning.facts import Facts
+from keywright.planning.orphans import OVERFLOW, Orphan, Ref, fits, orphan, overflow, parsed
+
+_LOG = logging.getLogger(__name__)
+_FORBIDDEN = 403
+
+
+class Register(Protocol):
+    """Where the entries are kept."""
+
+    async def read(self) -> dict[str, str]:
+        """All of them; raises ApiError."""
+
+    async def change(self, data: Mapping[str, str | None]) -> None:
+        """Set some, and remove others; raises ApiError."""
+
+
+class OrphanRegister:
+    """Adds entries, counts them, and revokes their keys through the same sources."""
+
+    def __init__(self, register: Register, *, store: Store, clock: Clock) -> None:
+        self._register = register
+        self._store = store
+        self._clock = clock
+        self._entries: dict[str, Orphan] = {}
+        self._overflow: Counter[str] = Counter()
+
+    def count(self) -> dict[str, int]:
+        """How many there are, by kind."""
+        return dict(self._overflow + Counter(each.kind for each in self._entries.values()))
+
+    async def add(self, facts: Facts, key_ids: Collection[str], *, why: str) -> frozenset[str]:
+        """Remember keys of a grant; those that were not known yet.
+
+        Raises ApiError, unless the operator may not write there: the grant must not wait for that.
+        """
+        grant, source = facts.grant, facts.source
+        if grant is None or not key_ids:
+            return frozenset(key_ids)
+        where = Ref(*grant.source_key, uid="")
+        if source is not None:
+            where = Ref(source.namespace, source.name, source.uid)
+        found = [orphan(grant, where, each, why=why, now=self._clock()) for each in sorted(key_ids)]
+        try:
+            await self._read()
+            new = [each for each in found if each.entry not in self._entries]
+            await self._write(new)
+        except ApiError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            _LOG.error("error: keys that are left cannot be listed: %s", error)
+            return frozenset(key_ids)
+        return frozenset(each.key_id for each in new)
+
+    async def _read(self) -> None:
+        data = await self._register.read()
+        self._entries, self._overflow = parsed(data), Counter(overflow(data))
+
+    async def _write(self, new: Iterable[Orphan]) -> None:
+        change: dict[str, str | None] = {}
+        for each in new:
+            if fits(each, self._entries):
+                self._entries[each.entry] = each
+                change[each.entry] = msgspec.json.encode(each).decode()
+            else:
+                self._overflow[each.kind] += 1
+                change[OVERFLOW] = msgspec.json.encode(dict(self._overflow)).decode()
+        if change:
+            await self._register.change(change)
+
+    # ---- revoking them
+
+    async def sweep(
+        self,
+        *,
+        vendors: Mapping[Provider, GrantVendor],
+        leads: Callable[[], bool],
+        seconds: float,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Try to revoke them, every so often; for ever."""
+        while True:
+            await pause(seconds)
+            if not leads():
+                continue
+            try:
+                await self.revoke_all(vendors)
+            except (ApiError, ApiUnreachableError) as error:
+                _LOG.warning("revoking keys that were left failed, retrying later: %s", error)
+
+    async def revoke_all(self, vendors: Mapping[Provider, GrantVendor]) -> None:
+        """One try for each; of a source that fails the others wait for the next round."""
+        await self._read()
+        if not self._entries:
+            return
+        failing: set[Ref] = set()
+        for name, each in list(self._entries.items()):
+            if each.source in failing:
+                continue
+            source = self._source(each.source)
+            if source is None:
+                continue
+            gone = self._is_in_use(each)
+            if not gone:
+                gone = await self._revoked(each, source, vendors[source.provider])
+                failing |= set() if gone else {each.source}
+            if gone:
+                del self._entries[name]
+                await self._register.change({name: None})
+
+    async def _revoked(self, each: Orphan, source: CredentialSource, vendor: GrantVendor) -> bool:
+        grant = each.as_grant()
+        if grant is None:
+            return False
+        again = any(
+            (record.namespace, record.name) == grant.object_key
+            for record in self._store.grants.values()
+        )
+        label = f"{grant.namespace}/{grant.name}"
+        try:
+            evidence = Evidence(frozenset({each.key_id}))
+            keys = await vendor.keys(grant, source=source, evidence=evidence)
+            # Its user or plan may be that of a grant which has come back under the name.
+            left = await keys.remove((each.key_id,), and_holder=not again)
+        except Exception as error:
+            why = unexpected(error, what="revoking a key that was left").sentence()
+            _LOG.warning(
+                "revoking a key that was left failed, retrying later: %s",
+                why,
+                extra={"grant": label},
+            )
+            return False
+        if not left:
+            _LOG.info("a key that was left is revoked: %s", each.key_id, extra={"grant": label})
+        return not left
+
+    def _source(self, ref: Ref) -> CredentialSource | None:
+        """The same source, if it is there still."""
+        record = self._store.sources.get((ref.namespace, ref.name))
+        if record is None or record.uid != ref.uid:
+            return None
+        return record.value if isinstance(record.value, CredentialSource) else None
+
+    def _is_in_use(self, each: Orphan) -> bool:
+        """Whether the grant has come back, by a restore, and has taken its key up again.
+
+        No other grant counts: whoever names the id would have the key left alone.
+        """
+        for record in self._store.grants.values():
+            if (record.namespace, record.name) != (each.grant.namespace, each.grant.name):
+                continue
+            secret = self._store.secrets.get(record.secret)
+            status = GrantStatus.parse(record.parsed()["status"])
+            found = {status.key_id, secret.key_id if secret is not None else None}
+            return each.key_id in found and not record.deleting
+        return False

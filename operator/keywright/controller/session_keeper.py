@@ -1,0 +1,80 @@
+"""Keeps a valid session of each source that has keys to revoke.
+
+A terminating namespace gives no token any more, and the source may be deleted before its grants:
+what revokes their keys then is the session in memory. A restart has none, so they are opened soon
+after it, and before the old ones end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.ways import Vendor
+from keywright.controller.records import Name
+from keywright.controller.store import Store
+from keywright.planning.failures import Failure
+
+_LOG = logging.getLogger(__name__)
+_ROUND_SECONDS = 10.0
+# Between two sources: a thousand of them take less than a minute.
+_PACE_SECONDS = 0.05
+# A source that fails is reported by its own status; here it waits for some rounds.
+_ROUNDS_OF_REST = 6
+
+
+class SessionKeeper:
+    """Opens the sessions, each in a task of its own: a slow endpoint holds up no other source."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        vendors: Mapping[Provider, Vendor],
+        leads: Callable[[], bool],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._vendors = vendors
+        self._leads = leads
+        self._pause = pause
+        self._opening: dict[Name, asyncio.Task[None]] = {}
+        self._resting: dict[Name, int] = {}
+
+    async def run(self) -> None:
+        """For ever."""
+        try:
+            while True:
+                if self._leads():
+                    await self.round()
+                await self._pause(_ROUND_SECONDS)
+        finally:
+            for task in self._opening.values():
+                task.cancel()
+
+    async def round(self) -> None:
+        """Begin to open what is missing; a session that is valid costs nothing."""
+        wanted = {record.source for record in self._store.grants.values() if record.check}
+        self._resting = {
+            name: rounds - 1
+            for name, rounds in self._resting.items()
+            if rounds > 1 and name in wanted
+        }
+        for name in sorted(wanted - self._opening.keys() - self._resting.keys()):
+            record = self._store.sources.get(name)
+            if record is None or record.deleting or not isinstance(record.value, CredentialSource):
+                continue
+            task = asyncio.create_task(self._hold(name, record.value), name=f"session of {name}")
+            self._opening[name] = task
+            await self._pause(_PACE_SECONDS)
+
+    async def _hold(self, name: Name, source: CredentialSource) -> None:
+        try:
+            await self._vendors[source.provider].hold(source)
+        except Failure as failure:
+            self._resting[name] = _ROUNDS_OF_REST
+            _LOG.debug("opening a session failed, retrying later: %s", failure.reason)
+        finally:
+            self._opening.pop(name, None)

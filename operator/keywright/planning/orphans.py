@@ -1,0 +1,141 @@
+"""Keys that were left in a cloud when their grant went, as they are remembered; no secret value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
+from keywright.api.parsing import parse_grant
+from keywright.api.times import format_time
+
+# A ConfigMap takes a megabyte; an entry has less than a kilobyte.
+MOST: Final = 2000
+MOST_OF_A_NAMESPACE: Final = 100
+OVERFLOW: Final = "overflow"
+_WHY_LIMIT: Final = 200
+
+
+class Ref(msgspec.Struct, frozen=True):
+    """An object by namespace, name and uid."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class Orphan(msgspec.Struct, frozen=True, rename="camel"):
+    """One key, and all that it takes to revoke it.
+
+    `holder`: the IAM user or the usage plans, for people. `key`: the part of the grant's spec that
+    revoking needs.
+    """
+
+    key_id: str
+    kind: str
+    account: str
+    source: Ref
+    grant: Ref
+    holder: str
+    key: dict[str, Any]
+    since: str
+    why: str
+
+    @property
+    def entry(self) -> str:
+        """Its key in the ConfigMap: ids have characters that are not allowed there."""
+        return hashlib.sha256(self.key_id.encode()).hexdigest()[:32]
+
+    def as_grant(self) -> ApiKeyGrant | None:
+        """The grant that went, as far as revoking needs it; None where that cannot be read."""
+        found = parse_grant(
+            {
+                "metadata": {
+                    "namespace": self.grant.namespace,
+                    "name": self.grant.name,
+                    "uid": self.grant.uid,
+                    "generation": 1,
+                    "resourceVersion": "1",
+                    "creationTimestamp": self.since,
+                    "deletionTimestamp": self.since,
+                },
+                "spec": {
+                    "sourceRef": {"namespace": self.source.namespace, "name": self.source.name},
+                    self.kind: self.key,
+                },
+            }
+        )
+        return found if isinstance(found, ApiKeyGrant) else None
+
+
+def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:
+    """A key of the grant that could not be revoked."""
+    return Orphan(
+        key_id=key_id,
+        kind=grant.kind.value,
+        account=key_id.partition("/")[0],
+        source=source,
+        grant=Ref(grant.namespace, grant.name, grant.uid),
+        holder=holder_of(grant),
+        key=_needed(grant),
+        since=format_time(now),
+        why=why[:_WHY_LIMIT],
+    )
+
+
+def holder_of(grant: ApiKeyGrant) -> str:
+    """The IAM user or the usage plans of a grant's key, in a few words."""
+    key = grant.key
+    if isinstance(key, BedrockLongTermKey):
+        return f"IAM user {key.user.name}"
+    if isinstance(key, ApiGatewayKey):
+        plans = [
+            plan.id or plan.name or (plan.create.name if plan.create is not None else "")
+            for _, plan in key.usage_plans
+        ]
+        return f"usage plan {', '.join(filter(None, plans))[:_WHY_LIMIT]}" if plans else ""
+    return ""
+
+
+def _needed(grant: ApiKeyGrant) -> dict[str, Any]:
+    key = grant.key
+    if isinstance(key, BedrockLongTermKey):
+        user: dict[str, Any] = {"name": key.user.name, "create": key.user.create}
+        if key.user.path is not None:
+            user["path"] = key.user.path
+        return {"user": user, "rotateEvery": "30d"}
+    # Plans that were made for the grant are found by their tags.
+    return {"usagePlan": {"id": "unknown"}}
+
+
+def parsed(data: Mapping[str, str]) -> dict[str, Orphan]:
+    """The entries of the ConfigMap by their names there; what cannot be read is left out."""
+    found: dict[str, Orphan] = {}
+    for name, text in data.items():
+        if name == OVERFLOW:
+            continue
+        try:
+            found[name] = msgspec.json.decode(text, type=Orphan)
+        except msgspec.MsgspecError:
+            continue
+    return found
+
+
+def overflow(data: Mapping[str, str]) -> dict[str, int]:
+    """How many more there were, by kind."""
+    try:
+        return msgspec.json.decode(data.get(OVERFLOW, "{}"), type=dict[str, int])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def fits(orphan: Orphan, entries: Mapping[str, Orphan]) -> bool:
+    """Whether there is room for another; one namespace cannot fill it alone."""
+    of_namespace = Counter(each.grant.namespace for each in entries.values())
+    return len(entries) < MOST and of_namespace[orphan.grant.namespace] < MOST_OF_A_NAMESPACE

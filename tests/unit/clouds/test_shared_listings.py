@@ -1,0 +1,161 @@
+"""A thousand keys of one account are looked up by one paged listing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from typing_extensions import override
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
+from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.keys.api_gateway import GatewayKeys
+from keywright.clouds.aws.keys.bedrock_long_term import SERVICE, LongTermKeys
+from keywright.clouds.aws.keys.tags import TAG
+from keywright.clouds.shared_listings import SharedListings
+from tests.unit.api.samples import grant, source
+from tests.unit.clouds.edges import ScriptedSts, bare, edges
+from tests.unit.fakes.clock import FakeClock
+
+_KEYS = 1000
+_ACCOUNT = "123456789012"
+_Answer = TypeVar("_Answer")
+
+
+class _RefusedError(ClientError):
+    def __init__(self) -> None:
+        super().__init__({"Error": {"Code": "AccessDenied", "Message": "no"}}, "List")
+
+
+class _Errors:
+    ClientError = ClientError
+
+
+@dataclass
+class Cloud(AwsCalls):
+    """IAM and API Gateway with a thousand keys; counts the requests that it answers."""
+
+    all_users: bool = True
+    requests: int = 0
+    gone: set[int] = field(default_factory=set)
+    exceptions: type[_Errors] = _Errors
+
+    @override
+    async def run(self, service: str, call: Callable[[Any], _Answer], **options: Any) -> _Answer:
+        del service, options
+        await asyncio.sleep(0)
+        return call(self)
+
+    def list_service_specific_credentials(self, **request: Any) -> dict[str, Any]:
+        """In pages of a hundred, as IAM has them."""
+        self.requests += 1
+        numbers = [number for number in range(_KEYS) if number not in self.gone]
+        if request.get("AllUsers"):
+            if not self.all_users:
+                raise _RefusedError
+            first = int(request.get("Marker", 0))
+            page, rest = numbers[first : first + 100], numbers[first + 100 :]
+        else:
+            name = str(request["UserName"])
+            page, rest = [n for n in numbers if name == f"user-{n}"], []
+            first = 0
+        assert request["ServiceName"] == SERVICE
+        items = [
+            {
+                "UserName": f"user-{n}",
+                "ServiceSpecificCredentialId": f"ACCA{n}",
+                "Status": "Active",
+            }
+            for n in page
+        ]
+        answer = {"ServiceSpecificCredentials": items, "IsTruncated": bool(rest)}
+        return answer | ({"Marker": str(first + 100)} if rest else {})
+
+    def get_paginator(self, action: str) -> Cloud:
+        """The only one."""
+        assert action == "get_api_keys"
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """In pages of five hundred, as API Gateway has them."""
+        size = request["PaginationConfig"]["PageSize"]
+        numbers = [number for number in range(_KEYS) if number not in self.gone]
+        for first in range(0, len(numbers), size):
+            self.requests += 1
+            page = numbers[first : first + size]
+            yield {"items": [{"id": f"k{n}", "tags": {TAG: f"chat/grant-{n}"}} for n in page]}
+
+
+def _grant(number: int, **spec: Any) -> ApiKeyGrant:
+    found = grant(bedrockShortTermKey=None, **spec)
+    return msgspec.structs.replace(found, name=f"grant-{number}")
+
+
+def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys, str]:
+    if kind == "iam":
+        user = {"name": f"user-{number}"}
+        made = _grant(number, bedrockLongTermKey={"user": user, "rotateEvery": "7d"})
+        assert isinstance(made.key, BedrockLongTermKey)
+        long_term = LongTermKeys(made.key, made, source(), bare(), edge)
+        return long_term, f"{_ACCOUNT}/user-{number}/ACCA{number}"
+    made = _grant(number, apiGatewayKey={"usagePlan": {"id": "p"}})
+    assert isinstance(made.key, ApiGatewayKey)
+    gateway = GatewayKeys(made.key, made, source(), bare(), edge)
+    return gateway, f"{_ACCOUNT}/us-west-2/k{number}"
+
+
+async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -> list[bool]:
+    listings = SharedListings(clock=clock)
+    edge = replace(edges(ScriptedSts()), calls=cloud, listings=listings)
+    each = [_keys(kind, number, edge) for number in range(_KEYS)]
+    return list(await asyncio.gather(*(keys.shows(key_id) for keys, key_id in each)))
+
+
+@pytest.mark.parametrize(("kind", "pages"), [("iam", 10), ("gateway", 2)])
+def test_a_thousand_keys_cost_the_pages_of_one_listing(kind: str, pages: int) -> None:
+    """However many grants look at once; a key that is missing is seen."""
+    cloud = Cloud(gone={7})
+    found = asyncio.run(_look_up_all(cloud, kind, FakeClock()))
+    assert [number for number, there in enumerate(found) if not there] == [7]
+    assert cloud.requests == pages
+
+
+def test_where_only_single_users_may_be_listed_each_costs_one_call() -> None:
+    """The refusal of the whole listing is remembered."""
+    cloud = Cloud(all_users=False, gone={7})
+    found = asyncio.run(_look_up_all(cloud, "iam", FakeClock()))
+    assert [number for number, there in enumerate(found) if not there] == [7]
+    assert cloud.requests == 1 + _KEYS
+
+
+def test_a_listing_is_made_again_when_it_is_old() -> None:
+    """After its age, and not before; one that failed serves nobody."""
+    clock, made = FakeClock(), 0
+
+    async def make() -> dict[str, bool]:
+        nonlocal made
+        made += 1
+        if made == 1:
+            raise OSError
+        return {}
+
+    async def play() -> None:
+        listings = SharedListings(clock=clock, age=timedelta(minutes=10))
+        with pytest.raises(OSError):  # noqa: PT011  that one
+            await listings.get(("iam",), make)
+        await listings.get(("iam",), make)
+        clock.advance(minutes=9)
+        await listings.get(("iam",), make)
+        assert made == 2
+        clock.advance(minutes=1)
+        await listings.get(("iam",), make)
+
+    asyncio.run(play())
+    assert made == 3
