@@ -140,7 +140,7 @@ def test_missing_rights_are_told_and_heal(tenant: Tenant, operator: OperatorProc
         told = tenant.told("RolloutFailing", reason="RolloutForbidden")
         assert condition(told, "Ready")["status"] == "True"
         message = condition(told, "RolloutFailing")["message"]
-        for words in ("spec.rollout.restart", tenant.namespace, "rollout-access.yaml"):
+        for words in ("spec.rollout.restart", tenant.namespace, "kubectl create rolebinding"):
             assert words in message
         assert "keywright-rollouts" in message
         assert told_by_event(tenant, "RolloutFailing") == message
