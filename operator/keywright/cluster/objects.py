@@ -28,6 +28,8 @@ class SecretContent:
 
     metadata: dict[str, Any]
     data: dict[str, str]
+    # Entries that are no UTF-8 text, which are not in `data`.
+    not_text: frozenset[str] = frozenset()
 
 
 class Objects:
@@ -87,13 +89,13 @@ class Objects:
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
-        data = {}
+        data, not_text = {}, set()
         for key, value in (found.get("data") or {}).items():
             try:
                 data[key] = base64.b64decode(value).decode()
             except UnicodeDecodeError:
-                continue
-        return SecretContent(found["metadata"], data)
+                not_text.add(key)
+        return SecretContent(found["metadata"], data, frozenset(not_text))
 
     async def secret_data(self, *, namespace: str, name: str) -> dict[str, str] | None:
         """The decoded data of a Secret; entries that are no UTF-8 text are left out."""

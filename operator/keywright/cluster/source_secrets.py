@@ -14,7 +14,11 @@ from keywright.api.sensitive import Sensitive
 from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.objects import Objects
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.secret_references import ReferencedSecret, secret_not_labeled
+from keywright.planning.secret_references import (
+    ReferencedSecret,
+    secret_not_labeled,
+    secret_not_text,
+)
 from keywright.secrets.references import shareable_keys
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
@@ -103,11 +107,12 @@ class SecretValues:
             Failure: the Secret, or the key in it, is missing, or the Secret does not consent.
         """
         secret = await self.values(namespace=namespace, name=name, field=field)
-        if key not in secret.values:
+        found = secret.find(key)
+        if found is None:
             raise _missing(f"key {key} in Secret {name}", namespace=namespace, field=field)
         if copied:
             secret.check_copy(key)
-        return secret.values[key]
+        return found
 
     async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
         """All values of one Secret, read at once.
@@ -134,6 +139,7 @@ class SecretValues:
                 for key in self._private(found.metadata, data)
             },
             on_refusal=lambda: self._refused.add((namespace, name)),
+            unreadable={key: secret_not_text(name, key, field=field) for key in found.not_text},
         )
 
     async def changed(self, *, namespace: str, name: str) -> bool:

@@ -16,7 +16,7 @@ def _ignore() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSecret:
-    """The values of one Secret, and why some of them must not be copied out of it.
+    """The values of one Secret, and why some of them cannot be read or copied out of it.
 
     A value that only signs requests may be used as it is. One that is sent to a cloud or written to
     another namespace needs the consent of the Secret. `on_refusal` is called when it is missing.
@@ -25,6 +25,13 @@ class ReferencedSecret:
     values: Mapping[str, Sensitive]
     refusals: Mapping[str, Failure] = field(default_factory=dict)
     on_refusal: Callable[[], None] = _ignore
+    unreadable: Mapping[str, Failure] = field(default_factory=dict)
+
+    def find(self, key: str) -> Sensitive | None:
+        """The value of a key, None where there is none; raises Failure where it is no text."""
+        if key in self.unreadable:
+            raise self.unreadable[key]
+        return self.values.get(key)
 
     def refusal(self, key: str) -> Failure | None:
         """Why the value of this key must not leave the operator; None where it may."""
@@ -38,6 +45,17 @@ class ReferencedSecret:
         refusal = self.refusal(key)
         if refusal is not None:
             raise refusal
+
+
+def secret_not_text(name: str, key: str, *, field: str) -> Failure:
+    """A value in the Secret that `field` names has bytes that are no UTF-8."""
+    return Failure(
+        f"key {key} of Secret {name} is no UTF-8 text.",
+        kind=FailureClass.CONFIGURATION,
+        reason="SecretNotText",
+        field=field,
+        cure="Save it as UTF-8 and put it into the Secret again.",
+    )
 
 
 def secret_not_labeled(name: str, *, namespace: str, field: str) -> Failure:

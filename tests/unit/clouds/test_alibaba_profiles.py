@@ -257,7 +257,7 @@ def test_each_type_of_the_ini_file_is_read(text: str, expected: ResolvedProfile)
     ("text", "says"),
     [
         ("planted-secret", "the file is no INI file"),
-        ("[default]\n[default]", "the file is no INI file"),
+        ("[default]\n[default]", "stands in the file twice"),
         ("", "there is no section [default]"),
         (_ini("type = access_key", section="other"), "there is no section [default]"),
         (_ini(), "the section has no type"),
@@ -400,3 +400,20 @@ def test_no_value_of_a_file_is_quoted(read: Any, text: str) -> None:
     with pytest.raises(ProfileError) as caught:
         read(text, name=None)
     assert _CANARY not in f"{caught.value} {caught.value.cure}"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file() -> None:
+    """Case 08: editors of Windows write one."""
+    text = _ini("type = access_key", *_INI_KEY)
+    assert from_credentials_file("\ufeff" + text, name=None) == from_credentials_file(
+        text, name=None
+    )
+    config = _cli({"name": "x", "mode": "AK", **KEY}, current="x")
+    assert from_cli_config("\ufeff" + config, name=None) == from_cli_config(config, name=None)
+
+
+@pytest.mark.parametrize("text", ["[default]\n[default]\n", "[default]\na = 1\nA = 2\n"])
+def test_what_stands_twice_in_a_file_is_told(text: str) -> None:
+    """The cause, and not that the file were no INI file."""
+    with pytest.raises(ProfileError, match="stands in the file twice"):
+        from_credentials_file(text, name=None)

@@ -197,3 +197,22 @@ async def test_of_a_secret_that_is_not_watched_nothing_is_kept() -> None:
     assert await summaries.read() == "two"
     summaries.scene.put(a="six")
     assert await summaries.read() == "six"
+
+
+async def test_a_value_that_is_no_text_is_told_as_such() -> None:
+    """Case 08: it is there; what is missing, and the other entries, are told as ever."""
+    scene = Scene()
+    latin = base64.b64encode("café".encode("latin-1")).decode()
+    labels = {REFERENCE_LABEL: "true"}
+    data = {"input": latin, "other": base64.b64encode(b"1").decode()}
+    scene.api.put(PATH, {"metadata": {**KEY, "labels": labels}, "data": data})
+    with pytest.raises(Failure) as caught:
+        await scene.values.value(**KEY, key="input", field="spec.x")
+    assert (caught.value.reason, caught.value.field) == ("SecretNotText", "spec.x")
+    assert caught.value.sentence().endswith(
+        "key input of Secret key is no UTF-8 text. Save it as UTF-8 and put it into the Secret"
+        " again."
+    )
+    assert (await scene.values.value(**KEY, key="other", field="spec.x")).reveal() == "1"
+    with pytest.raises(Failure, match="no key absent"):
+        await scene.values.value(**KEY, key="absent", field="spec.x")

@@ -28,7 +28,7 @@ async def open_session(
     del ask  # bearerToken asks for nothing
     name = identity.secret_ref.name
     secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
-    token = stored_value(secret.values, BEARER_TOKEN, secret=name, field=_FIELD)
+    token = stored_value(secret, BEARER_TOKEN, secret=name, field=_FIELD)
     secret.check_copy(BEARER_TOKEN)
     # A token has no id: the beginning of its hash tells one from another, and nothing of it.
     digest = hashlib.sha256(token.reveal().encode()).hexdigest()[:12]

@@ -18,6 +18,7 @@ from keywright.clouds.answer_values import (
 )
 from keywright.clouds.ways import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.secret_references import ReferencedSecret
 
 ID, SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  as above
@@ -40,30 +41,27 @@ async def stored_key(
     Raises:
         Failure: the Secret, or a value in it, is missing.
     """
-    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
-    values = secret.values
-    token = stored_value(values, TOKEN, secret=name, field=field) if needs_token else None
-    optional = values.get(TOKEN, Sensitive("")).reveal().strip()
+    found = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    token = stored_value(found, TOKEN, secret=name, field=field) if needs_token else None
+    optional = (found.find(TOKEN) or Sensitive("")).reveal().strip()
     if optional:
         # The key signs and stays here; its token is part of each request.
-        secret.check_copy(TOKEN)
-        token = token or stored_value(values, TOKEN, secret=name, field=field)
+        found.check_copy(TOKEN)
+        token = token or stored_value(found, TOKEN, secret=name, field=field)
     return Session(
-        access_key_id=stored_value(values, ID, secret=name, field=field).reveal(),
-        secret_access_key=stored_value(values, SECRET, secret=name, field=field),
+        access_key_id=stored_value(found, ID, secret=name, field=field).reveal(),
+        secret_access_key=stored_value(found, SECRET, secret=name, field=field),
         session_token=token,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
-        not_shared=secret.refusal(SECRET),
+        not_shared=found.refusal(SECRET),
     )
 
 
-def stored_value(
-    values: Mapping[str, Sensitive], key: str, *, secret: str, field: str
-) -> Sensitive:
+def stored_value(found: ReferencedSecret, key: str, *, secret: str, field: str) -> Sensitive:
     """One value without the newline that an editor may have left behind it; raises Failure."""
-    text = values[key].reveal().strip() if key in values else ""
+    text = (found.find(key) or Sensitive("")).reveal().strip()
     if not text:
         raise Failure(
             f"Secret {secret} has no {key}.",

@@ -77,7 +77,7 @@ async def open_session(
     secret = await edges.secrets.values(
         namespace=source.namespace, name=name, field=f"{_FIELD}.secretRef"
     )
-    text = stored_value(secret.values, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
+    text = stored_value(secret, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
     try:
         profile = _READERS[identity.format](text, name=identity.name)
     except ProfileError as error:
@@ -173,7 +173,7 @@ class _Walk:
                 return await generated(
                     key_id,
                     private_key=stored_value(
-                        self._secret.values,
+                        self._secret,
                         file,
                         secret=self._place.secret,
                         field=self._place.field,

@@ -37,7 +37,7 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
     """
     check_size(text)
     try:
-        config = msgspec.json.decode(text)
+        config = msgspec.json.decode(text.removeprefix("\ufeff"))
         profiles = {str(one["name"]): one for one in config["profiles"]}
         current = config.get("current")
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError):

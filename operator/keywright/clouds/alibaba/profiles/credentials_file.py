@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from configparser import ConfigParser, Error
+from configparser import ConfigParser, DuplicateOptionError, DuplicateSectionError, Error
 from dataclasses import replace
 from typing import Final
 
@@ -39,6 +39,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
         ProfileError: the file or the section cannot be used.
     """
     check_size(text)
+    text = text.removeprefix("\ufeff")
     if _MANY_BLANKS.search(text):
         raise ProfileError(
             "a line of the file has more than a hundred blanks in a row",
@@ -50,6 +51,11 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(text)
+    except (DuplicateSectionError, DuplicateOptionError):
+        raise ProfileError(
+            "a section, or a name in a section, stands in the file twice",
+            cure="Keep one of them.",
+        ) from None
     except Error:
         raise _no_ini_file() from None
     chosen = name or "default"

@@ -6,8 +6,6 @@ tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from keywright.api.aws_source import AwsAccessKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -16,6 +14,7 @@ from keywright.clouds.aws.identities.asking import Edges, proved
 from keywright.clouds.aws.refusals import refusal_of_key
 from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.secret_references import ReferencedSecret
 
 _ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
@@ -32,15 +31,14 @@ async def open_session(
     del ask  # AWS has no session for a key that assumes no role: pair_problems says so
     name = identity.secret_ref.name
     secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
-    values = secret.values
-    token = values.get(_TOKEN, Sensitive("")).reveal().strip()
+    token = (secret.find(_TOKEN) or Sensitive("")).reveal().strip()
     if token:
         # The key signs and stays here; its token is part of each request.
         secret.check_copy(_TOKEN)
         stored(token, AWS_TOKEN, secret_name=name, key=_TOKEN, field=_FIELD)
     session = Session(
-        access_key_id=_value(values, _ID, form=AWS_STORED_KEY_ID, name=name).reveal(),
-        secret_access_key=_value(values, _SECRET, form=AWS_SECRET, name=name),
+        access_key_id=_value(secret, _ID, form=AWS_STORED_KEY_ID, name=name).reveal(),
+        secret_access_key=_value(secret, _SECRET, form=AWS_SECRET, name=name),
         session_token=Sensitive(token) if token else None,
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
@@ -54,9 +52,9 @@ async def open_session(
     )
 
 
-def _value(values: Mapping[str, Sensitive], key: str, *, form: Form, name: str) -> Sensitive:
+def _value(secret: ReferencedSecret, key: str, *, form: Form, name: str) -> Sensitive:
     """One value without the newline that an editor may have left behind it."""
-    text = values[key].reveal().strip() if key in values else ""
+    text = (secret.find(key) or Sensitive("")).reveal().strip()
     if not text:
         raise Failure(
             f"Secret {name} has no {key}.",
