@@ -174,7 +174,8 @@ class Attack:
             yield _grant(f"uri-{number}", "uri-0", sessionCredentials={})
 
     def _lying_sources(self) -> Iterator[Document]:
-        for behavior in ("lie", "brief", "inject", "without-zone", "garbage", "cut", "endless"):
+        # The liar comes last: it says "slow down", and all of them stand behind one host.
+        for behavior in ("endless", "cut", "garbage", "without-zone", "inject", "brief", "lie"):
             for number in range(4):
                 name = f"{behavior}-{number}"
                 endpoint = _web_identity(self._at(behavior, number))
