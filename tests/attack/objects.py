@@ -174,8 +174,7 @@ class Attack:
             yield _grant(f"uri-{number}", "uri-0", sessionCredentials={})
 
     def _lying_sources(self) -> Iterator[Document]:
-        # The liar comes last: it says "slow down", and all of them stand behind one host.
-        for behavior in ("endless", "cut", "garbage", "without-zone", "inject", "brief", "lie"):
+        for behavior in ("lie", "brief", "inject", "without-zone", "garbage", "cut", "endless"):
             for number in range(4):
                 name = f"{behavior}-{number}"
                 endpoint = _web_identity(self._at(behavior, number))
