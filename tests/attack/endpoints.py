@@ -86,7 +86,8 @@ async def _drip_headers(request: Request) -> None:
 async def _endless(request: Request) -> None:
     """A body without an end, as fast as it is read."""
     request.write.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n")
-    while True:
+    # What is written to a closed connection is dropped without a pause, at the cost of all others.
+    while not request.write.is_closing():
         request.write.write(_ENDLESS_CHUNK)
         await request.write.drain()
 
