@@ -159,6 +159,24 @@ class EmulatedCloud(ABC):
         """Answer the calls of a service that much later, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
 
+    def refuse_share(
+        self, service: str, *, code: str, message: str, status: int, share: float, seed: int
+    ) -> None:
+        """Refuse that share of a service's calls at random, until `clear_faults`."""
+        self._ask(
+            "refuse_share",
+            service=service,
+            code=code,
+            message=message,
+            status=status,
+            share=share,
+            seed=seed,
+        )
+
+    def lose_share(self, service: str, action: str, *, share: float, seed: int) -> None:
+        """Carry out all calls of an action, and leave that share of them without an answer."""
+        self._ask("lose_share", service=service, action=action, share=share, seed=seed)
+
     def clear_faults(self) -> None:
         """End everything that goes wrong on demand."""
         self._ask("clear_faults")

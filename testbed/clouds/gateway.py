@@ -79,6 +79,7 @@ class Gateway:
                 error_code=entry.error_code,
                 parameters=entry.parameters,
                 session=entry.session,
+                lost=response.lost,
             )
         )
         headers = {self._request_id_header: str(uuid.uuid4()), **response.headers}
