@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -90,7 +90,8 @@ class Gathering:
         impatient, known.impatient = known.impatient, False
         body = known.parsed()
         return self._journal.add_to(
-            replace(await self._known(known, body), impatient=impatient),
+            await self._known(known, body),
+            impatient=impatient,
             finalizers=tuple(body["metadata"].get("finalizers", ())),
             deleting=known.deleting,
             deleting_since=_time(body["metadata"].get("deletionTimestamp")),

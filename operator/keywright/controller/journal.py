@@ -93,6 +93,7 @@ class MintJournal:
         self,
         facts: Facts,
         *,
+        impatient: bool,
         finalizers: tuple[str, ...],
         deleting: bool,
         deleting_since: datetime | None = None,
@@ -106,6 +107,7 @@ class MintJournal:
             others = self._proofs.of_others(grant)
         found_out = replace(
             facts,
+            impatient=impatient,
             deleting=deleting,
             deleting_since=deleting_since,
             finalized=FINALIZER in finalizers,

@@ -53,6 +53,8 @@ def checked_by_listing(facts: Facts) -> Facts:
     """
     marked = {key.id for key in facts.listed or () if key.marked}
     unproved = facts.unproved_ids - marked
+    if not facts.unproved_ids:
+        return facts
     secret = facts.secret
     if secret is not None and unproved & {secret.key_id, secret.replaces}:
         secret = replace(
