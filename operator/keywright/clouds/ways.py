@@ -14,8 +14,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.planning.facts import CloudKey
-from keywright.planning.failures import Failure
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.planning.secret_references import Consent, ReferencedSecret
 from keywright.secrets.credential import Credential
 
 
@@ -52,9 +51,10 @@ class Session:
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
     `bearer` is the token of a source that has nothing but one; of an access key there is only the
-    id then, which tells one token from another. `not_shared`: why static credentials must not be
-    written to another namespace, None where their Secret consents. `opened_at`: when the cache
-    began to open it, with fractions of a second, to tell it from one that was asked for later.
+    id then, which tells one token from another. `not_shared` returns why static credentials must
+    not be written to another namespace now; None where no Secret has to consent. `opened_at`: when
+    the cache began to open it, with fractions of a second, to tell it from one that was asked for
+    later.
     """
 
     access_key_id: str
@@ -65,7 +65,7 @@ class Session:
     identity: str
     chained: bool = False
     bearer: Sensitive | None = None
-    not_shared: Failure | None = None
+    not_shared: Consent | None = None
     opened_at: datetime | None = None
 
 

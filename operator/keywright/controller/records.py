@@ -16,7 +16,11 @@ from typing import Any
 
 import msgspec
 
-from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.names import (
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_RENEW_REQUESTED_AT,
+    FINALIZER,
+)
 from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
@@ -116,6 +120,7 @@ class GrantRecord:
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
+    `finalized`: it has the operator's finalizer, so that it may have keys to revoke.
     """
 
     uid: str
@@ -139,6 +144,12 @@ class GrantRecord:
     check: KeyCheck | None = None
     oversize: int = 0
     proved: ProvedKeys | None = None
+    finalized: bool = False
+
+    @property
+    def has_keys_to_revoke(self) -> bool:
+        """Whether a session must be at hand for its deletion."""
+        return self.finalized or self.check is not None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -204,6 +215,7 @@ def grant_record(
         holder=_holder(spec),
         failing=bool(status.get("failedAttempts")),
         oversize=oversize,
+        finalized=FINALIZER in (metadata.get("finalizers") or ()),
     )
 
 

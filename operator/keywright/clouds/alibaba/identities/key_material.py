@@ -55,7 +55,7 @@ async def stored_key(
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
-        not_shared=found.refusal(SECRET),
+        not_shared=found.consent(SECRET),
     )
 
 
