@@ -81,6 +81,10 @@ class Chains:
         self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
+    def has_valid(self, source: CredentialSource, *, hop: int) -> bool:
+        """Whether a session so many roles down the chain is in memory that can still be used."""
+        return self._sessions.has_valid(SessionKey(source.uid, source.generation, hop))
+
     def former(self, source: CredentialSource, *, hop: int) -> Session | None:
         """The last session of this version of a source that can open no other."""
         return self._sessions.former(source_uid=source.uid, generation=source.generation, hop=hop)

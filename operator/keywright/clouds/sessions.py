@@ -107,6 +107,11 @@ class SessionCache:
         # Shielded: one waiter that is cancelled must not take the session from the others.
         return await asyncio.shield(opening.task)
 
+    def has_valid(self, key: SessionKey) -> bool:
+        """Whether a session of that key is in memory that can still be used."""
+        cached = _of(self._sessions, key)
+        return cached is not None and lives_on(cached, self._clock())
+
     def forget(self, *, source_uid: str) -> None:
         """Drop everything of a source, but for the last session, which `former` may still give.
 

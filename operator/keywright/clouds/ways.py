@@ -185,6 +185,9 @@ class Vendor(GrantVendor, Protocol):
     async def hold(self, source: CredentialSource) -> None:
         """Have a valid session in memory for keys that must be revoked; raises Failure."""
 
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
 

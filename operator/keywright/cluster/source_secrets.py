@@ -51,6 +51,7 @@ class SecretValues:
         self._key = secrets.token_bytes(32)
         self._known: dict[tuple[str, str], bytes] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._looked_at: set[tuple[str, str]] = set()
         self._private_keys: dict[tuple[str, str], frozenset[str]] = {}
         self._watched: frozenset[tuple[str, str]] = frozenset()
         self._summaries: dict[_Place, tuple[str, ...]] = {}
@@ -154,13 +155,18 @@ class SecretValues:
         self._refused.add(place)
         return secret_not_labeled(place[1], namespace=place[0], field=field)
 
-    async def changed(self, *, namespace: str, name: str) -> bool:
+    async def changed(
+        self, *, namespace: str, name: str, needed: frozenset[str] = frozenset()
+    ) -> bool:
         """Whether its values are others than when this was asked, or first read, or now released.
 
-        One that is missing at the first look counts too: it may have been deleted while no operator
-        ran. What was found is what the next call compares with.
+        At the first look it counts too if the Secret, or one of the `needed` keys in it, is
+        missing: that may have been deleted while no operator ran. What was found is what the next
+        call compares with.
         """
         place = (namespace, name)
+        first = place not in self._looked_at
+        self._looked_at.add(place)
         self._touch(namespace, name)
         found = await self._objects.secret(namespace=namespace, name=name)
         data = None if found is None else found.data
@@ -173,7 +179,8 @@ class SecretValues:
             self._refused.discard(place)
         known = self._known.get(place)
         self._known[place] = digest
-        return released or (digest == _NOTHING if known is None else known != digest)
+        lacking = data is None or any(not data.get(key, "").strip() for key in needed)
+        return released or (first and lacking) or (known is not None and known != digest)
 
     def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
         """Drop what is remembered of all other Secrets; these are watched from now on."""
@@ -184,6 +191,7 @@ class SecretValues:
             for name in known.keys() - names:
                 del known[name]
         self._refused &= names
+        self._looked_at &= names
 
     def _private(self, metadata: Mapping[str, Any], data: Mapping[str, str]) -> frozenset[str]:
         """The keys whose values must not be copied out of the Secret."""

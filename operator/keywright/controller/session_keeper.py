@@ -37,11 +37,13 @@ class SessionKeeper:
         store: Store,
         vendors: Mapping[Provider, Vendor],
         leads: Callable[[], bool],
+        source_failed: Callable[[Name], None],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._vendors = vendors
         self._leads = leads
+        self._source_failed = source_failed
         self._pause = pause
         self._opening: dict[Name, asyncio.Task[None]] = {}
         self._resting: dict[Name, int] = {}
@@ -84,6 +86,7 @@ class SessionKeeper:
             await self._vendors[source.provider].hold(source)
         except Failure as failure:
             self._resting[name] = _ROUNDS_OF_REST
+            self._source_failed(name)
             _LOG.debug("opening a session failed, retrying later: %s", failure.reason)
         finally:
             self._opening.pop(name, None)

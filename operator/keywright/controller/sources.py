@@ -98,7 +98,10 @@ class SourceReconciler:
             )
         assert isinstance(known.value, CredentialSource)
         due = verification_due(known.status, generation=known.generation, uid=known.uid, now=now)
-        if not known.unproved and (due is None or due > now):
+        # While a session is in memory the source can be used, whatever a grant was refused.
+        doubted = known.doubted and not self._vendors[known.value.provider].has_session(known.value)
+        known.doubted = False
+        if not known.unproved and not doubted and (due is None or due > now):
             return msgspec.structs.replace(known.status, grants=grants)
         return await self._verify(known, known.value, grants=grants)
 
@@ -130,6 +133,7 @@ class SourceReconciler:
                 generation=known.generation,
                 grants=grants,
                 now=self._clock(),
+                has_session=self._vendors[source.provider].has_session(source),
             )
         endless = session.expires_at is None and not source.credentials_end
         known.hands_on = session.access_key_id if endless else None

@@ -171,6 +171,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         store=store,
         vendors=clouds.vendors,
         leads=lambda: office.holds() and census.listed.is_set(),
+        source_failed=informer.source_failed,
     )
     return Operator(
         clients=clients,

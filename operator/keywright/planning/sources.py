@@ -150,13 +150,19 @@ def failed_status(
     generation: int,
     grants: int,
     now: datetime,
+    has_session: bool = True,
 ) -> SourceStatus:
-    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing."""
+    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing.
+
+    `has_session`: it is in memory. Without it a source that has to be corrected is not Ready, since
+    nothing can be issued; an outage is waited for as long as the status says that all was well.
+    """
     attempts = status.failed_attempts + 1
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
     ready = status.condition(READY)
     conditions: tuple[Condition, ...]
-    alive = status.expires_at is not None and now < status.expires_at
+    passing = failure.kind in (FailureClass.RETRY, FailureClass.THROTTLED)
+    alive = status.expires_at is not None and now < status.expires_at and (has_session or passing)
     if alive and _holds(ready, generation=generation) and ready is not None:
         conditions = (ready, writer.failing(failure))
     else:

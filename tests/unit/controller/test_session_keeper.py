@@ -22,6 +22,7 @@ def _keeper(scene: Scene) -> SessionKeeper:
         store=scene.store,
         vendors={Provider.AWS: scene.vendor},
         leads=lambda: True,
+        source_failed=scene.informer.source_failed,
         pause=_at_once,
     )
 
@@ -84,6 +85,7 @@ async def test_the_first_round_waits_for_nothing_but_the_lease() -> None:
         store=scene.store,
         vendors={Provider.AWS: scene.vendor},
         leads=lambda: leads.pop(0) if len(leads) > 1 else leads[0],
+        source_failed=scene.informer.source_failed,
         pause=pause,
     )
     running = asyncio.create_task(keeper.run())

@@ -152,3 +152,67 @@ async def test_a_source_whose_secret_changed_is_proved_anew() -> None:
     await made.sources.reconcile(NAME)
     await made.sources.reconcile(NAME)
     assert made.vendor.verified == 2
+
+
+async def test_a_source_that_must_be_corrected_is_ready_no_longer_than_its_session() -> None:
+    """Without one in memory nothing can be issued, so it does not say Ready until its old end."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].unproved = True
+    made.vendor.in_memory = False
+    made.vendor.failures.append(
+        Failure("no key.", kind=FailureClass.CONFIGURATION, reason="AccessKeyIncomplete")
+    )
+    await made.sources.reconcile(NAME)
+    assert [(c["type"], c["status"]) for c in _status(made)["conditions"]] == [
+        ("Ready", "False"),
+        ("Stalled", "True"),
+    ]
+
+
+async def test_an_outage_after_a_restart_leaves_a_source_ready() -> None:
+    """Its session is gone with the process, and everybody waits for the cloud to come back."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].unproved = True
+    made.vendor.in_memory = False
+    made.vendor.failures.append(PASSING)
+    await made.sources.reconcile(NAME)
+    assert [(c["type"], c["status"]) for c in _status(made)["conditions"]] == [
+        ("Ready", "True"),
+        ("RenewalFailing", "True"),
+    ]
+
+
+async def test_a_grant_that_cannot_use_its_source_has_it_verified() -> None:
+    """Where no session is in memory: once a minute, and not while the status says so already."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 1
+    made.vendor.in_memory = False
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 1
+    made.clock.now += timedelta(minutes=1)
+    made.vendor.failures.append(
+        Failure("no account.", kind=FailureClass.CONFIGURATION, reason="ServiceAccountNotFound")
+    )
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2
+    assert _status(made)["conditions"][0]["reason"] == "ServiceAccountNotFound"
+
+
+async def test_only_failures_of_the_source_are_its_business() -> None:
+    """The field of the failure says whose they are."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    for field in ("spec.bedrockShortTermKey", "CredentialSource spec.aws.webIdentity"):
+        made.vendor.failures = [
+            Failure("no.", kind=FailureClass.RETRY, reason="CloudError", field=field)
+        ]
+        await made.settle()
+        assert made.store.sources[NAME].doubted is field.startswith("CredentialSource")
+        made.clock.now += timedelta(minutes=1)

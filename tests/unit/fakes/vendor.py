@@ -38,6 +38,7 @@ class ScriptedVendor:
         self.verified = 0
         self.forgotten: list[str] = []
         self.held: list[str] = []
+        self.in_memory = True
         self.meanwhile: Callable[[], None] = lambda: None
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
@@ -106,6 +107,11 @@ class ScriptedVendor:
         self.held.append(source.name)
         if self.failures:
             raise self.failures.pop(0)
+
+    def has_session(self, source: CredentialSource) -> bool:
+        """What the test says."""
+        del source
+        return self.in_memory
 
     def forget(self, *, source_uid: str) -> None:
         """Note it."""

@@ -196,6 +196,10 @@ class Alibaba:
     async def hold(self, source: CredentialSource) -> None:
         """Nothing: no key of this cloud has to be revoked."""
 
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+        return self._chains.has_valid(source, hop=len(alibaba_of(source).assume_roles))
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._chains.forget(source_uid=source_uid)

@@ -235,6 +235,10 @@ class Aws:
         edges = replace(self._probe_edges, tenant=grant.namespace)
         await PROBES[probe.mode](probe, credential=credential, edges=edges)
 
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+        return self._chains.has_valid(source, hop=len(aws_of(source).assume_roles))
+
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
         self._chains.forget(source_uid=source_uid)
