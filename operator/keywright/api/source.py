@@ -81,6 +81,15 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         return self.spec.alibaba_cloud.region_id
 
     @property
+    def endpoint_field(self) -> str:
+        """The field by which it names a host of STS; empty where the cloud's own is asked."""
+        aws, alibaba = self.spec.aws, self.spec.alibaba_cloud
+        if aws is not None:
+            return "spec.aws.stsEndpoint" if aws.sts_endpoint else ""
+        named = alibaba is not None and alibaba.sts_endpoint
+        return "spec.alibabaCloud.stsEndpoint" if named else ""
+
+    @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:
         """The Secrets, of its own namespace, that it reads, and the keys that it needs of each."""
         return self.cloud.secret_keys

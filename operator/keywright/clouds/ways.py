@@ -180,13 +180,19 @@ class Vendor(GrantVendor, Protocol):
     """One cloud."""
 
     async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """A young session of the source, and who it is to the cloud; raises Failure."""
+        """A session of the source, not due yet, and who it is to the cloud; raises Failure."""
 
     async def hold(self, source: CredentialSource) -> None:
         """Have a valid session in memory for keys that must be revoked; raises Failure."""
 
+    async def ask(self, source: CredentialSource) -> None:
+        """Ask the cloud who the source is, for the time that the answer tells; raises Failure."""
+
     def has_session(self, source: CredentialSource) -> bool:
         """Whether a session of the source is in memory that can still be used."""
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Whether no session is in memory, or the last attempt to open one failed."""
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

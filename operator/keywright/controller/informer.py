@@ -165,6 +165,11 @@ class Informer:
                     self._store.grants[uid].stale = True
             self.wake_grants(name)
 
+    def look_at_source(self, name: Name) -> None:
+        """Let its status be looked at."""
+        if name in self._store.sources:
+            self._sources.add(source_key(name))
+
     def source_failed(self, name: Name) -> None:
         """Let a source that says it is well be verified, at most once a minute."""
         record, now = self._store.sources.get(name), self._clock()

@@ -124,6 +124,7 @@ class Store:
         record = source_record(body)
         if known is not None and known.uid == record.uid:
             record.unproved = known.unproved
+            record.written_at, record.time_asked_at = known.written_at, known.time_asked_at
             record.doubted, record.doubted_at = known.doubted, known.doubted_at
             if known.generation == record.generation:
                 record.hands_on = known.hands_on

@@ -13,7 +13,7 @@ from keywright.api.status import Condition, ConditionStatus, SourceStatus
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import margin, position, renew_at
+from keywright.planning.renewal import position, source_renews_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,12 @@ def mistaken_status(
     )
 
 
+def tells_only_of_dates(before: SourceStatus, after: SourceStatus) -> bool:
+    """Whether nothing has changed but the session, so that the write may wait."""
+    dates = msgspec.structs.replace(before, expires_at=after.expires_at, renew_at=after.renew_at)
+    return dates == after
+
+
 def _holds(ready: Condition | None, *, generation: int) -> bool:
     return (
         ready is not None
@@ -214,9 +220,4 @@ def _proved(status: SourceStatus) -> bool:
 def _renew_at(verified: Verified, *, uid: str) -> datetime | None:
     if verified.expires_at is None:
         return None
-    return renew_at(
-        issued_at=verified.issued_at,
-        expires_at=verified.expires_at,
-        margin=margin(lifetime=verified.expires_at - verified.issued_at),
-        uid=uid,
-    )
+    return source_renews_at(issued_at=verified.issued_at, expires_at=verified.expires_at, uid=uid)

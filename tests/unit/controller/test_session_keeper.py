@@ -50,6 +50,15 @@ async def test_only_a_source_with_keys_to_revoke_is_held() -> None:
     assert scene.vendor.held == ["bedrock"]
 
 
+async def test_a_key_that_ends_by_itself_makes_no_source_hold_a_session() -> None:
+    """Also once it was issued: nothing in the cloud has to be looked up."""
+    scene = _scene()
+    await scene.settle()
+    assert scene.store.grants[UID].check is None
+    await _keeper(scene).round()
+    assert scene.vendor.held == []
+
+
 async def test_a_finalizer_is_enough_to_hold_the_source() -> None:
     """After a start nothing has been reconciled yet, and the namespace may end at any moment."""
     scene = Scene()

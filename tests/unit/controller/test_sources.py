@@ -1,10 +1,12 @@
 """The flows of one source."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
+from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
@@ -28,7 +30,7 @@ async def test_a_source_is_proved_and_told_by_one_write() -> None:
     made = scene()
     due = await made.sources.reconcile(NAME)
     assert due is not None
-    assert NOON < due <= NOON + timedelta(minutes=40)
+    assert NOON < due <= NOON + timedelta(minutes=57)
     assert made.api.writes() == [WRITE]
     assert _status(made)["accountId"] == "123456789012"
     assert (_status(made)["grants"], _status(made)["provider"]) == (1, "AWS")
@@ -216,3 +218,68 @@ async def test_only_failures_of_the_source_are_its_business() -> None:
         await made.settle()
         assert made.store.sources[NAME].doubted is field.startswith("CredentialSource")
         made.clock.now += timedelta(minutes=1)
+
+
+async def test_dates_alone_are_written_once_a_minute() -> None:
+    """A session that is valid for seconds is no news; anything else is written at once."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    first = _status(made)["expiresAt"]
+    made.store.sources[NAME].unproved = True
+    made.clock.now += timedelta(seconds=20)
+    due = await made.sources.reconcile(NAME)
+    assert due == NOON + timedelta(minutes=1)
+    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE])
+    made.clock.now = due
+    await made.sources.reconcile(NAME)
+    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE] * 2)
+    assert _status(made)["expiresAt"] > first
+    made.store.drop_grant(UID)
+    made.clock.now += timedelta(seconds=1)
+    await made.sources.reconcile(NAME)
+    assert _status(made)["grants"] == 0
+
+
+def _note(made: Scene, *, ahead: float) -> None:
+    """The cloud has just answered, with such a Date."""
+    value = made.store.sources[NAME].value
+    assert isinstance(value, CredentialSource)
+    date = format_datetime(made.clock.now - timedelta(seconds=ahead), usegmt=True)
+    made.skews.note({"date": date}, took=0.0, source=value, by_vendor=True)
+
+
+async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
+    """A condition beside Ready, one Event; the cloud is asked again every five minutes."""
+    made = scene()
+    made.vendor.meanwhile = lambda: _note(made, ahead=61)
+    await made.sources.reconcile(NAME)
+    conditions = {c["type"]: c for c in _status(made)["conditions"]}
+    assert {kind: c["status"] for kind, c in conditions.items()} == {
+        "Ready": "True",
+        "ClockSkewed": "True",
+    }
+    assert "about 1m ahead of that of the cloud" in conditions["ClockSkewed"]["message"]
+    assert made.api.events() == [("Warning", "ClockSkewed")]
+    due = NOON
+    for _ in range(3):
+        due = await made.sources.reconcile(NAME) or due
+        assert due == made.clock.now + timedelta(minutes=5)
+        made.clock.now = due
+    assert made.vendor.time_asked == 2
+    assert len(made.api.events()) == 1
+    made.vendor.meanwhile = lambda: _note(made, ahead=59)
+    await made.sources.reconcile(NAME)
+    assert [c["type"] for c in _status(made)["conditions"]] == ["Ready"]
+    assert made.vendor.time_asked == 3
+
+
+async def test_a_clock_that_was_set_is_compared_again() -> None:
+    """By one call for each source that had been asked: nobody else could tell."""
+    made = scene()
+    made.vendor.meanwhile = lambda: _note(made, ahead=0)
+    await made.sources.reconcile(NAME)
+    made.skews.clock_was_set()
+    made.vendor.meanwhile = lambda: _note(made, ahead=-600)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.time_asked == 1
+    assert "about 10m behind" in _status(made)["conditions"][1]["message"]

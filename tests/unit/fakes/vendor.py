@@ -39,6 +39,7 @@ class ScriptedVendor:
         self.forgotten: list[str] = []
         self.held: list[str] = []
         self.in_memory = True
+        self.time_asked = 0
         self.meanwhile: Callable[[], None] = lambda: None
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
@@ -108,10 +109,20 @@ class ScriptedVendor:
         if self.failures:
             raise self.failures.pop(0)
 
+    async def ask(self, source: CredentialSource) -> None:
+        """Note it."""
+        del source
+        self.time_asked += 1
+        self.meanwhile()
+
     def has_session(self, source: CredentialSource) -> bool:
         """What the test says."""
         del source
         return self.in_memory
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Where there is no session."""
+        return not self.has_session(source)
 
     def forget(self, *, source_uid: str) -> None:
         """Note it."""
