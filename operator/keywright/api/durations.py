@@ -10,9 +10,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-DURATION_PATTERN: Final = (
-    r"^([0-9]{1,6}(\.[0-9]{1,3})?d)?([0-9]{1,6}(\.[0-9]{1,3})?(h|ms|m|s))*$"
-)
+DURATION_PATTERN: Final = r"^([0-9]{1,6}(\.[0-9]{1,3})?d)?([0-9]{1,6}(\.[0-9]{1,3})?(h|ms|m|s))*$"
 PERCENT_PATTERN: Final = r"^[1-9][0-9]?%$"
 
 _WHOLE: Final = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:d|h|ms|m|s))+")

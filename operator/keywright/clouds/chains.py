@@ -66,18 +66,24 @@ class Chains:
             not_before=not_before,
         )
 
-    async def verified(self, source: CredentialSource, *, hop: int) -> tuple[Session, Caller]:
+    async def verified(
+        self, source: CredentialSource, *, hop: int, anew: bool = False
+    ) -> tuple[Session, Caller]:
         """A session that need not be renewed yet, and its caller; a grant may have opened it.
 
         The cloud is asked for the caller once for each edit of the source.
         """
-        session = None if self._is_refused(source, hop=hop) else self._newest(source, hop=hop)
+        refused = anew or self._is_refused(source, hop=hop)
+        session = None if refused else self._newest(source, hop=hop)
         if session is None or self._is_due(session, source=source):
             session = await self.session(
                 source,
                 hop=hop,
-                will_do=lambda session, now: is_young(
-                    issued_at=session.issued_at, expires_at=session.expires_at, now=now
+                will_do=lambda session, now: (
+                    not anew
+                    and is_young(
+                        issued_at=session.issued_at, expires_at=session.expires_at, now=now
+                    )
                 ),
             )
         known = self._callers.get(source.uid)

@@ -179,8 +179,13 @@ class GrantVendor(Protocol):
 class Vendor(GrantVendor, Protocol):
     """One cloud."""
 
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """A session of the source, not due yet, and who it is to the cloud; raises Failure."""
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
+        """A session of the source, not due yet, and who it is to the cloud; raises Failure.
+
+        `anew`: a session of before does not count.
+        """
 
     async def hold(self, source: CredentialSource) -> None:
         """Have a valid session in memory for keys that must be revoked; raises Failure."""
@@ -225,6 +230,18 @@ class SessionNeed(Protocol):
 
     def __call__(self, session: Session, now: datetime, /) -> bool:
         """True where it will."""
+
+
+def end_unknown(session: Session) -> str:
+    """What people should know of a session whose end nobody reports; empty of any other."""
+    if session.expires_at is not None or (session.session_token or session.bearer) is None:
+        return ""
+    if session.bearer is not None:
+        return "Nobody reports when the bearer token ends, and no service tells whether it has."
+    return (
+        "Nobody reports when this session token ends: it is tried every --verify-interval, and"
+        " stops working at its end."
+    )
 
 
 def whole_seconds(moment: datetime) -> datetime:

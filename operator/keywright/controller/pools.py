@@ -88,6 +88,7 @@ def build_pools(
         fence=edges.fence,
         events=edges.events,
         skews=skews,
+        times=edges.key_times,
         clock=edges.clock,
     )
     grants = grant_reconciler(edges)

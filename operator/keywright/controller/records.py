@@ -166,6 +166,8 @@ class SourceRecord:
     it may have while nobody looked, and what the source hands on has no end that would show it.
     `request`: the last value by which a renewal was requested of one of its grants, and when.
     `hands_on`: the id of the key without an end that its grants are given, once it is known.
+    `try_at`: when credentials without a reported end are tried next; `ended_at`: when the cloud was
+    seen to refuse what it had taken.
     `written_at`: when its status was last written; `unwritten`: it has newer dates.
     `time_asked_at`: when its cloud was last asked for nothing but its time.
     `doubted`, since `doubted_at`: one of its grants could not use it, which its status may not say.
@@ -181,6 +183,8 @@ class SourceRecord:
     unproved: bool = False
     hands_on: str | None = None
     request: tuple[str, datetime] | None = None
+    try_at: datetime | None = None
+    ended_at: datetime | None = None
     written_at: datetime | None = None
     unwritten: bool = False
     time_asked_at: datetime | None = None

@@ -14,12 +14,14 @@ from keywright.api.status import SourceStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor
+from keywright.clouds.ways import Vendor, end_unknown
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.records import Name, SourceRecord
+from keywright.controller.settings import KeyTimes
+from keywright.controller.static_credentials import StaticCredentials
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.clock_skew import skew_notice, with_clock_skew
@@ -61,8 +63,12 @@ class SourceReconciler:
         fence: Fence,
         events: EventWriter,
         skews: ClockSkews,
+        times: KeyTimes,
         clock: Clock,
     ) -> None:
+        self._static = StaticCredentials(
+            vendors=vendors, times=times, wake_grants=wake_grants, clock=clock
+        )
         self._skews = skews
         self._store = store
         self._objects = objects
@@ -96,6 +102,7 @@ class SourceReconciler:
             verify_at = verification_due(
                 status, generation=known.generation, uid=known.uid, now=now
             )
+            verify_at = verify_at or self._static.due(known)
             due += [verify_at] if verify_at is not None else []
         return min(due, default=None)
 
@@ -162,9 +169,21 @@ class SourceReconciler:
         # What a grant was refused is its own business while sessions can be opened.
         doubted = known.doubted and self._vendors[known.value.provider].is_doubtful(known.value)
         known.doubted = False
-        if not known.unproved and not doubted and (due is None or due > now):
+        if known.unproved or doubted or (due is not None and due <= now):
+            return await self._verify(known, known.value, grants=grants)
+        failure = None
+        if due is None and (try_at := self._static.due(known)) is not None and try_at <= now:
+            failure = await self._static.refusal(known, known.value)
+        if failure is None:
             return msgspec.structs.replace(known.status, grants=grants)
-        return await self._verify(known, known.value, grants=grants)
+        return failed_status(
+            known.status,
+            failure,
+            provider=provider,
+            generation=known.generation,
+            grants=grants,
+            now=self._clock(),
+        )
 
     def _grants(self, known: SourceRecord, *, now: datetime) -> int:
         """How many use it and may; as told before, while they come and go."""
@@ -198,6 +217,8 @@ class SourceReconciler:
             )
         endless = session.expires_at is None and not source.credentials_end
         known.hands_on = session.access_key_id if endless else None
+        if session.expires_at is None:
+            self._static.verified(known)
         was_failing = known.status.failed_attempts > 0
         status = verified_status(
             known.status,
@@ -206,6 +227,7 @@ class SourceReconciler:
                 account_id=caller.account_id,
                 issued_at=session.issued_at,
                 expires_at=session.expires_at,
+                remark=end_unknown(session),
             ),
             provider=source.provider.value,
             uid=known.uid,

@@ -20,13 +20,15 @@ from keywright.planning.renewal import position, source_renews_at
 class Verified:
     """The cloud took the identity: who we are, and until when without another call.
 
-    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account.
+    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account. `remark`:
+    what people should know of the end.
     """
 
     identity: str
     account_id: str
     issued_at: datetime
     expires_at: datetime | None
+    remark: str = ""
 
 
 def source_failure(
@@ -138,7 +140,9 @@ def verified_status(
         failed_attempts=0,
         last_failure_time=None,
         grants=grants,
-        conditions=writer.ready(reason="Succeeded", message=f"We are {verified.identity}."),
+        conditions=writer.ready(
+            reason="Succeeded", message=f"We are {verified.identity}. {verified.remark}".rstrip()
+        ),
     )
 
 

@@ -124,6 +124,7 @@ class Scene:
             fence=self.gate,
             events=events,
             skews=self.skews,
+            times=self.key_times,
             clock=self.clock,
         )
 

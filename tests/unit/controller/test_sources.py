@@ -10,6 +10,7 @@ from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.settings import KeyTimes
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.controller.samples import SOURCES, UID, Scene, scene
 from tests.unit.fakes.clock import NOON
@@ -283,3 +284,74 @@ async def test_a_clock_that_was_set_is_compared_again() -> None:
     await made.sources.reconcile(NAME)
     assert made.vendor.time_asked == 1
     assert "about 10m behind" in _status(made)["conditions"][1]["message"]
+
+
+def _endless() -> Scene:
+    """A source whose credentials have an end that nobody reports."""
+    made = scene()
+    made.vendor.endless = True
+    return made
+
+
+async def test_credentials_without_an_end_are_tried_now_and_then() -> None:
+    """After the interval of the option; what the cloud takes is no news, and an outage neither."""
+    made = _endless()
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert NOON + timedelta(hours=5) < due <= NOON + timedelta(hours=6)
+    assert "tried every --verify-interval" in _status(made)["conditions"][0]["message"]
+    made.clock.now = due
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2
+    made.vendor.failures.append(PASSING)
+    made.clock.now += timedelta(hours=6)
+    again = await made.sources.reconcile(NAME)
+    assert again == made.clock.now + timedelta(minutes=5)
+    assert (made.vendor.verified, made.api.writes()) == (3, [WRITE])
+
+
+async def test_a_start_spreads_the_first_tries() -> None:
+    """Over the time of the option: nothing is known of when they were tried before."""
+    made = _endless()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].try_at = None
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert made.clock.now <= due <= made.clock.now + timedelta(minutes=10)
+    assert made.vendor.verified == 1
+
+
+async def test_credentials_that_have_ended_end_what_was_made_of_them() -> None:
+    """Source and grant are no longer Ready, also after a restart, until others are published."""
+    made = _endless()
+    due = await made.sources.reconcile(NAME)
+    await made.settle()
+    assert made.conditions() == ["Ready True Succeeded"]
+    assert due is not None
+    made.clock.now = due
+    over = Failure("expired.", kind=FailureClass.DENIED, reason="ExpiredToken", field="x")
+    made.vendor.failures.append(over)
+    await made.sources.reconcile(NAME)
+    assert _status(made)["conditions"][0]["reason"] == "ExpiredToken"
+    assert made.woken == [NAME]
+    assert made.vendor.forgotten == ["s"]
+    made.vendor.failures.append(over)
+    await made.settle()
+    assert made.conditions()[0] == "Ready False Expired"
+    assert "expired." in made.status()["conditions"][0]["message"]
+    made.store.sources[NAME].ended_at = None
+    made.vendor.failures.append(over)
+    made.clock.now += timedelta(hours=1)
+    await made.settle()
+    assert made.conditions()[0] == "Ready False Expired"
+    made.clock.now += timedelta(hours=1)
+    await made.settle()
+    assert made.conditions() == ["Ready True Succeeded"]
+
+
+async def test_an_interval_of_zero_tries_nothing() -> None:
+    """`--verify-interval=0` switches it off."""
+    made = Scene(key_times=KeyTimes(interval=timedelta(0)))
+    made.put_source()
+    made.vendor.endless = True
+    assert await made.sources.reconcile(NAME) is None

@@ -178,9 +178,13 @@ class Alibaba:
         )
 
     @classified("verifying the source")
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
         """A valid session, and its caller; STS is asked once for each edit of the source."""
-        return await self._chains.verified(source, hop=len(alibaba_of(source).assume_roles))
+        return await self._chains.verified(
+            source, hop=len(alibaba_of(source).assume_roles), anew=anew
+        )
 
     @classified("probing the key")
     async def probe(

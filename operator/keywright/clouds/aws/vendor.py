@@ -217,9 +217,11 @@ class Aws:
         return ClassifiedKeys(found)
 
     @classified("verifying the source")
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
         """A valid session, and its caller; STS is asked once for each edit of the source."""
-        return await self._chains.verified(source, hop=len(aws_of(source).assume_roles))
+        return await self._chains.verified(source, hop=len(aws_of(source).assume_roles), anew=anew)
 
     @classified("opening a session")
     async def hold(self, source: CredentialSource) -> None:
