@@ -30,6 +30,7 @@ class Control:
         self._faults = faults
         self.questions: dict[str, Callable[..., object]] = {
             "set_clock": self._set_clock,
+            "shift_dates": clock.shift_dates,
             "fail_next": lambda **asked: faults.add(Failure(**asked)),
             "damage_next": lambda **asked: faults.add(Damage(**asked)),
             "lose_answer": lambda **asked: faults.add(Loss(**asked)),

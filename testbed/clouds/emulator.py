@@ -107,6 +107,10 @@ class EmulatedCloud(ABC):
         """Let the emulator's now be the machine's plus this."""
         self._ask("set_clock", offset_seconds=offset_seconds)
 
+    def shift_dates(self, *, seconds: float, host: str) -> None:
+        """Let the header Date of every answer of a host be off by so much, and nothing else."""
+        self._ask("shift_dates", seconds=seconds, host=host)
+
     def limit_sessions(self, *, seconds: float | None) -> None:
         """Let every session issued from now on last that long, whatever was asked.
 

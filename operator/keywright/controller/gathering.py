@@ -25,7 +25,8 @@ from keywright.controller.renewals import renewal_by
 from keywright.controller.sizes import spec_problem
 from keywright.controller.source_access import SourceAccess
 from keywright.controller.store import Store
-from keywright.planning.conditions import SECRET_CONFLICT
+from keywright.planning.conditions import READY, SECRET_CONFLICT
+from keywright.planning.expiry import EXPIRED
 from keywright.planning.facts import Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
@@ -133,6 +134,7 @@ class Gathering:
                 imported_before=imported.before,
             )
         )
+        view = self._unless_ended(view, grant, status)
         unproven = self._proving.held(grant, source=source, imported=imported.digest)
         ours = view is not None and view.standing is Standing.OURS
         facts = Facts(
@@ -237,6 +239,26 @@ class Gathering:
             data=data_mark(facts.fingerprint),
             handled_request=facts.handled_request,
         )
+
+    def _unless_ended(
+        self, view: SecretView | None, grant: ApiKeyGrant, status: GrantStatus
+    ) -> SecretView | None:
+        """The view, with the end that the cloud has shown where nobody reports one.
+
+        Until another key is published it has ended, also after a restart: the status says so.
+        """
+        if view is None or view.standing is not Standing.OURS or grant.keeping is not None:
+            return view
+        source = self._store.sources.get(grant.source_key)
+        ended_at = source.ended_at if source is not None else None
+        ready = status.condition(READY)
+        if ended_at is None and ready is not None and status.issued_at == view.issued_at:
+            ended_at = ready.last_transition_time if ready.reason == EXPIRED else None
+        if ended_at is None or view.issued_at is None or view.issued_at > ended_at:
+            return view
+        if view.expires_at is not None and view.expires_at <= ended_at:
+            return view
+        return replace(view, expires_at=ended_at)
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:
         """Whether its key was made with one that the source has no more.

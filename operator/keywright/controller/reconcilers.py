@@ -114,5 +114,6 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             clock=edges.clock,
         ),
         journal=journal,
+        source_failed=edges.listener.source_failed,
         clock=edges.clock,
     )

@@ -94,7 +94,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         needs_consent=settings.secrets_need_consent,
     )
     clouds = connect_clouds(
-        settings, tokens=ServiceAccounts(clients.reading), secrets=values, clock=now
+        settings,
+        tokens=ServiceAccounts(clients.reading),
+        secrets=values,
+        clock=now,
+        skew_changed=lambda name: informer.look_at_source(name),  # noqa: PLW0108  made below
     )
     invalid = InvalidObjects()
     informer = Informer(
@@ -157,6 +161,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         ready=census.listed,
         lane=partial(_lane, store, clouds.calls.pacing),
         supervisor=supervisor,
+        skews=clouds.skews,
     )
     metrics.watch(
         grants=partial(_readings, store),
@@ -164,6 +169,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         leads=office.holds,
         invalid=invalid.count,
         orphans=orphans.count,
+        clock_skews=clouds.skews.by_vendor,
     )
     heartbeat = Heartbeat()
     access = SourceAccess(store=store, tenancy=tenancy)
@@ -171,6 +177,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         store=store,
         vendors=clouds.vendors,
         leads=lambda: office.holds() and census.listed.is_set(),
+        source_failed=informer.source_failed,
     )
     return Operator(
         clients=clients,
@@ -190,7 +197,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         supervisor=supervisor,
         heartbeat=heartbeat,
         watchdog=LoopWatchdog(metrics.loop_lag),
-        clock_watch=ClockWatch(now=now, monotonic=time.monotonic, stepped=informer.look_at_all),
+        clock_watch=ClockWatch(
+            now=now,
+            monotonic=time.monotonic,
+            stepped=partial(_clock_was_set, clouds, informer),
+        ),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
@@ -205,6 +216,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
             stop=partial(stop_work, pools, office, settings.drain_seconds, supervisor=supervisor),
         ),
     )
+
+
+def _clock_was_set(clouds: Clouds, informer: Informer) -> None:
+    clouds.skews.clock_was_set()
+    informer.look_at_all()
 
 
 def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:

@@ -24,6 +24,7 @@ TRIED_UNTIL = " It is tried again"
 PROBE_FAILING = "ProbeFailing"
 ROLLOUT_PROGRESSING = "RolloutProgressing"
 ROLLOUT_FAILING = "RolloutFailing"
+CLOCK_SKEWED = "ClockSkewed"
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
 
 # A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.source import Provider
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
@@ -70,11 +71,13 @@ class Scene:
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
     key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
     tenancy: Tenancy = field(init=False)
+    skews: ClockSkews = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
         self.use_vendor(ScriptedVendor(clock=self.clock))
+        self.skews = ClockSkews(clock=self.clock)
         self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
         self.grant_queue = DueQueue(now=self.clock)
         self.informer = Informer(
@@ -120,6 +123,8 @@ class Scene:
             tenancy=self.tenancy,
             fence=self.gate,
             events=events,
+            skews=self.skews,
+            times=self.key_times,
             clock=self.clock,
         )
 
