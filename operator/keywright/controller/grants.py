@@ -14,6 +14,7 @@ from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rests import Rest
 from keywright.controller.rollouts import Rollouts
+from keywright.controller.secret_upkeep import SecretUpkeep
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import (
@@ -22,16 +23,19 @@ from keywright.planning.facts import (
     JournalStep,
     Keep,
     Mint,
+    Pause,
     Refuse,
+    Relabel,
     ReportDeletion,
     ReportLost,
     Rewrite,
+    SecretStep,
     Step,
     Verify,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused
+from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Paused, Refused
 from keywright.secrets.variables import LayoutError
 
 
@@ -47,6 +51,7 @@ class GrantReconciler:
         recording: Recording,
         rollouts: Rollouts,
         journal: MintJournal,
+        upkeep: SecretUpkeep,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -55,6 +60,7 @@ class GrantReconciler:
         self._recording = recording
         self._rollouts = rollouts
         self._journal = journal
+        self._upkeep = upkeep
         self._clock = clock
 
     @property
@@ -94,6 +100,8 @@ class GrantReconciler:
                 return None
             case Keep():
                 return Kept()
+            case Pause():
+                return Paused()
             case Refuse(failure):
                 return Refused(failure)
             case Fail(failure):
@@ -108,11 +116,14 @@ class GrantReconciler:
             case _:
                 return await self._tried(step, facts)
 
-    async def _tried(self, step: Mint | Rewrite | JournalStep, facts: Facts) -> Outcome | None:
+    async def _tried(self, step: SecretStep | JournalStep, facts: Facts) -> Outcome | None:
         try:
-            if not isinstance(step, Mint | Rewrite):
+            if not isinstance(step, Mint | Rewrite | Relabel):
                 return await self._journal.carry_out(step, facts)
             assert facts.grant is not None
+            if isinstance(step, Relabel):
+                await self._upkeep.relabel(facts, facts.grant)
+                return None
             assert facts.source is not None
             work = self._publishing.mint if isinstance(step, Mint) else self._publishing.rewrite
             return await work(facts, facts.grant, facts.source, cause=step.cause)

@@ -14,7 +14,7 @@ from keywright.controller.queue import DueQueue
 from keywright.controller.records import Name
 from keywright.controller.sources import COUNT_SETTLES
 from keywright.controller.store import Store
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 
 SEPARATOR = "/"
 
@@ -175,6 +175,9 @@ class Informer:
             known = self._store.secrets.get(name)
             if known is None or known.uid != facts.uid:
                 return
+            if facts.resource_version and _is_older(facts, known):
+                # It has left the selector of the watch, and was written again since.
+                return
             del self._store.secrets[name]
             for uid in self._store.grants_of_secret(name):
                 # A back-off that waited for the Secret to go is over.
@@ -237,3 +240,7 @@ class Informer:
         if source in self._store.sources:
             due = self._count_settles[source] = self._clock() + COUNT_SETTLES
             self._sources.add(source_key(source), due=due)
+
+
+def _is_older(facts: SecretFacts, known: SecretFacts) -> bool:
+    return int(facts.resource_version) < int(known.resource_version)

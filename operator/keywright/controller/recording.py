@@ -19,6 +19,7 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.rests import Rest
 from keywright.controller.store import Store
+from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Cause, Facts, Keep, Mint, Rewrite, Step, Subject
 from keywright.planning.notices import Notice, notice
@@ -145,7 +146,9 @@ class Recording:
         if isinstance(outcome, Unproven):
             return outcome.again_at
         if isinstance(outcome, Written):
-            after = replace(after, secret=outcome.secret, impatient=False)
+            known = self._store.grants.get(facts.subject.uid)
+            contest = known.contest if known is not None else None
+            after = replace(after, secret=outcome.secret, impatient=False, contest=contest)
             return next_look(after, Keep(), now=now)
         if isinstance(outcome, Failed):
             # The back-off decides when: a look now would only find it.
@@ -193,6 +196,7 @@ class Recording:
             notice(facts.status, status),
             rollout_notice(facts.status, status, news=news),
             retirement_notice(facts.status, status),
+            contest_notice(facts.status, status),
         ]
         for each in filter(None, told):
             await self._post(facts.subject, each)

@@ -25,7 +25,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
-from keywright.planning.facts import Cause
+from keywright.planning.facts import Cause, Contest
 from keywright.planning.rollout import Course
 from keywright.secrets.ownership import SecretFacts
 
@@ -112,7 +112,7 @@ class GrantRecord:
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
-    where it says. `failing`: its last try failed.
+    where it says. `failing`: its last try failed. `contest`: of the fields of its Secret.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
@@ -135,6 +135,7 @@ class GrantRecord:
     holder: str = ""
     unproven: UnprovenKey | None = None
     course: Course | None = None
+    contest: Contest | None = None
     failing: bool = False
     check: KeyCheck | None = None
     oversize: int = 0

@@ -53,7 +53,7 @@ class Store:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             record.unproven, record.course = known.unproven, known.course
-            record.check = known.check
+            record.check, record.contest = known.check, known.contest
             if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,
@@ -104,6 +104,10 @@ class Store:
         record = self.grants.pop(uid, None)
         if record is not None:
             self._unlink(record)
+            secret = self.secrets.get(record.secret)
+            if secret is not None and not secret.watched and record.secret not in self._by_secret:
+                # No watch will report its end.
+                del self.secrets[record.secret]
         return record
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:

@@ -12,14 +12,17 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
-from keywright.planning.conditions import READY, SECRET_CONFLICT
+from keywright.planning.conditions import READY, SECRET_CONFLICT, SECRET_CONTESTED
+from keywright.planning.contest import WATCH_FIELD, over_at, paused_until
 from keywright.planning.ending import ending
 from keywright.planning.facts import (
     Cause,
     Facts,
     Keep,
     Mint,
+    Pause,
     Refuse,
+    Relabel,
     Rewrite,
     SecretView,
     Standing,
@@ -30,11 +33,13 @@ from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
 from keywright.planning.renewal import position
-from keywright.planning.retirement import retirement_due
+from keywright.planning.retirement import retirement, retirement_due
 from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
+# How often a Secret that the watch does not show is read.
+UNWATCHED_PAUSE = timedelta(seconds=30)
 # How long `kubectl apply` of some files may take from a grant to its source.
 _APPLIED_TOGETHER = timedelta(seconds=5)
 # What AWS and the services behind SigV4 accept of a clock that is ahead.
@@ -50,10 +55,17 @@ def decide(facts: Facts, *, now: datetime) -> Step:
         return Refuse(refusal)
     grant = facts.grant
     assert grant is not None
+    relabel = _relabel(facts, now=now)
+    if relabel is not None:
+        return relabel
     if grant.spec.suspend:
         checks = grant.keeping is not None and facts.finalized
         return (checked(Keep(), facts, now=now) if checks else None) or Keep()
     wanted = _wanted(grant, facts, now=now)
+    pause = paused_until(wanted, facts, now=now)
+    if pause is not None:
+        retires = grant.keeping is not None and facts.finalized
+        return (retirement(facts, now=now) if retires else None) or Pause(pause)
     step = journaled(wanted, facts, now=now)
     if isinstance(step, Keep | Wait):
         return _held_up(step, grant, facts, now=now)
@@ -69,7 +81,17 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
 
     `facts` are those after the step was carried out.
     """
-    if isinstance(step, Wait):
+    secret = facts.secret
+    due = [_next_look(facts, step, now=now)]
+    if secret is not None and secret.standing is Standing.OURS and not secret.watched:
+        due.append(now + UNWATCHED_PAUSE)
+    if facts.status.condition(SECRET_CONTESTED) is not None and facts.contest is not None:
+        due.append(max(over_at(facts.contest), now))
+    return min((moment for moment in due if moment is not None), default=None)
+
+
+def _next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
+    if isinstance(step, Wait | Pause):
         return step.until
     if isinstance(step, Refuse) and step.failure.reason == SECRET_CONFLICT:
         # Secrets that are not ours are not watched.
@@ -101,6 +123,22 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
     if secret is None or secret.expires_at is None or secret.expires_at <= now:
         return None
     return secret.expires_at
+
+
+def _relabel(facts: Facts, *, now: datetime) -> Relabel | None:
+    """The step that lets the watch see the Secret, where nothing else is wrong with it.
+
+    Versions before the watch label wrote Secrets without it.
+    """
+    secret = facts.secret
+    if secret is None or secret.standing is not Standing.OURS or not secret.revision:
+        return None
+    if secret.altered != (WATCH_FIELD,):
+        return None
+    if paused_until(Rewrite(Cause.DRIFT), facts, now=now) is not None:
+        return None
+    step = _after_back_off(Relabel(), facts, now=now)
+    return step if isinstance(step, Relabel) else None
 
 
 def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,7 +47,8 @@ class SecretView:
     lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of the
     data, empty where there is no telling. `renew_by`: the last moment to which a renewal window may
     put the renewal off, where the key ends. `lost`: the cloud was asked and has no such key that
-    works.
+    works. `altered`: the fields that are not as they were applied, `taken_by` the field managers
+    that have them now. `watched`: it carries the label by which the watch selects Secrets.
     """
 
     standing: Standing
@@ -65,6 +67,9 @@ class SecretView:
     data: str = ""
     handled_request: str | None = None
     lost: bool = False
+    altered: tuple[str, ...] = ()
+    taken_by: tuple[str, ...] = ()
+    watched: bool = True
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -102,6 +107,23 @@ class CloudKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """Repairs of the same fields of one Secret, which other field managers change again.
+
+    Without `fields` (after a restart, as the status reports a contest) it is about any field.
+    """
+
+    repairs: int
+    last_repair: datetime
+    fields: frozenset[str] = frozenset()
+    managers: frozenset[str] = frozenset()
+
+    def is_about(self, fields: Iterable[str]) -> bool:
+        """Whether one of these fields was repaired before."""
+        return not self.fields or not self.fields.isdisjoint(fields)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one grant at one moment.
 
@@ -129,6 +151,7 @@ class Facts:
     `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
+    `contest`: the repairs of the Secret that others undo, while there are such.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
 
@@ -162,6 +185,7 @@ class Facts:
     delays: Delays = REAL
     deleting_since: datetime | None = None
     revocation: timedelta = timedelta(0)
+    contest: Contest | None = None
 
     @property
     def gives_up_at(self) -> datetime | None:
@@ -182,6 +206,18 @@ class Rewrite:
     """Write the Secret again from the key that it holds; mint only where that cannot be read."""
 
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Add the watch label to the Secret, whose data stays as it is; needs no key and no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A contested field is repaired at that time, and no earlier."""
+
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,4 +324,5 @@ class Release:
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 ReportStep = ReportLost | ReportDeletion
-Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep
+SecretStep = Mint | Rewrite | Relabel
+Step = SecretStep | Pause | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep

@@ -11,12 +11,17 @@ from keywright.planning.failures import Failure
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The Secret was written: what it holds now, by which key, and a remark for its readers."""
+    """The Secret was written: what it holds now, by which key, and a remark for its readers.
+
+    `changed_at_admission`: the labels and annotations that the API server answered with other
+    values than were applied.
+    """
 
     secret: SecretView
     key_id: str | None
     remark: str = ""
     renewed: bool = True
+    changed_at_admission: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A contested field is left as it is for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +89,15 @@ class Settled:
 
 
 Outcome = (
-    Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Deleting | Settled
+    Written
+    | Unproven
+    | Failed
+    | Refused
+    | Kept
+    | Paused
+    | Intended
+    | Removed
+    | Lost
+    | Deleting
+    | Settled
 )

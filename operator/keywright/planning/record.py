@@ -11,6 +11,7 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus, PendingMint
 from keywright.api.times import parse_time
 from keywright.planning.conditions import PROGRESSING
+from keywright.planning.contest import with_contest
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failure_status import (
@@ -27,6 +28,7 @@ from keywright.planning.outcomes import (
     Kept,
     Lost,
     Outcome,
+    Paused,
     Refused,
     Removed,
     Settled,
@@ -52,7 +54,7 @@ def record(
     written = outcome.secret if isinstance(outcome, Written) else None
     kept = isinstance(outcome, Kept)
     told = with_rollout(status, facts, written=written, kept=kept, news=news, now=now)
-    return with_held_keys(told, facts, now=now)
+    return with_contest(with_held_keys(told, facts, now=now), facts, outcome, now=now)
 
 
 def begins_rollout(facts: Facts, outcome: Outcome | None) -> bool:
@@ -113,8 +115,9 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             return _settled(facts, now=now)
         case Refused(failure):
             return after_refusal(facts, failure, now=now)
-        case Kept():
-            return as_it_is(facts, now=now)
+        case Kept() | Paused():
+            # What a changed Secret says of its key is not believed.
+            return as_it_is(facts, now=now) if isinstance(outcome, Kept) else facts.status
 
 
 def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantStatus:

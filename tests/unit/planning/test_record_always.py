@@ -17,6 +17,7 @@ from keywright.planning.outcomes import (
     Kept,
     Lost,
     Outcome,
+    Paused,
     Refused,
     Removed,
     Settled,
@@ -152,7 +153,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert status.failed_attempts in (0, before)
         case Deleting():
             assert status.failed_attempts == 0
-        case Intended() | Removed() | Settled() | Lost() | Unproven():
+        case Intended() | Removed() | Settled() | Lost() | Unproven() | Paused():
             assert status.failed_attempts == before
 
 
