@@ -148,6 +148,20 @@ class Objects:
         found: dict[str, Any] = answer["metadata"]
         return found
 
+    async def patch_secret(
+        self, patch: Mapping[str, Any], *, namespace: str, name: str
+    ) -> dict[str, Any]:
+        """A merge patch of a Secret; returns the new metadata (the answer carries no value)."""
+        answer = await self._client.request(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}/secrets/{name}?fieldManager={FIELD_MANAGER}",
+            body=patch,
+            content_type=MERGE,
+            accept=METADATA,
+        )
+        found: dict[str, Any] = answer["metadata"]
+        return found
+
     async def patch_status(
         self,
         plural: str,

@@ -85,7 +85,7 @@ class Gathering:
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
-        """A Secret that the watch does not show stands there: it is read at the next look."""
+        """A Secret that the watch does not show stands there: it is read until it is gone."""
         self._unwatched.add(name)
 
     async def gather(self, known: GrantRecord) -> Facts:
@@ -151,6 +151,7 @@ class Gathering:
             imported=imported.digest,
             unproven=unproven.cause if unproven is not None else None,
             contest=self._contest(known, status),
+            former_due=known.former_due,
             told_data=(
                 data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
             ),
@@ -193,16 +194,17 @@ class Gathering:
         name = (grant.namespace, grant.secret_name)
         known = self._store.secrets.get(name)
         if known is not None and known.watched:
+            self._unwatched.discard(name)
             return None if known.deleting else known
         conflict = status.condition(SECRET_CONFLICT) is not None
         published = status.revision > 0 and status.secret_name == grant.secret_name
         if known is None and not conflict and not published and name not in self._unwatched:
             return None
-        self._unwatched.discard(name)
         metadata = await self._objects.secret_metadata(
             namespace=grant.namespace, name=grant.secret_name
         )
         if metadata is None:
+            self._unwatched.discard(name)
             self._forget(known)
             return None
         secret = facts_from_metadata(metadata)
@@ -242,7 +244,13 @@ class Gathering:
         standing = _STANDINGS[judge(grant, facts=facts)]
         mark = facts.granted_by
         if standing is not Standing.OURS:
-            return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
+            others = standing is Standing.ANOTHER_GRANTS
+            return SecretView(
+                standing,
+                owner=f"{mark.namespace}/{mark.name}" if mark else "",
+                left_behind=others and self._store.is_left_behind(facts),
+                released=not others and self._store.is_released(facts),
+            )
         altered = altered_fields(facts, data_keys(grant), grant=grant, source=source)
         return SecretView(
             standing,

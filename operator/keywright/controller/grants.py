@@ -31,6 +31,7 @@ from keywright.planning.facts import (
     Rewrite,
     SecretStep,
     Step,
+    TendFormer,
     Verify,
     Wait,
 )
@@ -118,6 +119,8 @@ class GrantReconciler:
 
     async def _tried(self, step: SecretStep | JournalStep, facts: Facts) -> Outcome | None:
         try:
+            if isinstance(step, TendFormer):
+                return await self._upkeep.tend_former(facts, step)
             if not isinstance(step, Mint | Rewrite | Relabel):
                 return await self._journal.carry_out(step, facts)
             assert facts.grant is not None

@@ -182,9 +182,18 @@ class Informer:
             for uid in self._store.grants_of_secret(name):
                 # A back-off that waited for the Secret to go is over.
                 self._store.grants[uid].impatient = True
+            self._wake_former_owner(known)
         elif not self._store.put_secret(facts):
             return
         self._wake(self._store.grants_of_secret(name))
+
+    def _wake_former_owner(self, secret: SecretFacts) -> None:
+        """Let the grant that has left a Secret behind see at once that it is gone."""
+        owner = secret.granted_by.uid if secret.granted_by is not None else ""
+        record = self._store.grants.get(owner)
+        if record is not None and record.secret != (secret.namespace, secret.name):
+            record.former_due = None
+            self._grants.add(owner)
 
     def load_secret(self, metadata: Mapping[str, Any]) -> None:
         """As `secret`, before there is anybody to wake."""

@@ -22,6 +22,7 @@ from keywright.controller.store import Store
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Cause, Facts, Keep, Mint, Rewrite, Step, Subject
+from keywright.planning.former import former_notice
 from keywright.planning.notices import Notice, notice
 from keywright.planning.outcomes import Failed, Intended, Outcome, Unproven, Written
 from keywright.planning.record import begins_rollout, record, tells_only_of_another_key
@@ -72,6 +73,9 @@ class Recording:
         if status != facts.status:
             await self._patch(facts.subject, status)
             await self._tell(facts, status, news=news)
+            left_behind = former_notice(facts.status, status, outcome)
+            if left_behind is not None:
+                await self._post(facts.subject, left_behind)
             await self._answer_request(facts, step, outcome)
             await self._journal.report_unproved(facts, status, outcome)
         return look()

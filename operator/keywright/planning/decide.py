@@ -27,9 +27,11 @@ from keywright.planning.facts import (
     SecretView,
     Standing,
     Step,
+    TendFormer,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.former import former_to_tend
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
 from keywright.planning.renewal import position
@@ -68,7 +70,8 @@ def decide(facts: Facts, *, now: datetime) -> Step:
         return (retirement(facts, now=now) if retires else None) or Pause(pause)
     step = journaled(wanted, facts, now=now)
     if isinstance(step, Keep | Wait):
-        return _held_up(step, grant, facts, now=now)
+        held = _held_up(step, grant, facts, now=now)
+        return (_tend_former(facts, now=now) if isinstance(held, Keep) else None) or held
     if facts.source_problem is not None:
         patient = _source_may_follow(facts, now=now)
         known = isinstance(wanted, Keep) and not facts.doubted
@@ -85,6 +88,8 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
     due = [_next_look(facts, step, now=now)]
     if secret is not None and secret.standing is Standing.OURS and not secret.watched:
         due.append(now + UNWATCHED_PAUSE)
+    if facts.status.former_secrets:
+        due.append(_former_due(facts, now=now))
     if facts.status.condition(SECRET_CONTESTED) is not None and facts.contest is not None:
         due.append(max(over_at(facts.contest), now))
     return min((moment for moment in due if moment is not None), default=None)
@@ -123,6 +128,22 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
     if secret is None or secret.expires_at is None or secret.expires_at <= now:
         return None
     return secret.expires_at
+
+
+def _former_due(facts: Facts, *, now: datetime) -> datetime | None:
+    """When a former Secret is looked at; None where something else has to happen before."""
+    if isinstance(decide(facts, now=now), TendFormer):
+        return now
+    later = facts.former_due is not None and facts.former_due > now
+    return facts.former_due if later else None
+
+
+def _tend_former(facts: Facts, *, now: datetime) -> TendFormer | None:
+    """The step for a Secret that a change of the name has left behind, when its time has come."""
+    former = former_to_tend(facts)
+    due = facts.former_due is None or facts.former_due <= now
+    carried_out = facts.grant is not None and _carried_out(facts.grant, facts.status)
+    return former if due and carried_out else None
 
 
 def _relabel(facts: Facts, *, now: datetime) -> Relabel | None:
@@ -187,11 +208,20 @@ def _conflict(facts: Facts) -> Failure | None:
     grant, secret = facts.grant, facts.secret
     assert grant is not None
     owner = ""
+    if secret is not None and secret.left_behind:
+        return Failure(
+            f"Secret {grant.secret_name} was left behind by ApiKeyGrant {secret.owner}, which keeps"
+            " another Secret now.",
+            kind=FailureClass.CONFIGURATION,
+            reason=SECRET_CONFLICT,
+            field="spec.secret.name",
+            cure="Wait until it is cleared, delete that Secret, or choose another name.",
+        )
     if secret is not None and secret.standing is Standing.ANOTHER_GRANTS:
         owner = f"is kept by ApiKeyGrant {secret.owner}"
     elif facts.rival:
         owner = f"is asked for by ApiKeyGrant {facts.rival} as well, which is older"
-    elif secret is not None and secret.standing is Standing.NOBODYS and not grant.spec.secret.adopt:
+    elif secret is not None and _is_somebodys(secret, grant):
         return Failure(
             f"Secret {grant.secret_name} exists and is not ours; it was left alone.",
             kind=FailureClass.CONFIGURATION,
@@ -208,6 +238,12 @@ def _conflict(facts: Facts) -> Failure | None:
         field="spec.secret.name",
         cure="Choose another name.",
     )
+
+
+def _is_somebodys(secret: SecretView, grant: ApiKeyGrant) -> bool:
+    """Whether a Secret without a grant's mark must be left alone."""
+    nobodys = secret.standing is Standing.NOBODYS
+    return nobodys and not secret.released and not grant.spec.secret.adopt
 
 
 def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrite | Keep:

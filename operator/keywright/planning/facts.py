@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.problems import Problem
 from keywright.api.source import CredentialSource
-from keywright.api.status import GrantStatus
+from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.delays import REAL, Delays
 from keywright.planning.failures import Failure
 
@@ -49,6 +49,8 @@ class SecretView:
     put the renewal off, where the key ends. `lost`: the cloud was asked and has no such key that
     works. `altered`: the fields that are not as they were applied, `taken_by` the field managers
     that have them now. `watched`: it carries the label by which the watch selects Secrets.
+    `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it is
+    nobody's, and a grant has emptied it after its own Secret got another name.
     """
 
     standing: Standing
@@ -70,6 +72,8 @@ class SecretView:
     altered: tuple[str, ...] = ()
     taken_by: tuple[str, ...] = ()
     watched: bool = True
+    left_behind: bool = False
+    released: bool = False
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -151,6 +155,7 @@ class Facts:
     `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
+    `former_due`: when a former Secret is looked at again; None for at once.
     `contest`: the repairs of the Secret that others undo, while there are such.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
@@ -186,6 +191,7 @@ class Facts:
     deleting_since: datetime | None = None
     revocation: timedelta = timedelta(0)
     contest: Contest | None = None
+    former_due: datetime | None = None
 
     @property
     def gives_up_at(self) -> datetime | None:
@@ -211,6 +217,14 @@ class Rewrite:
 @dataclass(frozen=True, slots=True)
 class Relabel:
     """Add the watch label to the Secret, whose data stays as it is; needs no key and no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class TendFormer:
+    """Look at a Secret of a former name; `clear`: remove what the operator has written to it."""
+
+    secret: FormerSecret
+    clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,5 +338,5 @@ class Release:
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 ReportStep = ReportLost | ReportDeletion
-SecretStep = Mint | Rewrite | Relabel
+SecretStep = Mint | Rewrite | Relabel | TendFormer
 Step = SecretStep | Pause | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +57,26 @@ class Paused:
     """A contested field is left as it is for a while."""
 
 
+class FormerState(enum.Enum):
+    """What a Secret of a former name was found to be, or has become."""
+
+    FOUND = "it is ours, and its uid is known now"
+    CLEARED = "nothing of the grant is in it any more"
+    FAILED = "it could not be cleared"
+    FOREIGN = "its marks do not name the grant"
+    GONE = "there is none"
+
+
+@dataclass(frozen=True, slots=True)
+class FormerTended:
+    """A Secret of a former name was looked at; `message` says why it could not be cleared."""
+
+    name: str
+    state: FormerState
+    uid: str | None = None
+    message: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Intended:
     """The journal says that a key is about to be created, and which existed before."""
@@ -95,6 +116,7 @@ Outcome = (
     | Refused
     | Kept
     | Paused
+    | FormerTended
     | Intended
     | Removed
     | Lost

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from keywright.api.names import WATCH_LABEL, WATCH_LABEL_VALUE
+from keywright.api.names import API_VERSION, RESERVED_PREFIX, WATCH_LABEL, WATCH_LABEL_VALUE
 from keywright.secrets.ownership import field_of, owned_fields
 
+DEFAULT_TYPE: Final = "Opaque"
 _GROUPS: Final = ("labels", "annotations")
 
 
@@ -42,6 +43,45 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
         "type": secret.get("type", "Opaque"),
         "data": _owned(secret.get("data"), by=owned.get("f:data")),
     }
+
+
+def without_ours(metadata: Mapping[str, Any], *, type_: str) -> dict[str, Any]:
+    """The body of an apply that removes all that our field manager owns of a Secret.
+
+    What others own or share stays. It is refused if the Secret has changed since it was read.
+    """
+    identity = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
+    if type_ != DEFAULT_TYPE:
+        # Left out it would become the default, and a type cannot change.
+        body["type"] = type_
+    return body
+
+
+def shared_marks(answer: Mapping[str, Any], *, keys: Iterable[str]) -> dict[str, Any] | None:
+    """A merge patch of the marks that an apply has left since another field manager shares them.
+
+    Marks are ours whoever owns them, and `keys` are the data keys that we had written. None if no
+    mark is left.
+    """
+    annotations = [name for name in answer.get("annotations") or () if _is_mark(name)]
+    labels = [name for name in answer.get("labels") or () if name == WATCH_LABEL]
+    references = answer.get("ownerReferences") or ()
+    others = [each for each in references if each.get("apiVersion") != API_VERSION]
+    if not annotations and not labels and len(others) == len(references):
+        return None
+    metadata: dict[str, Any] = {
+        "uid": answer["uid"],
+        "resourceVersion": answer["resourceVersion"],
+        "annotations": dict.fromkeys(annotations),
+        "labels": dict.fromkeys(labels),
+        "ownerReferences": others or None,
+    }
+    return {"metadata": metadata, "data": dict.fromkeys(keys)}
+
+
+def _is_mark(name: str) -> bool:
+    return name.startswith(RESERVED_PREFIX)
 
 
 def changed_at_admission(
