@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from keywright.api.names import WATCH_LABEL
 from testbed.operators import OperatorProcess
 from testbed.world import ROOT, World
+from tests.cluster.audit import WRITE_SECRET
+from tests.cluster.conftest import audit_log
 from tests.cluster.eventually import eventually
 from tests.cluster.long_term import LongTermTenant, tenants
+from tests.cluster.rollouts import let_restart, path, workload
 from tests.cluster.tenants import GRANT, Document, Tenant
 from tests.cluster.tier import without_history
 from tests.cluster.worlds import MakeWorld
@@ -23,11 +28,15 @@ _STS = "sts"
 _KEPT = ("revision", "expiresAt", "issuedAt", "secretName")
 
 
-@pytest.fixture(scope="module")
+# The last commit whose Secrets are selected by app.kubernetes.io/managed-by.
+_WITHOUT_WATCH_LABEL = "211dcda"
+
+
+@pytest.fixture(scope="module", params=["HEAD~1", _WITHOUT_WATCH_LABEL])
 def previous(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The operator's source as of the commit before this one."""
+    """The operator's source as of the commit before this one, and as of older versions."""
     done = subprocess.run(
-        ["git", "archive", "HEAD~1", "operator"], cwd=ROOT, capture_output=True, check=False
+        ["git", "archive", request.param, "operator"], cwd=ROOT, capture_output=True, check=False
     )
     if done.returncode:
         without_history(request.config, done.stderr.decode().strip())
@@ -67,34 +76,62 @@ def mints(operator: OperatorProcess) -> float:
     )
 
 
+def as_written(tenant: Tenant, name: str = GRANT) -> Document:
+    """A Secret without what the API server notes of each write, and without the watch label."""
+    secret = tenant.secret(name)
+    for field in ("resourceVersion", "managedFields"):
+        secret["metadata"].pop(field)
+    secret["metadata"]["labels"].pop(WATCH_LABEL, None)
+    return secret
+
+
 def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     upgraded: World, previous: Path, make_lasting: Callable[[], LongTermTenant]
 ) -> None:
-    """Short-term, STS and long-term: no key is minted, and no Secret changed.
+    """Short-term, STS and long-term: nothing is issued or restarted, no Secret has other data.
 
+    The Secrets get the watch label, also that of a suspended grant, and by one write each at most.
     AWS hears nothing but that a session is opened by which the long-term key can be revoked.
     """
     old = upgraded.operator(identity="old", environment={"PYTHONPATH": str(previous)}, pace=())
     old.start()
-    brief = Tenant(upgraded, name="brief")
+    brief, idle = Tenant(upgraded, name="brief"), Tenant(upgraded, name="idle")
     brief.prepare()
-    before = {GRANT: brief.become_ready()}
+    let_restart(brief)
+    upgraded.api.apply(workload(brief, "Deployment", "concierge"))
+    restarted = {"restart": [{"kind": "Deployment", "name": "concierge"}]}
+    before = {GRANT: brief.become_ready(rollout=restarted)}
     upgraded.api.apply(sts_body(brief))
     before[_STS] = brief.ready(name=_STS)
+    idle.prepare()
+    idle.become_ready()
+    idle.edit_grant(suspend=True)
+    idle.told("Ready", reason="Suspended")
     lasting = make_lasting()
     kept = lasting.key_ready()
-    data = [brief.data(), brief.data(_STS), lasting.data()]
-    assert mints(old) == 3
+    secrets = ((brief, GRANT), (brief, _STS), (idle, GRANT), (lasting, GRANT))
+    written = [as_written(tenant, name) for tenant, name in secrets]
+    template = upgraded.api.get(path(brief, "Deployment", "concierge"))["spec"]["template"]
+    assert mints(old) == 4
     assert old.stop() == 0
-    calls = upgraded.aws.calls()
+    calls, mark = upgraded.aws.calls(), audit_log(upgraded).mark()
     new = upgraded.operator(identity="new")
     new.start()
+    for tenant, name in secrets:
+        eventually(lambda t=tenant, n=name: is_watched(t, n))  # type: ignore[misc]
     bystander = Tenant(upgraded, name="bystander")
     bystander.prepare()
     bystander.become_ready()
     eventually(lambda: bystander.source_status().get("grants") == 1)
     assert mints(new) == 1
-    assert [brief.data(), brief.data(_STS), lasting.data()] == data
+    assert [as_written(tenant, name) for tenant, name in secrets] == written
+    assert upgraded.api.get(path(brief, "Deployment", "concierge"))["spec"]["template"] == template
+    patched = Counter(
+        (request.namespace, request.name)
+        for request in audit_log(upgraded).writes(since=mark)
+        if request.what == WRITE_SECRET and request.namespace != bystander.namespace
+    )
+    assert max(patched.values(), default=0) <= 1
     for name, status in before.items():
         after = brief.ready(name=name)
         assert {field: after[field] for field in _KEPT} == {f: status[f] for f in _KEPT}
@@ -104,6 +141,11 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     assert asked - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (bystander, lasting)}
     assert {call.action for call in others} <= {"AssumeRoleWithWebIdentity", "GetCallerIdentity"}
     assert lasting.listed() == {kept["keyId"]: "Active"}
+
+
+def is_watched(tenant: Tenant, name: str) -> bool:
+    """Whether the Secret carries the label by which the operator's watch selects."""
+    return bool(tenant.secret(name)["metadata"]["labels"].get(WATCH_LABEL) == "true")
 
 
 def test_sts_credentials_outlast_a_restore_without_status(

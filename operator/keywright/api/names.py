@@ -16,8 +16,15 @@ FIELD_MANAGER: Final = "keywright"
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "keywright"
-SECRET_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
-"""The label selector of our watch on Secrets; a label alone never makes a Secret ours."""
+WATCH_LABEL: Final = f"{GROUP}/managed"
+WATCH_LABEL_VALUE: Final = "true"
+SECRET_SELECTOR: Final = f"{WATCH_LABEL}={WATCH_LABEL_VALUE}"
+"""The label selector of our watch on Secrets; a label alone never makes a Secret ours.
+
+Not the label `managed-by`: policies standardize the labels that Kubernetes recommends.
+"""
+UNWATCHED_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY},{WATCH_LABEL}!={WATCH_LABEL_VALUE}"
+"""The Secrets that carry `managed-by` alone, as versions before the watch label wrote them."""
 
 ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
 """Of a pod template, followed by a Secret's name: the mark of the data that its pods began with."""

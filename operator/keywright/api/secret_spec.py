@@ -86,6 +86,13 @@ def default_formats(kind: KeyKind, *, provider: Provider) -> tuple[Format, ...]:
     return _DEFAULTS[kind]
 
 
+class FormerSecretPolicy(StrEnum):
+    """What becomes of the Secret of the former name when `spec.secret.name` changes."""
+
+    CLEAR = "Clear"
+    RETAIN = "Retain"
+
+
 class SecretSpec(Value, frozen=True):
     """The Secret that a grant keeps its key in.
 
@@ -101,3 +108,4 @@ class SecretSpec(Value, frozen=True):
     data: Mapping[str, str] = {}
     adopt: bool = False
     allow_mixed: bool = False
+    former_secret_policy: FormerSecretPolicy = FormerSecretPolicy.CLEAR

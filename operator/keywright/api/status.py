@@ -69,6 +69,18 @@ class RetiringKey(StatusValue, frozen=True):
     key_proof: str | None = None
 
 
+class FormerSecret(StatusValue, frozen=True):
+    """A Secret that a change of `spec.secret.name` has left behind.
+
+    `uid` is known before it is cleared. `message`: why it could not be cleared.
+    """
+
+    name: str
+    uid: str | None = None
+    cleared: bool = False
+    message: str | None = None
+
+
 class SourceStatus(StatusValue, frozen=True):
     """The status of a CredentialSource."""
 
@@ -124,6 +136,7 @@ class GrantStatus(StatusValue, frozen=True):
     failed_attempts: int = 0
     last_failure_time: datetime | None = None
     last_handled_reconcile_at: str | None = None
+    former_secrets: tuple[FormerSecret, ...] = ()
 
     @classmethod
     def parse(cls, raw: object) -> "GrantStatus":
@@ -146,6 +159,7 @@ class GrantStatus(StatusValue, frozen=True):
             failed_attempts=_count(status.get("failedAttempts")) or 0,
             last_failure_time=_time(status.get("lastFailureTime")),
             last_handled_reconcile_at=_text(status.get("lastHandledReconcileAt")),
+            former_secrets=_items(status.get("formerSecrets"), parse=_former),
         )
 
     def condition(self, kind: str) -> Condition | None:
@@ -215,6 +229,18 @@ def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
         retire_at=_time(raw.get("retireAt")),
         expires_at=_time(raw.get("expiresAt")),
         key_proof=_text(raw.get("keyProof")),
+    )
+
+
+def _former(raw: Mapping[str, Any]) -> FormerSecret | None:
+    name = _text(raw.get("name"))
+    if name is None:
+        return None
+    return FormerSecret(
+        name=name,
+        uid=_text(raw.get("uid")),
+        cleared=raw.get("cleared") is True,
+        message=_text(raw.get("message")),
     )
 
 

@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keywright.api.names import FIELD_MANAGER, GROUP, SECRET_SELECTOR, VERSION
+from keywright.api.names import (
+    FIELD_MANAGER,
+    GROUP,
+    SECRET_SELECTOR,
+    UNWATCHED_SELECTOR,
+    VERSION,
+)
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesClient
 from keywright.cluster.errors import ApiError
 
@@ -60,15 +66,17 @@ class Objects:
         return found
 
     async def managed_secrets(self) -> AsyncIterator[dict[str, Any]]:
-        """The metadata of every Secret that carries our label."""
-        for scope in self._scopes:
-            async for item in self._client.items(
-                f"/api/v1{scope}/secrets", selector=SECRET_SELECTOR
-            ):
-                yield item["metadata"]
+        """The metadata of every Secret that carries our label, those without the watch label first.
+
+        In this order none is missed that gets the watch label meanwhile.
+        """
+        for selector in (UNWATCHED_SELECTOR, SECRET_SELECTOR):
+            for scope in self._scopes:
+                async for item in self._client.items(f"/api/v1{scope}/secrets", selector=selector):
+                    yield item["metadata"]
 
     async def managed_secret_uids(self) -> set[str]:
-        """The uids of every Secret that carries our label."""
+        """The uids of every Secret that the watch shows."""
         found: set[str] = set()
         for scope in self._scopes:
             path = f"/api/v1{scope}/secrets"
@@ -83,6 +91,10 @@ class Objects:
         """The metadata of any Secret, None where there is none."""
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}", accept=METADATA)
         return None if found is None else found["metadata"]
+
+    async def whole_secret(self, *, namespace: str, name: str) -> dict[str, Any] | None:
+        """A Secret as the API server sends it, with its values; None where there is none."""
+        return await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
 
     async def secret(self, *, namespace: str, name: str) -> SecretContent | None:
         """Metadata and decoded data of a Secret; entries that are no UTF-8 text are left out."""
@@ -131,6 +143,20 @@ class Objects:
             f"?fieldManager={FIELD_MANAGER}&force=true",
             body=manifest,
             content_type=APPLY,
+            accept=METADATA,
+        )
+        found: dict[str, Any] = answer["metadata"]
+        return found
+
+    async def patch_secret(
+        self, patch: Mapping[str, Any], *, namespace: str, name: str
+    ) -> dict[str, Any]:
+        """A merge patch of a Secret; returns the new metadata (the answer carries no value)."""
+        answer = await self._client.request(
+            "PATCH",
+            f"/api/v1/namespaces/{namespace}/secrets/{name}?fieldManager={FIELD_MANAGER}",
+            body=patch,
+            content_type=MERGE,
             accept=METADATA,
         )
         found: dict[str, Any] = answer["metadata"]

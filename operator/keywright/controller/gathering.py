@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
+from keywright.clouds.sessions import Clock
 from keywright.cluster.objects import Objects
 from keywright.cluster.source_secrets import SecretValues
 from keywright.controller.journal import MintJournal
@@ -26,11 +27,12 @@ from keywright.controller.sizes import spec_problem
 from keywright.controller.source_access import SourceAccess
 from keywright.controller.store import Store
 from keywright.planning.conditions import READY, SECRET_CONFLICT
+from keywright.planning.contest import is_over, resumed
 from keywright.planning.expiry import EXPIRED
-from keywright.planning.facts import Facts, SecretView, Standing, Subject
+from keywright.planning.facts import Contest, Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
-from keywright.secrets.drift import intact
+from keywright.secrets.drift import altered_fields, managers_of
 from keywright.secrets.fingerprint import data_mark, imported_digest, mint_facts, same_mint_facts
 from keywright.secrets.layout import check, check_region, data_keys
 from keywright.secrets.ownership import (
@@ -70,7 +72,9 @@ class Gathering:
         access: SourceAccess,
         proofs: KeyProofs,
         fingerprint_key: Callable[[], bytes],
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._store = store
         self._objects = objects
         self._values = values
@@ -82,7 +86,7 @@ class Gathering:
         self._unwatched: set[Name] = set()
 
     def look_at(self, name: Name) -> None:
-        """A Secret that the watch does not show stands there: it is read at the next look."""
+        """A Secret that the watch does not show stands there: it is read until it is gone."""
         self._unwatched.add(name)
 
     async def gather(self, known: GrantRecord) -> Facts:
@@ -122,7 +126,7 @@ class Gathering:
             if source.provider is Provider.AWS:
                 problems += tuple(check_region(grant, region=grant.region(source)))
         imported, missing = await self._imported(grant, deleting=known.deleting)
-        secret = await self._secret(grant, conflict=status.condition(SECRET_CONFLICT) is not None)
+        secret = await self._secret(grant, status=status)
         view = (
             None
             if secret is None
@@ -149,6 +153,8 @@ class Gathering:
             rival="" if ours else self._store.rival(known),
             imported=imported.digest,
             unproven=unproven.cause if unproven is not None else None,
+            contest=self._contest(known, status),
+            former_due=known.former_due,
             told_data=(
                 data_mark(status.fingerprint) if status.secret_name == grant.secret_name else ""
             ),
@@ -181,23 +187,49 @@ class Gathering:
             imported_digest(value, key=key),
         )
 
-    async def _secret(self, grant: ApiKeyGrant, *, conflict: bool) -> SecretFacts | None:
+    async def _secret(self, grant: ApiKeyGrant, *, status: GrantStatus) -> SecretFacts | None:
         """The Secret as watched; one that the watch does not show is read where there is a sign.
 
-        The watch shows marked Secrets only. That another one stands at the name is found out by
-        the first write, which refuses to touch it, and remembered by the condition.
+        The watch shows labeled Secrets only. That another one stands at the name is found out by
+        the first write, which refuses to touch it, and remembered by the condition. One that was
+        published may have lost the label.
         """
         name = (grant.namespace, grant.secret_name)
         known = self._store.secrets.get(name)
-        if known is not None:
+        if known is not None and known.watched:
+            self._unwatched.discard(name)
             return None if known.deleting else known
-        if not conflict and name not in self._unwatched:
+        conflict = status.condition(SECRET_CONFLICT) is not None
+        published = status.revision > 0 and status.secret_name == grant.secret_name
+        if known is None and not conflict and not published and name not in self._unwatched:
             return None
-        self._unwatched.discard(name)
         metadata = await self._objects.secret_metadata(
             namespace=grant.namespace, name=grant.secret_name
         )
-        return None if metadata is None else facts_from_metadata(metadata)
+        if metadata is None:
+            self._unwatched.discard(name)
+            self._forget(known)
+            return None
+        secret = facts_from_metadata(metadata)
+        if judge(grant, facts=secret) is not Ownership.OURS:
+            return secret
+        self._store.put_secret(secret)
+        return None if secret.deleting else secret
+
+    def _forget(self, known: SecretFacts | None) -> None:
+        """Drop a Secret that is gone and that no watch has reported."""
+        name = (known.namespace, known.name) if known is not None else None
+        if name is not None and self._store.secrets.get(name) is known:
+            del self._store.secrets[name]
+
+    def _contest(self, known: GrantRecord, status: GrantStatus) -> Contest | None:
+        """The contest that is remembered or, after a restart, reported."""
+        now = self._clock()
+        if known.contest is None:
+            known.contest = resumed(status, now=now)
+        elif is_over(known.contest, now=now):
+            known.contest = None
+        return known.contest
 
     def view(
         self,
@@ -215,10 +247,17 @@ class Gathering:
         standing = _STANDINGS[judge(grant, facts=facts)]
         mark = facts.granted_by
         if standing is not Standing.OURS:
-            return SecretView(standing, owner=f"{mark.namespace}/{mark.name}" if mark else "")
+            others = standing is Standing.ANOTHER_GRANTS
+            return SecretView(
+                standing,
+                owner=f"{mark.namespace}/{mark.name}" if mark else "",
+                left_behind=others and self._store.is_left_behind(facts),
+                released=not others and self._store.is_released(facts),
+            )
+        altered = altered_fields(facts, data_keys(grant), grant=grant, source=source)
         return SecretView(
             standing,
-            intact=intact(facts, data_keys(grant), grant=grant, source=source),
+            intact=not altered,
             same_key=source is not None
             and (grant.keeping is not None or not self._is_stale(grant))
             and any(
@@ -238,6 +277,9 @@ class Gathering:
             remark=facts.remark if grant.is_many else "",
             data=data_mark(facts.fingerprint),
             handled_request=facts.handled_request,
+            altered=altered,
+            taken_by=managers_of(facts, altered),
+            watched=facts.watched,
         )
 
     def _unless_ended(

@@ -17,6 +17,7 @@ from keywright.controller.recording import Recording
 from keywright.controller.records import Name
 from keywright.controller.rests import Rest
 from keywright.controller.rollouts import Rollouts
+from keywright.controller.secret_upkeep import SecretUpkeep
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import (
@@ -25,16 +26,20 @@ from keywright.planning.facts import (
     JournalStep,
     Keep,
     Mint,
+    Pause,
     Refuse,
+    Relabel,
     ReportDeletion,
     ReportLost,
     Rewrite,
+    SecretStep,
     Step,
+    TendFormer,
     Verify,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused
+from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Paused, Refused
 from keywright.secrets.variables import LayoutError
 
 _OF_THE_SOURCE = f"{SOURCE_KIND} "
@@ -53,6 +58,7 @@ class GrantReconciler:
         rollouts: Rollouts,
         journal: MintJournal,
         source_failed: Callable[[Name], None],
+        upkeep: SecretUpkeep,
         clock: Clock,
     ) -> None:
         self._source_failed = source_failed
@@ -62,6 +68,7 @@ class GrantReconciler:
         self._recording = recording
         self._rollouts = rollouts
         self._journal = journal
+        self._upkeep = upkeep
         self._clock = clock
 
     @property
@@ -107,6 +114,8 @@ class GrantReconciler:
                 return None
             case Keep():
                 return Kept()
+            case Pause():
+                return Paused()
             case Refuse(failure):
                 return Refused(failure)
             case Fail(failure):
@@ -121,11 +130,16 @@ class GrantReconciler:
             case _:
                 return await self._tried(step, facts)
 
-    async def _tried(self, step: Mint | Rewrite | JournalStep, facts: Facts) -> Outcome | None:
+    async def _tried(self, step: SecretStep | JournalStep, facts: Facts) -> Outcome | None:
         try:
-            if not isinstance(step, Mint | Rewrite):
+            if isinstance(step, TendFormer):
+                return await self._upkeep.tend_former(facts, step)
+            if not isinstance(step, Mint | Rewrite | Relabel):
                 return await self._journal.carry_out(step, facts)
             assert facts.grant is not None
+            if isinstance(step, Relabel):
+                await self._upkeep.relabel(facts, facts.grant)
+                return None
             assert facts.source is not None
             work = self._publishing.mint if isinstance(step, Mint) else self._publishing.rewrite
             return await work(facts, facts.grant, facts.source, cause=step.cause)

@@ -14,7 +14,7 @@ from keywright.controller.queue import DueQueue
 from keywright.controller.records import Name
 from keywright.controller.sources import COUNT_SETTLES
 from keywright.controller.store import Store
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 
 SEPARATOR = "/"
 # How often the failures of its grants may have one source verified.
@@ -192,13 +192,25 @@ class Informer:
             known = self._store.secrets.get(name)
             if known is None or known.uid != facts.uid:
                 return
+            if facts.resource_version and _is_older(facts, known):
+                # It has left the selector of the watch, and was written again since.
+                return
             del self._store.secrets[name]
             for uid in self._store.grants_of_secret(name):
                 # A back-off that waited for the Secret to go is over.
                 self._store.grants[uid].impatient = True
+            self._wake_former_owner(known)
         elif not self._store.put_secret(facts):
             return
         self._wake(self._store.grants_of_secret(name))
+
+    def _wake_former_owner(self, secret: SecretFacts) -> None:
+        """Let the grant that has left a Secret behind see at once that it is gone."""
+        owner = secret.granted_by.uid if secret.granted_by is not None else ""
+        record = self._store.grants.get(owner)
+        if record is not None and record.secret != (secret.namespace, secret.name):
+            record.former_due = None
+            self._grants.add(owner)
 
     def load_secret(self, metadata: Mapping[str, Any]) -> None:
         """As `secret`, before there is anybody to wake."""
@@ -254,3 +266,7 @@ class Informer:
         if source in self._store.sources:
             due = self._count_settles[source] = self._clock() + COUNT_SETTLES
             self._sources.add(source_key(source), due=due)
+
+
+def _is_older(facts: SecretFacts, known: SecretFacts) -> bool:
+    return int(facts.resource_version) < int(known.resource_version)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import MANAGED_BY_LABEL
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
@@ -23,6 +24,7 @@ from keywright.controller.recovering import recovered
 from keywright.controller.renewals import remark_for_readers, renewal_due
 from keywright.controller.store import Store
 from keywright.planning.cloud_keys import known_ids
+from keywright.planning.contest import after_repair
 from keywright.planning.decide import renewal_requested
 from keywright.planning.facts import Cause, Facts
 from keywright.planning.failures import Failure
@@ -30,6 +32,7 @@ from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
 from keywright.planning.retirement import replaced_by
 from keywright.secrets.credential import API_KEY, Credential
+from keywright.secrets.extraction import changed_at_admission
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
 from keywright.secrets.generated import generated_value
 from keywright.secrets.layout import render
@@ -37,6 +40,8 @@ from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import facts_from_metadata
 from keywright.telemetry.metrics import Metrics
 
+# Policies standardize this label, and nothing depends on it.
+_OF_NO_CONSEQUENCE = frozenset({MANAGED_BY_LABEL})
 # How long grants of a source that are asked with one value take to be asked.
 _ONE_REQUEST = timedelta(seconds=30)
 
@@ -256,12 +261,16 @@ class Publishing:
         record = self._store.grants.get(grant.uid)
         if record is not None:
             record.own_secret = secret.resource_version
+            record.contest = after_repair(record.contest, facts, now=self._clock())
         self._journal.is_written(grant.uid, credential.key_id if new and grant.keeping else None)
         return Written(
             self._gathering.view(grant, secret, source=source, imported=facts.imported),
             credential.key_id,
             # Of many keys it stands in the Secret, and is told from there.
             remark="" if grant.is_many else remark_for_readers(grant, minted),
+            changed_at_admission=changed_at_admission(
+                body["metadata"], applied, ignored=_OF_NO_CONSEQUENCE
+            ),
         )
 
 

@@ -24,6 +24,7 @@ from keywright.controller.proving import Proving
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
 from keywright.controller.rollouts import Rollouts
+from keywright.controller.secret_upkeep import SecretUpkeep
 from keywright.controller.settings import KeyTimes
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
@@ -78,6 +79,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         access=access,
         proofs=proofs,
         fingerprint_key=edges.fingerprint_key,
+        clock=edges.clock,
     )
     return GrantReconciler(
         store=edges.store,
@@ -115,5 +117,8 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
         ),
         journal=journal,
         source_failed=edges.listener.source_failed,
+        upkeep=SecretUpkeep(
+            store=edges.store, objects=edges.objects, fence=edges.fence, clock=edges.clock
+        ),
         clock=edges.clock,
     )

@@ -19,8 +19,10 @@ from keywright.controller.journal import MintJournal
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.rests import Rest
 from keywright.controller.store import Store
+from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide, next_look
 from keywright.planning.facts import Cause, Facts, Keep, Mint, Rewrite, Step, Subject
+from keywright.planning.former import former_notice
 from keywright.planning.notices import Notice, notice
 from keywright.planning.outcomes import Failed, Intended, Outcome, Unproven, Written
 from keywright.planning.record import begins_rollout, record, tells_only_of_another_key
@@ -71,6 +73,9 @@ class Recording:
         if status != facts.status:
             await self._patch(facts.subject, status)
             await self._tell(facts, status, news=news)
+            left_behind = former_notice(facts.status, status, outcome)
+            if left_behind is not None:
+                await self._post(facts.subject, left_behind)
             await self._answer_request(facts, step, outcome)
             await self._journal.report_unproved(facts, status, outcome)
         return look()
@@ -144,6 +149,10 @@ class Recording:
         if isinstance(outcome, Unproven):
             return outcome.again_at
         over = isinstance(outcome, Written | Failed)
+        contest = facts.contest
+        if isinstance(outcome, Written):
+            known = self._store.grants.get(facts.subject.uid)
+            contest = known.contest if known is not None else None
         after = replace(
             facts,
             status=status,
@@ -152,6 +161,7 @@ class Recording:
             intent_is_ours=False,
             unproven=None,
             impatient=facts.impatient and not over,
+            contest=contest,
         )
         if isinstance(outcome, Written):
             return next_look(after, Keep(), now=now)
@@ -200,6 +210,7 @@ class Recording:
             notice(facts.status, status),
             rollout_notice(facts.status, status, news=news),
             retirement_notice(facts.status, status),
+            contest_notice(facts.status, status),
         ]
         for each in filter(None, told):
             await self._post(facts.subject, each)

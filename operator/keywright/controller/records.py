@@ -29,7 +29,7 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.clouds.ways import Minted
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
-from keywright.planning.facts import Cause
+from keywright.planning.facts import Cause, Contest
 from keywright.planning.rollout import Course
 from keywright.secrets.ownership import SecretFacts
 
@@ -52,6 +52,7 @@ _ALIKE = (
     b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
 )
 _RAW_DEFLATE = -15
+_MOST_RELEASED = 16
 _KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
 _KEPT_METADATA = (
     "name",
@@ -116,7 +117,9 @@ class GrantRecord:
     `stale`: the key in its Secret was made with an access key that its source has no more.
     `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
     `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
-    where it says. `failing`: its last try failed.
+    where it says. `failing`: its last try failed. `contest`: of the fields of its Secret.
+    `released`: names and uids of the Secrets that it has left behind. `former_due`: when the first
+    of them is looked at again.
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
@@ -140,6 +143,9 @@ class GrantRecord:
     holder: str = ""
     unproven: UnprovenKey | None = None
     course: Course | None = None
+    contest: Contest | None = None
+    released: tuple[tuple[str, str], ...] = ()
+    former_due: datetime | None = None
     failing: bool = False
     check: KeyCheck | None = None
     oversize: int = 0
@@ -226,6 +232,7 @@ def grant_record(
         imports=_imports(spec, namespace=namespace),
         holder=_holder(spec),
         failing=bool(status.get("failedAttempts")),
+        released=released_by(status),
         oversize=oversize,
         finalized=FINALIZER in (metadata.get("finalizers") or ()),
     )
@@ -252,6 +259,15 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
+
+
+def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Names and uids of the Secrets that a status says are left behind; mostly none."""
+    found = status.get("formerSecrets")
+    if not found or not isinstance(found, list | tuple):
+        return ()
+    entries = (_mapping(each) for each in found[:_MOST_RELEASED])
+    return tuple((str(e["name"]), str(e["uid"])) for e in entries if e.get("name") and e.get("uid"))
 
 
 def _holder(spec: Mapping[str, Any]) -> str:

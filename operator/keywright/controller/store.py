@@ -14,6 +14,7 @@ from keywright.controller.records import (
     SourceRecord,
     grant_record,
     packed,
+    released_by,
     source_record,
 )
 from keywright.planning.priority import NO_PRIORITY, Priority, priority
@@ -38,6 +39,8 @@ class Store:
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
     _by_import: dict[Name, set[str]] = field(default_factory=dict)
     _by_holder: dict[str, set[str]] = field(default_factory=dict)
+    # The uids of Secrets that grants have left behind, by the uids of these grants.
+    _released: dict[str, frozenset[str]] = field(default_factory=dict)
     # Called with the uid of a grant and the end of the key that its Secret holds.
     expires: Callable[[str, datetime], None] = _nobody
 
@@ -53,7 +56,9 @@ class Store:
             record.impatient, record.stale = known.impatient, known.stale
             record.own_version, record.own_secret = known.own_version, known.own_secret
             record.unproven, record.course = known.unproven, known.course
-            record.check = known.check
+            record.check, record.contest = known.check, known.contest
+            if known.former_due is not None and _generation(known) == metadata.get("generation"):
+                record.former_due = known.former_due
             if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,
@@ -62,6 +67,7 @@ class Store:
             ):
                 self._unlink(known)
         self.grants[uid] = record
+        self._note_released(record)
         if record.imports is not None:
             self._by_import.setdefault(record.imports, set()).add(uid)
         if record.holder:
@@ -88,6 +94,8 @@ class Store:
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = packed(body), int(version)
         record.failing = bool(status.get("failedAttempts"))
+        record.released = released_by(status)
+        self._note_released(record)
 
     def put_own(self, body: Mapping[str, Any]) -> None:
         """Remember a grant as our write has made it, so that its echo is no news.
@@ -102,8 +110,13 @@ class Store:
     def drop_grant(self, uid: str) -> GrantRecord | None:
         """Forget a grant."""
         record = self.grants.pop(uid, None)
+        self._released.pop(uid, None)
         if record is not None:
             self._unlink(record)
+            secret = self.secrets.get(record.secret)
+            if secret is not None and not secret.watched and record.secret not in self._by_secret:
+                # No watch will report its end.
+                del self.secrets[record.secret]
         return record
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
@@ -212,6 +225,25 @@ class Store:
         """The Secrets that grants read values from."""
         return frozenset(self._by_import)
 
+    def is_released(self, secret: SecretFacts) -> bool:
+        """Whether a grant of its namespace says that it has left this very Secret behind."""
+        return any(
+            secret.uid in uids and self.grants[uid].namespace == secret.namespace
+            for uid, uids in self._released.items()
+        )
+
+    def is_left_behind(self, secret: SecretFacts) -> bool:
+        """Whether the grant that the Secret is marked for keeps another Secret now."""
+        mark = secret.granted_by
+        owner = self.grants.get(mark.uid) if mark is not None else None
+        return owner is not None and owner.secret != (secret.namespace, secret.name)
+
+    def _note_released(self, record: GrantRecord) -> None:
+        if record.released:
+            self._released[record.uid] = frozenset(uid for _, uid in record.released)
+        else:
+            self._released.pop(record.uid, None)
+
     def rival(self, record: GrantRecord) -> str:
         """The name of an older grant that asks for the same Secret, or nothing."""
         older = [
@@ -245,3 +277,7 @@ class Store:
             self._by_secret[record.secret] = of_secret
         else:
             self._by_secret.pop(record.secret, None)
+
+
+def _generation(record: GrantRecord) -> object:
+    return record.parsed()["metadata"].get("generation")

@@ -1,8 +1,8 @@
 """Conditions by the rules of kstatus and Flux.
 
 Ready is always there. Reconciling and Stalled are there only while they hold, never both, and
-never beside Ready=True. RenewalFailing, ProbeFailing, SecretConflict and those of a rollout are
-abnormal-true likewise.
+never beside Ready=True. RenewalFailing, ProbeFailing, SecretConflict, SecretContested,
+FormerSecretLeft and those of a rollout are abnormal-true likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ ROLLOUT_PROGRESSING = "RolloutProgressing"
 ROLLOUT_FAILING = "RolloutFailing"
 CLOCK_SKEWED = "ClockSkewed"
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
+SECRET_CONTESTED = "SecretContested"  # noqa: S105  the name of a condition
+FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition
 
 # A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.
 _PATIENT_ATTEMPTS = 5

@@ -12,29 +12,36 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
-from keywright.planning.conditions import READY, SECRET_CONFLICT
+from keywright.planning.conditions import READY, SECRET_CONFLICT, SECRET_CONTESTED
+from keywright.planning.contest import WATCH_FIELD, over_at, paused_until
 from keywright.planning.ending import ending
 from keywright.planning.facts import (
     Cause,
     Facts,
     Keep,
     Mint,
+    Pause,
     Refuse,
+    Relabel,
     Rewrite,
     SecretView,
     Standing,
     Step,
+    TendFormer,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.former import former_to_tend
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
 from keywright.planning.renewal import position
-from keywright.planning.retirement import retirement_due
+from keywright.planning.retirement import retirement, retirement_due
 from keywright.planning.windows import next_renewal, renewal_begins
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
+# How often a Secret that the watch does not show is read.
+UNWATCHED_PAUSE = timedelta(seconds=30)
 # How long `kubectl apply` of some files may take from a grant to its source.
 _APPLIED_TOGETHER = timedelta(seconds=5)
 # What AWS and the services behind SigV4 accept of a clock that is ahead.
@@ -50,13 +57,21 @@ def decide(facts: Facts, *, now: datetime) -> Step:
         return Refuse(refusal)
     grant = facts.grant
     assert grant is not None
+    relabel = _relabel(facts, now=now)
+    if relabel is not None:
+        return relabel
     if grant.spec.suspend:
         checks = grant.keeping is not None and facts.finalized
         return (checked(Keep(), facts, now=now) if checks else None) or Keep()
     wanted = _wanted(grant, facts, now=now)
+    pause = paused_until(wanted, facts, now=now)
+    if pause is not None:
+        retires = grant.keeping is not None and facts.finalized
+        return (retirement(facts, now=now) if retires else None) or Pause(pause)
     step = journaled(wanted, facts, now=now)
     if isinstance(step, Keep | Wait):
-        return _held_up(step, grant, facts, now=now)
+        held = _held_up(step, grant, facts, now=now)
+        return (_tend_former(facts, now=now) if isinstance(held, Keep) else None) or held
     if facts.source_problem is not None:
         patient = _source_may_follow(facts, now=now)
         known = isinstance(wanted, Keep) and not facts.doubted
@@ -69,7 +84,19 @@ def next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
 
     `facts` are those after the step was carried out.
     """
-    if isinstance(step, Wait):
+    secret = facts.secret
+    due = [_next_look(facts, step, now=now)]
+    if secret is not None and secret.standing is Standing.OURS and not secret.watched:
+        due.append(now + UNWATCHED_PAUSE)
+    if facts.status.former_secrets:
+        due.append(_former_due(facts, now=now))
+    if facts.status.condition(SECRET_CONTESTED) is not None and facts.contest is not None:
+        due.append(max(over_at(facts.contest), now))
+    return min((moment for moment in due if moment is not None), default=None)
+
+
+def _next_look(facts: Facts, step: Step, *, now: datetime) -> datetime | None:
+    if isinstance(step, Wait | Pause):
         return step.until
     if isinstance(step, Refuse) and step.failure.reason == SECRET_CONFLICT:
         # Secrets that are not ours are not watched.
@@ -101,6 +128,38 @@ def _look_at_expiry(facts: Facts, *, now: datetime) -> datetime | None:
     if secret is None or secret.expires_at is None or secret.expires_at <= now:
         return None
     return secret.expires_at
+
+
+def _former_due(facts: Facts, *, now: datetime) -> datetime | None:
+    """When a former Secret is looked at; None where something else has to happen before."""
+    if isinstance(decide(facts, now=now), TendFormer):
+        return now
+    later = facts.former_due is not None and facts.former_due > now
+    return facts.former_due if later else None
+
+
+def _tend_former(facts: Facts, *, now: datetime) -> TendFormer | None:
+    """The step for a Secret that a change of the name has left behind, when its time has come."""
+    former = former_to_tend(facts)
+    due = facts.former_due is None or facts.former_due <= now
+    carried_out = facts.grant is not None and _carried_out(facts.grant, facts.status)
+    return former if due and carried_out else None
+
+
+def _relabel(facts: Facts, *, now: datetime) -> Relabel | None:
+    """The step that lets the watch see the Secret, where nothing else is wrong with it.
+
+    Versions before the watch label wrote Secrets without it.
+    """
+    secret = facts.secret
+    if secret is None or secret.standing is not Standing.OURS or not secret.revision:
+        return None
+    if secret.altered != (WATCH_FIELD,):
+        return None
+    if paused_until(Rewrite(Cause.DRIFT), facts, now=now) is not None:
+        return None
+    step = _after_back_off(Relabel(), facts, now=now)
+    return step if isinstance(step, Relabel) else None
 
 
 def renewal_requested(grant: ApiKeyGrant, facts: Facts) -> bool:
@@ -149,11 +208,20 @@ def _conflict(facts: Facts) -> Failure | None:
     grant, secret = facts.grant, facts.secret
     assert grant is not None
     owner = ""
+    if secret is not None and secret.left_behind:
+        return Failure(
+            f"Secret {grant.secret_name} was left behind by ApiKeyGrant {secret.owner}, which keeps"
+            " another Secret now.",
+            kind=FailureClass.CONFIGURATION,
+            reason=SECRET_CONFLICT,
+            field="spec.secret.name",
+            cure="Wait until it is cleared, delete that Secret, or choose another name.",
+        )
     if secret is not None and secret.standing is Standing.ANOTHER_GRANTS:
         owner = f"is kept by ApiKeyGrant {secret.owner}"
     elif facts.rival:
         owner = f"is asked for by ApiKeyGrant {facts.rival} as well, which is older"
-    elif secret is not None and secret.standing is Standing.NOBODYS and not grant.spec.secret.adopt:
+    elif secret is not None and _is_somebodys(secret, grant):
         return Failure(
             f"Secret {grant.secret_name} exists and is not ours; it was left alone.",
             kind=FailureClass.CONFIGURATION,
@@ -170,6 +238,12 @@ def _conflict(facts: Facts) -> Failure | None:
         field="spec.secret.name",
         cure="Choose another name.",
     )
+
+
+def _is_somebodys(secret: SecretView, grant: ApiKeyGrant) -> bool:
+    """Whether a Secret without a grant's mark must be left alone."""
+    nobodys = secret.standing is Standing.NOBODYS
+    return nobodys and not secret.released and not grant.spec.secret.adopt
 
 
 def _wanted(grant: ApiKeyGrant, facts: Facts, *, now: datetime) -> Mint | Rewrite | Keep:

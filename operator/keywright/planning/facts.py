@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.problems import Problem
 from keywright.api.source import CredentialSource
-from keywright.api.status import GrantStatus
+from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.delays import REAL, Delays
 from keywright.planning.failures import Failure
 
@@ -46,7 +47,10 @@ class SecretView:
     lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of the
     data, empty where there is no telling. `renew_by`: the last moment to which a renewal window may
     put the renewal off, where the key ends. `lost`: the cloud was asked and has no such key that
-    works.
+    works. `altered`: the fields that are not as they were applied, `taken_by` the field managers
+    that have them now. `watched`: it carries the label by which the watch selects Secrets.
+    `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it is
+    nobody's, and a grant has emptied it after its own Secret got another name.
     """
 
     standing: Standing
@@ -65,6 +69,11 @@ class SecretView:
     data: str = ""
     handled_request: str | None = None
     lost: bool = False
+    altered: tuple[str, ...] = ()
+    taken_by: tuple[str, ...] = ()
+    watched: bool = True
+    left_behind: bool = False
+    released: bool = False
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -102,6 +111,23 @@ class CloudKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """Repairs of the same fields of one Secret, which other field managers change again.
+
+    Without `fields` (after a restart, as the status reports a contest) it is about any field.
+    """
+
+    repairs: int
+    last_repair: datetime
+    fields: frozenset[str] = frozenset()
+    managers: frozenset[str] = frozenset()
+
+    def is_about(self, fields: Iterable[str]) -> bool:
+        """Whether one of these fields was repaired before."""
+        return not self.fields or not self.fields.isdisjoint(fields)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything about one grant at one moment.
 
@@ -129,6 +155,8 @@ class Facts:
     `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `unproven`: why a key was made that is what the grant wants now, and waits for its probe.
+    `former_due`: when a former Secret is looked at again; None for at once.
+    `contest`: the repairs of the Secret that others undo, while there are such.
     `told_data`: the hash of the data that the status tells of; empty where it tells of none.
     """
 
@@ -162,6 +190,8 @@ class Facts:
     delays: Delays = REAL
     deleting_since: datetime | None = None
     revocation: timedelta = timedelta(0)
+    contest: Contest | None = None
+    former_due: datetime | None = None
 
     @property
     def gives_up_at(self) -> datetime | None:
@@ -182,6 +212,26 @@ class Rewrite:
     """Write the Secret again from the key that it holds; mint only where that cannot be read."""
 
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Add the watch label to the Secret, whose data stays as it is; needs no key and no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class TendFormer:
+    """Look at a Secret of a former name; `clear`: remove what the operator has written to it."""
+
+    secret: FormerSecret
+    clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A contested field is repaired at that time, and no earlier."""
+
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,4 +338,5 @@ class Release:
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 ReportStep = ReportLost | ReportDeletion
-Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep
+SecretStep = Mint | Rewrite | Relabel | TendFormer
+Step = SecretStep | Pause | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep

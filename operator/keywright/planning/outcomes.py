@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +12,17 @@ from keywright.planning.failures import Failure
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The Secret was written: what it holds now, by which key, and a remark for its readers."""
+    """The Secret was written: what it holds now, by which key, and a remark for its readers.
+
+    `changed_at_admission`: the labels and annotations that the API server answered with other
+    values than were applied.
+    """
 
     secret: SecretView
     key_id: str | None
     remark: str = ""
     renewed: bool = True
+    changed_at_admission: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,31 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A contested field is left as it is for a while."""
+
+
+class FormerState(enum.Enum):
+    """What a Secret of a former name was found to be, or has become."""
+
+    FOUND = "it is ours, and its uid is known now"
+    CLEARED = "nothing of the grant is in it any more"
+    FAILED = "it could not be cleared"
+    FOREIGN = "its marks do not name the grant"
+    GONE = "there is none"
+
+
+@dataclass(frozen=True, slots=True)
+class FormerTended:
+    """A Secret of a former name was looked at; `message` says why it could not be cleared."""
+
+    name: str
+    state: FormerState
+    uid: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +110,16 @@ class Settled:
 
 
 Outcome = (
-    Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Deleting | Settled
+    Written
+    | Unproven
+    | Failed
+    | Refused
+    | Kept
+    | Paused
+    | FormerTended
+    | Intended
+    | Removed
+    | Lost
+    | Deleting
+    | Settled
 )

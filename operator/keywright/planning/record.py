@@ -11,6 +11,7 @@ from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus, PendingMint
 from keywright.api.times import parse_time
 from keywright.planning.conditions import PROGRESSING
+from keywright.planning.contest import with_contest
 from keywright.planning.ending import tries_to_end
 from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failure_status import (
@@ -20,13 +21,16 @@ from keywright.planning.failure_status import (
     while_trying,
 )
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.former import after_tending, with_former
 from keywright.planning.outcomes import (
     Deleting,
     Failed,
+    FormerTended,
     Intended,
     Kept,
     Lost,
     Outcome,
+    Paused,
     Refused,
     Removed,
     Settled,
@@ -52,7 +56,8 @@ def record(
     written = outcome.secret if isinstance(outcome, Written) else None
     kept = isinstance(outcome, Kept)
     told = with_rollout(status, facts, written=written, kept=kept, news=news, now=now)
-    return with_held_keys(told, facts, now=now)
+    told = with_contest(with_held_keys(told, facts, now=now), facts, outcome, now=now)
+    return with_former(told, facts, condition_writer(facts, now))
 
 
 def begins_rollout(facts: Facts, outcome: Outcome | None) -> bool:
@@ -113,8 +118,22 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             return _settled(facts, now=now)
         case Refused(failure):
             return after_refusal(facts, failure, now=now)
+        case Kept() | Paused() | FormerTended():
+            return _after_keeping(facts, outcome, now=now)
+
+
+def _after_keeping(
+    facts: Facts, outcome: Kept | Paused | FormerTended, *, now: datetime
+) -> GrantStatus:
+    """The key stays what it is."""
+    match outcome:
         case Kept():
             return as_it_is(facts, now=now)
+        case Paused():
+            # What a changed Secret says of its key is not believed.
+            return facts.status
+        case FormerTended():
+            return after_tending(facts.status, outcome)
 
 
 def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantStatus:

@@ -11,6 +11,7 @@ from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.facts import Facts, SecretView
+from keywright.planning.former import former_secrets
 from keywright.planning.retirement import retiring_after
 from keywright.planning.windows import next_renewal
 
@@ -96,7 +97,15 @@ def of_secret(facts: Facts, grant: ApiKeyGrant, secret: SecretView) -> GrantStat
 def named(facts: Facts, grant: ApiKeyGrant) -> GrantStatus:
     """The status with the kind and the name of the Secret that the spec asks for."""
     return msgspec.structs.replace(
-        facts.status, kind=grant.kind.value, secret_name=grant.secret_name
+        facts.status,
+        kind=grant.kind.value,
+        secret_name=grant.secret_name,
+        former_secrets=former_secrets(
+            facts.status,
+            name=grant.secret_name,
+            # It is taken by that entry.
+            released=facts.secret is not None and facts.secret.released,
+        ),
     )
 
 

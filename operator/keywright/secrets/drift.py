@@ -1,7 +1,9 @@
 """Whether anyone has changed what we wrote to a Secret, without reading a single value of it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
@@ -14,15 +16,17 @@ from keywright.api.names import (
     ANNOTATION_RENEW_AT,
     ANNOTATION_REVISION,
     MANAGED_BY_LABEL,
+    WATCH_LABEL,
 )
 from keywright.api.source import CredentialSource
-from keywright.secrets.ownership import SecretFacts
+from keywright.secrets.ownership import OWNER_REFERENCES, SecretFacts, field_of
 
 _MARKS = frozenset(
     {ANNOTATION_GRANTED_BY, ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT}
 )
 _MARKS_OF_END = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
 _MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
+_MOST_FIELDS: Final = 16
 
 
 def intact(
@@ -32,7 +36,18 @@ def intact(
     grant: ApiKeyGrant,
     source: CredentialSource | None,
 ) -> bool:
-    """Whether every key, label, annotation and the owner reference is still as we applied it.
+    """Whether every key, label, annotation and the owner reference is still as we applied it."""
+    return not altered_fields(facts, expected_keys, grant=grant, source=source)
+
+
+def altered_fields(
+    facts: SecretFacts,
+    expected_keys: frozenset[str],
+    *,
+    grant: ApiKeyGrant,
+    source: CredentialSource | None,
+) -> tuple[str, ...]:
+    """The fields that are not as we applied them any more, at most sixteen; see `field_of`.
 
     Server-side apply tells exactly: when another manager changes the value of a field by an update
     or a forced apply, "the field is transferred" to it and leaves our entry of `managedFields`, and
@@ -46,15 +61,38 @@ def intact(
     Whether a key has an end that must be written down is told by its kind, but for credentials that
     are handed on as they come: these have one if the status, or else the Secret, says so.
     """
+    return tuple(islice(_altered(facts, expected_keys, grant=grant, source=source), _MOST_FIELDS))
+
+
+def _altered(
+    facts: SecretFacts,
+    expected_keys: frozenset[str],
+    *,
+    grant: ApiKeyGrant,
+    source: CredentialSource | None,
+) -> Iterator[str]:
     secret = grant.spec.secret
-    return (
-        (_all_entries(facts) if grant.is_many else facts.owned_keys == expected_keys)
-        and facts.owner_uid == grant.uid
-        and MANAGED_BY_LABEL in facts.owned_labels
-        and secret.labels.keys() <= facts.owned_labels
-        and facts.owned_annotations >= _marks(facts, grant=grant, source=source)
-        and secret.annotations.keys() <= facts.owned_annotations
-    )
+    labels = secret.labels.keys() | {MANAGED_BY_LABEL, WATCH_LABEL}
+    annotations = secret.annotations.keys() | _marks(facts, grant=grant, source=source)
+    if grant.is_many:
+        if not _all_entries(facts):
+            yield "data"
+    elif facts.owned_keys != expected_keys:
+        yield from _named("data", expected_keys ^ facts.owned_keys)
+    yield from _named("metadata.labels", labels - facts.owned_labels)
+    yield from _named("metadata.annotations", annotations - facts.owned_annotations)
+    if facts.owner_uid != grant.uid:
+        yield OWNER_REFERENCES
+
+
+def managers_of(facts: SecretFacts, fields: Iterable[str]) -> tuple[str, ...]:
+    """The other field managers that own one of these fields now."""
+    asked = frozenset(fields)
+    return tuple(manager for manager, owned in facts.others if not asked.isdisjoint(owned))
+
+
+def _named(group: str, names: Iterable[str]) -> Iterator[str]:
+    return (field_of(group, name) for name in sorted(names))
 
 
 def _all_entries(facts: SecretFacts) -> bool:

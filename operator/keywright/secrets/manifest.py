@@ -25,6 +25,8 @@ from keywright.api.names import (
     GRANT_KIND,
     MANAGED_BY,
     MANAGED_BY_LABEL,
+    WATCH_LABEL,
+    WATCH_LABEL_VALUE,
 )
 from keywright.api.times import format_time
 from keywright.secrets.drift import digest_of_names
@@ -91,7 +93,11 @@ def manifest(
         "metadata": {
             "name": grant.secret_name,
             "namespace": grant.namespace,
-            "labels": {**grant.spec.secret.labels, MANAGED_BY_LABEL: MANAGED_BY},
+            "labels": {
+                **grant.spec.secret.labels,
+                MANAGED_BY_LABEL: MANAGED_BY,
+                WATCH_LABEL: WATCH_LABEL_VALUE,
+            },
             "annotations": annotations,
             "ownerReferences": [
                 {

@@ -1,11 +1,12 @@
 """Whose a Secret is, told from its metadata alone: the values never leave the API server for it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from sys import intern
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ from keywright.api.names import (
     API_VERSION,
     FIELD_MANAGER,
     GRANT_KIND,
+    WATCH_LABEL,
+    WATCH_LABEL_VALUE,
 )
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
@@ -35,6 +38,9 @@ _ID_LIMIT: Final = 1024
 _REMARK_LIMIT: Final = 4096
 _SHARED_LIMIT: Final = 64
 _FINGERPRINT_LIMIT: Final = 512
+_MOST_MANAGERS: Final = 8
+_MANAGER_LIMIT: Final = 128
+OWNER_REFERENCES: Final = "metadata.ownerReferences"
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
@@ -62,6 +68,8 @@ class SecretFacts:
 
     The `owned_...` sets are what server-side apply records as ours (field manager `keywright`);
     Secrets of the same layout share them. `owner_uid` is the uid in our owner reference.
+    `others`: the fields of data, labels, annotations and owner references that other field managers
+    own, by manager; bounded. `watched`: it carries the label by which our watch selects Secrets.
     """
 
     namespace: str
@@ -86,12 +94,14 @@ class SecretFacts:
     entries: str | None = None
     remark: str = ""
     handled_request: str | None = None
+    watched: bool = True
+    others: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
     """The facts of a Secret from its `metadata`; what is malformed or forged counts as absent."""
     annotations = meta.get("annotations") or {}
-    owned = _owned_fields(meta)
+    owned = owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
     return SecretFacts(
         namespace=intern(meta["namespace"]),
@@ -116,6 +126,8 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         entries=annotations.get(ANNOTATION_ENTRIES),
         remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
         handled_request=_id(annotations.get(ANNOTATION_HANDLED_REQUEST)),
+        watched=(meta.get("labels") or {}).get(WATCH_LABEL) == WATCH_LABEL_VALUE,
+        others=_others(meta),
     )
 
 
@@ -159,7 +171,7 @@ def as_recorded(facts: SecretFacts, *, status: GrantStatus) -> SecretFacts:
     )
 
 
-def _owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+def owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """Our entry of managedFields, in its `fieldsV1` form: names prefixed with `f:`."""
     for entry in meta.get("managedFields") or ():
         if (
@@ -169,6 +181,43 @@ def _owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
         ):
             return _mapping(entry.get("fieldsV1"))
     return {}
+
+
+def field_of(group: str, name: str) -> str:
+    """The path of one entry of `data`, `metadata.labels` or `metadata.annotations`."""
+    return f"{group}[{name}]"
+
+
+def _others(meta: Mapping[str, Any]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """What other field managers own of a Secret, by the paths of `field_of`; bounded."""
+    entries = meta.get("managedFields") or ()
+    if len(entries) < 2:
+        return ()
+    found: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        manager = str(entry.get("manager") or "")[:_MANAGER_LIMIT]
+        ours = manager == FIELD_MANAGER and entry.get("operation") == "Apply"
+        if ours or len(found) >= _MOST_MANAGERS:
+            continue
+        fields = frozenset(islice(_paths(_mapping(entry.get("fieldsV1"))), _SHARED_LIMIT))
+        if fields:
+            found[intern(manager)] = found.get(manager, frozenset()) | fields
+    return tuple(found.items())
+
+
+def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
+    metadata = _mapping(fields.get("f:metadata"))
+    groups = (
+        ("data", fields.get("f:data")),
+        ("metadata.labels", metadata.get("f:labels")),
+        ("metadata.annotations", metadata.get("f:annotations")),
+    )
+    for group, owned in groups:
+        for name in _mapping(owned):
+            if name.startswith("f:"):
+                yield intern(field_of(group, name[2:]))
+    if "f:ownerReferences" in metadata:
+        yield OWNER_REFERENCES
 
 
 def _owner(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:

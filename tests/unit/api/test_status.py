@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keywright.api.status import (
     Condition,
     ConditionStatus,
+    FormerSecret,
     GrantStatus,
     PendingMint,
     RetiringKey,
@@ -48,6 +49,10 @@ FULL = GrantStatus(
     failed_attempts=1,
     last_failure_time=NOON,
     last_handled_reconcile_at="2026-11-22T11:00:00Z",
+    former_secrets=(
+        FormerSecret(name="old", uid="u1", message="it is immutable."),
+        FormerSecret(name="older", uid="u2", cleared=True),
+    ),
 )
 
 

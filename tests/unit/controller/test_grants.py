@@ -139,6 +139,7 @@ async def test_a_secret_that_was_edited_is_repaired() -> None:
         lose_a_key(body)
         body["data"] = {}
 
+    made.clock.advance(seconds=2)
     made.see_secret(lose_all)
     await made.settle()
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"

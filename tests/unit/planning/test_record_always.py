@@ -13,10 +13,12 @@ from keywright.planning.facts import Facts, Keep, Standing, Wait
 from keywright.planning.outcomes import (
     Deleting,
     Failed,
+    FormerTended,
     Intended,
     Kept,
     Lost,
     Outcome,
+    Paused,
     Refused,
     Removed,
     Settled,
@@ -152,7 +154,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert status.failed_attempts in (0, before)
         case Deleting():
             assert status.failed_attempts == 0
-        case Intended() | Removed() | Settled() | Lost() | Unproven():
+        case Intended() | Removed() | Settled() | Lost() | Unproven() | Paused() | FormerTended():
             assert status.failed_attempts == before
 
 

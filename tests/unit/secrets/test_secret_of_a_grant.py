@@ -47,7 +47,11 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
         "metadata": {
             "name": "chat-key",
             "namespace": "chat",
-            "labels": {"team": "chat", "app.kubernetes.io/managed-by": "keywright"},
+            "labels": {
+                "team": "chat",
+                "app.kubernetes.io/managed-by": "keywright",
+                "keywright.dev/managed": "true",
+            },
             "annotations": {
                 "a": "b",
                 "keywright.dev/granted-by": f"chat/chat-key {UID}",
@@ -214,6 +218,7 @@ def _additional(meta: dict[str, Any]) -> None:
         (_remove("f:metadata", "f:annotations", "f:a"), False),
         (_remove("f:metadata", "f:labels", "f:team"), False),
         (_remove("f:metadata", "f:labels", "f:app.kubernetes.io/managed-by"), False),
+        (_remove("f:metadata", "f:labels", "f:keywright.dev/managed"), False),
         (_remove("f:metadata", "f:ownerReferences"), False),
         (_drop_owner, False),
         (_by_update, False),

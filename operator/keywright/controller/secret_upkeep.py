@@ -1,0 +1,130 @@
+"""Writes of Secrets that concern no key: a missing watch label, Secrets of former names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.clouds.sessions import Clock
+from keywright.cluster.errors import ApiError
+from keywright.cluster.objects import Objects
+from keywright.controller.changed import ChangedMeanwhileError, Fence
+from keywright.controller.store import Store
+from keywright.planning.contest import after_repair
+from keywright.planning.facts import Facts, Subject, TendFormer
+from keywright.planning.former import LOOK_AGAIN, RETRY
+from keywright.planning.outcomes import FormerState, FormerTended
+from keywright.secrets.extraction import (
+    DEFAULT_TYPE,
+    shared_marks,
+    with_watch_label,
+    without_ours,
+)
+from keywright.secrets.ownership import Ownership, SecretFacts, facts_from_metadata, judge
+
+_LIMIT: Final = 4096
+
+
+class SecretUpkeep:
+    """Brings the metadata of Secrets to where they should be, without touching their data."""
+
+    def __init__(self, *, store: Store, objects: Objects, fence: Fence, clock: Clock) -> None:
+        self._store = store
+        self._objects = objects
+        self._fence = fence
+        self._clock = clock
+
+    async def relabel(self, facts: Facts, grant: ApiKeyGrant) -> None:
+        """Add the watch label, by an apply of what is there.
+
+        Raises:
+            ChangedMeanwhileError: the Secret is another one by now.
+            ApiError, ApiUnreachableError: it could not be written.
+        """
+        found = await self._objects.whole_secret(namespace=grant.namespace, name=grant.secret_name)
+        if found is None:
+            raise ChangedMeanwhileError
+        read = facts_from_metadata(found["metadata"])
+        if read.deleting or judge(grant, facts=read) is not Ownership.OURS:
+            self._store.put_secret(read)
+            raise ChangedMeanwhileError
+        self._fence.check()
+        try:
+            applied = await self._objects.apply_secret(with_watch_label(found), only_new=False)
+        except ApiError as error:
+            if error.is_conflict or error.is_missing:
+                raise ChangedMeanwhileError from error
+            raise
+        secret = facts_from_metadata(applied)
+        self._store.put_secret(secret)
+        record = self._store.grants.get(grant.uid)
+        if record is not None:
+            record.own_secret = secret.resource_version
+            record.contest = after_repair(record.contest, facts, now=self._clock())
+
+    async def tend_former(self, facts: Facts, step: TendFormer) -> FormerTended | None:
+        """Look at a Secret of a former name, and clear it if that is its time.
+
+        Its uid is recorded before it is cleared: if the operator is killed in between, the Secret
+        is known by it. None where nothing has changed.
+
+        Raises:
+            ChangedMeanwhileError: the Secret is another one by now.
+        """
+        subject, former = facts.subject, step.secret
+        found = await self._objects.whole_secret(namespace=subject.namespace, name=former.name)
+        read = facts_from_metadata(found["metadata"]) if found is not None else None
+        if found is None or read is None or read.deleting:
+            return FormerTended(former.name, FormerState.GONE)
+        unmarked = read.granted_by is None and read.owner_uid is None
+        known = unmarked and former.uid == read.uid
+        if not known and not _is_marked_for(subject, read):
+            return FormerTended(former.name, FormerState.FOREIGN)
+        if known and not former.cleared:
+            # Cleared before the operator was killed.
+            return FormerTended(former.name, FormerState.CLEARED, read.uid)
+        if not step.clear:
+            self._look_again(subject.uid, after=LOOK_AGAIN)
+            return None
+        if former.uid != read.uid:
+            return FormerTended(former.name, FormerState.FOUND, read.uid)
+        return await self._clear(facts, found, read)
+
+    def _look_again(self, uid: str, *, after: timedelta) -> None:
+        record = self._store.grants.get(uid)
+        if record is not None:
+            record.former_due = self._clock() + after
+
+    async def _clear(
+        self, facts: Facts, found: Mapping[str, Any], read: SecretFacts
+    ) -> FormerTended:
+        name, namespace, uid = read.name, read.namespace, facts.subject.uid
+        record = self._store.grants.get(uid)
+        if record is None or record.secret == (namespace, name):
+            # The name was changed back meanwhile.
+            raise ChangedMeanwhileError
+        body = without_ours(found["metadata"], type_=found.get("type", DEFAULT_TYPE))
+        self._fence.check()
+        try:
+            answer = await self._objects.apply_secret(body, only_new=False)
+            left = shared_marks(answer, keys=read.owned_keys)
+            if left is not None:
+                self._fence.check()
+                await self._objects.patch_secret(left, namespace=namespace, name=name)
+        except ApiError as error:
+            if error.is_conflict or error.is_missing:
+                raise ChangedMeanwhileError from error
+            self._look_again(uid, after=RETRY)
+            message = f"{error.message.rstrip('.')}. Delete the Secret once nobody reads it."
+            return FormerTended(name, FormerState.FAILED, read.uid, message=message[:_LIMIT])
+        return FormerTended(name, FormerState.CLEARED, read.uid)
+
+
+def _is_marked_for(subject: Subject, secret: SecretFacts) -> bool:
+    """Whether the marks name this very object, by its uid."""
+    mark = secret.granted_by
+    if mark is None:
+        return secret.owner_uid == subject.uid
+    return (mark.namespace, mark.name, mark.uid) == (subject.namespace, subject.name, subject.uid)

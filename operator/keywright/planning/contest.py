@@ -1,0 +1,231 @@
+"""Another manager keeps changing what we repair: pauses that grow, and what is reported.
+
+The first repair is immediate. If the same field is changed again, the next repair waits: a second,
+doubling to five minutes. The count starts anew once the Secret stayed as it is for ten minutes.
+A renewal is written at its time, whatever the pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from keywright.api.names import WATCH_LABEL
+from keywright.api.status import Condition, ConditionStatus, GrantStatus
+from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
+from keywright.planning.facts import Cause, Contest, Facts, Mint, Rewrite, Standing, Step
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.notices import Notice
+from keywright.planning.outcomes import Kept, Outcome, Paused, Written
+
+FIELDS_TAKEN: Final = "FieldsTaken"
+CHANGED_AT_ADMISSION: Final = "ChangedAtAdmission"
+WATCH_FIELD: Final = f"metadata.labels[{WATCH_LABEL}]"
+WHOLE_OBJECT: Final = "the Secret itself"
+
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(minutes=5)
+_CALM: Final = timedelta(minutes=10)
+# The number of repairs that is assumed after a restart: the next pause is about a minute.
+_ASSUMED_REPAIRS: Final = 7
+# A field that is changed after so many repairs is reported.
+_REPORTED_REPAIRS: Final = 2
+_MOST_NAMED: Final = 8
+
+
+def taken_fields(facts: Facts) -> tuple[str, ...]:
+    """The fields of the published Secret that somebody has changed; empty if it is as written."""
+    grant, secret, status = facts.grant, facts.secret, facts.status
+    if grant is None or not status.revision:
+        return ()
+    if secret is None:
+        return (WHOLE_OBJECT,) if status.secret_name == grant.secret_name else ()
+    return secret.altered if secret.standing is Standing.OURS else ()
+
+
+def after_repair(contest: Contest | None, facts: Facts, *, now: datetime) -> Contest | None:
+    """The contest after the Secret was written; the same one if the write repaired nothing."""
+    fields = frozenset(taken_fields(facts))
+    if not fields:
+        return contest
+    managers = frozenset(facts.secret.taken_by if facts.secret is not None else ())
+    if contest is None or is_over(contest, now=now):
+        return Contest(repairs=1, last_repair=now, fields=fields, managers=managers)
+    again = contest.is_about(fields)
+    return Contest(
+        repairs=contest.repairs + 1 if again else contest.repairs,
+        last_repair=now,
+        fields=frozenset(sorted(contest.fields | fields)[: 2 * _MOST_NAMED]),
+        managers=frozenset(sorted(contest.managers | managers)[:_MOST_NAMED]),
+    )
+
+
+def resumed(status: GrantStatus, *, now: datetime) -> Contest | None:
+    """The contest that the status reports, after a restart; None if it reports none."""
+    condition = status.condition(SECRET_CONTESTED)
+    if condition is None or condition.reason != FIELDS_TAKEN:
+        return None
+    return Contest(repairs=_ASSUMED_REPAIRS, last_repair=now)
+
+
+def over_at(contest: Contest) -> datetime:
+    """When the contest is over if nobody changes the Secret until then."""
+    return contest.last_repair + _CALM
+
+
+def is_over(contest: Contest, *, now: datetime) -> bool:
+    """Whether the Secret stayed as it was repaired for long enough."""
+    return now >= over_at(contest) or contest.last_repair > now
+
+
+def paused_until(step: Step, facts: Facts, *, now: datetime) -> datetime | None:
+    """Until when the step waits, as it repairs a field that is contested; None if it need not."""
+    contest, fields, status = facts.contest, taken_fields(facts), facts.status
+    if contest is None or not fields or not _repairs(step) or not contest.is_about(fields):
+        return None
+    edited = status.observed_generation != facts.subject.generation
+    if edited or status.pending is not None or status.condition(READY) is None:
+        return None
+    until = contest.last_repair + _pause(contest.repairs)
+    renew_at = status.renew_at
+    if renew_at is not None and contest.last_repair < renew_at:
+        until = min(until, renew_at)
+    return until if now < until else None
+
+
+def with_contest(
+    status: GrantStatus, facts: Facts, outcome: Outcome | None, *, now: datetime
+) -> GrantStatus:
+    """The status with the condition SecretContested where it holds, and without it elsewhere.
+
+    While values of the Secret are contested the grant is not Ready: readers may meet others.
+    """
+    held = facts.status.condition(SECRET_CONTESTED)
+    others = tuple(each for each in status.conditions if each.type != SECRET_CONTESTED)
+    if facts.grant is None or facts.deleting:
+        return msgspec.structs.replace(status, conditions=others)
+    writer = ConditionWriter(facts.status.conditions, generation=facts.subject.generation, now=now)
+    name = facts.grant.secret_name
+    contest = facts.contest
+    if contest is not None and _is_reported(contest, held, outcome, now=now):
+        known = held is not None and held.reason == FIELDS_TAKEN and not contest.fields
+        message = held.message if known and held is not None else _taken(contest, name)
+        told = writer.condition(SECRET_CONTESTED, true=True, reason=FIELDS_TAKEN, message=message)
+        if _takes_values(contest, facts):
+            others = _not_ready(others, message, writer)
+        return msgspec.structs.replace(status, conditions=(*others, told))
+    changed = _changed_at_admission(facts, held, outcome)
+    if changed:
+        told = writer.condition(
+            SECRET_CONTESTED, true=True, reason=CHANGED_AT_ADMISSION, message=changed
+        )
+        return msgspec.structs.replace(status, conditions=(*others, told))
+    return msgspec.structs.replace(status, conditions=others)
+
+
+def contest_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
+    """The one Event of a contest: when it is reported, unless Ready says the same."""
+    held, told = before.condition(SECRET_CONTESTED), after.condition(SECRET_CONTESTED)
+    if told is None or (held is not None and held.reason == told.reason):
+        return None
+    ready, was_ready = after.condition(READY), before.condition(READY)
+    reported = ready is not None and ready.reason == SECRET_CONTESTED
+    if reported and (was_ready is None or was_ready.reason != SECRET_CONTESTED):
+        return None
+    return Notice(warning=True, reason=SECRET_CONTESTED, note=told.message)
+
+
+def _pause(repairs: int) -> timedelta:
+    doubled: timedelta = _FIRST_PAUSE * 2 ** min(repairs - 1, 20)
+    return min(doubled, _LONGEST_PAUSE)
+
+
+def _repairs(step: Step) -> bool:
+    """Whether the step is one that a changed Secret causes; a due renewal is not."""
+    causes = {Cause.DRIFT, Cause.MISSING, Cause.CHANGED}
+    return isinstance(step, Rewrite | Mint) and step.cause in causes
+
+
+def _is_reported(
+    contest: Contest, held: Condition | None, outcome: Outcome | None, *, now: datetime
+) -> bool:
+    if is_over(contest, now=now):
+        return False
+    if held is not None and held.reason == FIELDS_TAKEN:
+        return True
+    # Taken for the third time: two changes in one second may be those of a person.
+    return isinstance(outcome, Paused | Written) and contest.repairs >= _REPORTED_REPAIRS
+
+
+def _takes_values(contest: Contest, facts: Facts) -> bool:
+    """Whether the readers of the Secret are concerned."""
+    fields = contest.fields or frozenset(taken_fields(facts))
+    ready = facts.status.condition(READY)
+    if not fields:
+        # After a restart, before the next change: as it was reported.
+        return ready is not None and ready.reason == SECRET_CONTESTED
+    return any(field == WHOLE_OBJECT or field.startswith("data") for field in fields)
+
+
+def _not_ready(
+    conditions: tuple[Condition, ...], message: str, writer: ConditionWriter
+) -> tuple[Condition, ...]:
+    ready = next((each for each in conditions if each.type == READY), None)
+    if ready is None or (
+        ready.status is not ConditionStatus.TRUE and ready.reason != SECRET_CONTESTED
+    ):
+        return conditions
+    failure = Failure(message, kind=FailureClass.RETRY, reason=SECRET_CONTESTED)
+    told = writer.not_ready(failure, attempts=0)
+    changed = {each.type for each in told}
+    generation = ready.observed_generation
+    return (
+        *(msgspec.structs.replace(each, observed_generation=generation) for each in told),
+        *(each for each in conditions if each.type not in changed),
+    )
+
+
+def _taken(contest: Contest, name: str) -> str:
+    managers = _listed(contest.managers, most=_MOST_NAMED)
+    who = managers or "somebody whom managedFields does not name"
+    return (
+        f"{_listed(contest.fields, most=_MOST_NAMED)} of Secret {name}: changed again by {who}"
+        " each time after it was repaired. Repairs are retried after pauses of up to 5 minutes;"
+        " renewals are written in time. Let the other manager leave the field alone, or remove"
+        " the field from spec.secret."
+    )
+
+
+def _changed_at_admission(facts: Facts, held: Condition | None, outcome: Outcome | None) -> str:
+    """What admission has changed in the last write; empty if nothing is known of that."""
+    grant, secret = facts.grant, facts.secret
+    assert grant is not None
+    if isinstance(outcome, Written):
+        fields, unwatched = outcome.changed_at_admission, not outcome.secret.watched
+    else:
+        unwatched = secret is not None and secret.intact and not secret.watched
+        fields = (WATCH_FIELD,) if unwatched else ()
+        if held is not None and held.reason == CHANGED_AT_ADMISSION:
+            still = unwatched or _UNWATCHED not in held.message
+            return held.message if still and secret is not None else ""
+        if not isinstance(outcome, Kept):
+            fields = ()
+    if not fields:
+        return ""
+    return (
+        f"{_listed(fields, most=_MOST_NAMED)} of Secret {grant.secret_name}: an admission webhook"
+        " or policy writes another value than was applied, or removes it."
+        f"{_UNWATCHED if unwatched else ''} Exempt the field in the policy."
+    )
+
+
+_UNWATCHED: Final = " Without this label the Secret is read every 30 seconds and not watched."
+
+
+def _listed(names: Iterable[str], *, most: int) -> str:
+    found = sorted(names)
+    more = len(found) - most
+    return ", ".join(found[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,153 @@
+"""The Secret of a former `spec.secret.name`: reported, then emptied of what the operator wrote.
+
+`status.formerSecrets` is the journal of it: a name is there since the status names another Secret,
+its uid before the Secret is emptied, and `cleared` after that. A cleared Secret stays, as the
+operator has no right to delete one: other grants may take it, by its uid.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.secret_spec import FormerSecretPolicy
+from keywright.api.status import FormerSecret, GrantStatus
+from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
+from keywright.planning.facts import Facts, SecretView, Standing, TendFormer
+from keywright.planning.notices import Notice
+from keywright.planning.outcomes import FormerState, FormerTended, Outcome
+from keywright.planning.rollout_status import is_rolling, rollout_is_owed
+
+CLEARED: Final = "FormerSecretCleared"
+LEFT_ALONE: Final = "FormerSecretLeftAlone"
+RETRY: Final = timedelta(minutes=5)
+"""When a Secret that could not be cleared is tried again, if nothing happens to it."""
+LOOK_AGAIN: Final = timedelta(hours=1)
+"""How often it is looked whether a retained or cleared Secret is still there."""
+
+# As the CRD has it.
+_MOST: Final = 16
+
+
+def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[FormerSecret, ...]:
+    """The Secrets that are left behind when the grant's Secret is `name`.
+
+    `released`: that Secret is one of them, was cleared, and is not taken again yet.
+    """
+    left = {each.name: each for each in status.former_secrets}
+    before = status.secret_name
+    if before is not None and before != name and status.revision:
+        left[before] = FormerSecret(name=before)
+    if not released:
+        left.pop(name, None)
+    return tuple(left.values())[-_MOST:]
+
+
+def former_to_tend(facts: Facts) -> TendFormer | None:
+    """The former Secret to look at, once the new one is published and all readers know it."""
+    grant, status = facts.grant, facts.status
+    if grant is None or status.secret_name != grant.secret_name:
+        return None
+    first = next((each for each in status.former_secrets if each.name != grant.secret_name), None)
+    if first is None:
+        return None
+    keep = grant.spec.secret.former_secret_policy is FormerSecretPolicy.RETAIN
+    if not keep and not first.cleared and not _is_replaced(facts):
+        return None
+    return TendFormer(first, clear=not keep and not first.cleared)
+
+
+def after_tending(status: GrantStatus, tended: FormerTended) -> GrantStatus:
+    """The status after a former Secret was looked at; what stays is looked at last."""
+    others = tuple(each for each in status.former_secrets if each.name != tended.name)
+    match tended.state:
+        case FormerState.GONE | FormerState.FOREIGN:
+            left = others
+        case FormerState.FOUND:
+            found = FormerSecret(name=tended.name, uid=tended.uid)
+            left = (found, *others)
+        case FormerState.CLEARED:
+            left = (*others, FormerSecret(name=tended.name, uid=tended.uid, cleared=True))
+        case FormerState.FAILED:
+            failed = FormerSecret(name=tended.name, uid=tended.uid, message=tended.message)
+            left = (*others, failed)
+    return msgspec.structs.replace(status, former_secrets=left)
+
+
+def with_former(status: GrantStatus, facts: Facts, writer: ConditionWriter) -> GrantStatus:
+    """The status with the condition FormerSecretLeft while a former Secret holds anything."""
+    others = tuple(each for each in status.conditions if each.type != FORMER_SECRET)
+    left = tuple(each for each in status.former_secrets if not each.cleared)
+    if not left or facts.grant is None or facts.deleting:
+        return msgspec.structs.replace(status, conditions=others)
+    reason, message = _words(facts.grant, left)
+    told = writer.condition(FORMER_SECRET, true=True, reason=reason, message=message)
+    return msgspec.structs.replace(status, conditions=(*others, told))
+
+
+def former_notice(
+    before: GrantStatus, after: GrantStatus, outcome: Outcome | None
+) -> Notice | None:
+    """The Event of a Secret that is left behind, cleared, or cannot be cleared."""
+    held, told = before.condition(FORMER_SECRET), after.condition(FORMER_SECRET)
+    names = {each.name for each in before.former_secrets}
+    new = any(each.name not in names for each in after.former_secrets)
+    if told is not None and (held is None or new or held.reason != told.reason):
+        return Notice(warning=True, reason=FORMER_SECRET, note=told.message)
+    if not isinstance(outcome, FormerTended):
+        return None
+    if outcome.state is FormerState.CLEARED:
+        note = (
+            f"Secret {outcome.name} holds nothing of this grant any more, and may be deleted or"
+            " used by another grant."
+        )
+        return Notice(warning=False, reason=CLEARED, note=note)
+    if outcome.state is FormerState.FOREIGN:
+        note = f"Secret {outcome.name} was left as it is: its marks do not name this grant."
+        return Notice(warning=False, reason=LEFT_ALONE, note=note)
+    return None
+
+
+def _is_replaced(facts: Facts) -> bool:
+    """Whether the new Secret is published, its rollout over and the old key gone."""
+    grant, secret, status = facts.grant, facts.secret, facts.status
+    return (
+        _is_published(secret)
+        and grant is not None
+        and not facts.doubted
+        and status.pending is None
+        and not (grant.keeping is not None and status.retiring)
+        and not is_rolling(status)
+        and not rollout_is_owed(facts)
+    )
+
+
+def _is_published(secret: SecretView | None) -> bool:
+    return (
+        secret is not None
+        and secret.standing is Standing.OURS
+        and secret.revision > 0
+        and not secret.lost
+    )
+
+
+def _words(grant: ApiKeyGrant, left: tuple[FormerSecret, ...]) -> tuple[str, str]:
+    """Reason and message of the condition."""
+    names = ", ".join(each.name for each in left)
+    start = f"left behind when spec.secret.name became {grant.secret_name}: Secret {names}."
+    failed = next((each for each in left if each.message), None)
+    if grant.spec.secret.former_secret_policy is FormerSecretPolicy.RETAIN:
+        return "Retained", (
+            f"{start} It stays as it is (spec.secret.formerSecretPolicy), with a key that is not"
+            " renewed. Delete it once nobody reads it."
+        )
+    if failed is not None:
+        return "ClearingFailed", f"{start} Clearing {failed.name} failed: {failed.message}"
+    return "Pending", (
+        f"{start} Its keys, labels and annotations are removed once the new Secret is published,"
+        " its rollout is over and the old key has retired. Set spec.secret.formerSecretPolicy to"
+        " Retain to keep them."
+    )

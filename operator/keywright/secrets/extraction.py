@@ -1,0 +1,104 @@
+"""Apply configurations that are extracted from a Secret as it is: what our field manager owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from keywright.api.names import API_VERSION, RESERVED_PREFIX, WATCH_LABEL, WATCH_LABEL_VALUE
+from keywright.secrets.ownership import field_of, owned_fields
+
+DEFAULT_TYPE: Final = "Opaque"
+_GROUPS: Final = ("labels", "annotations")
+
+
+def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of an apply that only adds the watch label to a Secret.
+
+    All that our field manager owns is repeated as it is, since an apply removes what it leaves out.
+    It is refused if the Secret has changed since it was read.
+    """
+    metadata = secret["metadata"]
+    owned = owned_fields(metadata)
+    owned_metadata = owned.get("f:metadata") or {}
+    labels = _owned(metadata.get("labels"), by=owned_metadata.get("f:labels"))
+    references = owned_metadata.get("f:ownerReferences") or {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "resourceVersion": metadata["resourceVersion"],
+            "labels": {**labels, WATCH_LABEL: WATCH_LABEL_VALUE},
+            "annotations": _owned(
+                metadata.get("annotations"), by=owned_metadata.get("f:annotations")
+            ),
+            "ownerReferences": [
+                reference
+                for reference in metadata.get("ownerReferences") or ()
+                if f'k:{{"uid":"{reference.get("uid")}"}}' in references
+            ],
+        },
+        "type": secret.get("type", "Opaque"),
+        "data": _owned(secret.get("data"), by=owned.get("f:data")),
+    }
+
+
+def without_ours(metadata: Mapping[str, Any], *, type_: str) -> dict[str, Any]:
+    """The body of an apply that removes all that our field manager owns of a Secret.
+
+    What others own or share stays. It is refused if the Secret has changed since it was read.
+    """
+    identity = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
+    if type_ != DEFAULT_TYPE:
+        # Left out it would become the default, and a type cannot change.
+        body["type"] = type_
+    return body
+
+
+def shared_marks(answer: Mapping[str, Any], *, keys: Iterable[str]) -> dict[str, Any] | None:
+    """A merge patch of the marks that an apply has left since another field manager shares them.
+
+    Marks are ours whoever owns them, and `keys` are the data keys that we had written. None if no
+    mark is left.
+    """
+    annotations = [name for name in answer.get("annotations") or () if _is_mark(name)]
+    labels = [name for name in answer.get("labels") or () if name == WATCH_LABEL]
+    references = answer.get("ownerReferences") or ()
+    others = [each for each in references if each.get("apiVersion") != API_VERSION]
+    if not annotations and not labels and len(others) == len(references):
+        return None
+    metadata: dict[str, Any] = {
+        "uid": answer["uid"],
+        "resourceVersion": answer["resourceVersion"],
+        "annotations": dict.fromkeys(annotations),
+        "labels": dict.fromkeys(labels),
+        "ownerReferences": others or None,
+    }
+    return {"metadata": metadata, "data": dict.fromkeys(keys)}
+
+
+def _is_mark(name: str) -> bool:
+    return name.startswith(RESERVED_PREFIX)
+
+
+def changed_at_admission(
+    applied: Mapping[str, Any], answer: Mapping[str, Any], *, ignored: frozenset[str]
+) -> tuple[str, ...]:
+    """The labels and annotations of an apply that its answer lacks or shows with another value.
+
+    `applied` and `answer` are metadata. An admission webhook or policy has changed them.
+    """
+    return tuple(
+        field_of(f"metadata.{group}", name)
+        for group in _GROUPS
+        for name, value in sorted((applied.get(group) or {}).items())
+        if name not in ignored and (answer.get(group) or {}).get(name) != value
+    )
+
+
+def _owned(values: Mapping[str, Any] | None, *, by: Mapping[str, Any] | None) -> dict[str, Any]:
+    owned = by or {}
+    return {name: value for name, value in (values or {}).items() if f"f:{name}" in owned}

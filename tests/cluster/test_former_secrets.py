@@ -1,0 +1,271 @@
+"""A changed `spec.secret.name`: the old Secret is reported, cleared, and free for other grants."""
+
+from __future__ import annotations
+
+import base64
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from testbed.operators import OperatorProcess
+from testbed.world import ROOT, World
+from tests.cluster.eventually import eventually
+from tests.cluster.long_term import LongTermTenant, tenants
+from tests.cluster.rollouts import events, let_restart, workload
+from tests.cluster.tenants import GRANT, KEY, Document, Tenant, condition
+from tests.cluster.worlds import MakeWorld
+
+NEW = "renamed"
+_SPEC = {"labels": {"team": "chat"}, "annotations": {"example.com/owner": "chat"}}
+_FOREIGN: dict[str, Any] = {
+    "metadata": {"labels": {"theirs": "x"}, "annotations": {"example.com/note": "theirs"}},
+    "data": {"foreign": base64.b64encode(b"theirs").decode()},
+}
+
+
+def rename(tenant: Tenant, name: str = NEW, **secret: Any) -> Document:
+    """Change the name; the status once the grant is Ready with the new Secret."""
+    tenant.edit_grant(secret={"name": name, **secret})
+    return tenant.told("Ready", and_=lambda status: status.get("secretName") == name)
+
+
+def is_cleared(tenant: Tenant, name: str = GRANT) -> bool:
+    """Whether nothing of a grant is left in the Secret."""
+    secret = tenant.secret(name)
+    metadata = secret["metadata"]
+    marks = [*(metadata.get("labels") or {}), *(metadata.get("annotations") or {})]
+    return (
+        not any("keywright" in mark or mark.startswith("app.kubernetes.io") for mark in marks)
+        and not metadata.get("ownerReferences")
+        and not (secret.get("data") or {}).keys() & {KEY, "AWS_REGION", "OPENAI_API_KEY"}
+    )
+
+
+def former(tenant: Tenant, name: str = GRANT) -> Document:
+    """What the status says of a Secret that was left behind."""
+    found: list[Document] = tenant.status().get("formerSecrets", [])
+    return next((each for each in found if each["name"] == name), {})
+
+
+def test_a_former_secret_is_cleared_and_free_for_others(tenant: Tenant) -> None:
+    """Keys, labels, annotations and owner go; another grant takes the name, without `adopt`."""
+    tenant.become_ready(secret=_SPEC)
+    uid = tenant.secret()["metadata"]["uid"]
+    rename(tenant)
+    eventually(lambda: is_cleared(tenant))
+    secret = tenant.secret()
+    assert secret["metadata"]["uid"] == uid
+    assert not secret.get("data")
+    assert not secret["metadata"].get("annotations")
+    assert not secret["metadata"].get("labels")
+    eventually(lambda: former(tenant).get("cleared"))
+    assert not condition(tenant.status(), "FormerSecretLeft")
+    (note,) = eventually(lambda: events(tenant, "FormerSecretLeft"))
+    assert f"Secret {GRANT}" in note
+    assert "spec.secret.formerSecretPolicy" in note
+    assert len(eventually(lambda: events(tenant, "FormerSecretCleared"))) == 1
+    assert tenant.data(NEW)[KEY].startswith("bedrock-api-key-")
+    tenant.apply_grant(name="second", secret={"name": GRANT})
+    tenant.ready(name="second")
+    assert tenant.secret()["metadata"]["uid"] == uid
+    assert tenant.data()[KEY].startswith("bedrock-api-key-")
+
+
+def test_a_grant_that_waits_for_the_name_has_it_at_once(tenant: Tenant) -> None:
+    """Before, it is told that the Secret was left behind, and by whom."""
+    tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
+    rename(tenant)
+    tenant.apply_grant(name="second", secret={"name": GRANT})
+    told = tenant.told("SecretConflict", name="second")
+    message = condition(told, "SecretConflict")["message"]
+    assert f"was left behind by ApiKeyGrant {tenant.namespace}/{GRANT}" in message
+    tenant.edit_grant(secret={"formerSecretPolicy": "Clear"})
+    tenant.ready(name="second")
+
+
+def test_foreign_content_survives(tenant: Tenant) -> None:
+    """What others have written beside the key is theirs."""
+    tenant.become_ready()
+    tenant.patch(tenant.secret_path(), _FOREIGN)
+    rename(tenant)
+    eventually(lambda: is_cleared(tenant))
+    secret = tenant.secret()
+    assert tenant.data() == {"foreign": "theirs"}
+    assert secret["metadata"]["labels"] == {"theirs": "x"}
+    assert secret["metadata"]["annotations"] == {"example.com/note": "theirs"}
+
+
+def test_a_retained_secret_stays_as_it_is(tenant: Tenant) -> None:
+    """`formerSecretPolicy: Retain` leaves it; status and Event say so until it is deleted."""
+    tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
+    before = tenant.secret()
+    rename(tenant)
+    told = eventually(lambda: condition(tenant.status(), "FormerSecretLeft"))
+    assert told["reason"] == "Retained"
+    assert eventually(lambda: events(tenant, "FormerSecretLeft")) == [told["message"]]
+    assert tenant.secret() == before
+    tenant.world.api.delete(tenant.secret_path())
+    eventually(lambda: not former(tenant))
+    assert not condition(tenant.status(), "FormerSecretLeft")
+
+
+def test_a_secret_with_the_marks_of_another_is_never_emptied(tenant: Tenant) -> None:
+    """Another uid, also under the same name, is another grant."""
+    tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
+    rename(tenant)
+    mark = f"{tenant.namespace}/{GRANT} 00000000-0000-0000-0000-000000000000"
+    tenant.patch(
+        tenant.secret_path(), {"metadata": {"annotations": {"keywright.dev/granted-by": mark}}}
+    )
+    before = tenant.secret()
+    tenant.edit_grant(secret={"formerSecretPolicy": "Clear"})
+    eventually(lambda: not former(tenant))
+    assert tenant.secret() == before
+    assert len(eventually(lambda: events(tenant, "FormerSecretLeftAlone"))) == 1
+
+
+def test_an_immutable_secret_is_reported_until_it_is_deleted(tenant: Tenant) -> None:
+    """Its data cannot be removed: condition and Event say what to do."""
+    tenant.become_ready()
+    tenant.patch(tenant.secret_path(), {"immutable": True})
+    rename(tenant)
+    told = tenant.told("FormerSecretLeft", reason="ClearingFailed")
+    message = former(tenant)["message"]
+    assert message in condition(told, "FormerSecretLeft")["message"]
+    assert "immutable" in message
+    assert "Delete the Secret" in message
+    assert condition(tenant.status(), "Ready")["status"] == "True"
+    tenant.world.api.delete(tenant.secret_path())
+    eventually(lambda: not former(tenant))
+    assert not condition(tenant.status(), "FormerSecretLeft")
+
+
+def test_a_deleted_secret_is_forgotten(tenant: Tenant) -> None:
+    """Deleted by hand while the grant was suspended, so that nothing was cleared yet."""
+    tenant.become_ready()
+    tenant.edit_grant(suspend=True)
+    tenant.told("Ready", reason="Suspended")
+    tenant.world.api.delete(tenant.secret_path())
+    tenant.edit_grant(suspend=False, secret={"name": NEW})
+    tenant.told("Ready", and_=lambda status: status.get("secretName") == NEW)
+    eventually(lambda: not former(tenant))
+    assert not tenant.has_secret()
+
+
+@pytest.mark.parametrize("policy", ["Clear", "Retain"])
+def test_a_name_that_is_changed_back_is_served(tenant: Tenant, policy: str) -> None:
+    """Whether the old Secret was cleared or not; the other one is left behind then."""
+    tenant.become_ready(secret={"formerSecretPolicy": policy})
+    rename(tenant)
+    if policy == "Clear":
+        eventually(lambda: former(tenant).get("cleared"))
+    rename(tenant, GRANT)
+    assert tenant.data()[KEY].startswith("bedrock-api-key-")
+    eventually(lambda: not former(tenant))
+    eventually(lambda: former(tenant, NEW))
+    if policy == "Clear":
+        eventually(lambda: is_cleared(tenant, NEW))
+    assert condition(tenant.status(), "Ready")["status"] == "True"
+
+
+def test_a_rollout_is_awaited(tenant: Tenant) -> None:
+    """Workloads that read the old Secret keep it until they are restarted."""
+    let_restart(tenant)
+    tenant.world.api.apply(workload(tenant, "Deployment", "concierge"))
+    restarted = {"restart": [{"kind": "Deployment", "name": "concierge"}]}
+    tenant.become_ready(rollout=restarted)
+    rename(tenant)
+    eventually(lambda: is_cleared(tenant), seconds=60)
+    assert not condition(tenant.status(), "RolloutProgressing")
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A world of its own, and an operator in it that ends at a named request."""
+
+    world: World
+    kill_at: str
+
+    def run(self) -> None:
+        """Start it, and return when it has killed itself."""
+        doomed = self.world.operator(
+            identity="doomed",
+            fork="tests.cluster.killed_operator",
+            environment={"KILL_AT": self.kill_at, "PYTHONPATH": str(ROOT)},
+        )
+        doomed.spawn()
+        eventually(lambda: doomed.process.exit_code is not None, seconds=40)
+        assert doomed.process.exit_code == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def lonely(make_world: MakeWorld) -> Iterator[World]:
+    """A world without an operator."""
+    with make_world() as made:
+        yield made
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(f'apikeygrants/{GRANT}/status "secretName": "{NEW}"', id="left-behind"),
+        pytest.param(f'apikeygrants/{GRANT}/status "uid": ', id="uid-recorded"),
+        pytest.param(f'secrets/{GRANT} "namespace": "NAMESPACE", "uid"', id="cleared"),
+        pytest.param(f'apikeygrants/{GRANT}/status "cleared": true', id="told"),
+    ],
+)
+def test_a_kill_at_any_step_loses_nothing(lonely: World, phase: str, request_: str) -> None:
+    """The next operator clears the Secret and releases the name, whatever was written before."""
+    tenant = Tenant(lonely, name="killed")
+    tenant.prepare()
+    whole = lonely.operator(identity="whole")
+    whole.start()
+    tenant.become_ready(secret=_SPEC)
+    assert whole.stop() == 0
+    uid = tenant.secret()["metadata"]["uid"]
+    tenant.edit_grant(secret={"name": NEW})
+    where = request_.replace("NAMESPACE", tenant.namespace)
+    Doomed(lonely, kill_at=f"{phase} api {where}").run()
+    whole.start()
+    eventually(lambda: former(tenant).get("cleared"), seconds=40)
+    assert is_cleared(tenant)
+    assert former(tenant) == {"name": GRANT, "uid": uid, "cleared": True}
+    status = tenant.ready()
+    assert (status["secretName"], status["revision"]) == (NEW, 2)
+    tenant.apply_grant(name="second", secret={"name": GRANT})
+    tenant.ready(name="second")
+    assert whole.stop() == 0
+    lonely.api.delete(f"/api/v1/namespaces/{tenant.namespace}")
+
+
+@pytest.fixture
+def make_lasting(world: World, operator: OperatorProcess) -> Iterator[Callable[[], LongTermTenant]]:
+    """Makes namespaces whose grants are long-term keys."""
+    assert operator.process.exit_code is None
+    yield from tenants(world, name="renamed")
+
+
+def test_a_managed_key_is_cleared_after_its_overlap(
+    make_lasting: Callable[[], LongTermTenant],
+) -> None:
+    """The old Secret works as long as the old key does; back and forth one key stays valid."""
+    lasting = make_lasting()
+    before = lasting.key_ready(overlap="6s")
+    old = lasting.data()
+    rename(lasting)
+    told = condition(lasting.status(), "FormerSecretLeft")
+    assert told["reason"] == "Pending"
+    assert lasting.works(old)
+    assert lasting.data() == old
+    eventually(lambda: is_cleared(lasting), seconds=40)
+    assert before["keyId"] not in lasting.listed()
+    status = rename(lasting, GRANT)
+    assert lasting.works()
+    eventually(lambda: lasting.listed() == {status["keyId"]: "Active"}, seconds=40)
+    eventually(lambda: is_cleared(lasting, NEW), seconds=40)
+    lasting.world.api.delete(lasting.grant_path())
+    eventually(lambda: lasting.listed() == {})

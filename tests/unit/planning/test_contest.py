@@ -1,0 +1,217 @@
+"""Pauses between repairs of a field that others keep changing, and what is reported of it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from keywright.api.status import GrantStatus
+from keywright.planning.contest import (
+    WHOLE_OBJECT,
+    after_repair,
+    contest_notice,
+    resumed,
+    taken_fields,
+)
+from keywright.planning.decide import decide, next_look
+from keywright.planning.facts import Contest, Facts, Keep, Mint, Pause, Relabel, Rewrite
+from keywright.planning.outcomes import Kept, Paused, Written
+from keywright.planning.record import record
+from tests.unit.fakes.clock import NOON
+from tests.unit.planning.samples import facts, noon, secret, status, told
+
+_TEAM = "metadata.labels[team]"
+_KEY = "data[AWS_BEARER_TOKEN_BEDROCK]"
+_WATCH_LABEL = "metadata.labels[keywright.dev/managed]"
+
+
+def _taken(*fields: str, by: str = "policy", **changed: Any) -> Facts:
+    taken = secret(intact=False, altered=fields or (_TEAM,), taken_by=(by,))
+    return facts(secret=taken, **changed)
+
+
+def _after(repairs: int, at: datetime = NOON, fields: tuple[str, ...] = (_TEAM,)) -> Contest:
+    found: Contest | None = None
+    for _ in range(repairs):
+        found = after_repair(found, _taken(*fields), now=at)
+    assert found is not None
+    return found
+
+
+def _conditions(found: GrantStatus) -> list[str]:
+    return [f"{each.type} {each.status} {each.reason}" for each in found.conditions]
+
+
+def test_the_first_repair_is_immediate() -> None:
+    """And so is one of another field."""
+    assert told(decide(_taken(), now=NOON)) == "Rewrite Drift"
+    other = _taken("data[AWS_REGION]", contest=_after(4))
+    assert told(decide(other, now=NOON)) == "Rewrite Drift"
+
+
+@pytest.mark.parametrize(
+    ("repairs", "seconds"), [(1, 1), (2, 2), (3, 4), (8, 128), (9, 256), (10, 300), (99, 300)]
+)
+def test_the_pause_doubles_up_to_five_minutes(repairs: int, seconds: int) -> None:
+    """Measured from the last repair."""
+    contested = _taken(contest=_after(repairs))
+    due = noon(seconds=seconds)
+    assert decide(contested, now=NOON) == Pause(due)
+    assert decide(contested, now=due - timedelta(milliseconds=1)) == Pause(due)
+    assert told(decide(contested, now=due)) == "Rewrite Drift"
+    assert next_look(contested, Pause(due), now=NOON) == due
+
+
+def test_ten_quiet_minutes_end_the_contest() -> None:
+    """The next change by somebody is repaired at once, and counts as the first one."""
+    contest = after_repair(_after(9), _taken(), now=noon(minutes=11))
+    assert contest is not None
+    assert (contest.repairs, contest.last_repair) == (1, noon(minutes=11))
+
+
+def test_a_write_that_repairs_nothing_leaves_the_contest_as_it_is() -> None:
+    """A renewal of a Secret that is as it was written."""
+    assert after_repair(_after(3), facts(), now=noon(seconds=5)) == _after(3)
+    assert after_repair(None, facts(), now=NOON) is None
+
+
+def test_a_renewal_is_written_in_time() -> None:
+    """Whatever the pause: it ends when the renewal is due, and so do a request and an edit."""
+    due = noon(seconds=40)
+    contested = _taken(contest=_after(9), status=status(renew_at=due))
+    contested = replace(contested, secret=replace(contested.secret, renew_at=due))  # type: ignore[type-var]
+    assert decide(contested, now=NOON) == Pause(due)
+    assert told(decide(contested, now=due)) == "Mint Due"
+    edited = replace(contested, subject=replace(contested.subject, generation=2))
+    assert told(decide(edited, now=NOON)) == "Rewrite Drift"
+
+
+def test_a_secret_that_is_deleted_again_and_again_is_a_contest_too() -> None:
+    """Until its renewal is due; the first time it is written at once."""
+    gone = facts(secret=None)
+    assert taken_fields(gone) == (WHOLE_OBJECT,)
+    assert told(decide(gone, now=NOON)) == "Mint SecretMissing"
+    contest = after_repair(None, gone, now=NOON)
+    contest = after_repair(contest, gone, now=NOON)
+    assert decide(replace(gone, contest=contest), now=NOON) == Pause(noon(seconds=2))
+    renewed = status(renew_at=noon(seconds=1))
+    assert told(decide(replace(gone, contest=contest, status=renewed), now=noon(seconds=1))) == (
+        "Mint SecretMissing"
+    )
+
+
+def test_a_forged_fingerprint_is_paced_as_well() -> None:
+    """It costs a new key each time."""
+    field = "metadata.annotations[keywright.dev/fingerprint]"
+    forged = _taken(field, contest=_after(5, fields=(field,)))
+    forged = replace(forged, secret=replace(forged.secret, same_key=False))  # type: ignore[type-var]
+    assert decide(forged, now=NOON) == Pause(noon(seconds=16))
+    assert told(decide(forged, now=noon(seconds=16))) == "Mint KeyChanged"
+
+
+def test_one_condition_and_one_event_name_field_and_manager() -> None:
+    """From the third time on; the same words from then on, so that nothing is written again."""
+    once = record(_taken(contest=_after(1)), Paused(), now=NOON)
+    assert _conditions(once) == ["Ready True Succeeded"]
+    contested = _taken(contest=_after(2))
+    reported = record(contested, Paused(), now=NOON)
+    assert _conditions(reported) == ["Ready True Succeeded", "SecretContested True FieldsTaken"]
+    message = reported.conditions[1].message
+    assert message.startswith(f"{_TEAM} of Secret chat-key: changed again by policy each time")
+    event = contest_notice(contested.status, reported)
+    assert event is not None
+    assert (event.warning, event.reason, event.note) == (True, "SecretContested", message)
+    later = replace(contested, status=reported, contest=_after(5, at=noon(seconds=9)))
+    assert record(later, Paused(), now=noon(seconds=9)) == reported
+    written = Written(secret(), None)
+    assert record(later, written, now=noon(seconds=9)).conditions[1:] == reported.conditions[1:]
+    assert contest_notice(reported, reported) is None
+
+
+@pytest.mark.parametrize("fields", [(_KEY,), (_TEAM, _KEY), ("data",)])
+def test_contested_values_are_not_ready(fields: tuple[str, ...]) -> None:
+    """Readers may meet others, also right after a repair; Ready says so once, by one Event."""
+    contested = _taken(*fields, contest=_after(2, fields=fields))
+    reported = record(contested, Paused(), now=NOON)
+    expected = [
+        "Ready False SecretContested",
+        "Reconciling True ProgressingWithRetry",
+        "SecretContested True FieldsTaken",
+    ]
+    assert _conditions(reported) == expected
+    assert contest_notice(contested.status, reported) is None
+    later = replace(contested, status=reported, secret=secret())
+    for outcome in (Written(secret(), "ASIA1"), Kept()):
+        assert _conditions(record(later, outcome, now=noon(seconds=9))) == expected
+
+
+def test_the_condition_goes_when_the_contest_is_over() -> None:
+    """The grant is looked at then."""
+    contest = _after(3)
+    reported = record(_taken(_KEY, contest=contest), Paused(), now=NOON)
+    calm = facts(status=reported, contest=contest)
+    assert next_look(calm, Keep(), now=NOON) == noon(minutes=10)
+    over = record(calm, Kept(), now=noon(minutes=10))
+    assert _conditions(over) == ["Ready True Succeeded"]
+
+
+def test_a_restart_begins_with_a_pause() -> None:
+    """The condition shows that there is a contest; how often was repaired is not known."""
+    reported = record(_taken(contest=_after(3)), Paused(), now=NOON)
+    contest = resumed(reported, now=noon(minutes=1))
+    restarted = _taken("data[AWS_REGION]", contest=contest, status=reported)
+    assert decide(restarted, now=noon(minutes=1)) == Pause(noon(minutes=2, seconds=4))
+    assert record(restarted, Paused(), now=noon(minutes=1)).conditions[-1] == reported.conditions[1]
+    assert resumed(status(), now=NOON) is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """However many fields and managers take part."""
+    contest: Contest | None = None
+    for number in range(200):
+        taken = _taken(f"data[k{number}]", by=f"manager-{number}")
+        contest = after_repair(contest, taken, now=NOON)
+    assert contest is not None
+    assert (len(contest.fields), len(contest.managers)) == (16, 8)
+
+
+def test_a_missing_watch_label_alone_is_added_without_a_source() -> None:
+    """Also for a grant that is suspended; with anything else altered the Secret is written."""
+    unlabeled = _taken(_WATCH_LABEL, source=None)
+    assert decide(unlabeled, now=NOON) == Relabel()
+    assert next_look(unlabeled, Relabel(), now=NOON) == NOON
+    assert isinstance(decide(_taken(_WATCH_LABEL, _TEAM), now=NOON), Rewrite)
+    paused = _taken(_WATCH_LABEL, contest=_after(3, fields=(_WATCH_LABEL,)))
+    assert decide(paused, now=NOON) == Pause(noon(seconds=4))
+    failed = _taken(
+        _WATCH_LABEL, status=status(failed_attempts=3, last_failure_time=noon(seconds=-1))
+    )
+    assert not isinstance(decide(failed, now=NOON), Relabel | Rewrite | Mint)
+
+
+def test_a_secret_that_the_watch_cannot_show_is_read() -> None:
+    """Every thirty seconds; the condition names the label that admission has changed."""
+    unwatched = facts(secret=secret(watched=False))
+    assert decide(unwatched, now=NOON) == Keep()
+    assert next_look(unwatched, Keep(), now=NOON) == noon(seconds=30)
+    reported = record(unwatched, Kept(), now=NOON)
+    condition = reported.conditions[-1]
+    assert (condition.type, condition.reason) == ("SecretContested", "ChangedAtAdmission")
+    assert condition.message.startswith(f"{_WATCH_LABEL} of Secret chat-key: an admission webhook")
+    again = replace(unwatched, status=reported)
+    assert record(again, Kept(), now=NOON) == reported
+    assert contest_notice(reported, reported) is None
+    healed = record(replace(again, secret=secret()), Kept(), now=NOON)
+    assert _conditions(healed) == ["Ready True Succeeded"]
+
+
+def test_what_admission_changes_is_reported_until_the_next_write() -> None:
+    """A label or annotation of the grant's own; the answer of the apply shows it."""
+    written = Written(secret(), "ASIA1", changed_at_admission=(_TEAM,))
+    reported = record(facts(), written, now=NOON)
+    assert reported.conditions[-1].message.startswith(_TEAM)
+    kept = record(facts(status=reported), Kept(), now=NOON)
+    assert kept.conditions[-1] == reported.conditions[-1]
+    healed = record(facts(status=reported), Written(secret(), "ASIA1"), now=NOON)
+    assert _conditions(healed) == ["Ready True Succeeded"]

@@ -1,0 +1,64 @@
+"""What an apply repeats of a Secret as it is, and what admission has made of an apply."""
+
+import copy
+from typing import Any
+
+from keywright.secrets.extraction import changed_at_admission, with_watch_label
+from keywright.secrets.ownership import facts_from_metadata
+from tests.unit.api.samples import grant
+from tests.unit.secrets.samples import manifest_of, metadata_after_apply
+
+_GRANT = grant(secret={"labels": {"team": "chat"}, "annotations": {"a": "b"}})
+_WATCH_LABEL = "keywright.dev/managed"
+
+
+def _old() -> dict[str, Any]:
+    """A Secret as versions before the watch label wrote it, with foreign content beside ours."""
+    body = copy.deepcopy(manifest_of(_GRANT))
+    del body["metadata"]["labels"][_WATCH_LABEL]
+    metadata = metadata_after_apply(body) | {"uid": "s", "resourceVersion": "7"}
+    metadata["labels"] = metadata["labels"] | {"theirs": "x"}
+    metadata["annotations"] = metadata["annotations"] | {"theirs": "x"}
+    metadata["ownerReferences"] = [
+        *metadata["ownerReferences"],
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "c"},
+    ]
+    fields = {"f:metadata": {"f:labels": {"f:theirs": {}}}, "f:data": {"f:theirs": {}}}
+    metadata["managedFields"] = [
+        *metadata["managedFields"],
+        {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields},
+    ]
+    return body | {"metadata": metadata, "data": body["data"] | {"theirs": "eA=="}}
+
+
+def test_the_label_is_added_to_all_that_is_ours() -> None:
+    """Bit for bit; what others have is left out, so that it stays theirs."""
+    old = _old()
+    applied = with_watch_label(old)
+    expected = manifest_of(_GRANT)
+    expected["metadata"]["resourceVersion"] = "7"
+    assert applied == expected
+
+
+def test_the_metadata_shows_who_else_owns_a_field() -> None:
+    """By manager; what there is room for."""
+    facts = facts_from_metadata(_old()["metadata"])
+    assert not facts.watched
+    assert facts.others == (
+        ("kubectl-edit", frozenset({"metadata.labels[theirs]", "data[theirs]"})),
+    )
+
+
+def test_what_admission_has_changed_is_found() -> None:
+    """Another value and a missing one; labels that do not matter are ignored."""
+    applied = manifest_of(_GRANT)["metadata"]
+    answer = copy.deepcopy(applied)
+    answer["labels"] |= {_WATCH_LABEL: "platform", "added": "x"}
+    answer["labels"]["app.kubernetes.io/managed-by"] = "platform"
+    del answer["annotations"]["a"]
+    ignored = frozenset({"app.kubernetes.io/managed-by"})
+    assert changed_at_admission(applied, answer, ignored=ignored) == (
+        f"metadata.labels[{_WATCH_LABEL}]",
+        "metadata.annotations[a]",
+    )
+    assert changed_at_admission(applied, applied, ignored=ignored) == ()
