@@ -213,7 +213,7 @@ class Attack:
         yield _secret(
             "forged",
             {"AWS_BEARER_TOKEN_BEDROCK": "x"},
-            labels={"app.kubernetes.io/managed-by": "keywright"},
+            labels={"keywright.dev/managed": "true"},
             annotations={
                 "keywright.dev/granted-by": f"{HOME}/forged 1",
                 "keywright.dev/issued-at": "0001-01-01T00:00:00Z",
@@ -240,7 +240,7 @@ class Attack:
         yield _secret(
             "tokens",
             {f"key-{number}": "x" * 340 for number in range(2000)},
-            labels={"app.kubernetes.io/managed-by": "keywright"},
+            labels={"keywright.dev/managed": "true"},
             annotations={"keywright.dev/granted-by": f"{HOME}/tokens 1"},
         )
         yield _grant("tokens", "lie-1", sessionCredentials={}, secret={"formats": ["AwsEnv"]})

@@ -42,7 +42,7 @@ def _somebodys_secret(attacker: Tenant, _: Tenant) -> None:
 
 def _labelled_secret(attacker: Tenant, _: Tenant) -> None:
     attacker.create_secret(password="somebody's")
-    label = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "keywright"}}}
+    label = {"metadata": {"labels": {"keywright.dev/managed": "true"}}}
     attacker.patch(attacker.secret_path(), label)
 
 

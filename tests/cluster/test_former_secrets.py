@@ -98,6 +98,18 @@ def test_foreign_content_survives(tenant: Tenant) -> None:
     assert secret["metadata"]["annotations"] == {"example.com/note": "theirs"}
 
 
+def test_marks_that_a_backup_tool_shares_go_as_well(tenant: Tenant) -> None:
+    """It has applied the whole Secret as it was, so that an apply of ours removes nothing of it."""
+    tenant.become_ready()
+    secret = tenant.secret()
+    for field in ("managedFields", "resourceVersion", "uid", "creationTimestamp"):
+        secret["metadata"].pop(field)
+    tenant.world.api.apply(secret, manager="backup")
+    rename(tenant)
+    eventually(lambda: is_cleared(tenant))
+    eventually(lambda: former(tenant).get("cleared"))
+
+
 def test_a_retained_secret_stays_as_it_is(tenant: Tenant) -> None:
     """`formerSecretPolicy: Retain` leaves it; status and Event say so until it is deleted."""
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
@@ -267,5 +279,23 @@ def test_a_managed_key_is_cleared_after_its_overlap(
     assert lasting.works()
     eventually(lambda: lasting.listed() == {status["keyId"]: "Active"}, seconds=40)
     eventually(lambda: is_cleared(lasting, NEW), seconds=40)
+    lasting.world.api.delete(lasting.grant_path())
+    eventually(lambda: lasting.listed() == {})
+
+
+def test_a_name_that_is_changed_back_within_the_overlap_loses_no_key(
+    make_lasting: Callable[[], LongTermTenant],
+) -> None:
+    """The first key is still valid: readers are served at each moment, and one key remains."""
+    lasting = make_lasting()
+    lasting.key_ready(overlap="30s")
+    rename(lasting)
+    assert not is_cleared(lasting)
+    rename(lasting, GRANT)
+    assert lasting.works()
+    eventually(lambda: is_cleared(lasting, NEW), seconds=60)
+    status = lasting.ready()
+    assert lasting.works()
+    eventually(lambda: lasting.listed() == {status["keyId"]: "Active"}, seconds=40)
     lasting.world.api.delete(lasting.grant_path())
     eventually(lambda: lasting.listed() == {})

@@ -68,7 +68,7 @@ def _secret_that_names(attacker: LongTermTenant, key_id: str, *, uid: str) -> No
     body["metadata"] = {
         "name": GRANT,
         "namespace": attacker.namespace,
-        "labels": {"app.kubernetes.io/managed-by": "keywright"},
+        "labels": {"keywright.dev/managed": "true"},
         "annotations": {
             "keywright.dev/granted-by": mark,
             "keywright.dev/key-id": key_id,

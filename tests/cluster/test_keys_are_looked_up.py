@@ -93,7 +93,8 @@ def events(tenant: Tenant, reason: str) -> list[str]:
 def test_a_name_that_is_changed_back_serves_a_living_key(tenant: AnyTenant) -> None:
     """Case 03: the Secret of the former name holds a key that was retired meanwhile."""
     first = ready(tenant)
-    tenant.edit_grant(secret={"name": "another-name"})
+    # Without that the Secret is cleared, and holds no key at all.
+    tenant.edit_grant(secret={"name": "another-name", "formerSecretPolicy": "Retain"})
     moved = tenant.told("Ready", and_=lambda status: status["secretName"] == "another-name")
     second = renewed(tenant, moved["revision"] + 1, secret="another-name")
     assert tenant.live_keys() == {second["keyId"]}

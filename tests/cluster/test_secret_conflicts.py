@@ -26,7 +26,7 @@ def test_a_foreign_secret_is_left_alone(tenant: Tenant, *, labelled: bool) -> No
     """
     version = tenant.create_secret(theirs="value")["metadata"]["resourceVersion"]
     if labelled:
-        label = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "keywright"}}}
+        label = {"metadata": {"labels": {"keywright.dev/managed": "true"}}}
         version = tenant.patch(tenant.secret_path(), label)["metadata"]["resourceVersion"]
     tenant.apply_source()
     tenant.apply_grant()

@@ -52,6 +52,8 @@ EDITS = (
     Edit("fingerprint-edited", _annotation("fingerprint", "0.0.0"), key_is_lost=True),
     Edit("label-removed", {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}),
     Edit("label-changed", {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}),
+    Edit("watch-label-removed", {"metadata": {"labels": {"keywright.dev/managed": None}}}),
+    Edit("watch-label-changed", {"metadata": {"labels": {"keywright.dev/managed": "no"}}}),
     Edit("owner-reference-removed", {"metadata": {"ownerReferences": None}}),
 )
 

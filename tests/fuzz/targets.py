@@ -26,7 +26,7 @@ def _marked(
         "name": "bad",
         "uid": "bad-secret",
         "resourceVersion": "8",
-        "labels": {"app.kubernetes.io/managed-by": "keywright"},
+        "labels": {"keywright.dev/managed": "true"},
         "annotations": {"keywright.dev/granted-by": "evil/bad bad-uid"} | dict(written),
     }
     return Finding(GRANTS, {**body, "metadata": metadata}, {"metadata": secret})

@@ -35,6 +35,11 @@ class ApiError(Exception):
         """409: somebody changed it meanwhile."""
         return self.status == 409
 
+    @property
+    def is_transient(self) -> bool:
+        """429 or 5xx: the same request may succeed later."""
+        return self.status == 429 or self.status >= 500
+
 
 class ApiUnreachableError(Exception):
     """No answer: connection refused or lost, or too slow. What was asked may have been done."""

@@ -150,8 +150,9 @@ class Census:
         secrets = dict(self._store.secrets)
         present = await self._objects.managed_secret_uids()
         for (namespace, name), facts in secrets.items():
-            # One that the watch does not show is read by its grant.
-            if facts.uid not in present and facts.watched:
+            # One that the watch does not show is read by the grant that keeps it.
+            read = not facts.watched and self._store.grants_of_secret((namespace, name))
+            if facts.uid not in present and not read:
                 self._informer.secret(
                     {"namespace": namespace, "name": name, "uid": facts.uid}, deleted=True
                 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError
+from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence
 from keywright.controller.store import Store
@@ -24,6 +25,7 @@ from keywright.secrets.extraction import (
 )
 from keywright.secrets.ownership import Ownership, SecretFacts, facts_from_metadata, judge
 
+_LOG = logging.getLogger(__name__)
 _LIMIT: Final = 4096
 
 
@@ -68,11 +70,27 @@ class SecretUpkeep:
         """Look at a Secret of a former name, and clear it if that is its time.
 
         Its uid is recorded before it is cleared: if the operator is killed in between, the Secret
-        is known by it. None where nothing has changed.
+        is known by it. None where nothing has changed. A failure concerns no key: it is retried.
 
         Raises:
             ChangedMeanwhileError: the Secret is another one by now.
         """
+        try:
+            return await self._tend(facts, step)
+        except (ApiError, ApiUnreachableError) as error:
+            self._look_again(facts.subject.uid, after=RETRY)
+            if isinstance(error, ApiUnreachableError) or error.is_transient:
+                _LOG.warning("clearing Secret %s failed, retrying: %s", step.secret.name, error)
+                return None
+            message = f"{error.message.rstrip('.')}. Delete the Secret once nobody reads it."
+            return FormerTended(
+                step.secret.name,
+                FormerState.FAILED,
+                step.secret.uid,
+                message=message[:_LIMIT],
+            )
+
+    async def _tend(self, facts: Facts, step: TendFormer) -> FormerTended | None:
         subject, former = facts.subject, step.secret
         found = await self._objects.whole_secret(namespace=subject.namespace, name=former.name)
         read = facts_from_metadata(found["metadata"]) if found is not None else None
@@ -100,8 +118,8 @@ class SecretUpkeep:
     async def _clear(
         self, facts: Facts, found: Mapping[str, Any], read: SecretFacts
     ) -> FormerTended:
-        name, namespace, uid = read.name, read.namespace, facts.subject.uid
-        record = self._store.grants.get(uid)
+        name, namespace = read.name, read.namespace
+        record = self._store.grants.get(facts.subject.uid)
         if record is None or record.secret == (namespace, name):
             # The name was changed back meanwhile.
             raise ChangedMeanwhileError
@@ -116,9 +134,7 @@ class SecretUpkeep:
         except ApiError as error:
             if error.is_conflict or error.is_missing:
                 raise ChangedMeanwhileError from error
-            self._look_again(uid, after=RETRY)
-            message = f"{error.message.rstrip('.')}. Delete the Secret once nobody reads it."
-            return FormerTended(name, FormerState.FAILED, read.uid, message=message[:_LIMIT])
+            raise
         return FormerTended(name, FormerState.CLEARED, read.uid)
 
 

@@ -236,7 +236,10 @@ class Store:
         """Whether the grant that the Secret is marked for keeps another Secret now."""
         mark = secret.granted_by
         owner = self.grants.get(mark.uid) if mark is not None else None
-        return owner is not None and owner.secret != (secret.namespace, secret.name)
+        if owner is None or owner.namespace != secret.namespace:
+            # Copied from another namespace, perhaps.
+            return False
+        return owner.secret != (secret.namespace, secret.name)
 
     def _note_released(self, record: GrantRecord) -> None:
         if record.released:

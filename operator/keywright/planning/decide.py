@@ -215,7 +215,7 @@ def _conflict(facts: Facts) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason=SECRET_CONFLICT,
             field="spec.secret.name",
-            cure="Wait until it is cleared, delete that Secret, or choose another name.",
+            cure="Choose another name, delete that Secret, or wait until it is cleared.",
         )
     if secret is not None and secret.standing is Standing.ANOTHER_GRANTS:
         owner = f"is kept by ApiKeyGrant {secret.owner}"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from keywright.api.names import API_VERSION, RESERVED_PREFIX, WATCH_LABEL, WATCH_LABEL_VALUE
+from keywright.api.names import (
+    API_VERSION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    RESERVED_PREFIX,
+    WATCH_LABEL,
+    WATCH_LABEL_VALUE,
+)
 from keywright.secrets.ownership import field_of, owned_fields
 
 DEFAULT_TYPE: Final = "Opaque"
@@ -65,7 +72,9 @@ def shared_marks(answer: Mapping[str, Any], *, keys: Iterable[str]) -> dict[str,
     mark is left.
     """
     annotations = [name for name in answer.get("annotations") or () if _is_mark(name)]
-    labels = [name for name in answer.get("labels") or () if name == WATCH_LABEL]
+    ours = {WATCH_LABEL: WATCH_LABEL_VALUE, MANAGED_BY_LABEL: MANAGED_BY}
+    shown = answer.get("labels") or {}
+    labels = [name for name, value in ours.items() if shown.get(name) == value]
     references = answer.get("ownerReferences") or ()
     others = [each for each in references if each.get("apiVersion") != API_VERSION]
     if not annotations and not labels and len(others) == len(references):

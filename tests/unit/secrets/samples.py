@@ -62,13 +62,13 @@ def metadata_after_apply(body: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that the API server shows of a Secret that was applied as `body`."""
     meta = body["metadata"]
     owners: dict[str, Any] = {
-        f'k:{{"uid":"{owner["uid"]}"}}': {} for owner in meta["ownerReferences"]
+        f'k:{{"uid":"{owner["uid"]}"}}': {} for owner in meta.get("ownerReferences", ())
     }
     fields = {
-        "f:data": {".": {}, **{f"f:{key}": {} for key in body["data"]}},
+        "f:data": {".": {}, **{f"f:{key}": {} for key in body.get("data", ())}},
         "f:metadata": {
-            "f:annotations": {f"f:{key}": {} for key in meta["annotations"]},
-            "f:labels": {f"f:{key}": {} for key in meta["labels"]},
+            "f:annotations": {f"f:{key}": {} for key in meta.get("annotations", ())},
+            "f:labels": {f"f:{key}": {} for key in meta.get("labels", ())},
             "f:ownerReferences": owners,
         },
         "f:type": {},

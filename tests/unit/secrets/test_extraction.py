@@ -3,7 +3,12 @@
 import copy
 from typing import Any
 
-from keywright.secrets.extraction import changed_at_admission, with_watch_label
+from keywright.secrets.extraction import (
+    changed_at_admission,
+    shared_marks,
+    with_watch_label,
+    without_ours,
+)
 from keywright.secrets.ownership import facts_from_metadata
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import manifest_of, metadata_after_apply
@@ -62,3 +67,33 @@ def test_what_admission_has_changed_is_found() -> None:
         "metadata.annotations[a]",
     )
     assert changed_at_admission(applied, applied, ignored=ignored) == ()
+
+
+def test_an_apply_of_nothing_removes_all_that_is_ours() -> None:
+    """Of the very object that was read; a type other than the default is repeated."""
+    body = without_ours(_old()["metadata"], type_="Opaque")
+    identity = {"name": "chat-key", "namespace": "chat", "uid": "s", "resourceVersion": "7"}
+    assert body == {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
+    typed = without_ours(_old()["metadata"], type_="example.com/x")
+    assert typed == body | {"type": "example.com/x"}
+
+
+def test_marks_that_are_left_are_removed_by_name() -> None:
+    """Another manager shares them; what it has beside them stays."""
+    answer = _old()["metadata"] | {"resourceVersion": "8"}
+    patch = shared_marks(answer, keys=["AWS_REGION"])
+    assert patch is not None
+    annotations = patch["metadata"].pop("annotations")
+    assert annotations.keys() == {n for n in answer["annotations"] if "keywright.dev/" in n}
+    theirs = [each for each in answer["ownerReferences"] if each["name"] == "theirs"]
+    assert patch == {
+        "metadata": {
+            "uid": "s",
+            "resourceVersion": "8",
+            "labels": {"app.kubernetes.io/managed-by": None},
+            "ownerReferences": theirs,
+        },
+        "data": {"AWS_REGION": None},
+    }
+    clean = {"uid": "s", "resourceVersion": "8", "labels": {"theirs": "x"}}
+    assert shared_marks(clean | {"ownerReferences": theirs}, keys=["AWS_REGION"]) is None
