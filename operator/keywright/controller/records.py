@@ -16,7 +16,11 @@ from typing import Any
 
 import msgspec
 
-from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.names import (
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+)
 from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
@@ -48,7 +52,11 @@ _ALIKE = (
     b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
 )
 _RAW_DEFLATE = -15
-_KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
+_KEPT_ANNOTATIONS = (
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+)
 _KEPT_METADATA = (
     "name",
     "namespace",
@@ -116,6 +124,7 @@ class GrantRecord:
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
+    `take_over`: the annotation of that name.
     """
 
     uid: str
@@ -139,6 +148,7 @@ class GrantRecord:
     check: KeyCheck | None = None
     oversize: int = 0
     proved: ProvedKeys | None = None
+    take_over: str = ""
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -204,6 +214,7 @@ def grant_record(
         holder=_holder(spec),
         failing=bool(status.get("failedAttempts")),
         oversize=oversize,
+        take_over=asked.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 

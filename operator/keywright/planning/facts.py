@@ -92,6 +92,7 @@ class CloudKey:
     """A key as the cloud lists it. `here`: its holder is the one that the grant names now.
 
     `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
+    `issued`: our tags say that this very key was issued for a grant of this name and cluster.
     """
 
     id: str
@@ -99,6 +100,7 @@ class CloudKey:
     active: bool = True
     here: bool = True
     marked: bool = False
+    issued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

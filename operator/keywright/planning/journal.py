@@ -32,6 +32,7 @@ from keywright.planning.cloud_keys import (
     listing_settles_at,
     lost_keys,
     stray_keys,
+    unknown_keys,
 )
 from keywright.planning.facts import (
     Cause,
@@ -81,6 +82,9 @@ def _settled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Ste
         case Mint():
             return _before_creating(step, facts, now=now)
         case Keep():
+            again = _imported_again(facts)
+            if again is not None:
+                return _before_creating(again, facts, now=now)
             return retirement(facts, now=now) or _unpublished(facts) or step
         case Rewrite():
             # What is written again must not lose an id that the cloud can still prove.
@@ -92,6 +96,16 @@ def _unpublished(facts: Facts) -> Remove | None:
     """Keys of the grant that the cloud shows beside the one in use, and that nobody was given."""
     strays = stray_keys(facts)
     return Remove(strays, lost=True) if strays else None
+
+
+def _imported_again(facts: Facts) -> Mint | None:
+    """Another import, where the cloud shows one that nobody knows: its keys may be in use.
+
+    The import takes all keys of the file, and the unknown one retires with what is left of it.
+    """
+    grant = facts.grant
+    many = grant is not None and grant.is_many and facts.status.pending is None
+    return Mint(Cause.DRIFT) if many and unknown_keys(facts) else None
 
 
 def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
@@ -161,8 +175,10 @@ def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
         return Remove(strays, lost=True)
     here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
     if len(here) < grant.keeping.most:
-        return Intend(tuple(key.id for key in facts.listed))
-    known = known_ids(facts)
+        # The newest last: where the Secret is lost, that is the one to go on from.
+        listed = sorted(facts.listed, key=lambda key: (key.created_at, key.id))
+        return Intend(tuple(key.id for key in listed))
+    known = known_ids(facts) | frozenset(stray_keys(facts))
     in_use = _in_use(facts)
     spare = [key.id for key in here if key.id in known and key.id != in_use]
     if spare:

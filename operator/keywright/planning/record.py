@@ -33,7 +33,7 @@ from keywright.planning.outcomes import (
     Unproven,
     Written,
 )
-from keywright.planning.retirement import retiring_after, with_held_keys
+from keywright.planning.retirement import retiring_after, with_held_keys, with_strays
 from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.secret_status import as_it_is, condition_writer, holds, named, of_secret
 
@@ -150,6 +150,7 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
         # One of a kind that was free to be made again is no key of the journal.
         key_id=_proved_id(facts),
         pending=pending,
+        retiring=with_strays(facts, now=now),
         conditions=conditions,
     )
 

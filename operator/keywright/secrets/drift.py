@@ -50,11 +50,18 @@ def intact(
     return (
         (_all_entries(facts) if grant.is_many else facts.owned_keys == expected_keys)
         and facts.owner_uid == grant.uid
+        and _is_of_this_cluster(facts, grant)
         and MANAGED_BY_LABEL in facts.owned_labels
         and secret.labels.keys() <= facts.owned_labels
         and facts.owned_annotations >= _marks(facts, grant=grant, source=source)
         and secret.annotations.keys() <= facts.owned_annotations
     )
+
+
+def _is_of_this_cluster(facts: SecretFacts, grant: ApiKeyGrant) -> bool:
+    """False once the keys were taken over from the cluster that the Secret names."""
+    identity = grant.known_as
+    return not identity.recorded or facts.cluster_id in (None, identity.cluster_id)
 
 
 def _all_entries(facts: SecretFacts) -> bool:

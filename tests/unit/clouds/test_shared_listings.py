@@ -115,7 +115,9 @@ async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -
     listings = SharedListings(clock=clock)
     edge = replace(edges(ScriptedSts()), calls=cloud, listings=listings)
     each = [_keys(kind, number, edge) for number in range(_KEYS)]
-    return list(await asyncio.gather(*(keys.shows(key_id) for keys, key_id in each)))
+    return list(
+        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id})) for keys, key_id in each))
+    )
 
 
 @pytest.mark.parametrize(("kind", "pages"), [("iam", 10), ("gateway", 2)])
@@ -139,7 +141,7 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     """After its age, and not before; one that failed serves nobody."""
     clock, made = FakeClock(), 0
 
-    async def make() -> dict[str, bool]:
+    async def make() -> dict[str, frozenset[str]]:
         nonlocal made
         made += 1
         if made == 1:

@@ -52,7 +52,7 @@ def told_of(**changed: Any) -> Any:
 
 def listed(*ids: str) -> tuple[CloudKey, ...]:
     """Keys as the cloud shows them, long after any intent."""
-    return tuple(CloudKey(key_id, created_at=noon(days=30)) for key_id in ids)
+    return tuple(CloudKey(key_id, created_at=noon(days=30), issued=True) for key_id in ids)
 
 
 @pytest.mark.parametrize(
