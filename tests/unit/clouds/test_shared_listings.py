@@ -17,7 +17,8 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.keys.api_gateway import GatewayKeys
-from keywright.clouds.aws.keys.bedrock_long_term import SERVICE, LongTermKeys
+from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
+from keywright.clouds.aws.keys.iam_ownership import SERVICE
 from keywright.clouds.aws.keys.tags import TAG
 from keywright.clouds.shared_listings import SharedListings
 from tests.unit.api.samples import grant, source
