@@ -274,12 +274,12 @@ def _still_there(facts: Facts) -> str | None:
     Such a key is left where an older state of the cluster was restored.
     """
     status, pending = facts.status, facts.status.pending
-    if status.key_id is not None and status.key_id not in facts.absent_ids:
-        return status.key_id
-    if pending is None:
-        return None
+    baseline = pending.baseline if pending is not None else ()
     known = known_ids(facts) - strays_of_intent(facts)
-    unknown = [key_id for key_id in pending.baseline if key_id and key_id not in known]
+    unknown = [key_id for key_id in baseline if key_id and key_id not in known]
+    told = status.key_id if status.key_id not in facts.absent_ids else None
+    if told is not None and (told in baseline or not unknown):
+        return told
     return unknown[-1] if unknown else None
 
 

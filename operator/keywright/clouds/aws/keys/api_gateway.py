@@ -22,7 +22,7 @@ from keywright.clouds.aws.keys import gateway_key, usage_plans
 from keywright.clouds.aws.keys.gateway_import import ImportedFile
 from keywright.clouds.aws.keys.gateway_key import Key, Mark
 from keywright.clouds.aws.keys.gateway_value import SingleKey
-from keywright.clouds.aws.keys.tags import TAG, Owned
+from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
@@ -241,11 +241,15 @@ class GatewayKeys:
         return True
 
     def _tag_on_sight(self, client: Any, key: Key, key_id: str, *, region: str) -> None:
-        """Set grant id and cluster id on a key of the grant that has none, or other ones."""
+        """Set grant id and cluster id on a key of the grant that has none, or other ones.
+
+        A key of a former grant of the name keeps its own, unless it is taken over.
+        """
         mark, tags = self.mark, gateway_key.tags_of(key)
-        former = mark.owned(tags) is Owned.FORMER and key_id not in self.evidence.proven
         missing = mark.missing(tags)
-        if self.grant.deleting or former or TAG not in tags or not missing:
+        former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
+        left = former and key_id not in self.evidence.proven
+        if self.grant.deleting or left or TAG not in tags or not missing:
             return
         client.tag_resource(resourceArn=self.arn(key["id"], region=region), tags=missing)
 

@@ -38,7 +38,7 @@ from keywright.clouds.pacing import pace_key
 from keywright.clouds.shared_listings import Listing
 from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
-from keywright.planning.failures import Failure
+from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import API_KEY, Credential
 
 _LOG = logging.getLogger(__name__)
@@ -135,11 +135,13 @@ class LongTermKeys:
                 ids = (*iam_user.key_ids_of(user), credential_id)
                 iam_user.note_keys(client, user, ids, tags={})
 
-        if not self.key.user.create:
+        if not (self.key.user.create or self.key.exclusive):
             return
         try:
             await self._run(note)
         except Failure as failure:
+            if failure.kind is FailureClass.DENIED and not self.key.user.create:
+                return
             # The key is there and must reach its Secret; the next listing sets the tag.
             _LOG.warning("tagging the user of a new key failed: %s", failure.sentence())
 
@@ -196,10 +198,12 @@ class LongTermKeys:
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
         own = user == self.key.user.name and not self.key.user.create
-        found = None if own else iam_user.find(client, user, path=self._path)
+        # The tags of an existing user are ours to set only where the author says it is ours alone.
+        tagged = not own or self.key.exclusive
+        found = iam_user.find(client, user, path=self._path) if tagged else None
         if found is not None and self._users.is_elsewhere(found):
             return []
-        ours = found is not None and self._users.is_ours(client, found)
+        ours = not own and found is not None and self._users.is_ours(client, found)
         if not own and not ours and not self._users.is_proved(user):
             return []
         try:
@@ -211,22 +215,23 @@ class LongTermKeys:
                 return []
             raise
         items = answer["ServiceSpecificCredentials"]
-        issued = (
-            self._users.tagged(client, found, user, items) if ours and found is not None else ()
+        issued = frozenset[str]()
+        if found is not None and (ours or own):
+            issued = self._users.tagged(client, found, user, items, needed=ours)
+        return [self._key(user, item, ours=ours, issued=issued) for item in items]
+
+    def _key(self, user: str, item: Any, *, ours: bool, issued: frozenset[str]) -> CloudKey:
+        key_id = self._id(user, item)
+        tagged = item.get("ServiceSpecificCredentialId") in issued
+        proved = key_id in self.evidence.proven or self._users.has_value(item)
+        return CloudKey(
+            id=key_id,
+            created_at=moment(item.get("CreateDate"), what="CreateDate"),
+            active=item.get("Status") == "Active",
+            here=user == self.key.user.name,
+            marked=ours or tagged or proved,
+            issued=tagged,
         )
-        return [
-            CloudKey(
-                id=self._id(user, item),
-                created_at=moment(item.get("CreateDate"), what="CreateDate"),
-                active=item.get("Status") == "Active",
-                here=user == self.key.user.name,
-                marked=ours
-                or self._users.has_value(item)
-                or self._id(user, item) in self.evidence.proven,
-                issued=item.get("ServiceSpecificCredentialId") in issued,
-            )
-            for item in items
-        ]
 
     def _deactivate(self, client: Any, key_ids: tuple[str, ...]) -> None:
         for user, credential in self._reachable(client, key_ids):
@@ -254,6 +259,8 @@ class LongTermKeys:
             self._leave(client, user)
         if and_holder and self.key.user.create:
             self._leave(client, self.key.user.name)
+        elif and_holder and self.key.exclusive:
+            self._users.untag(client, iam_user.find(client, self.key.user.name, path=None))
         touched = {f"{self._account}/{user}/{credential}" for user, credential in reachable}
         return tuple(
             key_id
@@ -291,9 +298,10 @@ class LongTermKeys:
             holder = iam_user.find(client, user, path=self._path)
             if holder is None:
                 continue
-            elsewhere = self._users.owned(holder) is Owned.ELSEWHERE
-            proved = own or (key_id in self.evidence.proven and not elsewhere)
-            if proved or (not elsewhere and self._users.is_ours(client, holder)):
+            if self._users.owned(holder) is Owned.ELSEWHERE:
+                continue
+            proved = own or key_id in self.evidence.proven
+            if proved or self._users.is_ours(client, holder):
                 found.append((user, credential))
         return found
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import RESERVED_PREFIX
 from keywright.clouds.answer_values import CREDENTIAL_ID, text
+from keywright.clouds.aws.iam_refusals import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_user import User
-from keywright.clouds.aws.keys.tags import Owned, OwnerMark, is_retained
+from keywright.clouds.aws.keys.tags import TAG, Owned, OwnerMark, is_retained
 from keywright.clouds.ways import Evidence
 from keywright.planning.ownership import owned_by_another_cluster
 
@@ -63,9 +65,16 @@ class UserOwnership:
             return True
         raise owned_by_another_cluster(self.grant, what=f"the IAM user {user['UserName']}")
 
-    def tagged(self, client: Any, user: User, name: str, items: Iterable[Any]) -> frozenset[str]:
-        """The credentials that were issued for the grant, once the user's tags say so."""
+    def tagged(
+        self, client: Any, user: User, name: str, items: Iterable[Any], *, needed: bool
+    ) -> frozenset[str]:
+        """The credentials that were issued for the grant, once the user's tags say so.
+
+        Unless they are `needed`, tags that may not be set, or are another grant's, are left alone.
+        """
         tags = iam_user.tags_of(user)
+        if not needed and self.mark.owned(tags) is Owned.OTHERS and TAG in tags:
+            return frozenset()
         held = {
             text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID): item for item in items
         }
@@ -77,9 +86,25 @@ class UserOwnership:
             for each, item in held.items()
             if each not in ids and (each in proved or self.has_value(item))
         )
-        if not self.grant.deleting:
+        if self.grant.deleting:
+            return frozenset(ids)
+        try:
             iam_user.note_keys(client, user, ids, tags=self.mark.missing(tags))
+        except client.exceptions.ClientError as error:
+            if needed or iam_code(error) != ACCESS_DENIED:
+                raise
         return frozenset(ids)
+
+    def untag(self, client: Any, user: User | None) -> None:
+        """Take our tags off an existing user that the grant leaves."""
+        if user is None or self.owned(user) not in {Owned.OURS, Owned.FORMER}:
+            return
+        held = [name for name in iam_user.tags_of(user) if name.startswith(RESERVED_PREFIX)]
+        try:
+            client.untag_user(UserName=user["UserName"], TagKeys=sorted(held))
+        except client.exceptions.ClientError as error:
+            if iam_code(error) != ACCESS_DENIED:
+                raise
 
     def has_value(self, item: Any) -> bool:
         """Whether a listed credential is the one of the value that the Secret is known to hold.
