@@ -25,13 +25,14 @@ from keywright.planning.facts import (
     Refuse,
     ReportDeletion,
     ReportLost,
+    Retire,
     Rewrite,
     Step,
     Verify,
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused
+from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Refused, Retired
 from keywright.secrets.variables import LayoutError
 
 
@@ -98,6 +99,8 @@ class GrantReconciler:
                 return Refused(failure)
             case Fail(failure):
                 return Failed(failure)
+            case Retire():
+                return Retired()
             case ReportLost(key_id):
                 return Lost(key_id)
             case ReportDeletion():

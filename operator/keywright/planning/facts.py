@@ -274,6 +274,11 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Keys of the grant that Secret and status do not name: they are removed after the overlap."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revoke:
     """The grant goes: remove its keys and what was made for them, and let it go."""
 
@@ -290,4 +295,4 @@ class Release:
 
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 ReportStep = ReportLost | ReportDeletion
-Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep
+Step = Mint | Rewrite | Refuse | Keep | Wait | Fail | Verify | Retire | ReportStep | JournalStep

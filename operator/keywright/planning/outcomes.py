@@ -62,6 +62,11 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """The keys that a listing has shown, and that nobody knew, retire from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The key in the Secret is not in the cloud any more; another follows."""
 
@@ -79,5 +84,15 @@ class Settled:
 
 
 Outcome = (
-    Written | Unproven | Failed | Refused | Kept | Intended | Removed | Lost | Deleting | Settled
+    Written
+    | Unproven
+    | Failed
+    | Refused
+    | Kept
+    | Intended
+    | Removed
+    | Retired
+    | Lost
+    | Deleting
+    | Settled
 )

@@ -29,6 +29,7 @@ from keywright.planning.outcomes import (
     Outcome,
     Refused,
     Removed,
+    Retired,
     Settled,
     Unproven,
     Written,
@@ -100,21 +101,31 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             tries = tries_to_end(facts) if facts.deleting else facts.status.failed_attempts
             told = after_failure(facts, failure, attempts=tries + 1, now=now)
             return msgspec.structs.replace(told, pending=None) if failure.nothing_done else told
-        case Intended(baseline):
-            return _after_intending(facts, baseline, now=now)
-        case Removed(key_ids, lost=lost):
-            status = facts.status
-            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
-            pending = None if lost else status.pending
-            return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Intended() | Removed() | Retired() | Settled():
+            return _after_journal_step(facts, outcome, now=now)
         case Lost() | Deleting():
             return after_report(facts, outcome, now=now)
-        case Settled():
-            return _settled(facts, now=now)
         case Refused(failure):
             return after_refusal(facts, failure, now=now)
         case Kept():
             return as_it_is(facts, now=now)
+
+
+def _after_journal_step(
+    facts: Facts, outcome: Intended | Removed | Retired | Settled, *, now: datetime
+) -> GrantStatus:
+    status = facts.status
+    match outcome:
+        case Intended(baseline):
+            return _after_intending(facts, baseline, now=now)
+        case Removed(key_ids, lost=lost):
+            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
+            pending = None if lost else status.pending
+            return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Retired():
+            return msgspec.structs.replace(status, retiring=with_strays(facts, now=now))
+        case Settled():
+            return _settled(facts, now=now)
 
 
 def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantStatus:

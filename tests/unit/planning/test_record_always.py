@@ -19,6 +19,7 @@ from keywright.planning.outcomes import (
     Outcome,
     Refused,
     Removed,
+    Retired,
     Settled,
     Unproven,
     Written,
@@ -152,7 +153,7 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert status.failed_attempts in (0, before)
         case Deleting():
             assert status.failed_attempts == 0
-        case Intended() | Removed() | Settled() | Lost() | Unproven():
+        case Intended() | Removed() | Retired() | Settled() | Lost() | Unproven():
             assert status.failed_attempts == before
 
 
