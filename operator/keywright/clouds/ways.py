@@ -134,8 +134,11 @@ class KeptKeys(Protocol):
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
-    async def shows(self, key_id: str, /) -> bool:
-        """Whether the key is there and works; by a listing that is shared and minutes old."""
+    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+        """Whether the key is there and works; by a listing that is shared and minutes old.
+
+        False also where it shows keys of the grant that are not known: a listing made now decides.
+        """
 
     async def create(self, intent: Intent, /) -> Minted:
         """A new key, by one call that is never repeated."""

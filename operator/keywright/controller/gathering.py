@@ -127,6 +127,7 @@ class Gathering:
                 problems += tuple(check_region(grant, region=grant.region(source)))
         imported, missing = await self._imported(grant, deleting=known.deleting)
         secret = await self._secret(grant, status=status)
+        grant = self._identified(grant, status, secret)
         view = (
             None
             if secret is None
@@ -160,6 +161,13 @@ class Gathering:
             ),
         )
         return self._proofs.verified(facts, secret if ours else None)
+
+    def _identified(
+        self, grant: ApiKeyGrant, status: GrantStatus, secret: SecretFacts | None
+    ) -> ApiKeyGrant:
+        """The grant with its identity in the clouds; another's Secret says nothing of it."""
+        ours = secret is not None and judge(grant, facts=secret) is Ownership.OURS
+        return self._proofs.identified(grant, status, secret if ours else None)
 
     async def _imported(
         self, grant: ApiKeyGrant, *, deleting: bool

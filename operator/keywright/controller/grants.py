@@ -31,6 +31,7 @@ from keywright.planning.facts import (
     Relabel,
     ReportDeletion,
     ReportLost,
+    Retire,
     Rewrite,
     SecretStep,
     Step,
@@ -39,7 +40,16 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Paused, Refused
+from keywright.planning.outcomes import (
+    Deleting,
+    Failed,
+    Kept,
+    Lost,
+    Outcome,
+    Paused,
+    Refused,
+    Retired,
+)
 from keywright.secrets.variables import LayoutError
 
 _OF_THE_SOURCE = f"{SOURCE_KIND} "
@@ -120,6 +130,8 @@ class GrantReconciler:
                 return Refused(failure)
             case Fail(failure):
                 return Failed(failure)
+            case Retire():
+                return Retired()
             case ReportLost(key_id):
                 return Lost(key_id)
             case ReportDeletion():

@@ -91,6 +91,9 @@ class Informer:
         self._no_more_awaited(uid)
         self._grants.add(uid)
         after = self._store.grants[uid]
+        if before is not None and before.take_over != after.take_over:
+            # What another cluster owns may be taken over now: no back-off waits for it.
+            after.impatient = True
         if before is None or before.source != after.source:
             self._count(after.source)
             if before is not None:

@@ -19,6 +19,7 @@ import msgspec
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
     FINALIZER,
 )
 from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
@@ -53,7 +54,11 @@ _ALIKE = (
 )
 _RAW_DEFLATE = -15
 _MOST_RELEASED = 16
-_KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
+_KEPT_ANNOTATIONS = (
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+)
 _KEPT_METADATA = (
     "name",
     "namespace",
@@ -124,6 +129,7 @@ class GrantRecord:
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
     `finalized`: it has the operator's finalizer, so that it may have keys to revoke.
+    `take_over`: the annotation of that name.
     """
 
     uid: str
@@ -151,6 +157,7 @@ class GrantRecord:
     oversize: int = 0
     proved: ProvedKeys | None = None
     finalized: bool = False
+    take_over: str = ""
 
     @property
     def has_keys_to_revoke(self) -> bool:
@@ -235,6 +242,7 @@ def grant_record(
         released=released_by(status),
         oversize=oversize,
         finalized=FINALIZER in (metadata.get("finalizers") or ()),
+        take_over=asked.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 

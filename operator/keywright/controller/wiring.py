@@ -16,6 +16,7 @@ from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.pacing import Pacing, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
+from keywright.cluster.cluster_id import load_cluster_id
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
 from keywright.cluster.fingerprint_key import load_fingerprint_key
@@ -132,9 +133,13 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         objects=Objects(clients.reading, namespaces=settings.namespaces),
         informer=informer,
         load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
+        load_cluster_id=lambda: load_cluster_id(clients.reading),
     )
     orphans = OrphanRegister(
-        OrphanList(clients.writing, namespace=settings.own_namespace), store=store, clock=now
+        OrphanList(clients.writing, namespace=settings.own_namespace),
+        store=store,
+        clock=now,
+        cluster_id=census.cluster_id,
     )
     edges = Edges(
         store=store,
@@ -148,6 +153,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         events=EventWriter(clients.background, instance=settings.identity),
         metrics=metrics,
         fingerprint_key=census.fingerprint_key,
+        cluster_id=census.cluster_id,
         clock=now,
         key_times=settings.key_times,
         orphans=orphans,

@@ -33,6 +33,7 @@ from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 from tests.unit.fakes.vendor import ScriptedVendor
 
+CLUSTER_ID = "2b1f0c52-7d4e-4a53-8f0e-6f1c7a1d9b10"
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
 GRANTS = "/apis/keywright.dev/v1alpha1/namespaces/chat/apikeygrants"
 SOURCES = "/apis/keywright.dev/v1alpha1/namespaces/chat/credentialsources"
@@ -104,6 +105,7 @@ class Scene:
                 events=events,
                 metrics=self.metrics,
                 fingerprint_key=lambda: b"operator's own",
+                cluster_id=lambda: CLUSTER_ID,
                 clock=self.clock,
                 key_times=self.key_times,
                 orphans=OrphanRegister(
