@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from keywright.api.names import SOURCE_KIND
 from keywright.api.source import CredentialSource
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.classified import unexpected
@@ -17,6 +18,8 @@ from keywright.planning.renewal import is_young, source_renews_at
 # At most one issue a minute from a cloud whose credentials end too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
+# Failures that come of what the host answered, whatever was asked.
+_OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
 
 
 class Links(Protocol):
@@ -138,7 +141,10 @@ class Chains:
                 session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
         except Exception as error:
             # A failure is remembered for all who wait for the session; anything else is not.
-            raise unexpected(error, what="opening a session") from None
+            failure = unexpected(error, what="opening a session")
+            if failure.reason in _OF_THE_ENDPOINT:
+                failure.field = failure.field or f"{SOURCE_KIND} {source.host_field}"
+            raise failure from None
         self._check_lifetime(session, source=source)
         return session
 
