@@ -92,7 +92,10 @@ class Chains:
         known = self._callers.get(source.uid)
         if known is not None and known[0] == source.generation:
             return session, known[1]
-        caller = await self._links.caller(source, session)
+        try:
+            caller = await self._links.caller(source, session)
+        except Failure as failure:
+            raise _with_field(failure, source) from None
         self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
@@ -141,10 +144,7 @@ class Chains:
                 session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
         except Exception as error:
             # A failure is remembered for all who wait for the session; anything else is not.
-            failure = unexpected(error, what="opening a session")
-            if failure.reason in _OF_THE_ENDPOINT:
-                failure.field = failure.field or f"{SOURCE_KIND} {source.host_field}"
-            raise failure from None
+            raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session
 
@@ -169,3 +169,10 @@ class Chains:
             cure="Ask for longer sessions, or check the endpoint and the clocks.",
             retry_after=_TOO_SHORT_PAUSE,
         )
+
+
+def _with_field(failure: Failure, source: CredentialSource) -> Failure:
+    """The failure, with the field of the host whose answer cannot be used."""
+    if failure.reason in _OF_THE_ENDPOINT and not failure.field:
+        failure.field = f"{SOURCE_KIND} {source.host_field}"
+    return failure
