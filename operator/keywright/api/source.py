@@ -90,6 +90,12 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         return "spec.alibabaCloud.stsEndpoint" if named else ""
 
     @property
+    def host_field(self) -> str:
+        """The field that decides which host of STS is asked."""
+        region = "spec.aws.region" if self.spec.aws is not None else "spec.alibabaCloud.regionId"
+        return self.endpoint_field or region
+
+    @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:
         """The Secrets, of its own namespace, that it reads, and the keys that it needs of each."""
         return self.cloud.secret_keys

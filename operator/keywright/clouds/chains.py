@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from keywright.api.names import SOURCE_KIND
 from keywright.api.source import CredentialSource
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.classified import unexpected
@@ -17,6 +18,8 @@ from keywright.planning.renewal import is_young, source_renews_at
 # At most one issue a minute from a cloud whose credentials end too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
+# Failures that come of what the host answered, whatever was asked.
+_OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
 
 
 class Links(Protocol):
@@ -89,7 +92,10 @@ class Chains:
         known = self._callers.get(source.uid)
         if known is not None and known[0] == source.generation:
             return session, known[1]
-        caller = await self._links.caller(source, session)
+        try:
+            caller = await self._links.caller(source, session)
+        except Failure as failure:
+            raise _with_field(failure, source) from None
         self._callers.put(source.uid, (source.generation, caller))
         return session, caller
 
@@ -138,7 +144,7 @@ class Chains:
                 session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
         except Exception as error:
             # A failure is remembered for all who wait for the session; anything else is not.
-            raise unexpected(error, what="opening a session") from None
+            raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session
 
@@ -163,3 +169,10 @@ class Chains:
             cure="Ask for longer sessions, or check the endpoint and the clocks.",
             retry_after=_TOO_SHORT_PAUSE,
         )
+
+
+def _with_field(failure: Failure, source: CredentialSource) -> Failure:
+    """The failure, with the field of the host whose answer cannot be used."""
+    if failure.reason in _OF_THE_ENDPOINT and not failure.field:
+        failure.field = f"{SOURCE_KIND} {source.host_field}"
+    return failure

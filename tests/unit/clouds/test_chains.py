@@ -77,3 +77,22 @@ async def test_a_session_that_could_not_be_renewed_proves_nothing() -> None:
     with pytest.raises(Failure):
         await chains.verified(SOURCE, hop=0)
     assert len(links.opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("aws", "field"),
+    [
+        ({}, "CredentialSource spec.aws.region"),
+        ({"stsEndpoint": "https://sts.example.com"}, "CredentialSource spec.aws.stsEndpoint"),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_names_the_field_of_its_host(
+    aws: dict[str, str], field: str
+) -> None:
+    """The endpoint of the source, or else its region."""
+    clock = FakeClock()
+    links = Links(clock)
+    links.failure = Failure("no.", kind=FailureClass.RETRY, reason="InvalidAnswer")
+    with pytest.raises(Failure) as caught:
+        await Chains(links, clock=clock).session(source(**aws), hop=0)
+    assert caught.value.field == field
