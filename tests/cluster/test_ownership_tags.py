@@ -136,6 +136,29 @@ def test_keys_that_a_restore_has_left_go_with_the_grant(stage: Stage, tenant: An
     assert tenant.leftovers() == []
 
 
+def test_a_key_that_was_retained_is_left_to_its_owner(tenant: AnyTenant) -> None:
+    """A later grant of the same name does not take it for one that a restore has left."""
+    plan = tenant.made_plan() if isinstance(tenant, GatewayTenant) else {}
+    first = tenant.key_ready(**plan)
+    tenant.edit_grant(deletionPolicy="Retain")
+    tenant.ready()
+    tenant.world.api.delete(tenant.grant_path())
+    for path in (tenant.grant_path(), tenant.secret_path()):
+        eventually(lambda path=path: not tenant.world.api.exists(path), seconds=40)  # type: ignore[misc]
+    second = tenant.key_ready(**plan)
+    assert second["keyId"] != first["keyId"]
+    tenant.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
+    if isinstance(tenant, GatewayTenant):
+        tenant.rotated(2)
+    else:
+        # IAM has no room for a third key, and this one is not the grant's to remove.
+        message = condition(
+            tenant.told("RenewalFailing", reason="KeyLimitReached"), "RenewalFailing"
+        )["message"]
+        assert first["keyId"] in message
+    assert first["keyId"] in tenant.live_keys()
+
+
 def restore_old(operator: OperatorProcess, tenant: AnyTenant) -> Document:
     """The status of the key that is restored, by Secret and grant alone; no operator runs then."""
     plan = tenant.made_plan() if isinstance(tenant, GatewayTenant) else {}
