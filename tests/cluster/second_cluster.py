@@ -25,8 +25,10 @@ def cluster_id(world: World) -> str:
 
 
 @contextmanager
-def second_cluster(make_world: MakeWorld, first: World) -> Iterator[World]:
-    """Another control plane beside the same cloud, with the first one's fingerprint key."""
+def second_cluster(
+    make_world: MakeWorld, first: World, *, with_key: bool = True
+) -> Iterator[World]:
+    """Another control plane beside the same cloud, with the first one's fingerprint key or not."""
     with make_world(()) as world:
         # The cloud is the first one's, and ends with it.
         world.aws = first.aws
@@ -37,7 +39,8 @@ def second_cluster(make_world: MakeWorld, first: World) -> Iterator[World]:
                 client_ids=[AUDIENCE],
                 ca_file=world.cluster.ca_file,
             )
-            world.api.create(without_server_fields(first.api.get(_KEY)))
+            if with_key:
+                world.api.create(without_server_fields(first.api.get(_KEY)))
             yield world
         finally:
             world.vendors = frozenset()

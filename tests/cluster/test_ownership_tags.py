@@ -17,8 +17,9 @@ from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
 from tests.cluster.gateway import PARTNER, REGION, GatewayTenant, gateway_tenants
 from tests.cluster.long_term import tenants
-from tests.cluster.restores import without_server_fields
-from tests.cluster.second_cluster import cluster_id
+from tests.cluster.restores import GATEWAY, LONG, Row, without_server_fields
+from tests.cluster.restores import Stage as Stages
+from tests.cluster.second_cluster import TAKE_OVER, cluster_id, restored_into, second_cluster
 from tests.cluster.tenants import Document, condition
 from tests.cluster.test_keys_are_looked_up import AnyTenant, assert_well, ready
 from tests.cluster.worlds import MakeWorld
@@ -134,6 +135,55 @@ def test_keys_that_a_restore_has_left_go_with_the_grant(stage: Stage, tenant: An
     operator.start()
     eventually(lambda: not world.api.exists(tenant.grant_path()), seconds=60)
     assert tenant.leftovers() == []
+
+
+def test_a_key_that_was_retained_is_left_to_its_owner(tenant: AnyTenant) -> None:
+    """A later grant of the same name does not take it for one that a restore has left."""
+    plan = tenant.made_plan() if isinstance(tenant, GatewayTenant) else {}
+    first = tenant.key_ready(**plan)
+    tenant.edit_grant(deletionPolicy="Retain")
+    tenant.ready()
+    tenant.world.api.delete(tenant.grant_path())
+    for path in (tenant.grant_path(), tenant.secret_path()):
+        eventually(lambda path=path: not tenant.world.api.exists(path), seconds=40)  # type: ignore[misc]
+    second = tenant.key_ready(**plan)
+    assert second["keyId"] != first["keyId"]
+    tenant.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
+    if isinstance(tenant, GatewayTenant):
+        tenant.rotated(2)
+    else:
+        # IAM has no room for a third key, and this one is not the grant's to remove.
+        message = condition(
+            tenant.told("RenewalFailing", reason="KeyLimitReached"), "RenewalFailing"
+        )["message"]
+        assert first["keyId"] in message
+    assert first["keyId"] in tenant.live_keys()
+
+
+def test_a_take_over_without_the_fingerprint_key(stage: Stage, make_world: MakeWorld) -> None:
+    """What was restored proves nothing: the tags decide, and IAM's key is issued again."""
+    world, _ = stage
+    scene = Stages.of(world)
+    cells = [scene.cell(kind, "moved") for kind in (LONG, GATEWAY)]
+    for cell in cells:
+        cell.apply()
+    for cell in cells:
+        cell.ready()
+        cell.back_up()
+    with second_cluster(make_world, world, with_key=False) as second:
+        moved = [restored_into(second, cell, Row("moved")) for cell in cells]
+        second.operator(identity="keywright-second", arguments=_OPTIONS).start()
+        for cell in moved:
+            cell.tenant.told("Stalled", reason="OwnedByAnotherCluster", name=cell.name, seconds=40)
+            assert cell.keys() == cells[moved.index(cell)].backed_up
+            cell.tenant.annotate_grant(name=cell.name, **{TAKE_OVER: cluster_id(world)})
+        for cell in moved:
+            eventually(lambda cell=cell: not cell.problem(), seconds=60, told=cell.problem)  # type: ignore[misc]
+            assert cell.works()
+        issued = [
+            len(each.keys() - cell.backed_up) for each, cell in zip(moved, cells, strict=True)
+        ]
+        assert issued == [1, 0]
 
 
 def restore_old(operator: OperatorProcess, tenant: AnyTenant) -> Document:

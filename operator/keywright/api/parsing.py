@@ -25,6 +25,7 @@ from keywright.api.times import EPOCH, parse_time
 
 _Spec = TypeVar("_Spec")
 _NOTHING: Final[Mapping[str, Any]] = {}
+_CLUSTER_ID_LIMIT: Final = 128
 _WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 
 
@@ -69,7 +70,7 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
         reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
         kind=spec.kinds()[0],
         spec=spec,
-        take_over=annotations.get(ANNOTATION_TAKE_OVER),
+        take_over=(annotations.get(ANNOTATION_TAKE_OVER) or "")[:_CLUSTER_ID_LIMIT] or None,
     )
 
 

@@ -101,7 +101,8 @@ class LongTermKeys:
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
         active = every.get(f"{account}/{user}", frozenset())
-        return key_id in active and (not self.key.user.create or active <= known)
+        tagged = self.key.user.create or self.key.exclusive
+        return key_id in active and (not tagged or active <= known)
 
     async def create(self, intent: Intent) -> Minted:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""

@@ -14,7 +14,7 @@ from keywright.clouds.answer_values import CREDENTIAL_ID, text
 from keywright.clouds.aws.iam_refusals import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_user import User
-from keywright.clouds.aws.keys.tags import TAG, Owned, OwnerMark, is_retained
+from keywright.clouds.aws.keys.tags import TAG, Owned, OwnerMark
 from keywright.clouds.ways import Evidence
 from keywright.planning.ownership import owned_by_another_cluster
 
@@ -78,7 +78,7 @@ class UserOwnership:
         held = {
             text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID): item for item in items
         }
-        left = self.mark.owned(tags) is Owned.FORMER and is_retained(tags)
+        left = iam_user.is_left(user, mark=self.mark)
         ids = [] if left else [each for each in iam_user.key_ids_of(user) if each in held]
         proved = {parts(key_id)[2] for key_id in self.evidence.proven if parts(key_id)[1] == name}
         ids += sorted(

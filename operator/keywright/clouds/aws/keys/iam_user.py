@@ -21,7 +21,7 @@ from keywright.clouds.aws.iam_refusals import (
     no_such_user,
     not_our_user,
 )
-from keywright.clouds.aws.keys.tags import KEYS_TAG, TAG, OwnerMark
+from keywright.clouds.aws.keys.tags import KEYS_TAG, TAG, Owned, OwnerMark, is_retained
 
 DEFAULT_PATH: Final = "/keywright/"
 RESTRICTIONS: Final = "keywright-restrictions"
@@ -60,6 +60,11 @@ def key_ids_of(user: User) -> tuple[str, ...]:
     return tuple(tags_of(user).get(KEYS_TAG, "").split())
 
 
+def is_left(user: User, *, mark: OwnerMark) -> bool:
+    """Whether the user is of a former grant of the name, whose deletion has left it on purpose."""
+    return mark.owned(tags_of(user)) is Owned.FORMER and is_retained(tags_of(user))
+
+
 def note_keys(client: Any, user: User, key_ids: Iterable[str], *, tags: Mapping[str, str]) -> None:
     """Name the keys in the user's tag, the newest last, and set other tags that it lacks."""
     ids = list(dict.fromkeys(key_ids))
@@ -91,7 +96,11 @@ def prepare(
     if found is not None and not is_ours(found):
         owner = tags_of(found).get(TAG, "")
         raise not_our_user(wanted.name, owner=owner, unsure=owner == mark.owner)
-    _tag(client, user, wanted=dict(wanted.tags) | mark.tags())
+    tags = dict(wanted.tags) | mark.tags()
+    if is_left(user, mark=mark):
+        # Its keys were left on purpose: this grant has not issued them.
+        tags[KEYS_TAG] = ""
+    _tag(client, user, wanted=tags)
     _bound(client, user, wanted=wanted)
     # What restricts comes first, and what allows goes last: no moment is more open than meant.
     documents = inline_policies(key)
