@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testbed.clusters.api import ApiError
+from testbed.documents import documents
 from testbed.operators import OperatorProcess
 from testbed.world import EXAMPLES, ROOT, World
 from tests.cluster.eventually import eventually
@@ -231,10 +233,41 @@ def test_the_commands_of_a_guide(
     """Every command of the guide does what the guide says, one after the other."""
     assert installed.process.exit_code is None
     variables = guide.prepare(installed_world) or {}
-    for command in commands(f"docs/{guide.document}.md"):
-        run(command, installed_world, **variables)
-    path = f"/apis/keywright.dev/v1alpha1/namespaces/{guide.grant}"
-    eventually(lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision)
+    try:
+        for command in commands(f"docs/{guide.document}.md"):
+            run(command, installed_world, **variables)
+        path = f"/apis/keywright.dev/v1alpha1/namespaces/{guide.grant}"
+        eventually(
+            lambda: installed_world.api.get(path)["status"].get("revision") == guide.revision
+        )
+    finally:
+        _remove_policies(installed_world)
+
+
+def _remove_policies(world: World) -> None:
+    """Delete admission policies that a guide has applied: other guides name other users."""
+    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    applied = [each["metadata"]["name"] for each in world.api.get(path)["items"]]
+    for name in applied:
+        world.api.delete(f"{path}/{name}")
+    if applied:
+        eventually(lambda: _accepts_any_user_name(world))
+
+
+def _accepts_any_user_name(world: World) -> bool:
+    """Whether the API server no longer enforces the policy of user names."""
+    (grant,) = documents((EXAMPLES / "bedrock-long-term" / "apikeygrant.yaml").read_text())
+    grant["metadata"]["namespace"] = "default"
+    try:
+        world.api.request(
+            "POST",
+            "/apis/keywright.dev/v1alpha1/namespaces/default/apikeygrants",
+            query={"dryRun": "All"},
+            body=grant,
+        )
+    except ApiError:
+        return False
+    return True
 
 
 def test_the_resources_of_the_readme_are_those_of_the_example() -> None:

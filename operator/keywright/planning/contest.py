@@ -47,7 +47,12 @@ def taken_fields(facts: Facts) -> tuple[str, ...]:
 
 
 def after_repair(contest: Contest | None, facts: Facts, *, now: datetime) -> Contest | None:
-    """The contest after the Secret was written; the same one if the write repaired nothing."""
+    """The contest after the Secret was written; the same one if the write repaired nothing.
+
+    An edit of the grant ends a contest: its changes of the Secret are not those of another manager.
+    """
+    if facts.status.observed_generation != facts.subject.generation:
+        return None
     fields = frozenset(taken_fields(facts))
     if not fields:
         return contest

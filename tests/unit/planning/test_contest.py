@@ -76,6 +76,14 @@ def test_a_write_that_repairs_nothing_leaves_the_contest_as_it_is() -> None:
     assert after_repair(None, facts(), now=NOON) is None
 
 
+def test_an_edit_of_the_grant_is_no_contest() -> None:
+    """Its own changes of the Secret are not counted, and end a contest."""
+    edited = _taken(_KEY, status=status(observed_generation=1))
+    edited = replace(edited, subject=replace(edited.subject, generation=2))
+    assert after_repair(None, edited, now=NOON) is None
+    assert after_repair(_after(3), edited, now=NOON) is None
+
+
 def test_a_renewal_is_written_in_time() -> None:
     """Whatever the pause: it ends when the renewal is due, and so do a request and an edit."""
     due = noon(seconds=40)
