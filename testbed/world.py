@@ -31,6 +31,7 @@ INSTALLED = (
     MANIFESTS / "operator" / "serviceaccount.yaml",
     MANIFESTS / "operator" / "leaderelection.yaml",
     MANIFESTS / "operator" / "orphans.yaml",
+    MANIFESTS / "operator" / "clusterid.yaml",
     MANIFESTS / "operator" / "rollouts.yaml",
     MANIFESTS / "operator" / "metrics.yaml",
     MANIFESTS / "all-namespaces" / "rbac.yaml",

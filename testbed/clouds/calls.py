@@ -12,7 +12,7 @@ _KEPT = 100_000
 class Call:
     """One call. `time` is the emulator's; `parameters` hold no token and no secret.
 
-    `session` is the access key id of the session that the call made.
+    `session` is the access key id of the session that the call made; a `lost` answer never left.
     """
 
     time: float
@@ -24,6 +24,7 @@ class Call:
     error_code: str | None
     parameters: dict[str, str] = field(default_factory=dict)
     session: str | None = None
+    lost: bool = False
 
 
 class Journal:

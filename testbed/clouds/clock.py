@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from email.utils import formatdate
 
 
 class Clock:
@@ -10,7 +11,17 @@ class Clock:
 
     def __init__(self) -> None:
         self.offset_seconds = 0.0
+        self._dates: dict[str, float] = {}
 
     def now(self) -> float:
         """Seconds since the epoch."""
         return time.time() + self.offset_seconds
+
+    def shift_dates(self, *, seconds: float, host: str) -> None:
+        """Let the Date of every answer of a host be off by so much; nothing else changes."""
+        self._dates[host] = seconds
+
+    def date_header(self, host: str) -> dict[str, str]:
+        """The Date of an answer of a host where it is off; else the server adds its own."""
+        seconds = self._dates.get(host)
+        return {} if not seconds else {"Date": formatdate(time.time() + seconds, usegmt=True)}

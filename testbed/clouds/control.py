@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from testbed.clouds.faults import Damage, Delay, Failure, Loss
+from testbed.clouds.faults import Damage, Delay, Failure, Loss, RandomFailure, RandomLoss
 from testbed.clouds.wire import json_response
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ class Control:
         self._faults = faults
         self.questions: dict[str, Callable[..., object]] = {
             "set_clock": self._set_clock,
+            "shift_dates": clock.shift_dates,
             "fail_next": lambda **asked: faults.add(Failure(**asked)),
             "damage_next": lambda **asked: faults.add(Damage(**asked)),
             "lose_answer": lambda **asked: faults.add(Loss(**asked)),
             "delay": lambda **asked: faults.add(Delay(**asked)),
+            "refuse_share": lambda **asked: faults.add(RandomFailure(**asked)),
+            "lose_share": lambda **asked: faults.add(RandomLoss(**asked)),
             "clear_faults": faults.clear,
             "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
             "forget_calls": journal.clear,

@@ -107,6 +107,10 @@ class EmulatedCloud(ABC):
         """Let the emulator's now be the machine's plus this."""
         self._ask("set_clock", offset_seconds=offset_seconds)
 
+    def shift_dates(self, *, seconds: float, host: str) -> None:
+        """Let the header Date of every answer of a host be off by so much, and nothing else."""
+        self._ask("shift_dates", seconds=seconds, host=host)
+
     def limit_sessions(self, *, seconds: float | None) -> None:
         """Let every session issued from now on last that long, whatever was asked.
 
@@ -158,6 +162,24 @@ class EmulatedCloud(ABC):
     def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
         """Answer the calls of a service that much later, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
+
+    def refuse_share(
+        self, service: str, *, code: str, message: str, status: int, share: float, seed: int
+    ) -> None:
+        """Refuse that share of a service's calls at random, until `clear_faults`."""
+        self._ask(
+            "refuse_share",
+            service=service,
+            code=code,
+            message=message,
+            status=status,
+            share=share,
+            seed=seed,
+        )
+
+    def lose_share(self, service: str, action: str, *, share: float, seed: int) -> None:
+        """Carry out all calls of an action, and leave that share of them without an answer."""
+        self._ask("lose_share", service=service, action=action, share=share, seed=seed)
 
     def clear_faults(self) -> None:
         """End everything that goes wrong on demand."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from testbed.clouds.errors import CloudError
@@ -47,6 +48,39 @@ class Delay:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class RandomFailure:
+    """Refuse a `share` of all calls of a service, chosen by a generator with this seed."""
+
+    service: str
+    code: str
+    message: str
+    status: int
+    share: float
+    seed: int
+    chance: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  no secret
+
+
+@dataclass(frozen=True, slots=True)
+class RandomLoss:
+    """Carry out a `share` of all calls of an action, chosen likewise, without any answer."""
+
+    service: str
+    action: str
+    share: float
+    seed: int
+    chance: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  no secret
+
+
+Fault = Failure | Damage | Loss | Delay | RandomFailure | RandomLoss
+
+
 class Faults:
     """What is to go wrong, in the order it was asked for."""
 
@@ -55,8 +89,10 @@ class Faults:
         self._damages: list[Damage] = []
         self._losses: list[Loss] = []
         self._delays: list[Delay] = []
+        self._random_failures: list[RandomFailure] = []
+        self._random_losses: list[RandomLoss] = []
 
-    def add(self, fault: Failure | Damage | Loss | Delay) -> None:
+    def add(self, fault: Fault) -> None:
         """Ask for a fault."""
         match fault:
             case Failure():
@@ -67,6 +103,10 @@ class Faults:
                 self._losses.append(fault)
             case Delay():
                 self._delays.append(fault)
+            case RandomFailure():
+                self._random_failures.append(fault)
+            case RandomLoss():
+                self._random_losses.append(fault)
 
     def clear(self) -> None:
         """Nothing goes wrong from now on."""
@@ -74,6 +114,8 @@ class Faults:
         self._damages.clear()
         self._losses.clear()
         self._delays.clear()
+        self._random_failures.clear()
+        self._random_losses.clear()
 
     def delay_seconds(self, service: str, action: str) -> float:
         """How late this call is to be answered."""
@@ -85,7 +127,14 @@ class Faults:
 
     def refused(self, service: str, action: str) -> CloudError | None:
         """The refusal that this call uses up."""
-        failure = _used_up(self._failures, service, action)
+        failure = _used_up(self._failures, service, action) or next(
+            (
+                fault
+                for fault in self._random_failures
+                if fault.service == service and fault.chance.random() < fault.share
+            ),
+            None,
+        )
         if failure is None:
             return None
         return CloudError(failure.code, failure.message, status=failure.status)
@@ -96,7 +145,11 @@ class Faults:
 
     def lost(self, service: str, action: str) -> bool:
         """Whether this call is to have no answer."""
-        return _used_up(self._losses, service, action) is not None
+        return _used_up(self._losses, service, action) is not None or any(
+            (fault.service, fault.action) == (service, action)
+            and fault.chance.random() < fault.share
+            for fault in self._random_losses
+        )
 
 
 _Counted = TypeVar("_Counted", Failure, Damage, Loss)

@@ -79,9 +79,14 @@ class Gateway:
                 error_code=entry.error_code,
                 parameters=entry.parameters,
                 session=entry.session,
+                lost=response.lost,
             )
         )
-        headers = {self._request_id_header: str(uuid.uuid4()), **response.headers}
+        headers = {
+            self._request_id_header: str(uuid.uuid4()),
+            **self._clock.date_header(request.host),
+            **response.headers,
+        }
         return dataclasses.replace(response, headers=headers)
 
     async def _answer(

@@ -210,6 +210,39 @@ def test_a_secret_that_went_while_no_operator_ran_is_told_by_the_source(
     tenant.source_told("Ready")
 
 
+def test_a_key_that_went_from_its_secret_while_no_operator_ran_is_told_by_the_source(
+    tenant: Tenant, operator: OperatorProcess
+) -> None:
+    """Also where the source hands on sessions, whose end lies ahead: it can open no other."""
+    key = user(tenant)
+    (role,) = roles(tenant, count=1, first=key.user_arn)
+    tenant.create_secret(name=_SECRET, **entries(key))
+    apply_chain(tenant, [{"roleArn": role}], **_REFERENCE)
+    tenant.source_told("Ready")
+    operator.stop()
+    tenant.patch(tenant.secret_path(_SECRET), {"data": {"AWS_SECRET_ACCESS_KEY": None}})
+    operator.start()
+    told = tenant.source_told("Ready", status="False", reason="AccessKeyIncomplete")
+    assert "AWS_SECRET_ACCESS_KEY" in condition(told, "Ready")["message"]
+    put(tenant, **entries(key))
+    tenant.source_told("Ready")
+
+
+def test_a_service_account_that_went_while_no_operator_ran_is_told_by_the_source(
+    tenant: Tenant, operator: OperatorProcess
+) -> None:
+    """As soon as a grant needs it: no session is left that the source could use meanwhile."""
+    tenant.become_ready()
+    operator.stop()
+    tenant.world.api.delete(f"/api/v1/namespaces/{tenant.namespace}/serviceaccounts/chat-bedrock")
+    operator.start()
+    tenant.edit_grant(bedrockShortTermKey={"duration": "11h"})
+    tenant.told("RenewalFailing", reason="ServiceAccountNotFound")
+    tenant.source_told("Ready", status="False", reason="ServiceAccountNotFound")
+    tenant.apply_file("serviceaccount.yaml")
+    tenant.source_told("Ready")
+
+
 def test_a_key_that_goes_bad_leaves_the_last_good_secret(tenant: Tenant) -> None:
     """The Bedrock key that is there stays until there is a better one."""
     right = entries(user(tenant))

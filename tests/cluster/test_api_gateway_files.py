@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from testbed.operators import OperatorProcess
 from tests.cluster.eventually import eventually
 from tests.cluster.gateway import KEY, GatewayTenant
 from tests.cluster.tenants import condition
@@ -143,3 +144,41 @@ def test_a_file_that_is_none_is_told(tenant: GatewayTenant) -> None:
     assert "names no column Name and Key" in message
     tenant.put_input("file", file(tenant, "a"))
     tenant.ready()
+
+
+def test_a_file_that_went_from_its_secret_is_reported(
+    tenant: GatewayTenant, operator: OperatorProcess
+) -> None:
+    """While the operator runs, and while it does not; the keys in hand stay, and it heals."""
+    import_file(tenant, file(tenant, "a", "b"))
+    tenant.ready()
+    data = tenant.data()
+    for stopped in (False, True):
+        if stopped:
+            operator.stop()
+        tenant.patch(tenant.secret_path("file-input"), {"data": {"input": None}})
+        if stopped:
+            operator.start()
+        told = tenant.told("RenewalFailing", reason="SecretNotFound")
+        assert "csvFrom" in condition(told, "RenewalFailing")["message"]
+        assert condition(told, "Ready")["status"] == "True"
+        assert tenant.data() == data
+        tenant.put_input("file", file(tenant, "a", "b"))
+        eventually(lambda: not condition(tenant.status(), "RenewalFailing"))
+
+
+def test_a_row_that_went_while_no_operator_ran_retires_its_key(
+    tenant: GatewayTenant, operator: OperatorProcess
+) -> None:
+    """As one that is removed while it runs; the others are the same keys."""
+    import_file(tenant, file(tenant, "a", "b", "c"))
+    tenant.ready()
+    before = {key["name"]: key["id"] for key in tenant.made_keys()}
+    operator.stop()
+    tenant.put_input("file", file(tenant, "b", "c"))
+    operator.start()
+    tenant.revision(2)
+    assert set(tenant.data()) == {"b", "c"}
+    eventually(lambda: names_of(tenant) == {"b", "c"})
+    after = {key["name"]: key["id"] for key in tenant.made_keys()}
+    assert after == {name: before[name] for name in ("b", "c")}

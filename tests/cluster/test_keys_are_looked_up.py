@@ -12,7 +12,7 @@ from testbed.world import World
 from tests.cluster.eventually import eventually
 from tests.cluster.gateway import GatewayTenant
 from tests.cluster.long_term import LongTermTenant, tenants
-from tests.cluster.tenants import GRANT, Document
+from tests.cluster.tenants import GRANT, Document, Tenant
 
 # Restored as a backup tool does: without what the API server fills in.
 _RESTORED = {"name", "namespace", "labels", "annotations"}
@@ -84,7 +84,7 @@ def assert_well(tenant: AnyTenant, status: Document) -> None:
     assert tenant.works()
 
 
-def events(tenant: AnyTenant, reason: str) -> list[str]:
+def events(tenant: Tenant, reason: str) -> list[str]:
     """The messages of the Events of the namespace."""
     found = tenant.world.api.get(f"/apis/events.k8s.io/v1/namespaces/{tenant.namespace}/events")
     return [item["note"] for item in found["items"] if item["reason"] == reason]

@@ -84,6 +84,32 @@ def test_a_namespace_deleted_after_a_restart_leaves_no_key(
         assert tenant.leftovers() == []
 
 
+def test_sessions_to_revoke_with_are_opened_at_once(
+    stage: tuple[World, OperatorProcess],
+) -> None:
+    """A namespace that is deleted two seconds after a start is gone soon, and leaves no key."""
+    world, first = stage
+    made: list[LongTermTenant | GatewayTenant] = [
+        next(tenants(world, name="at-once"))(),
+        next(gateway_tenants(world, name="at-once"))(),
+    ]
+    for tenant in made:
+        ready(tenant)
+    first.stop()
+    before = [sessions_of(tenant) for tenant in made]
+    # Its lookups are spread over ten minutes: they open no session so soon.
+    operator = world.operator(arguments=DEBUG, identity="keywright-1")
+    operator.start()
+    for tenant, calls in zip(made, before, strict=True):
+        assert_session_is_opened(tenant, after=calls, seconds=2)
+        world.api.delete(f"/api/v1/namespaces/{tenant.namespace}")
+    for tenant in made:
+        assert_gone(tenant)
+        assert tenant.leftovers() == []
+    operator.stop()
+    first.start()
+
+
 def test_a_restored_cluster_takes_up_the_key_that_is_there(
     stage: tuple[World, OperatorProcess],
 ) -> None:
@@ -117,9 +143,11 @@ def sessions_of(tenant: LongTermTenant | GatewayTenant) -> int:
     return tenant.session_calls(source=source_of(tenant))
 
 
-def assert_session_is_opened(tenant: LongTermTenant | GatewayTenant, *, after: int) -> None:
+def assert_session_is_opened(
+    tenant: LongTermTenant | GatewayTenant, *, after: int, seconds: float = 30
+) -> None:
     """Return once there is another."""
-    eventually(lambda: sessions_of(tenant) > after, seconds=30)
+    eventually(lambda: sessions_of(tenant) > after, seconds=seconds)
 
 
 def assert_gone(tenant: LongTermTenant | GatewayTenant) -> None:

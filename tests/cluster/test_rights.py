@@ -205,6 +205,11 @@ FEATURES = (
         rights("", "secrets", "create", "get"),
     ),
     Feature(
+        "the id of the cluster is read at each start",
+        _start,
+        rights("", "namespaces", "get"),
+    ),
+    Feature(
         "a key of a session",
         _key_of_a_session,
         rights(_OURS, "credentialsources", "list", "watch")

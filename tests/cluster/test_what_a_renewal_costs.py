@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.audit import TOKEN_REQUEST, WRITE_SECRET, WRITE_STATUS, AuditLog
+from tests.cluster.audit import (
+    SOURCE_STATUS,
+    TOKEN_REQUEST,
+    WRITE_SECRET,
+    WRITE_STATUS,
+    AuditLog,
+)
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import KEY, Tenant, after_the_second_of
 
@@ -84,6 +91,40 @@ def test_a_renewal_with_a_new_session_costs_one_call_of_sts(
     requests = audit.requests(since=mark, namespace=tenant.namespace)
     assert sum(request.what == TOKEN_REQUEST for request in requests) == 1
     assert tenant.session_calls() == sessions + 1
+
+
+_OWN_SESSION = {
+    "bedrockShortTermKey": None,
+    "sessionCredentials": {"duration": "15m"},
+    "secret": {"formats": ["AwsEnv"]},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("spec", "more"),
+    [({}, 0), ({"renewal": {"before": "50%"}}, 0), (_OWN_SESSION, 1)],
+    ids=["as-the-source", "earlier-than-the-source", "sessions-of-its-own"],
+)
+def test_each_renewal_costs_one_token(
+    tenant: Tenant, audit: AuditLog, spec: dict[str, Any], more: int
+) -> None:
+    """Six renewals cost six TokenRequests and sessions: the source opens none for itself.
+
+    Its status is written when it is verified, when its grants are counted, and then at most once a
+    minute for the dates. `more`: where the grant asks something of its session, the source was
+    verified by another.
+    """
+    tenant.world.aws.limit_sessions(seconds=12)
+    mark, sessions, began = audit.mark(), tenant.session_calls(), time.monotonic()
+    tenant.become_ready(**spec)
+    tenant.revision(7, seconds=90)
+    counted = Counter(
+        request.what for request in audit.requests(since=mark, namespace=tenant.namespace)
+    )
+    assert tenant.session_calls() - sessions == 7 + more
+    assert counted[TOKEN_REQUEST] == 7 + more
+    assert counted[SOURCE_STATUS] <= 2 + (time.monotonic() - began) // 60
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)

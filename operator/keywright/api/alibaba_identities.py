@@ -14,6 +14,10 @@ from keywright.api.schema import (
 )
 
 ALIBABA_AUDIENCE = "sts.aliyuncs.com"
+# What the Secrets of keys and tokens hold.
+ALIBABA_ID, ALIBABA_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+ALIBABA_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the name of a key
+ALIBABA_BEARER = "ALIBABA_CLOUD_BEARER_TOKEN"
 
 
 class ProfileFormat(StrEnum):

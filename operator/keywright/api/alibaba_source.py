@@ -1,6 +1,12 @@
 """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
 
+from collections.abc import Mapping
+
 from keywright.api.alibaba_identities import (
+    ALIBABA_BEARER,
+    ALIBABA_ID,
+    ALIBABA_SECRET,
+    ALIBABA_TOKEN,
     AlibabaAccessKey,
     AlibabaBearer,
     AlibabaHop,
@@ -77,21 +83,21 @@ class AlibabaSource(Value, frozen=True):
         return frozenset({"duration"}) if isinstance(self.identity, RsaKeyPair) else frozenset()
 
     @property
-    def secret_names(self) -> frozenset[str]:
-        """The Secrets, of the source's own namespace, that it reads: all of them hold keys."""
+    def secret_keys(self) -> Mapping[str, frozenset[str]]:
+        """The Secret, of the source's own namespace, that it reads, and the keys that it needs."""
         match self.identity:
-            case (
-                AlibabaAccessKey(secret_ref=reference)
-                | AlibabaSts(secret_ref=reference)
-                | RamRoleArn(secret_ref=reference)
-                | AlibabaBearer(secret_ref=reference)
-                | Profile(secret_ref=reference)
-            ):
-                return frozenset({reference.name})
+            case AlibabaAccessKey(secret_ref=reference) | RamRoleArn(secret_ref=reference):
+                return {reference.name: frozenset({ALIBABA_ID, ALIBABA_SECRET})}
+            case AlibabaSts(secret_ref=reference):
+                return {reference.name: frozenset({ALIBABA_ID, ALIBABA_SECRET, ALIBABA_TOKEN})}
+            case AlibabaBearer(secret_ref=reference):
+                return {reference.name: frozenset({ALIBABA_BEARER})}
+            case Profile(secret_ref=reference) as profile:
+                return {reference.name: frozenset({profile.file})}
             case RsaKeyPair(private_key_secret_ref=key):
-                return frozenset({key.name})
+                return {key.name: frozenset({key.key})}
             case _:
-                return frozenset()
+                return {}
 
     @property
     def credentials_end(self) -> bool:

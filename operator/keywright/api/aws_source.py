@@ -15,6 +15,9 @@ from keywright.api.schema import (
 )
 
 AWS_AUDIENCE = "sts.amazonaws.com"
+# What the Secret of an access key holds; the token only of temporary credentials.
+AWS_ID, AWS_SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+AWS_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  the name of a key
 
 
 class WebIdentity(Value, frozen=True):
@@ -127,16 +130,16 @@ class AwsSource(Value, frozen=True):
         return f"aws.{place}", tuple(field for field, set_ in fields if set_)
 
     @property
-    def secret_names(self) -> frozenset[str]:
-        """The Secrets, of the source's own namespace, that it reads."""
-        names = {
-            hop.external_id_from.secret_key_ref.name
-            for hop in self.assume_roles
-            if hop.external_id_from is not None
-        }
+    def secret_keys(self) -> Mapping[str, frozenset[str]]:
+        """The Secrets, of the source's own namespace, that it reads, and the keys that it needs."""
+        keys: dict[str, set[str]] = {}
+        for hop in self.assume_roles:
+            if hop.external_id_from is not None:
+                reference = hop.external_id_from.secret_key_ref
+                keys.setdefault(reference.name, set()).add(reference.key)
         if self.access_key is not None:
-            names.add(self.access_key.secret_ref.name)
-        return frozenset(names)
+            keys.setdefault(self.access_key.secret_ref.name, set()).update((AWS_ID, AWS_SECRET))
+        return {name: frozenset(needed) for name, needed in keys.items()}
 
     def mint_facts(self) -> Facts:
         """What decides what a key minted here is; neither the endpoint nor any duration does."""

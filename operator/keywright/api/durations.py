@@ -1,15 +1,16 @@
 """Durations as the resources write them: Go's syntax without its signs, and `d` for 24 hours.
 
-`1h30m`, `90s`, `1.5h`, `7d` and `1d12h` are durations; `1w`, `90` and `-1h` are not. The same
-pattern stands in the CRDs. A duration of more than a hundred years counts as a hundred, so that no
-time plus a duration overflows.
+`1h30m`, `90s`, `1.5h`, `7d`, `0.5d` and `1d12h` are durations; `1w`, `90` and `-1h` are not. The
+CRDs have a pattern that wants days first, so that CEL can count them; here an object of before
+that has them elsewhere is still read. A duration of more than a hundred years counts as a hundred,
+so that no time plus a duration overflows.
 """
 
 import re
 from functools import lru_cache
 from typing import Final
 
-DURATION_PATTERN: Final = r"^([0-9]{1,6}(\.[0-9]{1,3})?(d|h|ms|m|s))+$"
+DURATION_PATTERN: Final = r"^([0-9]{1,6}(\.[0-9]{1,3})?d)?([0-9]{1,6}(\.[0-9]{1,3})?(h|ms|m|s))*$"
 PERCENT_PATTERN: Final = r"^[1-9][0-9]?%$"
 
 _WHOLE: Final = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:d|h|ms|m|s))+")
@@ -27,7 +28,7 @@ def parse_duration(text: str) -> float:
         ValueError: The text is no duration; the message says how one looks.
     """
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d")
+        raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d, days first")
     seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
     return min(seconds, _LONGEST_SECONDS)
 

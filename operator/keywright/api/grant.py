@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from keywright.api.durations import parse_duration
+from keywright.api.identity import GrantIdentity
 from keywright.api.keys import (
     ApiGatewayKey,
     BearerToken,
@@ -140,7 +141,8 @@ class GrantSpec(Value, frozen=True):
 class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     """An ApiKeyGrant as read: what of its metadata matters, and its spec.
 
-    `renew_requested_at` and `reconcile_requested_at` are the annotations' values as they stand.
+    `renew_requested_at`, `reconcile_requested_at` and `take_over` are the annotations' values as
+    they stand. `identity` is added by the controller.
     """
 
     namespace: str
@@ -155,6 +157,13 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_requested_at: str | None
     kind: KeyKind
     spec: GrantSpec
+    take_over: str | None = None
+    identity: GrantIdentity | None = None
+
+    @property
+    def known_as(self) -> GrantIdentity:
+        """The identity in the clouds; by the uid where nothing more is known."""
+        return self.identity or GrantIdentity(grant_id=self.uid)
 
     @property
     def object_key(self) -> tuple[str, str]:

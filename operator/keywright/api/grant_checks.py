@@ -128,12 +128,9 @@ def _api_gateway(key: ApiGatewayKey) -> Iterator[Problem]:
     for name, text in in_file.items():
         if key.csv_from is not None and text is not None:
             yield Problem(f"{field}.{name}", "the file of csvFrom has it for each key: remove it")
-    for name, text in (
-        ("rotateEvery", key.rotate_every),
-        ("overlap", key.overlap),
-        ("propagation", key.propagation),
-    ):
-        yield from checks.duration(f"{field}.{name}", text)
+    yield from checks.duration(f"{field}.rotateEvery", key.rotate_every, least=HOUR)
+    yield from checks.duration(f"{field}.overlap", key.overlap)
+    yield from checks.duration(f"{field}.propagation", key.propagation, most=HOUR)
     yield from checks.shorter(
         f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
     )

@@ -55,6 +55,11 @@ ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
 # Beside each of the two: the operator's proof that the key was made for the grant.
 ANNOTATION_KEY_PROOF: Final = f"{GROUP}/key-proof"
 ANNOTATION_REPLACES_PROOF: Final = f"{GROUP}/replaces-key-proof"
+# Of a key that lives in the cloud: grant id and cluster id, with which it is tagged there, and the
+# operator's proof of both.
+ANNOTATION_GRANT_ID: Final = f"{GROUP}/grant-id"
+ANNOTATION_CLUSTER_ID: Final = f"{GROUP}/cluster-id"
+ANNOTATION_GRANT_PROOF: Final = f"{GROUP}/grant-proof"
 # Of many keys: a digest of the names of their entries, and what was left out of them.
 ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
 ANNOTATION_REMARK: Final = f"{GROUP}/remark"
@@ -65,6 +70,9 @@ REFERENCE_LABEL: Final = f"{GROUP}/allow-reference"
 # On a grant: each new value asks for one renewal.
 ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"
 ANNOTATION_RECONCILE_REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"
+
+# On a grant: the id of the cluster whose keys of the grant this cluster takes over.
+ANNOTATION_TAKE_OVER: Final = f"{GROUP}/take-over"
 
 FINALIZER: Final = f"{GROUP}/revoke"
 

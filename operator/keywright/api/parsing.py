@@ -13,7 +13,11 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant, GrantSpec
 from keywright.api.grant_checks import grant_problems
-from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.names import (
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+)
 from keywright.api.problems import Problem
 from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.source_checks import source_problems
@@ -65,6 +69,7 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
         reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
         kind=spec.kinds()[0],
         spec=spec,
+        take_over=annotations.get(ANNOTATION_TAKE_OVER),
     )
 
 

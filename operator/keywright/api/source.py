@@ -81,15 +81,35 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         return self.spec.alibaba_cloud.region_id
 
     @property
+    def endpoint_field(self) -> str:
+        """The field by which it names a host of STS; empty where the cloud's own is asked."""
+        aws, alibaba = self.spec.aws, self.spec.alibaba_cloud
+        if aws is not None:
+            return "spec.aws.stsEndpoint" if aws.sts_endpoint else ""
+        named = alibaba is not None and alibaba.sts_endpoint
+        return "spec.alibabaCloud.stsEndpoint" if named else ""
+
+    @property
+    def host_field(self) -> str:
+        """The field that decides which host of STS is asked."""
+        region = "spec.aws.region" if self.spec.aws is not None else "spec.alibabaCloud.regionId"
+        return self.endpoint_field or region
+
+    @property
+    def secret_keys(self) -> Mapping[str, frozenset[str]]:
+        """The Secrets, of its own namespace, that it reads, and the keys that it needs of each."""
+        return self.cloud.secret_keys
+
+    @property
     def secret_names(self) -> frozenset[str]:
         """The Secrets, of its own namespace, that it reads."""
-        return self.cloud.secret_names
+        return frozenset(self.cloud.secret_keys)
 
     def is_access_key(self, secret: str) -> bool:
         """Whether that Secret holds the key that everything else is made with."""
         aws = self.spec.aws
         if aws is None:
-            return secret in self.cloud.secret_names
+            return secret in self.cloud.secret_keys
         return aws.access_key is not None and aws.access_key.secret_ref.name == secret
 
     @property

@@ -104,8 +104,9 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[Problem]:
     if len(found) != 1:
         facts = [name for one in found for name in one.mint_facts()]
         yield from checks.exactly_one(field, chosen=facts, choices=_ALIBABA_IDENTITIES)
-    yield from checks.duration(f"{field}.connectTimeout", alibaba.connect_timeout)
-    yield from checks.duration(f"{field}.readTimeout", alibaba.read_timeout)
+    connect, read = alibaba.connect_timeout, alibaba.read_timeout
+    yield from checks.duration(f"{field}.connectTimeout", connect, most=5 * MINUTE)
+    yield from checks.duration(f"{field}.readTimeout", read, most=5 * MINUTE)
     expirations: dict[str, str | None] = {}
     for identity in found:
         match identity:

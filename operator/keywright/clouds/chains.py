@@ -6,17 +6,20 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from keywright.api.names import SOURCE_KIND
 from keywright.api.source import CredentialSource
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.classified import unexpected
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, lives_on
 from keywright.clouds.ways import NOTHING_ASKED, Caller, Session, SessionAsk
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import is_young
+from keywright.planning.renewal import is_young, source_renews_at
 
 # At most one issue a minute from a cloud whose credentials end too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
+# Failures that come of what the host answered, whatever was asked.
+_OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
 
 
 class Links(Protocol):
@@ -42,6 +45,7 @@ class Chains:
     ) -> None:
         self._links = links
         self._min_lifetime = min_lifetime
+        self._clock = clock
         self._sessions = SessionCache(clock=clock)
         self._callers: LruDict[str, tuple[int, Caller]] = LruDict(_CALLERS)
 
@@ -65,21 +69,62 @@ class Chains:
             not_before=not_before,
         )
 
-    async def verified(self, source: CredentialSource, *, hop: int) -> tuple[Session, Caller]:
-        """A young session, and its caller; the cloud is asked once for each edit of the source."""
-        session = await self.session(
-            source,
-            hop=hop,
-            will_do=lambda session, now: is_young(
-                issued_at=session.issued_at, expires_at=session.expires_at, now=now
-            ),
-        )
+    async def verified(
+        self, source: CredentialSource, *, hop: int, anew: bool = False
+    ) -> tuple[Session, Caller]:
+        """A session that need not be renewed yet, and its caller; a grant may have opened it.
+
+        The cloud is asked for the caller once for each edit of the source.
+        """
+        refused = anew or self._is_refused(source, hop=hop)
+        session = None if refused else self._newest(source, hop=hop)
+        if session is None or self._is_due(session, source=source):
+            session = await self.session(
+                source,
+                hop=hop,
+                will_do=lambda session, now: (
+                    not anew
+                    and is_young(
+                        issued_at=session.issued_at, expires_at=session.expires_at, now=now
+                    )
+                ),
+            )
         known = self._callers.get(source.uid)
         if known is not None and known[0] == source.generation:
             return session, known[1]
-        caller = await self._links.caller(source, session)
+        try:
+            caller = await self._links.caller(source, session)
+        except Failure as failure:
+            raise _with_field(failure, source) from None
         self._callers.put(source.uid, (source.generation, caller))
         return session, caller
+
+    async def ask(self, source: CredentialSource, *, hop: int) -> None:
+        """Ask the cloud who the source is, whatever is known of it already; raises Failure."""
+        session = self._newest(source, hop=hop) or await self.session(source, hop=hop)
+        await self._links.caller(source, session)
+
+    def has_valid(self, source: CredentialSource, *, hop: int) -> bool:
+        """Whether a session so many roles down the chain is in memory that can still be used."""
+        return self._newest(source, hop=hop) is not None
+
+    def is_doubtful(self, source: CredentialSource, *, hop: int) -> bool:
+        """Whether no such session is in memory, or the last attempt to open one failed."""
+        return self._is_refused(source, hop=hop) or not self.has_valid(source, hop=hop)
+
+    def _newest(self, source: CredentialSource, *, hop: int) -> Session | None:
+        return self._sessions.newest(source_uid=source.uid, generation=source.generation, hop=hop)
+
+    def _is_refused(self, source: CredentialSource, *, hop: int) -> bool:
+        return self._sessions.is_refused(SessionKey(source.uid, source.generation, hop))
+
+    def _is_due(self, session: Session, *, source: CredentialSource) -> bool:
+        if session.expires_at is None:
+            return False
+        due = source_renews_at(
+            issued_at=session.issued_at, expires_at=session.expires_at, uid=source.uid
+        )
+        return self._clock() >= due
 
     def former(self, source: CredentialSource, *, hop: int) -> Session | None:
         """The last session of this version of a source that can open no other."""
@@ -99,7 +144,7 @@ class Chains:
                 session = await self._links.open_hop(hop - 1, by=by, source=source, ask=ask)
         except Exception as error:
             # A failure is remembered for all who wait for the session; anything else is not.
-            raise unexpected(error, what="opening a session") from None
+            raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session
 
@@ -124,3 +169,10 @@ class Chains:
             cure="Ask for longer sessions, or check the endpoint and the clocks.",
             retry_after=_TOO_SHORT_PAUSE,
         )
+
+
+def _with_field(failure: Failure, source: CredentialSource) -> Failure:
+    """The failure, with the field of the host whose answer cannot be used."""
+    if failure.reason in _OF_THE_ENDPOINT and not failure.field:
+        failure.field = f"{SOURCE_KIND} {source.host_field}"
+    return failure

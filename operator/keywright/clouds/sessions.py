@@ -107,6 +107,21 @@ class SessionCache:
         # Shielded: one waiter that is cancelled must not take the session from the others.
         return await asyncio.shield(opening.task)
 
+    def newest(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
+        """The session in memory that can be used longest, whatever was asked of it."""
+        known, now = self._sessions.get(source_uid), self._clock()
+        valid = [
+            session
+            for key, session in (known.items() if known is not None else ())
+            if (key.generation, key.hop) == (generation, hop) and lives_on(session, now)
+        ]
+        endless = next((session for session in valid if session.expires_at is None), None)
+        return endless or max(valid, key=lambda session: session.expires_at or now, default=None)
+
+    def is_refused(self, key: SessionKey) -> bool:
+        """Whether the last attempt to open such a session failed."""
+        return _of(self._refusals, key) is not None
+
     def forget(self, *, source_uid: str) -> None:
         """Drop everything of a source, but for the last session, which `former` may still give.
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-Listing = Mapping[str, bool]
-"""Of each key whether it works, by a name that the caller gives it."""
+Listing = Mapping[str, frozenset[str]]
+"""The keys that work, by their owners; the caller chooses the names of both."""
 ListingKey = tuple[str, ...]
 _AGE: Final = timedelta(minutes=10)
 

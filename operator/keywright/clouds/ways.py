@@ -14,8 +14,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.planning.facts import CloudKey
-from keywright.planning.failures import Failure
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.planning.secret_references import Consent, ReferencedSecret
 from keywright.secrets.credential import Credential
 
 
@@ -52,9 +51,10 @@ class Session:
     `expires_at` is None where there is none, or where nobody tells it: those of an access key.
     `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
     `bearer` is the token of a source that has nothing but one; of an access key there is only the
-    id then, which tells one token from another. `not_shared`: why static credentials must not be
-    written to another namespace, None where their Secret consents. `opened_at`: when the cache
-    began to open it, with fractions of a second, to tell it from one that was asked for later.
+    id then, which tells one token from another. `not_shared` returns why static credentials must
+    not be written to another namespace now; None where no Secret has to consent. `opened_at`: when
+    the cache began to open it, with fractions of a second, to tell it from one that was asked for
+    later.
     """
 
     access_key_id: str
@@ -65,7 +65,7 @@ class Session:
     identity: str
     chained: bool = False
     bearer: Sensitive | None = None
-    not_shared: Failure | None = None
+    not_shared: Consent | None = None
     opened_at: datetime | None = None
 
 
@@ -134,8 +134,11 @@ class KeptKeys(Protocol):
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
-    async def shows(self, key_id: str, /) -> bool:
-        """Whether the key is there and works; by a listing that is shared and minutes old."""
+    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+        """Whether the key is there and works; by a listing that is shared and minutes old.
+
+        False also where it shows keys of the grant that are not known: a listing made now decides.
+        """
 
     async def create(self, intent: Intent, /) -> Minted:
         """A new key, by one call that is never repeated."""
@@ -179,11 +182,25 @@ class GrantVendor(Protocol):
 class Vendor(GrantVendor, Protocol):
     """One cloud."""
 
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """A young session of the source, and who it is to the cloud; raises Failure."""
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
+        """A session of the source, not due yet, and who it is to the cloud; raises Failure.
+
+        `anew`: a session of before does not count.
+        """
 
     async def hold(self, source: CredentialSource) -> None:
         """Have a valid session in memory for keys that must be revoked; raises Failure."""
+
+    async def ask(self, source: CredentialSource) -> None:
+        """Ask the cloud who the source is, for the time that the answer tells; raises Failure."""
+
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Whether no session is in memory, or the last attempt to open one failed."""
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
@@ -216,6 +233,18 @@ class SessionNeed(Protocol):
 
     def __call__(self, session: Session, now: datetime, /) -> bool:
         """True where it will."""
+
+
+def end_unknown(session: Session) -> str:
+    """What people should know of a session whose end nobody reports; empty of any other."""
+    if session.expires_at is not None or (session.session_token or session.bearer) is None:
+        return ""
+    if session.bearer is not None:
+        return "Nobody reports when the bearer token ends, and no service tells whether it has."
+    return (
+        "Nobody reports when this session token ends: it is tried every --verify-interval, and"
+        " stops working at its end."
+    )
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _CONNECT_SECONDS = 10.0
+_SUSPECT = re.compile(r"/\.|[%#\\]")
 
 
 def audiences_of(authorization: str) -> frozenset[str]:
@@ -46,6 +48,8 @@ def _check_path(path: str) -> None:
     The names of objects in it are checked where they are parsed; this is the second wall.
     """
     plain = path.partition("?")[0]
+    if not _SUSPECT.search(plain):
+        return
     for segment in unquote(plain).split("/")[1:]:
         if segment in (".", "..") or set(segment) & set("#?\\"):
             raise ApiError(status=400, reason="BadRequest", message="a name in the path is invalid")

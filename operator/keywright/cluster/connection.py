@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,10 +104,14 @@ async def connect(*, kubeconfig: Path | None = None, context: str | None = None)
     load = partial(_load, kubeconfig=kubeconfig, context=context)
     configuration = Configuration()
     loader = await load(configuration)
+    context_of_tls = _ssl_context(configuration)
+    trust = ReloadedTrust(context_of_tls, configuration.ssl_ca_cert)
     return Connection(
         server=configuration.host.rstrip("/"),
-        ssl_context=_ssl_context(configuration),
-        authorization=_ConfiguredAuthorization(configuration, loader=loader, load=load),
+        ssl_context=context_of_tls,
+        authorization=_ConfiguredAuthorization(
+            configuration, loader=loader, load=load, trust=trust
+        ),
         proxy=configuration.proxy,
     )
 
@@ -126,6 +131,53 @@ async def _load(
     )
 
 
+class ReloadedTrust:
+    """Adds the authorities of a CA file to a TLS context once the file has changed.
+
+    The kubelet replaces the file when the cluster's CA is rotated. Connections that are open stay;
+    new ones trust the old authorities and the new ones, until the process ends.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        file: str | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._context = context
+        self._file = file if context.verify_mode is not ssl.CERT_NONE else None
+        self._clock = clock
+        self._state = self._stat()
+        self._look_at = clock() + _REFRESH_PAUSE_SECONDS
+
+    def refresh(self) -> None:
+        """Look at the file, at most every ten seconds."""
+        if self._file is None or self._clock() < self._look_at:
+            return
+        self._look_at = self._clock() + _REFRESH_PAUSE_SECONDS
+        state = self._stat()
+        if state is None or state == self._state:
+            return
+        try:
+            self._context.load_verify_locations(self._file)
+        except OSError as error:
+            _LOG.warning(
+                "loading the CA of the Kubernetes API failed, retrying: %s", type(error).__name__
+            )
+        else:
+            self._state = state
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            found = Path(self._file).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 class _ConfiguredAuthorization:
     """The token of the official client's configuration, kept fresh by its own means.
 
@@ -139,7 +191,9 @@ class _ConfiguredAuthorization:
         *,
         loader: Any,
         load: Callable[[Configuration], Awaitable[Any]],
+        trust: ReloadedTrust,
     ) -> None:
+        self._trust = trust
         self._configuration = configuration
         self._loader = loader
         self._load = load
@@ -148,6 +202,8 @@ class _ConfiguredAuthorization:
         self._load_again_at = 0.0
 
     async def header(self) -> str | None:
+        # Before each request, that of kopf as well.
+        self._trust.refresh()
         refreshing = self._refreshing
         if self._loader is not None and (refreshing is None or refreshing.cancelled()):
             # Returns at once unless the user entry is an exec plugin or a cloud's provider.

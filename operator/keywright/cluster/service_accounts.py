@@ -135,4 +135,6 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
         f"the Kubernetes API gave no token of ServiceAccount {name}: {error.message}",
         kind=FailureClass.RETRY,
         reason="TokenRequestFailed",
+        field=field,
+        cure="Tried again. If this stays, check the API server and its admission webhooks.",
     )

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +51,8 @@ class SecretValues:
         self._key = secrets.token_bytes(32)
         self._known: dict[tuple[str, str], bytes] = {}
         self._refused: set[tuple[str, str]] = set()
+        self._looked_at: set[tuple[str, str]] = set()
+        self._private_keys: dict[tuple[str, str], frozenset[str]] = {}
         self._watched: frozenset[tuple[str, str]] = frozenset()
         self._summaries: dict[_Place, tuple[str, ...]] = {}
         self._reading: dict[_Place, asyncio.Task[tuple[str, ...]]] = {}
@@ -132,46 +135,63 @@ class SecretValues:
         self._known.setdefault((namespace, name), self._digest(data))
         if found is None or data is None:
             raise _missing(f"Secret {name}", namespace=namespace, field=field)
+        private = self._private(found.metadata, data)
+        if self._needs_consent:
+            self._private_keys[namespace, name] = private
         return ReferencedSecret(
             values={key: Sensitive(text) for key, text in data.items()},
             refusals={
-                key: secret_not_labeled(name, namespace=namespace, field=field)
-                for key in self._private(found.metadata, data)
+                key: secret_not_labeled(name, namespace=namespace, field=field) for key in private
             },
             on_refusal=lambda: self._refused.add((namespace, name)),
             unreadable={key: secret_not_text(name, key, field=field) for key in found.not_text},
+            present_refusal=partial(self._present_refusal, (namespace, name), field),
         )
 
-    async def changed(self, *, namespace: str, name: str) -> bool:
+    def _present_refusal(self, place: tuple[str, str], field: str, key: str) -> Failure | None:
+        """Why the value of a key must not be copied, as the Secret was last seen."""
+        if not self._needs_consent or key not in self._private_keys.get(place, (key,)):
+            return None
+        self._refused.add(place)
+        return secret_not_labeled(place[1], namespace=place[0], field=field)
+
+    async def changed(
+        self, *, namespace: str, name: str, needed: frozenset[str] = frozenset()
+    ) -> bool:
         """Whether its values are others than when this was asked, or first read, or now released.
 
-        One that is missing at the first look counts too: it may have been deleted while no operator
-        ran. What was found is what the next call compares with.
+        At the first look it counts too if the Secret, or one of the `needed` keys in it, is
+        missing: that may have been deleted while no operator ran. What was found is what the next
+        call compares with.
         """
         place = (namespace, name)
+        first = place not in self._looked_at
+        self._looked_at.add(place)
         self._touch(namespace, name)
         found = await self._objects.secret(namespace=namespace, name=name)
         data = None if found is None else found.data
         digest = self._digest(data)
-        released = (
-            place in self._refused
-            and found is not None
-            and not self._private(found.metadata, found.data)
-        )
+        private = None if found is None else self._private(found.metadata, found.data)
+        if private is not None and place in self._private_keys:
+            self._private_keys[place] = private
+        released = place in self._refused and private is not None and not private
         if released:
             self._refused.discard(place)
         known = self._known.get(place)
         self._known[place] = digest
-        return released or (digest == _NOTHING if known is None else known != digest)
+        lacking = data is None or any(not data.get(key, "").strip() for key in needed)
+        return released or (first and lacking) or (known is not None and known != digest)
 
     def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
         """Drop what is remembered of all other Secrets; these are watched from now on."""
         for place in self._watched - names:
             self._touch(*place)
         self._watched = names
-        for name in self._known.keys() - names:
-            del self._known[name]
+        for known in (self._known, self._private_keys):
+            for name in known.keys() - names:
+                del known[name]
         self._refused &= names
+        self._looked_at &= names
 
     def _private(self, metadata: Mapping[str, Any], data: Mapping[str, str]) -> frozenset[str]:
         """The keys whose values must not be copied out of the Secret."""

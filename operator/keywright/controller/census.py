@@ -45,14 +45,17 @@ class Census:
         objects: Objects,
         informer: Informer,
         load_key: Callable[[], Awaitable[bytes]],
+        load_cluster_id: Callable[[], Awaitable[str]],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._objects = objects
         self._informer = informer
         self._load_key = load_key
+        self._load_cluster_id = load_cluster_id
         self._pause = pause
         self._key = b""
+        self._cluster_id = ""
         self._complete = True
         self._alone = 0
         self.served = asyncio.Event()
@@ -68,6 +71,11 @@ class Census:
         """The key of the fingerprints; there is one once `listed` is set."""
         assert self._key
         return self._key
+
+    def cluster_id(self) -> str:
+        """The id of the cluster; there is one once `listed` is set."""
+        assert self._cluster_id
+        return self._cluster_id
 
     async def take(self) -> None:
         """Await the CRDs, load the key and list once, tried again until the API server lets us.
@@ -117,6 +125,7 @@ class Census:
 
     async def _take(self, kinds: frozenset[str]) -> None:
         self._key = await self._load_key()
+        self._cluster_id = await self._load_cluster_id()
         if SOURCE_PLURAL in kinds:
             async for body in self._objects.custom(SOURCE_PLURAL):
                 self._informer.source(body)

@@ -31,3 +31,6 @@ class Listener(Protocol):
 
     def source(self, body: Mapping[str, Any]) -> None:
         """A source as it stands."""
+
+    def source_failed(self, name: tuple[str, str]) -> None:
+        """A grant found out that the source cannot be used: its status may not know yet."""

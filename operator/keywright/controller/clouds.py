@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keywright.api.source import Provider
@@ -16,11 +16,13 @@ from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.gateway_pace import GatewayPace
 from keywright.clouds.aws.identities.asking import Edges as AwsEdges
 from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shared_listings import SharedListings
 from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
+from keywright.controller.records import Name
 from keywright.controller.settings import Settings
 
 
@@ -31,6 +33,7 @@ class Clouds:
     vendors: Mapping[Provider, Vendor]
     calls: AwsCalls
     http: HttpCalls
+    skews: ClockSkews
     own: tuple[AmbientChain | OwnChain, ...]
 
     def warm_up(self) -> None:
@@ -51,18 +54,25 @@ class Clouds:
 
 
 def connect_clouds(
-    settings: Settings, *, tokens: Tokens, secrets: SourceSecrets, clock: Clock
+    settings: Settings,
+    *,
+    tokens: Tokens,
+    secrets: SourceSecrets,
+    clock: Clock,
+    skew_changed: Callable[[Name], None],
 ) -> Clouds:
     """All of them; the operator's own identities only where the flag allows them."""
     endpoints = Endpoints(
         sts=AllowedUrls(settings.sts_endpoints), probes=AllowedUrls(settings.probe_urls)
     )
     http = HttpCalls()
+    skews = ClockSkews(clock=clock, changed=skew_changed)
     calls = AwsCalls(
         http=http,
         endpoints=endpoints,
         threads=settings.cloud_threads,
         gateway=GatewayPace(scale=settings.gateway_quota_share),
+        skews=skews,
     )
     ambient = AmbientChain() if settings.allow_ambient else None
     own = OwnChain() if settings.allow_ambient else None
@@ -78,7 +88,7 @@ def connect_clouds(
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
-        sts=StsCalls(http, clock=clock, endpoints=endpoints),
+        sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews),
         http=http,
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),
@@ -92,5 +102,6 @@ def connect_clouds(
         },
         calls=calls,
         http=http,
+        skews=skews,
         own=tuple(chain for chain in (ambient, own) if chain is not None),
     )

@@ -149,4 +149,5 @@ def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
         kind=FailureClass.RETRY,
         reason="RolloutRefused",
         field="spec.rollout.restart",
+        cure="Tried again. If this stays, check the API server and its admission webhooks.",
     )

@@ -26,8 +26,9 @@ from keywright.controller.renewals import renewal_by
 from keywright.controller.sizes import spec_problem
 from keywright.controller.source_access import SourceAccess
 from keywright.controller.store import Store
-from keywright.planning.conditions import SECRET_CONFLICT
+from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
+from keywright.planning.expiry import EXPIRED
 from keywright.planning.facts import Contest, Facts, SecretView, Standing, Subject
 from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
@@ -94,7 +95,8 @@ class Gathering:
         impatient, known.impatient = known.impatient, False
         body = known.parsed()
         return self._journal.add_to(
-            replace(await self._known(known, body), impatient=impatient),
+            await self._known(known, body),
+            impatient=impatient,
             finalizers=tuple(body["metadata"].get("finalizers", ())),
             deleting=known.deleting,
             deleting_since=_time(body["metadata"].get("deletionTimestamp")),
@@ -125,6 +127,7 @@ class Gathering:
                 problems += tuple(check_region(grant, region=grant.region(source)))
         imported, missing = await self._imported(grant, deleting=known.deleting)
         secret = await self._secret(grant, status=status)
+        grant = self._identified(grant, status, secret)
         view = (
             None
             if secret is None
@@ -136,6 +139,7 @@ class Gathering:
                 imported_before=imported.before,
             )
         )
+        view = self._unless_ended(view, grant, status)
         unproven = self._proving.held(grant, source=source, imported=imported.digest)
         ours = view is not None and view.standing is Standing.OURS
         facts = Facts(
@@ -157,6 +161,13 @@ class Gathering:
             ),
         )
         return self._proofs.verified(facts, secret if ours else None)
+
+    def _identified(
+        self, grant: ApiKeyGrant, status: GrantStatus, secret: SecretFacts | None
+    ) -> ApiKeyGrant:
+        """The grant with its identity in the clouds; another's Secret says nothing of it."""
+        ours = secret is not None and judge(grant, facts=secret) is Ownership.OURS
+        return self._proofs.identified(grant, status, secret if ours else None)
 
     async def _imported(
         self, grant: ApiKeyGrant, *, deleting: bool
@@ -278,6 +289,26 @@ class Gathering:
             taken_by=managers_of(facts, altered),
             watched=facts.watched,
         )
+
+    def _unless_ended(
+        self, view: SecretView | None, grant: ApiKeyGrant, status: GrantStatus
+    ) -> SecretView | None:
+        """The view, with the end that the cloud has shown where nobody reports one.
+
+        Until another key is published it has ended, also after a restart: the status says so.
+        """
+        if view is None or view.standing is not Standing.OURS or grant.keeping is not None:
+            return view
+        source = self._store.sources.get(grant.source_key)
+        ended_at = source.ended_at if source is not None else None
+        ready = status.condition(READY)
+        if ended_at is None and ready is not None and status.issued_at == view.issued_at:
+            ended_at = ready.last_transition_time if ready.reason == EXPIRED else None
+        if ended_at is None or view.issued_at is None or view.issued_at > ended_at:
+            return view
+        if view.expires_at is not None and view.expires_at <= ended_at:
+            return view
+        return replace(view, expires_at=ended_at)
 
     def _is_stale(self, grant: ApiKeyGrant) -> bool:
         """Whether its key was made with one that the source has no more.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+from keywright.api.names import SOURCE_KIND
 from keywright.clouds.sessions import Clock
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.cluster_refusals import refusal_of_cluster
@@ -12,6 +14,7 @@ from keywright.controller.journal import MintJournal, SecretStandsError, StaleOb
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.publishing import Publishing
 from keywright.controller.recording import Recording
+from keywright.controller.records import Name
 from keywright.controller.rests import Rest
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.secret_upkeep import SecretUpkeep
@@ -28,6 +31,7 @@ from keywright.planning.facts import (
     Relabel,
     ReportDeletion,
     ReportLost,
+    Retire,
     Rewrite,
     SecretStep,
     Step,
@@ -36,8 +40,19 @@ from keywright.planning.facts import (
     Wait,
 )
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Kept, Lost, Outcome, Paused, Refused
+from keywright.planning.outcomes import (
+    Deleting,
+    Failed,
+    Kept,
+    Lost,
+    Outcome,
+    Paused,
+    Refused,
+    Retired,
+)
 from keywright.secrets.variables import LayoutError
+
+_OF_THE_SOURCE = f"{SOURCE_KIND} "
 
 
 class GrantReconciler:
@@ -52,9 +67,11 @@ class GrantReconciler:
         recording: Recording,
         rollouts: Rollouts,
         journal: MintJournal,
+        source_failed: Callable[[Name], None],
         upkeep: SecretUpkeep,
         clock: Clock,
     ) -> None:
+        self._source_failed = source_failed
         self._store = store
         self._gathering = gathering
         self._publishing = publishing
@@ -89,6 +106,12 @@ class GrantReconciler:
         except StaleObjectError as error:
             await self._recording.refresh(error.subject)
             raise
+        if (
+            isinstance(outcome, Failed)
+            and facts.grant is not None
+            and outcome.failure.field.startswith(_OF_THE_SOURCE)
+        ):
+            self._source_failed(facts.grant.source_key)
         news = await self._rollouts.advance(facts, outcome)
         if outcome is None and news is None:
             return next_look(facts, step, now=self._clock())
@@ -107,6 +130,8 @@ class GrantReconciler:
                 return Refused(failure)
             case Fail(failure):
                 return Failed(failure)
+            case Retire():
+                return Retired()
             case ReportLost(key_id):
                 return Lost(key_id)
             case ReportDeletion():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from keywright.api.names import GRANT_KIND, SOURCE_KIND
@@ -18,6 +18,8 @@ from keywright.controller.store import Store
 from keywright.secrets.ownership import SecretFacts, facts_from_metadata
 
 SEPARATOR = "/"
+# How often the failures of its grants may have one source verified.
+_DOUBTS = timedelta(minutes=1)
 
 
 def source_key(name: Name) -> str:
@@ -90,6 +92,9 @@ class Informer:
             return
         self._no_more_awaited(uid)
         after = self._store.grants[uid]
+        if before is not None and before.take_over != after.take_over:
+            # What another cluster owns may be taken over now: no back-off waits for it.
+            after.impatient = True
         due = None
         if before is not None and not is_request(before, after):
             due = self._damper.due(uid, name=f"{after.namespace}/{after.name}")
@@ -168,6 +173,21 @@ class Informer:
                 for uid in self._store.grants_of_source(name):
                     self._store.grants[uid].stale = True
             self.wake_grants(name)
+
+    def look_at_source(self, name: Name) -> None:
+        """Let its status be looked at."""
+        if name in self._store.sources:
+            self._sources.add(source_key(name))
+
+    def source_failed(self, name: Name) -> None:
+        """Let a source that says it is well be verified, at most once a minute."""
+        record, now = self._store.sources.get(name), self._clock()
+        if record is None or record.status.failed_attempts:
+            return
+        if record.doubted_at is not None and timedelta(0) <= now - record.doubted_at < _DOUBTS:
+            return
+        record.doubted_at, record.doubted = now, True
+        self._sources.add(source_key(name))
 
     def secret(self, metadata: Mapping[str, Any], *, deleted: bool = False) -> None:
         """A marked Secret was listed, made, changed or deleted (or has lost its mark)."""

@@ -93,6 +93,7 @@ class MintJournal:
         self,
         facts: Facts,
         *,
+        impatient: bool,
         finalizers: tuple[str, ...],
         deleting: bool,
         deleting_since: datetime | None = None,
@@ -106,6 +107,7 @@ class MintJournal:
             others = self._proofs.of_others(grant)
         found_out = replace(
             facts,
+            impatient=impatient,
             deleting=deleting,
             deleting_since=deleting_since,
             finalized=FINALIZER in finalizers,
@@ -145,7 +147,7 @@ class MintJournal:
         assert secret.key_id is not None
         found: bool | None = None
         try:
-            found = await (await self._keys(facts)).shows(secret.key_id)
+            found = await (await self._keys(facts)).shows(secret.key_id, known_ids(facts))
         except Failure as failure:
             _LOG.warning(
                 "looking up a key failed, retrying later: %s",
@@ -226,8 +228,9 @@ class MintJournal:
         if prepare and facts.secret is None:
             await self._check_the_name(facts)
         keys = await self._keys(facts)
+        # Listing sets tags that are missing.
+        self._fence.check()
         if prepare:
-            self._fence.check()
             await keys.prepare(known_ids(facts))
         listed = await keys.look(known_ids(facts) | facts.unproved_ids)
         self._found[grant.uid] = _Found(listed=listed, unprepared=not prepare)
@@ -284,7 +287,7 @@ class MintJournal:
         """
         known, secret = known_ids(facts), facts.secret
         keeping = grant.keeping
-        if not facts.unproved_ids or secret is None or keeping is None or keeping.tagged:
+        if not facts.unproved_ids or secret is None or keeping is None or keeping.marked:
             return Evidence(known)
         if secret.standing is not Standing.OURS or not secret.same_key:
             return Evidence(known)

@@ -53,9 +53,11 @@ class KeyChecks:
         )
 
     def issued(self, uid: str, key_id: str | None) -> None:
-        """The cloud has just made that key."""
+        """The cloud has just made that key; None for one that does not live there."""
+        if key_id is None:
+            return
         check = self._of(uid)
-        if check is not None and key_id is not None:
+        if check is not None:
             self._shown(check, uid, key_id)
 
     def looked_up(self, facts: Facts, *, found: bool | None) -> None:

@@ -13,16 +13,18 @@ from typing import Any, Final
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.identity import GrantIdentity, proof_id
 from keywright.api.keys import KEPT_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
+from keywright.controller.identities import identity_of, own_records
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
-from keywright.planning.cloud_keys import known_ids, named_ids
+from keywright.planning.cloud_keys import known_ids, named_ids, unknown_keys
 from keywright.planning.facts import Facts, Subject
-from keywright.planning.outcomes import Intended, Outcome, Written
+from keywright.planning.outcomes import Failed, Intended, Outcome, Refused, Written
 from keywright.secrets.manifest import KeptId
 from keywright.secrets.ownership import SecretFacts
-from keywright.secrets.proofs import Prover
+from keywright.secrets.proofs import IdentityRecord, Prover
 
 _MOST_RETIRING: Final = 16
 
@@ -38,9 +40,28 @@ class Others:
 class KeyProofs:
     """Verifies and makes the proofs of all grants."""
 
-    def __init__(self, *, store: Store, fingerprint_key: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        fingerprint_key: Callable[[], bytes],
+        cluster_id: Callable[[], str] = lambda: "",
+    ) -> None:
         self._store = store
         self._key = fingerprint_key
+        self._cluster_id = cluster_id
+
+    def identified(
+        self, grant: ApiKeyGrant, status: GrantStatus, secret: SecretFacts | None
+    ) -> ApiKeyGrant:
+        """The grant with its identity in the clouds; `secret` is its own Secret."""
+        if grant.keeping is None:
+            return grant
+        prover = self._prover(grant.object_key, (grant.uid,))
+        found = identity_of(
+            grant, status=status, secret=secret, prover=prover, cluster_id=self._cluster_id()
+        )
+        return msgspec.structs.replace(grant, identity=found)
 
     def verified(self, facts: Facts, secret: SecretFacts | None) -> Facts:
         """The facts with what is not proved; `secret` has the annotations as they stand."""
@@ -48,7 +69,7 @@ class KeyProofs:
         named = named_ids(facts)
         if not named and status.pending is None:
             return facts
-        prover = self._prover((subject.namespace, subject.name), subject.uid, secret)
+        prover = self._prover((subject.namespace, subject.name), _words(subject.uid, grant, secret))
         proved = frozenset(_proved(prover, status, secret))
         view = facts.secret
         if view is not None and secret is not None and secret.key_id in proved:
@@ -69,8 +90,12 @@ class KeyProofs:
         """
         if status.kind not in KEPT_KINDS:
             return status
+        identified = self._identified(status, facts, outcome)
         prover = self._prover_of(facts)
-        known = known_ids(facts)
+        if identified.grant_id is None:
+            # Until the cloud has the tags, the status is proved as before there were grant ids.
+            prover = replace(prover, uids=(facts.subject.uid,))
+        known = known_ids(facts) | frozenset(unknown_keys(facts))
         if isinstance(outcome, Written) and outcome.renewed and outcome.key_id is not None:
             known |= {outcome.key_id}
         pending = status.pending
@@ -84,7 +109,7 @@ class KeyProofs:
         if status.key_id is not None and status.key_id in known:
             proof = prover.of_key(status.key_id)
         return msgspec.structs.replace(
-            status,
+            identified,
             pending=pending,
             key_proof=proof,
             retiring=tuple(
@@ -92,12 +117,44 @@ class KeyProofs:
             ),
         )
 
+    def _identified(
+        self, status: GrantStatus, facts: Facts, outcome: Outcome | None
+    ) -> GrantStatus:
+        """The status with the identity, once the cloud has its tags."""
+        grant = facts.grant
+        tagged = isinstance(outcome, Intended) or (isinstance(outcome, Written) and outcome.renewed)
+        listed = facts.listed is not None and not isinstance(outcome, Failed | Refused)
+        if grant is None or grant.keeping is None or not (tagged or listed):
+            return status
+        found = self.identity_record(facts)
+        if found is None:
+            return status
+        return msgspec.structs.replace(
+            status,
+            grant_id=found.grant_id,
+            cluster_id=found.cluster_id,
+            object_uid=found.uid,
+            grant_proof=found.proof,
+            handled_take_over=grant.take_over,
+        )
+
+    def identity_record(self, facts: Facts) -> IdentityRecord | None:
+        """What the Secret says of the identity; None for keys that do not live in the cloud."""
+        grant = facts.grant
+        if grant is None or grant.keeping is None or not grant.known_as.cluster_id:
+            return None
+        return self._prover_of(facts).of_identity(
+            grant_id=grant.known_as.grant_id, cluster_id=grant.known_as.cluster_id, uid=grant.uid
+        )
+
     def is_of_this_object(self, subject: Subject, status: GrantStatus, grant: ApiKeyGrant) -> bool:
         """Whether a status was written for the object that stands there, not for a former one."""
         if status.key_id is None:
             return False
+        if status.object_uid is not None and grant.known_as.recorded:
+            return status.object_uid == subject.uid
         if status.key_proof is not None:
-            prover = self._prover((subject.namespace, subject.name), subject.uid, None)
+            prover = self._prover((subject.namespace, subject.name), (subject.uid,))
             return prover.proves_key(status.key_id, status.key_proof)
         # Of before there were proofs.
         secret = self._store.secrets.get((grant.namespace, grant.secret_name))
@@ -127,13 +184,14 @@ class KeyProofs:
         secret = self._store.secrets.get(record.secret)
         proved = record.proved
         if proved is None or not proved.is_of(record, secret):
-            prover = self._prover((record.namespace, record.name), record.uid, secret)
             found: dict[str, Any] = record.parsed()["status"]
             # IAM holds two keys of a user: more entries are those of somebody who writes statuses.
             retiring = found.get("retiring")
             if isinstance(retiring, list):
                 found["retiring"] = retiring[:_MOST_RETIRING]
             status = GrantStatus.parse(found)
+            words = self._words_of_record(record, status, secret)
+            prover = self._prover((record.namespace, record.name), words)
             proved = record.proved = ProvedKeys(
                 packed=record.packed,
                 secret=secret,
@@ -154,15 +212,42 @@ class KeyProofs:
             )
         )
 
+    def _words_of_record(
+        self, record: GrantRecord, status: GrantStatus, secret: SecretFacts | None
+    ) -> tuple[str, ...]:
+        """The words of another grant, which is not parsed for it."""
+        prover = self._prover((record.namespace, record.name), (record.uid,))
+        claims = own_records(status, secret, prover=prover, cluster_id=self._cluster_id())
+        words = [proof_id(each.grant_id, each.cluster_id) for each in claims]
+        return (*words, *_words(record.uid, None, secret))
+
     def _prover_of(self, facts: Facts) -> Prover:
         subject = facts.subject
-        return self._prover((subject.namespace, subject.name), subject.uid, None)
+        name = (subject.namespace, subject.name)
+        return self._prover(name, _words(subject.uid, facts.grant, None))
 
-    def _prover(self, name: tuple[str, str], uid: str, secret: SecretFacts | None) -> Prover:
-        mark = secret.granted_by if secret is not None else None
-        # Under another uid of before a restore, which the Secret still names.
-        former = (mark.uid,) if mark is not None and (mark.namespace, mark.name) == name else ()
-        return Prover(self._key(), *name, uids=(uid, *former))
+    def _prover(self, name: tuple[str, str], words: tuple[str, ...]) -> Prover:
+        return Prover(self._key(), *name, uids=words)
+
+
+def _words(uid: str, grant: ApiKeyGrant | None, secret: SecretFacts | None) -> tuple[str, ...]:
+    """What the grant is or was known by in proofs, the word of new ones first.
+
+    Proofs from before there were grant ids name a uid: also the one of before a restore, which the
+    Secret still names. It proves nothing for another grant, whose name is part of each proof.
+    """
+    mark = secret.granted_by if secret is not None else None
+    former = (mark.uid,) if mark is not None else ()
+    if grant is None:
+        return (uid, *former)
+    identity = grant.known_as
+    ids = [identity.grant_id, *identity.former_ids]
+    words = [proof_id(each, cluster) for each in ids for cluster in _clusters(identity)]
+    return (identity.proof_id, *words, uid, *former)
+
+
+def _clusters(identity: GrantIdentity) -> tuple[str, ...]:
+    return tuple(sorted(identity.clusters))
 
 
 def _proved(prover: Prover, status: GrantStatus, secret: SecretFacts | None) -> Iterator[str]:

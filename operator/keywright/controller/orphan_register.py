@@ -37,10 +37,18 @@ class Register(Protocol):
 class OrphanRegister:
     """Adds entries, counts them, and revokes their keys through the same sources."""
 
-    def __init__(self, register: Register, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        register: Register,
+        *,
+        store: Store,
+        clock: Clock,
+        cluster_id: Callable[[], str] = lambda: "",
+    ) -> None:
         self._register = register
         self._store = store
         self._clock = clock
+        self._cluster_id = cluster_id
         self._entries: dict[str, Orphan] = {}
         self._overflow: Counter[str] = Counter()
 
@@ -128,7 +136,7 @@ class OrphanRegister:
                 await self._register.change({name: None})
 
     async def _revoked(self, each: Orphan, source: CredentialSource, vendor: GrantVendor) -> bool:
-        grant = each.as_grant()
+        grant = each.as_grant(cluster_id=self._cluster_id())
         if grant is None:
             return False
         again = any(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
 from keywright.controller.clients import SOURCE_WORKERS
 from keywright.controller.expiry import GRACE, ExpiryReporter
@@ -73,6 +74,7 @@ def build_pools(
     ready: asyncio.Event,
     lane: Callable[[str], str | None],
     supervisor: Supervisor,
+    skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
     """The workers of grants, of sources, and of keys that end."""
     sources = SourceReconciler(
@@ -85,6 +87,8 @@ def build_pools(
         tenancy=edges.tenancy,
         fence=edges.fence,
         events=edges.events,
+        skews=skews,
+        times=edges.key_times,
         clock=edges.clock,
     )
     grants = grant_reconciler(edges)

@@ -30,7 +30,7 @@ from keywright.planning.facts import Cause, Facts
 from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
-from keywright.planning.retirement import replaced_by
+from keywright.planning.retirement import replaced_by, strays_of_intent
 from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.extraction import changed_at_admission
 from keywright.secrets.fingerprint import fingerprint, mint_facts, same_mint_facts
@@ -146,9 +146,11 @@ class Publishing:
             return None
         # The number tells intents of one second apart.
         name = f"{format_time(pending.started_at)}.{_known_revision(facts) + 1}"
+        known_as = facts.status.fingerprint or (
+            facts.secret.fingerprint if facts.secret is not None else None
+        )
         lost = cause in {Cause.MISSING, Cause.DRIFT, Cause.LOST} and same_mint_facts(
-            facts.status.fingerprint,
-            facts=mint_facts(grant, source=source, imported=facts.imported),
+            known_as, facts=mint_facts(grant, source=source, imported=facts.imported)
         )
         again = await self._value_again(facts, grant) if cause is Cause.LOST else None
         return Intent(
@@ -232,6 +234,7 @@ class Publishing:
                 else None
             ),
             replaces=self._proofs.kept(replaced_by(facts, key_id=credential.key_id), facts),
+            identity=self._proofs.identity_record(facts),
             remark=minted.remark,
             fingerprint=fingerprint(
                 mint_facts=mint_facts(grant, source=source, imported=facts.imported),
@@ -279,13 +282,14 @@ def _still_there(facts: Facts) -> str | None:
 
     Such a key is left where an older state of the cluster was restored.
     """
-    status = facts.status
-    if status.key_id is not None and status.key_id not in facts.absent_ids:
-        return status.key_id
-    pending = status.pending
-    others = [key_id for key_id in pending.baseline if key_id] if pending is not None else []
-    unknown = [key_id for key_id in others if key_id not in known_ids(facts)]
-    return unknown[0] if len(unknown) == 1 else None
+    status, pending = facts.status, facts.status.pending
+    baseline = pending.baseline if pending is not None else ()
+    known = known_ids(facts) - strays_of_intent(facts)
+    unknown = [key_id for key_id in baseline if key_id and key_id not in known]
+    told = status.key_id if status.key_id not in facts.absent_ids else None
+    if told is not None and (told in baseline or not unknown):
+        return told
+    return unknown[-1] if unknown else None
 
 
 def _known_revision(facts: Facts) -> int:

@@ -47,6 +47,7 @@ class Edges:
     events: EventWriter
     metrics: Metrics
     fingerprint_key: Callable[[], bytes]
+    cluster_id: Callable[[], str]
     clock: Clock
     key_times: KeyTimes
     orphans: OrphanRegister
@@ -56,7 +57,9 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
     """The one reconciler of grants, over those edges."""
     access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
     vendors = AuthorizedVendors(edges.vendors, access=access)
-    proofs = KeyProofs(store=edges.store, fingerprint_key=edges.fingerprint_key)
+    proofs = KeyProofs(
+        store=edges.store, fingerprint_key=edges.fingerprint_key, cluster_id=edges.cluster_id
+    )
     checks = KeyChecks(store=edges.store, proofs=proofs, clock=edges.clock, times=edges.key_times)
     journal = MintJournal(
         store=edges.store,
@@ -116,6 +119,7 @@ def grant_reconciler(edges: Edges) -> GrantReconciler:
             clock=edges.clock,
         ),
         journal=journal,
+        source_failed=edges.listener.source_failed,
         upkeep=SecretUpkeep(
             store=edges.store, objects=edges.objects, fence=edges.fence, clock=edges.clock
         ),

@@ -142,21 +142,31 @@ class Recording:
         status: GrantStatus,
         now: datetime,
     ) -> datetime | None:
-        after = replace(facts, status=status, listed=None, intent_is_ours=False, unproven=None)
         if isinstance(outcome, Intended):
             pending = status.pending
             at = pending.started_at if pending is not None else None
             self._journal.intent_is_written(facts.subject.uid, at=at)
         if isinstance(outcome, Unproven):
             return outcome.again_at
+        over = isinstance(outcome, Written | Failed)
+        contest = facts.contest
         if isinstance(outcome, Written):
             known = self._store.grants.get(facts.subject.uid)
             contest = known.contest if known is not None else None
-            after = replace(after, secret=outcome.secret, impatient=False, contest=contest)
+        after = replace(
+            facts,
+            status=status,
+            secret=outcome.secret if isinstance(outcome, Written) else facts.secret,
+            listed=None,
+            intent_is_ours=False,
+            unproven=None,
+            impatient=facts.impatient and not over,
+            contest=contest,
+        )
+        if isinstance(outcome, Written):
             return next_look(after, Keep(), now=now)
         if isinstance(outcome, Failed):
             # The back-off decides when: a look now would only find it.
-            after = replace(after, impatient=False)
             step = decide(after, now=now)
             if isinstance(step, Mint | Rewrite):
                 return now  # it is over: it counts from the whole second that the status has

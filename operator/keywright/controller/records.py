@@ -16,7 +16,12 @@ from typing import Any
 
 import msgspec
 
-from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.names import (
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+    FINALIZER,
+)
 from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.problems import Problem
@@ -49,7 +54,11 @@ _ALIKE = (
 )
 _RAW_DEFLATE = -15
 _MOST_RELEASED = 16
-_KEPT_ANNOTATIONS = (ANNOTATION_RENEW_REQUESTED_AT, ANNOTATION_RECONCILE_REQUESTED_AT)
+_KEPT_ANNOTATIONS = (
+    ANNOTATION_RENEW_REQUESTED_AT,
+    ANNOTATION_RECONCILE_REQUESTED_AT,
+    ANNOTATION_TAKE_OVER,
+)
 _KEPT_METADATA = (
     "name",
     "namespace",
@@ -119,6 +128,8 @@ class GrantRecord:
     `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
     `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
     `oversize`: the bytes of a spec that is too large to be kept, and is not.
+    `finalized`: it has the operator's finalizer, so that it may have keys to revoke.
+    `take_over`: the annotation of that name.
     """
 
     uid: str
@@ -145,6 +156,13 @@ class GrantRecord:
     check: KeyCheck | None = None
     oversize: int = 0
     proved: ProvedKeys | None = None
+    finalized: bool = False
+    take_over: str = ""
+
+    @property
+    def has_keys_to_revoke(self) -> bool:
+        """Whether a session must be at hand for its deletion."""
+        return self.finalized or self.check is not None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
@@ -161,6 +179,11 @@ class SourceRecord:
     it may have while nobody looked, and what the source hands on has no end that would show it.
     `request`: the last value by which a renewal was requested of one of its grants, and when.
     `hands_on`: the id of the key without an end that its grants are given, once it is known.
+    `try_at`: when credentials without a reported end are tried next; `ended_at`: when the cloud was
+    seen to refuse what it had taken.
+    `written_at`: when its status was last written; `unwritten`: it has newer dates.
+    `time_asked_at`: when its cloud was last asked for nothing but its time.
+    `doubted`, since `doubted_at`: one of its grants could not use it, which its status may not say.
     """
 
     uid: str
@@ -173,6 +196,13 @@ class SourceRecord:
     unproved: bool = False
     hands_on: str | None = None
     request: tuple[str, datetime] | None = None
+    try_at: datetime | None = None
+    ended_at: datetime | None = None
+    written_at: datetime | None = None
+    unwritten: bool = False
+    time_asked_at: datetime | None = None
+    doubted: bool = False
+    doubted_at: datetime | None = None
 
 
 def grant_record(
@@ -211,6 +241,8 @@ def grant_record(
         failing=bool(status.get("failedAttempts")),
         released=released_by(status),
         oversize=oversize,
+        finalized=FINALIZER in (metadata.get("finalizers") or ()),
+        take_over=asked.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 

@@ -1,8 +1,9 @@
 """Keeps a valid session of each source that has keys to revoke.
 
 A terminating namespace gives no token any more, and the source may be deleted before its grants:
-what revokes their keys then is the session in memory. A restart has none, so they are opened soon
-after it, and before the old ones end.
+what revokes their keys then is the session in memory. A restart has none, so they are opened as
+soon as the operator leads, those of grants that are being deleted first, and before the old ones
+end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from keywright.controller.store import Store
 from keywright.planning.failures import Failure
 
 _LOG = logging.getLogger(__name__)
+# A session is opened long before it is needed; only the start cannot wait for a round.
 _ROUND_SECONDS = 10.0
+_STANDBY_SECONDS = 0.1
 # Between two sources: a thousand of them take less than a minute.
 _PACE_SECONDS = 0.05
 # A source that fails is reported by its own status; here it waits for some rounds.
@@ -34,21 +37,24 @@ class SessionKeeper:
         store: Store,
         vendors: Mapping[Provider, Vendor],
         leads: Callable[[], bool],
+        source_failed: Callable[[Name], None],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._vendors = vendors
         self._leads = leads
+        self._source_failed = source_failed
         self._pause = pause
         self._opening: dict[Name, asyncio.Task[None]] = {}
         self._resting: dict[Name, int] = {}
 
     async def run(self) -> None:
-        """For ever."""
+        """For ever; the first round begins within a moment of the time when the operator leads."""
         try:
             while True:
-                if self._leads():
-                    await self.round()
+                while not self._leads():
+                    await self._pause(_STANDBY_SECONDS)
+                await self.round()
                 await self._pause(_ROUND_SECONDS)
         finally:
             for task in self._opening.values():
@@ -56,15 +62,20 @@ class SessionKeeper:
 
     async def round(self) -> None:
         """Begin to open what is missing; a session that is valid costs nothing."""
-        wanted = {record.source for record in self._store.grants.values() if record.check}
+        records = [record for record in self._store.grants.values() if record.has_keys_to_revoke]
+        wanted = {record.source for record in records}
+        urgent = {record.source for record in records if record.deleting}
         self._resting = {
             name: rounds - 1
             for name, rounds in self._resting.items()
             if rounds > 1 and name in wanted
         }
-        for name in sorted(wanted - self._opening.keys() - self._resting.keys()):
+        missing = wanted - self._opening.keys() - self._resting.keys()
+        for name in sorted(missing, key=lambda name: (name not in urgent, name)):
             record = self._store.sources.get(name)
-            if record is None or record.deleting or not isinstance(record.value, CredentialSource):
+            if record is None or not isinstance(record.value, CredentialSource):
+                continue
+            if record.deleting and name not in urgent:
                 continue
             task = asyncio.create_task(self._hold(name, record.value), name=f"session of {name}")
             self._opening[name] = task
@@ -75,6 +86,7 @@ class SessionKeeper:
             await self._vendors[source.provider].hold(source)
         except Failure as failure:
             self._resting[name] = _ROUNDS_OF_REST
+            self._source_failed(name)
             _LOG.debug("opening a session failed, retrying later: %s", failure.reason)
         finally:
             self._opening.pop(name, None)

@@ -37,19 +37,19 @@ class SourceSecretsWatch:
             client, look=self.look, wanted=self._reads, everywhere=everywhere, tasks=tasks
         )
         self._names: frozenset[Name] = frozenset()
+        self._needed: dict[Name, frozenset[str]] = {}
         self._of: dict[str, list[str]] = {}
 
     def sources_changed(self) -> None:
         """A source, or a grant that imports a value, came, went or was edited."""
-        names = (
-            frozenset(
-                (namespace, secret)
-                for (namespace, _), record in self._store.sources.items()
-                if not isinstance(record.value, list)
-                for secret in record.value.secret_names
-            )
-            | self._store.imported_secrets()
-        )
+        needed: dict[Name, frozenset[str]] = {}
+        for (namespace, _), record in self._store.sources.items():
+            if not isinstance(record.value, list):
+                for secret, keys in record.value.secret_keys.items():
+                    place = (namespace, secret)
+                    needed[place] = needed.get(place, frozenset()) | keys
+        self._needed = needed
+        names = frozenset(needed) | self._store.imported_secrets()
         if names == self._names:
             return
         new, self._names = names - self._names, names
@@ -66,7 +66,9 @@ class SourceSecretsWatch:
         """Compare one Secret, or all that are read in the namespace, with what was known."""
         for secret in list(self._of.get(namespace, ())):
             if name in (None, secret) and await self._values.changed(
-                namespace=namespace, name=secret
+                namespace=namespace,
+                name=secret,
+                needed=self._needed.get((namespace, secret), frozenset()),
             ):
                 self._changed(namespace, secret)
 

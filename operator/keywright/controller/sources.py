@@ -12,21 +12,28 @@ from keywright.api.names import API_VERSION, SOURCE_KIND, SOURCE_PLURAL
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import SourceStatus
 from keywright.clouds.classified import unexpected
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor
+from keywright.clouds.ways import Vendor, end_unknown
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
 from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
 from keywright.controller.records import Name, SourceRecord
+from keywright.controller.settings import KeyTimes
+from keywright.controller.static_credentials import StaticCredentials
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
-from keywright.planning.notices import notice
+from keywright.planning.clock_skew import skew_notice, with_clock_skew
+from keywright.planning.conditions import CLOCK_SKEWED
+from keywright.planning.failures import Failure
+from keywright.planning.notices import Notice, notice
 from keywright.planning.sources import (
     Verified,
     failed_status,
     mistaken_status,
     source_mistake,
+    tells_only_of_dates,
     verification_due,
     verified_status,
 )
@@ -34,6 +41,10 @@ from keywright.planning.sources import (
 _LOG = logging.getLogger(__name__)
 # How long the number of grants must have been quiet before it is written.
 COUNT_SETTLES = timedelta(seconds=3)
+# How often the dates of a session alone are written.
+DATES_REST = timedelta(minutes=1)
+# How often a cloud whose clock differs is asked for its time.
+SKEW_REST = timedelta(minutes=5)
 
 
 class SourceReconciler:
@@ -51,8 +62,14 @@ class SourceReconciler:
         tenancy: Tenancy,
         fence: Fence,
         events: EventWriter,
+        skews: ClockSkews,
+        times: KeyTimes,
         clock: Clock,
     ) -> None:
+        self._static = StaticCredentials(
+            vendors=vendors, times=times, wake_grants=wake_grants, clock=clock
+        )
+        self._skews = skews
         self._store = store
         self._objects = objects
         self._vendors = vendors
@@ -69,18 +86,69 @@ class SourceReconciler:
         known = self._store.sources.get(name)
         if known is None or known.deleting:
             return None
-        status = await self._status(known)
-        if status != known.status:
-            await self._patch(known, status)
+        await self._ask_for_the_time(known)
+        status = self._with_clock_skew(known, await self._status(known))
         now = self._clock()
+        writable_at = self._writable_at(known, status, now=now)
+        if now < writable_at:
+            known.status, known.unwritten = status, True
+        elif known.unwritten or status != known.status:
+            await self._patch(known, status)
         settles_at = self._count_settles_at(name)
         due = [settles_at] if settles_at is not None and settles_at > now else []
+        due += [writable_at] if known.unwritten else []
+        due += [now + SKEW_REST] if status.condition(CLOCK_SKEWED) is not None else []
         if not isinstance(known.value, list) and not source_mistake(known.value):
             verify_at = verification_due(
                 status, generation=known.generation, uid=known.uid, now=now
             )
+            verify_at = verify_at or self._static.due(known)
             due += [verify_at] if verify_at is not None else []
         return min(due, default=None)
+
+    async def _ask_for_the_time(self, known: SourceRecord) -> None:
+        """Ask a cloud whose clock differed whether it still does, every few minutes.
+
+        Also once the operator's own clock was set, which nobody could tell otherwise.
+        """
+        now, seen = self._clock(), self._skews.of_source(known.uid)
+        reported = known.status.condition(CLOCK_SKEWED) is not None
+        old = seen is None or seen.stale or now - seen.at >= SKEW_REST
+        wanted = (reported and old) or (seen is not None and seen.stale)
+        asked = known.time_asked_at
+        just_asked = asked is not None and timedelta(0) <= now - asked < SKEW_REST
+        if not wanted or just_asked or not isinstance(known.value, CredentialSource):
+            return
+        known.time_asked_at = now
+        try:
+            await self._vendors[known.value.provider].ask(known.value)
+        except Failure as failure:
+            # Whether it can be used is for its verification to say.
+            _LOG.debug("asking a cloud for its time failed: %s", failure.reason)
+
+    def _with_clock_skew(self, known: SourceRecord, status: SourceStatus) -> SourceStatus:
+        seen = self._skews.of_source(known.uid)
+        source = known.value
+        return with_clock_skew(
+            known.status,
+            status,
+            skew=None if seen is None or seen.stale else seen.skew,
+            endpoint_field="" if isinstance(source, list) else source.endpoint_field,
+            generation=known.generation,
+            now=self._clock(),
+        )
+
+    def _writable_at(self, known: SourceRecord, status: SourceStatus, *, now: datetime) -> datetime:
+        """When the status may be written: now, unless only its dates are others than a while ago.
+
+        A session that is valid for half a minute is not worth a write each time.
+        """
+        pending = known.unwritten or status != known.status
+        if not pending or known.written_at is None or known.written_at > now:
+            return now
+        if not tells_only_of_dates(known.status, status):
+            return now
+        return max(now, known.written_at + DATES_REST)
 
     async def _status(self, known: SourceRecord) -> SourceStatus:
         now = self._clock()
@@ -98,9 +166,24 @@ class SourceReconciler:
             )
         assert isinstance(known.value, CredentialSource)
         due = verification_due(known.status, generation=known.generation, uid=known.uid, now=now)
-        if not known.unproved and (due is None or due > now):
+        # What a grant was refused is its own business while sessions can be opened.
+        doubted = known.doubted and self._vendors[known.value.provider].is_doubtful(known.value)
+        known.doubted = False
+        if known.unproved or doubted or (due is not None and due <= now):
+            return await self._verify(known, known.value, grants=grants)
+        failure = None
+        if due is None and (try_at := self._static.due(known)) is not None and try_at <= now:
+            failure = await self._static.refusal(known, known.value)
+        if failure is None:
             return msgspec.structs.replace(known.status, grants=grants)
-        return await self._verify(known, known.value, grants=grants)
+        return failed_status(
+            known.status,
+            failure,
+            provider=provider,
+            generation=known.generation,
+            grants=grants,
+            now=self._clock(),
+        )
 
     def _grants(self, known: SourceRecord, *, now: datetime) -> int:
         """How many use it and may; as told before, while they come and go."""
@@ -130,9 +213,12 @@ class SourceReconciler:
                 generation=known.generation,
                 grants=grants,
                 now=self._clock(),
+                has_session=self._vendors[source.provider].has_session(source),
             )
         endless = session.expires_at is None and not source.credentials_end
         known.hands_on = session.access_key_id if endless else None
+        if session.expires_at is None:
+            self._static.verified(known)
         was_failing = known.status.failed_attempts > 0
         status = verified_status(
             known.status,
@@ -141,6 +227,7 @@ class SourceReconciler:
                 account_id=caller.account_id,
                 issued_at=session.issued_at,
                 expires_at=session.expires_at,
+                remark=end_unknown(session),
             ),
             provider=source.provider.value,
             uid=known.uid,
@@ -172,26 +259,32 @@ class SourceReconciler:
             if found is not None:
                 self._listener.source(found)
             raise ChangedMeanwhileError from error
-        told = notice(known.status, status)
-        known.status = status
+        told = (notice(known.status, status), skew_notice(known.status, status))
+        known.status, known.unwritten = status, False
+        known.written_at = self._clock()
         known.version = max(known.version, int(version))
-        if told is not None:
-            _LOG.log(
-                logging.WARNING if told.warning else logging.INFO,
-                "%s: %s",
-                told.reason,
-                told.note,
-                extra={"source": f"{namespace}/{name}"},
-            )
-            await self._events.post(
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": SOURCE_KIND,
-                    "namespace": namespace,
-                    "name": name,
-                    "uid": known.uid,
-                },
-                warning=told.warning,
-                reason=told.reason,
-                note=told.note,
-            )
+        for each in filter(None, told):
+            await self._post(known, each)
+
+    async def _post(self, known: SourceRecord, event: Notice) -> None:
+        """Log the Event and post it."""
+        namespace, name = known.name
+        _LOG.log(
+            logging.WARNING if event.warning else logging.INFO,
+            "%s: %s",
+            event.reason,
+            event.note,
+            extra={"source": f"{namespace}/{name}"},
+        )
+        await self._events.post(
+            {
+                "apiVersion": API_VERSION,
+                "kind": SOURCE_KIND,
+                "namespace": namespace,
+                "name": name,
+                "uid": known.uid,
+            },
+            warning=event.warning,
+            reason=event.reason,
+            note=event.note,
+        )

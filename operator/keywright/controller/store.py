@@ -137,6 +137,9 @@ class Store:
         record = source_record(body)
         if known is not None and known.uid == record.uid:
             record.unproved = known.unproved
+            record.try_at, record.ended_at = known.try_at, known.ended_at
+            record.written_at, record.time_asked_at = known.written_at, known.time_asked_at
+            record.doubted, record.doubted_at = known.doubted, known.doubted_at
             if known.generation == record.generation:
                 record.hands_on = known.hands_on
         elif not isinstance(record.value, list):

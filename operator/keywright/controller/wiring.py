@@ -16,6 +16,7 @@ from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.pacing import Pacing, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
+from keywright.cluster.cluster_id import load_cluster_id
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
 from keywright.cluster.fingerprint_key import load_fingerprint_key
@@ -94,7 +95,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         needs_consent=settings.secrets_need_consent,
     )
     clouds = connect_clouds(
-        settings, tokens=ServiceAccounts(clients.reading), secrets=values, clock=now
+        settings,
+        tokens=ServiceAccounts(clients.reading),
+        secrets=values,
+        clock=now,
+        skew_changed=lambda name: informer.look_at_source(name),  # noqa: PLW0108  made below
     )
     invalid = InvalidObjects()
     informer = Informer(
@@ -128,9 +133,13 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         objects=Objects(clients.reading, namespaces=settings.namespaces),
         informer=informer,
         load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
+        load_cluster_id=lambda: load_cluster_id(clients.reading),
     )
     orphans = OrphanRegister(
-        OrphanList(clients.writing, namespace=settings.own_namespace), store=store, clock=now
+        OrphanList(clients.writing, namespace=settings.own_namespace),
+        store=store,
+        clock=now,
+        cluster_id=census.cluster_id,
     )
     edges = Edges(
         store=store,
@@ -144,6 +153,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         events=EventWriter(clients.background, instance=settings.identity),
         metrics=metrics,
         fingerprint_key=census.fingerprint_key,
+        cluster_id=census.cluster_id,
         clock=now,
         key_times=settings.key_times,
         orphans=orphans,
@@ -157,6 +167,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         ready=census.listed,
         lane=partial(_lane, store, clouds.calls.pacing),
         supervisor=supervisor,
+        skews=clouds.skews,
     )
     metrics.watch(
         grants=partial(_readings, store),
@@ -164,6 +175,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         leads=office.holds,
         invalid=invalid.count,
         orphans=orphans.count,
+        clock_skews=clouds.skews.by_vendor,
     )
     heartbeat = Heartbeat()
     access = SourceAccess(store=store, tenancy=tenancy)
@@ -171,6 +183,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         store=store,
         vendors=clouds.vendors,
         leads=lambda: office.holds() and census.listed.is_set(),
+        source_failed=informer.source_failed,
     )
     return Operator(
         clients=clients,
@@ -190,7 +203,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         supervisor=supervisor,
         heartbeat=heartbeat,
         watchdog=LoopWatchdog(metrics.loop_lag),
-        clock_watch=ClockWatch(now=now, monotonic=time.monotonic, stepped=informer.look_at_all),
+        clock_watch=ClockWatch(
+            now=now,
+            monotonic=time.monotonic,
+            stepped=partial(_clock_was_set, clouds, informer),
+        ),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
@@ -205,6 +222,11 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
             stop=partial(stop_work, pools, office, settings.drain_seconds, supervisor=supervisor),
         ),
     )
+
+
+def _clock_was_set(clouds: Clouds, informer: Informer) -> None:
+    clouds.skews.clock_was_set()
+    informer.look_at_all()
 
 
 def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:

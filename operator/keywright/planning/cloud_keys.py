@@ -32,18 +32,25 @@ def named_ids(facts: Facts) -> frozenset[str]:
 
 
 def stray_keys(facts: Facts) -> tuple[str, ...]:
-    """The keys that the cloud shows as the grant's own, and that nobody knows.
+    """The keys that the cloud shows as issued for the grant, and that nobody knows; oldest first.
 
-    Of many keys, only when the grant goes: one that is in use may have been taken up by another
-    import already.
+    They are left by a restore of an older state, or by a crash. Of many keys, only when the grant
+    goes: one that is in use may have been taken up by another import already.
     """
     grant = facts.grant
-    if grant is None or grant.keeping is None or not grant.keeping.marked:
+    if grant is None or (grant.is_many and not facts.deleting):
         return ()
-    if grant.is_many and not facts.deleting:
+    return unknown_keys(facts)
+
+
+def unknown_keys(facts: Facts) -> tuple[str, ...]:
+    """As `stray_keys`, with the imports of a grant of many keys."""
+    grant = facts.grant
+    if grant is None or grant.keeping is None:
         return ()
-    known = known_ids(facts)
-    return tuple(sorted(key.id for key in facts.listed or () if key.id not in known))
+    known = known_ids(facts) | facts.others_ids
+    strays = [key for key in facts.listed or () if key.issued and key.id not in known]
+    return tuple(key.id for key in sorted(strays, key=lambda key: (key.created_at, key.id)))
 
 
 def checked_by_listing(facts: Facts) -> Facts:
@@ -53,6 +60,8 @@ def checked_by_listing(facts: Facts) -> Facts:
     """
     marked = {key.id for key in facts.listed or () if key.marked}
     unproved = facts.unproved_ids - marked
+    if not facts.unproved_ids:
+        return facts
     secret = facts.secret
     if secret is not None and unproved & {secret.key_id, secret.replaces}:
         secret = replace(

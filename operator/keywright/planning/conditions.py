@@ -24,6 +24,7 @@ TRIED_UNTIL = " It is tried again"
 PROBE_FAILING = "ProbeFailing"
 ROLLOUT_PROGRESSING = "RolloutProgressing"
 ROLLOUT_FAILING = "RolloutFailing"
+CLOCK_SKEWED = "ClockSkewed"
 SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
 SECRET_CONTESTED = "SecretContested"  # noqa: S105  the name of a condition
 FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition

@@ -34,6 +34,7 @@ from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_to_tend
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
+from keywright.planning.ownership import owned_elsewhere
 from keywright.planning.renewal import position
 from keywright.planning.retirement import retirement, retirement_due
 from keywright.planning.windows import next_renewal, renewal_begins
@@ -52,7 +53,7 @@ def decide(facts: Facts, *, now: datetime) -> Step:
     """The next step of the grant."""
     if facts.deleting:
         return ending(facts, now=now)
-    refusal = _mistake(facts) or _conflict(facts)
+    refusal = _mistake(facts) or _conflict(facts) or owned_elsewhere(facts)
     if refusal is not None:
         return Refuse(refusal)
     grant = facts.grant

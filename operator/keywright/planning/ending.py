@@ -29,6 +29,9 @@ def ending(facts: Facts, *, now: datetime) -> Step:
         return Release(tuple(sorted(known)), why="its spec says no more whose key it is")
     if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
         return Release()
+    if grant.known_as.owned_by_another_cluster:
+        # They stay in use there.
+        return Release()
     if facts.listed is None:
         waiting = _waiting(facts, known, now=now)
         if waiting is not None:

@@ -101,6 +101,7 @@ class CloudKey:
     """A key as the cloud lists it. `here`: its holder is the one that the grant names now.
 
     `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
+    `issued`: our tags say that this very key was issued for a grant of this name and cluster.
     """
 
     id: str
@@ -108,6 +109,7 @@ class CloudKey:
     active: bool = True
     here: bool = True
     marked: bool = False
+    issued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +324,11 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Keys of the grant that Secret and status do not name: they are removed after the overlap."""
+
+
+@dataclass(frozen=True, slots=True)
 class Revoke:
     """The grant goes: remove its keys and what was made for them, and let it go."""
 
@@ -339,4 +346,4 @@ class Release:
 JournalStep = Finalize | Look | Intend | Settle | Deactivate | Remove | Revoke | Release
 ReportStep = ReportLost | ReportDeletion
 SecretStep = Mint | Rewrite | Relabel | TendFormer
-Step = SecretStep | Pause | Refuse | Keep | Wait | Fail | Verify | ReportStep | JournalStep
+Step = SecretStep | Pause | Refuse | Keep | Wait | Fail | Verify | Retire | ReportStep | JournalStep

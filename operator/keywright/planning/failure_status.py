@@ -19,6 +19,7 @@ from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.outcomes import Deleting, Lost
+from keywright.planning.ownership import OWNED_BY_ANOTHER_CLUSTER
 from keywright.planning.probing import PROBE_FAILED
 from keywright.planning.secret_status import condition_writer, holds, named, time_told
 
@@ -45,6 +46,8 @@ def after_failure(facts: Facts, failure: Failure, *, attempts: int, now: datetim
         conditions: tuple[Condition, ...] = writer.not_ready(
             failure, attempts=attempts, reason=DELETING, message=message
         )
+    elif failure.reason == OWNED_BY_ANOTHER_CLUSTER:
+        conditions = writer.not_ready(failure, attempts=attempts)
     elif secret is not None and facts.grant is not None and alive:
         ready = status.condition(READY)
         if ready is None or ready.status is not ConditionStatus.TRUE:

@@ -63,4 +63,8 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         """Field, what is wrong and what to do, as one text for a person."""
         start = f"{self.field}: " if self.field else ""
         end = f" {self.cure}" if self.cure else ""
-        return f"{start}{self.message}{end}"
+        message = self.message.rstrip()
+        # What a cloud or the API server says ends with a full stop or not.
+        if end and not message.endswith((".", "!", "?", ":")):
+            message += "."
+        return f"{start}{message}{end}"

@@ -18,8 +18,8 @@ known, and was created in the time of the intent, is ours; its secret is lost, s
 made anew. A listing may be behind: what it does not show is believed only after a while.
 
 Where the cloud shows whose a key is (`Keeping.marked`), an unknown is simply carried on: the create
-of the same intent finds what an earlier one has made. Keys that are marked and that nobody knows
-are removed.
+of the same intent finds what an earlier one has made. Keys that the tags show and that nothing
+names retire.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from keywright.planning.cloud_keys import (
     listing_settles_at,
     lost_keys,
     stray_keys,
+    unknown_keys,
 )
 from keywright.planning.facts import (
     Cause,
@@ -43,6 +44,7 @@ from keywright.planning.facts import (
     Look,
     Mint,
     Remove,
+    Retire,
     Rewrite,
     Settle,
     Step,
@@ -81,17 +83,35 @@ def _settled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Ste
         case Mint():
             return _before_creating(step, facts, now=now)
         case Keep():
-            return retirement(facts, now=now) or _unpublished(facts) or step
+            again = _imported_again(facts)
+            if again is not None:
+                return _before_creating(again, facts, now=now)
+            return retirement(facts, now=now) or _unknown(facts) or step
         case Rewrite():
+            retire = _unknown(facts)
+            if retire is not None:
+                return retire
             # What is written again must not lose an id that the cloud can still prove.
             look = facts.unproved_ids and facts.listed is None and facts.source_problem is None
             return Look(prepare=False) if look else step
 
 
-def _unpublished(facts: Facts) -> Remove | None:
-    """Keys of the grant that the cloud shows beside the one in use, and that nobody was given."""
-    strays = stray_keys(facts)
-    return Remove(strays, lost=True) if strays else None
+def _unknown(facts: Facts) -> Retire | None:
+    """Keys of the grant that the cloud shows beside the one in use, and that nothing names.
+
+    They are left by a restore of an older state: workloads may still have one of them.
+    """
+    return Retire() if stray_keys(facts) else None
+
+
+def _imported_again(facts: Facts) -> Mint | None:
+    """Another import, where the cloud shows one that nobody knows: its keys may be in use.
+
+    The import takes all keys of the file, and the unknown one retires with what is left of it.
+    """
+    grant = facts.grant
+    many = grant is not None and grant.is_many and facts.status.pending is None
+    return Mint(Cause.DRIFT) if many and unknown_keys(facts) else None
 
 
 def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
@@ -157,12 +177,14 @@ def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
         return Look(prepare=True)
     served = facts.secret is not None and facts.secret.lives(now)
     # One that the cloud shows may be the only good one: it goes once another is published.
-    if served and (strays := stray_keys(facts)):
-        return Remove(strays, lost=True)
+    if served and (retire := _unknown(facts)) is not None:
+        return retire
     here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
     if len(here) < grant.keeping.most:
-        return Intend(tuple(key.id for key in facts.listed))
-    known = known_ids(facts)
+        # The newest last: where the Secret is lost, that is the one to go on from.
+        listed = sorted(facts.listed, key=lambda key: (key.created_at, key.id))
+        return Intend(tuple(key.id for key in listed))
+    known = known_ids(facts) | frozenset(stray_keys(facts))
     in_use = _in_use(facts)
     spare = [key.id for key in here if key.id in known and key.id != in_use]
     if spare:

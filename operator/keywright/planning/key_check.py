@@ -44,7 +44,7 @@ def checked(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step
         return None
     if facts.listed is None:
         edited = isinstance(step, Rewrite) and step.cause is Cause.SPEC
-        if facts.doubted or facts.suspected or edited:
+        if facts.doubted or facts.suspected or edited or _is_untagged(facts, now=now):
             return Look(prepare=False)
         return Verify() if facts.verify_at is not None and facts.verify_at <= now else None
     settles_at = shown_from(secret, facts, now=now)
@@ -52,6 +52,19 @@ def checked(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step
         return None
     # A listing is rarely as late as it may be.
     return Wait(min(settles_at, now + facts.delays.listing / _LOOKS))
+
+
+def _is_untagged(facts: Facts, *, now: datetime) -> bool:
+    """Whether the key may lack the tags of grant id and cluster id, and it is time to look.
+
+    Looking sets them. After an upgrade that is spread like the lookups of keys.
+    """
+    grant = facts.grant
+    if grant is None or grant.known_as.recorded or not grant.known_as.cluster_id:
+        return False
+    if grant.known_as.take_over:
+        return True
+    return facts.verify_at is None or facts.verify_at <= now
 
 
 def shown_from(secret: SecretView, facts: Facts, *, now: datetime) -> datetime | None:

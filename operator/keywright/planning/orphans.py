@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.identity import GrantIdentity
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
@@ -46,13 +47,14 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
     key: dict[str, Any]
     since: str
     why: str
+    grant_id: str = ""
 
     @property
     def entry(self) -> str:
         """Its key in the ConfigMap: ids have characters that are not allowed there."""
         return hashlib.sha256(self.key_id.encode()).hexdigest()[:32]
 
-    def as_grant(self) -> ApiKeyGrant | None:
+    def as_grant(self, *, cluster_id: str = "") -> ApiKeyGrant | None:
         """The grant that went, as far as revoking needs it; None where that cannot be read."""
         found = parse_grant(
             {
@@ -71,7 +73,14 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
                 },
             }
         )
-        return found if isinstance(found, ApiKeyGrant) else None
+        if not isinstance(found, ApiKeyGrant):
+            return None
+        identity = GrantIdentity(
+            grant_id=self.grant_id or self.grant.uid,
+            cluster_id=cluster_id,
+            former_ids=(self.grant.uid,),
+        )
+        return msgspec.structs.replace(found, identity=identity)
 
 
 def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:
@@ -86,6 +95,7 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
         key=_needed(grant),
         since=format_time(now),
         why=why[:_WHY_LIMIT],
+        grant_id=grant.known_as.grant_id,
     )
 
 

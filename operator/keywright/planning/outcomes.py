@@ -93,6 +93,11 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """The keys that a listing has shown, and that nobody knew, retire from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The key in the Secret is not in the cloud any more; another follows."""
 
@@ -119,6 +124,7 @@ Outcome = (
     | FormerTended
     | Intended
     | Removed
+    | Retired
     | Lost
     | Deleting
     | Settled

@@ -33,11 +33,12 @@ from keywright.planning.outcomes import (
     Paused,
     Refused,
     Removed,
+    Retired,
     Settled,
     Unproven,
     Written,
 )
-from keywright.planning.retirement import retiring_after, with_held_keys
+from keywright.planning.retirement import retiring_after, with_held_keys, with_strays
 from keywright.planning.rollout_status import News, begins, with_rollout
 from keywright.planning.secret_status import as_it_is, condition_writer, holds, named, of_secret
 
@@ -105,17 +106,10 @@ def _after(facts: Facts, outcome: Outcome, *, now: datetime) -> GrantStatus:
             tries = tries_to_end(facts) if facts.deleting else facts.status.failed_attempts
             told = after_failure(facts, failure, attempts=tries + 1, now=now)
             return msgspec.structs.replace(told, pending=None) if failure.nothing_done else told
-        case Intended(baseline):
-            return _after_intending(facts, baseline, now=now)
-        case Removed(key_ids, lost=lost):
-            status = facts.status
-            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
-            pending = None if lost else status.pending
-            return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Intended() | Removed() | Retired() | Settled():
+            return _after_journal_step(facts, outcome, now=now)
         case Lost() | Deleting():
             return after_report(facts, outcome, now=now)
-        case Settled():
-            return _settled(facts, now=now)
         case Refused(failure):
             return after_refusal(facts, failure, now=now)
         case Kept() | Paused() | FormerTended():
@@ -134,6 +128,23 @@ def _after_keeping(
             return facts.status
         case FormerTended():
             return after_tending(facts.status, outcome)
+
+
+def _after_journal_step(
+    facts: Facts, outcome: Intended | Removed | Retired | Settled, *, now: datetime
+) -> GrantStatus:
+    status = facts.status
+    match outcome:
+        case Intended(baseline):
+            return _after_intending(facts, baseline, now=now)
+        case Removed(key_ids, lost=lost):
+            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
+            pending = None if lost else status.pending
+            return msgspec.structs.replace(status, retiring=left, pending=pending)
+        case Retired():
+            return msgspec.structs.replace(status, retiring=with_strays(facts, now=now))
+        case Settled():
+            return _settled(facts, now=now)
 
 
 def _after_writing(facts: Facts, written: Written, *, now: datetime) -> GrantStatus:
@@ -169,6 +180,7 @@ def _after_intending(facts: Facts, baseline: tuple[str, ...], *, now: datetime) 
         # One of a kind that was free to be made again is no key of the journal.
         key_id=_proved_id(facts),
         pending=pending,
+        retiring=with_strays(facts, now=now),
         conditions=conditions,
     )
 

@@ -19,6 +19,9 @@ from keywright.api.grant import ApiKeyGrant
 _DEFAULT_SHARE = 1 / 3
 _JITTER_SHARE = 0.08
 _YOUNG_SHARE = 0.1
+# Of the session that nobody else has renewed; a grant that renews at the last moment, two minutes
+# before the end of an hour, finds the session of its source young.
+_SOURCE_MARGIN_SHARE = 0.05
 _SECOND = timedelta(seconds=1)
 BEGINS_WITHIN = _SECOND
 """By how much a renewal may begin before the time that is told of it."""
@@ -64,6 +67,15 @@ def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, ui
         if issued_at < whole <= latest:
             return whole
     return due
+
+
+def source_renews_at(*, issued_at: datetime, expires_at: datetime, uid: str) -> datetime:
+    """When a source opens a session, if none of its grants has until then.
+
+    Later than the renewal of any key that ends with the session: those open the sessions.
+    """
+    margin = (expires_at - issued_at) * _SOURCE_MARGIN_SHARE
+    return renew_at(issued_at=issued_at, expires_at=expires_at, margin=margin, uid=uid)
 
 
 def begins_at(due: datetime, *, lifetime: timedelta, uid: str) -> datetime:

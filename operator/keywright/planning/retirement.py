@@ -15,7 +15,7 @@ import msgspec
 
 from keywright.api.status import GrantStatus, RetiringKey
 from keywright.api.times import format_time
-from keywright.planning.cloud_keys import known_ids
+from keywright.planning.cloud_keys import known_ids, unknown_keys
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
 from keywright.planning.facts import Deactivate, Facts, Look, Remove, Step
 from keywright.planning.notices import Notice
@@ -49,6 +49,33 @@ def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[
             expires_at=status.expires_at if old == status.key_id else None,
         )
     return tuple(retiring.values())
+
+
+def with_strays(facts: Facts, *, now: datetime) -> tuple[RetiringKey, ...]:
+    """The keys that retire once a key is published by an intent of `now`, with the stray ones.
+
+    Where the Secret or the status was lost, a stray key may be the one that workloads still have:
+    it stays for the overlap.
+    """
+    grant, status = facts.grant, facts.status
+    assert grant is not None
+    assert grant.keeping is not None
+    at = _overlap_ends(now, grant.keeping.overlap_seconds)
+    strays = (RetiringKey(key_id=key_id, retire_at=at) for key_id in unknown_keys(facts))
+    return (*status.retiring, *strays)
+
+
+def strays_of_intent(facts: Facts) -> frozenset[str]:
+    """The retiring keys that were strays when the pending intent was written."""
+    grant, pending = facts.grant, facts.status.pending
+    if grant is None or grant.keeping is None or pending is None or pending.started_at is None:
+        return frozenset()
+    at = _overlap_ends(pending.started_at, grant.keeping.overlap_seconds)
+    return frozenset(key.key_id for key in facts.status.retiring if key.retire_at == at)
+
+
+def _overlap_ends(begin: datetime, seconds: float) -> datetime:
+    return (begin + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
 def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:

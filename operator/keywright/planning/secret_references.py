@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from keywright.api.names import REFERENCE_LABEL
 from keywright.api.sensitive import Sensitive
 from keywright.planning.failures import Failure, FailureClass
+
+Consent = Callable[[], Failure | None]
+"""Why a value must not be copied at this moment; None where it may."""
 
 
 def _ignore() -> None:
@@ -20,12 +24,14 @@ class ReferencedSecret:
 
     A value that only signs requests may be used as it is. One that is sent to a cloud or written to
     another namespace needs the consent of the Secret. `on_refusal` is called when it is missing.
+    `present_refusal` is the refusal of a key as the Secret is now, with `on_refusal` called.
     """
 
     values: Mapping[str, Sensitive]
     refusals: Mapping[str, Failure] = field(default_factory=dict)
     on_refusal: Callable[[], None] = _ignore
     unreadable: Mapping[str, Failure] = field(default_factory=dict)
+    present_refusal: Callable[[str], Failure | None] | None = None
 
     def find(self, key: str) -> Sensitive | None:
         """The value of a key, None where there is none; raises Failure where it is no text."""
@@ -39,6 +45,13 @@ class ReferencedSecret:
         if found is not None:
             self.on_refusal()
         return found
+
+    def consent(self, key: str) -> Consent:
+        """The consent to copy the value of a key, checked each time that the value is copied.
+
+        Nothing counts as refused before that.
+        """
+        return partial(self.present_refusal or self.refusal, key)
 
     def check_copy(self, key: str) -> None:
         """Raise Failure where the value of this key must not leave the operator."""

@@ -13,20 +13,22 @@ from keywright.api.status import Condition, ConditionStatus, SourceStatus
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import margin, position, renew_at
+from keywright.planning.renewal import position, source_renews_at
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The cloud took the identity: who we are, and until when without another call.
 
-    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account.
+    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account. `remark`:
+    what people should know of the end.
     """
 
     identity: str
     account_id: str
     issued_at: datetime
     expires_at: datetime | None
+    remark: str = ""
 
 
 def source_failure(
@@ -138,7 +140,9 @@ def verified_status(
         failed_attempts=0,
         last_failure_time=None,
         grants=grants,
-        conditions=writer.ready(reason="Succeeded", message=f"We are {verified.identity}."),
+        conditions=writer.ready(
+            reason="Succeeded", message=f"We are {verified.identity}. {verified.remark}".rstrip()
+        ),
     )
 
 
@@ -150,13 +154,19 @@ def failed_status(
     generation: int,
     grants: int,
     now: datetime,
+    has_session: bool = True,
 ) -> SourceStatus:
-    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing."""
+    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing.
+
+    `has_session`: it is in memory. Without it a source that has to be corrected is not Ready, since
+    nothing can be issued; an outage is waited for as long as the status says that all was well.
+    """
     attempts = status.failed_attempts + 1
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
     ready = status.condition(READY)
     conditions: tuple[Condition, ...]
-    alive = status.expires_at is not None and now < status.expires_at
+    passing = failure.kind in (FailureClass.RETRY, FailureClass.THROTTLED)
+    alive = status.expires_at is not None and now < status.expires_at and (has_session or passing)
     if alive and _holds(ready, generation=generation) and ready is not None:
         conditions = (ready, writer.failing(failure))
     else:
@@ -192,6 +202,12 @@ def mistaken_status(
     )
 
 
+def tells_only_of_dates(before: SourceStatus, after: SourceStatus) -> bool:
+    """Whether nothing has changed but the session, so that the write may wait."""
+    dates = msgspec.structs.replace(before, expires_at=after.expires_at, renew_at=after.renew_at)
+    return dates == after
+
+
 def _holds(ready: Condition | None, *, generation: int) -> bool:
     return (
         ready is not None
@@ -208,9 +224,4 @@ def _proved(status: SourceStatus) -> bool:
 def _renew_at(verified: Verified, *, uid: str) -> datetime | None:
     if verified.expires_at is None:
         return None
-    return renew_at(
-        issued_at=verified.issued_at,
-        expires_at=verified.expires_at,
-        margin=margin(lifetime=verified.expires_at - verified.issued_at),
-        uid=uid,
-    )
+    return source_renews_at(issued_at=verified.issued_at, expires_at=verified.expires_at, uid=uid)

@@ -7,6 +7,7 @@ from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
@@ -83,6 +84,8 @@ def _altered(
     yield from _named("metadata.annotations", annotations - facts.owned_annotations)
     if facts.owner_uid != grant.uid:
         yield OWNER_REFERENCES
+    if not _is_of_this_cluster(facts, grant):
+        yield field_of("metadata.annotations", ANNOTATION_CLUSTER_ID)
 
 
 def managers_of(facts: SecretFacts, fields: Iterable[str]) -> tuple[str, ...]:
@@ -93,6 +96,12 @@ def managers_of(facts: SecretFacts, fields: Iterable[str]) -> tuple[str, ...]:
 
 def _named(group: str, names: Iterable[str]) -> Iterator[str]:
     return (field_of(group, name) for name in sorted(names))
+
+
+def _is_of_this_cluster(facts: SecretFacts, grant: ApiKeyGrant) -> bool:
+    """False once the keys were taken over from the cluster that the Secret names."""
+    identity = grant.known_as
+    return not identity.recorded or facts.cluster_id in (None, identity.cluster_id)
 
 
 def _all_entries(facts: SecretFacts) -> bool:

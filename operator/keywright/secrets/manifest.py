@@ -8,9 +8,12 @@ from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
+    ANNOTATION_GRANT_ID,
+    ANNOTATION_GRANT_PROOF,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
@@ -30,6 +33,7 @@ from keywright.api.names import (
 )
 from keywright.api.times import format_time
 from keywright.secrets.drift import digest_of_names
+from keywright.secrets.proofs import IdentityRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,14 @@ def manifest(
     fingerprint: str,
     kept_as: KeptId | None = None,
     replaces: KeptId | None = None,
+    identity: IdentityRecord | None = None,
     remark: str = "",
 ) -> dict[str, Any]:
     """The Secret as we want it; whatever it has beyond this belongs to others and stays.
 
     `kept_as` is the id of a key that lives in the cloud, `replaces` that of the one before it: a
-    status that is lost comes back from them. `remark` is what readers should know of many keys;
+    status that is lost comes back from them. `identity` says with which ids the cloud tags the key.
+    `remark` is what readers should know of many keys;
     it stays with them.
 
     The grant owns the Secret, so that it goes with the grant. It does not block the grant's
@@ -83,6 +89,7 @@ def manifest(
         annotations[ANNOTATION_REPLACES] = replaces.key_id
         if replaces.proof is not None:
             annotations[ANNOTATION_REPLACES_PROOF] = replaces.proof
+    annotations |= _identity(identity)
     if grant.is_many:
         annotations[ANNOTATION_ENTRIES] = digest_of_names(data)
         if remark:
@@ -114,4 +121,14 @@ def manifest(
         "data": {
             key: b2a_base64(text.encode(), newline=False).decode() for key, text in data.items()
         },
+    }
+
+
+def _identity(identity: IdentityRecord | None) -> dict[str, str]:
+    if identity is None:
+        return {}
+    return {
+        ANNOTATION_GRANT_ID: identity.grant_id,
+        ANNOTATION_CLUSTER_ID: identity.cluster_id,
+        ANNOTATION_GRANT_PROOF: identity.proof,
     }

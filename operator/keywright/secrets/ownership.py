@@ -12,9 +12,12 @@ from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import (
+    ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
+    ANNOTATION_GRANT_ID,
+    ANNOTATION_GRANT_PROOF,
     ANNOTATION_GRANTED_BY,
     ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
@@ -35,6 +38,7 @@ from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
 _ID_LIMIT: Final = 1024
+_UID_LIMIT: Final = 128
 _REMARK_LIMIT: Final = 4096
 _SHARED_LIMIT: Final = 64
 _FINGERPRINT_LIMIT: Final = 512
@@ -91,6 +95,9 @@ class SecretFacts:
     replaces: str | None = None
     key_proof: str | None = None
     replaces_proof: str | None = None
+    grant_id: str | None = None
+    cluster_id: str | None = None
+    grant_proof: str | None = None
     entries: str | None = None
     remark: str = ""
     handled_request: str | None = None
@@ -123,6 +130,9 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
         replaces=_id(annotations.get(ANNOTATION_REPLACES)),
         key_proof=_id(annotations.get(ANNOTATION_KEY_PROOF)),
         replaces_proof=_id(annotations.get(ANNOTATION_REPLACES_PROOF)),
+        grant_id=_interned(annotations.get(ANNOTATION_GRANT_ID)),
+        cluster_id=_interned(annotations.get(ANNOTATION_CLUSTER_ID)),
+        grant_proof=_id(annotations.get(ANNOTATION_GRANT_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
         remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
         handled_request=_id(annotations.get(ANNOTATION_HANDLED_REQUEST)),
@@ -272,6 +282,11 @@ def _fingerprint(text: str | None) -> str | None:
 
 def _id(text: str | None) -> str | None:
     return text[:_ID_LIMIT] if text else None
+
+
+def _interned(text: str | None) -> str | None:
+    # The cluster id is the same for all Secrets, the grant id mostly the uid of the grant.
+    return intern(text[:_UID_LIMIT]) if text else None
 
 
 def _revision(text: str | None) -> int:

@@ -3,8 +3,9 @@
 Ids of keys are kept in annotations of a Secret and in a status, where a tenant may write. An id
 counts only with the proof beside it: `key` is the operator's own secret, and the text names the
 grant, the account and the key, so that a proof is worth nothing beside another id or in another
-grant. The uid is part of it: a restored grant has a new one, and is known by the old one that its
-Secret names.
+grant. Grant id and cluster id are part of it, and have a proof of their own. Proofs from before
+there were grant ids have the uid instead: a restored grant has a new one, and is known by the old
+one that its Secret names.
 """
 
 from __future__ import annotations
@@ -24,10 +25,20 @@ _LENGTH: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """Grant id and cluster id as Secret or status name them, for the object of that uid."""
+
+    grant_id: str
+    cluster_id: str
+    uid: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prover:
     """Makes and verifies proofs for one grant.
 
-    `uids` are those that the grant has or had, its own first.
+    `uids` are the words that the grant is or was known by, the one of new proofs first.
     """
 
     key: bytes
@@ -42,6 +53,16 @@ class Prover:
     def proves_key(self, key_id: str, proof: str | None) -> bool:
         """Whether the proof is one of that key and this grant."""
         return any(_same(proof, self._of_key(key_id, uid=uid)) for uid in self.uids)
+
+    def of_identity(self, *, grant_id: str, cluster_id: str, uid: str) -> IdentityRecord:
+        """The record that the grant with that uid has these ids."""
+        proof = self._digest("identity", grant_id, cluster_id, uid)
+        return IdentityRecord(grant_id, cluster_id, uid, proof)
+
+    def proves_identity(self, record: IdentityRecord) -> bool:
+        """Whether the operator wrote the record, for a grant of this name."""
+        expected = self._digest("identity", record.grant_id, record.cluster_id, record.uid)
+        return _same(record.proof, expected)
 
     def of_intent(self, started_at: datetime, *, holder: str, baseline: Iterable[str]) -> str:
         """The proof that the operator meant to create a key of that holder at that time."""

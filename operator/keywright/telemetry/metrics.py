@@ -99,6 +99,7 @@ class Metrics:
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]] = dict,
         orphans: Callable[[], Mapping[str, int]] = dict,
+        clock_skews: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         """Read these at each scrape."""
         self.registry.register(
@@ -108,6 +109,7 @@ class Metrics:
                 leads=leads,
                 invalid=invalid,
                 orphans=orphans,
+                clock_skews=clock_skews,
             )
         )
 
@@ -139,7 +141,9 @@ class _Live(Collector):
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]],
         orphans: Callable[[], Mapping[str, int]],
+        clock_skews: Callable[[], Mapping[str, float]],
     ) -> None:
+        self._clock_skews = clock_skews
         self._invalid = invalid
         self._orphans = orphans
         self._grants = grants
@@ -186,6 +190,14 @@ class _Live(Collector):
         for kind, number in self._orphans().items():
             orphaned.add_metric((kind,), number)
         yield orphaned
+        skewed = GaugeMetricFamily(
+            "keywright_clock_skew_seconds",
+            "Seconds by which the operator's clock is ahead of that of a cloud's own hosts.",
+            labels=("provider",),
+        )
+        for provider, seconds in self._clock_skews().items():
+            skewed.add_metric((provider,), seconds)
+        yield skewed
         build = GaugeMetricFamily("keywright_build_info", "The version.", labels=("version",))
         build.add_metric((product_version(),), 1)
         yield build

@@ -9,6 +9,8 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _HOSTS = (
     re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
     re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
+    # no host of AWS: an endpoint that the operator has to allow
+    re.compile(r"(?P<service>sts)\.private\.amazonaws\.com"),
     re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
     re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
 )

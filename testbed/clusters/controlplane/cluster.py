@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import ssl
 import tempfile
 import urllib.error
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from testbed.certificates import Authority, Certificate
 from testbed.clusters.api import Api
-from testbed.clusters.controlplane.assets import find_assets
+from testbed.clusters.controlplane.assets import Assets, find_assets
 from testbed.clusters.kubeconfigs import write_kubeconfig
 from testbed.clusters.public_issuer import PUBLIC_ISSUER
 from testbed.processes import ChildProcess, free_port
@@ -100,16 +101,41 @@ class ControlPlaneCluster:
 
     def start(self) -> None:
         """Start etcd, the API server, the CRDs and the controller manager, in this order."""
-        assets = find_assets()
         self._write_signing_key()
-        etcd_url = self._start_etcd(assets.etcd)
-        self._start_api_server(assets.apiserver, etcd_url=etcd_url)
+        assets = self._start_servers()
         api = Api(self.kubeconfig)
         self.version = api.get("/version")["gitVersion"]
         api.apply(PUBLIC_ISSUER)
         api.apply_files(self._crds)
         api.close()
         self._start_controller_manager(assets.controller_manager)
+
+    def _start_servers(self) -> Assets:
+        assets = find_assets()
+        etcd_url = self._start_etcd(assets.etcd)
+        self._start_api_server(assets.apiserver, etcd_url=etcd_url)
+        return assets
+
+    def snapshot(self) -> Path:
+        """A copy of what etcd holds now, as it would be found after a crash at this moment."""
+        assert self._data is not None
+        etcd = self._children[0]
+        copy = self._directory / "etcd-snapshot"
+        os.kill(etcd.pid, signal.SIGSTOP)
+        try:
+            shutil.copytree(self._data, copy)
+        finally:
+            os.kill(etcd.pid, signal.SIGCONT)
+        return copy
+
+    def restore(self, snapshot: Path) -> None:
+        """Start all of it again from a copy; clients and tokens stay valid."""
+        assert self._data is not None
+        while self._children:
+            self._children.pop().stop()
+        shutil.rmtree(self._data)
+        shutil.copytree(snapshot, self._data)
+        self._start_controller_manager(self._start_servers().controller_manager)
 
     def stop(self) -> None:
         """Stop in reverse order: an API server that loses its etcd first keeps its port."""
@@ -175,6 +201,8 @@ class ControlPlaneCluster:
 
     def _write_admin_token(self) -> str:
         """An admin's token, which costs the API server less than a certificate at each request."""
+        if self._admin_tokens.exists():
+            return self._admin_tokens.read_text().partition(",")[0]
         token = secrets.token_urlsafe()
         self._admin_tokens.touch(mode=0o600)
         self._admin_tokens.write_text(f'{token},admin,admin,"system:masters"\n')
@@ -184,7 +212,8 @@ class ControlPlaneCluster:
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         shared_memory = Path("/dev/shm")  # noqa: S108  a memory disk, where there is one
         root = shared_memory if shared_memory.is_dir() else self._directory
-        self._data = Path(tempfile.mkdtemp(prefix="keywright-etcd-", dir=root))
+        if self._data is None:
+            self._data = Path(tempfile.mkdtemp(prefix="keywright-etcd-", dir=root))
         command: list[str | Path] = [
             binary,
             f"--data-dir={self._data}",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.identities.asking import Ambience, Edges
 from keywright.clouds.ways import Session
@@ -40,6 +41,7 @@ class ScriptedSts(AwsCalls):
         session: Session | None = None,
         pace: str | None = None,
         attempts: int = 3,
+        source: CredentialSource | None = None,
     ) -> _Answer:
         return call(_Client(self, signed_by=session.access_key_id if session else None))
 

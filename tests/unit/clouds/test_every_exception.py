@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
 from keywright.clouds.alibaba.rpc import Parameters, Signer
@@ -91,6 +92,7 @@ class _Calls(AwsCalls):
         session: Session | None = None,
         pace: str | None = None,
         attempts: int = 3,
+        source: CredentialSource | None = None,
     ) -> _Answer:
         return call(_Raising(self.error))
 

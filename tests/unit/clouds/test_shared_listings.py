@@ -17,7 +17,8 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
 from keywright.clouds.aws.calls import AwsCalls
 from keywright.clouds.aws.keys.api_gateway import GatewayKeys
-from keywright.clouds.aws.keys.bedrock_long_term import SERVICE, LongTermKeys
+from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
+from keywright.clouds.aws.keys.iam_ownership import SERVICE
 from keywright.clouds.aws.keys.tags import TAG
 from keywright.clouds.shared_listings import SharedListings
 from tests.unit.api.samples import grant, source
@@ -115,7 +116,9 @@ async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -
     listings = SharedListings(clock=clock)
     edge = replace(edges(ScriptedSts()), calls=cloud, listings=listings)
     each = [_keys(kind, number, edge) for number in range(_KEYS)]
-    return list(await asyncio.gather(*(keys.shows(key_id) for keys, key_id in each)))
+    return list(
+        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id})) for keys, key_id in each))
+    )
 
 
 @pytest.mark.parametrize(("kind", "pages"), [("iam", 10), ("gateway", 2)])
@@ -139,7 +142,7 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     """After its age, and not before; one that failed serves nobody."""
     clock, made = FakeClock(), 0
 
-    async def make() -> dict[str, bool]:
+    async def make() -> dict[str, frozenset[str]]:
         nonlocal made
         made += 1
         if made == 1:

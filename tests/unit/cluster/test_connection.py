@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from keywright.cluster.connection import connect
+from keywright.cluster.connection import ReloadedTrust, connect
 from keywright.cluster.resolving import OwnThreadResolver
 from testbed.certificates import Authority
 
@@ -163,3 +164,24 @@ async def test_names_are_looked_up_by_a_thread_of_their_own() -> None:
     gate.set()
     await waiting
     await resolver.close()
+
+
+def test_a_rotated_ca_is_trusted_by_new_connections(tmp_path: Path) -> None:
+    """Within ten seconds, beside the one before; a file that is being written changes nothing."""
+    now = 0.0
+    old, new = (Authority(tmp_path / name, name=name).certificate for name in ("old", "new"))
+    file = tmp_path / "ca.crt"
+    file.write_bytes(old.read_bytes())
+    context = ssl.create_default_context(cafile=str(file))
+    trust = ReloadedTrust(context, str(file), clock=lambda: now)
+    assert len(context.get_ca_certs()) == 1
+    file.write_text("half of a certif")
+    now = 11.0
+    trust.refresh()
+    assert len(context.get_ca_certs()) == 1
+    file.write_bytes(new.read_bytes())
+    trust.refresh()
+    assert len(context.get_ca_certs()) == 1
+    now = 22.0
+    trust.refresh()
+    assert len(context.get_ca_certs()) == 2

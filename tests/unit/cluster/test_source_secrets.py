@@ -108,6 +108,33 @@ async def test_consent_that_was_missing_is_a_change() -> None:
     assert not await scene.values.changed(**KEY)
 
 
+async def test_a_label_wakes_nobody_where_nothing_was_copied() -> None:
+    """A session whose key only signs is not opened again because its Secret was labelled."""
+    scene = Scene()
+    scene.put(a="1", labeled=False)
+    found = await scene.values.values(**KEY, field="spec.x")
+    found.consent("a")
+    scene.put(a="1")
+    assert not await scene.values.changed(**KEY)
+
+
+async def test_a_consent_is_checked_as_the_secret_is_now() -> None:
+    """However long ago its values were read: a label that came or went since then counts."""
+    scene = Scene()
+    scene.put(a="1", labeled=False)
+    consent = (await scene.values.values(**KEY, field="spec.x")).consent("a")
+    scene.put(a="1")
+    assert not await scene.values.changed(**KEY)
+    assert consent() is None
+    scene.put(a="1", labeled=False)
+    assert not await scene.values.changed(**KEY)
+    refusal = consent()
+    assert refusal is not None
+    assert (refusal.reason, refusal.field) == ("SecretNotLabeled", "spec.x")
+    scene.put(a="1")
+    assert await scene.values.changed(**KEY)
+
+
 async def test_consent_can_be_switched_off() -> None:
     """`--secret-references=any` copies what it is pointed at."""
     scene = Scene(needs_consent=False)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.source import Provider
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import Objects
@@ -32,6 +33,7 @@ from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 from tests.unit.fakes.vendor import ScriptedVendor
 
+CLUSTER_ID = "2b1f0c52-7d4e-4a53-8f0e-6f1c7a1d9b10"
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
 GRANTS = "/apis/keywright.dev/v1alpha1/namespaces/chat/apikeygrants"
 SOURCES = "/apis/keywright.dev/v1alpha1/namespaces/chat/credentialsources"
@@ -70,11 +72,13 @@ class Scene:
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
     key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
     tenancy: Tenancy = field(init=False)
+    skews: ClockSkews = field(init=False)
     grants: GrantReconciler = field(init=False)
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
         self.use_vendor(ScriptedVendor(clock=self.clock))
+        self.skews = ClockSkews(clock=self.clock)
         self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
         self.grant_queue = DueQueue(now=self.clock)
         self.informer = Informer(
@@ -101,6 +105,7 @@ class Scene:
                 events=events,
                 metrics=self.metrics,
                 fingerprint_key=lambda: b"operator's own",
+                cluster_id=lambda: CLUSTER_ID,
                 clock=self.clock,
                 key_times=self.key_times,
                 orphans=OrphanRegister(
@@ -120,6 +125,8 @@ class Scene:
             tenancy=self.tenancy,
             fence=self.gate,
             events=events,
+            skews=self.skews,
+            times=self.key_times,
             clock=self.clock,
         )
 

@@ -70,8 +70,16 @@ class _Scene:
             sources_changed=lambda: None,
         )
         self.census = Census(
-            store=store, objects=self.objects, informer=informer, load_key=self._key, pause=self._on
+            store=store,
+            objects=self.objects,
+            informer=informer,
+            load_key=self._key,
+            load_cluster_id=self._cluster,
+            pause=self._on,
         )
+
+    async def _cluster(self) -> str:
+        return "8f4d"
 
     async def _key(self) -> bytes:
         return b"key"

@@ -129,11 +129,15 @@ async def test_a_sweep_leaves_secrets_alone_that_their_grants_read() -> None:
     async def key() -> bytes:
         return b"key"
 
+    async def cluster() -> str:
+        return "cluster"
+
     census = Census(
         store=made.store,
         objects=Objects(made.api),
         informer=made.informer,
         load_key=key,
+        load_cluster_id=cluster,
         pause=pause,
     )
     with pytest.raises(EndError):

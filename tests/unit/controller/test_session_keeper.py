@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from keywright.api.names import FINALIZER
 from keywright.api.source import Provider
 from keywright.controller.records import KeyCheck
 from keywright.controller.session_keeper import SessionKeeper
 from keywright.planning.failures import Failure, FailureClass
+from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import UID, Scene
 
 
@@ -20,6 +22,7 @@ def _keeper(scene: Scene) -> SessionKeeper:
         store=scene.store,
         vendors={Provider.AWS: scene.vendor},
         leads=lambda: True,
+        source_failed=scene.informer.source_failed,
         pause=_at_once,
     )
 
@@ -31,6 +34,12 @@ def _scene() -> Scene:
     return scene
 
 
+def _put(scene: Scene, *, name: str, source: str, **metadata: object) -> None:
+    body = grant_body(sourceRef={"name": source})
+    body["metadata"].update(name=name, uid=name, **metadata)
+    scene.store.put_grant(body)
+
+
 async def test_only_a_source_with_keys_to_revoke_is_held() -> None:
     """A key that ends by itself needs no session."""
     scene = _scene()
@@ -39,6 +48,60 @@ async def test_only_a_source_with_keys_to_revoke_is_held() -> None:
     scene.store.grants[UID].check = KeyCheck()
     await _keeper(scene).round()
     assert scene.vendor.held == ["bedrock"]
+
+
+async def test_a_key_that_ends_by_itself_makes_no_source_hold_a_session() -> None:
+    """Also once it was issued: nothing in the cloud has to be looked up."""
+    scene = _scene()
+    await scene.settle()
+    assert scene.store.grants[UID].check is None
+    await _keeper(scene).round()
+    assert scene.vendor.held == []
+
+
+async def test_a_finalizer_is_enough_to_hold_the_source() -> None:
+    """After a start nothing has been reconciled yet, and the namespace may end at any moment."""
+    scene = Scene()
+    scene.put_source()
+    _put(scene, name="chat-key", source="bedrock", finalizers=[FINALIZER])
+    await _keeper(scene).round()
+    assert scene.vendor.held == ["bedrock"]
+
+
+async def test_sources_of_grants_that_are_being_deleted_come_first() -> None:
+    """Also a source that is being deleted itself: nobody else can revoke their keys."""
+    scene = Scene()
+    for name in ("a", "b", "c"):
+        ends = {"deletionTimestamp": "2026-11-22T10:00:00Z"} if name == "b" else {}
+        body = source_body()
+        body["metadata"].update(name=name, uid=name, resourceVersion="1", **ends)
+        scene.store.put_source(body)
+        _put(scene, name=f"{name}-key", source=name, finalizers=[FINALIZER], **ends)
+    await _keeper(scene).round()
+    await asyncio.sleep(0)
+    assert scene.vendor.held == ["b", "a", "c"]
+
+
+async def test_the_first_round_waits_for_nothing_but_the_lease() -> None:
+    """Only short pauses pass between leading and the first session."""
+    scene, leads = _scene(), [False, False, True]
+    scene.store.grants[UID].check = KeyCheck()
+
+    async def pause(seconds: float) -> None:
+        await (asyncio.sleep(0) if seconds < 1 else asyncio.Event().wait())
+
+    keeper = SessionKeeper(
+        store=scene.store,
+        vendors={Provider.AWS: scene.vendor},
+        leads=lambda: leads.pop(0) if len(leads) > 1 else leads[0],
+        source_failed=scene.informer.source_failed,
+        pause=pause,
+    )
+    running = asyncio.create_task(keeper.run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert scene.vendor.held
 
 
 async def test_a_source_that_fails_rests() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 from typing import Any
 
+import pytest
 from typing_extensions import override
 
 from keywright.cluster.objects import Objects
@@ -14,6 +15,9 @@ from tests.unit.api.samples import source_body
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
 PATH = "/api/v1/namespaces/chat/secrets"
+_ROLE = "arn:aws:iam::123456789012:role/invoker"
+_RAM_ROLE = "acs:ram::123456789012:role/invoker"
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class WithoutWatches(KubernetesInMemory):
@@ -59,10 +63,61 @@ class Desk:
         self.store.put_source(body)
         self.watch.sources_changed()
 
-    def secret(self, name: str, text: str) -> None:
+    def put(self, spec: dict[str, Any]) -> None:
+        """A source with that spec came."""
+        body = source_body()
+        body["metadata"] |= {"name": "a", "uid": "a", "resourceVersion": "1"}
+        self.store.put_source(body | {"spec": spec})
+        assert not isinstance(self.store.sources["chat", "a"].value, list)
+        self.watch.sources_changed()
+
+    def secret(self, name: str, text: str, *, keys: tuple[str, ...] = _KEYS) -> None:
         """A Secret came, or was edited."""
-        data = {"a": base64.b64encode(text.encode()).decode()}
+        data = dict.fromkeys(keys, base64.b64encode(text.encode()).decode())
         self.api.put(PATH, {"metadata": {"namespace": "chat", "name": name}, "data": data})
+
+
+def _alibaba(**identity: Any) -> dict[str, Any]:
+    return {"alibabaCloud": {"regionId": "cn-hangzhou", **identity}}
+
+
+_ONE = {"secretRef": {"name": "one"}}
+_ALIBABA_KEY = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+# Every field of a source that refers to a Secret, and the keys that it needs there.
+_IDENTITIES: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
+    ({"aws": {"region": "us-west-2", "accessKey": _ONE}}, _KEYS),
+    (
+        {
+            "aws": {
+                "region": "us-west-2",
+                "webIdentity": {"serviceAccountRef": {"name": "chat-bedrock"}, "roleArn": _ROLE},
+                "assumeRoles": [
+                    {
+                        "roleArn": _ROLE,
+                        "externalIdFrom": {"secretKeyRef": {"name": "one", "key": "id"}},
+                    }
+                ],
+            }
+        },
+        ("id",),
+    ),
+    (_alibaba(accessKey=_ONE), _ALIBABA_KEY),
+    (_alibaba(ramRoleArn={**_ONE, "roleArn": _RAM_ROLE}), _ALIBABA_KEY),
+    (_alibaba(sts=_ONE), (*_ALIBABA_KEY, "ALIBABA_CLOUD_SECURITY_TOKEN")),
+    (_alibaba(bearer=_ONE), ("ALIBABA_CLOUD_BEARER_TOKEN",)),
+    (_alibaba(profile=_ONE), ("config.json",)),
+    (_alibaba(profile={**_ONE, "format": "CredentialsFile"}), ("credentials",)),
+    (_alibaba(profile={**_ONE, "key": "mine"}), ("mine",)),
+    (
+        _alibaba(
+            rsaKeyPair={
+                "publicKeyId": "LTAI5",
+                "privateKeySecretRef": {"name": "one", "key": "private.pem"},
+            }
+        ),
+        ("private.pem",),
+    ),
+)
 
 
 def keyed(name: str) -> dict[str, Any]:
@@ -114,4 +169,26 @@ async def test_a_change_before_a_secret_is_watched_is_noticed() -> None:
     async with asyncio.timeout(10):
         await desk.heard.wait()
     assert desk.told == [("chat", "one")]
+    await desk.watch.close()
+
+
+@pytest.mark.parametrize(("identity", "keys"), _IDENTITIES, ids=lambda value: next(iter(value)))
+async def test_a_key_that_went_while_no_operator_ran_is_noticed(
+    identity: dict[str, Any], keys: tuple[str, ...]
+) -> None:
+    """At the first look each key that the source needs must be there, whatever the identity."""
+    for missing in keys:
+        desk = Desk()
+        desk.secret("one", "text", keys=tuple(key for key in keys if key != missing))
+        desk.put(identity)
+        await desk.watch.look("chat", "one")
+        assert desk.told == [("chat", "one")]
+        await desk.watch.look("chat", "one")
+        assert desk.told == [("chat", "one")]
+        await desk.watch.close()
+    desk = Desk()
+    desk.secret("one", "text", keys=keys)
+    desk.put(identity)
+    await desk.watch.look("chat", "one")
+    assert desk.told == []
     await desk.watch.close()

@@ -1,13 +1,16 @@
 """The flows of one source."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
+from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError
 from keywright.controller.changed import ChangedMeanwhileError
 from keywright.controller.leadership import LostLeaseError
+from keywright.controller.settings import KeyTimes
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.controller.samples import SOURCES, UID, Scene, scene
 from tests.unit.fakes.clock import NOON
@@ -28,7 +31,7 @@ async def test_a_source_is_proved_and_told_by_one_write() -> None:
     made = scene()
     due = await made.sources.reconcile(NAME)
     assert due is not None
-    assert NOON < due <= NOON + timedelta(minutes=40)
+    assert NOON < due <= NOON + timedelta(minutes=57)
     assert made.api.writes() == [WRITE]
     assert _status(made)["accountId"] == "123456789012"
     assert (_status(made)["grants"], _status(made)["provider"]) == (1, "AWS")
@@ -152,3 +155,203 @@ async def test_a_source_whose_secret_changed_is_proved_anew() -> None:
     await made.sources.reconcile(NAME)
     await made.sources.reconcile(NAME)
     assert made.vendor.verified == 2
+
+
+async def test_a_source_that_must_be_corrected_is_ready_no_longer_than_its_session() -> None:
+    """Without one in memory nothing can be issued, so it does not say Ready until its old end."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].unproved = True
+    made.vendor.in_memory = False
+    made.vendor.failures.append(
+        Failure("no key.", kind=FailureClass.CONFIGURATION, reason="AccessKeyIncomplete")
+    )
+    await made.sources.reconcile(NAME)
+    assert [(c["type"], c["status"]) for c in _status(made)["conditions"]] == [
+        ("Ready", "False"),
+        ("Stalled", "True"),
+    ]
+
+
+async def test_an_outage_after_a_restart_leaves_a_source_ready() -> None:
+    """Its session is gone with the process, and everybody waits for the cloud to come back."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].unproved = True
+    made.vendor.in_memory = False
+    made.vendor.failures.append(PASSING)
+    await made.sources.reconcile(NAME)
+    assert [(c["type"], c["status"]) for c in _status(made)["conditions"]] == [
+        ("Ready", "True"),
+        ("RenewalFailing", "True"),
+    ]
+
+
+async def test_a_grant_that_cannot_use_its_source_has_it_verified() -> None:
+    """Where no session is in memory: once a minute, and not while the status says so already."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 1
+    made.vendor.in_memory = False
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 1
+    made.clock.now += timedelta(minutes=1)
+    made.vendor.failures.append(
+        Failure("no account.", kind=FailureClass.CONFIGURATION, reason="ServiceAccountNotFound")
+    )
+    made.informer.source_failed(NAME)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2
+    assert _status(made)["conditions"][0]["reason"] == "ServiceAccountNotFound"
+
+
+async def test_only_failures_of_the_source_are_its_business() -> None:
+    """The field of the failure says whose they are."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    for field in ("spec.bedrockShortTermKey", "CredentialSource spec.aws.webIdentity"):
+        made.vendor.failures = [
+            Failure("no.", kind=FailureClass.RETRY, reason="CloudError", field=field)
+        ]
+        await made.settle()
+        assert made.store.sources[NAME].doubted is field.startswith("CredentialSource")
+        made.clock.now += timedelta(minutes=1)
+
+
+async def test_dates_alone_are_written_once_a_minute() -> None:
+    """A session that is valid for seconds is no news; anything else is written at once."""
+    made = scene()
+    await made.sources.reconcile(NAME)
+    first = _status(made)["expiresAt"]
+    made.store.sources[NAME].unproved = True
+    made.clock.now += timedelta(seconds=20)
+    due = await made.sources.reconcile(NAME)
+    assert due == NOON + timedelta(minutes=1)
+    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE])
+    made.clock.now = due
+    await made.sources.reconcile(NAME)
+    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE] * 2)
+    assert _status(made)["expiresAt"] > first
+    made.store.drop_grant(UID)
+    made.clock.now += timedelta(seconds=1)
+    await made.sources.reconcile(NAME)
+    assert _status(made)["grants"] == 0
+
+
+def _note(made: Scene, *, ahead: float) -> None:
+    """The cloud has just answered, with such a Date."""
+    value = made.store.sources[NAME].value
+    assert isinstance(value, CredentialSource)
+    date = format_datetime(made.clock.now - timedelta(seconds=ahead), usegmt=True)
+    made.skews.note({"date": date}, took=0.0, source=value, by_vendor=True)
+
+
+async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
+    """A condition beside Ready, one Event; the cloud is asked again every five minutes."""
+    made = scene()
+    made.vendor.meanwhile = lambda: _note(made, ahead=61)
+    await made.sources.reconcile(NAME)
+    conditions = {c["type"]: c for c in _status(made)["conditions"]}
+    assert {kind: c["status"] for kind, c in conditions.items()} == {
+        "Ready": "True",
+        "ClockSkewed": "True",
+    }
+    assert "about 1m ahead of that of the cloud" in conditions["ClockSkewed"]["message"]
+    assert made.api.events() == [("Warning", "ClockSkewed")]
+    due = NOON
+    for _ in range(3):
+        due = await made.sources.reconcile(NAME) or due
+        assert due == made.clock.now + timedelta(minutes=5)
+        made.clock.now = due
+    assert made.vendor.time_asked == 2
+    assert len(made.api.events()) == 1
+    made.vendor.meanwhile = lambda: _note(made, ahead=59)
+    await made.sources.reconcile(NAME)
+    assert [c["type"] for c in _status(made)["conditions"]] == ["Ready"]
+    assert made.vendor.time_asked == 3
+
+
+async def test_a_clock_that_was_set_is_compared_again() -> None:
+    """By one call for each source that had been asked: nobody else could tell."""
+    made = scene()
+    made.vendor.meanwhile = lambda: _note(made, ahead=0)
+    await made.sources.reconcile(NAME)
+    made.skews.clock_was_set()
+    made.vendor.meanwhile = lambda: _note(made, ahead=-600)
+    await made.sources.reconcile(NAME)
+    assert made.vendor.time_asked == 1
+    assert "about 10m behind" in _status(made)["conditions"][1]["message"]
+
+
+def _endless() -> Scene:
+    """A source whose credentials have an end that nobody reports."""
+    made = scene()
+    made.vendor.endless = True
+    return made
+
+
+async def test_credentials_without_an_end_are_tried_now_and_then() -> None:
+    """After the interval of the option; what the cloud takes is no news, and an outage neither."""
+    made = _endless()
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert NOON + timedelta(hours=5) < due <= NOON + timedelta(hours=6)
+    assert "tried every --verify-interval" in _status(made)["conditions"][0]["message"]
+    made.clock.now = due
+    await made.sources.reconcile(NAME)
+    assert made.vendor.verified == 2
+    made.vendor.failures.append(PASSING)
+    made.clock.now += timedelta(hours=6)
+    again = await made.sources.reconcile(NAME)
+    assert again == made.clock.now + timedelta(minutes=5)
+    assert (made.vendor.verified, made.api.writes()) == (3, [WRITE])
+
+
+async def test_a_start_spreads_the_first_tries() -> None:
+    """Over the time of the option: nothing is known of when they were tried before."""
+    made = _endless()
+    await made.sources.reconcile(NAME)
+    made.store.sources[NAME].try_at = None
+    due = await made.sources.reconcile(NAME)
+    assert due is not None
+    assert made.clock.now <= due <= made.clock.now + timedelta(minutes=10)
+    assert made.vendor.verified == 1
+
+
+async def test_credentials_that_have_ended_end_what_was_made_of_them() -> None:
+    """Source and grant are no longer Ready, also after a restart, until others are published."""
+    made = _endless()
+    due = await made.sources.reconcile(NAME)
+    await made.settle()
+    assert made.conditions() == ["Ready True Succeeded"]
+    assert due is not None
+    made.clock.now = due
+    over = Failure("expired.", kind=FailureClass.DENIED, reason="ExpiredToken", field="x")
+    made.vendor.failures.append(over)
+    await made.sources.reconcile(NAME)
+    assert _status(made)["conditions"][0]["reason"] == "ExpiredToken"
+    assert made.woken == [NAME]
+    assert made.vendor.forgotten == ["s"]
+    made.vendor.failures.append(over)
+    await made.settle()
+    assert made.conditions()[0] == "Ready False Expired"
+    assert "expired." in made.status()["conditions"][0]["message"]
+    made.store.sources[NAME].ended_at = None
+    made.vendor.failures.append(over)
+    made.clock.now += timedelta(hours=1)
+    await made.settle()
+    assert made.conditions()[0] == "Ready False Expired"
+    made.clock.now += timedelta(hours=1)
+    await made.settle()
+    assert made.conditions() == ["Ready True Succeeded"]
+
+
+async def test_an_interval_of_zero_tries_nothing() -> None:
+    """`--verify-interval=0` switches it off."""
+    made = Scene(key_times=KeyTimes(interval=timedelta(0)))
+    made.put_source()
+    made.vendor.endless = True
+    assert await made.sources.reconcile(NAME) is None

@@ -1,6 +1,7 @@
 """A cloud that does what the test has written down for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
@@ -38,6 +39,9 @@ class ScriptedVendor:
         self.verified = 0
         self.forgotten: list[str] = []
         self.held: list[str] = []
+        self.in_memory = True
+        self.time_asked = 0
+        self.endless = False
         self.meanwhile: Callable[[], None] = lambda: None
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
@@ -83,13 +87,18 @@ class ScriptedVendor:
             )
         )
 
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """We are somebody."""
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
+        """We are somebody; with credentials without an end where `endless` says so."""
+        del anew
         self.verified += 1
         self.meanwhile()
         if self.failures:
             raise self.failures.pop(0)
         made = session(issued_at=self._clock(), name=source.name)
+        if self.endless:
+            made = replace(made, expires_at=None)
         return made, Caller(identity=made.identity, account_id="123456789012")
 
     async def probe(
@@ -106,6 +115,21 @@ class ScriptedVendor:
         self.held.append(source.name)
         if self.failures:
             raise self.failures.pop(0)
+
+    async def ask(self, source: CredentialSource) -> None:
+        """Note it."""
+        del source
+        self.time_asked += 1
+        self.meanwhile()
+
+    def has_session(self, source: CredentialSource) -> bool:
+        """What the test says."""
+        del source
+        return self.in_memory
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Where there is no session."""
+        return not self.has_session(source)
 
     def forget(self, *, source_uid: str) -> None:
         """Note it."""

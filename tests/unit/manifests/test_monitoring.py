@@ -56,6 +56,7 @@ async def _scrape() -> dict[str, set[str]]:
         queue_depth=lambda: 0,
         leads=lambda: True,
         orphans=lambda: {"bedrockLongTermKey": 1},
+        clock_skews=lambda: {"AWS": 1.0},
     )
 
     async def mint() -> None:

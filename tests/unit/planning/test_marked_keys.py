@@ -15,6 +15,7 @@ from keywright.planning.facts import (
     Look,
     Mint,
     Remove,
+    Retire,
     Revoke,
     Settle,
     Step,
@@ -52,7 +53,7 @@ def told_of(**changed: Any) -> Any:
 
 def listed(*ids: str) -> tuple[CloudKey, ...]:
     """Keys as the cloud shows them, long after any intent."""
-    return tuple(CloudKey(key_id, created_at=noon(days=30)) for key_id in ids)
+    return tuple(CloudKey(key_id, created_at=noon(days=30), issued=True) for key_id in ids)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,9 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
         ({"status": told_of(pending=OPEN), "listed": listed(A, B)}, Remove((B,), lost=True)),
         ({"status": told_of(pending=OPEN), "listed": listed(A)}, Settle()),
         # A key of ours that nobody knows does not take another's place.
-        ({"secret": DUE, "listed": listed(A, B)}, Remove((B,), lost=True)),
+        ({"secret": DUE, "listed": listed(A, B)}, Retire()),
+        ({"listed": listed(A, B)}, Retire()),
+        ({"secret": replace(SERVED, intact=False), "listed": listed(A, B)}, Retire()),
         ({"secret": DUE, "listed": listed(A)}, Intend((A,))),
     ],
 )

@@ -38,5 +38,5 @@ def test_what_was_answered_is_told_at_the_end() -> None:
     )
     assert gave_up(answer, probe=PROBE).sentence() == (
         "spec.probe: the new key did not work within 60s, and was not published:"
-        " Amazon Bedrock answered 403 Allow it."
+        " Amazon Bedrock answered 403. Allow it."
     )

@@ -21,6 +21,7 @@ from keywright.planning.outcomes import (
     Paused,
     Refused,
     Removed,
+    Retired,
     Settled,
     Unproven,
     Written,
@@ -154,7 +155,16 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
             assert status.failed_attempts in (0, before)
         case Deleting():
             assert status.failed_attempts == 0
-        case Intended() | Removed() | Settled() | Lost() | Unproven() | Paused() | FormerTended():
+        case (
+            Intended()
+            | Removed()
+            | Retired()
+            | Settled()
+            | Lost()
+            | Unproven()
+            | Paused()
+            | FormerTended()
+        ):
             assert status.failed_attempts == before
 
 

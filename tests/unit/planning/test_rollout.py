@@ -202,7 +202,7 @@ def test_order_and_pace_hold_and_each_is_restarted_once(
     rollout = Rollout(batch_size=batch_size, min_interval=interval)
     cluster = Cluster(list(views), seconds[: len(views)], rollout)
     left = list(deaths)
-    for _ in range(500):
+    for _ in range(5000):
         if not cluster.look(dies_after=left.pop() if left else None):
             break
     else:

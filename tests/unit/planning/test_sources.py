@@ -113,7 +113,7 @@ def test_the_cloud_is_asked_when_there_is_reason_to(
             assert NOON < due < noon(seconds=2)
         case _:
             assert due == status.renew_at
-            assert NOON < due <= noon(minutes=40)
+            assert NOON < due <= noon(minutes=57)
 
 
 def test_an_identity_without_an_end_is_proved_once() -> None:

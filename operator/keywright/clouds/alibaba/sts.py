@@ -19,6 +19,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from keywright.api.sensitive import Sensitive
+from keywright.api.source import CredentialSource
+from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.rpc import KeySigner, Parameters, Signer, common, form, signed
 from keywright.clouds.answer_values import (
     ACCOUNT,
@@ -30,6 +32,7 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
 from keywright.clouds.pacing import Pacing
@@ -56,12 +59,16 @@ class StsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where STS is asked, and how patiently; `field` is the field that names the host."""
+    """Where STS is asked, and how patiently; `field` is the field that names the host.
+
+    `source` is whom the clock of the answers is compared for.
+    """
 
     host: str
     limits: Limits
     tenant: str = ""
     field: str = ""
+    source: CredentialSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,9 @@ class StsCalls:
         clock: Clock,
         endpoints: Endpoints | None = None,
         pacing: Pacing | None = None,
+        skews: ClockSkews | None = None,
     ) -> None:
+        self._skews = skews
         self._http = http
         self._pacing = pacing or Pacing(clock=time.monotonic)
         self._endpoints = endpoints or Endpoints()
@@ -188,12 +197,20 @@ class StsCalls:
         if reach is None:
             raise not_allowed("spec.alibabaCloud.stsEndpoint")
         await self._pacing.wait(*pace, tenant=at.tenant)
+        began = time.monotonic()
         try:
             answer = await self._http.request(
                 method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
             )
         except NoAnswerError as error:
             raise StsError("", str(error), field=at.field) from None
+        if self._skews is not None and at.source is not None:
+            self._skews.note(
+                answer.headers,
+                took=time.monotonic() - began,
+                source=at.source,
+                by_vendor=reach is not Reach.LISTED,
+            )
         if answer.status == 200:
             self._pacing.accepted(*pace)
             return answer.body

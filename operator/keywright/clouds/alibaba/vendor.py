@@ -178,9 +178,13 @@ class Alibaba:
         )
 
     @classified("verifying the source")
-    async def verify(self, source: CredentialSource) -> tuple[Session, Caller]:
-        """A young session, and its caller; STS is asked once for each edit of the source."""
-        return await self._chains.verified(source, hop=len(alibaba_of(source).assume_roles))
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, Caller]:
+        """A valid session, and its caller; STS is asked once for each edit of the source."""
+        return await self._chains.verified(
+            source, hop=len(alibaba_of(source).assume_roles), anew=anew
+        )
 
     @classified("probing the key")
     async def probe(
@@ -195,6 +199,19 @@ class Alibaba:
 
     async def hold(self, source: CredentialSource) -> None:
         """Nothing: no key of this cloud has to be revoked."""
+
+    @classified("asking for the time")
+    async def ask(self, source: CredentialSource) -> None:
+        """Ask STS who the source is, for the time that the answer tells."""
+        await self._chains.ask(source, hop=len(alibaba_of(source).assume_roles))
+
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+        return self._chains.has_valid(source, hop=len(alibaba_of(source).assume_roles))
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Whether no session is in memory, or the last attempt to open one failed."""
+        return self._chains.is_doubtful(source, hop=len(alibaba_of(source).assume_roles))
 
     def forget(self, *, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""

@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws import gateway_pace
 from keywright.clouds.aws.answers import is_throttled, retry_after_seconds
 from keywright.clouds.aws.gateway_pace import GatewayPace
-from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Transport
+from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Observe, Transport
 from keywright.clouds.bounded import LruDict
+from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpCalls
 from keywright.clouds.pacing import Pacing
@@ -73,7 +75,9 @@ class AwsCalls:
         endpoints: Endpoints | None = None,
         threads: int = 8,
         gateway: GatewayPace | None = None,
+        skews: ClockSkews | None = None,
     ) -> None:
+        self._skews = skews
         self._gateway = gateway or GatewayPace()
         self.pacing = Pacing(clock=time.monotonic)
         self._http = http or HttpCalls()
@@ -115,23 +119,27 @@ class AwsCalls:
         session: Session | None = None,
         pace: str | None = None,
         attempts: int = _ATTEMPTS,
+        source: CredentialSource | None = None,
     ) -> _Answer:
         """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
 
         `tenant` is the namespace whose share of the threads the call takes; `pace` the key of the
-        rates that its requests are held to. `attempts=1` is for what must not be done twice: the
+        rates that its requests are held to. `source` is whom the clock of the answers is compared
+        for. `attempts=1` is for what must not be done twice: the
         SDK then repeats nothing by itself.
 
         Raises:
             Failure: the operator does not allow the endpoint.
         """
         loop = asyncio.get_running_loop()
+        reach = self._reach(endpoint)
         transport = Transport(
             self._http,
             loop,
-            reach=self._reach(endpoint),
+            reach=reach,
             service=service,
             once=attempts == 1,
+            observe=self._observer(source, reach),
         )
         this = _Call(transport, account=pace or "", tenant=tenant, service=service, region=region)
 
@@ -157,6 +165,11 @@ class AwsCalls:
         # A thread outlives a caller that is cancelled, and holds its slot until its own end.
         running.add_done_callback(lambda _: self._release(loop, tenant))
         return await asyncio.wrap_future(running)
+
+    def _observer(self, source: CredentialSource | None, reach: Reach) -> Observe | None:
+        if source is None or self._skews is None:
+            return None
+        return partial(self._skews.note, source=source, by_vendor=reach is not Reach.LISTED)
 
     def _release(self, loop: asyncio.AbstractEventLoop, tenant: str) -> None:
         # A thread may end after the loop: then there is nobody left to start.

@@ -174,14 +174,24 @@ def no_such_user(name: str, *, created: bool) -> Failure:
     )
 
 
-def not_our_user(name: str, *, owner: str) -> Failure:
-    """A user of that name exists and was not made for this grant."""
+def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
+    """A user of that name exists and was not made for this grant, as far as anything proves.
+
+    `unsure`: its tag names a grant of this name, but no cluster.
+    """
+    cure = "Name another user, or set user.create to false to use it without touching it."
+    if unsure:
+        cure = (
+            "It carries keys that nothing proves to be those of this cluster. If it is this"
+            " cluster's, tag it with keywright.dev/cluster-id, the uid of the namespace"
+            f" kube-system. {cure}"
+        )
     whose = f"belongs to ApiKeyGrant {owner}" if owner else "was not made by Keywright"
     return Failure(
         f"the IAM user {name} {whose}; it was left alone.",
         kind=FailureClass.CONFIGURATION,
         reason="UserNotOurs",
         field=f"{_FIELD}.user",
-        cure="Name another user, or set user.create to false to use it without touching it.",
+        cure=cure,
         nothing_done=True,
     )

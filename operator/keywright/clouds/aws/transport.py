@@ -13,7 +13,7 @@ import concurrent.futures
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 
@@ -38,9 +38,19 @@ _LEFT: Final = "keywright_seconds_left"
 _GRACE_SECONDS: Final = 5.0
 
 
+class Observe(Protocol):
+    """Takes the headers of an answer, by names in lower case, and how many seconds it took."""
+
+    def __call__(self, headers: Mapping[str, str], /, *, took: float) -> None:
+        """Called in the event loop; raises nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Sends the requests of one call; `once`: over a new connection, for what is never repeated."""
+    """Sends the requests of one call; `once`: over a new connection, for what is never repeated.
+
+    `observe` is called with the headers of each answer and the seconds that it took.
+    """
 
     http: HttpCalls
     loop: asyncio.AbstractEventLoop
@@ -48,6 +58,7 @@ class Transport:
     service: str
     once: bool = False
     longest_seconds: float = LONGEST_CALL_SECONDS
+    observe: Observe | None = None
 
     def send(self, request: Any) -> Any:
         """The AWSResponse to an AWSPreparedRequest; called in a thread.
@@ -78,15 +89,7 @@ class Transport:
             total_seconds=min(seconds, CONNECT_SECONDS + 2 * READ_SECONDS),
             most_bytes=_BYTES_OF_STS if self.service == "sts" else _BYTES,
         )
-        sending = self.http.exchange(
-            request.method,
-            request.url,
-            limits=limits,
-            reach=self.reach,
-            body=_body(request.body),
-            headers={"Accept-Encoding": "identity", **dict(_headers(request.headers))},
-            keep=not self.once,
-        )
+        sending = self._observed(request, limits=limits)
         try:
             future = asyncio.run_coroutine_threadsafe(sending, self.loop)
         except RuntimeError:
@@ -97,6 +100,21 @@ class Transport:
         except (TimeoutError, concurrent.futures.CancelledError):
             future.cancel()
             raise NoAnswerError("the call was cut off") from None
+
+    async def _observed(self, request: Any, *, limits: Limits) -> Answer:
+        began = time.monotonic()
+        answer = await self.http.exchange(
+            request.method,
+            request.url,
+            limits=limits,
+            reach=self.reach,
+            body=_body(request.body),
+            headers={"Accept-Encoding": "identity", **dict(_headers(request.headers))},
+            keep=not self.once,
+        )
+        if self.observe is not None:
+            self.observe(answer.headers, took=time.monotonic() - began)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def endpoint_of(source: CredentialSource) -> Endpoint:
         host.removeprefix("https://"),
         limits_of(source),
         tenant=source.namespace,
+        source=source,
         field=f"{ROOT}.stsEndpoint" if alibaba.sts_endpoint else f"{ROOT}.regionId",
     )
 

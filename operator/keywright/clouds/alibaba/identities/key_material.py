@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from keywright.api import alibaba_identities
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.asking import Edges
@@ -20,9 +21,8 @@ from keywright.clouds.ways import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
-ID, SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  as above
-BEARER_TOKEN = "ALIBABA_CLOUD_BEARER_TOKEN"  # noqa: S105  as above
+ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
+TOKEN, BEARER_TOKEN = alibaba_identities.ALIBABA_TOKEN, alibaba_identities.ALIBABA_BEARER
 _FORMS: Final[Mapping[str, Form]] = {
     ID: ALIBABA_STORED_KEY_ID,
     SECRET: ALIBABA_SECRET,
@@ -55,7 +55,7 @@ async def stored_key(
         issued_at=whole_seconds(edges.clock()),
         expires_at=None,
         identity="",
-        not_shared=found.refusal(SECRET),
+        not_shared=found.consent(SECRET),
     )
 
 

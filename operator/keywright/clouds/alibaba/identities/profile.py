@@ -161,7 +161,7 @@ class _Walk:
                     issued_at=whole_seconds(edges.clock()),
                     expires_at=None,
                     identity="",
-                    not_shared=self._secret.refusal(self._identity.file),
+                    not_shared=self._secret.consent(self._identity.file),
                 )
             case NodeRole(role_name=name):
                 if edges.own is None:

@@ -52,7 +52,9 @@ def mint(
         Failure: they are those of a Secret in another namespace, which does not consent.
     """
     if session.not_shared is not None and grant.namespace != grant.source_key[0]:
-        raise session.not_shared
+        refusal = session.not_shared()
+        if refusal is not None:
+            raise refusal
     credential = Credential(
         values={
             ACCESS_KEY_ID: Sensitive(session.access_key_id),

@@ -6,6 +6,7 @@ tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
+from keywright.api import aws_source
 from keywright.api.aws_source import AwsAccessKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -16,7 +17,7 @@ from keywright.clouds.ways import Session, SessionAsk, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
-_ID, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+_ID, _SECRET, _TOKEN = aws_source.AWS_ID, aws_source.AWS_SECRET, aws_source.AWS_TOKEN
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
 
 

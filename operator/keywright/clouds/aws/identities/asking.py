@@ -134,6 +134,7 @@ async def proved(
             lambda client: client.get_caller_identity(),
             region=aws.region,
             tenant=source.namespace,
+            source=source,
             endpoint=aws.sts_endpoint,
             session=session,
             pace=pace_key(source, account=account_of(session)),

@@ -55,6 +55,7 @@ async def open_hop(
             lambda client: client.assume_role(**request),
             region=aws.region,
             tenant=source.namespace,
+            source=source,
             endpoint=aws.sts_endpoint,
             session=by,
             pace=pace_key(source, account=account_of(by)),

@@ -57,6 +57,7 @@ async def open_session(
             lambda client: client.assume_role_with_web_identity(**request),
             region=aws.region,
             tenant=source.namespace,
+            source=source,
             endpoint=aws.sts_endpoint,
         )
         return session_of(answer, issued_at=issued_at)

@@ -22,10 +22,12 @@ from keywright.clouds.aws.keys import gateway_key, usage_plans
 from keywright.clouds.aws.keys.gateway_import import ImportedFile
 from keywright.clouds.aws.keys.gateway_key import Key, Mark
 from keywright.clouds.aws.keys.gateway_value import SingleKey
+from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.pacing import pace_key
 from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure
+from keywright.planning.ownership import owned_by_another_cluster
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
 _Answer = TypeVar("_Answer")
@@ -60,8 +62,11 @@ class GatewayKeys:
             )
         return tuple(found)
 
-    async def shows(self, key_id: str) -> bool:
-        """Whether the key, or one of an import, is there; by one listing of account and region."""
+    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
+        """Whether the key, or one of an import, is there; by one listing of account and region.
+
+        False also where the listing has keys of the grant and this cluster that are not known.
+        """
         account, region, name = _parts(key_id)
         if account != self.account:
             return True
@@ -70,7 +75,12 @@ class GatewayKeys:
             lambda: self.run(gateway_key.owners, region=region),
         )
         assert every is not None
-        return f"{name} {self.mark.owner}" in every
+        mark, names = self.mark, {_parts(each)[2] for each in known}
+        clusters = (mark.identity.cluster_id, "")
+        here = [every.get(gateway_key.owner_name(mark.owner, each)) for each in clusters]
+        own = gateway_key.owner_name(mark.owner, mark.identity.cluster_id, revoked=True)
+        strays = every.get(own, frozenset()) - names if region == self.region else ()
+        return any(name in (found or ()) for found in here) and not strays
 
     async def create(self, intent: Intent) -> Minted:
         """The key or keys of that intent; made once, however often it is carried on."""
@@ -118,6 +128,17 @@ class GatewayKeys:
         """What tells the grant's keys from others."""
         return Mark.of(self.grant)
 
+    def covers(self, key: Key) -> bool:
+        """Whether a key may be touched: by its tags, or by the proof of its id.
+
+        The proof counts where the tags are from before they named a cluster.
+        """
+        if self.mark.covers(key):
+            return True
+        unsure = self.mark.owned(gateway_key.tags_of(key)) is Owned.UNSURE
+        name = _parts(self._id_of(key, region=self.region))[2]
+        return unsure and name in {_parts(each)[2] for each in self.evidence.proven}
+
     def key_id(self, name: str) -> str:
         """The id of a key or an import of this account and region."""
         return f"{self.account}/{self.region}/{name}"
@@ -127,26 +148,27 @@ class GatewayKeys:
         account, region, name = _parts(key_id)
         return name if (account, region) == (self.account, self.region) else None
 
-    def arn(self, name: str, *, region: str | None = None) -> str:
-        """A key's ARN, which has no account."""
+    def arn(self, name: str, *, region: str | None = None, kind: str = "apikeys") -> str:
+        """The ARN of a key or a plan, which has no account."""
         partition = self.session.identity.split(":")[1]
-        return f"arn:{partition}:apigateway:{region or self.region}::/apikeys/{name}"
+        return f"arn:{partition}:apigateway:{region or self.region}::/{kind}/{name}"
 
     async def plans(self) -> tuple[str, ...]:
         """The ids of the grant's plans; those to be made are there then."""
-        owner = self.mark.owner
-        asked = await self.run(lambda client: usage_plans.find(client, self.key, owner=owner))
+        mark = usage_plans.PlanMark(
+            self.mark,
+            lambda name: owned_by_another_cluster(self.grant, what=f"the usage plan {name}"),
+        )
+        asked = await self.run(lambda client: usage_plans.find(client, self.key, mark=mark))
         # A client costs 70 ms of processor time.
         if any(plan.is_ours for plan in asked):
-            await self.run(lambda client: usage_plans.change(client, asked))
+            await self.run(lambda client: self._change_plans(client, asked, mark))
         ids = []
         for plan in asked:
             if plan.found is not None:
                 ids.append(str(plan.found["id"]))
             elif plan.wanted.create is not None:
-                make = partial(
-                    usage_plans.make, wanted=plan.wanted.create, owner=owner, uid=self.mark.uid
-                )
+                make = partial(usage_plans.make, wanted=plan.wanted.create, mark=self.mark)
                 ids.append(await self.run(make, attempts=1))
         return tuple(ids)
 
@@ -169,6 +191,14 @@ class GatewayKeys:
 
     # ---- run in a thread
 
+    def _change_plans(
+        self, client: Any, asked: tuple[usage_plans.Asked, ...], mark: usage_plans.PlanMark
+    ) -> None:
+        usage_plans.change(client, asked)
+        usage_plans.tag(
+            client, asked, mark=mark, arn=lambda plan: self.arn(plan, kind="usageplans")
+        )
+
     def _edit(self, client: Any, key_ids: Iterable[str]) -> None:
         for key in self._members(client, key_ids):
             wanted = gateway_key.attributes(self.key, grant=self.grant)
@@ -183,8 +213,12 @@ class GatewayKeys:
         found: dict[str, CloudKey] = {}
         for key in gateway_key.listed(client):
             key_id = self._id_of(key, region=region)
-            if not (self.mark.made(key) or (key_id in known and self.mark.covers(key))):
+            if self._is_elsewhere(key, claimed=key_id in known):
                 continue
+            left = self.mark.left(key)
+            if not (left or (key_id in known and self.covers(key))):
+                continue
+            self._tag_on_sight(client, key, key_id, region=region)
             before = found.get(key_id)
             created_at = moment(key.get("createdDate"), what="createdDate")
             found[key_id] = CloudKey(
@@ -193,8 +227,31 @@ class GatewayKeys:
                 active=bool(key.get("enabled")) or (before is not None and before.active),
                 here=region == self.region,
                 marked=True,
+                issued=left or (before is not None and before.issued),
             )
         return list(found.values())
+
+    def _is_elsewhere(self, key: Key, *, claimed: bool) -> bool:
+        """Whether another cluster made the key; raises Failure where the grant names it."""
+        tags = gateway_key.tags_of(key)
+        if self.mark.owned(tags) is not Owned.ELSEWHERE:
+            return False
+        if (claimed or self.mark.is_claimed(tags)) and not self.grant.deleting:
+            raise owned_by_another_cluster(self.grant, what=f"the API key {key['id']}")
+        return True
+
+    def _tag_on_sight(self, client: Any, key: Key, key_id: str, *, region: str) -> None:
+        """Set grant id and cluster id on a key of the grant that has none, or other ones.
+
+        A key of a former grant of the name keeps its own, unless it is taken over.
+        """
+        mark, tags = self.mark, gateway_key.tags_of(key)
+        missing = mark.missing(tags)
+        former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
+        left = former and key_id not in self.evidence.proven
+        if self.grant.deleting or left or TAG not in tags or not missing:
+            return
+        client.tag_resource(resourceArn=self.arn(key["id"], region=region), tags=missing)
 
     def _disable(self, client: Any, *, key_ids: Iterable[str], region: str) -> None:
         for key in self._members(client, key_ids, region=region):
@@ -208,7 +265,7 @@ class GatewayKeys:
         made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
         here = region == self.region and not and_holder
         wanted = frozenset(made) if here else frozenset[str]()
-        usage_plans.leave(client, owner=self.mark.owner, wanted=wanted)
+        usage_plans.leave(client, mark=self.mark, wanted=wanted)
 
     def _members(
         self, client: Any, key_ids: Iterable[str], *, region: str | None = None
@@ -228,7 +285,7 @@ class GatewayKeys:
         else:
             each = (gateway_key.find(client, name) for name in sorted(names))
             found = [key for key in each if key is not None]
-        return [key for key in found if self.mark.covers(key)]
+        return [key for key in found if self.covers(key)]
 
     # ---- words
 

@@ -6,11 +6,10 @@ grant says by then.
 
 from __future__ import annotations
 
-import base64
-import hmac
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
@@ -33,14 +32,16 @@ from keywright.clouds.aws.iam_refusals import (
 )
 from keywright.clouds.aws.identities.asking import Edges
 from keywright.clouds.aws.keys import iam_user
-from keywright.clouds.aws.keys.tags import TAG, owner_of
+from keywright.clouds.aws.keys.iam_ownership import SERVICE, UserOwnership, parts
+from keywright.clouds.aws.keys.tags import Owned
 from keywright.clouds.pacing import pace_key
+from keywright.clouds.shared_listings import Listing
 from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
 from keywright.planning.facts import CloudKey
+from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import API_KEY, Credential
 
-SERVICE: Final = "bedrock.amazonaws.com"
-_PREFIX: Final = "ABSK"
+_LOG = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 
@@ -63,16 +64,21 @@ class LongTermKeys:
         partition = self.session.identity.split(":")[1]
         await self._run(
             lambda client: iam_user.prepare(
-                client, self.key, owner=owner_of(self.grant), partition=partition
+                client,
+                self.key,
+                mark=self._users.mark,
+                is_ours=lambda user: self._users.is_ours(client, user),
+                partition=partition,
             )
         )
 
     async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
         """The keys of the user, and of the other users that the ids name.
 
-        A user that should be ours and lacks our tag is somebody else's, and its keys are not shown.
+        A user that should be ours and lacks our tags is somebody else's, and its keys are not
+        shown. One of ours that lacks grant id, cluster id or the ids of its keys gets these tags.
         """
-        users = {user for account, user, _ in map(_parts, known) if account == self._account}
+        users = {user for account, user, _ in map(parts, known) if account == self._account}
         return await self._run(
             lambda client: tuple(
                 key
@@ -81,12 +87,12 @@ class LongTermKeys:
             )
         )
 
-    async def shows(self, key_id: str) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
         """Whether the key is there and active; by one listing of the account, if that is allowed.
 
-        Otherwise by one of its user.
+        Otherwise by one of its user. False also where a user of ours has keys that are not known.
         """
-        account, user, _ = _parts(key_id)
+        account, user, _ = parts(key_id)
         if account != self._account:
             return True
         every = await self.edges.listings.get(
@@ -94,7 +100,8 @@ class LongTermKeys:
         )
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
-        return every.get(key_id, False)
+        active = every.get(f"{account}/{user}", frozenset())
+        return key_id in active and (not self.key.user.create or active <= known)
 
     async def create(self, intent: Intent) -> Minted:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""
@@ -106,6 +113,7 @@ class LongTermKeys:
             lambda client: client.create_service_specific_credential(**request), attempts=1
         )
         made = part(answer, "ServiceSpecificCredential")
+        await self._note(text(made.get("ServiceSpecificCredentialId"), CREDENTIAL_ID))
         ends_at = made.get("ExpirationDate")
         return Minted(
             Credential(
@@ -117,6 +125,25 @@ class LongTermKeys:
                 expires_at=None if ends_at is None else moment(ends_at, what="ExpirationDate"),
             )
         )
+
+    async def _note(self, credential_id: str) -> None:
+        """Name a new key in the tag of its user, where the user is ours."""
+
+        def note(client: Any) -> None:
+            user = iam_user.find(client, self.key.user.name, path=self._path)
+            if user is not None and self._users.owned(user) is Owned.OURS:
+                ids = (*iam_user.key_ids_of(user), credential_id)
+                iam_user.note_keys(client, user, ids, tags={})
+
+        if not (self.key.user.create or self.key.exclusive):
+            return
+        try:
+            await self._run(note)
+        except Failure as failure:
+            if failure.kind is FailureClass.DENIED and not self.key.user.create:
+                return
+            # The key is there and must reach its Secret; the next listing sets the tag.
+            _LOG.warning("tagging the user of a new key failed: %s", failure.sentence())
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
         """Make them inactive; one that is gone is no failure."""
@@ -133,14 +160,15 @@ class LongTermKeys:
 
     # ---- run in a thread
 
-    def _all_of_account(self, client: Any) -> dict[str, bool] | None:
-        """All keys of all users, in pages; None where only single users may be listed."""
-        found: dict[str, bool] = {}
+    def _all_of_account(self, client: Any) -> Listing | None:
+        """All active keys by users, in pages; None where only single users may be listed."""
+        found: dict[str, frozenset[str]] = {}
         request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
         try:
             while True:
                 answer = client.list_service_specific_credentials(**request)
-                found |= self._active(answer["ServiceSpecificCredentials"])
+                for user, ids in self._active(answer["ServiceSpecificCredentials"]).items():
+                    found[user] = found.get(user, frozenset()) | ids
                 if not answer.get("IsTruncated"):
                     return found
                 request["Marker"] = answer["Marker"]
@@ -149,7 +177,7 @@ class LongTermKeys:
                 return None
             raise
 
-    def _all_of_user(self, client: Any, user: str) -> dict[str, bool]:
+    def _all_of_user(self, client: Any, user: str) -> Listing:
         try:
             answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
         except client.exceptions.ClientError as error:
@@ -158,17 +186,25 @@ class LongTermKeys:
             raise
         return self._active(answer["ServiceSpecificCredentials"])
 
-    def _active(self, items: Iterable[Any]) -> dict[str, bool]:
-        """By id, whether a credential is active."""
-        return {
-            self._id(text(item.get("UserName"), USER_NAME), item): item.get("Status") == "Active"
-            for item in items
-        }
+    def _active(self, items: Iterable[Any]) -> dict[str, frozenset[str]]:
+        """The ids of the active credentials, by their users."""
+        found: dict[str, frozenset[str]] = {}
+        for item in items:
+            if item.get("Status") == "Active":
+                user = text(item.get("UserName"), USER_NAME)
+                name = f"{self._account}/{user}"
+                found[name] = found.get(name, frozenset()) | {self._id(user, item)}
+        return found
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
         own = user == self.key.user.name and not self.key.user.create
-        ours = not own and self._is_ours(client, user)
-        if not own and not ours and not self._is_proved(user):
+        # The tags of an existing user are ours to set only where the author says it is ours alone.
+        tagged = not own or self.key.exclusive
+        found = iam_user.find(client, user, path=self._path) if tagged else None
+        if found is not None and self._users.is_elsewhere(found):
+            return []
+        ours = not own and found is not None and self._users.is_ours(client, found)
+        if not own and not ours and not self._users.is_proved(user):
             return []
         try:
             answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
@@ -178,16 +214,24 @@ class LongTermKeys:
             if iam_user.find(client, user, path=self._path) is None:
                 return []
             raise
-        return [
-            CloudKey(
-                id=self._id(user, item),
-                created_at=moment(item.get("CreateDate"), what="CreateDate"),
-                active=item.get("Status") == "Active",
-                here=user == self.key.user.name,
-                marked=ours or self._has_value(item) or self._id(user, item) in self._proved,
-            )
-            for item in answer["ServiceSpecificCredentials"]
-        ]
+        items = answer["ServiceSpecificCredentials"]
+        issued = frozenset[str]()
+        if found is not None and (ours or own):
+            issued = self._users.tagged(client, found, user, items, needed=ours)
+        return [self._key(user, item, ours=ours, issued=issued) for item in items]
+
+    def _key(self, user: str, item: Any, *, ours: bool, issued: frozenset[str]) -> CloudKey:
+        key_id = self._id(user, item)
+        tagged = item.get("ServiceSpecificCredentialId") in issued
+        proved = key_id in self.evidence.proven or self._users.has_value(item)
+        return CloudKey(
+            id=key_id,
+            created_at=moment(item.get("CreateDate"), what="CreateDate"),
+            active=item.get("Status") == "Active",
+            here=user == self.key.user.name,
+            marked=ours or tagged or proved,
+            issued=tagged,
+        )
 
     def _deactivate(self, client: Any, key_ids: tuple[str, ...]) -> None:
         for user, credential in self._reachable(client, key_ids):
@@ -215,6 +259,8 @@ class LongTermKeys:
             self._leave(client, user)
         if and_holder and self.key.user.create:
             self._leave(client, self.key.user.name)
+        elif and_holder and self.key.exclusive:
+            self._users.untag(client, iam_user.find(client, self.key.user.name, path=None))
         touched = {f"{self._account}/{user}/{credential}" for user, credential in reachable}
         return tuple(
             key_id
@@ -223,13 +269,18 @@ class LongTermKeys:
         )
 
     def _is_gone(self, client: Any, key_id: str) -> bool:
-        """Whether the user of a key of this account is gone, and the key with it."""
-        account, user, _ = _parts(key_id)
-        return account == self._account and (iam_user.find(client, user, path=self._path) is None)
+        """Whether the user of a key of this account is gone, or another cluster's."""
+        account, user, _ = parts(key_id)
+        if account != self._account:
+            return False
+        found = iam_user.find(client, user, path=self._path)
+        return found is None or self._users.owned(found) is Owned.ELSEWHERE
 
     def _leave(self, client: Any, user: str) -> None:
         """Delete a user that was made for this grant, unless it carries keys that are not ours."""
-        if self._is_ours(client, user) and not self._listed(client, user):
+        found = iam_user.find(client, user, path=self._path)
+        ours = found is not None and self._users.is_ours(client, found)
+        if ours and not self._listed(client, user):
             iam_user.take_apart(client, user)
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -240,45 +291,25 @@ class LongTermKeys:
         """
         found = []
         for key_id in key_ids:
-            account, user, credential = _parts(key_id)
+            account, user, credential = parts(key_id)
             if account != self._account or not user:
                 continue
             own = user == self.key.user.name and not self.key.user.create
-            if own or key_id in self._proved:
-                if iam_user.find(client, user, path=self._path) is not None:
-                    found.append((user, credential))
-            elif self._is_ours(client, user):
+            holder = iam_user.find(client, user, path=self._path)
+            if holder is None:
+                continue
+            if self._users.owned(holder) is Owned.ELSEWHERE:
+                continue
+            proved = own or key_id in self.evidence.proven
+            if proved or self._users.is_ours(client, holder):
                 found.append((user, credential))
         return found
 
-    def _has_value(self, item: Any) -> bool:
-        """Whether a listed credential is the one of the value that the Secret is known to hold.
-
-        The value is `ABSK` and the base64 of alias and secret, which a colon parts.
-        """
-        value, alias = self.evidence.value, item.get("ServiceCredentialAlias")
-        if value is None or not alias:
-            return False
-        try:
-            text = base64.b64decode(value.reveal().removeprefix(_PREFIX), validate=True).decode()
-        except ValueError:
-            return False
-        return hmac.compare_digest(text.partition(":")[0].encode(), str(alias).encode())
+    # ---- words
 
     @property
-    def _proved(self) -> frozenset[str]:
-        return self.evidence.proven
-
-    def _is_proved(self, user: str) -> bool:
-        prefix = f"{self._account}/{user}/"
-        return any(key_id.startswith(prefix) for key_id in self._proved)
-
-    def _is_ours(self, client: Any, user: str) -> bool:
-        found = iam_user.find(client, user, path=self._path)
-        owner = owner_of(self.grant)
-        return found is not None and iam_user.tags_of(found).get(TAG) == owner
-
-    # ---- words
+    def _users(self) -> UserOwnership:
+        return UserOwnership(self.grant, self._account, self.evidence)
 
     @property
     def _account(self) -> str:
@@ -290,8 +321,7 @@ class LongTermKeys:
         return (user.path or iam_user.DEFAULT_PATH) if user.create else None
 
     def _id(self, user: str, item: Any) -> str:
-        credential_id = text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID)
-        return f"{self._account}/{user}/{credential_id}"
+        return self._users.id_of(user, item)
 
     async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
         user = self.key.user
@@ -309,10 +339,3 @@ class LongTermKeys:
             if iam_code(error) == NO_SUCH_ENTITY and "user with name" in str(error):
                 raise no_such_user(user.name, created=user.create) from None
             raise refusal_of_iam(error, user=user.name) from None
-
-
-def _parts(key_id: str) -> tuple[str, str, str]:
-    """Account, user and credential; empty where it is none of our ids."""
-    account, _, rest = key_id.partition("/")
-    user, _, credential = rest.partition("/")
-    return account, user, credential

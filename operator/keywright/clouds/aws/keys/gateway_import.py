@@ -119,7 +119,7 @@ class ImportedFile:
         theirs = {
             key["value"]: key["id"]
             for key in gateway_key.listed(client, values=True)
-            if not self.keys.mark.covers(key)
+            if not self.keys.covers(key)
         }
         rows: list[Row] = []
         left_out: list[LeftOut] = []
@@ -141,7 +141,7 @@ class ImportedFile:
         return {
             names[key["value"]]: key
             for key in gateway_key.listed(client, values=True)
-            if key["value"] in names and self.keys.mark.covers(key)
+            if key["value"] in names and self.keys.covers(key)
         }
 
     def _import(self, client: Any, rows: tuple[Row, ...], this: _Import) -> Any:
@@ -183,7 +183,7 @@ class ImportedFile:
         """Keys that this import has taken up before, by an earlier file, and that it lacks now."""
         for key in gateway_key.listed(client):
             taken = gateway_key.import_of(key, mark=self.keys.mark) == this.name
-            if not taken or key["id"] in kept or not self.keys.mark.covers(key):
+            if not taken or key["id"] in kept or not self.keys.covers(key):
                 continue
             if self._is_of(key, this) or this.in_use is None:
                 # Made by this import: nobody was given it.

@@ -1,40 +1,43 @@
 """One API key in API Gateway: how it should look, and how it is found, made, edited and moved.
 
 Everything in here is a plain function of a boto3 client, run in a thread. A key that was made for
-a grant says so in its tags: the grant by name and uid, and the intent that it was made by.
+a grant says so in its tags: the grant by name, grant id and cluster id, and the intent that it was
+made by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.gateway_refusals import NOT_FOUND, gateway_code
-from keywright.clouds.aws.keys.tags import IMPORT_TAG, INTENT_TAG, TAG, UID_TAG, owner_of
+from keywright.clouds.aws.keys.tags import (
+    CLUSTER_TAG,
+    GRANT_ID_TAG,
+    IMPORT_TAG,
+    INTENT_TAG,
+    TAG,
+    UID_TAG,
+    Owned,
+    OwnerMark,
+    is_retained,
+)
 from keywright.clouds.aws.keys.usage_plans import listed as plans_listed
 
 Key = Mapping[str, Any]
 _PAGE: Final = {"PageSize": 500}
 # Tags of AWS's own services, which nobody else can set or remove.
 _THEIRS: Final = "aws:"
-_MARKS: Final = frozenset({TAG, UID_TAG})
+_MARKS: Final = frozenset({TAG, UID_TAG, GRANT_ID_TAG, CLUSTER_TAG})
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(OwnerMark):
     """What tells the keys of one grant from all others."""
 
-    owner: str
-    uid: str
-
-    @classmethod
-    def of(cls, grant: ApiKeyGrant) -> Mark:
-        """That of the grant."""
-        return cls(owner=owner_of(grant), uid=grant.uid)
+    __slots__ = ()
 
     @property
     def description(self) -> str:
@@ -47,9 +50,9 @@ class Mark:
         Tags decide. A description counts only for a key that has none of ours: one of an import
         that has not been tagged yet. Anybody's grant may have a description.
         """
-        tags = _tags(key)
+        tags = tags_of(key)
         if tags.keys() & _MARKS:
-            return tags.get(UID_TAG) == self.uid
+            return self.owned(tags) is Owned.OURS
         return self.described(key) is not None
 
     def described(self, key: Key) -> str | None:
@@ -59,12 +62,17 @@ class Mark:
 
     def covers(self, key: Key) -> bool:
         """Whether it may be touched: also one that was made for the grant before a restore."""
-        return self.made(key) or bool(_tags(key).get(TAG) == self.owner)
+        return self.made(key) or self.owned(tags_of(key)) is Owned.FORMER
+
+    def left(self, key: Key) -> bool:
+        """Whether it was issued for the grant, or a former one of its name, and not to be kept."""
+        former = self.owned(tags_of(key)) is Owned.FORMER
+        return self.made(key) or (former and not is_retained(tags_of(key)))
 
 
 def import_of(key: Key, *, mark: Mark) -> str | None:
     """The name of the import that the key is of; None for one that was made by itself."""
-    found = _tags(key).get(IMPORT_TAG)
+    found = tags_of(key).get(IMPORT_TAG)
     if found is not None:
         return found
     if not mark.made(key):
@@ -80,15 +88,26 @@ def listed(client: Any, *, values: bool = False) -> list[Key]:
     return [key for page in pages for key in page.get("items", ())]
 
 
-def owners(client: Any) -> dict[str, bool]:
-    """All keys and imports of the account and region, each with the grant that its tag names."""
-    found: dict[str, bool] = {}
+def owners(client: Any) -> dict[str, frozenset[str]]:
+    """All keys and imports of the account and region, by the grants that their tags name.
+
+    Those that a deletion does not leave on purpose are there once more.
+    """
+    found: dict[str, set[str]] = {}
     for key in listed(client):
-        tags = _tags(key)
-        for name in (str(key["id"]), tags.get(IMPORT_TAG)):
-            if name is not None and TAG in tags:
-                found[f"{name} {tags[TAG]}"] = True
-    return found
+        tags = tags_of(key)
+        if TAG not in tags:
+            continue
+        owner, name = (tags[TAG], tags.get(CLUSTER_TAG)), tags.get(IMPORT_TAG) or str(key["id"])
+        found.setdefault(owner_name(*owner), set()).add(name)
+        if not is_retained(tags):
+            found.setdefault(owner_name(*owner, revoked=True), set()).add(name)
+    return {owner: frozenset(names) for owner, names in found.items()}
+
+
+def owner_name(owner: str, cluster: str | None, *, revoked: bool = False) -> str:
+    """A grant of a cluster in a listing by owners; `revoked`: its keys that a deletion revokes."""
+    return f"{owner} {cluster or ''}{' revoked' if revoked else ''}"
 
 
 def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
@@ -130,7 +149,7 @@ def change(client: Any, found: Key, *, wanted: Mapping[str, Any]) -> None:
 
 def tag(client: Any, found: Key, *, tags: Mapping[str, str], arn: str) -> None:
     """Set the tags that differ, and take off those that the grant has no more."""
-    held = _tags(found)
+    held = tags_of(found)
     changed = {name: value for name, value in tags.items() if held.get(name) != value}
     if changed:
         client.tag_resource(resourceArn=arn, tags=changed)
@@ -152,8 +171,7 @@ def attributes(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, Any]:
 
 def wanted_tags(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, str]:
     """The tags of the grant, and our own."""
-    mark = Mark.of(grant)
-    return {**key.tags, TAG: mark.owner, UID_TAG: mark.uid}
+    return {**key.tags, **Mark.of(grant).tags(), UID_TAG: grant.uid}
 
 
 def key_name(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> str:
@@ -203,5 +221,6 @@ def _operations(found: Key, *, wanted: Mapping[str, Any]) -> Iterator[dict[str, 
             yield {"op": "replace", "path": f"/{name}", "value": text}
 
 
-def _tags(key: Key) -> Mapping[str, str]:
+def tags_of(key: Key) -> Mapping[str, str]:
+    """The tags of a key or a plan."""
     return key.get("tags") or {}

@@ -89,7 +89,8 @@ class SingleKey:
         if name is None:
             return None
         found = await self.keys.run(lambda client: gateway_key.find(client, name, value=True))
-        if found is None or not self.keys.mark.covers(found):
+        # The key of a former grant of this name is revoked, and not given out again.
+        if found is None or not self.keys.mark.made(found):
             return None
         if imported is not None and Sensitive(found["value"]) != imported:
             return None
@@ -134,10 +135,10 @@ class SingleKey:
         for key in gateway_key.listed(client, values=True):
             same = Sensitive(key["value"]) == wanted
             of_intent = mark.made(key) and (key.get("tags") or {}).get(INTENT_TAG) == intent.name
-            if same and imported is not None and not mark.covers(key):
+            if same and imported is not None and not self.keys.covers(key):
                 assert self.keys.key.imports is not None
                 raise value_taken(key["id"], field=self.keys.key.imports[0])
-            if (same and mark.covers(key)) or (of_intent and imported is None):
+            if (same and self.keys.covers(key)) or (of_intent and imported is None):
                 found = key
             elif of_intent:
                 # The Secret has another value by now, and nobody was given this one.

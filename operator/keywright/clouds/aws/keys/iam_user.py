@@ -1,14 +1,14 @@
 """The IAM user that carries a key: made, tagged, given its policies, and taken apart again.
 
-Everything in here is a plain function of a boto3 client, run in a thread. A user is ours by its tag
-`keywright.dev/grant`, which names the grant: no other user's policies are ever touched. All of it
-may be repeated.
+Everything in here is a plain function of a boto3 client, run in a thread. A user is ours by its
+tags, which name grant and cluster: no other user's policies are ever touched. Keys have no tags, so
+that their ids are in a tag of the user. All of it may be repeated.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -21,10 +21,11 @@ from keywright.clouds.aws.iam_refusals import (
     no_such_user,
     not_our_user,
 )
-from keywright.clouds.aws.keys.tags import TAG
+from keywright.clouds.aws.keys.tags import KEYS_TAG, TAG, OwnerMark
 
 DEFAULT_PATH: Final = "/keywright/"
 RESTRICTIONS: Final = "keywright-restrictions"
+_TAG_VALUE_LIMIT: Final = 256
 _DEFAULT_POLICY: Final = "AmazonBedrockLimitedAccess"
 _USE_OF_KEYS: Final = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]
 
@@ -54,7 +55,31 @@ def tags_of(user: User) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in user.get("Tags", ())}
 
 
-def prepare(client: Any, key: BedrockLongTermKey, *, owner: str, partition: str) -> None:
+def key_ids_of(user: User) -> tuple[str, ...]:
+    """The ids of the keys that were issued for the grant, as the user's tag names them."""
+    return tuple(tags_of(user).get(KEYS_TAG, "").split())
+
+
+def note_keys(client: Any, user: User, key_ids: Iterable[str], *, tags: Mapping[str, str]) -> None:
+    """Name the keys in the user's tag, the newest last, and set other tags that it lacks."""
+    ids = list(dict.fromkeys(key_ids))
+    while len(text := " ".join(ids)) > _TAG_VALUE_LIMIT:
+        ids.pop(0)
+    held = tags_of(user)
+    wanted = {**tags, KEYS_TAG: text}
+    changed = {name: value for name, value in wanted.items() if held.get(name, "") != value}
+    if changed:
+        client.tag_user(UserName=user["UserName"], Tags=_tag_list(changed))
+
+
+def prepare(
+    client: Any,
+    key: BedrockLongTermKey,
+    *,
+    mark: OwnerMark,
+    is_ours: Callable[[User], bool],
+    partition: str,
+) -> None:
     """The user as the grant describes it; one that is not ours is refused, never changed.
 
     Raises:
@@ -62,10 +87,11 @@ def prepare(client: Any, key: BedrockLongTermKey, *, owner: str, partition: str)
     """
     wanted = key.user
     found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
-    user = found or _create(client, wanted, owner=owner)
-    if tags_of(user).get(TAG) != owner:
-        raise not_our_user(wanted.name, owner=tags_of(user).get(TAG, ""))
-    _tag(client, user, wanted=dict(wanted.tags) | {TAG: owner})
+    user = found or _create(client, wanted, mark=mark)
+    if found is not None and not is_ours(found):
+        owner = tags_of(found).get(TAG, "")
+        raise not_our_user(wanted.name, owner=owner, unsure=owner == mark.owner)
+    _tag(client, user, wanted=dict(wanted.tags) | mark.tags())
     _bound(client, user, wanted=wanted)
     # What restricts comes first, and what allows goes last: no moment is more open than meant.
     documents = inline_policies(key)
@@ -131,12 +157,12 @@ def _deny(sid: str, condition: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _create(client: Any, wanted: IamUser, *, owner: str) -> User:
-    tags = dict(wanted.tags) | {TAG: owner}
+def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
+    tags = dict(wanted.tags) | mark.tags()
     request: dict[str, Any] = {
         "UserName": wanted.name,
         "Path": wanted.path or DEFAULT_PATH,
-        "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+        "Tags": _tag_list(tags),
     }
     if wanted.permissions_boundary is not None:
         request["PermissionsBoundary"] = wanted.permissions_boundary
@@ -166,13 +192,14 @@ def _tag(client: Any, user: User, *, wanted: Mapping[str, str]) -> None:
     held = tags_of(user)
     changed = {key: value for key, value in wanted.items() if held.get(key) != value}
     if changed:
-        client.tag_user(
-            UserName=user["UserName"],
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(changed.items())],
-        )
-    extra = [key for key in held if key not in wanted]
+        client.tag_user(UserName=user["UserName"], Tags=_tag_list(changed))
+    extra = [key for key in held if key not in wanted and key != KEYS_TAG]
     if extra:
         client.untag_user(UserName=user["UserName"], TagKeys=extra)
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def _bound(client: Any, user: User, *, wanted: IamUser) -> None:

@@ -1,7 +1,7 @@
 """The usage plans of a grant: found, made, brought to what the grant says, and taken apart again.
 
 Everything in here is a plain function of a boto3 client, run in a thread. A plan that was made for
-a grant has our tag `keywright.dev/grant`; no other plan is ever changed.
+a grant has our tags, which name grant and cluster; no other plan is ever changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from keywright.clouds.aws.gateway_refusals import (
     not_our_plan,
     stage_in_two_plans,
 )
-from keywright.clouds.aws.keys.tags import TAG, UID_TAG
+from keywright.clouds.aws.keys.tags import TAG, UID_TAG, Owned, OwnerMark, is_retained
 from keywright.clouds.aws.keys.usage_plan_patches import (
     Operation,
     detach_operations,
@@ -33,6 +33,14 @@ from keywright.clouds.aws.keys.usage_plan_patches import (
 
 Plan = Mapping[str, Any]
 _PAGE = {"PageSize": 500}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMark:
+    """What tells the plans of a grant from others, and the failure for one of another cluster."""
+
+    mark: OwnerMark
+    elsewhere: Callable[[str], Exception]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +72,15 @@ class Asked:
         return [f"{stage['apiId']}:{stage['stage']}" for stage in stages]
 
 
-def find(client: Any, key: ApiGatewayKey, *, owner: str) -> tuple[Asked, ...]:
+def find(client: Any, key: ApiGatewayKey, *, mark: PlanMark) -> tuple[Asked, ...]:
     """The plans of the key; nothing is made or changed.
 
     Raises:
-        Failure: a plan is missing, ambiguous or not ours, or a stage is in two of them.
+        Failure: a plan is missing, ambiguous, not ours or another cluster's, or a stage is in two.
     """
     every = listed(client) if any(plan.id is None for _, plan in key.usage_plans) else []
     asked = tuple(
-        Asked(field, plan, _found(client, plan, field=field, every=every, owner=owner))
+        Asked(field, plan, _found(client, plan, field=field, every=every, mark=mark))
         for field, plan in key.usage_plans
     )
     _one_plan_for_a_stage(asked)
@@ -87,7 +95,16 @@ def change(client: Any, asked: Iterable[Asked]) -> None:
         _update(client, plan.found, partial(patch_operations, wanted=plan.wanted.create))
 
 
-def make(client: Any, wanted: NewUsagePlan, *, owner: str, uid: str) -> str:
+def tag(client: Any, asked: Iterable[Asked], *, mark: PlanMark, arn: Callable[[str], str]) -> None:
+    """Set the tags that plans of ours lack, such as those of the cluster."""
+    for plan in asked:
+        if plan.is_ours and plan.found is not None:
+            missing = mark.mark.missing(_tags(plan.found))
+            if missing:
+                client.tag_resource(resourceArn=arn(str(plan.found["id"])), tags=missing)
+
+
+def make(client: Any, wanted: NewUsagePlan, *, mark: OwnerMark) -> str:
     """The id of a new plan; by a client that repeats nothing, or there may be two of them."""
     request: dict[str, Any] = {
         "name": wanted.name,
@@ -101,7 +118,7 @@ def make(client: Any, wanted: NewUsagePlan, *, owner: str, uid: str) -> str:
             }
             for stage in wanted.api_stages
         ],
-        "tags": {TAG: owner, UID_TAG: uid},
+        "tags": {**mark.tags(), UID_TAG: mark.uid},
     }
     if wanted.throttle is not None:
         request["throttle"] = limits(wanted.throttle)
@@ -115,10 +132,11 @@ def make(client: Any, wanted: NewUsagePlan, *, owner: str, uid: str) -> str:
     return str(client.create_usage_plan(**request)["id"])
 
 
-def leave(client: Any, *, owner: str, wanted: frozenset[str]) -> None:
+def leave(client: Any, *, mark: OwnerMark, wanted: frozenset[str]) -> None:
     """Delete the plans that were made for the grant, are not wanted, and have no key in them."""
     for plan in listed(client):
-        ours = (plan.get("tags") or {}).get(TAG) == owner
+        owned, tags = mark.owned(_tags(plan)), _tags(plan)
+        ours = owned is Owned.OURS or (owned is Owned.FORMER and not is_retained(tags))
         if not ours or plan["name"] in wanted or _has_keys(client, plan["id"]):
             continue
         try:
@@ -170,7 +188,7 @@ def trouble(plans: Iterable[str], *, every: Mapping[str, Plan]) -> str:
 
 
 def _found(
-    client: Any, plan: UsagePlan, *, field: str, every: list[Plan], owner: str
+    client: Any, plan: UsagePlan, *, field: str, every: list[Plan], mark: PlanMark
 ) -> Plan | None:
     if plan.id is not None:
         try:
@@ -183,9 +201,12 @@ def _found(
     name = plan.create.name if plan.create is not None else plan.name
     named = sorted((one for one in every if one["name"] == name), key=lambda one: str(one["id"]))
     if plan.create is not None:
-        ours = [one for one in named if (one.get("tags") or {}).get(TAG) == owner]
+        owned = [(one, mark.mark.owned(_tags(one))) for one in named]
+        ours = [one for one, whose in owned if whose in {Owned.OURS, Owned.FORMER}]
+        if not ours and any(whose is Owned.ELSEWHERE for _, whose in owned):
+            raise mark.elsewhere(str(name))
         if named and not ours:
-            whose = (named[0].get("tags") or {}).get(TAG, "")
+            whose = _tags(named[0]).get(TAG, "")
             raise not_our_plan(str(name), plan_id=named[0]["id"], owner=whose, field=field)
         return ours[0] if ours else None
     if not named:
@@ -204,6 +225,10 @@ def _one_plan_for_a_stage(asked: tuple[Asked, ...]) -> None:
             if len(others) > 1:
                 field = plan.field if len(asked) == 1 else f"{FIELD}.additionalUsagePlans"
                 raise stage_in_two_plans(stage, plans=others, field=field)
+
+
+def _tags(plan: Plan) -> Mapping[str, str]:
+    return plan.get("tags") or {}
 
 
 def _has_keys(client: Any, plan_id: str) -> bool:

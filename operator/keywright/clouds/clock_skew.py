@@ -1,0 +1,119 @@
+"""How far this machine's clock is from those of the clouds, by the Date of their answers.
+
+A signature is refused when it is five or fifteen minutes off, and keys that are signed by a wrong
+clock are not valid yet, or end too early; so a difference of a minute is reported.
+
+An answer counts for the source that asked. For the metric of the operator only answers of the
+vendors' own hosts count: an endpoint of a tenant's choice can send any Date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.bounded import LruDict
+from keywright.clouds.sessions import Clock
+from keywright.planning.clock_skew import is_skewed
+
+_SOURCES: Final = 16_384
+# RFC 9110, section 5.6.7: the one form that a sender may generate.
+_IMF_FIXDATE: Final = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r" (?:19|2[0-9])[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
+# A Date is cut to whole seconds.
+_HALF_A_SECOND: Final = timedelta(seconds=0.5)
+# What half of the time of an answer may add to the difference before it makes it uncertain.
+_TOLERATED: Final = timedelta(seconds=0.25)
+
+
+def skew_of_answer(
+    headers: Mapping[str, str], *, received: datetime, took: timedelta
+) -> timedelta | None:
+    """By how much this clock is ahead of the one that dated an answer; None where that is unknown.
+
+    `headers` by names in lower case, `took` the time from the request to the answer: what it makes
+    uncertain is taken off the difference. The Date of a cached answer says nothing of now.
+    """
+    text = headers.get("date", "")
+    if headers.get("age", "0").strip() != "0" or not _IMF_FIXDATE.fullmatch(text):
+        return None
+    try:
+        dated = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    ahead = received - took / 2 - (dated + _HALF_A_SECOND)
+    uncertain = max(timedelta(0), took / 2 - _TOLERATED)
+    if abs(ahead) <= uncertain:
+        return timedelta(0)
+    return ahead - uncertain if ahead > timedelta(0) else ahead + uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The last answer that a source was given, and when; `stale`: before the clock was set."""
+
+    skew: timedelta
+    at: datetime
+    stale: bool = False
+
+
+class ClockSkews:
+    """What the last answers said: by source, and by vendor for the metric.
+
+    `changed` is called with the name of a source whose clock has begun or ceased to differ.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        changed: Callable[[tuple[str, str]], None] = lambda _: None,
+    ) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._sources: LruDict[str, Observation] = LruDict(_SOURCES)
+        self._vendors: dict[Provider, timedelta] = {}
+
+    def note(
+        self,
+        headers: Mapping[str, str],
+        *,
+        took: float,
+        source: CredentialSource,
+        by_vendor: bool,
+    ) -> None:
+        """An answer to a call of the source that took so many seconds.
+
+        `by_vendor`: the host is the vendor's own, or the operator's choice.
+        """
+        now = self._clock()
+        skew = skew_of_answer(headers, received=now, took=timedelta(seconds=took))
+        if skew is None:
+            return
+        before = self._sources.get(source.uid)
+        self._sources.put(source.uid, Observation(skew, now))
+        if by_vendor:
+            self._vendors[source.provider] = skew
+        if is_skewed(skew) is not (before is not None and is_skewed(before.skew)):
+            self._changed(source.object_key)
+
+    def of_source(self, uid: str) -> Observation | None:
+        """What the last answer to the source said; None where there was none."""
+        return self._sources.get(uid)
+
+    def by_vendor(self) -> Mapping[str, float]:
+        """Seconds by which this clock is ahead of each vendor's."""
+        return {vendor.value: skew.total_seconds() for vendor, skew in self._vendors.items()}
+
+    def clock_was_set(self) -> None:
+        """What earlier answers said means nothing any more."""
+        self._vendors.clear()
+        for uid, known in self._sources.items():
+            self._sources.put(uid, replace(known, stale=True))

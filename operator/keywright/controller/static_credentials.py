@@ -1,0 +1,78 @@
+"""Static credentials, whose end nobody reports, are tried now and then.
+
+A key or token in a Secret is verified when it is put there. When it is deleted in the cloud, or a
+token reaches its end, nothing in the cluster changes; so the cloud is asked at every
+`--verify-interval`, and spread over a while after a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.classified import unexpected
+from keywright.clouds.sessions import Clock
+from keywright.clouds.ways import Vendor
+from keywright.controller.records import Name, SourceRecord
+from keywright.controller.settings import KeyTimes
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.renewal import position
+
+# After a cloud that could not be reached.
+_RETRY: Final = timedelta(minutes=5)
+
+
+class StaticCredentials:
+    """When the credentials of a source are tried next, and what came of it."""
+
+    def __init__(
+        self,
+        *,
+        vendors: Mapping[Provider, Vendor],
+        times: KeyTimes,
+        wake_grants: Callable[[Name], None],
+        clock: Clock,
+    ) -> None:
+        self._vendors = vendors
+        self._times = times
+        self._wake_grants = wake_grants
+        self._clock = clock
+
+    def due(self, known: SourceRecord) -> datetime | None:
+        """When they are tried; None where the interval is zero."""
+        if not self._times.interval:
+            return None
+        if known.try_at is None:
+            known.try_at = self._clock() + self._times.spread * position(known.uid)
+        return known.try_at
+
+    def verified(self, known: SourceRecord) -> None:
+        """The cloud has just taken them."""
+        known.ended_at = None
+        # Not all at the same time, however many were applied together.
+        share = 1.0 - position(known.uid) / 10
+        known.try_at = self._clock() + self._times.interval * share
+
+    async def refusal(self, known: SourceRecord, source: CredentialSource) -> Failure | None:
+        """Why the cloud does not take them any more; None while it does, or cannot be asked.
+
+        What was handed on or signed with them has ended then, whatever the grants say.
+        """
+        try:
+            await self._vendors[source.provider].verify(source, anew=True)
+        except Exception as error:
+            failure = unexpected(error, what="verifying the source")
+        else:
+            self.verified(known)
+            return None
+        if failure.kind in (FailureClass.RETRY, FailureClass.THROTTLED):
+            known.try_at = self._clock() + min(_RETRY, self._times.interval)
+            return None
+        self._vendors[source.provider].forget(source_uid=known.uid)
+        known.try_at = None
+        if failure.kind is FailureClass.DENIED:
+            known.ended_at = self._clock()
+        self._wake_grants(known.name)
+        return failure

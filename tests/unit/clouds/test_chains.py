@@ -1,0 +1,98 @@
+"""A source is verified by the sessions that its grants open, and opens one only where none did."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from keywright.api.source import CredentialSource
+from keywright.clouds.chains import Chains
+from keywright.clouds.ways import Caller, Session, SessionAsk
+from keywright.planning.failures import Failure, FailureClass
+from tests.unit.api.samples import source
+from tests.unit.fakes.clock import FakeClock
+from tests.unit.fakes.vendor import session
+
+SOURCE = source()
+
+
+class Links:
+    """Opens numbered sessions of an hour."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.opened: list[SessionAsk] = []
+        self.failure: Failure | None = None
+
+    async def open_first(self, source: CredentialSource, *, ask: SessionAsk) -> Session:
+        """The next one."""
+        del source
+        self.opened.append(ask)
+        if self.failure is not None:
+            raise self.failure
+        return session(issued_at=self._clock.now, name=str(len(self.opened)))
+
+    async def open_hop(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionAsk
+    ) -> Session:
+        """There are no roles."""
+        raise NotImplementedError
+
+    async def caller(self, source: CredentialSource, session: Session) -> Caller:
+        """Somebody."""
+        del source
+        return Caller(identity=session.identity, account_id="123456789012")
+
+
+@pytest.mark.parametrize("ask", [SessionAsk(), SessionAsk(seconds=900)], ids=["shared", "own"])
+async def test_the_session_of_a_grant_proves_the_source(ask: SessionAsk) -> None:
+    """Whatever the grant asked of it; the source has no need of another."""
+    clock = FakeClock()
+    links = Links(clock)
+    chains = Chains(links, clock=clock)
+    await chains.session(SOURCE, hop=0, ask=ask)
+    clock.now += timedelta(minutes=40)
+    found, _ = await chains.verified(SOURCE, hop=0)
+    assert found.access_key_id == "ASIA1"
+    assert links.opened == [ask]
+    clock.now += timedelta(minutes=17)
+    found, _ = await chains.verified(SOURCE, hop=0)
+    assert found.access_key_id == "ASIA2"
+
+
+async def test_a_session_that_could_not_be_renewed_proves_nothing() -> None:
+    """The source says so while the old session is valid, by the failure that is remembered."""
+    clock = FakeClock()
+    links = Links(clock)
+    chains = Chains(links, clock=clock)
+    await chains.verified(SOURCE, hop=0)
+    assert not chains.is_doubtful(SOURCE, hop=0)
+    clock.now += timedelta(minutes=40)
+    links.failure = Failure("no.", kind=FailureClass.DENIED, reason="AccessDenied")
+    with pytest.raises(Failure):
+        await chains.session(SOURCE, hop=0, will_do=lambda *_: False)
+    assert chains.has_valid(SOURCE, hop=0)
+    assert chains.is_doubtful(SOURCE, hop=0)
+    with pytest.raises(Failure):
+        await chains.verified(SOURCE, hop=0)
+    assert len(links.opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("aws", "field"),
+    [
+        ({}, "CredentialSource spec.aws.region"),
+        ({"stsEndpoint": "https://sts.example.com"}, "CredentialSource spec.aws.stsEndpoint"),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_names_the_field_of_its_host(
+    aws: dict[str, str], field: str
+) -> None:
+    """The endpoint of the source, or else its region."""
+    clock = FakeClock()
+    links = Links(clock)
+    links.failure = Failure("no.", kind=FailureClass.RETRY, reason="InvalidAnswer")
+    with pytest.raises(Failure) as caught:
+        await Chains(links, clock=clock).session(source(**aws), hop=0)
+    assert caught.value.field == field
