@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.clusters.api import MERGE, Api, ApiError
-from tests.cluster.tenants import GRANT, Document, Tenant
+from tests.cluster.tenants import Document, Tenant
 
 _POLL_SECONDS = 0.02
 _MISSING = 404
@@ -27,9 +27,10 @@ class Fight:
 
 
 @contextmanager
-def fight(tenant: Tenant, answer: Answer, *, name: str = GRANT) -> Iterator[Fight]:
-    """While it is entered, every change of the Secret is answered."""
-    state, stopped, path = Fight(), threading.Event(), tenant.secret_path(name)
+def fight(tenant: Tenant, answer: Answer, *, path: str = "") -> Iterator[Fight]:
+    """While it is entered, every change of the object, by default the Secret, is answered."""
+    state, stopped = Fight(), threading.Event()
+    path = path or tenant.secret_path()
     # Clients are no good for two threads.
     api = Api(tenant.world.cluster.kubeconfig)
 

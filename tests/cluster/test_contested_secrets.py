@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from testbed.clusters.api import Api
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.audit import WRITE_SECRET, AuditLog, Mark
@@ -190,6 +191,42 @@ def make_lasting(world: World, operator: OperatorProcess) -> Iterator[Callable[[
     """Makes namespaces whose grants are long-term keys."""
     assert operator.process.exit_code is None
     yield from tenants(world, name="contested")
+
+
+def _without_finalizer(api: Api, path: str, grant: Document) -> bool:
+    if not grant["metadata"].get("finalizers"):
+        return False
+    api.merge(path, {"metadata": {"finalizers": None}})
+    return True
+
+
+def _without_conditions(api: Api, path: str, grant: Document) -> bool:
+    if not grant.get("status", {}).get("conditions"):
+        return False
+    api.merge(f"{path}/status", {"status": {"conditions": None}})
+    return True
+
+
+@pytest.mark.parametrize("answer", [_without_finalizer, _without_conditions])
+def test_contested_fields_of_a_grant_are_written_after_growing_pauses(
+    make_lasting: Callable[[], LongTermTenant], audit: AuditLog, answer: Answer
+) -> None:
+    """Its finalizer and its status are the operator's fields too, and are put right in the end."""
+    lasting = make_lasting()
+    kept = lasting.key_ready()
+    mark = audit.mark()
+    with fight(lasting, answer, path=lasting.grant_path()) as other:
+        eventually(_after(_SECONDS), seconds=_SECONDS + 5)
+        writes = audit.writes(since=mark, namespace=lasting.namespace)
+        changed = sum("apikeygrants" in request.what for request in writes)
+        # Five at once, then after 1, 2, 4 and 8 seconds; some of them meet a conflict.
+        assert changed <= 2 * (5 + 4)
+        assert other.changes >= 5
+    eventually(lambda: lasting.grant()["metadata"].get("finalizers"), seconds=70)
+    lasting.ready(seconds=70)
+    assert lasting.listed() == {kept["keyId"]: "Active"}
+    lasting.world.api.delete(lasting.grant_path(GRANT))
+    eventually(lambda: lasting.listed() == {})
 
 
 def test_a_long_term_key_is_not_issued_again_by_a_contest(

@@ -9,6 +9,7 @@ from typing import Any
 
 from keywright.api.names import GRANT_KIND, SOURCE_KIND
 from keywright.clouds.sessions import Clock
+from keywright.controller.damping import Damper, is_request
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.queue import DueQueue
 from keywright.controller.records import Name
@@ -49,6 +50,7 @@ class Informer:
         self._forget_source = forget_source
         self._sources_changed = sources_changed
         self._invalid = invalid or InvalidObjects()
+        self._damper = Damper(clock)
         self._count_settles: dict[Name, datetime] = {}
         self._awaited: set[str] = set()
         self._arrived = asyncio.Event()
@@ -89,11 +91,14 @@ class Informer:
         if not self._store.put_grant(body):
             return
         self._no_more_awaited(uid)
-        self._grants.add(uid)
         after = self._store.grants[uid]
         if before is not None and before.take_over != after.take_over:
             # What another cluster owns may be taken over now: no back-off waits for it.
             after.impatient = True
+        due = None
+        if before is not None and not is_request(before, after):
+            due = self._damper.due(uid, name=f"{after.namespace}/{after.name}")
+        self._grants.add(uid, due=due)
         if before is None or before.source != after.source:
             self._count(after.source)
             if before is not None:
@@ -106,6 +111,7 @@ class Informer:
         record = self._store.drop_grant(uid)
         self._no_more_awaited(uid)
         self._grants.forget(uid)
+        self._damper.forget(uid)
         if self._expiries is not None:
             self._expiries.forget(uid)
         if record is not None:
