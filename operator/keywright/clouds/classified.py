@@ -72,9 +72,9 @@ class ClassifiedKeys:
         """As of `keys`."""
         return await classified("listing the keys")(self.keys.look)(known)
 
-    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
         """As of `keys`."""
-        return await classified("looking up a key")(self.keys.shows)(key_id, known)
+        return await classified("looking up a key")(self.keys.shows)(key_id, known, parts)
 
     async def create(self, intent: Intent, /) -> Minted:
         """As of `keys`."""

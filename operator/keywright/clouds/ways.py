@@ -134,10 +134,11 @@ class KeptKeys(Protocol):
     async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
-    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
         """Whether the key is there and works; by a listing that is shared and minutes old.
 
-        False also where it shows keys of the grant that are not known: a listing made now decides.
+        `parts`: of how many keys it is, if it is an import. False also where it shows keys of the
+        grant that are not known: a listing made now decides.
         """
 
     async def create(self, intent: Intent, /) -> Minted:

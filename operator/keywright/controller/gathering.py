@@ -283,6 +283,7 @@ class Gathering:
             key_id=facts.key_id,
             replaces=facts.replaces,
             remark=facts.remark if grant.is_many else "",
+            entries=len(facts.owned_keys) if grant.is_many else 1,
             data=data_mark(facts.fingerprint),
             handled_request=facts.handled_request,
             altered=altered,

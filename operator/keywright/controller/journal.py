@@ -147,7 +147,8 @@ class MintJournal:
         assert secret.key_id is not None
         found: bool | None = None
         try:
-            found = await (await self._keys(facts)).shows(secret.key_id, known_ids(facts))
+            keys = await self._keys(facts)
+            found = await keys.shows(secret.key_id, known_ids(facts), secret.entries)
         except Failure as failure:
             _LOG.warning(
                 "looking up a key failed, retrying later: %s",

@@ -93,14 +93,15 @@ class KeyChecks:
         assert grant.keeping is not None
         assert key_id is not None
         found = next((key for key in facts.listed or () if key.id == key_id), None)
-        if found is not None and (found.active or (grant.keeping.marked and agreed)):
+        whole = found is not None and found.parts >= secret.entries
+        if found is not None and whole and (found.active or (grant.keeping.marked and agreed)):
             self._shown(check, facts.subject.uid, key_id)
             return
         reachable = self._is_reachable(facts, key_id)
         if found is None and agreed and not reachable:
             # Nothing can be said of it by a session of another account.
             self._shown(check, facts.subject.uid, key_id)
-        elif found is not None or shown_from(secret, facts, now=self._clock()) is None:
+        elif whole or shown_from(secret, facts, now=self._clock()) is None:
             check.lost, check.absent = key_id, found is None and reachable
             check.suspect, check.shown = False, None
         else:

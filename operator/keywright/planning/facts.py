@@ -50,7 +50,8 @@ class SecretView:
     works. `altered`: the fields that are not as they were applied, `taken_by` the field managers
     that have them now. `watched`: it carries the label by which the watch selects Secrets.
     `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it is
-    nobody's, and a grant has emptied it after its own Secret got another name.
+    nobody's, and a grant has emptied it after its own Secret got another name. `entries`: how many
+    keys it holds, where a grant imports many.
     """
 
     standing: Standing
@@ -74,6 +75,7 @@ class SecretView:
     watched: bool = True
     left_behind: bool = False
     released: bool = False
+    entries: int = 1
 
     def lives(self, now: datetime) -> bool:
         """Whether it is ours and holds a key that has not ended."""
@@ -102,6 +104,7 @@ class CloudKey:
 
     `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
     `issued`: our tags say that this very key was issued for a grant of this name and cluster.
+    `parts`: how many keys an import has that goes by this one id.
     """
 
     id: str
@@ -110,6 +113,7 @@ class CloudKey:
     here: bool = True
     marked: bool = False
     issued: bool = False
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from keywright.clouds.aws.keys.api_gateway import GatewayKeys
 from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.keys.iam_ownership import SERVICE
 from keywright.clouds.aws.keys.tags import TAG
-from keywright.clouds.shared_listings import SharedListings
+from keywright.clouds.shared_listings import Listing, SharedListings
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.edges import ScriptedSts, bare, edges
 from tests.unit.fakes.clock import FakeClock
@@ -117,7 +117,7 @@ async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -
     edge = replace(edges(ScriptedSts()), calls=cloud, listings=listings)
     each = [_keys(kind, number, edge) for number in range(_KEYS)]
     return list(
-        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id})) for keys, key_id in each))
+        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id}), 1) for keys, key_id in each))
     )
 
 
@@ -142,7 +142,7 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     """After its age, and not before; one that failed serves nobody."""
     clock, made = FakeClock(), 0
 
-    async def make() -> dict[str, frozenset[str]]:
+    async def make() -> Listing:
         nonlocal made
         made += 1
         if made == 1:

@@ -57,9 +57,9 @@ class SmallIam:
         known = value is not None and value.reveal() == self.values.get(key_id)
         return self.tagged or known or key_id in self.evidence.proven
 
-    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
         """As a listing of the account."""
-        del known
+        del known, parts
         self.point()
         found = self.held.get(key_id)
         return found is not None and found.active and self.clock() - found.created_at >= self.lag

@@ -7,6 +7,7 @@ A key's id here is `<account>/<region>/<key>`, that of all keys of an imported f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -62,8 +63,8 @@ class GatewayKeys:
             )
         return tuple(found)
 
-    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
-        """Whether the key, or one of an import, is there; by one listing of account and region.
+    async def shows(self, key_id: str, known: frozenset[str], parts: int) -> bool:
+        """Whether the key, or all of an import, is there; by one listing of account and region.
 
         False also where the listing has keys of the grant and this cluster that are not known.
         """
@@ -79,8 +80,8 @@ class GatewayKeys:
         clusters = (mark.identity.cluster_id, "")
         here = [every.get(gateway_key.owner_name(mark.owner, each)) for each in clusters]
         own = gateway_key.owner_name(mark.owner, mark.identity.cluster_id, revoked=True)
-        strays = every.get(own, frozenset()) - names if region == self.region else ()
-        return any(name in (found or ()) for found in here) and not strays
+        shown = every.get(own, Counter[str]()).keys() if region == self.region else frozenset()
+        return sum(found[name] for found in here if found is not None) >= parts and shown <= names
 
     async def create(self, intent: Intent) -> Minted:
         """The key or keys of that intent; made once, however often it is carried on."""
@@ -228,6 +229,7 @@ class GatewayKeys:
                 here=region == self.region,
                 marked=True,
                 issued=left or (before is not None and before.issued),
+                parts=before.parts + 1 if before else 1,
             )
         return list(found.values())
 

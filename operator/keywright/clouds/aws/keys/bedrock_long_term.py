@@ -7,6 +7,7 @@ grant says by then.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -87,11 +88,12 @@ class LongTermKeys:
             )
         )
 
-    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], count: int) -> bool:
         """Whether the key is there and active; by one listing of the account, if that is allowed.
 
         Otherwise by one of its user. False also where a user of ours has keys that are not known.
         """
+        del count  # an id is one key here
         account, user, _ = parts(key_id)
         if account != self._account:
             return True
@@ -100,7 +102,7 @@ class LongTermKeys:
         )
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
-        active = every.get(f"{account}/{user}", frozenset())
+        active = every.get(f"{account}/{user}", Counter()).keys()
         tagged = self.key.user.create or self.key.exclusive
         return key_id in active and (not tagged or active <= known)
 
@@ -163,13 +165,13 @@ class LongTermKeys:
 
     def _all_of_account(self, client: Any) -> Listing | None:
         """All active keys by users, in pages; None where only single users may be listed."""
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, Counter[str]] = {}
         request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
         try:
             while True:
                 answer = client.list_service_specific_credentials(**request)
                 for user, ids in self._active(answer["ServiceSpecificCredentials"]).items():
-                    found[user] = found.get(user, frozenset()) | ids
+                    found.setdefault(user, Counter()).update(ids)
                 if not answer.get("IsTruncated"):
                     return found
                 request["Marker"] = answer["Marker"]
@@ -187,14 +189,14 @@ class LongTermKeys:
             raise
         return self._active(answer["ServiceSpecificCredentials"])
 
-    def _active(self, items: Iterable[Any]) -> dict[str, frozenset[str]]:
+    def _active(self, items: Iterable[Any]) -> dict[str, Counter[str]]:
         """The ids of the active credentials, by their users."""
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, Counter[str]] = {}
         for item in items:
             if item.get("Status") == "Active":
                 user = text(item.get("UserName"), USER_NAME)
                 name = f"{self._account}/{user}"
-                found[name] = found.get(name, frozenset()) | {self._id(user, item)}
+                found.setdefault(name, Counter())[self._id(user, item)] += 1
         return found
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:

@@ -7,6 +7,7 @@ made by.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
@@ -88,21 +89,23 @@ def listed(client: Any, *, values: bool = False) -> list[Key]:
     return [key for page in pages for key in page.get("items", ())]
 
 
-def owners(client: Any) -> dict[str, frozenset[str]]:
+def owners(client: Any) -> dict[str, Counter[str]]:
     """All keys and imports of the account and region, by the grants that their tags name.
+
+    Each with the number of its keys.
 
     Those that a deletion does not leave on purpose are there once more.
     """
-    found: dict[str, set[str]] = {}
+    found: dict[str, Counter[str]] = {}
     for key in listed(client):
         tags = tags_of(key)
         if TAG not in tags:
             continue
         owner, name = (tags[TAG], tags.get(CLUSTER_TAG)), tags.get(IMPORT_TAG) or str(key["id"])
-        found.setdefault(owner_name(*owner), set()).add(name)
+        found.setdefault(owner_name(*owner), Counter())[name] += 1
         if not is_retained(tags):
-            found.setdefault(owner_name(*owner, revoked=True), set()).add(name)
-    return {owner: frozenset(names) for owner, names in found.items()}
+            found.setdefault(owner_name(*owner, revoked=True), Counter())[name] += 1
+    return found
 
 
 def owner_name(owner: str, cluster: str | None, *, revoked: bool = False) -> str:
