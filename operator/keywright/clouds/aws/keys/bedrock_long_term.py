@@ -24,22 +24,22 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
-from keywright.clouds.aws.iam_refusals import (
+from keywright.clouds.aws.iam_errors import (
     ACCESS_DENIED,
     NO_SUCH_ENTITY,
     iam_code,
     no_such_user,
     refusal_of_iam,
 )
-from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.identities.context import AwsContext
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_ownership import SERVICE, UserOwnership, parts
 from keywright.clouds.aws.keys.tags import Owned
-from keywright.clouds.pacing import pace_key
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
+from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.shared_listings import Listing
-from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
-from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import CloudKey
 from keywright.secrets.credential import API_KEY, Credential
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class LongTermKeys:
     grant: ApiKeyGrant
     source: CredentialSource
     session: Session
-    edges: Edges
+    context: AwsContext
     evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
@@ -73,7 +73,7 @@ class LongTermKeys:
             )
         )
 
-    async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
+    async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
         """The keys of the user, and of the other users that the ids name.
 
         A user that should be ours and lacks our tags is somebody else's, and its keys are not
@@ -97,7 +97,7 @@ class LongTermKeys:
         account, user, _ = parts(key_id)
         if account != self._account:
             return True
-        every = await self.edges.listings.get(
+        every = await self.context.listings.get(
             ("iam", account), lambda: self._run(self._all_of_account)
         )
         if every is None:
@@ -106,7 +106,7 @@ class LongTermKeys:
         tagged = self.key.user.create or self.key.exclusive
         return key_id in active and (not tagged or active <= known)
 
-    async def create(self, intent: Intent) -> Minted:
+    async def create(self, intent: Intent) -> IssuedKey:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""
         del intent
         request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
@@ -118,7 +118,7 @@ class LongTermKeys:
         made = part(answer, "ServiceSpecificCredential")
         await self._note(text(made.get("ServiceSpecificCredentialId"), CREDENTIAL_ID))
         ends_at = made.get("ExpirationDate")
-        return Minted(
+        return IssuedKey(
             Credential(
                 values={API_KEY: secret(made.get("ServiceCredentialSecret"), BEDROCK_SECRET)},
                 region=self.grant.region(self.source),
@@ -134,7 +134,7 @@ class LongTermKeys:
 
         def note(client: Any) -> None:
             user = iam_user.find(client, self.key.user.name, path=self._path)
-            if user is not None and self._users.owned(user) is Owned.OURS:
+            if user is not None and self._users.owned(user) is Owned.OWNED:
                 ids = (*iam_user.key_ids_of(user), credential_id)
                 iam_user.note_keys(client, user, ids, tags={})
 
@@ -146,7 +146,7 @@ class LongTermKeys:
             if failure.kind is FailureClass.DENIED and not self.key.user.create:
                 return
             # The key is there and must reach its Secret; the next listing sets the tag.
-            _LOG.warning("tagging the user of a new key failed: %s", failure.sentence())
+            _LOG.warning("tagging the user of a new key failed: %s", failure.message_with_remedy())
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
         """Make them inactive; one that is gone is no failure."""
@@ -231,7 +231,7 @@ class LongTermKeys:
             id=key_id,
             created_at=moment(item.get("CreateDate"), what="CreateDate"),
             active=item.get("Status") == "Active",
-            here=user == self.key.user.name,
+            in_current_holder=user == self.key.user.name,
             marked=ours or tagged or proved,
             issued=tagged,
         )
@@ -284,7 +284,7 @@ class LongTermKeys:
         found = iam_user.find(client, user, path=self._path)
         ours = found is not None and self._users.is_ours(client, found)
         if ours and not self._listed(client, user):
-            iam_user.take_apart(client, user)
+            iam_user.delete_user(client, user)
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
         """User and credential of each id that may be touched.
@@ -329,7 +329,7 @@ class LongTermKeys:
     async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
         user = self.key.user
         try:
-            return await self.edges.calls.run(
+            return await self.context.calls.run(
                 "iam",
                 call,
                 region=self.source.region,
