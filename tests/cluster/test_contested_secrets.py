@@ -85,7 +85,7 @@ CASES = (
         "data-key-removed",
         wants({"data": {"AWS_REGION": None}}),
         "data[AWS_REGION]",
-        manager="somebody whom managedFields does not name",
+        manager="a manager that managedFields does not name",
         ready=False,
     ),
     Case(
@@ -99,7 +99,7 @@ CASES = (
         "deleted",
         deletes,
         "the Secret itself",
-        manager="somebody whom managedFields does not name",
+        manager="a manager that managedFields does not name",
         ready=False,
     ),
 )

@@ -63,7 +63,7 @@ def test_a_token_that_has_ended_is_reported(tenant: AlibabaTenant, way: str) -> 
     )
     tenant.ready(name=name)
     told = tenant.source_told("Ready", name=name)
-    assert "Nobody reports when this session token ends" in condition(told, "Ready")["message"]
+    assert "The expiry of this session token is unknown" in condition(told, "Ready")["message"]
     tenant.world.alibaba.revoke_session(token["ALIBABA_CLOUD_ACCESS_KEY_ID"])
     eventually(lambda: reason(tenant.source_status(name)).startswith("False "), seconds=30)
     eventually(lambda: reason(tenant.status(name)) == "False Expired", seconds=30)

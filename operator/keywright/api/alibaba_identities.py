@@ -136,7 +136,7 @@ class RsaKeyPair(SpecStruct, frozen=True):
 
 
 class Profile(SpecStruct, frozen=True):
-    """A profile of a configuration file that stands in a Secret.
+    """A profile of a configuration file in a Secret.
 
     A profile that names a token file gets a token of the ServiceAccount instead.
     """

@@ -198,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a directory with tls.crt and tls.key for /metrics, read again when they change;"
         " default: a self-signed certificate",
     )
-    add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
+    add("--drain-seconds", type=float, default=20.0, help="seconds that a shutdown waits for its work")
     add(
         "--sweep-seconds",
         type=float,
@@ -216,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         "--verify-interval",
         type=_duration,
         default="6h",
-        help="how often each key that lives in a cloud is looked up there; 0 for never",
+        help="interval at which each managed key is looked up in the cloud; 0 switches it off",
     )
     add(
         "--verify-spread",

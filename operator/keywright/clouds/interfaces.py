@@ -241,10 +241,9 @@ def end_unknown(session: Session) -> str:
     if session.expires_at is not None or (session.session_token or session.bearer) is None:
         return ""
     if session.bearer is not None:
-        return "Nobody reports when the bearer token ends, and no service tells whether it has."
+        return "The expiry of the bearer token is unknown: no service reports it."
     return (
-        "Nobody reports when this session token ends: it is tried every --verify-interval, and"
-        " stops working at its end."
+        "The expiry of this session token is unknown: the token is tried every --verify-interval."
     )
 
 

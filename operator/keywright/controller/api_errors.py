@@ -42,7 +42,7 @@ def held_back(grant: ApiKeyGrant) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="SecretTerminating",
         field="spec.secret.name",
-        cure="Remove the finalizer, or wait for its owner; the Secret is then written anew.",
+        cure="Remove the finalizer, or wait for its owner; the Secret is then written again.",
     )
 
 
@@ -67,7 +67,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
             kind=FailureClass.CONFIGURATION,
             reason="SecretTypeImmutable",
             field="spec.secret.type",
-            cure="Set it to the Secret's type, or delete the Secret: it is then written anew.",
+            cure="Set it to the Secret's type, or delete the Secret: it is then written again.",
         )
     if error.status == 403 and _FINALIZER_RIGHT in error.message:
         return Failure(
@@ -94,7 +94,7 @@ def _remedy(error: ApiError) -> str:
     if error.status != 403:
         return "Tried again. If this stays, check the API server and its admission webhooks."
     if "exceeded quota" in error.message:
-        return "Delete Secrets that nobody needs, or raise the ResourceQuota; tried again."
+        return "Delete unused Secrets, or raise the ResourceQuota; retrying."
     if "being terminated" in error.message:
         return "The namespace is being deleted: no Secret can be written in it any more."
     if " cannot " in error.message:

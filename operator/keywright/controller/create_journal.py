@@ -167,7 +167,7 @@ class CreateJournal:
                 if isinstance(error, ConflictError)
                 else unexpected(error, what="removing a key").message_with_remedy()
             )
-            _LOG.warning("removing a key that nobody has failed, retrying later: %s", why)
+            _LOG.warning("deleting an unused key failed, retrying later: %s", why)
             return False
         return not left
 

@@ -30,7 +30,7 @@ class ExitReason(enum.Enum):
     """How the work ended."""
 
     STOPPED = "stopped by a signal"
-    RESTART = "a watch broke or the Lease was lost: to be begun anew"
+    RESTART = "a watch broke or the Lease was lost: to be restarted"
 
 
 async def run(settings: Settings) -> ExitReason:
@@ -76,7 +76,7 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             if kopf in done and kopf.exception() is None:
                 if not stopped.is_set():
-                    _LOG.error("the watches failed: they ended though nobody stopped them")
+                    _LOG.error("the watches failed: they ended without a shutdown")
                 return ExitReason.STOPPED if stopped.is_set() else ExitReason.RESTART
             for task in done:
                 error = task.exception()

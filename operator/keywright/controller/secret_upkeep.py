@@ -86,7 +86,7 @@ class SecretUpkeep:
             if isinstance(error, ApiUnreachableError) or error.is_transient:
                 _LOG.warning("clearing Secret %s failed, retrying: %s", step.secret.name, error)
                 return None
-            message = f"{error.message.rstrip('.')}. Delete the Secret once nobody reads it."
+            message = f"{error.message.rstrip('.')}. Delete the Secret when no client reads it."
             return FormerTended(
                 step.secret.name,
                 FormerState.FAILED,

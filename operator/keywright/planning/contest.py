@@ -203,7 +203,7 @@ def _not_ready(
 
 def _taken(contest: Contest, name: str) -> str:
     managers = _listed(contest.managers, most=_MOST_NAMED)
-    who = managers or "somebody whom managedFields does not name"
+    who = managers or "a manager that managedFields does not name"
     return (
         f"{_listed(contest.fields, most=_MOST_NAMED)} of Secret {name}: changed again by {who}"
         " each time after it was repaired. Repairs are retried after pauses of up to 5 minutes;"

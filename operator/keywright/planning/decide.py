@@ -190,8 +190,7 @@ def _mistake(state: GrantState) -> Failure | None:
     grant = state.grant
     if state.has_finalizer and grant is not None and _was_another_kind(grant, state.status):
         return Failure(
-            "a key that lives in the cloud was made for this grant, and it cannot become another"
-            " kind of key.",
+            "a managed key was created for this grant, and its kind cannot be changed.",
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",

@@ -140,7 +140,7 @@ def _words(grant: ApiKeyGrant, left: tuple[FormerSecret, ...]) -> tuple[str, str
     if grant.spec.secret.former_secret_policy is FormerSecretPolicy.RETAIN:
         return "Retained", (
             f"{start} It stays as it is (spec.secret.formerSecretPolicy), with a key that is not"
-            " renewed. Delete it once nobody reads it."
+            " renewed. Delete it when no application reads it."
         )
     if failed is not None:
         return "ClearingFailed", f"{start} Clearing {failed.name} failed: {failed.message}"

@@ -135,7 +135,7 @@ def rollout_failure(
         )
     if outlook.unmarked:
         return Failure(
-            f"somebody removes the annotation of the restart from {_listed(outlook.unmarked)}.",
+            f"another client removes the restart annotation from {_listed(outlook.unmarked)}.",
             kind=FailureClass.CONFIGURATION,
             reason="MarkRemoved",
             field="spec.rollout.restart",

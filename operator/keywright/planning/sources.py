@@ -51,7 +51,7 @@ def source_failure(
             reason="SourceNotAllowed",
             field="spec.sourceRef.namespace",
             cure=(
-                f"Ask whoever owns namespace {name[0]} to allow {asking} in the source's"
+                f"Ask the owner of namespace {name[0]} to allow {asking} in the source's"
                 " spec.allowedNamespaces, or name a source of your own namespace."
             ),
         )

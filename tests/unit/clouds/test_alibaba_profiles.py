@@ -257,7 +257,7 @@ def test_each_type_of_the_ini_file_is_read(text: str, expected: ResolvedProfile)
     ("text", "says"),
     [
         ("planted-secret", "the file is no INI file"),
-        ("[default]\n[default]", "stands in the file twice"),
+        ("[default]\n[default]", "is in the file twice"),
         ("", "there is no section [default]"),
         (_ini("type = access_key", section="other"), "there is no section [default]"),
         (_ini(), "the section has no type"),
@@ -415,5 +415,5 @@ def test_a_byte_order_mark_is_no_part_of_a_file() -> None:
 @pytest.mark.parametrize("text", ["[default]\n[default]\n", "[default]\na = 1\nA = 2\n"])
 def test_what_stands_twice_in_a_file_is_told(text: str) -> None:
     """The cause, and not that the file were no INI file."""
-    with pytest.raises(ProfileError, match="stands in the file twice"):
+    with pytest.raises(ProfileError, match="is in the file twice"):
         from_credentials_file(text, name=None)

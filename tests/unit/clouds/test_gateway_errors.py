@@ -61,7 +61,7 @@ KEY = "spec.apiGatewayKey"
         (
             "LimitExceededException",
             "API keys: 10000",
-            (FailureClass.QUOTA, "LimitExceeded", KEY, "quota of the account"),
+            (FailureClass.QUOTA, "LimitExceeded", KEY, "higher quota for the account"),
         ),
         (
             "NotFoundException",

@@ -74,7 +74,7 @@ def test_who_may_not_use_a_source_learns_nothing_of_it(
     assert (failure.reason, failure.kind) == ("SourceNotAllowed", FailureClass.CONFIGURATION)
     assert failure.message_with_remedy() == (
         "spec.sourceRef.namespace: there is no CredentialSource bedrock in namespace platform that"
-        " allows namespace chat. Ask whoever owns namespace platform to allow chat in the source's"
+        " allows namespace chat. Ask the owner of namespace platform to allow chat in the source's"
         " spec.allowedNamespaces, or name a source of your own namespace."
     )
 

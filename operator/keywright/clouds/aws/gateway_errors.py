@@ -144,7 +144,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
             kind=FailureClass.QUOTA,
             reason="LimitExceeded",
             field=FIELD,
-            cure="Delete keys or plans that nobody uses, or have the quota of the account raised.",
+            cure="Delete unused keys or plans, or request a higher quota for the account.",
             no_side_effect=True,
         )
     if code in {"BadRequestException", NOT_FOUND, CONFLICT}:

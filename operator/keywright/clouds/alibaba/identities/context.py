@@ -97,7 +97,7 @@ def session_of(
             kind=FailureClass.TRANSIENT,
             reason="CredentialsExpired",
             field=field,
-            cure="Whoever gives them out must renew them first; check the clocks as well.",
+            cure="Their issuer must renew them first; check the clocks as well.",
         )
     return Session(
         access_key_id=issued.access_key_id,

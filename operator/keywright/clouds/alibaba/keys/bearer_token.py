@@ -46,6 +46,6 @@ def mint(
     )
     return IssuedKey(
         credential,
-        "Its end is told by nobody, and it is written again when that of CredentialSource"
+        "Its expiry is unknown, and it is written again when that of CredentialSource"
         f" {grant.source_key[1]} changes.",
     )

@@ -53,7 +53,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
         parser.read_string(text)
     except (DuplicateSectionError, DuplicateOptionError):
         raise ProfileError(
-            "a section, or a name in a section, stands in the file twice",
+            "a section, or a name in a section, is in the file twice",
             cure="Keep one of them.",
         ) from None
     except Error:
