@@ -51,7 +51,7 @@ class World:
     """Starts everything in order; `operator()` makes further operators in it.
 
     `make_cluster` gets the directory that the cluster may use. Of the clouds only those of the
-    `vendors` run; with both of them, one proxy and one file of CAs lead to both.
+    `providers` run; with both of them, one proxy and one file of CAs lead to both.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class World:
         make_cluster: Callable[[Path], Cluster],
         *,
         directory: Path | None = None,
-        vendors: Collection[Vendor] = (Vendor.AWS,),
+        providers: Collection[Vendor] = (Vendor.AWS,),
     ) -> None:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="keywright-world-"))
         self.directory.mkdir(parents=True, exist_ok=True)
         self.cluster = make_cluster(self.directory / "cluster")
-        self.vendors = frozenset(vendors)
+        self.providers = frozenset(providers)
         self.aws = AwsCloud(self.directory / "aws")
         self.alibaba = AlibabaCloud(self.directory / "alibaba")
         self._operators: list[OperatorProcess] = []
@@ -116,16 +116,16 @@ class World:
         self.api.apply_files(CRDS)
         self.api.apply_files(INSTALLED)
         issuer, ca_file = self.cluster.issuer, self.cluster.ca_file
-        if Vendor.AWS in self.vendors:
+        if Vendor.AWS in self.providers:
             self.aws.create_identity_provider(issuer=issuer, client_ids=[AUDIENCE], ca_file=ca_file)
-        if Vendor.ALIBABA in self.vendors:
+        if Vendor.ALIBABA in self.providers:
             self.alibaba.create_identity_provider(
                 issuer=issuer, client_ids=[ALIBABA_AUDIENCE], ca_file=ca_file
             )
 
     def client_environment(self) -> dict[str, str]:
         """All that an unmodified SDK needs in its environment to meet the clouds of this world."""
-        if len(self.vendors) == 1:
+        if len(self.providers) == 1:
             (cloud,) = self._clouds()
             return cloud.client_environment()
         self.alibaba.relay(AWS_DOMAINS, proxy_port=self.aws.proxy_port)
@@ -142,7 +142,9 @@ class World:
             Vendor.AWS: self.aws,
             Vendor.ALIBABA: self.alibaba,
         }
-        return [cloud for vendor, cloud in clouds.items() if vendor in self.vendors]
+        return [
+            cloud for cloud_provider, cloud in clouds.items() if cloud_provider in self.providers
+        ]
 
     def operator(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from benchmarks.clients import AdminClient
 from benchmarks.worlds import names
 from testbed.operators import OperatorProcess
-from testbed.readers.ledger import Entry, Ledger, Name
+from testbed.readers.ledger import Entry, Name, SecretHistory
 from testbed.world import World
 
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywright"
@@ -71,13 +71,13 @@ class Course:
     _kills: list[float] = field(default_factory=list)
     _replicas: dict[str, OperatorProcess] = field(default_factory=dict)
     _world: World | None = None
-    _ledger: Ledger | None = None
+    _ledger: SecretHistory | None = None
     _began: float = 0.0
 
     @contextmanager
     def prepared(self, world: World) -> Iterator[Course]:
         """With two replicas and a ledger, in a furnished world."""
-        with Ledger(world.cluster.kubeconfig) as ledger:
+        with SecretHistory(world.cluster.kubeconfig) as ledger:
             self._world, self._ledger = world, ledger
             world.aws.limit_sessions(seconds=self.plan.life_seconds)
             arguments = ["--log-level=warning", f"--lease-seconds={self.plan.lease_seconds}"]

@@ -27,7 +27,7 @@ class Call:
     lost: bool = False
 
 
-class Journal:
+class CallLog:
     """The last hundred thousand calls."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from testbed.clouds.wire import json_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from testbed.clouds.calls import Journal
+    from testbed.clouds.calls import CallLog
     from testbed.clouds.clock import Clock
     from testbed.clouds.faults import Faults
     from testbed.clouds.wire import Request, Response
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Control:
     """The table of what can be asked of every cloud."""
 
-    def __init__(self, *, clock: Clock, faults: Faults, journal: Journal) -> None:
+    def __init__(self, *, clock: Clock, faults: Faults, journal: CallLog) -> None:
         self._clock = clock
         self._faults = faults
         self.questions: dict[str, Callable[..., object]] = {

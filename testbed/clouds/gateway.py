@@ -15,7 +15,7 @@ from testbed.clouds.wire import Entry, Request, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from testbed.clouds.calls import Journal
+    from testbed.clouds.calls import CallLog
     from testbed.clouds.clock import Clock
     from testbed.clouds.faults import Faults
     from testbed.clouds.wire import Service
@@ -41,7 +41,7 @@ class Gateway:
         request_id_header: str,
         clock: Clock,
         faults: Faults,
-        journal: Journal,
+        journal: CallLog,
     ) -> None:
         self._services = services
         self._service_of = service_of

@@ -18,7 +18,7 @@ from testbed.clusters.embedded import faults
 from testbed.clusters.embedded.answers import refused
 from testbed.clusters.embedded.documents import Document, decode, encode
 from testbed.clusters.embedded.faults import Fault, FaultKind, Faults, parse_fault
-from testbed.clusters.embedded.problems import ApiError
+from testbed.clusters.embedded.field_errors import ApiError
 from testbed.clusters.embedded.routes import parse_route, verb_of
 
 if TYPE_CHECKING:

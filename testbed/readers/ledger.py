@@ -50,7 +50,7 @@ class Entry:
     seen: float
 
 
-class Ledger:
+class SecretHistory:
     """Follows the Secrets of a cluster, as the user of a kubeconfig, while it is entered.
 
     `ignored` names the namespaces whose Secrets are not for it: they may say anything.

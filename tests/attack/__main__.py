@@ -24,7 +24,7 @@ from testbed.certificates import Authority
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.operators import OperatorProcess
 from testbed.processes import ChildProcess, accepts_connections, free_port
-from testbed.readers.ledger import Entry, Ledger
+from testbed.readers.ledger import Entry, SecretHistory
 from testbed.world import CRDS, ROOT, World
 from tests.attack import objects
 from tests.attack.verdict import Attacker, Phase, Sample, rows
@@ -49,7 +49,7 @@ class Stage:
 
     world: World
     operator: OperatorProcess
-    ledger: Ledger
+    ledger: SecretHistory
     console: Console
     authority: Authority
     port: int = field(default_factory=free_port)
@@ -165,7 +165,7 @@ def staged(console: Console) -> Iterator[Stage]:
         world = running.enter_context(World(partial(ControlPlaneCluster, crds=CRDS, audit=False)))
         world.aws.limit_sessions(seconds=_LIFETIME_SECONDS)
         ledger = running.enter_context(
-            Ledger(
+            SecretHistory(
                 world.cluster.kubeconfig,
                 ignored=lambda namespace: namespace.startswith(objects.HOME),
             )

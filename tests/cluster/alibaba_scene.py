@@ -36,7 +36,7 @@ class Scene:
 @pytest.fixture(scope="session")
 def scene(make_world: MakeWorld) -> Iterator[Scene]:
     """The operator with every variable there is, on a node with a role, without the flag."""
-    with make_world(vendors=[Vendor.ALIBABA]) as world:
+    with make_world(providers=[Vendor.ALIBABA]) as world:
         cloud = world.alibaba
         own = cloud.create_user(name="operator", policies={"everything": EVERYTHING})
         tenant = AlibabaTenant(world, name="prepare")

@@ -50,7 +50,7 @@ def set_up(make_world: MakeWorld, *, session_seconds: float | None = None) -> It
     With `session_seconds` every session lasts no longer than that, but for the one that stands in
     Secrets as a static one.
     """
-    with make_world(vendors=[Vendor.ALIBABA]) as world:
+    with make_world(providers=[Vendor.ALIBABA]) as world:
         own = world.alibaba.create_user(name="operator", policies={"everything": EVERYTHING})
         tenant = AlibabaTenant(world, name="ways")
         tenant.prepare()

@@ -57,8 +57,8 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         return ControlPlaneCluster(directory, crds=CRDS)
 
     @contextmanager
-    def made(vendors: Collection[Vendor] = (Vendor.AWS,)) -> Iterator[World]:
-        world = World(make_cluster, vendors=vendors)
+    def made(providers: Collection[Vendor] = (Vendor.AWS,)) -> Iterator[World]:
+        world = World(make_cluster, providers=providers)
         try:
             world.start()
         except NoClusterError as error:
@@ -147,7 +147,7 @@ def new_gateway_tenant(
 
 
 @pytest.fixture
-def bystander(new_tenant: Callable[[], Tenant]) -> Callable[[], None]:
+def barrier(new_tenant: Callable[[], Tenant]) -> Callable[[], None]:
     """Returns, when called, once the operator has looked at all that was there to be looked at.
 
     A grant that is made last is Ready last: events come in order, and the queue keeps it.

@@ -19,7 +19,7 @@ import yaml
 from testbed.faults import FaultProxy
 from testbed.operators import NAMESPACE, SERVICE_ACCOUNT, OperatorProcess
 from testbed.readers import PollingReader
-from testbed.readers.ledger import Entry, Ledger, Name, expired, needless
+from testbed.readers.ledger import Entry, Name, SecretHistory, expired, needless
 from testbed.world import World
 from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 # Due after three to five seconds, by the jitter, and nineteen before its end.
 SESSION_SECONDS = 24
 MARGIN = "80%"
-_YOUNG_SHARE = 0.85
+_FRESH_FRACTION = 0.85
 # What AWS gives a session that asks for nothing less.
 _AT_LEAST_SECONDS = 900.0
 _ALL = "/apis/keywright.dev/v1alpha1/apikeygrants"
@@ -46,7 +46,7 @@ class Stage:
     world: World
     proxy: FaultProxy
     operator: OperatorProcess
-    ledger: Ledger
+    ledger: SecretHistory
     reader: PollingReader
     tenants: tuple[Tenant, ...]
     token_file: Path
@@ -95,7 +95,7 @@ class Stage:
         """Return when no key is of a session from before; a session signs in its first tenth."""
         eventually(
             lambda: all(
-                found[-1].expires - found[-1].issued >= _YOUNG_SHARE * seconds
+                found[-1].expires - found[-1].issued >= _FRESH_FRACTION * seconds
                 for found in self.ledger.entries().values()
             ),
             seconds=PATIENCE_SECONDS,
@@ -152,7 +152,7 @@ def stage(world: World, directory: Path) -> Iterator[Stage]:
     tenants = tuple(Tenant(world, name="faults") for _ in range(_TENANTS))
     with (
         FaultProxy(directory / "proxy", cluster=world.cluster) as proxy,
-        Ledger(world.cluster.kubeconfig) as ledger,
+        SecretHistory(world.cluster.kubeconfig) as ledger,
     ):
         operator = world.operator(identity="faulty", proxy=proxy, arguments=DEBUG)
         token_file = in_a_file(operator.kubeconfig, directory / "token")

@@ -32,7 +32,7 @@ def second_cluster(
     with make_world(()) as world:
         # The cloud is the first one's, and ends with it.
         world.aws = first.aws
-        world.vendors = frozenset({Vendor.AWS})
+        world.providers = frozenset({Vendor.AWS})
         try:
             world.aws.create_identity_provider(
                 issuer=world.cluster.issuer,
@@ -43,7 +43,7 @@ def second_cluster(
                 world.api.create(without_server_fields(first.api.get(_KEY)))
             yield world
         finally:
-            world.vendors = frozenset()
+            world.providers = frozenset()
 
 
 def restored_into(world: World, cell: Cell, row: Row) -> Cell:

@@ -148,14 +148,14 @@ def test_a_changed_key_is_noticed_at_once(tenant: Tenant, record_property: Recor
 
 
 def test_a_secret_that_is_relabelled_mints_nothing(
-    tenant: Tenant, bystander: Callable[[], None]
+    tenant: Tenant, barrier: Callable[[], None]
 ) -> None:
     """Only other values are a change."""
     with_key(tenant, **entries(user(tenant)))
     tenant.apply_grant()
     before = tenant.ready()
     tenant.patch(tenant.secret_path(_SECRET), {"metadata": {"labels": {"team": "chat"}}})
-    bystander()
+    barrier()
     assert tenant.status() == before
 
 

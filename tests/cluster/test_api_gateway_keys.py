@@ -34,7 +34,7 @@ class Way:
     """A way to a key: what its grant says, and how its value is replaced."""
 
     name: str
-    asks: Callable[[GatewayTenant, str], dict[str, Any]]
+    session_options: Callable[[GatewayTenant, str], dict[str, Any]]
     imports: Callable[[int], str] | None = None
 
     def apply(self, tenant: GatewayTenant) -> None:
@@ -42,7 +42,7 @@ class Way:
         if self.imports is not None:
             tenant.put_input(self.name, self.imports(1))
         formats = None if self.name == "file" else {"formats": ["ApiGatewayEnv"]}
-        asked = self.asks(tenant, self.name)
+        asked = self.session_options(tenant, self.name)
         tenant.apply_key(name=self.name, spec={"secret": formats}, **asked)
 
     def rotate(self, tenant: GatewayTenant, number: int) -> None:

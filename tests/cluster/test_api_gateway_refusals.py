@@ -29,10 +29,10 @@ def tenant(new_gateway_tenant: Callable[[], GatewayTenant]) -> GatewayTenant:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A grant that cannot be served, made ready by `asks`, and how it is told."""
+    """A grant that cannot be served, made ready by `session_options`, and how it is told."""
 
     reason: str
-    asks: Callable[[GatewayTenant], dict[str, Any]]
+    session_options: Callable[[GatewayTenant], dict[str, Any]]
     says: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ REFUSALS = (
 def test_a_refusal_is_told_and_heals(tenant: GatewayTenant, refusal: Refusal) -> None:
     """Stalled with field and cure, and no key; an edit of the grant heals it at once."""
     tenant.apply_source()
-    tenant.apply_key(**refusal.asks(tenant))
+    tenant.apply_key(**refusal.session_options(tenant))
     message = condition(tenant.told("Stalled", reason=refusal.reason), "Stalled")["message"]
     assert [words for words in refusal.says if words not in message] == []
     assert (tenant.keys(), tenant.has_secret()) == ({}, False)

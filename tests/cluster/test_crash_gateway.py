@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from keywright.planning import facts
+from keywright.planning import state
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
 from tests.cluster.worlds import MakeWorld
@@ -17,41 +17,41 @@ pytestmark = pytest.mark.long
 _GRANT, _STATUS = "/apikeygrants/chat-key", "/apikeygrants/chat-key/status"
 _SECRET = "api /secrets/chat-key"
 ROWS = (
-    Row("Finalize", "mint", f"api {_GRANT} finalizers"),
-    Row("Look", "mint", "aws GetUsagePlans"),
-    Row("Look", "mint", "aws CreateUsagePlan"),
-    Row("Look", "mint", "aws GetApiKeys"),
-    Row("Intend", "mint", f'api {_STATUS} "startedAt"'),
-    Row("Mint", "mint", "aws CreateApiKey"),
-    Row("Mint", "mint", "aws CreateUsagePlanKey"),
-    Row("Mint", "mint", _SECRET),
-    Row("Mint", "mint", f'api {_STATUS} "revision": 1'),
-    Row("Mint", "value", "aws CreateApiKey"),
-    Row("Mint", "value", _SECRET),
-    Row("Mint", "import", "aws ImportApiKeys"),
-    Row("Mint", "import", "aws TagResource"),
-    Row("Mint", "import", "aws UpdateApiKey"),
-    Row("Mint", "import", _SECRET),
-    Row("Mint", "import", f'api {_STATUS} "revision": 1'),
-    Row("Mint", "change", "aws ImportApiKeys"),
-    Row("Mint", "change", "aws TagResource"),
-    Row("Mint", "change", _SECRET),
+    Row("AddFinalizer", "mint", f"api {_GRANT} finalizers"),
+    Row("ListKeys", "mint", "aws GetUsagePlans"),
+    Row("ListKeys", "mint", "aws CreateUsagePlan"),
+    Row("ListKeys", "mint", "aws GetApiKeys"),
+    Row("RecordIntent", "mint", f'api {_STATUS} "startedAt"'),
+    Row("Issue", "mint", "aws CreateApiKey"),
+    Row("Issue", "mint", "aws CreateUsagePlanKey"),
+    Row("Issue", "mint", _SECRET),
+    Row("Issue", "mint", f'api {_STATUS} "revision": 1'),
+    Row("Issue", "value", "aws CreateApiKey"),
+    Row("Issue", "value", _SECRET),
+    Row("Issue", "import", "aws ImportApiKeys"),
+    Row("Issue", "import", "aws TagResource"),
+    Row("Issue", "import", "aws UpdateApiKey"),
+    Row("Issue", "import", _SECRET),
+    Row("Issue", "import", f'api {_STATUS} "revision": 1'),
+    Row("Issue", "change", "aws ImportApiKeys"),
+    Row("Issue", "change", "aws TagResource"),
+    Row("Issue", "change", _SECRET),
     Row("Remove", "change", "aws DeleteApiKey"),
-    Row("Look", "rotate", "aws GetApiKeys"),
-    Row("Intend", "rotate", f'api {_STATUS} "startedAt"'),
-    Row("Mint", "rotate", "aws CreateApiKey"),
-    Row("Mint", "rotate", "aws CreateUsagePlanKey"),
-    Row("Mint", "rotate", _SECRET),
-    Row("Mint", "rotate", f'api {_STATUS} "revision": 2'),
+    Row("ListKeys", "rotate", "aws GetApiKeys"),
+    Row("RecordIntent", "rotate", f'api {_STATUS} "startedAt"'),
+    Row("Issue", "rotate", "aws CreateApiKey"),
+    Row("Issue", "rotate", "aws CreateUsagePlanKey"),
+    Row("Issue", "rotate", _SECRET),
+    Row("Issue", "rotate", f'api {_STATUS} "revision": 2'),
     Row("Deactivate", "rotate", "aws UpdateApiKey"),
     Row("Remove", "rotate", "aws DeleteApiKey"),
     Row("Remove", "lose", "aws DeleteApiKey"),
-    Row("Settle", "settle", f'api {_STATUS} "pending": null'),
+    Row("ClearPending", "settle", f'api {_STATUS} "pending": null'),
     Row("Revoke", "delete", "aws DeleteApiKey"),
     Row("Revoke", "delete", "aws UpdateUsagePlan"),
     Row("Revoke", "delete", "aws DeleteUsagePlan"),
     Row("Revoke", "delete", f"api {_GRANT} finalizers"),
-    Row("Release", "retain", f"api {_GRANT} finalizers"),
+    Row("RemoveFinalizer", "retain", f"api {_GRANT} finalizers"),
 )
 
 
@@ -144,7 +144,7 @@ def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
 
 def test_the_table_has_every_step() -> None:
     """A new step of the journal without a row of its own fails here."""
-    steps = {step.__name__ for step in get_args(facts.JournalStep)} | {"Mint"}
+    steps = {step.__name__ for step in get_args(state.JournalStep)} | {"Issue"}
     assert {row.step for row in ROWS} == steps
 
 

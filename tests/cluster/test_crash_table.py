@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from keywright.planning import facts
+from keywright.planning import state
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.worlds import MakeWorld
@@ -17,28 +17,28 @@ pytestmark = pytest.mark.long
 
 _GRANT, _STATUS = "/apikeygrants/chat-key", "/apikeygrants/chat-key/status"
 ROWS = (
-    Row("Finalize", "mint", f"api {_GRANT} finalizers"),
-    Row("Look", "mint", "aws CreateUser"),
-    Row("Look", "mint", "aws AttachUserPolicy"),
-    Row("Look", "mint", "aws ListServiceSpecificCredentials"),
-    Row("Intend", "mint", f'api {_STATUS} "startedAt"'),
-    Row("Mint", "mint", "aws CreateServiceSpecificCredential"),
-    Row("Mint", "mint", "api /secrets/chat-key"),
-    Row("Mint", "mint", f'api {_STATUS} "revision": 1'),
-    Row("Look", "rotate", "aws ListServiceSpecificCredentials"),
-    Row("Intend", "rotate", f'api {_STATUS} "startedAt"'),
-    Row("Mint", "rotate", "aws CreateServiceSpecificCredential"),
-    Row("Mint", "rotate", "api /secrets/chat-key"),
-    Row("Mint", "rotate", f'api {_STATUS} "revision": 2'),
+    Row("AddFinalizer", "mint", f"api {_GRANT} finalizers"),
+    Row("ListKeys", "mint", "aws CreateUser"),
+    Row("ListKeys", "mint", "aws AttachUserPolicy"),
+    Row("ListKeys", "mint", "aws ListServiceSpecificCredentials"),
+    Row("RecordIntent", "mint", f'api {_STATUS} "startedAt"'),
+    Row("Issue", "mint", "aws CreateServiceSpecificCredential"),
+    Row("Issue", "mint", "api /secrets/chat-key"),
+    Row("Issue", "mint", f'api {_STATUS} "revision": 1'),
+    Row("ListKeys", "rotate", "aws ListServiceSpecificCredentials"),
+    Row("RecordIntent", "rotate", f'api {_STATUS} "startedAt"'),
+    Row("Issue", "rotate", "aws CreateServiceSpecificCredential"),
+    Row("Issue", "rotate", "api /secrets/chat-key"),
+    Row("Issue", "rotate", f'api {_STATUS} "revision": 2'),
     Row("Deactivate", "rotate", "aws UpdateServiceSpecificCredential"),
     Row("Remove", "rotate", "aws DeleteServiceSpecificCredential"),
     Row("Remove", "lose", "aws DeleteServiceSpecificCredential"),
-    Row("Settle", "settle", f'api {_STATUS} "pending": null'),
+    Row("ClearPending", "settle", f'api {_STATUS} "pending": null'),
     Row("Revoke", "delete", "aws DeleteServiceSpecificCredential"),
     Row("Revoke", "delete", "aws DetachUserPolicy"),
     Row("Revoke", "delete", "aws DeleteUser"),
     Row("Revoke", "delete", f"api {_GRANT} finalizers"),
-    Row("Release", "retain", f"api {_GRANT} finalizers"),
+    Row("RemoveFinalizer", "retain", f"api {_GRANT} finalizers"),
 )
 
 
@@ -100,7 +100,7 @@ def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
 
 def test_the_table_has_every_step() -> None:
     """A new step of the journal without a row of its own fails here."""
-    steps = {step.__name__ for step in get_args(facts.JournalStep)} | {"Mint"}
+    steps = {step.__name__ for step in get_args(state.JournalStep)} | {"Issue"}
     assert {row.step for row in ROWS} == steps
 
 

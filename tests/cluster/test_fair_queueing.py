@@ -12,7 +12,7 @@ import pytest
 from benchmarks.clients import AdminClient, Name, in_parallel
 from benchmarks.worlds import furnish, names
 from testbed.operators import OperatorProcess
-from testbed.readers.ledger import Entry, Ledger, expired, lateness
+from testbed.readers.ledger import Entry, SecretHistory, expired, lateness
 from testbed.world import Vendor, World
 from tests.cluster.alibaba import AlibabaTenant
 from tests.cluster.tenants import Document
@@ -62,10 +62,10 @@ def test_a_flood_of_slow_grants_delays_no_other_namespace(
 
 
 @contextmanager
-def _prepared(world: World) -> Iterator[Ledger]:
+def _prepared(world: World) -> Iterator[SecretHistory]:
     furnish(world, namespaces=_HONEST_NAMESPACES)
     world.aws.limit_sessions(seconds=_LIFE_SECONDS)
-    with Ledger(world.cluster.kubeconfig) as ledger:
+    with SecretHistory(world.cluster.kubeconfig) as ledger:
         yield ledger
 
 
@@ -113,7 +113,7 @@ async def _create_flood(world: World, flood: list[Document]) -> None:
         await in_parallel(flood, create)
 
 
-def _watched(ledger: Ledger, everyone: list[Name]) -> dict[Name, tuple[Entry, ...]]:
+def _watched(ledger: SecretHistory, everyone: list[Name]) -> dict[Name, tuple[Entry, ...]]:
     """The keys of a while, from those that stood there at its begin."""
     began = time.time()
     time.sleep(_WATCHED_SECONDS)

@@ -10,7 +10,7 @@ from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
-from tests.cluster.gateway import ORDERS, GatewayTenant, gateway_tenants
+from tests.cluster.gateway import KEY, ORDERS, GatewayTenant, gateway_tenants
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import SOURCE
 from tests.cluster.test_keys_are_looked_up import (
@@ -82,6 +82,33 @@ def test_a_namespace_deleted_after_a_restart_leaves_no_key(
     for tenant in made:
         assert_gone(tenant)
         assert tenant.leftovers() == []
+
+
+def test_a_start_notices_one_key_of_many_that_is_gone(
+    stage: tuple[World, OperatorProcess],
+) -> None:
+    """An import goes by one id: the key that it lacks is issued again, the others stay."""
+    world, operator = stage
+    tenant = next(gateway_tenants(world, name="many"))()
+    names = ("a", "b", "c")
+    rows = (f"{name},{tenant.value(name)}" for name in names)
+    tenant.put_input("file", "\n".join(("name,key", *rows)))
+    tenant.apply_source()
+    tenant.apply_key(
+        spec={"secret": {"formats": None}}, **tenant.made_plan(), **tenant.csv_from("file")
+    )
+    tenant.ready()
+    before = {key["name"]: key["id"] for key in tenant.made_keys()}
+    operator.kill()
+    tenant.gateway.delete_api_key(apiKey=before["b"])
+    operator.start()
+    eventually(lambda: events(tenant, "KeyLost"), seconds=60)
+    eventually(lambda: {key["name"] for key in tenant.made_keys()} == set(names), seconds=60)
+    tenant.ready(seconds=60)
+    after = {key["name"]: key["id"] for key in tenant.made_keys()}
+    assert (after["a"], after["c"]) == (before["a"], before["c"])
+    assert tenant.data() == {name: tenant.value(name) for name in names}
+    assert tenant.works({KEY: tenant.value("b")})
 
 
 def test_sessions_to_revoke_with_are_opened_at_once(

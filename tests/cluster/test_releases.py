@@ -121,7 +121,7 @@ def test_an_installation_moves_to_the_chart_and_back(
     run(command("apply -f crds/ &&"), empty)
     operator = started(empty, identity="keywright-0")
     grants = make_grants()
-    minted = mints(operator)
+    issued_key = mints(operator)
     first = empty.api.get(_DEPLOYMENT)["metadata"]["uid"]
     run_helm(command("--take-ownership"), empty, program=helm.program)
     labels = empty.api.get(_DEPLOYMENT)["metadata"]["labels"]
@@ -131,7 +131,7 @@ def test_an_installation_moves_to_the_chart_and_back(
     assert helm.on(empty.cluster.kubeconfig, "list", "--short").strip() == ""
     assert empty.api.get(_DEPLOYMENT)["metadata"]["uid"] == first
     assert grants.are_as_before()
-    assert mints(operator) == minted
+    assert mints(operator) == issued_key
     assert operator.stop() == 0
 
 

@@ -59,14 +59,14 @@ def busy(make_world: MakeWorld) -> Iterator[Busy]:
         yield Busy(world, operator, tenant, audit_log(world), took, tenant.session_calls())
 
 
-def all_looked_at(bystander: Tenant) -> None:
+def all_looked_at(barrier: Tenant) -> None:
     """Return once a grant that was made last is Ready and counted by its source.
 
     The queue is first in, first out, and the count is the last that an operator writes: when they
     are done, so is everything that was there before them.
     """
-    bystander.become_ready()
-    eventually(lambda: bystander.source_status().get("grants") == 1)
+    barrier.become_ready()
+    eventually(lambda: barrier.source_status().get("grants") == 1)
 
 
 def test_grants_of_one_source_share_a_session(busy: Busy, record_property: Record) -> None:
@@ -91,15 +91,15 @@ def test_a_restart_asks_and_writes_nothing(busy: Busy, how: str, record_property
     record_property(
         "restart with 500 grants to ready, seconds", round(time.monotonic() - started, 2)
     )
-    bystander = Tenant(busy.world, name=f"bystander-{how.lower()}")
-    bystander.prepare()
-    all_looked_at(bystander)
+    barrier = Tenant(busy.world, name=f"bystander-{how.lower()}")
+    barrier.prepare()
+    all_looked_at(barrier)
     writes = [
-        write for write in busy.audit.writes(since=mark) if write.namespace != bystander.namespace
+        write for write in busy.audit.writes(since=mark) if write.namespace != barrier.namespace
     ]
     assert Counter((write.what, write.namespace, write.name) for write in writes) == Counter()
     names = {call.parameters.get("RoleSessionName") for call in busy.world.aws.calls(service="sts")}
-    assert names - {None} == {f"{bystander.namespace}.bedrock"}
+    assert names - {None} == {f"{barrier.namespace}.bedrock"}
     requests = busy.audit.requests(since=mark)
     assert any(request.what == RENEW_LEASE for request in requests)
     assert not [request for request in requests if request.code == 403]

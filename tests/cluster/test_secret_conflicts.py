@@ -67,7 +67,7 @@ def test_adopt_never_takes_another_grants_secret(tenant: Tenant) -> None:
 
 
 def test_of_two_grants_the_older_keeps_the_secret(
-    tenant: Tenant, bystander: Callable[[], None]
+    tenant: Tenant, barrier: Callable[[], None]
 ) -> None:
     """The younger grant says who has the Secret, writes nothing, and has it when the other goes."""
     tenant.become_ready(name="older", secret={"name": "shared"})
@@ -78,7 +78,7 @@ def test_of_two_grants_the_older_keeps_the_secret(
         name="older", **{"keywright.dev/renew-requested-at": "2031-01-01T00:00:00Z"}
     )
     tenant.revision(2, name="older")
-    bystander()
+    barrier()
     _conflict(tenant, name="younger")
     assert tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"] == mark
     tenant.world.api.delete(tenant.grant_path("older"))

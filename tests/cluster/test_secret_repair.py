@@ -140,7 +140,7 @@ def test_deleting_the_grant_removes_the_secret(tenant: Tenant) -> None:
 
 
 def test_a_grant_made_again_without_its_status_mints_nothing(
-    tenant: Tenant, bystander: Callable[[], None]
+    tenant: Tenant, barrier: Callable[[], None]
 ) -> None:
     """A restore from a backup, with another uid and no status, takes the good Secret as it is."""
     before = tenant.become_ready()
@@ -151,7 +151,7 @@ def test_a_grant_made_again_without_its_status_mints_nothing(
     tenant.patch(tenant.secret_path(), {"metadata": {"ownerReferences": None}})
     tenant.apply_grant()
     status = tenant.ready()
-    bystander()
+    barrier()
     assert tenant.data() == data
     assert tenant.session_calls() == asked
     # renewAt may differ: where a grant stands among the others is told by its uid

@@ -20,7 +20,7 @@ _KEYS = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")
 @pytest.fixture(scope="module")
 def tenant(make_world: MakeWorld) -> Iterator[AlibabaTenant]:
     """A namespace whose operator tries static credentials every two seconds."""
-    with make_world(vendors=[Vendor.ALIBABA]) as world:
+    with make_world(providers=[Vendor.ALIBABA]) as world:
         operator = world.operator(
             arguments=(*DEBUG, "--verify-interval=2s", "--verify-spread=1s"),
         )

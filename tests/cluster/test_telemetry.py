@@ -58,7 +58,7 @@ def test_a_grant_that_is_not_ready_says_so(operator: OperatorProcess, tenant: Te
 
 
 def test_mints_are_counted_by_outcome(
-    operator: OperatorProcess, tenant: Tenant, bystander: Callable[[], None]
+    operator: OperatorProcess, tenant: Tenant, barrier: Callable[[], None]
 ) -> None:
     """`keywright_mint_total` tells kind, result and reason; durations are a histogram."""
 
@@ -73,7 +73,7 @@ def test_mints_are_counted_by_outcome(
     tenant.apply_source(name="stranger", roleArn=f"{tenant.role_arn}-of-nobody")
     tenant.apply_grant(name="denied", source="stranger")
     tenant.told("Ready", status="False", name="denied")
-    bystander()
+    barrier()
     assert count("Denied", "New") > refused
 
 

@@ -134,7 +134,7 @@ def test_a_permission_that_is_withdrawn_ends_with_the_key(host: Tenant, guest: G
 
 
 def test_namespaces_are_watched_only_while_a_source_selects_them(
-    host: Tenant, guest: Guest, audit: AuditLog, bystander: Callable[[], None]
+    host: Tenant, guest: Guest, audit: AuditLog, barrier: Callable[[], None]
 ) -> None:
     """One watch for all of them, which goes with the last selector."""
     eventually(lambda: not _selecting(host))  # those of other tests go with their namespaces
@@ -145,14 +145,14 @@ def test_namespaces_are_watched_only_while_a_source_selects_them(
     # The watch of other tests has ended with it, if the operator still had one.
     eventually(lambda: _of_namespaces(audit, BEGINNING).count(_WATCH) > ended)
     mark = audit.mark()
-    bystander()
+    barrier()
     assert _of_namespaces(audit, mark) == []
     _select_for_a_while(host, guest)
     eventually(lambda: _WATCH in _of_namespaces(audit, mark))
     assert _of_namespaces(audit, mark).count(_WATCH) == 1
     mark = audit.mark()
     guest.label(team="other")
-    bystander()
+    barrier()
     assert _of_namespaces(audit, mark) == []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.faults import Line
 from testbed.operators import OperatorProcess
-from testbed.readers.ledger import Ledger, expired, needless
+from testbed.readers.ledger import SecretHistory, expired, needless
 from testbed.world import World
 from tests.cluster.audit import AuditLog, Request, credential_of
 from tests.cluster.conftest import audit_log
@@ -42,7 +42,7 @@ class Replicas:
     world: World
     near: OperatorProcess
     other: OperatorProcess
-    ledger: Ledger
+    ledger: SecretHistory
     audit: AuditLog
 
     def taken_over(self, replica: OperatorProcess) -> float:
@@ -83,7 +83,7 @@ def replicas(make_world: MakeWorld) -> Iterator[Replicas]:
     with (
         make_world() as world,
         Line(world.cluster.server) as line,
-        Ledger(world.cluster.kubeconfig) as ledger,
+        SecretHistory(world.cluster.kubeconfig) as ledger,
     ):
         world.aws.limit_sessions(seconds=_LIFE_SECONDS)
         near = world.operator(identity="near", arguments=arguments, fork="keywright", line=line)

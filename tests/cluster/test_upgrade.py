@@ -119,17 +119,17 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     new.start()
     for tenant, name in secrets:
         eventually(lambda t=tenant, n=name: is_watched(t, n))  # type: ignore[misc]
-    bystander = Tenant(upgraded, name="bystander")
-    bystander.prepare()
-    bystander.become_ready()
-    eventually(lambda: bystander.source_status().get("grants") == 1)
+    barrier = Tenant(upgraded, name="bystander")
+    barrier.prepare()
+    barrier.become_ready()
+    eventually(lambda: barrier.source_status().get("grants") == 1)
     assert mints(new) == 1
     assert [as_written(tenant, name) for tenant, name in secrets] == written
     assert upgraded.api.get(path(brief, "Deployment", "concierge"))["spec"]["template"] == template
     patched = Counter(
         (request.namespace, request.name)
         for request in audit_log(upgraded).writes(since=mark)
-        if request.what == WRITE_SECRET and request.namespace != bystander.namespace
+        if request.what == WRITE_SECRET and request.namespace != barrier.namespace
     )
     assert max(patched.values(), default=0) <= 1
     for name, status in before.items():
@@ -138,7 +138,7 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     assert lasting.ready()["keyId"] == kept["keyId"]
     others = upgraded.aws.calls()[len(calls) :]
     asked = {call.parameters.get("RoleSessionName") for call in others if call.service == "sts"}
-    assert asked - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (bystander, lasting)}
+    assert asked - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (barrier, lasting)}
     assert {call.action for call in others} <= {"AssumeRoleWithWebIdentity", "GetCallerIdentity"}
     assert lasting.listed() == {kept["keyId"]: "Active"}
 
@@ -149,7 +149,7 @@ def is_watched(tenant: Tenant, name: str) -> bool:
 
 
 def test_sts_credentials_outlast_a_restore_without_status(
-    tenant: Tenant, bystander: Callable[[], None]
+    tenant: Tenant, barrier: Callable[[], None]
 ) -> None:
     """With another uid and no status the grant takes the good Secret as it is."""
     tenant.apply_source()
@@ -162,7 +162,7 @@ def test_sts_credentials_outlast_a_restore_without_status(
     tenant.patch(tenant.secret_path(_STS), {"metadata": {"ownerReferences": None}})
     tenant.world.api.apply(sts_body(tenant))
     after = tenant.ready(name=_STS)
-    bystander()
+    barrier()
     assert tenant.data(_STS) == data
     assert tenant.session_calls() == asked
     assert {field: after[field] for field in _KEPT} == {field: before[field] for field in _KEPT}

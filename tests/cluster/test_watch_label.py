@@ -138,10 +138,10 @@ def test_a_restart_issues_nothing(stage: Stage, policy: str) -> None:
     key, version = tenant.data()[KEY], tenant.secret()["metadata"]["resourceVersion"]
     assert stage.operator.stop() == 0
     stage.operator.start()
-    bystander = Tenant(stage.world, name="bystander")
-    bystander.prepare()
-    bystander.become_ready()
-    eventually(lambda: bystander.source_status().get("grants") == 1)
+    barrier = Tenant(stage.world, name="bystander")
+    barrier.prepare()
+    barrier.become_ready()
+    eventually(lambda: barrier.source_status().get("grants") == 1)
     assert mints(stage.operator) == 1
     assert tenant.data()[KEY] == key
     assert tenant.secret()["metadata"]["resourceVersion"] == version

@@ -56,7 +56,7 @@ def now() -> str:
     "annotation", ["keywright.dev/renew-requested-at", "reconcile.fluxcd.io/requestedAt"]
 )
 def test_a_renewal_on_request_costs_two_writes(
-    tenant: Tenant, audit: AuditLog, bystander: Callable[[], None], annotation: str
+    tenant: Tenant, audit: AuditLog, barrier: Callable[[], None], annotation: str
 ) -> None:
     """An annotation, ours or Flux's, renews once: one write of the Secret and one of the status.
 
@@ -71,7 +71,7 @@ def test_a_renewal_on_request_costs_two_writes(
     assert status["lastHandledReconcileAt"] == asked
     assert tenant.data()[KEY] != old
     tenant.annotate_grant(**{annotation: asked, "example.com/unrelated": "change"})
-    bystander()
+    barrier()
     assert audit.written(since=mark, namespace=tenant.namespace) == ONE_RENEWAL
     requests = audit.requests(since=mark, namespace=tenant.namespace)
     assert sum(request.what == TOKEN_REQUEST for request in requests) <= 1
@@ -129,7 +129,7 @@ def test_each_renewal_costs_one_token(
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_only_a_change_of_what_the_key_is_mints(
-    tenant: Tenant, audit: AuditLog, bystander: Callable[[], None], change: Change
+    tenant: Tenant, audit: AuditLog, barrier: Callable[[], None], change: Change
 ) -> None:
     """A changed layout is written from the key at hand; another duration or region needs a new one.
 
@@ -139,7 +139,7 @@ def test_only_a_change_of_what_the_key_is_mints(
     before, mark = tenant.data(), audit.mark()
     tenant.edit_grant(**change.spec)
     status = tenant.ready()
-    bystander()
+    barrier()
     assert audit.written(since=mark, namespace=tenant.namespace) == ONE_RENEWAL
     assert status["revision"] == (2 if change.mints else 1)
     assert (before[KEY] in "\n".join(tenant.data().values())) is not change.mints
@@ -158,7 +158,7 @@ def test_a_changed_role_mints(tenant: Tenant) -> None:
 
 
 def test_an_idle_grant_costs_nothing(
-    tenant: Tenant, audit: AuditLog, bystander: Callable[[], None]
+    tenant: Tenant, audit: AuditLog, barrier: Callable[[], None]
 ) -> None:
     """While nothing changes and nothing is due, neither the API server nor AWS hears of it."""
     tenant.become_ready()
@@ -166,13 +166,13 @@ def test_an_idle_grant_costs_nothing(
     mark, sessions = audit.mark(), tenant.session_calls()
     tenant.patch(tenant.grant_path(), {"metadata": {"labels": {"relabelled": "yes"}}})
     tenant.patch(tenant.secret_path(), {"metadata": {"labels": {"theirs": "yes"}}})
-    bystander()
+    barrier()
     assert audit.requests(since=mark, namespace=tenant.namespace) == []
     assert tenant.session_calls() == sessions
 
 
 def test_a_suspended_grant_is_left_alone(
-    tenant: Tenant, audit: AuditLog, bystander: Callable[[], None]
+    tenant: Tenant, audit: AuditLog, barrier: Callable[[], None]
 ) -> None:
     """`suspend: true` keeps the Secret and its key; renewals and repairs wait until it goes."""
     tenant.become_ready()
@@ -184,21 +184,19 @@ def test_a_suspended_grant_is_left_alone(
     mark = audit.mark()
     tenant.annotate_grant(**{"keywright.dev/renew-requested-at": now()})
     tenant.patch(tenant.secret_path(), {"data": {"AWS_REGION": None}})
-    bystander()
+    barrier()
     assert not audit.written(since=mark, namespace=tenant.namespace)
     tenant.edit_grant(suspend=False)
     assert tenant.revision(2)["revision"] == 2
     assert "AWS_REGION" in tenant.data()
 
 
-def test_a_grant_born_suspended_mints_nothing(
-    tenant: Tenant, bystander: Callable[[], None]
-) -> None:
+def test_a_grant_born_suspended_mints_nothing(tenant: Tenant, barrier: Callable[[], None]) -> None:
     """It says so, and there is no Secret."""
     tenant.apply_source()
     tenant.apply_grant(suspend=True)
     tenant.told("Ready", status="False", reason="Suspended")
-    bystander()
+    barrier()
     assert not tenant.has_secret()
     tenant.edit_grant(suspend=False)
     tenant.ready()

@@ -35,10 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "kind: needs a cluster with a node; make test-kind runs it")
     config.addinivalue_line(
-        "markers", "judged_last: what it judges goes on beside the other tests of its folder"
+        "markers", "run_last: what it judges goes on beside the other tests of its folder"
     )
     config.addinivalue_line(
-        "markers", "ends_the_tier: takes apart what the other tests of its folder share"
+        "markers", "destructive: takes apart what the other tests of its folder share"
     )
 
 

@@ -12,5 +12,5 @@ from testbed.world import Vendor, World
 class MakeWorld(Protocol):
     """The fixture `make_world`."""
 
-    def __call__(self, vendors: Collection[Vendor] = ...) -> AbstractContextManager[World]:
+    def __call__(self, providers: Collection[Vendor] = ...) -> AbstractContextManager[World]:
         """A world with these clouds, to be entered; by default with AWS alone."""

@@ -15,11 +15,11 @@ from typing_extensions import override
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, KeptKeys, Minted
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, ManagedKeys
 from keywright.cluster.decoding import ShallowLines, decode_list
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.changed import ChangedMeanwhileError
-from keywright.controller.rests import Rest
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
 from keywright.planning.failures import Failure
 from keywright.secrets.credential import CANONICAL_NAMES, Credential
 from tests.fuzz.bodies import GRANTS, SOURCES, Body
@@ -27,8 +27,8 @@ from tests.fuzz.findings import Finding
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import SECRET, UID, Scene
 from tests.unit.fakes.clock import FakeClock
-from tests.unit.fakes.kept_keys import SmallIam
-from tests.unit.fakes.vendor import LIFE, ScriptedVendor
+from tests.unit.fakes.managed_keys import SmallIam
+from tests.unit.fakes.provider import LIFE, ScriptedProvider
 
 _COLLECTION: Final = "/apis/keywright.dev/v1alpha1/namespaces/{namespace}/{plural}"
 _STEPS: Final = 12
@@ -36,10 +36,10 @@ _STEPS: Final = 12
 _LONGEST_SECONDS: Final = 3.0
 
 # What a step may raise: answers of the API server, and that it must be looked at again.
-CLASSIFIED: Final = (ApiError, ApiUnreachableError, ChangedMeanwhileError, Failure)
+CLASSIFIED: Final = (ApiError, ApiUnreachableError, ConflictError, Failure)
 
 
-class AnyVendor(ScriptedVendor):
+class AnyVendor(ScriptedProvider):
     """A cloud that issues any kind of key; each grant has an IAM of its own."""
 
     def __init__(self, *, clock: FakeClock) -> None:
@@ -50,7 +50,7 @@ class AnyVendor(ScriptedVendor):
     @override
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
-    ) -> KeptKeys:
+    ) -> ManagedKeys:
         found = self._iam.setdefault(grant.uid, SmallIam(self._times))
         found.evidence = evidence
         return found
@@ -63,12 +63,12 @@ class AnyVendor(ScriptedVendor):
         source: CredentialSource,
         intent: Intent | None = None,
         not_before: datetime | None = None,
-    ) -> Minted:
-        if grant.keeping is not None:
+    ) -> IssuedKey:
+        if grant.managed is not None:
             return await super().mint(grant, source=source, intent=intent, not_before=not_before)
         now = self._times()
         names = CANONICAL_NAMES[grant.kind]
-        return Minted(
+        return IssuedKey(
             Credential(
                 values={name: Sensitive(f"planted-{name}") for name in names},
                 region=grant.region(source),
@@ -169,15 +169,15 @@ class Stage:
 
     def see(self, plural: str, body: Body) -> None:
         """The watch shows it."""
-        informer = self.scene.informer
-        (informer.grant if plural == GRANTS else informer.source)(body)
+        event_handlers = self.scene.event_handlers
+        (event_handlers.grant if plural == GRANTS else event_handlers.source)(body)
 
     async def reconcile(self, uid: str) -> None:
         """Look at a grant until it waits; whatever else is raised is a finding."""
         for _ in range(_STEPS):
             try:
                 due = await self.scene.grants.reconcile(uid)
-                if isinstance(due, Rest):
+                if isinstance(due, DeferredStatusWrite):
                     due = await due.finish()
             except CLASSIFIED:
                 continue
@@ -220,7 +220,7 @@ async def beside(finding: Finding) -> Mapping[str, Any]:
     for read in (by_list[0], by_watch[0]):
         stage.put(plural, read)
     if secret is not None:
-        stage.scene.informer.secret(secret["metadata"])
+        stage.scene.event_handlers.secret(secret["metadata"])
     if plural == GRANTS:
         await stage.reconcile("bad-uid")
         stage.scene.store.priority("bad-uid", now=stage.scene.clock.now)

@@ -20,8 +20,8 @@ _PROGRAM = """
 import boto3
 import keywright.cli.main
 import keywright.controller.process
-from keywright.clouds.aws import vendor as aws
-from keywright.clouds.alibaba import vendor as alibaba
+from keywright.clouds.aws import provider as aws
+from keywright.clouds.alibaba import provider as alibaba
 
 session = boto3.session.Session()
 for service in ("sts", "iam", "apigateway"):

@@ -14,7 +14,7 @@ from image.build import build
 from testbed.clusters import NoClusterError
 from testbed.clusters.kind import Engine, KindCluster
 from testbed.clusters.kind.doorway import Doorway
-from testbed.readers.ledger import Ledger
+from testbed.readers.ledger import SecretHistory
 from testbed.world import Vendor, World
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import note, without_cluster
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(
         key=lambda item: [
-            item.get_closest_marker(name) is not None for name in ("ends_the_tier", "judged_last")
+            item.get_closest_marker(name) is not None for name in ("destructive", "run_last")
         ]
     )
 
@@ -49,7 +49,7 @@ def stage(
             cluster = KindCluster(tmp_path_factory.mktemp("kind"), engine=engine)
             build(engine, name=IMAGE)
             readers.build_image(engine)
-            world = stack.enter_context(World(lambda _: cluster, vendors=list(Vendor)))
+            world = stack.enter_context(World(lambda _: cluster, providers=list(Vendor)))
         except (NoClusterError, NoBaseError) as error:
             without_cluster(request.config, str(error), folder="tests/kind")
         note(request.config, f"{cluster.name}, Kubernetes {cluster.version}")
@@ -62,7 +62,7 @@ def stage(
         )
         installation.apply()
         first = installation.wait_until_ready()
-        ledger = stack.enter_context(Ledger(cluster.kubeconfig))
+        ledger = stack.enter_context(SecretHistory(cluster.kubeconfig))
         yield Stage(world, cluster, installation, tuple(first), surroundings, ledger)
 
 

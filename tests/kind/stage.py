@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testbed.clusters.kind import KindCluster
-from testbed.readers.ledger import Ledger
+from testbed.readers.ledger import SecretHistory
 from testbed.world import World
 from tests.kind import readers
 from tests.kind.installation import Document, Installation
@@ -27,7 +27,7 @@ class Stage:
     installation: Installation
     first_pods: tuple[Document, ...]
     surroundings: Surroundings
-    ledger: Ledger
+    ledger: SecretHistory
 
 
 def prepare_for_pods(stage: Stage, *, namespace: str) -> None:

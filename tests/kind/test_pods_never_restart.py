@@ -21,7 +21,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 _ENOUGH_SECONDS = 330.0
 
 
-@pytest.mark.judged_last
+@pytest.mark.run_last
 @pytest.mark.timeout(420)
 def test_sdks_go_on_through_ten_renewals(
     stage: Stage, never_restarted: dict[str, NeverRestarted], record_property: Record

@@ -79,7 +79,7 @@ def _image(stage: Stage) -> str:
     return str(container["image"])
 
 
-def _facts(tenant: LongTermTenant) -> list[Document]:
+def _state(tenant: LongTermTenant) -> list[Document]:
     status = tenant.ready()
     return [{name: status.get(name) for name in _KEPT}, tenant.data(), dict(tenant.listed())]
 
@@ -98,11 +98,11 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     meanwhile, and a key that lives in IAM is not touched.
     """
     stage.installation.wait_until_ready()
-    before = _facts(lasting)
+    before = _state(lasting)
     values = f" --values {_values(stage, tmp_path / 'values.yaml', image=IMAGE)}"
     run_helm(_command("--take-ownership").rstrip() + values, stage.world, program=helm.program)
     stage.installation.wait_until_ready()
-    assert _facts(lasting) == before
+    assert _state(lasting) == before
 
     stage.cluster.engine.docker("tag", IMAGE, _NEXT)
     stage.cluster.load_images(_NEXT)
@@ -113,14 +113,14 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     stage.installation.wait_until_ready()
     assert _image(stage) == _NEXT
     lasting.edit_grant(comment="a field of the next version")
-    assert _facts(lasting) == before
+    assert _state(lasting) == before
 
     back = _command("owner=helm").replace("manifests/", str(stage.installation.overlay))
     run(back, stage.world)
     stage.installation.wait_until_ready()
     assert helm.on(stage.cluster.kubeconfig, "list", "--short").strip() == ""
     assert _image(stage) == IMAGE
-    assert _facts(lasting) == before
+    assert _state(lasting) == before
 
     for program, pod in never_restarted.items():
         entries = stage.ledger.entries()[pod.tenant.namespace, "chat-key"]
@@ -128,7 +128,7 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
         assert needless(entries) == [], program
 
 
-@pytest.mark.ends_the_tier
+@pytest.mark.destructive
 @pytest.mark.timeout(300)
 def test_an_uninstallation_leaves_nothing(stage: Stage, lasting: LongTermTenant) -> None:
     """By the guide: grants, operator, CRDs. Each command returns, and all of it is gone.

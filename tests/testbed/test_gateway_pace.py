@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.gateway_pace import RATES, TOTAL, GatewayPace
-from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.identities.context import AwsContext
 from keywright.clouds.aws.keys.api_gateway import GatewayKeys
-from keywright.clouds.http import HttpCalls
+from keywright.clouds.http import HttpClient
+from keywright.clouds.interfaces import Intent, Session
 from keywright.clouds.trust import Authorities
-from keywright.clouds.ways import Intent, Session
 from keywright.planning.failures import Failure, FailureClass
 from tests.testbed.api_gateway import Partner
 from tests.testbed.world import ACCOUNT, REGION, allow
 from tests.unit.api.samples import grant_body, parsed_grant, source
-from tests.unit.clouds.edges import Secrets, Tokens
+from tests.unit.clouds.contexts import Secrets, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -50,7 +50,7 @@ class Stage:
     cloud: AwsCloud
     partner: Partner
     session: Session
-    edges: Edges
+    context: AwsContext
     retries: int = 0
 
     def keys(self, number: int) -> GatewayKeys:
@@ -80,7 +80,7 @@ class Stage:
             grant=parsed,
             source=source(region=REGION),
             session=self.session,
-            edges=self.edges,
+            context=self.context,
         )
 
     async def ready(self, number: int) -> str:
@@ -91,7 +91,7 @@ class Stage:
         while True:
             try:
                 await keys.prepare(frozenset())
-                await keys.look(frozenset())
+                await keys.list_keys(frozenset())
                 made = await keys.create(intent)
             except Failure as failure:
                 if failure.kind is not FailureClass.THROTTLED:
@@ -112,11 +112,11 @@ async def stage(tenant: Tenant) -> AsyncIterator[Stage]:
     user = cloud.create_user(
         name=f"operator-{uuid.uuid4().hex[:8]}", policies={"all": allow("apigateway:*")}
     )
-    http = HttpCalls(
+    http = HttpClient(
         proxy_of=lambda url: f"http://127.0.0.1:{cloud.proxy_port}" if url.host else None,
         authorities=Authorities(bundle=str(cloud.ca_file)),
     )
-    calls = AwsCalls(http=http, gateway=GatewayPace(scale=SCALE))
+    calls = BotoClients(http=http, gateway=GatewayPace(scale=SCALE))
     now = datetime.now(UTC)
     yield Stage(
         cloud,
@@ -129,7 +129,9 @@ async def stage(tenant: Tenant) -> AsyncIterator[Stage]:
             expires_at=None,
             identity=f"arn:aws:iam::{ACCOUNT}:user/operator",
         ),
-        Edges(tokens=Tokens(), secrets=Secrets(), calls=calls, clock=lambda: datetime.now(UTC)),
+        AwsContext(
+            tokens=Tokens(), secrets=Secrets(), calls=calls, clock=lambda: datetime.now(UTC)
+        ),
     )
     calls.close()
     await http.close()

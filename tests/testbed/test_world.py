@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_one_environment_leads_to_both_clouds(tmp_path: Path) -> None:
     """One proxy and one file of CAs; each cloud trusts the cluster's tokens."""
-    with World(EmbeddedCluster, directory=tmp_path, vendors=list(Vendor)) as world:
+    with World(EmbeddedCluster, directory=tmp_path, providers=list(Vendor)) as world:
         environment = world.client_environment()
         aws_user = world.aws.create_user(name="both", policies={})
         data = {

@@ -4,13 +4,13 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from keywright.api.schema import (
-    Empty,
-    Facts,
+    KeyIdentity,
+    Marker,
     Policy,
     SecretKeyReference,
     SecretReference,
     ServiceAccountReference,
-    Value,
+    SpecStruct,
 )
 
 ALIBABA_AUDIENCE = "sts.aliyuncs.com"
@@ -35,27 +35,27 @@ def audience_of(reference: ServiceAccountReference) -> str:
     return reference.audiences[0] if reference.audiences else ALIBABA_AUDIENCE
 
 
-class AlibabaAccessKey(Value, frozen=True):
+class AlibabaAccessKey(SpecStruct, frozen=True):
     """A static access key in a Secret."""
 
     secret_ref: SecretReference
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The Secret's name."""
         return {"accessKey": self.secret_ref.name}
 
 
-class AlibabaSts(Value, frozen=True):
+class AlibabaSts(SpecStruct, frozen=True):
     """A static STS token in a Secret."""
 
     secret_ref: SecretReference
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The Secret's name."""
         return {"sts": self.secret_ref.name}
 
 
-class RamRoleArn(Value, frozen=True):
+class RamRoleArn(SpecStruct, frozen=True):
     """A role, assumed with a static access key."""
 
     secret_ref: SecretReference
@@ -65,23 +65,23 @@ class RamRoleArn(Value, frozen=True):
     policy: Policy | None = None
     external_id: str | None = None
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role and what limits it."""
         return {"ramRoleArn": _role(self.role_arn, policy=self.policy)}
 
 
-class EcsRamRole(Value, frozen=True):
+class EcsRamRole(SpecStruct, frozen=True):
     """The role of the node, from its metadata service."""
 
     role_name: str | None = None
     disable_imds_v1: bool = True
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role's name; absent, the node has one."""
         return {"ecsRamRole": self.role_name}
 
 
-class OidcRoleArn(Value, frozen=True):
+class OidcRoleArn(SpecStruct, frozen=True):
     """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace.
 
     Without `role_arn` the role is the one of the ServiceAccount's annotation
@@ -95,47 +95,47 @@ class OidcRoleArn(Value, frozen=True):
     role_session_expiration: str | None = None
     policy: Policy | None = None
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role and what limits it; the ServiceAccount only where it names the role."""
         if self.role_arn is not None:
             return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
-        who: Facts = {"serviceAccount": self.service_account_ref.name}
+        who: KeyIdentity = {"serviceAccount": self.service_account_ref.name}
         return {"oidcRoleArn": who | ({} if self.policy is None else {"policy": self.policy})}
 
 
-class CredentialsUri(Value, frozen=True):
+class CredentialsUri(SpecStruct, frozen=True):
     """A URI that answers with credentials; the operator has a list of those it allows."""
 
     uri: str
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The URI."""
         return {"credentialsUri": self.uri}
 
 
-class AlibabaBearer(Value, frozen=True):
+class AlibabaBearer(SpecStruct, frozen=True):
     """A bearer token in a Secret."""
 
     secret_ref: SecretReference
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The Secret's name."""
         return {"bearer": self.secret_ref.name}
 
 
-class RsaKeyPair(Value, frozen=True):
+class RsaKeyPair(SpecStruct, frozen=True):
     """A session made with an RSA key pair."""
 
     public_key_id: str
     private_key_secret_ref: SecretKeyReference
     session_expiration: str | None = None
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The public key's id."""
         return {"rsaKeyPair": self.public_key_id}
 
 
-class Profile(Value, frozen=True):
+class Profile(SpecStruct, frozen=True):
     """A profile of a configuration file that stands in a Secret.
 
     A profile that names a token file gets a token of the ServiceAccount instead.
@@ -152,20 +152,20 @@ class Profile(Value, frozen=True):
         """The key of the Secret that holds the file."""
         return self.key or _FILES[self.format]
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """Where the profile stands, and its name."""
         return {"profile": [self.secret_ref.name, self.key, self.name]}
 
 
-class DefaultChain(Empty, frozen=True):
+class DefaultChain(Marker, frozen=True):
     """The operator's own environment."""
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """Nothing but the choice."""
         return {"defaultChain": {}}
 
 
-class AlibabaHop(Value, frozen=True):
+class AlibabaHop(SpecStruct, frozen=True):
     """One role of a chain, assumed with the credentials of the hop before."""
 
     role_arn: str
@@ -174,7 +174,7 @@ class AlibabaHop(Value, frozen=True):
     policy: Policy | None = None
     external_id: str | None = None
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role and what limits it."""
         return _role(self.role_arn, policy=self.policy)
 
@@ -193,8 +193,8 @@ AlibabaIdentity: TypeAlias = (
 )
 
 
-def _role(role_arn: str, *, policy: Policy | None) -> Facts:
-    facts: Facts = {"roleArn": role_arn}
+def _role(role_arn: str, *, policy: Policy | None) -> KeyIdentity:
+    state: KeyIdentity = {"roleArn": role_arn}
     if policy is not None:
-        facts["policy"] = policy
-    return facts
+        state["policy"] = policy
+    return state

@@ -20,10 +20,10 @@ from keywright.api.alibaba_identities import (
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.schema import Facts, Policy, Region, Value
+from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct
 
 
-class AlibabaSource(Value, frozen=True):
+class AlibabaSource(SpecStruct, frozen=True):
     """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
 
     region_id: Region
@@ -106,9 +106,9 @@ class AlibabaSource(Value, frozen=True):
             self.identity, RamRoleArn | OidcRoleArn | EcsRamRole | CredentialsUri | RsaKeyPair
         )
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """What decides what a key minted here is; neither endpoints nor any duration do."""
-        facts = self.identity.mint_facts()
+        state = self.identity.key_identity()
         if self.assume_roles:
-            facts["assumeRoles"] = [hop.mint_facts() for hop in self.assume_roles]
-        return facts
+            state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]
+        return state

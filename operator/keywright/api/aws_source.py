@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from keywright.api.schema import (
-    Empty,
-    Facts,
+    KeyIdentity,
+    Marker,
     Policy,
     Region,
     SecretKeySource,
     SecretReference,
     ServiceAccountReference,
-    Value,
+    SpecStruct,
 )
 
 AWS_AUDIENCE = "sts.amazonaws.com"
@@ -20,7 +20,7 @@ AWS_ID, AWS_SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 AWS_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  the name of a key
 
 
-class WebIdentity(Value, frozen=True):
+class WebIdentity(SpecStruct, frozen=True):
     """AssumeRoleWithWebIdentity with a token of a ServiceAccount of the same namespace.
 
     Without `role_arn` the role is the one of the ServiceAccount's annotation
@@ -40,12 +40,12 @@ class WebIdentity(Value, frozen=True):
         audiences = self.service_account_ref.audiences
         return audiences[0] if audiences else AWS_AUDIENCE
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role, and what limits its session; the ServiceAccount only where it names the role.
 
         How long the session lasts and what it is called decide nothing about the key.
         """
-        who: Facts = (
+        who: KeyIdentity = (
             {"roleArn": self.role_arn}
             if self.role_arn
             else {"serviceAccount": self.service_account_ref.name}
@@ -53,25 +53,25 @@ class WebIdentity(Value, frozen=True):
         return {"webIdentity": who | session_limits(self.policy_arns, policy=self.policy)}
 
 
-class AwsAccessKey(Value, frozen=True):
+class AwsAccessKey(SpecStruct, frozen=True):
     """A static access key, optionally with a session token, in a Secret."""
 
     secret_ref: SecretReference
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The Secret's name: what stands in it may be rotated freely."""
         return {"accessKey": self.secret_ref.name}
 
 
-class Ambient(Empty, frozen=True):
+class Ambient(Marker, frozen=True):
     """The operator's own identity."""
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """Nothing but the choice."""
         return {"ambient": {}}
 
 
-class AwsHop(Value, frozen=True):
+class AwsHop(SpecStruct, frozen=True):
     """One role of a chain, assumed with the credentials of the hop before."""
 
     role_arn: str
@@ -84,22 +84,22 @@ class AwsHop(Value, frozen=True):
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The role, what limits it, and the tags and identity that its policies may look at."""
-        facts: Facts = {"roleArn": self.role_arn} | session_limits(
+        state: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
             self.policy_arns, policy=self.policy
         )
         if self.session_tags:
-            facts["sessionTags"] = dict(self.session_tags)
+            state["sessionTags"] = dict(self.session_tags)
         if self.source_identity:
-            facts["sourceIdentity"] = self.source_identity
-        return facts
+            state["sourceIdentity"] = self.source_identity
+        return state
 
 
 AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
 
 
-class AwsSource(Value, frozen=True):
+class AwsSource(SpecStruct, frozen=True):
     """An identity in AWS, and the chain of roles that starts from it."""
 
     region: Region
@@ -141,19 +141,19 @@ class AwsSource(Value, frozen=True):
             keys.setdefault(self.access_key.secret_ref.name, set()).update((AWS_ID, AWS_SECRET))
         return {name: frozenset(needed) for name, needed in keys.items()}
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """What decides what a key minted here is; neither the endpoint nor any duration does."""
-        facts = self.identity.mint_facts()
+        state = self.identity.key_identity()
         if self.assume_roles:
-            facts["assumeRoles"] = [hop.mint_facts() for hop in self.assume_roles]
-        return facts
+            state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]
+        return state
 
 
-def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> Facts:
+def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> KeyIdentity:
     """The session policies as facts; their order means nothing to AWS."""
-    facts: Facts = {}
+    state: KeyIdentity = {}
     if policy_arns:
-        facts["policyArns"] = sorted(policy_arns)
+        state["policyArns"] = sorted(policy_arns)
     if policy is not None:
-        facts["policy"] = policy
-    return facts
+        state["policy"] = policy
+    return state

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
+from keywright.api.field_errors import FieldError
 from keywright.api.names import RESERVED_PREFIX
 from keywright.api.nesting import MOST_POLICY_LEVELS, is_deeper
-from keywright.api.problems import Problem
 from keywright.api.schema import Policy
 
 MINUTE = 60.0
@@ -26,69 +26,69 @@ _LAST_LATIN = "\u00ff"
 """Characters of an inline session policy; the limit of STS of both clouds."""
 
 
-def exactly_one(field: str, *, chosen: list[str], choices: list[str]) -> Iterator[Problem]:
+def exactly_one(field: str, *, chosen: list[str], choices: list[str]) -> Iterator[FieldError]:
     """Nothing if one choice is made."""
     if len(chosen) != 1:
         found = " and ".join(chosen) or "none"
-        yield Problem(field, f"set exactly one of {', '.join(choices)}; found {found}")
+        yield FieldError(field, f"set exactly one of {', '.join(choices)}; found {found}")
 
 
-def at_most_one(field: str, *, chosen: list[str]) -> Iterator[Problem]:
+def at_most_one(field: str, *, chosen: list[str]) -> Iterator[FieldError]:
     """Nothing if no two choices are made."""
     if len(chosen) > 1:
-        yield Problem(field, f"set at most one of {' and '.join(chosen)}")
+        yield FieldError(field, f"set at most one of {' and '.join(chosen)}")
 
 
-def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[Problem]:
+def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[FieldError]:
     """Nothing if no tag key is one of the operator's own or of AWS's, in any letter case."""
     for key in tags:
         if key.casefold().startswith((RESERVED_PREFIX, "aws:")):
-            yield Problem(
+            yield FieldError(
                 f"{field}[{key}]",
                 f"keys that begin with {RESERVED_PREFIX} or aws: are reserved: rename it",
             )
 
 
-def object_name(field: str, text: str) -> Iterator[Problem]:
+def object_name(field: str, text: str) -> Iterator[FieldError]:
     """Nothing if the text can be the name of a Kubernetes object, and so part of a URL path."""
     if not _OBJECT_NAME.fullmatch(text):
-        yield Problem(
+        yield FieldError(
             field, "must be a name of lower case letters, digits, '-' and '.', such as chat-key"
         )
 
 
 def duration(
     field: str, text: str | None, *, least: float = 0, most: float | None = None
-) -> Iterator[Problem]:
+) -> Iterator[FieldError]:
     """Nothing if the text is absent, or a duration within the bounds in seconds."""
     if text is None:
         return
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        yield Problem(field, str(error))
+        yield FieldError(field, str(error))
         return
     if seconds < least or (most is not None and seconds > most) or seconds == 0:
         bounds = f"at least {format_duration(least)}" if least else "more than 0s"
         if most is not None:
             bounds += f" and at most {format_duration(most)}"
-        yield Problem(field, f"{text} is out of bounds: set {bounds}")
+        yield FieldError(field, f"{text} is out of bounds: set {bounds}")
 
 
-def duration_or_percent(field: str, text: str | None) -> Iterator[Problem]:
+def duration_or_percent(field: str, text: str | None) -> Iterator[FieldError]:
     """Nothing if the text is absent, a duration or a percentage."""
     if text is not None and text.endswith("%"):
         try:
             parse_percent(text)
         except ValueError as error:
-            yield Problem(field, str(error))
+            yield FieldError(field, str(error))
         return
     yield from duration(field, text)
 
 
 def shorter(
     field: str, text: str | None, *, than_field: str, than: str | None
-) -> Iterator[Problem]:
+) -> Iterator[FieldError]:
     """Nothing if one of the two is absent or no duration, or the first is the shorter."""
     if text is None or than is None:
         return
@@ -97,22 +97,22 @@ def shorter(
     except ValueError:
         return
     if not fits:
-        yield Problem(field, f"{text} must be shorter than {than_field}, which is {than}")
+        yield FieldError(field, f"{text} must be shorter than {than_field}, which is {than}")
 
 
-def policy(field: str, document: Policy) -> Iterator[Problem]:
+def policy(field: str, document: Policy) -> Iterator[FieldError]:
     """Nothing if the document has the form of a policy; its language is the cloud's to check."""
     if is_deeper(document, than=MOST_POLICY_LEVELS):
-        yield Problem(
+        yield FieldError(
             field, f"is nested more than {MOST_POLICY_LEVELS} levels deep: write a policy document"
         )
     elif not document.get("Statement"):
-        yield Problem(field, "has no Statement: write a policy document")
+        yield FieldError(field, "has no Statement: write a policy document")
 
 
 def session_policy(
     field: str, document: Policy | None, *, latin: bool = False
-) -> Iterator[Problem]:
+) -> Iterator[FieldError]:
     """Nothing if the document is absent, or a policy that STS would take; `latin` as below."""
     if document is None:
         return
@@ -121,7 +121,7 @@ def session_policy(
         return
     length = len(policy_text(document, latin=latin))
     if length > LONGEST_SESSION_POLICY:
-        yield Problem(
+        yield FieldError(
             field, f"has {length} characters: shorten it to {LONGEST_SESSION_POLICY}, STS's limit"
         )
 

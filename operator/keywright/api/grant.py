@@ -12,18 +12,18 @@ from keywright.api.keys import (
     BearerToken,
     BedrockLongTermKey,
     BedrockShortTermKey,
-    Keeping,
     Key,
     KeyKind,
+    ManagedKeyPolicy,
     SessionCredentials,
 )
 from keywright.api.schema import (
-    Facts,
+    KeyIdentity,
     LabelSelector,
     NamespaceName,
     ObjectName,
     SecretKeyReference,
-    Value,
+    SpecStruct,
 )
 from keywright.api.secret_spec import Format, SecretSpec, default_formats
 from keywright.api.source import CredentialSource, Provider
@@ -31,14 +31,14 @@ from keywright.api.times import EPOCH, parse_time
 from keywright.api.windows import Window
 
 
-class SourceReference(Value, frozen=True):
+class SourceReference(SpecStruct, frozen=True):
     """A CredentialSource; without a namespace, of the grant's own."""
 
     name: ObjectName
     namespace: NamespaceName | None = None
 
 
-class Renewal(Value, frozen=True):
+class Renewal(SpecStruct, frozen=True):
     """When a key is renewed.
 
     `before` is a percentage of the real lifetime or a duration; None means a third.
@@ -57,7 +57,7 @@ class ProbeMode(StrEnum):
     HTTP = "Http"
 
 
-class Probe(Value, frozen=True):
+class Probe(SpecStruct, frozen=True):
     """The trial of a new credential."""
 
     mode: ProbeMode = ProbeMode.NONE
@@ -80,7 +80,7 @@ class WorkloadKind(StrEnum):
     ROLLOUT = "Rollout"
 
 
-class Workload(Value, frozen=True):
+class Workload(SpecStruct, frozen=True):
     """Workloads of the grant's namespace: one by name, or those that a selector finds."""
 
     kind: WorkloadKind
@@ -88,7 +88,7 @@ class Workload(Value, frozen=True):
     selector: LabelSelector | None = None
 
 
-class Rollout(Value, frozen=True):
+class Rollout(SpecStruct, frozen=True):
     """What to restart once the data of the Secret has changed, and how many at a time."""
 
     restart: tuple[Workload, ...] = ()
@@ -103,7 +103,7 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-class GrantSpec(Value, frozen=True):
+class GrantSpec(SpecStruct, frozen=True):
     """The spec of an ApiKeyGrant."""
 
     source_ref: SourceReference
@@ -119,11 +119,11 @@ class GrantSpec(Value, frozen=True):
     deletion_policy: DeletionPolicy = DeletionPolicy.REVOKE
     suspend: bool = False
 
-    def kinds(self) -> tuple[KeyKind, ...]:
+    def set_kinds(self) -> tuple[KeyKind, ...]:
         """What is set of the kinds; parsing lets exactly one through."""
-        return tuple(kind for kind, key in self._every() if key is not None)
+        return tuple(kind for kind, key in self._key_fields() if key is not None)
 
-    def _every(self) -> tuple[tuple[KeyKind, Key | None], ...]:
+    def _key_fields(self) -> tuple[tuple[KeyKind, Key | None], ...]:
         return (
             (KeyKind.BEDROCK_SHORT_TERM_KEY, self.bedrock_short_term_key),
             (KeyKind.BEDROCK_LONG_TERM_KEY, self.bedrock_long_term_key),
@@ -135,7 +135,7 @@ class GrantSpec(Value, frozen=True):
     @property
     def key(self) -> Key:
         """The one key that is asked for."""
-        return next(key for _, key in self._every() if key is not None)
+        return next(key for _, key in self._key_fields() if key is not None)
 
 
 class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,8 +211,10 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
 
         Both annotations count. One that is no time counts as the older.
         """
-        asked = [text for text in (self.renew_requested_at, self.reconcile_requested_at) if text]
-        return max(asked, key=_moment) if asked else None
+        requested = [
+            text for text in (self.renew_requested_at, self.reconcile_requested_at) if text
+        ]
+        return max(requested, key=_moment) if requested else None
 
     @property
     def ends(self) -> bool:
@@ -224,10 +226,10 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
                 return True
 
     @property
-    def keeping(self) -> Keeping | None:
+    def managed(self) -> ManagedKeyPolicy | None:
         """How the key is kept in the cloud; None for one that is free to be minted again."""
         key = self.key
-        return key.keeping if isinstance(key, BedrockLongTermKey | ApiGatewayKey) else None
+        return key.managed if isinstance(key, BedrockLongTermKey | ApiGatewayKey) else None
 
     @property
     def imports(self) -> tuple[str, SecretKeyReference] | None:
@@ -236,7 +238,7 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
         return key.imports if isinstance(key, ApiGatewayKey) else None
 
     @property
-    def is_many(self) -> bool:
+    def is_bulk_import(self) -> bool:
         """Whether the Secret holds many keys, one entry each, and no layout."""
         key = self.key
         return isinstance(key, ApiGatewayKey) and key.csv_from is not None
@@ -249,16 +251,16 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 return source.region
 
-    def mint_facts(self, source: CredentialSource) -> Facts:
+    def key_identity(self, source: CredentialSource) -> KeyIdentity:
         """What decides what the key IS, together with `source.mint_facts()`.
 
         Kind, region where a key works only there, duration, user and plan; nothing of the Secret's
         layout, the renewal, the probe or the rollout, so that changing these never mints.
         """
-        facts: Facts = {"kind": self.kind.value} | self.key.mint_facts()
+        state: KeyIdentity = {"kind": self.kind.value} | self.key.key_identity()
         if self.kind in (KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.API_GATEWAY_KEY):
-            facts["region"] = self.region(source)
-        return facts
+            state["region"] = self.region(source)
+        return state
 
 
 def _moment(text: str) -> datetime:

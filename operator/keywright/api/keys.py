@@ -7,13 +7,13 @@ from typing import Final, TypeAlias
 from keywright.api.aws_source import session_limits
 from keywright.api.durations import parse_duration
 from keywright.api.schema import (
-    Empty,
-    Facts,
+    KeyIdentity,
+    Marker,
     Policy,
     Region,
     SecretKeyReference,
     SecretKeySource,
-    Value,
+    SpecStruct,
 )
 
 _SERVICE_CREDENTIALS_PER_USER = 2
@@ -34,7 +34,7 @@ class KeyKind(StrEnum):
     BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
 
 
-KEPT_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY})
+MANAGED_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY})
 """The kinds whose keys live in the cloud until they are removed there."""
 
 
@@ -54,7 +54,7 @@ class QuotaPeriod(StrEnum):
     MONTH = "MONTH"
 
 
-class BedrockShortTermKey(Value, frozen=True):
+class BedrockShortTermKey(SpecStruct, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
 
     region: Region | None = None
@@ -66,12 +66,12 @@ class BedrockShortTermKey(Value, frozen=True):
         """How long the key is asked to last; the session that signs it may end it sooner."""
         return int(parse_duration(self.duration))
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The duration; the region is added by the grant. The endpoint only changes a URL."""
         return {"duration": self.duration_seconds}
 
 
-class IamUser(Value, frozen=True):
+class IamUser(SpecStruct, frozen=True):
     """The IAM user that carries a long-term key."""
 
     name: str
@@ -81,7 +81,7 @@ class IamUser(Value, frozen=True):
     permissions_boundary: str | None = None
 
 
-class Keeping(Value, frozen=True):
+class ManagedKeyPolicy(SpecStruct, frozen=True):
     """How a key is kept that lives in the cloud, where it costs a place until it is removed.
 
     `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
@@ -100,7 +100,7 @@ class Keeping(Value, frozen=True):
     holder: str = ""
 
 
-class BedrockLongTermKey(Value, frozen=True):
+class BedrockLongTermKey(SpecStruct, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
 
     user: IamUser
@@ -116,10 +116,10 @@ class BedrockLongTermKey(Value, frozen=True):
     endpoint: Endpoint = Endpoint.RUNTIME
 
     @property
-    def keeping(self) -> Keeping:
+    def managed(self) -> ManagedKeyPolicy:
         """IAM lets a user have two for a service; the old one stays an hour unless told."""
         rotate = self.rotate_every
-        return Keeping(
+        return ManagedKeyPolicy(
             most=_SERVICE_CREDENTIALS_PER_USER,
             overlap_seconds=parse_duration(self.overlap or _OVERLAP),
             rotate_seconds=None if rotate is None else parse_duration(rotate),
@@ -128,12 +128,12 @@ class BedrockLongTermKey(Value, frozen=True):
             holder=self.user.name,
         )
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The user and the lifetime; its policies change beside the key, which stays."""
         return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
 
 
-class SessionCredentials(Value, frozen=True):
+class SessionCredentials(SpecStruct, frozen=True):
     """Credentials of STS, of either cloud."""
 
     duration: str | None = None
@@ -145,20 +145,20 @@ class SessionCredentials(Value, frozen=True):
         """How long they are asked to last; None leaves it to the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
         return {"duration": self.duration_seconds} | limits
 
 
-class Throttle(Value, frozen=True):
+class Throttle(SpecStruct, frozen=True):
     """Requests per second, and how many may come at once."""
 
     rate_limit: float | None = None
     burst_limit: int | None = None
 
 
-class Quota(Value, frozen=True):
+class Quota(SpecStruct, frozen=True):
     """How many requests a period allows."""
 
     limit: int
@@ -166,7 +166,7 @@ class Quota(Value, frozen=True):
     offset: int = 0
 
 
-class ApiStage(Value, frozen=True):
+class ApiStage(SpecStruct, frozen=True):
     """A deployed stage of an API."""
 
     api_id: str
@@ -174,7 +174,7 @@ class ApiStage(Value, frozen=True):
     method_throttles: Mapping[str, Throttle] = {}
 
 
-class NewUsagePlan(Value, frozen=True):
+class NewUsagePlan(SpecStruct, frozen=True):
     """A usage plan that is made for the key."""
 
     name: str
@@ -183,28 +183,28 @@ class NewUsagePlan(Value, frozen=True):
     quota: Quota | None = None
 
 
-class UsagePlan(Value, frozen=True):
+class UsagePlan(SpecStruct, frozen=True):
     """A usage plan: by id, by name, or made for the key."""
 
     id: str | None = None
     name: str | None = None
     create: NewUsagePlan | None = None
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """What names the plan; a changed limit changes the plan, not the key."""
         if self.create is not None:
             return {"create": self.create.name}
         return {"id": self.id} if self.id is not None else {"name": self.name}
 
 
-class CsvSource(Value, frozen=True):
+class CsvSource(SpecStruct, frozen=True):
     """Keys to import, in API Gateway's CSV format."""
 
     secret_key_ref: SecretKeyReference
     fail_on_warnings: bool = False
 
 
-class ApiGatewayKey(Value, frozen=True):
+class ApiGatewayKey(SpecStruct, frozen=True):
     """An API key of Amazon API Gateway."""
 
     usage_plan: UsagePlan
@@ -221,10 +221,10 @@ class ApiGatewayKey(Value, frozen=True):
     overlap: str | None = None
 
     @property
-    def keeping(self) -> Keeping:
+    def managed(self) -> ManagedKeyPolicy:
         """The old key stays a day unless told, and until a plan knows the new one in any case."""
         rotate = self.rotate_every
-        return Keeping(
+        return ManagedKeyPolicy(
             most=_GATEWAY_KEYS_PER_GRANT,
             overlap_seconds=max(
                 parse_duration(self.overlap or _GATEWAY_OVERLAP),
@@ -252,24 +252,24 @@ class ApiGatewayKey(Value, frozen=True):
             *((f"{field}.additionalUsagePlans[{index}]", plan) for index, plan in further),
         )
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """The plans, and whether the value is imported; name, tags and switch change in place."""
-        facts: Facts = {"usagePlan": self.usage_plan.mint_facts()}
+        state: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
         if self.additional_usage_plans:
-            facts["additionalUsagePlans"] = [p.mint_facts() for p in self.additional_usage_plans]
+            state["additionalUsagePlans"] = [p.key_identity() for p in self.additional_usage_plans]
         for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
             if source is not None:
-                facts[field] = True
+                state[field] = True
         if self.csv_from is not None:
             # Whether each key is enabled is for the file to say as well.
-            facts["enabled"] = self.enabled
-        return facts
+            state["enabled"] = self.enabled
+        return state
 
 
-class BearerToken(Empty, frozen=True):
+class BearerToken(Marker, frozen=True):
     """The bearer token of an Alibaba Cloud source, handed on."""
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """Nothing but the choice."""
         return {}
 

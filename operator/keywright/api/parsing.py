@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from keywright.api.field_errors import FieldError
 from keywright.api.grant import ApiKeyGrant, GrantSpec
 from keywright.api.grant_checks import grant_problems
 from keywright.api.names import (
@@ -18,7 +19,6 @@ from keywright.api.names import (
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_TAKE_OVER,
 )
-from keywright.api.problems import Problem
 from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.source_checks import source_problems
 from keywright.api.times import EPOCH, parse_time
@@ -29,7 +29,7 @@ _CLUSTER_ID_LIMIT: Final = 128
 _WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 
 
-def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[Problem]:
+def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[FieldError]:
     """The source, or everything that is wrong with it; `body` is the object as the API gives it."""
     spec = _spec_of(body, SourceSpec, problems_of=source_problems)
     if isinstance(spec, list):
@@ -46,7 +46,7 @@ def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[Problem]:
     )
 
 
-def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
+def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
     """The grant, or everything that is wrong with it; `body` is the object as the API gives it.
 
     What only shows beside the source is told by `grant_checks.pair_problems`, what only shows in
@@ -68,15 +68,15 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[Problem]:
         finalizers=tuple(metadata.get("finalizers") or ()),
         renew_requested_at=annotations.get(ANNOTATION_RENEW_REQUESTED_AT),
         reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
-        kind=spec.kinds()[0],
+        kind=spec.set_kinds()[0],
         spec=spec,
         take_over=(annotations.get(ANNOTATION_TAKE_OVER) or "")[:_CLUSTER_ID_LIMIT] or None,
     )
 
 
 def _spec_of(
-    body: Mapping[str, Any], kind: type[_Spec], *, problems_of: Callable[[_Spec], list[Problem]]
-) -> _Spec | list[Problem]:
+    body: Mapping[str, Any], kind: type[_Spec], *, problems_of: Callable[[_Spec], list[FieldError]]
+) -> _Spec | list[FieldError]:
     """The spec, or what is wrong with it.
 
     A check that fails by an exception is a mistake of ours, and becomes a problem of this object
@@ -89,7 +89,7 @@ def _spec_of(
         return [_shape_problem(error)]
     except Exception as error:
         name = type(error).__name__
-        return [Problem("spec", f"cannot be read ({name}): compare it with the reference")]
+        return [FieldError("spec", f"cannot be read ({name}): compare it with the reference")]
 
 
 def _created(metadata: Mapping[str, Any]) -> datetime:
@@ -98,9 +98,9 @@ def _created(metadata: Mapping[str, Any]) -> datetime:
     return parse_time(text) if text else EPOCH
 
 
-def _shape_problem(error: msgspec.ValidationError) -> Problem:
+def _shape_problem(error: msgspec.ValidationError) -> FieldError:
     """A value of the wrong type, or a missing one, as a problem of its field."""
     found = _WHERE.match(str(error))
     assert found is not None
     field = "spec" + (found["path"] or "").replace("[...]", "[]")
-    return Problem(field, f"{found['what']}; `kubectl explain` shows what stands there")
+    return FieldError(field, f"{found['what']}; `kubectl explain` shows what stands there")

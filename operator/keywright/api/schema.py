@@ -9,7 +9,7 @@ import msgspec
 Policy: TypeAlias = Mapping[str, Any]
 """An IAM or RAM policy document, as the user wrote it."""
 
-Facts: TypeAlias = dict[str, Any]
+KeyIdentity: TypeAlias = dict[str, Any]
 """What decides what a key IS, ready for JSON; two equal ones mean that the key may stay."""
 
 ObjectName: TypeAlias = Annotated[
@@ -32,7 +32,7 @@ Region: TypeAlias = Annotated[
 """A region of either cloud, which becomes a part of a host name."""
 
 
-class Value(
+class SpecStruct(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
@@ -47,33 +47,33 @@ class Value(
     """
 
 
-class SecretReference(Value, frozen=True):
+class SecretReference(SpecStruct, frozen=True):
     """A Secret of the object's own namespace."""
 
     name: ObjectName
 
 
-class SecretKeyReference(Value, frozen=True):
+class SecretKeyReference(SpecStruct, frozen=True):
     """One key of a Secret of the object's own namespace."""
 
     name: ObjectName
     key: str
 
 
-class SecretKeySource(Value, frozen=True):
+class SecretKeySource(SpecStruct, frozen=True):
     """Where one value is read from."""
 
     secret_key_ref: SecretKeyReference
 
 
-class ServiceAccountReference(Value, frozen=True):
+class ServiceAccountReference(SpecStruct, frozen=True):
     """A ServiceAccount of the object's own namespace, and whom its token is meant for."""
 
     name: ObjectName
     audiences: tuple[str, ...] = ()
 
 
-class Empty(Value, frozen=True):
+class Marker(SpecStruct, frozen=True):
     """A choice that is made by being there, `{}`."""
 
 
@@ -86,7 +86,7 @@ class LabelOperator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
-class LabelExpression(Value, frozen=True):
+class LabelExpression(SpecStruct, frozen=True):
     """One requirement of a label selector."""
 
     key: str
@@ -94,7 +94,7 @@ class LabelExpression(Value, frozen=True):
     values: tuple[str, ...] = ()
 
 
-class LabelSelector(Value, frozen=True):
+class LabelSelector(SpecStruct, frozen=True):
     """A Kubernetes label selector; all its requirements must hold."""
 
     match_labels: Mapping[str, str] = {}

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from keywright.api.keys import KeyKind
-from keywright.api.schema import Value
+from keywright.api.schema import SpecStruct
 from keywright.api.source import Provider
 
 
@@ -93,7 +93,7 @@ class FormerSecretPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-class SecretSpec(Value, frozen=True):
+class SecretSpec(SpecStruct, frozen=True):
     """The Secret that a grant keeps its key in.
 
     `formats` absent means the default of the kind; an empty list means that `data` alone counts.

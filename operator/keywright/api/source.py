@@ -8,7 +8,7 @@ import msgspec
 from keywright.api.alibaba_identities import AlibabaIdentity
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
-from keywright.api.schema import Facts, LabelSelector, Value
+from keywright.api.schema import KeyIdentity, LabelSelector, SpecStruct
 
 
 class Provider(StrEnum):
@@ -18,14 +18,14 @@ class Provider(StrEnum):
     ALIBABA_CLOUD = "AlibabaCloud"
 
 
-class AllowedNamespaces(Value, frozen=True):
+class AllowedNamespaces(SpecStruct, frozen=True):
     """Which other namespaces may use a source."""
 
     names: tuple[str, ...] = ()
     selector: LabelSelector | None = None
 
 
-class SourceSpec(Value, frozen=True):
+class SourceSpec(SpecStruct, frozen=True):
     """The spec of a CredentialSource."""
 
     aws: AwsSource | None = None
@@ -105,7 +105,7 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         """The Secrets, of its own namespace, that it reads."""
         return frozenset(self.cloud.secret_keys)
 
-    def is_access_key(self, secret: str) -> bool:
+    def uses_as_access_key(self, secret: str) -> bool:
         """Whether that Secret holds the key that everything else is made with."""
         aws = self.spec.aws
         if aws is None:
@@ -117,14 +117,14 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the credentials that it hands on have an end in any case."""
         return self.spec.alibaba_cloud is None or self.spec.alibaba_cloud.credentials_end
 
-    def mint_facts(self) -> Facts:
+    def key_identity(self) -> KeyIdentity:
         """What decides what a key minted from this source IS.
 
         It says nothing of names, uids, endpoints, session names and durations, so that a rename, a
         restore from a backup or a longer session never cost a new key. The region is the grant's
         business, see `ApiKeyGrant.mint_facts`.
         """
-        return {self.provider.value: self.cloud.mint_facts()}
+        return {self.provider.value: self.cloud.key_identity()}
 
     @property
     def selects_namespaces(self) -> bool:

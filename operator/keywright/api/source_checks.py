@@ -12,11 +12,11 @@ from keywright.api.alibaba_identities import (
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.checks import HOUR, MINUTE
-from keywright.api.problems import Problem
+from keywright.api.field_errors import FieldError
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import SourceSpec
 
-MOST_HOPS = 5
+MAX_HOPS = 5
 
 _ALIBABA_IDENTITIES = [
     "accessKey",
@@ -32,12 +32,12 @@ _ALIBABA_IDENTITIES = [
 ]
 
 
-def source_problems(spec: SourceSpec) -> list[Problem]:
+def source_problems(spec: SourceSpec) -> list[FieldError]:
     """Everything that is wrong with the spec; empty when it can be used."""
     return list(_spec(spec))
 
 
-def _spec(spec: SourceSpec) -> Iterator[Problem]:
+def _spec(spec: SourceSpec) -> Iterator[FieldError]:
     chosen = [
         name
         for name, cloud in (("aws", spec.aws), ("alibabaCloud", spec.alibaba_cloud))
@@ -50,10 +50,10 @@ def _spec(spec: SourceSpec) -> Iterator[Problem]:
         yield from _alibaba(spec.alibaba_cloud)
     allowed = spec.allowed_namespaces
     if allowed is not None and bool(allowed.names) == (allowed.selector is not None):
-        yield Problem("spec.allowedNamespaces", "set exactly one of names and selector")
+        yield FieldError("spec.allowedNamespaces", "set exactly one of names and selector")
 
 
-def _aws(aws: AwsSource) -> Iterator[Problem]:
+def _aws(aws: AwsSource) -> Iterator[FieldError]:
     identities = {
         "webIdentity": aws.web_identity,
         "accessKey": aws.access_key,
@@ -76,14 +76,14 @@ def _aws(aws: AwsSource) -> Iterator[Problem]:
         )
 
 
-def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[Problem]:
+def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[FieldError]:
     """Checks one hop.
 
     A role assumed with a role's own session lasts at most an hour, whatever the role allows: AWS,
     "role chaining". Only the first hop of a static key is made without a session.
     """
     if hop.external_id is not None and hop.external_id_from is not None:
-        yield Problem(field, "set at most one of externalId and externalIdFrom")
+        yield FieldError(field, "set at most one of externalId and externalIdFrom")
     yield from checks.duration(
         f"{field}.sessionDuration",
         hop.session_duration,
@@ -93,17 +93,17 @@ def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[Problem]:
     yield from checks.session_policy(f"{field}.policy", hop.policy, latin=True)
     for key in hop.transitive_tag_keys:
         if key not in hop.session_tags:
-            yield Problem(
+            yield FieldError(
                 f"{field}.transitiveTagKeys", f"{key} is no key of sessionTags: add it there"
             )
 
 
-def _alibaba(alibaba: AlibabaSource) -> Iterator[Problem]:
+def _alibaba(alibaba: AlibabaSource) -> Iterator[FieldError]:
     field = "spec.alibabaCloud"
     found = alibaba.identities()
     if len(found) != 1:
-        facts = [name for one in found for name in one.mint_facts()]
-        yield from checks.exactly_one(field, chosen=facts, choices=_ALIBABA_IDENTITIES)
+        state = [name for one in found for name in one.key_identity()]
+        yield from checks.exactly_one(field, chosen=state, choices=_ALIBABA_IDENTITIES)
     connect, read = alibaba.connect_timeout, alibaba.read_timeout
     yield from checks.duration(f"{field}.connectTimeout", connect, most=5 * MINUTE)
     yield from checks.duration(f"{field}.readTimeout", read, most=5 * MINUTE)
@@ -132,20 +132,20 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[Problem]:
         yield from checks.duration(f"{field}.{name}", text, least=15 * MINUTE, most=12 * HOUR)
     yield from _few_hops(f"{field}.assumeRoles", len(alibaba.assume_roles))
     if alibaba.bearer is not None and alibaba.assume_roles:
-        yield Problem(
+        yield FieldError(
             f"{field}.assumeRoles", "a bearer token cannot assume a role: remove assumeRoles"
         )
 
 
-def _one_audience(field: str, reference: ServiceAccountReference) -> Iterator[Problem]:
+def _one_audience(field: str, reference: ServiceAccountReference) -> Iterator[FieldError]:
     """A token for several audiences could be replayed by each of them against the others."""
     if len(reference.audiences) > 1:
-        yield Problem(
+        yield FieldError(
             f"{field}.serviceAccountRef.audiences",
             "a token is asked for one audience: name exactly one, or none for the default",
         )
 
 
-def _few_hops(field: str, count: int) -> Iterator[Problem]:
-    if count > MOST_HOPS:
-        yield Problem(field, f"has {count} hops: set at most {MOST_HOPS}")
+def _few_hops(field: str, count: int) -> Iterator[FieldError]:
+    if count > MAX_HOPS:
+        yield FieldError(field, f"has {count} hops: set at most {MAX_HOPS}")

@@ -44,7 +44,7 @@ class Condition(StatusValue, frozen=True):
     observed_generation: int | None = None
 
 
-class PendingMint(StatusValue, frozen=True):
+class PendingCreate(StatusValue, frozen=True):
     """The journal of a mint under way: what existed before, and since when we mean to create.
 
     `proof`: the operator's own that it has written this. `request`: the requested renewal that the
@@ -136,7 +136,7 @@ class GrantStatus(StatusValue, frozen=True):
     grant_proof: str | None = None
     handled_take_over: str | None = None
     fingerprint: str | None = None
-    pending: PendingMint | None = None
+    pending: PendingCreate | None = None
     retiring: tuple[RetiringKey, ...] = ()
     failed_attempts: int = 0
     last_failure_time: datetime | None = None
@@ -214,7 +214,7 @@ def _condition(raw: Mapping[str, Any]) -> Condition | None:
     )
 
 
-def _pending(raw: object) -> PendingMint | None:
+def _pending(raw: object) -> PendingCreate | None:
     if not isinstance(raw, Mapping):
         return None
     started_at, baseline = _time(raw.get("startedAt")), raw.get("baseline")
@@ -222,7 +222,7 @@ def _pending(raw: object) -> PendingMint | None:
         # The operator writes none without its time, by which its key is named and found.
         return None
     ids = baseline if isinstance(baseline, list) else []
-    return PendingMint(
+    return PendingCreate(
         started_at=started_at,
         baseline=tuple(item for item in ids if isinstance(item, str)),
         proof=_text(raw.get("proof")),

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from keywright.api.durations import parse_duration
-from keywright.api.problems import Problem
-from keywright.api.schema import Value
+from keywright.api.field_errors import FieldError
+from keywright.api.schema import SpecStruct
 from keywright.api.times import EPOCH
 
 _FIELDS = 5
 
 
-class Window(Value, frozen=True):
+class Window(SpecStruct, frozen=True):
     """When renewals may happen: from each moment of a cron schedule, for a duration."""
 
     schedule: str
@@ -46,16 +46,16 @@ class Window(Value, frozen=True):
         return None
 
 
-def window_problems(field: str, window: Window) -> Iterator[Problem]:
+def window_problems(field: str, window: Window) -> Iterator[FieldError]:
     """What CEL cannot see of a window."""
     try:
         time_zone(window.time_zone)
     except ValueError as error:
-        yield Problem(f"{field}.timeZone", str(error))
+        yield FieldError(f"{field}.timeZone", str(error))
     try:
         _check_schedule(window.schedule)
     except ValueError as error:
-        yield Problem(f"{field}.schedule", str(error))
+        yield FieldError(f"{field}.schedule", str(error))
 
 
 @lru_cache(maxsize=64)

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """0 after a signal; a broken watch begins anew and does not return."""
     # only here, so that the other commands do without kopf and the SDKs
-    from keywright.controller.process import Ending, run  # noqa: PLC0415
+    from keywright.controller.process import ExitReason, run  # noqa: PLC0415
 
     set_up_logging(level=options.log_level, form=options.log_format)
     # What is loaded by now lives as long as the process: not worth a look by the collector.
@@ -53,13 +53,13 @@ def _run(options: argparse.Namespace) -> int:
     gc.set_threshold(_COLLECT_EVERY, 20, 100)
     began = time.monotonic()
     with asyncio.Runner() as runner:
-        if runner.run(run(_settings(options))) is Ending.BROKEN:
+        if runner.run(run(_settings(options))) is ExitReason.RESTART:
             # Before the loop is closed, which may wait for a broken watch without end.
-            _begin_anew(lived=time.monotonic() - began)
+            _restart_in_place(lived=time.monotonic() - began)
     return 0
 
 
-def _begin_anew(*, lived: float) -> None:
+def _restart_in_place(*, lived: float) -> None:
     """Replace this process by a fresh one, after a pause that grows while it keeps breaking.
 
     A signal in the pause ends it, with 0.

@@ -68,7 +68,7 @@ def may_connect(address: str, reach: Reach, *, literal: bool = False) -> bool:
     except ValueError:
         return False
     every = _with_embedded(found)
-    if any(map(_is_near, every)):
+    if any(map(_is_internal_address, every)):
         return False
     return reach is not Reach.PUBLIC or all(map(_is_global, every))
 
@@ -90,7 +90,7 @@ def _is_global(address: Address) -> bool:
     )
 
 
-def _is_near(address: Address) -> bool:
+def _is_internal_address(address: Address) -> bool:
     """Whether an address is of this machine, its link or its metadata service, or of a group."""
     near = address.is_loopback or address.is_link_local or address.is_unspecified
     return near or address.is_multicast or address in _METADATA or _is_this_network(address)

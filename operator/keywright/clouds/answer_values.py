@@ -58,7 +58,7 @@ def invalid(what: str) -> Failure:
     """An answer that is not of the documented form; passing, as another answer may be better."""
     return Failure(
         f"the answer has no valid {what}.",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="InvalidAnswer",
         cure="See that the endpoint, or the file that it answers from, is the cloud's own.",
     )

@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from keywright.clouds.ways import Intent, KeptKeys, Minted
-from keywright.planning.facts import CloudKey
+from keywright.clouds.interfaces import Intent, IssuedKey, ManagedKeys
 from keywright.planning.failures import Failure
+from keywright.planning.state import CloudKey
 
 _LOG = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -62,21 +62,21 @@ def classified(
 class ClassifiedKeys:
     """Implements `clouds.ways.KeptKeys` with others, whose every exception becomes a Failure."""
 
-    keys: KeptKeys
+    keys: ManagedKeys
 
     async def prepare(self, known: frozenset[str], /) -> None:
         """As of `keys`."""
         await classified("preparing the keys")(self.keys.prepare)(known)
 
-    async def look(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
+    async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """As of `keys`."""
-        return await classified("listing the keys")(self.keys.look)(known)
+        return await classified("listing the keys")(self.keys.list_keys)(known)
 
-    async def shows(self, key_id: str, known: frozenset[str], /) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
         """As of `keys`."""
-        return await classified("looking up a key")(self.keys.shows)(key_id, known)
+        return await classified("looking up a key")(self.keys.shows)(key_id, known, parts)
 
-    async def create(self, intent: Intent, /) -> Minted:
+    async def create(self, intent: Intent, /) -> IssuedKey:
         """As of `keys`."""
         return await classified("creating a key")(self.keys.create)(intent)
 

@@ -79,7 +79,7 @@ class ClockSkews:
         self._clock = clock
         self._changed = changed
         self._sources: LruDict[str, Observation] = LruDict(_SOURCES)
-        self._vendors: dict[Provider, timedelta] = {}
+        self._providers: dict[Provider, timedelta] = {}
 
     def note(
         self,
@@ -100,7 +100,7 @@ class ClockSkews:
         before = self._sources.get(source.uid)
         self._sources.put(source.uid, Observation(skew, now))
         if by_vendor:
-            self._vendors[source.provider] = skew
+            self._providers[source.provider] = skew
         if is_skewed(skew) is not (before is not None and is_skewed(before.skew)):
             self._changed(source.object_key)
 
@@ -110,10 +110,13 @@ class ClockSkews:
 
     def by_vendor(self) -> Mapping[str, float]:
         """Seconds by which this clock is ahead of each vendor's."""
-        return {vendor.value: skew.total_seconds() for vendor, skew in self._vendors.items()}
+        return {
+            cloud_provider.value: skew.total_seconds()
+            for cloud_provider, skew in self._providers.items()
+        }
 
     def clock_was_set(self) -> None:
         """What earlier answers said means nothing any more."""
-        self._vendors.clear()
+        self._providers.clear()
         for uid, known in self._sources.items():
             self._sources.put(uid, replace(known, stale=True))

@@ -109,7 +109,7 @@ def not_allowed(field: str) -> Failure:
             "Leave it out, name a host of the cloud or its private link,"
             " or start the operator with --allow-sts-endpoint for it."
         ),
-        nothing_done=True,
+        no_side_effect=True,
     )
 
 

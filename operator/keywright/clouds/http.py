@@ -22,8 +22,8 @@ from yarl import URL
 from keywright.clouds.addresses import Reach, is_literal, may_connect
 from keywright.clouds.answer_protocol import bound_answers
 from keywright.clouds.proxies import ProxyOf, environment_proxy
+from keywright.clouds.redaction import redacted
 from keywright.clouds.resolver import Names
-from keywright.clouds.scrubbing import scrubbed
 from keywright.clouds.shares import FairShares
 from keywright.clouds.trust import Authorities
 
@@ -41,7 +41,7 @@ NOT_REACHED: Final = (
 )
 
 
-class NoAnswerError(Exception):
+class TransportError(Exception):
     """There is no answer, or none that could be read; the text has no secret in it.
 
     `cause` is the exception of the library, for callers that tell kinds of failures apart.
@@ -61,7 +61,7 @@ class ForbiddenAddressError(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """Seconds for the connection, for each part of the answer and for all of it, and bytes.
 
     The total is also bounded by the operator's ceiling.
@@ -72,7 +72,7 @@ class Limits:
     total_seconds: float | None = None
     most_bytes: int = _MOST_BYTES
 
-    def bounded(self, ceiling: float) -> Limits:
+    def bounded(self, ceiling: float) -> Timeouts:
         """The same limits, none above the ceiling."""
         total = self.total_seconds or self.connect_seconds + 2 * self.read_seconds
         return replace(
@@ -84,7 +84,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A status, a body of bounded size, and headers by names in lower case."""
 
     status: int
@@ -101,7 +101,7 @@ class _Pool:
     keep: bool
 
 
-class HttpCalls:
+class HttpClient:
     """Requests to any host; made in the loop that first uses it, and closed there.
 
     `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by URL,
@@ -133,13 +133,13 @@ class HttpCalls:
         method: str,
         url: str,
         *,
-        limits: Limits,
+        limits: Timeouts,
         reach: Reach,
         tenant: str,
         body: str | None = None,
         content_type: str = "application/x-www-form-urlencoded",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """The answer, whatever its status; a redirect is an answer like any other.
 
         `reach` says who chose the host, `tenant` whose share of the connections the call takes.
@@ -161,12 +161,12 @@ class HttpCalls:
         method: str,
         url: str,
         *,
-        limits: Limits,
+        limits: Timeouts,
         reach: Reach,
         body: bytes | None,
         headers: Mapping[str, str],
         keep: bool = True,
-    ) -> Answer:
+    ) -> HttpResponse:
         """One request and its answer, exactly as it is given; without a share.
 
         `keep`: over a connection that may have been used before. Raises NoAnswerError.
@@ -198,14 +198,14 @@ class HttpCalls:
             ) as response:
                 named = {name.lower(): value for name, value in response.headers.items()}
                 read = await _limited(response, most=limits.most_bytes)
-                return Answer(response.status, read, named)
+                return HttpResponse(response.status, read, named)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # whatever a hostile answer makes the library raise
             if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
                 self._authorities.refused()
-            text = _told(error, reach)
-            raise NoAnswerError(f"{host}: {text}", cause=error) from None
+            text = _describe(error, reach)
+            raise TransportError(f"{host}: {text}", cause=error) from None
 
     async def close(self) -> None:
         """Close what is open."""
@@ -275,7 +275,7 @@ def may_connect_literal(host: str, reach: Reach) -> bool:
     return may_connect(address, reach, literal=True)
 
 
-def _told(error: Exception, reach: Reach) -> str:
+def _describe(error: Exception, reach: Reach) -> str:
     """What may be said of a failed request; of a host of the tenant's choice nothing of its own."""
     if reach is Reach.PUBLIC or isinstance(error, ForbiddenAddressError):
         return NOT_REACHED
@@ -288,7 +288,7 @@ def _told(error: Exception, reach: Reach) -> str:
     if isinstance(error, TooLongError):
         return str(error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{type(error).__name__}: {scrubbed(str(error))}"
+        return f"{type(error).__name__}: {redacted(str(error))}"
     # The words of other exceptions may quote what came.
     return type(error).__name__
 
@@ -298,9 +298,9 @@ def _target(url: str) -> URL:
     try:
         found = URL(url, encoded=True)
     except ValueError:
-        raise NoAnswerError("that is no URL") from None
+        raise TransportError("that is no URL") from None
     if not found.raw_host or found.scheme not in ("http", "https"):
-        raise NoAnswerError("that is no URL")
+        raise TransportError("that is no URL")
     return found
 
 

@@ -18,7 +18,7 @@ class TokenFacts:
     audience: str
     subject: str
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """As part of a sentence."""
         return f"iss={self.issuer}, aud={self.audience}, sub={self.subject}"
 

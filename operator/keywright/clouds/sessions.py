@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from keywright.clouds.bounded import LruDict
-from keywright.clouds.ways import Session, SessionNeed
+from keywright.clouds.interfaces import Session, SessionRequirement
 from keywright.planning.backoff import retry_at
 from keywright.planning.failures import Failure
 
@@ -40,7 +40,7 @@ class SessionKey:
 
 
 @dataclass(slots=True)
-class _Refusal:
+class _NegativeEntry:
     failure: Failure
     attempts: int
     until: datetime
@@ -61,22 +61,22 @@ class SessionCache:
     hundred grants of one misconfigured source cost the cloud one call, not five hundred.
     """
 
-    _LONGEST_REFUSAL = timedelta(minutes=1)
+    _NEGATIVE_TTL = timedelta(minutes=1)
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         # By source, and bounded for each: what grants ask of a session is the tenants' choice.
         self._sessions: dict[str, LruDict[SessionKey, Session]] = {}
-        self._refusals: dict[str, LruDict[SessionKey, _Refusal]] = {}
+        self._refusals: dict[str, LruDict[SessionKey, _NegativeEntry]] = {}
         self._opening: dict[SessionKey, _Opening] = {}
         # Of sources that are gone, while they last: what was made by them is revoked with them.
-        self._former: LruDict[SessionKey, Session] = LruDict(_FORMER_SESSIONS)
+        self._retired: LruDict[SessionKey, Session] = LruDict(_FORMER_SESSIONS)
 
     async def get(
         self,
         key: SessionKey,
         *,
-        will_do: SessionNeed,
+        accepts_session: SessionRequirement,
         open_session: Open,
         not_before: datetime | None = None,
     ) -> Session:
@@ -93,7 +93,7 @@ class SessionCache:
             opening = self._opening.get(key)
         now = self._clock()
         cached = _of(self._sessions, key)
-        if cached is not None and will_do(cached, now) and _is_since(cached, not_before):
+        if cached is not None and accepts_session(cached, now) and _is_since(cached, not_before):
             return cached
         refusal = _of(self._refusals, key)
         if refusal is not None and now < refusal.until:
@@ -113,7 +113,7 @@ class SessionCache:
         valid = [
             session
             for key, session in (known.items() if known is not None else ())
-            if (key.generation, key.hop) == (generation, hop) and lives_on(session, now)
+            if (key.generation, key.hop) == (generation, hop) and is_usable(session, now)
         ]
         endless = next((session for session in valid if session.expires_at is None), None)
         return endless or max(valid, key=lambda session: session.expires_at or now, default=None)
@@ -139,13 +139,13 @@ class SessionCache:
         """One for each source and hop: that of another version would authorize nobody."""
         for other in [
             other
-            for other in self._former.keys()  # noqa: SIM118  no mapping: the keys are a copy
+            for other in self._retired.keys()  # noqa: SIM118  no mapping: the keys are a copy
             if (other.source_uid, other.hop) == (key.source_uid, key.hop)
         ]:
-            self._former.pop(other)
-        self._former.put(key, session)
+            self._retired.pop(other)
+        self._retired.put(key, session)
 
-    def former(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
+    def last_valid_session(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
         """A valid session of a source that is gone or can open no other.
 
         Only of that generation: another version of the source may allow other namespaces.
@@ -153,15 +153,15 @@ class SessionCache:
         now = self._clock()
         for name in [
             name
-            for name, held in self._former.items()
+            for name, held in self._retired.items()
             if held.expires_at and now >= held.expires_at
         ]:
-            self._former.pop(name)
+            self._retired.pop(name)
         key = SessionKey(source_uid, generation, hop)
         present = _of(self._sessions, key)
         if present is not None and (present.expires_at is None or now < present.expires_at):
             return present
-        return self._former.get(key)
+        return self._retired.get(key)
 
     async def _open(self, key: SessionKey, open_session: Open, *, began: datetime) -> Session:
         try:
@@ -193,11 +193,11 @@ class SessionCache:
         now = self._clock()
         until = min(
             retry_at(attempts=attempts, last_failure=now, expires_at=None, position=0.0),
-            now + self._LONGEST_REFUSAL,
+            now + self._NEGATIVE_TTL,
         )
         if failure.retry_after is not None:
             until = max(until, now + failure.retry_after)
-        _put(self._refusals, key, _Refusal(failure, attempts, until))
+        _put(self._refusals, key, _NegativeEntry(failure, attempts, until))
 
     def _drop_older(self, key: SessionKey) -> None:
         """A source that was edited has a new generation: its older sessions are of no use."""
@@ -225,7 +225,7 @@ def _put(caches: dict[str, LruDict[SessionKey, _Cached]], key: SessionKey, value
     caches.setdefault(key.source_uid, LruDict(_SESSIONS_OF_A_SOURCE)).put(key, value)
 
 
-def lives_on(session: Session, now: datetime) -> bool:
+def is_usable(session: Session, now: datetime) -> bool:
     """Whether a session may still be used to assume a role: it is not about to end."""
     if session.expires_at is None:
         return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-Listing = Mapping[str, frozenset[str]]
-"""The keys that work, by their owners; the caller chooses the names of both."""
+Listing = Mapping[str, Counter[str]]
+"""The keys that work, by their owners, each name with its number; the caller chooses the names."""
 ListingKey = tuple[str, ...]
 _AGE: Final = timedelta(minutes=10)
 

@@ -38,7 +38,7 @@ def mark_of(body: Mapping[str, Any], annotation: str) -> str | None:
     return found
 
 
-def tell(
+def availability(
     spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> tuple[Availability, str]:
     """How far the pods have come since the last restart.
@@ -55,8 +55,8 @@ def tell(
     for condition in status.get("conditions") or ():
         if condition.get("type") == "InvalidSpec" and condition.get("status", "True") == "True":
             return Availability.STUCK, f"its spec is invalid: {condition.get('message', '')}"
-    asked, done = spec.get("restartAt"), status.get("restartedAt")
-    if asked and (not done or _moment(done) != _moment(asked)):
+    requested, done = spec.get("restartAt"), status.get("restartedAt")
+    if requested and (not done or _moment(done) != _moment(requested)):
         return Availability.COMING, "pods from before the restart are not replaced yet"
     available = status.get("availableReplicas", 0)
     if available < wanted:

@@ -55,13 +55,13 @@ def _check_path(path: str) -> None:
             raise ApiError(status=400, reason="BadRequest", message="a name in the path is invalid")
 
 
-class _PageMark(msgspec.Struct):
+class _ListMeta(msgspec.Struct):
     continuation: str = msgspec.field(name="continue", default="")
 
 
 # An empty list of metadata comes as null.
 class _Page(msgspec.Struct):
-    metadata: _PageMark
+    metadata: _ListMeta
     items: list[dict[str, Any]] | None = None
 
 
@@ -74,7 +74,7 @@ class _Identified(msgspec.Struct):
 
 
 class _UidPage(msgspec.Struct):
-    metadata: _PageMark
+    metadata: _ListMeta
     items: list[_Identified] | None = None
 
 

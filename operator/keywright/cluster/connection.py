@@ -74,7 +74,7 @@ class Connection:
             connector=aiohttp.TCPConnector(
                 limit=connections,
                 ssl=self.ssl_context,
-                socket_factory=_reset_at_the_end,
+                socket_factory=_linger_zero_socket,
                 resolver=self.resolver,
             ),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, sock_connect=_CONNECT_SECONDS),
@@ -301,7 +301,7 @@ async def _secrets_as_metadata(
     return await handler(request)
 
 
-def _reset_at_the_end(address: aiohttp.AddrInfoType) -> socket.socket:
+def _linger_zero_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """A socket that drops, when it is closed, what has not arrived yet (SO_LINGER, 0 s)."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)

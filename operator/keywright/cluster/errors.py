@@ -49,7 +49,7 @@ def api_unreachable() -> Failure:
     """The failure that a request without an answer is, where a condition has to tell it."""
     return Failure(
         "the Kubernetes API did not answer.",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="ApiUnreachable",
         cure="Tried again. If this stays, check the API server and the network to it.",
     )

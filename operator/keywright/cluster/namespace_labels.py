@@ -10,8 +10,8 @@ from typing import Any
 
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.cluster.following import follow
 from keywright.cluster.tasks import PlainTasks, Tasks
+from keywright.cluster.watch import watch_events
 
 _LOG = logging.getLogger(__name__)
 _PATH = "/api/v1/namespaces"
@@ -45,7 +45,7 @@ class NamespaceLabels:
         self._listed: set[str] = set()
         self._running: dict[str, str] = {}
 
-    def want(self, *, wanted: bool) -> None:
+    def enable(self, *, wanted: bool) -> None:
         """Watch from now on, or no more."""
         if wanted and not self._running:
             for scope in self._scopes or ("",):
@@ -62,7 +62,7 @@ class NamespaceLabels:
         """Watch nothing any more."""
         for name in self._running.values():
             await self._tasks.stop(name)
-        self.want(wanted=False)
+        self.enable(wanted=False)
 
     def known(self, namespace: str) -> Labels | None:
         """The labels as far as they are known; None where they were not asked for yet."""
@@ -86,13 +86,13 @@ class NamespaceLabels:
         while True:
             try:
                 version, found = await self._list(scope)
-                self._take(scope, found)
+                self._replace(scope, found)
                 pause = _FIRST_PAUSE_SECONDS
-                async for type_, metadata in follow(
+                async for type_, metadata in watch_events(
                     self._client, _PATH, version=version, query=_only(scope)
                 ):
                     gone = type_ == "DELETED"
-                    self._put(metadata["name"], {} if gone else _labels(metadata))
+                    self._update(metadata["name"], {} if gone else _labels(metadata))
             except (ApiError, ApiUnreachableError) as error:
                 if isinstance(error, ApiError) and error.status == _FORBIDDEN:
                     self._forget(scope)
@@ -107,7 +107,7 @@ class NamespaceLabels:
         items = [item["metadata"] for item in answer["items"] or ()]
         return answer["metadata"]["resourceVersion"], {m["name"]: _labels(m) for m in items}
 
-    def _take(self, scope: str, found: Mapping[str, Labels]) -> None:
+    def _replace(self, scope: str, found: Mapping[str, Labels]) -> None:
         """All that there are; what was known and is not among them is gone."""
         of_scope = {name for name in self._known if scope in ("", name)}
         now = {name: found.get(name, {}) for name in of_scope | found.keys()}
@@ -126,7 +126,7 @@ class NamespaceLabels:
         if names:
             self._changed(names)
 
-    def _put(self, name: str, labels: Labels) -> None:
+    def _update(self, name: str, labels: Labels) -> None:
         if self._known.get(name) != labels:
             self._known[name] = labels
             self._changed(frozenset({name}))

@@ -21,7 +21,7 @@ _CUSTOM = f"/apis/{GROUP}/{VERSION}"
 # Of whole objects, which may have a megabyte each.
 _WHOLE_PAGE = 50
 # The store counts from 1, and its first write makes version 2.
-_OF_NO_OBJECT = "1"
+_NEVER_A_RESOURCE_VERSION = "1"
 
 
 class SecretExistsError(Exception):
@@ -38,7 +38,7 @@ class SecretContent:
     not_text: frozenset[str] = frozenset()
 
 
-class Objects:
+class ResourceClient:
     """Our resources and Secrets, in all namespaces or, by `namespaces`, in those alone."""
 
     def __init__(self, client: KubernetesClient, *, namespaces: tuple[str, ...] = ()) -> None:
@@ -114,23 +114,28 @@ class Objects:
         found = await self.secret(namespace=namespace, name=name)
         return None if found is None else found.data
 
-    async def apply_secret(self, manifest: Mapping[str, Any], *, only_new: bool) -> dict[str, Any]:
+    async def apply_secret(
+        self, manifest: Mapping[str, Any], *, must_not_exist: bool
+    ) -> dict[str, Any]:
         """Server-side apply; returns the new metadata (the answer carries no value).
 
-        `only_new` refuses to touch a Secret that exists, without a read before: a resource version
-        that no object can have is checked against an object that exists, and ignored where there
-        is none (docs/decisions/0003).
+        `must_not_exist` refuses to touch a Secret that exists, without a read before: a resource
+        version that no object can have is checked against an object that exists, and ignored where
+        there is none (docs/decisions/0003).
 
         Raises:
             SecretExistsError: there is one already, and it was to be new.
         """
         metadata = manifest["metadata"]
-        if only_new:
-            manifest = {**manifest, "metadata": {**metadata, "resourceVersion": _OF_NO_OBJECT}}
+        if must_not_exist:
+            manifest = {
+                **manifest,
+                "metadata": {**metadata, "resourceVersion": _NEVER_A_RESOURCE_VERSION},
+            }
         try:
             return await self._apply(manifest, metadata)
         except ApiError as error:
-            if only_new and error.is_conflict:
+            if must_not_exist and error.is_conflict:
                 raise SecretExistsError from error
             raise
 

@@ -16,8 +16,8 @@ from functools import partial
 
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.cluster.following import follow
 from keywright.cluster.tasks import PlainTasks, Tasks
+from keywright.cluster.watch import watch_events
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.5
@@ -96,7 +96,7 @@ class SecretWatch:
                 for namespace in [scope] if scope else self._namespaces:
                     self.look_soon(namespace, None)
                 pause = _FIRST_PAUSE_SECONDS
-                async for _, metadata in follow(self._client, path, version=version):
+                async for _, metadata in watch_events(self._client, path, version=version):
                     self._touched(scope or metadata["namespace"], metadata["name"])
             except (ApiError, ApiUnreachableError) as error:
                 _LOG.warning(

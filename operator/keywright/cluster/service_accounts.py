@@ -133,7 +133,7 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
         )
     return Failure(
         f"the Kubernetes API gave no token of ServiceAccount {name}: {error.message}",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="TokenRequestFailed",
         field=field,
         cure="Tried again. If this stays, check the API server and its admission webhooks.",

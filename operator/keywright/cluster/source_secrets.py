@@ -13,7 +13,7 @@ import msgspec
 
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
-from keywright.cluster.objects import Objects
+from keywright.cluster.objects import ResourceClient
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import (
     ReferencedSecret,
@@ -37,7 +37,7 @@ class _Place(NamedTuple):
     field: str
 
 
-class SecretValues:
+class SecretCache:
     """Implements `clouds.ways.SourceSecrets`.
 
     Of what was read nothing is kept but a digest, keyed with a secret of this process.
@@ -45,7 +45,7 @@ class SecretValues:
     (`--secret-references=labeled`).
     """
 
-    def __init__(self, objects: Objects, *, needs_consent: bool = True) -> None:
+    def __init__(self, objects: ResourceClient, *, needs_consent: bool = True) -> None:
         self._objects = objects
         self._needs_consent = needs_consent
         self._key = secrets.token_bytes(32)
@@ -155,7 +155,7 @@ class SecretValues:
         self._refused.add(place)
         return secret_not_labeled(place[1], namespace=place[0], field=field)
 
-    async def changed(
+    async def has_changed(
         self, *, namespace: str, name: str, needed: frozenset[str] = frozenset()
     ) -> bool:
         """Whether its values are others than when this was asked, or first read, or now released.
@@ -182,7 +182,7 @@ class SecretValues:
         lacking = data is None or any(not data.get(key, "").strip() for key in needed)
         return released or (first and lacking) or (known is not None and known != digest)
 
-    def forget_all_but(self, names: frozenset[tuple[str, str]]) -> None:
+    def retain(self, names: frozenset[tuple[str, str]]) -> None:
         """Drop what is remembered of all other Secrets; these are watched from now on."""
         for place in self._watched - names:
             self._touch(*place)
@@ -208,7 +208,7 @@ class SecretValues:
 def _not_read(error: ApiError, *, name: str, field: str) -> Failure:
     return Failure(
         f"the Kubernetes API refused to show Secret {name}: {error.message}",
-        kind=FailureClass.DENIED if error.status == 403 else FailureClass.RETRY,
+        kind=FailureClass.DENIED if error.status == 403 else FailureClass.TRANSIENT,
         reason="SecretNotReadable",
         field=field,
         cure="Apply the rbac.yaml of this version." if error.status == 403 else "",

@@ -110,8 +110,8 @@ def _stateful_set(
     if status.get("updateRevision") == status.get("currentRevision"):
         # All pods have the newest template; the number of updated ones is then not kept up.
         return _pods(wanted, updated=wanted, available=available)
-    told = _pods(wanted - partition, updated=updated, available=available)
-    return told if told != _AVAILABLE else _pods(wanted, updated=wanted, available=available)
+    counted = _pods(wanted - partition, updated=updated, available=available)
+    return counted if counted != _AVAILABLE else _pods(wanted, updated=wanted, available=available)
 
 
 def _daemon_set(
@@ -132,7 +132,7 @@ _TELL: Final = {
     WorkloadKind.DEPLOYMENT: _deployment,
     WorkloadKind.STATEFUL_SET: _stateful_set,
     WorkloadKind.DAEMON_SET: _daemon_set,
-    WorkloadKind.ROLLOUT: argo_rollouts.tell,
+    WorkloadKind.ROLLOUT: argo_rollouts.availability,
 }
 
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from keywright.api.source import Provider
 from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
-from keywright.clouds.alibaba.own_chain import OwnChain
+from keywright.clouds.alibaba.default_chain import AlibabaDefaultChain
+from keywright.clouds.alibaba.identities.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts import StsCalls
-from keywright.clouds.alibaba.vendor import Alibaba
-from keywright.clouds.aws.ambient_chain import AmbientChain
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
+from keywright.clouds.aws.default_chain import AwsDefaultChain
 from keywright.clouds.aws.gateway_pace import GatewayPace
-from keywright.clouds.aws.identities.asking import Edges as AwsEdges
-from keywright.clouds.aws.vendor import Aws
+from keywright.clouds.aws.identities.context import AwsContext as AwsEdges
+from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
-from keywright.clouds.http import HttpCalls
+from keywright.clouds.http import HttpClient
+from keywright.clouds.interfaces import CloudProvider, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shared_listings import SharedListings
-from keywright.clouds.ways import SourceSecrets, Tokens, Vendor
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
 
@@ -30,11 +30,11 @@ from keywright.controller.settings import Settings
 class Clouds:
     """The vendors, and what the process closes at its end."""
 
-    vendors: Mapping[Provider, Vendor]
-    calls: AwsCalls
-    http: HttpCalls
+    providers: Mapping[Provider, CloudProvider]
+    calls: BotoClients
+    http: HttpClient
     skews: ClockSkews
-    own: tuple[AmbientChain | OwnChain, ...]
+    own: tuple[AwsDefaultChain | AlibabaDefaultChain, ...]
 
     def warm_up(self) -> None:
         """Import in the background what the first session needs."""
@@ -42,8 +42,8 @@ class Clouds:
 
     def forget(self, source_uid: str) -> None:
         """Drop what is cached of a source that is gone."""
-        for vendor in self.vendors.values():
-            vendor.forget(source_uid=source_uid)
+        for cloud_provider in self.providers.values():
+            cloud_provider.forget(source_uid=source_uid)
 
     async def close(self) -> None:
         """Wait for no one."""
@@ -56,8 +56,8 @@ class Clouds:
 def connect_clouds(
     settings: Settings,
     *,
-    tokens: Tokens,
-    secrets: SourceSecrets,
+    tokens: TokenSource,
+    secrets: SecretReader,
     clock: Clock,
     skew_changed: Callable[[Name], None],
 ) -> Clouds:
@@ -65,17 +65,17 @@ def connect_clouds(
     endpoints = Endpoints(
         sts=AllowedUrls(settings.sts_endpoints), probes=AllowedUrls(settings.probe_urls)
     )
-    http = HttpCalls()
+    http = HttpClient()
     skews = ClockSkews(clock=clock, changed=skew_changed)
-    calls = AwsCalls(
+    calls = BotoClients(
         http=http,
         endpoints=endpoints,
         threads=settings.cloud_threads,
         gateway=GatewayPace(scale=settings.gateway_quota_share),
         skews=skews,
     )
-    ambient = AmbientChain() if settings.allow_ambient else None
-    own = OwnChain() if settings.allow_ambient else None
+    ambient = AwsDefaultChain() if settings.allow_ambient else None
+    own = AlibabaDefaultChain() if settings.allow_ambient else None
     aws = AwsEdges(
         tokens=tokens,
         secrets=secrets,
@@ -96,7 +96,7 @@ def connect_clouds(
         min_lifetime=settings.min_key_lifetime,
     )
     return Clouds(
-        vendors={
+        providers={
             Provider.AWS: Aws(aws, http=http, endpoints=endpoints),
             Provider.ALIBABA_CLOUD: Alibaba(alibaba),
         },

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from keywright.api.status import GrantStatus
 from keywright.clouds.sessions import Clock
-from keywright.controller.recording import Recording
+from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
 from keywright.planning.expiry import expired_status
-from keywright.planning.facts import Subject
+from keywright.planning.state import ObjectRef
 
 GRACE = timedelta(seconds=1)
 """How long after the end a worker has to report it itself, with all that it knows."""
@@ -24,9 +24,9 @@ GRACE = timedelta(seconds=1)
 class ExpiryReporter:
     """The reconcile of the queue of ends."""
 
-    def __init__(self, *, store: Store, recording: Recording, clock: Clock) -> None:
+    def __init__(self, *, store: Store, status_writer: StatusWriter, clock: Clock) -> None:
         self._store = store
-        self._recording = recording
+        self._status_writer = status_writer
         self._clock = clock
 
     async def report(self, uid: str) -> datetime | None:
@@ -56,12 +56,12 @@ class ExpiryReporter:
             return before.expires_at + GRACE
         if after is None:
             return None
-        subject = Subject(
+        subject = ObjectRef(
             namespace=record.namespace,
             name=record.name,
             uid=uid,
             generation=body["metadata"]["generation"],
             resource_version=body["metadata"]["resourceVersion"],
         )
-        await self._recording.report(subject, before, after)
+        await self._status_writer.report(subject, before, after)
         return None

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 
-from keywright.controller.rests import Rest, Rests
-from keywright.controller.waiting import Order, Waiting
+from keywright.controller.deferred_writes import DeferredStatusWrite, DeferredWrites
+from keywright.controller.priority_queue import Order, PriorityQueue
 from keywright.planning.priority import HEAD_START_SECONDS
 
 Namespace = Callable[[str], str]
@@ -37,7 +37,7 @@ class Work:
 
     key: str
     namespace: str
-    rest: Rest | None = None
+    rest: DeferredStatusWrite | None = None
 
 
 @dataclass(slots=True)
@@ -45,8 +45,8 @@ class _Share:
     """What a namespace waits for, and how much of it is in hand."""
 
     namespace: str
-    due: Waiting
-    rests: Rests
+    due: PriorityQueue
+    rests: DeferredWrites
     since: float
     in_hand: int = 0
     rank: _Rank | None = None
@@ -56,7 +56,7 @@ class _Share:
         return bool(self.due) or bool(self.rests)
 
 
-class FairWaiting:
+class FairQueue:
     """Keys and rests that wait, by namespace.
 
     `guaranteed` is how many of a namespace may always be in hand: while it has fewer, its rests go
@@ -97,7 +97,7 @@ class FairWaiting:
         self._due += 1
         self._rank(share)
 
-    def push_rest(self, key: str, rest: Rest) -> None:
+    def push_rest(self, key: str, rest: DeferredStatusWrite) -> None:
         """The rest can wait while keys are due."""
         share = self._share(self._namespace(key))
         share.rests.push(key, rest)
@@ -162,8 +162,8 @@ class FairWaiting:
         if share is None:
             share = self._shares[namespace] = _Share(
                 namespace,
-                Waiting(self._order, now=self._now),
-                Rests(self._now),
+                PriorityQueue(self._order, now=self._now),
+                DeferredWrites(self._now),
                 since=self._now().timestamp(),
             )
         return share

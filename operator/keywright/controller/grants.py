@@ -7,27 +7,42 @@ from datetime import datetime
 
 from keywright.api.names import SOURCE_KIND
 from keywright.clouds.sessions import Clock
-from keywright.controller.changed import ChangedMeanwhileError
-from keywright.controller.cluster_refusals import refusal_of_cluster
-from keywright.controller.gathering import Gathering
-from keywright.controller.journal import MintJournal, SecretStandsError, StaleObjectError
+from keywright.controller.api_errors import failure_from_api_error
+from keywright.controller.create_journal import (
+    CreateJournal,
+    SecretExistsUnwatchedError,
+    StaleGrantError,
+)
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
+from keywright.controller.issuing import Issuing
 from keywright.controller.leadership import LostLeaseError
-from keywright.controller.publishing import Publishing
-from keywright.controller.recording import Recording
 from keywright.controller.records import Name
-from keywright.controller.rests import Rest
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.secret_upkeep import SecretUpkeep
+from keywright.controller.snapshot import Snapshot
+from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import (
-    Facts,
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.outcomes import (
+    Deleting,
+    Failed,
+    Lost,
+    Outcome,
+    Paused,
+    Rejected,
+    Retired,
+    Unchanged,
+)
+from keywright.planning.state import (
     Fail,
+    GrantState,
+    Issue,
     JournalStep,
-    Keep,
-    Mint,
+    NoOp,
     Pause,
-    Refuse,
+    Reject,
     Relabel,
     ReportDeletion,
     ReportLost,
@@ -39,18 +54,7 @@ from keywright.planning.facts import (
     Verify,
     Wait,
 )
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import (
-    Deleting,
-    Failed,
-    Kept,
-    Lost,
-    Outcome,
-    Paused,
-    Refused,
-    Retired,
-)
-from keywright.secrets.variables import LayoutError
+from keywright.secrets.variables import RenderError
 
 _OF_THE_SOURCE = f"{SOURCE_KIND} "
 
@@ -62,31 +66,31 @@ class GrantReconciler:
         self,
         *,
         store: Store,
-        gathering: Gathering,
-        publishing: Publishing,
-        recording: Recording,
+        snapshot: Snapshot,
+        issuing: Issuing,
+        status_writer: StatusWriter,
         rollouts: Rollouts,
-        journal: MintJournal,
+        journal: CreateJournal,
         source_failed: Callable[[Name], None],
         upkeep: SecretUpkeep,
         clock: Clock,
     ) -> None:
         self._source_failed = source_failed
         self._store = store
-        self._gathering = gathering
-        self._publishing = publishing
-        self._recording = recording
+        self._snapshot = snapshot
+        self._issuing = issuing
+        self._status_writer = status_writer
         self._rollouts = rollouts
         self._journal = journal
         self._upkeep = upkeep
         self._clock = clock
 
     @property
-    def recording(self) -> Recording:
+    def status_writer(self) -> StatusWriter:
         """What writes the statuses of grants."""
-        return self._recording
+        return self._status_writer
 
-    async def reconcile(self, uid: str) -> datetime | Rest | None:
+    async def reconcile(self, uid: str) -> datetime | DeferredStatusWrite | None:
         """When the grant must be looked at again; None leaves it to the next event.
 
         The rest of it where that can wait while other grants are due.
@@ -94,40 +98,40 @@ class GrantReconciler:
         known = self._store.grants.get(uid)
         if known is None:
             return None
-        facts = await self._gathering.gather(known)
-        if facts.deleting and not facts.finalized:
+        state = await self._snapshot.build_state(known)
+        if state.deleting and not state.has_finalizer:
             return None
-        step = decide(facts, now=self._clock())
+        step = decide(state, now=self._clock())
         try:
-            outcome = await self._carry_out(step, facts)
-        except SecretStandsError as error:
-            self._gathering.look_at(error.name)
+            outcome = await self._carry_out(step, state)
+        except SecretExistsUnwatchedError as error:
+            self._snapshot.mark_unwatched_secret(error.name)
             raise
-        except StaleObjectError as error:
-            await self._recording.refresh(error.subject)
+        except StaleGrantError as error:
+            await self._status_writer.refresh(error.subject)
             raise
         if (
             isinstance(outcome, Failed)
-            and facts.grant is not None
+            and state.grant is not None
             and outcome.failure.field.startswith(_OF_THE_SOURCE)
         ):
-            self._source_failed(facts.grant.source_key)
-        news = await self._rollouts.advance(facts, outcome)
+            self._source_failed(state.grant.source_key)
+        news = await self._rollouts.advance(state, outcome)
         if outcome is None and news is None:
-            return next_look(facts, step, now=self._clock())
-        return await self._recording.record(facts, step, outcome, news=news)
+            return next_look(state, step, now=self._clock())
+        return await self._status_writer.write_status(state, step, outcome, news=news)
 
-    async def _carry_out(self, step: Step, facts: Facts) -> Outcome | None:
+    async def _carry_out(self, step: Step, state: GrantState) -> Outcome | None:
         """What came of it; None where nothing is to be told."""
         match step:
             case Wait():
                 return None
-            case Keep():
-                return Kept()
+            case NoOp():
+                return Unchanged()
             case Pause():
                 return Paused()
-            case Refuse(failure):
-                return Refused(failure)
+            case Reject(failure):
+                return Rejected(failure)
             case Fail(failure):
                 return Failed(failure)
             case Retire():
@@ -137,26 +141,26 @@ class GrantReconciler:
             case ReportDeletion():
                 return Deleting()
             case Verify():
-                await self._journal.verify(facts)
+                await self._journal.verify(state)
                 return None
             case _:
-                return await self._tried(step, facts)
+                return await self._tried(step, state)
 
-    async def _tried(self, step: SecretStep | JournalStep, facts: Facts) -> Outcome | None:
+    async def _tried(self, step: SecretStep | JournalStep, state: GrantState) -> Outcome | None:
         try:
             if isinstance(step, TendFormer):
-                return await self._upkeep.tend_former(facts, step)
-            if not isinstance(step, Mint | Rewrite | Relabel):
-                return await self._journal.carry_out(step, facts)
-            assert facts.grant is not None
+                return await self._upkeep.tend_former(state, step)
+            if not isinstance(step, Issue | Rewrite | Relabel):
+                return await self._journal.carry_out(step, state)
+            assert state.grant is not None
             if isinstance(step, Relabel):
-                await self._upkeep.relabel(facts, facts.grant)
+                await self._upkeep.relabel(state, state.grant)
                 return None
-            assert facts.source is not None
-            work = self._publishing.mint if isinstance(step, Mint) else self._publishing.rewrite
-            return await work(facts, facts.grant, facts.source, cause=step.cause)
-        except LayoutError as error:
-            return Refused(
+            assert state.source is not None
+            work = self._issuing.mint if isinstance(step, Issue) else self._issuing.rewrite
+            return await work(state, state.grant, state.source, cause=step.cause)
+        except RenderError as error:
+            return Rejected(
                 Failure(
                     error.problem.message,
                     kind=FailureClass.CONFIGURATION,
@@ -164,10 +168,10 @@ class GrantReconciler:
                     field=error.problem.field,
                 )
             )
-        except (ChangedMeanwhileError, LostLeaseError):
+        except (ConflictError, LostLeaseError):
             raise
         except Failure as failure:
             return Failed(failure)
         except Exception as error:
             # Counted and told like any other: a grant is never silent about what fails.
-            return Failed(refusal_of_cluster(error, facts))
+            return Failed(failure_from_api_error(error, state))

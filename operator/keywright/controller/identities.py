@@ -5,7 +5,7 @@ from __future__ import annotations
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity
 from keywright.api.status import GrantStatus
-from keywright.secrets.ownership import SecretFacts
+from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover
 
 
@@ -13,7 +13,7 @@ def identity_of(
     grant: ApiKeyGrant,
     *,
     status: GrantStatus,
-    secret: SecretFacts | None,
+    secret: ManagedSecret | None,
     prover: Prover,
     cluster_id: str,
 ) -> GrantIdentity:
@@ -54,7 +54,7 @@ def identity_of(
 
 
 def own_records(
-    status: GrantStatus, secret: SecretFacts | None, *, prover: Prover, cluster_id: str
+    status: GrantStatus, secret: ManagedSecret | None, *, prover: Prover, cluster_id: str
 ) -> list[IdentityRecord]:
     """The records of this cluster that the operator wrote; that of the status first."""
     return [
@@ -72,7 +72,7 @@ def _of_status(status: GrantStatus) -> IdentityRecord | None:
     )
 
 
-def _of_secret(secret: SecretFacts | None) -> IdentityRecord | None:
+def _of_secret(secret: ManagedSecret | None) -> IdentityRecord | None:
     if secret is None or not secret.grant_id or not secret.cluster_id:
         return None
     mark = secret.granted_by
@@ -84,7 +84,7 @@ def _of_secret(secret: SecretFacts | None) -> IdentityRecord | None:
     )
 
 
-def _former_uids(status: GrantStatus, secret: SecretFacts | None, *, prover: Prover) -> list[str]:
+def _former_uids(status: GrantStatus, secret: ManagedSecret | None, *, prover: Prover) -> list[str]:
     """The uid that proofs from before there were grant ids name, where one of them holds."""
     mark = secret.granted_by if secret is not None else None
     if secret is None or mark is None or not mark.uid:

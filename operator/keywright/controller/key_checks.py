@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from keywright.api.keys import KEPT_KINDS
+from keywright.api.keys import MANAGED_KINDS
 from keywright.clouds.sessions import Clock
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.records import KeyCheck
 from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
-from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.key_check import shown_from
-from keywright.planning.renewal import position
+from keywright.planning.renewal import hash_fraction
+from keywright.planning.state import GrantState, SecretView, Standing
 
 # After a lookup that failed.
 _RETRY = timedelta(minutes=5)
@@ -28,23 +28,23 @@ class KeyChecks:
         self._clock = clock
         self._times = times
 
-    def add_to(self, facts: Facts) -> Facts:
+    def add_to(self, state: GrantState) -> GrantState:
         """The facts with doubts, losses and the time of the next lookup."""
-        secret = facts.secret
-        if facts.grant is None or facts.grant.keeping is None:
-            return facts
-        check = self._of(facts.subject.uid)
-        facts = replace(facts, delays=self._times.delays, revocation=self._times.revocation)
-        if secret is None or secret.standing is not Standing.OURS or not secret.revision:
-            return facts
+        secret = state.secret
+        if state.grant is None or state.grant.managed is None:
+            return state
+        check = self._of(state.subject.uid)
+        state = replace(state, delays=self._times.delays, revocation=self._times.revocation)
+        if secret is None or secret.standing is not Standing.OWNED or not secret.revision:
+            return state
         if check is None or secret.key_id is None:
-            return facts
-        agreed = self._is_agreed(facts, secret)
-        if facts.listed is not None:
-            self._see(check, facts, secret, agreed=agreed)
+            return state
+        agreed = self._is_agreed(state, secret)
+        if state.listed is not None:
+            self._see(check, state, secret, agreed=agreed)
         lost = check.lost == secret.key_id
         return replace(
-            facts,
+            state,
             secret=replace(secret, lost=lost),
             absent_ids=frozenset({secret.key_id} if lost and check.absent else ()),
             doubted=not lost and not agreed and check.shown != secret.key_id,
@@ -60,14 +60,14 @@ class KeyChecks:
         if check is not None:
             self._shown(check, uid, key_id)
 
-    def looked_up(self, facts: Facts, *, found: bool | None) -> None:
+    def looked_up(self, state: GrantState, *, found: bool | None) -> None:
         """A shared listing shows the key or not; None where it could not be had."""
-        uid, secret = facts.subject.uid, facts.secret
+        uid, secret = state.subject.uid, state.secret
         check = self._of(uid)
         if check is None or secret is None or secret.key_id is None:
             return
         now = self._clock()
-        settles_at = shown_from(secret, facts, now=now)
+        settles_at = shown_from(secret, state, now=now)
         if found:
             self._shown(check, uid, secret.key_id)
         elif found is None or settles_at is not None:
@@ -83,24 +83,25 @@ class KeyChecks:
         if record.check is None:
             record.check = KeyCheck()
             if self._times.interval:
-                record.check.verify_at = self._clock() + self._times.spread * position(uid)
+                record.check.verify_at = self._clock() + self._times.spread * hash_fraction(uid)
         return record.check
 
-    def _see(self, check: KeyCheck, facts: Facts, secret: SecretView, *, agreed: bool) -> None:
+    def _see(self, check: KeyCheck, state: GrantState, secret: SecretView, *, agreed: bool) -> None:
         """What a listing that was made just now says of the key in the Secret."""
-        grant, key_id = facts.grant, secret.key_id
+        grant, key_id = state.grant, secret.key_id
         assert grant is not None
-        assert grant.keeping is not None
+        assert grant.managed is not None
         assert key_id is not None
-        found = next((key for key in facts.listed or () if key.id == key_id), None)
-        if found is not None and (found.active or (grant.keeping.marked and agreed)):
-            self._shown(check, facts.subject.uid, key_id)
+        found = next((key for key in state.listed or () if key.id == key_id), None)
+        whole = found is not None and found.parts >= secret.entries
+        if found is not None and whole and (found.active or (grant.managed.marked and agreed)):
+            self._shown(check, state.subject.uid, key_id)
             return
-        reachable = self._is_reachable(facts, key_id)
+        reachable = self._is_reachable(state, key_id)
         if found is None and agreed and not reachable:
             # Nothing can be said of it by a session of another account.
-            self._shown(check, facts.subject.uid, key_id)
-        elif found is not None or shown_from(secret, facts, now=self._clock()) is None:
+            self._shown(check, state.subject.uid, key_id)
+        elif whole or shown_from(secret, state, now=self._clock()) is None:
             check.lost, check.absent = key_id, found is None and reachable
             check.suspect, check.shown = False, None
         else:
@@ -110,25 +111,25 @@ class KeyChecks:
         check.shown, check.lost, check.absent, check.suspect = key_id, None, False, False
         if self._times.interval:
             # Not all at the same time for ever.
-            share = 1.0 - position(uid) / 10
+            share = 1.0 - hash_fraction(uid) / 10
             check.verify_at = self._clock() + self._times.interval * share
 
-    def _is_reachable(self, facts: Facts, key_id: str) -> bool:
+    def _is_reachable(self, state: GrantState, key_id: str) -> bool:
         """Whether the key is of the account that the source is known to be in."""
-        grant = facts.grant
+        grant = state.grant
         source = self._store.sources.get(grant.source_key) if grant is not None else None
         account = source.status.account_id if source is not None else None
         return account is None or key_id.startswith(f"{account}/")
 
-    def _is_agreed(self, facts: Facts, secret: SecretView) -> bool:
+    def _is_agreed(self, state: GrantState, secret: SecretView) -> bool:
         """Whether the status of this very object tells of the same key."""
-        status, grant = facts.status, facts.grant
+        status, grant = state.status, state.grant
         return (
             grant is not None
-            and status.kind in KEPT_KINDS
+            and status.kind in MANAGED_KINDS
             and status.kind == grant.kind.value
             and status.key_id == secret.key_id
             and status.revision == secret.revision
             and status.fingerprint == secret.fingerprint
-            and self._proofs.is_of_this_object(facts.subject, status, grant)
+            and self._proofs.is_of_this_object(state.subject, status, grant)
         )

@@ -14,16 +14,16 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity, proof_id
-from keywright.api.keys import KEPT_KINDS
+from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
 from keywright.controller.identities import identity_of, own_records
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
-from keywright.planning.cloud_keys import known_ids, named_ids, unknown_keys
-from keywright.planning.facts import Facts, Subject
-from keywright.planning.outcomes import Failed, Intended, Outcome, Refused, Written
-from keywright.secrets.manifest import KeptId
-from keywright.secrets.ownership import SecretFacts
+from keywright.planning.key_ownership import owned_key_ids, recorded_key_ids, unknown_keys
+from keywright.planning.outcomes import Failed, IntentRecorded, Outcome, Rejected, Written
+from keywright.planning.state import GrantState, ObjectRef
+from keywright.secrets.manifest import ManagedKeyId
+from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover
 
 _MOST_RETIRING: Final = 16
@@ -52,10 +52,10 @@ class KeyProofs:
         self._cluster_id = cluster_id
 
     def identified(
-        self, grant: ApiKeyGrant, status: GrantStatus, secret: SecretFacts | None
+        self, grant: ApiKeyGrant, status: GrantStatus, secret: ManagedSecret | None
     ) -> ApiKeyGrant:
         """The grant with its identity in the clouds; `secret` is its own Secret."""
-        if grant.keeping is None:
+        if grant.managed is None:
             return grant
         prover = self._prover(grant.object_key, (grant.uid,))
         found = identity_of(
@@ -63,49 +63,55 @@ class KeyProofs:
         )
         return msgspec.structs.replace(grant, identity=found)
 
-    def verified(self, facts: Facts, secret: SecretFacts | None) -> Facts:
+    def verified(self, state: GrantState, secret: ManagedSecret | None) -> GrantState:
         """The facts with what is not proved; `secret` has the annotations as they stand."""
-        subject, status, grant = facts.subject, facts.status, facts.grant
-        named = named_ids(facts)
+        subject, status, grant = state.subject, state.status, state.grant
+        named = recorded_key_ids(state)
         if not named and status.pending is None:
-            return facts
+            return state
         prover = self._prover((subject.namespace, subject.name), _words(subject.uid, grant, secret))
         proved = frozenset(_proved(prover, status, secret))
-        view = facts.secret
+        view = state.secret
         if view is not None and secret is not None and secret.key_id in proved:
             # A status that was edited must not hide what the Secret proves.
             view = replace(view, key_id=secret.key_id)
         proved_intent = self._is_proved_intent(prover, status, holder=_holder(grant))
         return replace(
-            facts,
+            state,
             secret=view,
             unproved_ids=named - proved,
             unproved_intent=status.pending is not None and not proved_intent,
         )
 
-    def signed(self, status: GrantStatus, facts: Facts, outcome: Outcome | None) -> GrantStatus:
+    def signed(
+        self, status: GrantStatus, state: GrantState, outcome: Outcome | None
+    ) -> GrantStatus:
         """The status with proofs of the ids that are known to be the grant's, and of a new intent.
 
         An id that nothing proves keeps what stands beside it.
         """
-        if status.kind not in KEPT_KINDS:
+        if status.kind not in MANAGED_KINDS:
             return status
-        identified = self._identified(status, facts, outcome)
-        prover = self._prover_of(facts)
+        identified = self._identified(status, state, outcome)
+        prover = self._prover_of(state)
         if identified.grant_id is None:
             # Until the cloud has the tags, the status is proved as before there were grant ids.
-            prover = replace(prover, uids=(facts.subject.uid,))
-        known = known_ids(facts) | frozenset(unknown_keys(facts))
+            prover = replace(prover, uids=(state.subject.uid,))
+        known = owned_key_ids(state) | frozenset(unknown_keys(state))
         if isinstance(outcome, Written) and outcome.renewed and outcome.key_id is not None:
             known |= {outcome.key_id}
         pending = status.pending
-        if isinstance(outcome, Intended) and pending is not None and pending.started_at is not None:
+        if (
+            isinstance(outcome, IntentRecorded)
+            and pending is not None
+            and pending.started_at is not None
+        ):
             intent_proof = prover.of_intent(
-                pending.started_at, holder=_holder(facts.grant), baseline=pending.baseline
+                pending.started_at, holder=_holder(state.grant), baseline=pending.baseline
             )
             pending = msgspec.structs.replace(pending, proof=intent_proof)
-        same = status.key_id == facts.status.key_id
-        proof = facts.status.key_proof if same else None
+        same = status.key_id == state.status.key_id
+        proof = state.status.key_proof if same else None
         if status.key_id is not None and status.key_id in known:
             proof = prover.of_key(status.key_id)
         return msgspec.structs.replace(
@@ -118,15 +124,17 @@ class KeyProofs:
         )
 
     def _identified(
-        self, status: GrantStatus, facts: Facts, outcome: Outcome | None
+        self, status: GrantStatus, state: GrantState, outcome: Outcome | None
     ) -> GrantStatus:
         """The status with the identity, once the cloud has its tags."""
-        grant = facts.grant
-        tagged = isinstance(outcome, Intended) or (isinstance(outcome, Written) and outcome.renewed)
-        listed = facts.listed is not None and not isinstance(outcome, Failed | Refused)
-        if grant is None or grant.keeping is None or not (tagged or listed):
+        grant = state.grant
+        tagged = isinstance(outcome, IntentRecorded) or (
+            isinstance(outcome, Written) and outcome.renewed
+        )
+        listed = state.listed is not None and not isinstance(outcome, Failed | Rejected)
+        if grant is None or grant.managed is None or not (tagged or listed):
             return status
-        found = self.identity_record(facts)
+        found = self.identity_record(state)
         if found is None:
             return status
         return msgspec.structs.replace(
@@ -138,16 +146,18 @@ class KeyProofs:
             handled_take_over=grant.take_over,
         )
 
-    def identity_record(self, facts: Facts) -> IdentityRecord | None:
+    def identity_record(self, state: GrantState) -> IdentityRecord | None:
         """What the Secret says of the identity; None for keys that do not live in the cloud."""
-        grant = facts.grant
-        if grant is None or grant.keeping is None or not grant.known_as.cluster_id:
+        grant = state.grant
+        if grant is None or grant.managed is None or not grant.known_as.cluster_id:
             return None
-        return self._prover_of(facts).of_identity(
+        return self._prover_of(state).of_identity(
             grant_id=grant.known_as.grant_id, cluster_id=grant.known_as.cluster_id, uid=grant.uid
         )
 
-    def is_of_this_object(self, subject: Subject, status: GrantStatus, grant: ApiKeyGrant) -> bool:
+    def is_of_this_object(
+        self, subject: ObjectRef, status: GrantStatus, grant: ApiKeyGrant
+    ) -> bool:
         """Whether a status was written for the object that stands there, not for a former one."""
         if status.key_id is None:
             return False
@@ -161,12 +171,14 @@ class KeyProofs:
         mark = secret.granted_by if secret is not None else None
         return mark is not None and mark.uid == subject.uid
 
-    def kept(self, key_id: str | None, facts: Facts, *, new: bool = False) -> KeptId | None:
+    def kept(
+        self, key_id: str | None, state: GrantState, *, new: bool = False
+    ) -> ManagedKeyId | None:
         """An id as the Secret names it; proved where it is `new` from the cloud, or known."""
         if key_id is None:
             return None
-        proved = new or key_id in known_ids(facts)
-        return KeptId(key_id, self._prover_of(facts).of_key(key_id) if proved else None)
+        proved = new or key_id in owned_key_ids(state)
+        return ManagedKeyId(key_id, self._prover_of(state).of_key(key_id) if proved else None)
 
     def of_others(self, grant: ApiKeyGrant) -> Others:
         """What the other grants of the same IAM user have proved to be theirs."""
@@ -213,7 +225,7 @@ class KeyProofs:
         )
 
     def _words_of_record(
-        self, record: GrantRecord, status: GrantStatus, secret: SecretFacts | None
+        self, record: GrantRecord, status: GrantStatus, secret: ManagedSecret | None
     ) -> tuple[str, ...]:
         """The words of another grant, which is not parsed for it."""
         prover = self._prover((record.namespace, record.name), (record.uid,))
@@ -221,16 +233,16 @@ class KeyProofs:
         words = [proof_id(each.grant_id, each.cluster_id) for each in claims]
         return (*words, *_words(record.uid, None, secret))
 
-    def _prover_of(self, facts: Facts) -> Prover:
-        subject = facts.subject
+    def _prover_of(self, state: GrantState) -> Prover:
+        subject = state.subject
         name = (subject.namespace, subject.name)
-        return self._prover(name, _words(subject.uid, facts.grant, None))
+        return self._prover(name, _words(subject.uid, state.grant, None))
 
     def _prover(self, name: tuple[str, str], words: tuple[str, ...]) -> Prover:
         return Prover(self._key(), *name, uids=words)
 
 
-def _words(uid: str, grant: ApiKeyGrant | None, secret: SecretFacts | None) -> tuple[str, ...]:
+def _words(uid: str, grant: ApiKeyGrant | None, secret: ManagedSecret | None) -> tuple[str, ...]:
     """What the grant is or was known by in proofs, the word of new ones first.
 
     Proofs from before there were grant ids name a uid: also the one of before a restore, which the
@@ -250,7 +262,7 @@ def _clusters(identity: GrantIdentity) -> tuple[str, ...]:
     return tuple(sorted(identity.clusters))
 
 
-def _proved(prover: Prover, status: GrantStatus, secret: SecretFacts | None) -> Iterator[str]:
+def _proved(prover: Prover, status: GrantStatus, secret: ManagedSecret | None) -> Iterator[str]:
     pairs = [(status.key_id, status.key_proof)]
     pairs += [(key.key_id, key.key_proof) for key in status.retiring]
     if secret is not None:
@@ -265,4 +277,4 @@ def _signed(key: RetiringKey, prover: Prover) -> RetiringKey:
 
 
 def _holder(grant: ApiKeyGrant | None) -> str:
-    return grant.keeping.holder if grant is not None and grant.keeping is not None else ""
+    return grant.managed.holder if grant is not None and grant.managed is not None else ""

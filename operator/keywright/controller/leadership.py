@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class LeaseTimings:
     """Seconds; `duration` is what others wait after the last renewal."""
 
     duration: int = 15
@@ -31,7 +31,7 @@ class Timing:
     retry: float = 2.0
 
     @classmethod
-    def of(cls, duration: int) -> Timing:
+    def of(cls, duration: int) -> LeaseTimings:
         """The usual proportions for another duration."""
         return cls(duration=duration, renew_deadline=duration * 2 / 3, retry=duration * 2 / 15)
 
@@ -40,7 +40,7 @@ class LostLeaseError(Exception):
     """Somebody else may be working now: whatever is under way here must not be written."""
 
 
-class Leadership:
+class LeaderElector:
     """Whether this process is the one that works. `elected` is set while it is."""
 
     def __init__(
@@ -48,14 +48,14 @@ class Leadership:
         leases: Leases,
         *,
         identity: str,
-        timing: Timing,
+        timing: LeaseTimings,
         monotonic: Callable[[], float],
     ) -> None:
         self._leases = leases
         self._identity = identity
         self._timing = timing
         self._monotonic = monotonic
-        self._office_ends = float("-inf")
+        self._lease_valid_until = float("-inf")
         self._mine: LeaseState | None = None
         self._observed: tuple[LeaseState | None, float] | None = None
         self._end: asyncio.TimerHandle | None = None
@@ -63,7 +63,7 @@ class Leadership:
 
     def holds(self) -> bool:
         """Whether we hold the Lease at this very moment."""
-        return self._monotonic() < self._office_ends
+        return self._monotonic() < self._lease_valid_until
 
     def check(self) -> None:
         """Raises LostLeaseError unless we hold the Lease."""
@@ -77,14 +77,14 @@ class Leadership:
         _LOG.info("this replica is the leader", extra={"identity": self._identity})
         self.elected.set()
         try:
-            await self._stay()
+            await self._renew_loop()
         finally:
             self.elected.clear()
 
-    async def resign(self) -> None:
+    async def release_lease(self) -> None:
         """Release the Lease, so that another replica takes over at once."""
         mine, self._mine = self._mine, None
-        self._office_ends = float("-inf")
+        self._lease_valid_until = float("-inf")
         if self._end is not None:
             self._end.cancel()
         if mine is not None:
@@ -100,29 +100,31 @@ class Leadership:
         if found is not None and found.holder == self._identity:
             await self._leases.write(found, holder="", seconds=1)
 
-    async def _stay(self) -> None:
+    async def _renew_loop(self) -> None:
         renewed = True
         while True:
             await asyncio.sleep(min(self._timing.retry, self._until(renewed=renewed)))
             if renewed or self.holds():
-                renewed = await self._in_time()
+                renewed = await self._renew_before_deadline()
             if renewed:
                 self.elected.set()
             elif self._mine is None or not self.holds():
-                self._office_ends = float("-inf")
+                self._lease_valid_until = float("-inf")
                 raise LostLeaseError
 
     def _until(self, *, renewed: bool) -> float:
         """How long a pause may be: an office that could not be renewed is left when it ends."""
-        return self._timing.retry if renewed else max(0.0, self._office_ends - self._monotonic())
+        return (
+            self._timing.retry if renewed else max(0.0, self._lease_valid_until - self._monotonic())
+        )
 
-    async def _in_time(self) -> bool:
+    async def _renew_before_deadline(self) -> bool:
         """One attempt to renew, given up at the end of the office.
 
         Others wait longer than that, so that what is under way here is ended before they begin. A
         process that was frozen past the end tries all the same: nobody may have taken over.
         """
-        remaining = self._office_ends - self._monotonic()
+        remaining = self._lease_valid_until - self._monotonic()
         try:
             async with asyncio.timeout(remaining if remaining > 0 else None):
                 return await self._try()
@@ -131,18 +133,18 @@ class Leadership:
 
     async def _try(self) -> bool:
         """One attempt to take or renew; the office runs from before the request was sent."""
-        asked = self._monotonic()
+        requested_at = self._monotonic()
         try:
             if self._mine is not None:
                 written = await self._write(self._mine)
             else:
-                written = await self._take(asked)
+                written = await self._take(requested_at)
         except (ApiError, ApiUnreachableError) as error:
             _LOG.warning("the Lease could not be renewed: %s", error)
             return False
         if written is None:
             return False
-        self._office_ends = asked + self._timing.renew_deadline
+        self._lease_valid_until = requested_at + self._timing.renew_deadline
         self._watch_the_end()
         return True
 
@@ -150,7 +152,7 @@ class Leadership:
         """Nobody begins anything after the end of the office, even before its loss is noticed."""
         if self._end is not None:
             self._end.cancel()
-        remaining = self._office_ends - self._monotonic()
+        remaining = self._lease_valid_until - self._monotonic()
         self._end = asyncio.get_running_loop().call_later(remaining, self.elected.clear)
 
     async def _take(self, now: float) -> LeaseState | None:
@@ -188,5 +190,5 @@ class AlwaysLeader:
         self.elected.set()
         await asyncio.Event().wait()
 
-    async def resign(self) -> None:
+    async def release_lease(self) -> None:
         """Nothing to release."""

@@ -13,12 +13,12 @@ import msgspec
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
+from keywright.clouds.interfaces import Evidence, GrantProvider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Evidence, GrantVendor
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.store import Store
-from keywright.planning.facts import Facts
 from keywright.planning.orphans import OVERFLOW, Orphan, Ref, fits, orphan, overflow, parsed
+from keywright.planning.state import GrantState
 
 _LOG = logging.getLogger(__name__)
 _FORBIDDEN = 403
@@ -56,12 +56,12 @@ class OrphanRegister:
         """How many there are, by kind."""
         return dict(self._overflow + Counter(each.kind for each in self._entries.values()))
 
-    async def add(self, facts: Facts, key_ids: Collection[str], *, why: str) -> frozenset[str]:
+    async def add(self, state: GrantState, key_ids: Collection[str], *, why: str) -> frozenset[str]:
         """Remember keys of a grant; those that were not known yet.
 
         Raises ApiError, unless the operator may not write there: the grant must not wait for that.
         """
-        grant, source = facts.grant, facts.source
+        grant, source = state.grant, state.source
         if grant is None or not key_ids:
             return frozenset(key_ids)
         where = Ref(*grant.source_key, uid="")
@@ -100,7 +100,7 @@ class OrphanRegister:
     async def sweep(
         self,
         *,
-        vendors: Mapping[Provider, GrantVendor],
+        providers: Mapping[Provider, GrantProvider],
         leads: Callable[[], bool],
         seconds: float,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -111,11 +111,11 @@ class OrphanRegister:
             if not leads():
                 continue
             try:
-                await self.revoke_all(vendors)
+                await self.revoke_all(providers)
             except (ApiError, ApiUnreachableError) as error:
                 _LOG.warning("revoking keys that were left failed, retrying later: %s", error)
 
-    async def revoke_all(self, vendors: Mapping[Provider, GrantVendor]) -> None:
+    async def revoke_all(self, providers: Mapping[Provider, GrantProvider]) -> None:
         """One try for each; of a source that fails the others wait for the next round."""
         await self._read()
         if not self._entries:
@@ -129,13 +129,15 @@ class OrphanRegister:
                 continue
             gone = self._is_in_use(each)
             if not gone:
-                gone = await self._revoked(each, source, vendors[source.provider])
+                gone = await self._revoked(each, source, providers[source.provider])
                 failing |= set() if gone else {each.source}
             if gone:
                 del self._entries[name]
                 await self._register.change({name: None})
 
-    async def _revoked(self, each: Orphan, source: CredentialSource, vendor: GrantVendor) -> bool:
+    async def _revoked(
+        self, each: Orphan, source: CredentialSource, cloud_provider: GrantProvider
+    ) -> bool:
         grant = each.as_grant(cluster_id=self._cluster_id())
         if grant is None:
             return False
@@ -146,11 +148,11 @@ class OrphanRegister:
         label = f"{grant.namespace}/{grant.name}"
         try:
             evidence = Evidence(frozenset({each.key_id}))
-            keys = await vendor.keys(grant, source=source, evidence=evidence)
+            keys = await cloud_provider.keys(grant, source=source, evidence=evidence)
             # Its user or plan may be that of a grant which has come back under the name.
             left = await keys.remove((each.key_id,), and_holder=not again)
         except Exception as error:
-            why = unexpected(error, what="revoking a key that was left").sentence()
+            why = unexpected(error, what="revoking a key that was left").message_with_remedy()
             _LOG.warning(
                 "revoking a key that was left failed, retrying later: %s",
                 why,

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from keywright.api.names import API_VERSION, GRANT_KIND
 from keywright.cluster.events import EventWriter
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.planning.facts import Facts, Subject
 from keywright.planning.orphans import holder_of
+from keywright.planning.state import GrantState, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,36 +21,40 @@ class Orphans:
         self._events = events
         self._register = register
 
-    async def keep(self, facts: Facts, key_ids: Collection[str], *, why: str) -> frozenset[str]:
+    async def keep(
+        self, state: GrantState, key_ids: Collection[str], *, why: str
+    ) -> frozenset[str]:
         """List keys that stay in the cloud, so that they are revoked later; the new ones of them.
 
         Raises ApiError.
         """
-        return await self._register.add(facts, key_ids, why=why)
+        return await self._register.add(state, key_ids, why=why)
 
-    async def report(self, facts: Facts, key_ids: Collection[str], *, why: str) -> None:
+    async def report(self, state: GrantState, key_ids: Collection[str], *, why: str) -> None:
         """Name keys of the grant that stay in the cloud; each is to be reported once."""
-        subject, pending = facts.subject, facts.status.pending
-        told = sorted(key_ids)
-        if facts.deleting and why and pending is not None and not facts.unproved_intent:
-            told.append(f"a key that may have been created at {pending.started_at}")
-        if not told:
+        subject, pending = state.subject, state.status.pending
+        descriptions = sorted(key_ids)
+        if state.deleting and why and pending is not None and not state.unproved_intent:
+            descriptions.append(f"a key that may have been created at {pending.started_at}")
+        if not descriptions:
             return
-        holder = holder_of(facts.grant) if facts.grant is not None else ""
+        holder = holder_of(state.grant) if state.grant is not None else ""
         of = f" of {holder}" if holder else ""
-        await self._post(subject, f"left in the cloud: {', '.join(told)}{of}, because {why}")
+        await self._post(
+            subject, f"left in the cloud: {', '.join(descriptions)}{of}, because {why}"
+        )
 
-    async def report_unproved(self, facts: Facts, key_ids: Collection[str]) -> None:
+    async def report_unproved(self, state: GrantState, key_ids: Collection[str]) -> None:
         """Name keys that are only said to be the grant's: they were not touched."""
         if key_ids:
             await self._post(
-                facts.subject,
+                state.subject,
                 f"not removed: {', '.join(sorted(key_ids))}. The Secret or the status names them,"
                 " but nothing proves that they were made for this grant. Remove them by hand if"
                 " they were.",
             )
 
-    async def _post(self, subject: Subject, note: str) -> None:
+    async def _post(self, subject: ObjectRef, note: str) -> None:
         grant = f"{subject.namespace}/{subject.name}"
         _LOG.error("error: CredentialsOrphaned: %s", note, extra={"grant": grant})
         await self._events.post(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
 from keywright.controller.clients import SOURCE_WORKERS
+from keywright.controller.event_handlers import SEPARATOR, EventHandlers
 from keywright.controller.expiry import GRACE, ExpiryReporter
-from keywright.controller.informer import SEPARATOR, Informer
-from keywright.controller.leadership import AlwaysLeader, Leadership
-from keywright.controller.queue import DueQueue
-from keywright.controller.reconcilers import Edges, grant_reconciler
+from keywright.controller.leadership import AlwaysLeader, LeaderElector
+from keywright.controller.queue import DelayingQueue
+from keywright.controller.reconcilers import Context, grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
@@ -33,9 +33,9 @@ _EXPIRY_LIMIT = 32
 class Queues:
     """What is due: grants, sources, and keys that end."""
 
-    grants: DueQueue
-    sources: DueQueue
-    expiries: DueQueue
+    grants: DelayingQueue
+    sources: DelayingQueue
+    expiries: DelayingQueue
 
 
 def build_queues(store: Store, clock: Clock, *, workers: int) -> Queues:
@@ -46,65 +46,67 @@ def build_queues(store: Store, clock: Clock, *, workers: int) -> Queues:
         return known.namespace if known is not None else ""
 
     queues = Queues(
-        grants=DueQueue(
+        grants=DelayingQueue(
             now=clock,
             order=lambda uid: store.priority(uid, now=clock()),
             namespace=namespace,
             # A namespace that is alone never has more than `workers`.
             guaranteed=min(workers, _GRANTS_GUARANTEED),
         ),
-        sources=DueQueue(
+        sources=DelayingQueue(
             now=clock,
             namespace=lambda key: key.partition(SEPARATOR)[0],
             guaranteed=_SOURCES_GUARANTEED,
         ),
-        expiries=DueQueue(now=clock, namespace=namespace),
+        expiries=DelayingQueue(now=clock, namespace=namespace),
     )
     store.expires = lambda uid, at: queues.expiries.add(uid, due=at + GRACE)
     return queues
 
 
 def build_pools(
-    edges: Edges,
+    context: Context,
     queues: Queues,
     *,
     workers: int,
-    informer: Informer,
-    office: Leadership | AlwaysLeader,
+    event_handlers: EventHandlers,
+    elector: LeaderElector | AlwaysLeader,
     ready: asyncio.Event,
-    lane: Callable[[str], str | None],
+    throttle_key: Callable[[str], str | None],
     supervisor: Supervisor,
     skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
     """The workers of grants, of sources, and of keys that end."""
     sources = SourceReconciler(
-        store=edges.store,
-        objects=edges.objects,
-        vendors=edges.vendors,
-        listener=informer,
-        wake_grants=informer.wake_grants,
-        count_settles_at=informer.count_settles_at,
-        tenancy=edges.tenancy,
-        fence=edges.fence,
-        events=edges.events,
+        store=context.store,
+        objects=context.objects,
+        providers=context.providers,
+        listener=event_handlers,
+        wake_grants=event_handlers.wake_grants,
+        count_due_at=event_handlers.count_due_at,
+        tenancy=context.tenancy,
+        fence=context.fence,
+        events=context.events,
         skews=skews,
-        times=edges.key_times,
-        clock=edges.clock,
+        times=context.key_times,
+        clock=context.clock,
     )
-    grants = grant_reconciler(edges)
-    expiry = ExpiryReporter(store=edges.store, recording=grants.recording, clock=edges.clock)
+    grants = grant_reconciler(context)
+    expiry = ExpiryReporter(
+        store=context.store, status_writer=grants.status_writer, clock=context.clock
+    )
     return (
         WorkerPool(
             "grant",
             queue=queues.grants,
             reconcile=grants.reconcile,
-            settled=edges.store.settled,
-            office=office,
+            settled=context.store.only_own_writes,
+            elector=elector,
             ready=ready,
-            clock=edges.clock,
+            clock=context.clock,
             size=workers,
             limit=workers * _LIMIT,
-            lane=lane,
+            throttle_key=throttle_key,
             supervisor=supervisor,
         ),
         WorkerPool(
@@ -112,9 +114,9 @@ def build_pools(
             queue=queues.sources,
             reconcile=lambda key: sources.reconcile(_name(key)),
             settled=lambda _: False,
-            office=office,
+            elector=elector,
             ready=ready,
-            clock=edges.clock,
+            clock=context.clock,
             size=SOURCE_WORKERS,
             limit=_SOURCE_LIMIT,
             supervisor=supervisor,
@@ -124,9 +126,9 @@ def build_pools(
             queue=queues.expiries,
             reconcile=expiry.report,
             settled=lambda _: False,
-            office=office,
+            elector=elector,
             ready=ready,
-            clock=edges.clock,
+            clock=context.clock,
             size=_EXPIRY_WORKERS,
             limit=_EXPIRY_LIMIT,
             supervisor=supervisor,

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from keywright.cluster.connection import connect
-from keywright.controller.census import KindReturnedError
+from keywright.controller.initial_sync import CrdReappearedError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
@@ -26,16 +26,16 @@ _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
-class Ending(enum.Enum):
+class ExitReason(enum.Enum):
     """How the work ended."""
 
     STOPPED = "stopped by a signal"
-    BROKEN = "a watch broke or the Lease was lost: to be begun anew"
+    RESTART = "a watch broke or the Lease was lost: to be begun anew"
 
 
-async def run(settings: Settings) -> Ending:
+async def run(settings: Settings) -> ExitReason:
     """Work until a signal comes or something breaks."""
-    asyncio.get_running_loop().set_exception_handler(_told_once)
+    asyncio.get_running_loop().set_exception_handler(_log_unhandled)
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     operator = build(settings, connection=connection)
     operator.clouds.warm_up()
@@ -46,7 +46,7 @@ async def run(settings: Settings) -> Ending:
     supervisor.start("heartbeat", operator.heartbeat.run)
     supervisor.start("event loop watchdog", operator.watchdog.run)
     supervisor.start("clock watch", operator.clock_watch.run)
-    supervisor.start("sweep", partial(operator.census.sweep, seconds=settings.sweep_seconds))
+    supervisor.start("sweep", partial(operator.initial_sync.resync, seconds=settings.sweep_seconds))
     supervisor.start("orphans", operator.orphan_sweep)
     supervisor.start("sessions", operator.session_keeper)
     stopped = asyncio.Event()
@@ -54,7 +54,7 @@ async def run(settings: Settings) -> Ending:
         ending = await _work(operator, settings, stopped)
     finally:
         await stop_work(
-            operator.pools, operator.office, settings.drain_seconds, supervisor=supervisor
+            operator.pools, operator.elector, settings.drain_seconds, supervisor=supervisor
         )
         await operator.source_secrets.close()
         await operator.tenancy.close()
@@ -62,35 +62,35 @@ async def run(settings: Settings) -> Ending:
         await operator.server.stop()
         await operator.clouds.close()
         await operator.clients.close()
-    return Ending.STOPPED if stopped.is_set() else ending
+    return ExitReason.STOPPED if stopped.is_set() else ending
 
 
-async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) -> Ending:
+async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) -> ExitReason:
     """Until the first of kopf, the census and the election ends."""
-    office = _task("leader election", operator.office.run())
-    census = _task("census", operator.census.take())
+    elector = _task("leader election", operator.elector.run())
+    initial_sync = _task("census", operator.initial_sync.run())
     kopf = _task("kopf", _watch(operator, settings, stopped))
-    running = {office, census, kopf}
+    running = {elector, initial_sync, kopf}
     try:
         while True:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             if kopf in done and kopf.exception() is None:
                 if not stopped.is_set():
                     _LOG.error("the watches failed: they ended though nobody stopped them")
-                return Ending.STOPPED if stopped.is_set() else Ending.BROKEN
+                return ExitReason.STOPPED if stopped.is_set() else ExitReason.RESTART
             for task in done:
                 error = task.exception()
                 if isinstance(error, LostLeaseError):
                     _LOG.warning("the Lease is lost: standing by")
                     # What the network holds up must not arrive after the writes of the next leader.
                     await operator.clients.close_writing()
-                    return Ending.BROKEN
-                if isinstance(error, KindReturnedError):
+                    return ExitReason.RESTART
+                if isinstance(error, CrdReappearedError):
                     _LOG.info("%s: beginning anew", error)
-                    return Ending.BROKEN
+                    return ExitReason.RESTART
                 if error is not None:
                     _LOG.error("%s: %s", task.get_name(), error, exc_info=error)
-                    return Ending.BROKEN
+                    return ExitReason.RESTART
     finally:
         for task in running:
             task.cancel()
@@ -100,13 +100,13 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
 async def _watch(operator: Operator, settings: Settings, stopped: asyncio.Event) -> None:
     """Watch as soon as there is something to watch; ends with a signal, also while it waits."""
 
-    def heed_signals() -> None:
+    def install_signal_handlers() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
 
-    heed_signals()
+    install_signal_handlers()
     signalled = _task("a signal", stopped.wait())
-    served = _task("the CRDs", operator.census.served.wait())
+    served = _task("the CRDs", operator.initial_sync.served.wait())
     try:
         await asyncio.wait({signalled, served}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -117,11 +117,11 @@ async def _watch(operator: Operator, settings: Settings, stopped: asyncio.Event)
             operator.registry,
             namespaces=settings.namespaces,
             stopped=stopped,
-            heed_signals=heed_signals,
+            install_signal_handlers=install_signal_handlers,
         )
 
 
-def _told_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _log_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Logs what nobody awaits, but for the watch streams that kopf leaves open at its end."""
     generator = context.get("asyncgen")
     if getattr(generator, "__name__", "") != "infinite_watch":

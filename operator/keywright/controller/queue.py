@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keywright.controller.fairness import FairWaiting, Namespace, Work, one_namespace
-from keywright.controller.rests import Rest
-from keywright.controller.waiting import Order, as_they_came
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.fairness import FairQueue, Namespace, Work, one_namespace
+from keywright.controller.priority_queue import Order, fifo
 
 _NEVER = float("inf")
 _LONGEST_WAIT_SECONDS = 5.0
@@ -25,7 +25,7 @@ class _Entry:
 
 
 @dataclass(slots=True)
-class DueQueue:
+class DelayingQueue:
     """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
 
     `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
@@ -35,24 +35,22 @@ class DueQueue:
     """
 
     now: Callable[[], datetime]
-    order: Order = as_they_came
+    order: Order = fifo
     namespace: Namespace = one_namespace
     guaranteed: int = 1
     longest_wait: float = _LONGEST_WAIT_SECONDS
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _heap: list[tuple[float, str]] = field(default_factory=list)
-    _ready: FairWaiting = field(init=False)
+    _ready: FairQueue = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _full: bool = False
 
     def __post_init__(self) -> None:
         self._ready = self.waiting(guaranteed=self.guaranteed)
 
-    def waiting(self, *, guaranteed: int = 0) -> FairWaiting:
+    def waiting(self, *, guaranteed: int = 0) -> FairQueue:
         """An empty place to wait in, in the same order."""
-        return FairWaiting(
-            self.order, now=self.now, namespace=self.namespace, guaranteed=guaranteed
-        )
+        return FairQueue(self.order, now=self.now, namespace=self.namespace, guaranteed=guaranteed)
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
         """The key is due then, or now; in hand, it is taken once more after it is done."""
@@ -89,7 +87,7 @@ class DueQueue:
         """A rest, whatever is due; None where there is none."""
         return self._ready.pop_rest()
 
-    def push_rest(self, key: str, rest: Rest) -> None:
+    def push_rest(self, key: str, rest: DeferredStatusWrite) -> None:
         """Leave the rest of a key that is in hand, and stays so until it is done."""
         self._ready.push_rest(key, rest)
         self._signal()

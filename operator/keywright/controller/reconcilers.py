@@ -6,42 +6,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keywright.api.source import Provider
+from keywright.clouds.interfaces import CloudProvider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor
 from keywright.cluster.events import EventWriter
-from keywright.cluster.objects import Objects
-from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.objects import ResourceClient
+from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
-from keywright.controller.changed import Fence, Listener
-from keywright.controller.gathering import Gathering
+from keywright.controller.create_journal import CreateJournal
+from keywright.controller.errors import Fence, ObjectListener
 from keywright.controller.grants import GrantReconciler
-from keywright.controller.journal import MintJournal
+from keywright.controller.issuing import Issuing
 from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.orphans import Orphans
-from keywright.controller.proving import Proving
-from keywright.controller.publishing import Publishing
-from keywright.controller.recording import Recording
+from keywright.controller.probing import Probing
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.secret_upkeep import SecretUpkeep
 from keywright.controller.settings import KeyTimes
+from keywright.controller.snapshot import Snapshot
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
+from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Edges:
+class Context:
     """What a reconciler reads from and writes to."""
 
     store: Store
-    listener: Listener
-    objects: Objects
-    values: SecretValues
+    listener: ObjectListener
+    objects: ResourceClient
+    values: SecretCache
     workloads: Workloads
-    vendors: Mapping[Provider, Vendor]
+    providers: Mapping[Provider, CloudProvider]
     tenancy: Tenancy
     fence: Fence
     events: EventWriter
@@ -53,75 +53,77 @@ class Edges:
     orphans: OrphanRegister
 
 
-def grant_reconciler(edges: Edges) -> GrantReconciler:
+def grant_reconciler(context: Context) -> GrantReconciler:
     """The one reconciler of grants, over those edges."""
-    access = SourceAccess(store=edges.store, tenancy=edges.tenancy)
-    vendors = AuthorizedVendors(edges.vendors, access=access)
+    access = SourceAccess(store=context.store, tenancy=context.tenancy)
+    providers = AuthorizedVendors(context.providers, access=access)
     proofs = KeyProofs(
-        store=edges.store, fingerprint_key=edges.fingerprint_key, cluster_id=edges.cluster_id
+        store=context.store, fingerprint_key=context.fingerprint_key, cluster_id=context.cluster_id
     )
-    checks = KeyChecks(store=edges.store, proofs=proofs, clock=edges.clock, times=edges.key_times)
-    journal = MintJournal(
-        store=edges.store,
-        listener=edges.listener,
-        objects=edges.objects,
-        vendors=vendors,
+    checks = KeyChecks(
+        store=context.store, proofs=proofs, clock=context.clock, times=context.key_times
+    )
+    journal = CreateJournal(
+        store=context.store,
+        listener=context.listener,
+        objects=context.objects,
+        providers=providers,
         proofs=proofs,
         checks=checks,
-        fingerprint_key=edges.fingerprint_key,
-        fence=edges.fence,
-        orphans=Orphans(events=edges.events, register=edges.orphans),
+        fingerprint_key=context.fingerprint_key,
+        fence=context.fence,
+        orphans=Orphans(events=context.events, register=context.orphans),
     )
-    proving = Proving(store=edges.store, vendors=vendors, clock=edges.clock)
-    gathering = Gathering(
-        store=edges.store,
-        objects=edges.objects,
-        values=edges.values,
+    probing = Probing(store=context.store, providers=providers, clock=context.clock)
+    snapshot = Snapshot(
+        store=context.store,
+        objects=context.objects,
+        values=context.values,
         journal=journal,
-        proving=proving,
+        probing=probing,
         access=access,
         proofs=proofs,
-        fingerprint_key=edges.fingerprint_key,
-        clock=edges.clock,
+        fingerprint_key=context.fingerprint_key,
+        clock=context.clock,
     )
     return GrantReconciler(
-        store=edges.store,
-        gathering=gathering,
-        publishing=Publishing(
-            store=edges.store,
-            objects=edges.objects,
-            vendors=vendors,
-            gathering=gathering,
+        store=context.store,
+        snapshot=snapshot,
+        issuing=Issuing(
+            store=context.store,
+            objects=context.objects,
+            providers=providers,
+            snapshot=snapshot,
             journal=journal,
             proofs=proofs,
-            proving=proving,
-            fingerprint_key=edges.fingerprint_key,
-            fence=edges.fence,
-            metrics=edges.metrics,
-            clock=edges.clock,
+            probing=probing,
+            fingerprint_key=context.fingerprint_key,
+            fence=context.fence,
+            metrics=context.metrics,
+            clock=context.clock,
         ),
-        recording=Recording(
-            store=edges.store,
-            objects=edges.objects,
-            listener=edges.listener,
+        status_writer=StatusWriter(
+            store=context.store,
+            objects=context.objects,
+            listener=context.listener,
             journal=journal,
             proofs=proofs,
-            fence=edges.fence,
-            events=edges.events,
-            clock=edges.clock,
+            fence=context.fence,
+            events=context.events,
+            clock=context.clock,
         ),
         rollouts=Rollouts(
-            store=edges.store,
-            objects=edges.objects,
-            workloads=edges.workloads,
-            fence=edges.fence,
-            metrics=edges.metrics,
-            clock=edges.clock,
+            store=context.store,
+            objects=context.objects,
+            workloads=context.workloads,
+            fence=context.fence,
+            metrics=context.metrics,
+            clock=context.clock,
         ),
         journal=journal,
-        source_failed=edges.listener.source_failed,
+        source_failed=context.listener.source_failed,
         upkeep=SecretUpkeep(
-            store=edges.store, objects=edges.objects, fence=edges.fence, clock=edges.clock
+            store=context.store, objects=context.objects, fence=context.fence, clock=context.clock
         ),
-        clock=edges.clock,
+        clock=context.clock,
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from keywright.api.field_errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,
@@ -24,15 +25,14 @@ from keywright.api.names import (
 )
 from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
-from keywright.api.problems import Problem
-from keywright.api.schema import Facts
+from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
-from keywright.clouds.ways import Minted
+from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
-from keywright.planning.facts import Cause, Contest
-from keywright.planning.rollout import Course
-from keywright.secrets.ownership import SecretFacts
+from keywright.planning.rollout import RolloutState
+from keywright.planning.state import Contest, IssueReason
+from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
 """Namespace and name."""
@@ -41,7 +41,7 @@ _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder().decode
 # What grants have in common is in the dictionary, so that packing pays for a single one and takes
 # six microseconds; a text that is nothing like it only packs worse.
-_ALIKE = (
+_ZLIB_DICTIONARY = (
     b'{"metadata":{"name":"","namespace":"","uid":"","generation":1,"resourceVersion":"",'
     b'"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{"bedrockShortTermKey":{"duration":"12h",'
     b'"endpoint":"Runtime"},"deletionPolicy":"Revoke","secret":{"formats":["BedrockEnv",'
@@ -72,12 +72,12 @@ _KEPT_METADATA = (
 
 
 @dataclass(frozen=True, slots=True)
-class UnprovenKey:
+class UnprobedKey:
     """A key that waits for its probe: what it is made for and why, and since when it is tried."""
 
-    minted: Minted
-    mint_facts: Facts
-    cause: Cause
+    issued_key: IssuedKey
+    key_identity: KeyIdentity
+    cause: IssueReason
     since: datetime
 
 
@@ -89,11 +89,11 @@ class ProvedKeys:
     """
 
     packed: bytes
-    secret: SecretFacts | None
+    secret: ManagedSecret | None
     ids: frozenset[str]
     creating: bool
 
-    def is_of(self, record: GrantRecord, secret: SecretFacts | None) -> bool:
+    def is_of(self, record: GrantRecord, secret: ManagedSecret | None) -> bool:
         """Whether neither has changed since."""
         return self.packed is record.packed and self.secret is secret
 
@@ -118,18 +118,17 @@ class KeyCheck:
 class GrantRecord:
     """One grant as last seen or written by us.
 
-    `impatient`: something it depends on changed for the better, so that its back-off is void.
+    `skip_backoff`: something it depends on changed for the better, so that its back-off is void.
     `stale`: the key in its Secret was made with an access key that its source has no more.
-    `own_version` and `own_secret` are the versions that our last writes of status and Secret made.
-    `imports` names the Secret that the grant reads a value from. `holder`: the IAM user of its key,
-    where it says. `failing`: its last try failed. `contest`: of the fields of its Secret.
-    `released`: names and uids of the Secrets that it has left behind. `former_due`: when the first
-    of them is looked at again.
-    `unproven`: a new key that has not passed its probe yet. `course`: of the rollout under way.
-    `check`: of a key that lives in the cloud, once it was looked at. `proved` is a cache.
-    `oversize`: the bytes of a spec that is too large to be kept, and is not.
-    `finalized`: it has the operator's finalizer, so that it may have keys to revoke.
-    `take_over`: the annotation of that name.
+    `last_written_version` and `last_written_secret_version` are the versions that our last writes
+    of status and Secret made. `imports` names the Secret that the grant reads a value from.
+    `holder`: the IAM user of its key, where it says. `failing`: its last try failed. `contest`: of
+    the fields of its Secret. `released`: names and uids of the Secrets that it has left behind.
+    `former_due`: when the first of them is looked at again. `pending_probe`: a new key that has not
+    passed its probe yet. `course`: of the rollout under way. `check`: of a key that lives in the
+    cloud, once it was looked at. `proved` is a cache. `oversize`: the bytes of a spec that is too
+    large to be kept, and is not. `has_finalizer`: it has the operator's finalizer, so that it may
+    have keys to revoke. `take_over`: the annotation of that name.
     """
 
     uid: str
@@ -141,14 +140,14 @@ class GrantRecord:
     source: Name
     secret: Name
     deleting: bool
-    impatient: bool = False
-    stale: bool = False
-    own_version: int = 0
-    own_secret: str = ""
+    skip_backoff: bool = False
+    source_key_changed: bool = False
+    last_written_version: int = 0
+    last_written_secret_version: str = ""
     imports: Name | None = None
     holder: str = ""
-    unproven: UnprovenKey | None = None
-    course: Course | None = None
+    pending_probe: UnprobedKey | None = None
+    rollout_state: RolloutState | None = None
     contest: Contest | None = None
     released: tuple[tuple[str, str], ...] = ()
     former_due: datetime | None = None
@@ -156,17 +155,17 @@ class GrantRecord:
     check: KeyCheck | None = None
     oversize: int = 0
     proved: ProvedKeys | None = None
-    finalized: bool = False
+    has_finalizer: bool = False
     take_over: str = ""
 
     @property
     def has_keys_to_revoke(self) -> bool:
         """Whether a session must be at hand for its deletion."""
-        return self.finalized or self.check is not None
+        return self.has_finalizer or self.check is not None
 
     def parsed(self) -> dict[str, Any]:
         """The object, reduced to what decides about it."""
-        unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ALIKE)
+        unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ZLIB_DICTIONARY)
         parsed: dict[str, Any] = _DECODE(unpacking.decompress(self.packed))
         return parsed
 
@@ -178,7 +177,7 @@ class SourceRecord:
     `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
     it may have while nobody looked, and what the source hands on has no end that would show it.
     `request`: the last value by which a renewal was requested of one of its grants, and when.
-    `hands_on`: the id of the key without an end that its grants are given, once it is known.
+    `static_key_id`: the id of the key without an end that its grants are given, once it is known.
     `try_at`: when credentials without a reported end are tried next; `ended_at`: when the cloud was
     seen to refuse what it had taken.
     `written_at`: when its status was last written; `unwritten`: it has newer dates.
@@ -190,11 +189,11 @@ class SourceRecord:
     name: Name
     version: int
     generation: int
-    value: CredentialSource | list[Problem]
+    value: CredentialSource | list[FieldError]
     status: SourceStatus
     deleting: bool
     unproved: bool = False
-    hands_on: str | None = None
+    static_key_id: str | None = None
     request: tuple[str, datetime] | None = None
     try_at: datetime | None = None
     ended_at: datetime | None = None
@@ -211,9 +210,9 @@ def grant_record(
     """A record; read without trust in the shape of the spec, which may be anything."""
     kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
     annotations = metadata.get("annotations") or {}
-    asked = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
-    if asked:
-        kept["annotations"] = asked
+    annotations_kept = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
+    if annotations_kept:
+        kept["annotations"] = annotations_kept
     # Interned: the same words come back in the Secret, in other records and as keys.
     spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
     oversize = size_of(spec)
@@ -241,8 +240,8 @@ def grant_record(
         failing=bool(status.get("failedAttempts")),
         released=released_by(status),
         oversize=oversize,
-        finalized=FINALIZER in (metadata.get("finalizers") or ()),
-        take_over=asked.get(ANNOTATION_TAKE_OVER, ""),
+        has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+        take_over=annotations_kept.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 
@@ -285,7 +284,7 @@ def _holder(spec: Mapping[str, Any]) -> str:
 
 def packed(body: Mapping[str, Any]) -> bytes:
     """A grant as a record holds it."""
-    packing = zlib.compressobj(level=1, wbits=_RAW_DEFLATE, zdict=_ALIKE)
+    packing = zlib.compressobj(level=1, wbits=_RAW_DEFLATE, zdict=_ZLIB_DICTIONARY)
     return packing.compress(_ENCODE(body)) + packing.flush()
 
 

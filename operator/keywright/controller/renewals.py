@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.times import format_time
-from keywright.clouds.ways import Minted
+from keywright.clouds.interfaces import IssuedKey
 from keywright.planning.renewal import margin, renew_at, rotation_due
-from keywright.planning.windows import latest_renewal, planned
+from keywright.planning.windows import renewal_deadline_in_window, schedule_in_window
 from keywright.secrets.credential import Credential
-from keywright.secrets.rereading import margin_of_readers, remark
+from keywright.secrets.refresh_margin import min_refresh_margin, short_lifetime_warning
 
 
 def renewal_due(grant: ApiKeyGrant, credential: Credential) -> datetime | None:
@@ -20,36 +20,36 @@ def renewal_due(grant: ApiKeyGrant, credential: Credential) -> datetime | None:
     due = _due(grant, credential)
     if due is None or not grant.spec.renewal.windows:
         return due
-    by = renewal_by(grant, issued_at=issued_at, expires_at=expires_at)
-    return planned(grant, due=due, by=by, lifetime=(expires_at or due) - issued_at)
+    by = renewal_deadline_of(grant, issued_at=issued_at, expires_at=expires_at)
+    return schedule_in_window(grant, due=due, by=by, lifetime=(expires_at or due) - issued_at)
 
 
-def renewal_by(
+def renewal_deadline_of(
     grant: ApiKeyGrant, *, issued_at: datetime | None, expires_at: datetime | None
 ) -> datetime | None:
     """Until when the renewal of a key may wait for a window; None where nothing is waited for."""
     if not grant.spec.renewal.windows or issued_at is None or expires_at is None:
         return None
-    return latest_renewal(
+    return renewal_deadline_in_window(
         issued_at=issued_at,
         expires_at=expires_at,
-        asked=_margin(grant, lifetime=expires_at - issued_at),
-        readers=margin_of_readers(grant),
+        desired=_margin(grant, lifetime=expires_at - issued_at),
+        readers=min_refresh_margin(grant),
         uid=grant.uid,
     )
 
 
-def remark_for_readers(grant: ApiKeyGrant, minted: Minted) -> str:
+def remark_for_readers(grant: ApiKeyGrant, issued_key: IssuedKey) -> str:
     """What the readers of this key should know, in sentences; or nothing."""
-    credential = minted.credential
+    credential = issued_key.credential
     ends = credential.expires_at
     if ends is None:
-        return minted.remark
+        return issued_key.remark
     lifetime = ends - credential.issued_at
     kept = _margin(grant, lifetime=lifetime)
     remarks = [
-        minted.remark,
-        remark(grant, lifetime=lifetime, margin=kept),
+        issued_key.remark,
+        short_lifetime_warning(grant, lifetime=lifetime, margin=kept),
         _no_window(grant, credential),
     ]
     return " ".join(filter(None, remarks))
@@ -88,5 +88,5 @@ def _margin(grant: ApiKeyGrant, *, lifetime: timedelta) -> timedelta:
         lifetime=lifetime,
         share=parse_percent(before) if percent else None,
         before=timedelta(seconds=parse_duration(before)) if before and not percent else None,
-        readers=margin_of_readers(grant),
+        readers=min_refresh_margin(grant),
     )

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from keywright.api.source import CredentialSource, Provider
-from keywright.clouds.ways import Vendor
+from keywright.clouds.interfaces import CloudProvider
 from keywright.controller.records import Name
 from keywright.controller.store import Store
 from keywright.planning.failures import Failure
@@ -35,13 +35,13 @@ class SessionKeeper:
         self,
         *,
         store: Store,
-        vendors: Mapping[Provider, Vendor],
+        providers: Mapping[Provider, CloudProvider],
         leads: Callable[[], bool],
         source_failed: Callable[[Name], None],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
-        self._vendors = vendors
+        self._providers = providers
         self._leads = leads
         self._source_failed = source_failed
         self._pause = pause
@@ -83,7 +83,7 @@ class SessionKeeper:
 
     async def _hold(self, name: Name, source: CredentialSource) -> None:
         try:
-            await self._vendors[source.provider].hold(source)
+            await self._providers[source.provider].hold(source)
         except Failure as failure:
             self._resting[name] = _ROUNDS_OF_REST
             self._source_failed(name)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.problems import Problem
+from keywright.api.field_errors import FieldError
 
 MOST_OF_SPEC: Final = 65_536
 _MOST_OF_FINALIZERS: Final = 16_384
@@ -17,9 +17,9 @@ _MOST_IN_LISTS: Final = 100
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-def spec_problem(size: int) -> Problem:
+def spec_problem(size: int) -> FieldError:
     """What is wrong with a spec of so many bytes of JSON."""
-    return Problem(
+    return FieldError(
         "spec",
         f"has {size} bytes as JSON, of which {MOST_OF_SPEC} are read at most: shorten its policies"
         " and templates, or split it into several objects",

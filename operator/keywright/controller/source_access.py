@@ -14,16 +14,16 @@ from typing_extensions import override
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource, Provider
-from keywright.clouds.ways import (
+from keywright.clouds.interfaces import (
     NO_EVIDENCE,
+    CloudProvider,
     Evidence,
-    GrantVendor,
+    GrantProvider,
     Intent,
-    KeptKeys,
-    Minted,
-    Vendor,
+    IssuedKey,
+    ManagedKeys,
 )
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.errors import ConflictError
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.failures import Failure
@@ -53,7 +53,7 @@ class SourceAccess:
         usable = value if isinstance(value, CredentialSource) else None
         if found is None and grant.deleting:
             usable = self._store.deleted_source(grant.source_key)
-        permitted = usable is not None and await self._tenancy.permits(
+        permitted = usable is not None and await self._tenancy.is_allowed(
             grant.namespace, source=usable
         )
         failure = source_failure(
@@ -77,27 +77,29 @@ class SourceAccess:
             assert failure is not None
             raise failure
         if (usable.uid, usable.generation) != (source.uid, source.generation):
-            raise ChangedMeanwhileError
+            raise ConflictError
 
 
-class AuthorizedVendors(Mapping[Provider, GrantVendor]):
+class AuthorizedVendors(Mapping[Provider, GrantProvider]):
     """The clouds, each behind the check."""
 
-    def __init__(self, vendors: Mapping[Provider, Vendor], *, access: SourceAccess) -> None:
-        self._vendors = vendors
+    def __init__(
+        self, providers: Mapping[Provider, CloudProvider], *, access: SourceAccess
+    ) -> None:
+        self._providers = providers
         self._access = access
 
     @override
-    def __getitem__(self, provider: Provider) -> GrantVendor:
-        return AuthorizedVendor(self._vendors[provider], access=self._access)
+    def __getitem__(self, provider: Provider) -> GrantProvider:
+        return AuthorizedVendor(self._providers[provider], access=self._access)
 
     @override
     def __iter__(self) -> Iterator[Provider]:
-        return iter(self._vendors)
+        return iter(self._providers)
 
     @override
     def __len__(self) -> int:
-        return len(self._vendors)
+        return len(self._providers)
 
 
 class AuthorizedVendor:
@@ -106,8 +108,8 @@ class AuthorizedVendor:
     Everything that reconciles grants gets its sessions through this class.
     """
 
-    def __init__(self, vendor: Vendor, *, access: SourceAccess) -> None:
-        self._vendor = vendor
+    def __init__(self, cloud_provider: CloudProvider, *, access: SourceAccess) -> None:
+        self._cloud_provider = cloud_provider
         self._access = access
 
     async def mint(
@@ -117,21 +119,23 @@ class AuthorizedVendor:
         source: CredentialSource,
         intent: Intent | None = None,
         not_before: datetime | None = None,
-    ) -> Minted:
+    ) -> IssuedKey:
         """A new key; raises Failure."""
         await self._access.check(grant, source)
-        return await self._vendor.mint(grant, source=source, intent=intent, not_before=not_before)
+        return await self._cloud_provider.mint(
+            grant, source=source, intent=intent, not_before=not_before
+        )
 
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
-    ) -> KeptKeys:
+    ) -> ManagedKeys:
         """The keys of a grant that stay in the cloud; raises Failure."""
         await self._access.check(grant, source)
-        return await self._vendor.keys(grant, source=source, evidence=evidence)
+        return await self._cloud_provider.keys(grant, source=source, evidence=evidence)
 
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
         """Try a new key; raises Failure."""
         await self._access.check(grant, source)
-        await self._vendor.probe(grant, credential, source=source)
+        await self._cloud_provider.probe(grant, credential, source=source)

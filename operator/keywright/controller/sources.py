@@ -13,12 +13,12 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import SourceStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.clock_skew import ClockSkews
+from keywright.clouds.interfaces import CloudProvider, end_unknown
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor, end_unknown
 from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
-from keywright.cluster.objects import Objects
-from keywright.controller.changed import ChangedMeanwhileError, Fence, Listener
+from keywright.cluster.objects import ResourceClient
+from keywright.controller.errors import ConflictError, Fence, ObjectListener
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.settings import KeyTimes
 from keywright.controller.static_credentials import StaticCredentials
@@ -26,13 +26,13 @@ from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
 from keywright.planning.clock_skew import skew_notice, with_clock_skew
 from keywright.planning.conditions import CLOCK_SKEWED
+from keywright.planning.events import Event, event_for
 from keywright.planning.failures import Failure
-from keywright.planning.notices import Notice, notice
 from keywright.planning.sources import (
     Verified,
     failed_status,
-    mistaken_status,
-    source_mistake,
+    invalid_status,
+    source_error,
     tells_only_of_dates,
     verification_due,
     verified_status,
@@ -54,11 +54,11 @@ class SourceReconciler:
         self,
         *,
         store: Store,
-        objects: Objects,
-        vendors: Mapping[Provider, Vendor],
-        listener: Listener,
+        objects: ResourceClient,
+        providers: Mapping[Provider, CloudProvider],
+        listener: ObjectListener,
         wake_grants: Callable[[Name], None],
-        count_settles_at: Callable[[Name], datetime | None],
+        count_due_at: Callable[[Name], datetime | None],
         tenancy: Tenancy,
         fence: Fence,
         events: EventWriter,
@@ -67,15 +67,15 @@ class SourceReconciler:
         clock: Clock,
     ) -> None:
         self._static = StaticCredentials(
-            vendors=vendors, times=times, wake_grants=wake_grants, clock=clock
+            providers=providers, times=times, wake_grants=wake_grants, clock=clock
         )
         self._skews = skews
         self._store = store
         self._objects = objects
-        self._vendors = vendors
+        self._providers = providers
         self._listener = listener
         self._wake_grants = wake_grants
-        self._count_settles_at = count_settles_at
+        self._count_settles_at = count_due_at
         self._tenancy = tenancy
         self._fence = fence
         self._events = events
@@ -98,7 +98,7 @@ class SourceReconciler:
         due = [settles_at] if settles_at is not None and settles_at > now else []
         due += [writable_at] if known.unwritten else []
         due += [now + SKEW_REST] if status.condition(CLOCK_SKEWED) is not None else []
-        if not isinstance(known.value, list) and not source_mistake(known.value):
+        if not isinstance(known.value, list) and not source_error(known.value):
             verify_at = verification_due(
                 status, generation=known.generation, uid=known.uid, now=now
             )
@@ -121,7 +121,7 @@ class SourceReconciler:
             return
         known.time_asked_at = now
         try:
-            await self._vendors[known.value.provider].ask(known.value)
+            await self._providers[known.value.provider].ask(known.value)
         except Failure as failure:
             # Whether it can be used is for its verification to say.
             _LOG.debug("asking a cloud for its time failed: %s", failure.reason)
@@ -153,10 +153,10 @@ class SourceReconciler:
     async def _status(self, known: SourceRecord) -> SourceStatus:
         now = self._clock()
         grants = self._grants(known, now=now)
-        mistake = source_mistake(known.value)
+        mistake = source_error(known.value)
         provider = None if isinstance(known.value, list) else known.value.provider.value
         if mistake is not None:
-            return mistaken_status(
+            return invalid_status(
                 known.status,
                 mistake,
                 provider=provider,
@@ -167,7 +167,7 @@ class SourceReconciler:
         assert isinstance(known.value, CredentialSource)
         due = verification_due(known.status, generation=known.generation, uid=known.uid, now=now)
         # What a grant was refused is its own business while sessions can be opened.
-        doubted = known.doubted and self._vendors[known.value.provider].is_doubtful(known.value)
+        doubted = known.doubted and self._providers[known.value.provider].is_doubtful(known.value)
         known.doubted = False
         if known.unproved or doubted or (due is not None and due <= now):
             return await self._verify(known, known.value, grants=grants)
@@ -196,7 +196,9 @@ class SourceReconciler:
         namespaces = (self._store.grants[uid].namespace for uid in users)
         if isinstance(source, list):
             return sum(namespace == known.name[0] for namespace in namespaces)
-        return sum(self._tenancy.counts(namespace, source=source) for namespace in namespaces)
+        return sum(
+            self._tenancy.is_allowed_cached(namespace, source=source) for namespace in namespaces
+        )
 
     async def _verify(
         self, known: SourceRecord, source: CredentialSource, *, grants: int
@@ -204,7 +206,7 @@ class SourceReconciler:
         # What changes from here on is to be proved again.
         known.unproved = False
         try:
-            session, caller = await self._vendors[source.provider].verify(source)
+            session, caller = await self._providers[source.provider].verify(source)
         except Exception as error:
             return failed_status(
                 known.status,
@@ -213,10 +215,10 @@ class SourceReconciler:
                 generation=known.generation,
                 grants=grants,
                 now=self._clock(),
-                has_session=self._vendors[source.provider].has_session(source),
+                has_session=self._providers[source.provider].has_session(source),
             )
         endless = session.expires_at is None and not source.credentials_end
-        known.hands_on = session.access_key_id if endless else None
+        known.static_key_id = session.access_key_id if endless else None
         if session.expires_at is None:
             self._static.verified(known)
         was_failing = known.status.failed_attempts > 0
@@ -258,15 +260,15 @@ class SourceReconciler:
             found = await self._objects.object(SOURCE_PLURAL, namespace=namespace, name=name)
             if found is not None:
                 self._listener.source(found)
-            raise ChangedMeanwhileError from error
-        told = (notice(known.status, status), skew_notice(known.status, status))
+            raise ConflictError from error
+        told = (event_for(known.status, status), skew_notice(known.status, status))
         known.status, known.unwritten = status, False
         known.written_at = self._clock()
         known.version = max(known.version, int(version))
         for each in filter(None, told):
             await self._post(known, each)
 
-    async def _post(self, known: SourceRecord, event: Notice) -> None:
+    async def _post(self, known: SourceRecord, event: Event) -> None:
         """Log the Event and post it."""
         namespace, name = known.name
         _LOG.log(

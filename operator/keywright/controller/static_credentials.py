@@ -13,12 +13,12 @@ from typing import Final
 
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.classified import unexpected
+from keywright.clouds.interfaces import CloudProvider
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Vendor
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.settings import KeyTimes
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import position
+from keywright.planning.renewal import hash_fraction
 
 # After a cloud that could not be reached.
 _RETRY: Final = timedelta(minutes=5)
@@ -30,12 +30,12 @@ class StaticCredentials:
     def __init__(
         self,
         *,
-        vendors: Mapping[Provider, Vendor],
+        providers: Mapping[Provider, CloudProvider],
         times: KeyTimes,
         wake_grants: Callable[[Name], None],
         clock: Clock,
     ) -> None:
-        self._vendors = vendors
+        self._providers = providers
         self._times = times
         self._wake_grants = wake_grants
         self._clock = clock
@@ -45,14 +45,14 @@ class StaticCredentials:
         if not self._times.interval:
             return None
         if known.try_at is None:
-            known.try_at = self._clock() + self._times.spread * position(known.uid)
+            known.try_at = self._clock() + self._times.spread * hash_fraction(known.uid)
         return known.try_at
 
     def verified(self, known: SourceRecord) -> None:
         """The cloud has just taken them."""
         known.ended_at = None
         # Not all at the same time, however many were applied together.
-        share = 1.0 - position(known.uid) / 10
+        share = 1.0 - hash_fraction(known.uid) / 10
         known.try_at = self._clock() + self._times.interval * share
 
     async def refusal(self, known: SourceRecord, source: CredentialSource) -> Failure | None:
@@ -61,16 +61,16 @@ class StaticCredentials:
         What was handed on or signed with them has ended then, whatever the grants say.
         """
         try:
-            await self._vendors[source.provider].verify(source, anew=True)
+            await self._providers[source.provider].verify(source, anew=True)
         except Exception as error:
             failure = unexpected(error, what="verifying the source")
         else:
             self.verified(known)
             return None
-        if failure.kind in (FailureClass.RETRY, FailureClass.THROTTLED):
+        if failure.kind in (FailureClass.TRANSIENT, FailureClass.THROTTLED):
             known.try_at = self._clock() + min(_RETRY, self._times.interval)
             return None
-        self._vendors[source.provider].forget(source_uid=known.uid)
+        self._providers[source.provider].forget(source_uid=known.uid)
         known.try_at = None
         if failure.kind is FailureClass.DENIED:
             known.ended_at = self._clock()

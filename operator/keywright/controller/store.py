@@ -18,7 +18,7 @@ from keywright.controller.records import (
     source_record,
 )
 from keywright.planning.priority import NO_PRIORITY, Priority, priority
-from keywright.secrets.ownership import SecretFacts
+from keywright.secrets.ownership import ManagedSecret
 
 
 def _nobody(_: str, __: datetime) -> None:
@@ -31,7 +31,7 @@ class Store:
 
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
-    secrets: dict[Name, SecretFacts] = field(default_factory=dict)
+    secrets: dict[Name, ManagedSecret] = field(default_factory=dict)
     # Last live versions of sources that are gone, while grants still name them.
     _deleted_sources: dict[Name, CredentialSource] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
@@ -53,9 +53,15 @@ class Store:
             return False
         record = grant_record(body, metadata, version=version)
         if known is not None:
-            record.impatient, record.stale = known.impatient, known.stale
-            record.own_version, record.own_secret = known.own_version, known.own_secret
-            record.unproven, record.course = known.unproven, known.course
+            record.skip_backoff, record.source_key_changed = (
+                known.skip_backoff,
+                known.source_key_changed,
+            )
+            record.last_written_version, record.last_written_secret_version = (
+                known.last_written_version,
+                known.last_written_secret_version,
+            )
+            record.pending_probe, record.rollout_state = known.pending_probe, known.rollout_state
             record.check, record.contest = known.check, known.contest
             if known.former_due is not None and _generation(known) == metadata.get("generation"):
                 record.former_due = known.former_due
@@ -86,7 +92,7 @@ class Store:
         record = self.grants.get(uid)
         if record is None:
             return
-        record.own_version = int(version)
+        record.last_written_version = int(version)
         if int(version) <= record.version:
             return
         body = record.parsed()
@@ -105,7 +111,7 @@ class Store:
         uid = body["metadata"]["uid"]
         if uid in self.grants:
             self.put_grant(body)
-            self.grants[uid].own_version = int(body["metadata"]["resourceVersion"])
+            self.grants[uid].last_written_version = int(body["metadata"]["resourceVersion"])
 
     def drop_grant(self, uid: str) -> GrantRecord | None:
         """Forget a grant."""
@@ -141,7 +147,7 @@ class Store:
             record.written_at, record.time_asked_at = known.written_at, known.time_asked_at
             record.doubted, record.doubted_at = known.doubted, known.doubted_at
             if known.generation == record.generation:
-                record.hands_on = known.hands_on
+                record.static_key_id = known.static_key_id
         elif not isinstance(record.value, list):
             record.unproved = not record.value.credentials_end
         self.sources[name] = record
@@ -160,34 +166,34 @@ class Store:
         """The last live version of a source that is gone; whom it allows is for the caller."""
         return self._deleted_sources.get(name)
 
-    def put_secret(self, facts: SecretFacts) -> bool:
+    def put_secret(self, state: ManagedSecret) -> bool:
         """Remember a Secret; False where it is no news."""
-        name = (facts.namespace, facts.name)
+        name = (state.namespace, state.name)
         known = self.secrets.get(name)
         if (
             known is not None
-            and known.uid == facts.uid
-            and int(facts.resource_version) <= int(known.resource_version)
+            and known.uid == state.uid
+            and int(state.resource_version) <= int(known.resource_version)
         ):
             return False
         # The tuple of the grant that names it, where there is one.
         asked = self._by_secret.get(name)
-        self.secrets[self.grants[asked[0]].secret if asked else name] = facts
-        if facts.expires_at is not None:
+        self.secrets[self.grants[asked[0]].secret if asked else name] = state
+        if state.expires_at is not None:
             for uid in asked or ():
-                self.expires(uid, facts.expires_at)
+                self.expires(uid, state.expires_at)
         return True
 
-    def settled(self, uid: str) -> bool:
+    def only_own_writes(self, uid: str) -> bool:
         """Whether the last that was heard of a grant and its Secret are our own writes."""
         record = self.grants.get(uid)
         if record is None:
             return True
         secret = self.secrets.get(record.secret)
         return (
-            record.version == record.own_version
-            and (secret.resource_version if secret else "") == record.own_secret
-            and not record.impatient
+            record.version == record.last_written_version
+            and (secret.resource_version if secret else "") == record.last_written_secret_version
+            and not record.skip_backoff
         )
 
     def priority(self, uid: str, *, now: datetime) -> Priority:
@@ -225,14 +231,14 @@ class Store:
         """The Secrets that grants read values from."""
         return frozenset(self._by_import)
 
-    def is_released(self, secret: SecretFacts) -> bool:
+    def is_released(self, secret: ManagedSecret) -> bool:
         """Whether a grant of its namespace says that it has left this very Secret behind."""
         return any(
             secret.uid in uids and self.grants[uid].namespace == secret.namespace
             for uid, uids in self._released.items()
         )
 
-    def is_left_behind(self, secret: SecretFacts) -> bool:
+    def is_left_behind(self, secret: ManagedSecret) -> bool:
         """Whether the grant that the Secret is marked for keeps another Secret now."""
         mark = secret.granted_by
         owner = self.grants.get(mark.uid) if mark is not None else None
@@ -247,7 +253,7 @@ class Store:
         else:
             self._released.pop(record.uid, None)
 
-    def rival(self, record: GrantRecord) -> str:
+    def older_grant_for_same_secret(self, record: GrantRecord) -> str:
         """The name of an older grant that asks for the same Secret, or nothing."""
         older = [
             other

@@ -31,14 +31,14 @@ class Tenancy:
 
     def sources_changed(self) -> None:
         """A source came, went or was edited."""
-        self._labels.want(
+        self._labels.enable(
             wanted=any(
                 isinstance(record.value, CredentialSource) and record.value.selects_namespaces
                 for record in self._store.sources.values()
             )
         )
 
-    async def permits(self, namespace: str, *, source: CredentialSource) -> bool:
+    async def is_allowed(self, namespace: str, *, source: CredentialSource) -> bool:
         """Whether grants of the namespace may use the source.
 
         Labels that may not be read allow nothing; the watch logs why.
@@ -56,7 +56,7 @@ class Tenancy:
             raise
         return source.allows(namespace, labels=labels)
 
-    def counts(self, namespace: str, *, source: CredentialSource) -> bool:
+    def is_allowed_cached(self, namespace: str, *, source: CredentialSource) -> bool:
         """The same by what is known already; what is not known allows nothing."""
         labels = self._labels.known(namespace) if source.selects_namespaces else None
         if source.selects_namespaces and labels is None:

@@ -23,7 +23,7 @@ from keywright.api.names import (
     VERSION,
 )
 from keywright.cluster.connection import Connection
-from keywright.controller.informer import Informer
+from keywright.controller.event_handlers import EventHandlers
 
 # Not the marker of any object: kopf would take its own finalizer off whatever carries it.
 _UNUSED_FINALIZER = f"unused.{GROUP}/none"
@@ -33,7 +33,7 @@ _ENDING_SECONDS = 8.0
 
 
 def build_registry(
-    informer: Informer, connection: Connection, *, stop: Callable[[], Awaitable[None]]
+    event_handlers: EventHandlers, connection: Connection, *, stop: Callable[[], Awaitable[None]]
 ) -> kopf.OperatorRegistry:
     """The handlers, each a line long; `stop` ends our own work as soon as a signal comes."""
     registry = kopf.OperatorRegistry()
@@ -52,19 +52,19 @@ def build_registry(
 
     # The echo of our own writes is two events of three: filtered out before kopf calls anything.
     def is_news(event: Any, **_: Any) -> bool:
-        return event["type"] == "DELETED" or informer.is_news(event["object"]["metadata"])
+        return event["type"] == "DELETED" or event_handlers.is_news(event["object"]["metadata"])
 
     @kopf.on.event(GROUP, VERSION, GRANT_PLURAL, registry=registry, when=is_news)
     async def grant(event: Any, **_: Any) -> None:
-        informer.grant(event["object"], deleted=event["type"] == "DELETED")
+        event_handlers.grant(event["object"], deleted=event["type"] == "DELETED")
 
     @kopf.on.event(GROUP, VERSION, SOURCE_PLURAL, registry=registry)
     async def source(event: Any, **_: Any) -> None:
-        informer.source(event["object"], deleted=event["type"] == "DELETED")
+        event_handlers.source(event["object"], deleted=event["type"] == "DELETED")
 
     @kopf.on.event("v1", "secrets", registry=registry, when=is_news)
     async def secret(event: Any, **_: Any) -> None:
-        informer.secret(event["object"]["metadata"], deleted=event["type"] == "DELETED")
+        event_handlers.secret(event["object"]["metadata"], deleted=event["type"] == "DELETED")
 
     return registry
 
@@ -98,12 +98,12 @@ async def watch(
     *,
     namespaces: tuple[str, ...],
     stopped: asyncio.Event,
-    heed_signals: Callable[[], None],
+    install_signal_handlers: Callable[[], None],
 ) -> None:
     """Watch until it is `stopped`; raises where a watch is broken for good.
 
     kopf takes the signals for itself while it works, and a signal that comes after its end would
-    be lost: once it has begun, `heed_signals` takes them back.
+    be lost: once it has begun, `install_signal_handlers` takes them back.
 
     Where one is, kopf ends the others, and may wait for that without end: a watch that is about to
     ask again takes its cancellation for the end of a pause. Whoever calls this must not rely on
@@ -117,10 +117,10 @@ async def watch(
     @kopf.on.startup(registry=registry)
     async def begun(**_: Any) -> None:
         await asyncio.sleep(0)  # kopf takes them in the turn of the loop in which this begins
-        heed_signals()
+        install_signal_handlers()
 
     @kopf.on.cleanup(registry=registry)
-    async def told(**_: Any) -> None:
+    async def on_cleanup(**_: Any) -> None:
         ending.set()
 
     # Before kopf's, which waits for tasks that it finds to be younger.

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from keywright.api.status import ConditionStatus, GrantStatus
-from keywright.clouds.pacing import Pacing, pace_key
+from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.cluster_id import load_cluster_id
@@ -21,26 +21,26 @@ from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
 from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
-from keywright.cluster.objects import Objects
+from keywright.cluster.objects import ResourceClient
 from keywright.cluster.orphan_list import OrphanList
 from keywright.cluster.service_accounts import ServiceAccounts
-from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
-from keywright.controller.census import Census
 from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clock_watch import ClockWatch
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
-from keywright.controller.informer import Informer
+from keywright.controller.event_handlers import EventHandlers
+from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
-from keywright.controller.leadership import AlwaysLeader, Leadership, Timing
+from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import build_pools, build_queues
-from keywright.controller.reconcilers import Edges
+from keywright.controller.reconcilers import Context
+from keywright.controller.referenced_secrets import ReferencedSecretsWatch
 from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
-from keywright.controller.source_secrets import SourceSecretsWatch
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
 from keywright.controller.tenancy import Tenancy
@@ -50,7 +50,7 @@ from keywright.planning.conditions import READY
 from keywright.telemetry.certificates import ServingCertificate
 from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
-from keywright.telemetry.metrics import GrantReading, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics
 
 _STALE_LOOP_SECONDS = 30.0
 _ORPHAN_SECONDS = 300.0
@@ -64,10 +64,10 @@ class Operator:
     session_keeper: Callable[[], Coroutine[Any, Any, None]]
     orphan_sweep: Callable[[], Coroutine[Any, Any, None]]
     clouds: Clouds
-    census: Census
-    source_secrets: SourceSecretsWatch
+    initial_sync: InitialSync
+    source_secrets: ReferencedSecretsWatch
     tenancy: Tenancy
-    office: Leadership | AlwaysLeader
+    elector: LeaderElector | AlwaysLeader
     pools: tuple[WorkerPool, ...]
     supervisor: Supervisor
     heartbeat: Heartbeat
@@ -88,10 +88,10 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     supervisor = Supervisor(restarted=metrics.task_restarted)
     queues = build_queues(store, now, workers=settings.workers)
     lease = lease_client(connection)
-    office = _office(settings, lease)
-    clients = open_clients(settings, connection, lease=lease, fence=office.check)
-    values = SecretValues(
-        Objects(clients.reading, namespaces=settings.namespaces),
+    elector = _elector(settings, lease)
+    clients = open_clients(settings, connection, lease=lease, fence=elector.check)
+    values = SecretCache(
+        ResourceClient(clients.reading, namespaces=settings.namespaces),
         needs_consent=settings.secrets_need_consent,
     )
     clouds = connect_clouds(
@@ -99,25 +99,25 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
-        skew_changed=lambda name: informer.look_at_source(name),  # noqa: PLW0108  made below
+        skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  made below
     )
     invalid = InvalidObjects()
-    informer = Informer(
+    event_handlers = EventHandlers(
         store=store,
         grants=queues.grants,
         sources=queues.sources,
         clock=now,
         forget_source=clouds.forget,
         # Each looks at all sources: not once for each of them that comes.
-        sources_changed=Coalesced(lambda: _tell(source_secrets, tenancy)),
+        sources_changed=Coalesced(lambda: _notify_sources_changed(source_secrets, tenancy)),
         invalid=invalid,
         expiries=queues.expiries,
     )
-    source_secrets = SourceSecretsWatch(
+    source_secrets = ReferencedSecretsWatch(
         clients.watching,
         store=store,
         values=values,
-        changed=informer.secret_of_sources,
+        changed=event_handlers.secret_of_sources,
         everywhere=not settings.namespaces,
         tasks=supervisor,
     )
@@ -125,13 +125,13 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         clients.watching,
         store=store,
         namespaces=settings.namespaces,
-        changed=informer.namespaces,
+        changed=event_handlers.namespaces,
         tasks=supervisor,
     )
-    census = Census(
+    initial_sync = InitialSync(
         store=store,
-        objects=Objects(clients.reading, namespaces=settings.namespaces),
-        informer=informer,
+        objects=ResourceClient(clients.reading, namespaces=settings.namespaces),
+        event_handlers=event_handlers,
         load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
         load_cluster_id=lambda: load_cluster_id(clients.reading),
     )
@@ -139,40 +139,40 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         OrphanList(clients.writing, namespace=settings.own_namespace),
         store=store,
         clock=now,
-        cluster_id=census.cluster_id,
+        cluster_id=initial_sync.cluster_id,
     )
-    edges = Edges(
+    context = Context(
         store=store,
-        listener=informer,
-        objects=Objects(clients.writing, namespaces=settings.namespaces),
+        listener=event_handlers,
+        objects=ResourceClient(clients.writing, namespaces=settings.namespaces),
         values=values,
         workloads=Workloads(clients.background),
-        vendors=clouds.vendors,
+        providers=clouds.providers,
         tenancy=tenancy,
-        fence=office,
+        fence=elector,
         events=EventWriter(clients.background, instance=settings.identity),
         metrics=metrics,
-        fingerprint_key=census.fingerprint_key,
-        cluster_id=census.cluster_id,
+        fingerprint_key=initial_sync.fingerprint_key,
+        cluster_id=initial_sync.cluster_id,
         clock=now,
         key_times=settings.key_times,
         orphans=orphans,
     )
     pools = build_pools(
-        edges,
+        context,
         queues,
         workers=settings.workers,
-        informer=informer,
-        office=office,
-        ready=census.listed,
-        lane=partial(_lane, store, clouds.calls.pacing),
+        event_handlers=event_handlers,
+        elector=elector,
+        ready=initial_sync.synced,
+        throttle_key=partial(_throttle_key, store, clouds.calls.rate_limiter),
         supervisor=supervisor,
         skews=clouds.skews,
     )
     metrics.watch(
-        grants=partial(_readings, store),
+        grants=partial(_grant_metrics, store),
         queue_depth=queues.grants.depth,
-        leads=office.holds,
+        leads=elector.holds,
         invalid=invalid.count,
         orphans=orphans.count,
         clock_skews=clouds.skews.by_vendor,
@@ -181,24 +181,24 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     access = SourceAccess(store=store, tenancy=tenancy)
     keeper = SessionKeeper(
         store=store,
-        vendors=clouds.vendors,
-        leads=lambda: office.holds() and census.listed.is_set(),
-        source_failed=informer.source_failed,
+        providers=clouds.providers,
+        leads=lambda: elector.holds() and initial_sync.synced.is_set(),
+        source_failed=event_handlers.source_failed,
     )
     return Operator(
         clients=clients,
         session_keeper=keeper.run,
         orphan_sweep=partial(
             orphans.sweep,
-            vendors=AuthorizedVendors(clouds.vendors, access=access),
-            leads=lambda: office.holds() and census.listed.is_set(),
+            providers=AuthorizedVendors(clouds.providers, access=access),
+            leads=lambda: elector.holds() and initial_sync.synced.is_set(),
             seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
         ),
         clouds=clouds,
-        census=census,
+        initial_sync=initial_sync,
         source_secrets=source_secrets,
         tenancy=tenancy,
-        office=office,
+        elector=elector,
         pools=pools,
         supervisor=supervisor,
         heartbeat=heartbeat,
@@ -206,27 +206,27 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         clock_watch=ClockWatch(
             now=now,
             monotonic=time.monotonic,
-            stepped=partial(_clock_was_set, clouds, informer),
+            stepped=partial(_clock_was_set, clouds, event_handlers),
         ),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
             live=partial(_not_live, heartbeat, supervisor),
-            ready=census.missing,
+            ready=initial_sync.not_ready_reason,
             metrics=metrics.text,
             listener=_metrics_listener(settings, clients.reviewing),
         ),
         registry=build_registry(
-            informer,
+            event_handlers,
             connection,
-            stop=partial(stop_work, pools, office, settings.drain_seconds, supervisor=supervisor),
+            stop=partial(stop_work, pools, elector, settings.drain_seconds, supervisor=supervisor),
         ),
     )
 
 
-def _clock_was_set(clouds: Clouds, informer: Informer) -> None:
+def _clock_was_set(clouds: Clouds, event_handlers: EventHandlers) -> None:
     clouds.skews.clock_was_set()
-    informer.look_at_all()
+    event_handlers.look_at_all()
 
 
 def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:
@@ -238,7 +238,7 @@ def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:
 
 async def stop_work(
     pools: tuple[WorkerPool, ...],
-    office: Leadership | AlwaysLeader,
+    elector: LeaderElector | AlwaysLeader,
     seconds: float,
     *,
     supervisor: Supervisor,
@@ -249,30 +249,30 @@ async def stop_work(
     the replica that has taken over.
     """
     supervisor.close()
-    seconds = seconds if office.holds() else 0.0
+    seconds = seconds if elector.holds() else 0.0
     await asyncio.gather(*(pool.drain(seconds=seconds) for pool in pools))
-    await office.resign()
+    await elector.release_lease()
 
 
-def _office(settings: Settings, client: KubernetesClient) -> Leadership | AlwaysLeader:
+def _elector(settings: Settings, client: KubernetesClient) -> LeaderElector | AlwaysLeader:
     if not settings.leader_election:
         return AlwaysLeader()
-    return Leadership(
+    return LeaderElector(
         Leases(client, settings.own_namespace, settings.lease_name),
         identity=settings.identity,
-        timing=Timing.of(settings.lease_seconds),
+        timing=LeaseTimings.of(settings.lease_seconds),
         monotonic=time.monotonic,
     )
 
 
-def _lane(store: Store, pacing: Pacing, uid: str) -> str | None:
+def _throttle_key(store: Store, rate_limiter: AdaptiveRateLimiter, uid: str) -> str | None:
     """What the rates of a grant's calls are kept by, where its cloud has said "slow down"."""
     grant = store.grants.get(uid)
     source = store.sources.get(grant.source) if grant is not None else None
     if source is None or isinstance(source.value, list):
         return None
     key = pace_key(source.value, account=source.status.account_id)
-    return key if pacing.is_paced(key) else None
+    return key if rate_limiter.is_paced(key) else None
 
 
 def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
@@ -298,18 +298,18 @@ def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsLi
     )
 
 
-def _tell(*watches: SourceSecretsWatch | Tenancy) -> None:
+def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
     """Sources have changed, and with them what is watched for their sake."""
     for each in watches:
         each.sources_changed()
 
 
-def _readings(store: Store) -> Iterator[GrantReading]:
+def _grant_metrics(store: Store) -> Iterator[GrantSample]:
     # Read in a thread, while the event loop goes on: those of this moment.
     for known in list(store.grants.values()):
         status = GrantStatus.parse(known.parsed()["status"])
         ready = status.condition(READY)
-        yield GrantReading(
+        yield GrantSample(
             namespace=known.namespace,
             name=known.name,
             ready=ready is not None and ready.status is ConditionStatus.TRUE,

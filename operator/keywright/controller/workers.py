@@ -12,15 +12,15 @@ from typing import Protocol
 
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.changed import ChangedMeanwhileError
-from keywright.controller.fairness import FairWaiting, Work
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
+from keywright.controller.fairness import FairQueue, Work
 from keywright.controller.leadership import LostLeaseError
-from keywright.controller.queue import DueQueue
-from keywright.controller.rests import Rest
+from keywright.controller.queue import DelayingQueue
 from keywright.controller.supervision import Supervisor
 
-Reconcile = Callable[[str], Awaitable[datetime | Rest | None]]
-_Step = Callable[[], Awaitable[datetime | Rest | None]]
+Reconcile = Callable[[str], Awaitable[datetime | DeferredStatusWrite | None]]
+_Step = Callable[[], Awaitable[datetime | DeferredStatusWrite | None]]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RETRY = timedelta(milliseconds=250)
@@ -29,7 +29,7 @@ _IN_A_LANE = 2
 _STEPS_AT_ONCE = 16
 
 
-class Office(Protocol):
+class LeaderCheck(Protocol):
     """Whether this process works or stands by."""
 
     elected: asyncio.Event
@@ -39,10 +39,10 @@ class Office(Protocol):
 
 
 @dataclass(slots=True)
-class _Lane:
+class _AccountSlot:
     """The keys of one account that must be gone about slowly."""
 
-    waiting: FairWaiting
+    waiting: FairQueue
     busy: int = 0
 
 
@@ -59,40 +59,40 @@ class WorkerPool:
 
     What is left of a reconcile is finished when no key is due, or after a while.
 
-    `lane` names what a key shares with others that must go slowly, None for a key that need not:
-    a lane is given two workers, and its keys hold up nobody else. Namespaces take turns there.
+    `throttle_key` names what a key shares with others that must go slowly, None for a key that need
+    not: a lane is given two workers, and its keys hold up nobody else. Namespaces take turns there.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        queue: DueQueue,
+        queue: DelayingQueue,
         reconcile: Reconcile,
         settled: Callable[[str], bool],
-        office: Office,
+        elector: LeaderCheck,
         ready: asyncio.Event,
         clock: Clock,
         size: int,
         limit: int | None = None,
-        lane: Callable[[str], str | None] = _no_lane,
+        throttle_key: Callable[[str], str | None] = _no_lane,
         supervisor: Supervisor | None = None,
     ) -> None:
         self._name = name
         self._queue = queue
         self._reconcile = reconcile
         self._settled = settled
-        self._office = office
+        self._elector = elector
         self._ready = ready
         self._clock = clock
         self._size = size
         self._limit = max(size, limit or size)
-        self._lane = lane
-        self._lanes: dict[str, _Lane] = {}
+        self._throttle_key = throttle_key
+        self._lanes: dict[str, _AccountSlot] = {}
         self._supervisor = supervisor or Supervisor(restarted=lambda _: None)
         self._workers: dict[asyncio.Task[None], Work | None] = {}
-        self._unwritten: dict[str, int] = {}
-        self._hurried: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
+        self._immediate_requeues: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._closing = False
         self._begun = False
@@ -126,25 +126,25 @@ class WorkerPool:
     async def _dispatch(self) -> None:
         await self._ready.wait()
         while True:
-            await self._office.elected.wait()
+            await self._elector.elected.wait()
             if not self._begun:
                 # What was told until now was put in its place before all of it was known.
                 self._begun = True
                 self._queue.reorder()
-            if not self._works() and self._queue.depth():
+            if not self._may_work() and self._queue.depth():
                 # Frozen past the end of the office, which is about to be noticed.
                 await asyncio.sleep(0)
                 continue
             while (work := self._next(busy=len(self._workers))) is not None:
                 self._start_worker(work)
-            if self._works():
+            if self._may_work():
                 await self._queue.news(full=len(self._workers) >= self._size)
 
     def _next(self, *, busy: int) -> Work | None:
         """The work whose turn it is, where `busy` workers have some already."""
         if self._closing:
             return self._queue.take_rest()
-        if not self._works() or busy >= self._limit:
+        if not self._may_work() or busy >= self._limit:
             return None
         return self._queue.take_work(full=busy >= self._size)
 
@@ -161,9 +161,9 @@ class WorkerPool:
         while work is not None:
             self._take_in_hand(task, work)
             if work.rest is not None:
-                await self._once(work.key, work.rest.finish)
+                await self._handle(work.key, work.rest.finish)
             else:
-                await self._enter(task, work)
+                await self._start(task, work)
             self._put_down(task)
             work = self._next(busy=len(self._workers) - 1)
 
@@ -189,81 +189,81 @@ class WorkerPool:
             self._supervisor.restarted(kind)
             _LOG.error("%s failed, retrying %s", kind, work.key, exc_info=error)
             self._retry(work.key)
-        if not self._works() or len(self._workers) == self._size - 1:
+        if not self._may_work() or len(self._workers) == self._size - 1:
             # The dispatcher would not hear of an office that is regained, nor of a free worker.
             self._queue.wake()
         if not self._in_hand():
             self._idle.set()
 
-    async def _enter(self, task: asyncio.Task[None], work: Work) -> None:
+    async def _start(self, task: asyncio.Task[None], work: Work) -> None:
         """Work on the key, or leave it to those who are in its lane already; then on what waits."""
-        key, name = work.key, self._lane(work.key)
+        key, name = work.key, self._throttle_key(work.key)
         if name is None:
-            await self._once(key, partial(self._reconcile, key))
+            await self._handle(key, partial(self._reconcile, key))
             return
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = _Lane(self._queue.waiting())
-        if lane.busy >= _IN_A_LANE:
-            lane.waiting.push(key)
+        throttle_key = self._lanes.get(name)
+        if throttle_key is None:
+            throttle_key = self._lanes[name] = _AccountSlot(self._queue.waiting())
+        if throttle_key.busy >= _IN_A_LANE:
+            throttle_key.waiting.push(key)
             return
-        lane.busy += 1
+        throttle_key.busy += 1
         try:
-            await self._in_lane(lane, work)
-            while self._works() and (waits := lane.waiting.peek_due()) is not None:
-                if self._lane(waits) != name:
+            await self._in_lane(throttle_key, work)
+            while self._may_work() and (waits := throttle_key.waiting.peek_due()) is not None:
+                if self._throttle_key(waits) != name:
                     break
-                found = lane.waiting.pop()
+                found = throttle_key.waiting.pop()
                 assert found is not None
                 work = found
                 self._take_in_hand(task, work)
-                await self._in_lane(lane, work)
+                await self._in_lane(throttle_key, work)
         finally:
-            lane.busy -= 1
-            if not lane.busy or self._lane(work.key) is None:
-                while (waits := lane.waiting.pop_due()) is not None:
-                    self._give_back(waits)
-            if not lane.busy:
+            throttle_key.busy -= 1
+            if not throttle_key.busy or self._throttle_key(work.key) is None:
+                while (waits := throttle_key.waiting.pop_due()) is not None:
+                    self._return_to_queue(waits)
+            if not throttle_key.busy:
                 self._lanes.pop(name, None)
 
-    async def _in_lane(self, lane: _Lane, work: Work) -> None:
-        lane.waiting.started(work.namespace)
+    async def _in_lane(self, throttle_key: _AccountSlot, work: Work) -> None:
+        throttle_key.waiting.started(work.namespace)
         try:
-            await self._once(work.key, partial(self._to_its_end, work.key))
+            await self._handle(work.key, partial(self._run_to_completion, work.key))
         finally:
-            lane.waiting.finished(work.namespace)
+            throttle_key.waiting.finished(work.namespace)
 
-    def _give_back(self, key: str) -> None:
+    def _return_to_queue(self, key: str) -> None:
         self._queue.done(key, due=None)
         self._queue.add(key)
 
-    def _works(self) -> bool:
-        return self._office.holds() and not self._closing
+    def _may_work(self) -> bool:
+        return self._elector.holds() and not self._closing
 
     def _in_hand(self) -> int:
         return len(self._workers) + self._queue.rests()
 
-    async def _to_its_end(self, key: str) -> datetime | None:
+    async def _run_to_completion(self, key: str) -> datetime | None:
         """A journal that was begun is not left for others to begin theirs."""
-        due = await self._whole(key)
+        due = await self._run_with_deferred(key)
         for _ in range(_STEPS_AT_ONCE):
             if due is None or due > self._clock():
                 break
-            self._hurry(key)
-            due = await self._whole(key)
+            self._requeue_now(key)
+            due = await self._run_with_deferred(key)
         return due
 
-    async def _whole(self, key: str) -> datetime | None:
+    async def _run_with_deferred(self, key: str) -> datetime | None:
         found = await self._reconcile(key)
-        return await found.finish() if isinstance(found, Rest) else found
+        return await found.finish() if isinstance(found, DeferredStatusWrite) else found
 
-    async def _once(self, key: str, step: _Step) -> None:
+    async def _handle(self, key: str, step: _Step) -> None:
         try:
             found = await step()
-        except ChangedMeanwhileError:
-            self._queue.done(key, due=self._hurry(key))
+        except ConflictError:
+            self._queue.done(key, due=self._requeue_now(key))
         except LostLeaseError:
-            self._give_back(key)
+            self._return_to_queue(key)
         except (ApiError, ApiUnreachableError) as error:
             _LOG.warning("%s %s: not recorded, tried again: %s", self._name, key, error)
             self._retry(key)
@@ -271,26 +271,26 @@ class WorkerPool:
             _LOG.exception("%s %s: a mistake of ours, tried again", self._name, key)
             self._retry(key)
         else:
-            if isinstance(found, Rest):
+            if isinstance(found, DeferredStatusWrite):
                 self._queue.push_rest(key, found)
             else:
                 self._done(key, due=found)
 
     def _done(self, key: str, *, due: datetime | None) -> None:
-        self._unwritten.pop(key, None)
+        self._failures.pop(key, None)
         if due is not None and due <= self._clock():
-            due = self._hurry(key)
+            due = self._requeue_now(key)
         else:
-            self._hurried.pop(key, None)
+            self._immediate_requeues.pop(key, None)
         self._queue.done(key, due=due, settled=self._settled(key))
 
-    def _hurry(self, key: str) -> datetime:
+    def _requeue_now(self, key: str) -> datetime:
         """When a key is taken again that is due at once: now, unless that never ends.
 
         A due time that stays in the past is a mistake of ours, and would keep everybody busy.
         """
         now = self._clock()
-        steps = self._hurried[key] = self._hurried.get(key, 0) + 1
+        steps = self._immediate_requeues[key] = self._immediate_requeues.get(key, 0) + 1
         if steps <= _STEPS_AT_ONCE:
             return now
         if steps == _STEPS_AT_ONCE + 1:
@@ -299,7 +299,7 @@ class WorkerPool:
 
     def _retry(self, key: str) -> None:
         """What the status cannot hold, as it could not be written, is counted here."""
-        attempts = self._unwritten[key] = self._unwritten.get(key, 0) + 1
+        attempts = self._failures[key] = self._failures.get(key, 0) + 1
         self._queue.done(key, due=self._clock() + _pause(attempts), settled=True)
 
 

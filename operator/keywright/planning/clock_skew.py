@@ -10,7 +10,7 @@ import msgspec
 from keywright.api.durations import format_duration
 from keywright.api.status import SourceStatus
 from keywright.planning.conditions import CLOCK_SKEWED, ConditionWriter
-from keywright.planning.notices import Notice
+from keywright.planning.events import Event
 
 LARGEST_SKEW: Final = timedelta(minutes=1)
 _ROUNDED_SECONDS: Final = 10
@@ -51,12 +51,12 @@ def with_clock_skew(
     return msgspec.structs.replace(after, conditions=conditions)
 
 
-def skew_notice(before: SourceStatus, after: SourceStatus) -> Notice | None:
+def skew_notice(before: SourceStatus, after: SourceStatus) -> Event | None:
     """The one Event for clocks that have begun to differ."""
     skewed = after.condition(CLOCK_SKEWED)
     if skewed is None or before.condition(CLOCK_SKEWED) is not None:
         return None
-    return Notice(warning=True, reason=CLOCK_SKEWED, note=skewed.message)
+    return Event(warning=True, reason=CLOCK_SKEWED, note=skewed.message)
 
 
 def _message(skew: timedelta, *, endpoint_field: str) -> str:

@@ -66,38 +66,38 @@ class ConditionWriter:
         self, failure: Failure, *, attempts: int, reason: str = "", message: str = ""
     ) -> tuple[Condition, ...]:
         """Ready=False, and whether it is being worked on (Reconciling) or needs a person."""
-        told = message or failure.sentence()
+        text = message or failure.message_with_remedy()
         conditions = [
-            self.condition(READY, true=False, reason=reason or failure.reason, message=told)
+            self.condition(READY, true=False, reason=reason or failure.reason, message=text)
         ]
-        if _needs_a_person(failure, attempts=attempts):
+        if _is_stalled(failure, attempts=attempts):
             conditions.append(
-                self.condition(STALLED, true=True, reason=failure.reason, message=told)
+                self.condition(STALLED, true=True, reason=failure.reason, message=text)
             )
         else:
             conditions.append(
-                self.condition(RECONCILING, true=True, reason="ProgressingWithRetry", message=told)
+                self.condition(RECONCILING, true=True, reason="ProgressingWithRetry", message=text)
             )
         return tuple(conditions)
 
     def failing(self, failure: Failure) -> Condition:
         """RenewalFailing: the old key lives, but no new one can be had."""
         return self.condition(
-            RENEWAL_FAILING, true=True, reason=failure.reason, message=failure.sentence()
+            RENEWAL_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )
 
     def probe_failing(self, failure: Failure) -> Condition:
         """ProbeFailing: a new key is made, and does not work (yet)."""
         return self.condition(
-            PROBE_FAILING, true=True, reason=failure.reason, message=failure.sentence()
+            PROBE_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )
 
 
-def _needs_a_person(failure: Failure, *, attempts: int) -> bool:
+def _is_stalled(failure: Failure, *, attempts: int) -> bool:
     match failure.kind:
         case FailureClass.CONFIGURATION | FailureClass.QUOTA:
             return True
         case FailureClass.DENIED:
             return attempts >= _PATIENT_ATTEMPTS
-        case FailureClass.RETRY | FailureClass.THROTTLED:
+        case FailureClass.TRANSIENT | FailureClass.THROTTLED:
             return False

@@ -16,10 +16,18 @@ import msgspec
 from keywright.api.names import WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
-from keywright.planning.facts import Cause, Contest, Facts, Mint, Rewrite, Standing, Step
+from keywright.planning.events import Event
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.notices import Notice
-from keywright.planning.outcomes import Kept, Outcome, Paused, Written
+from keywright.planning.outcomes import Outcome, Paused, Unchanged, Written
+from keywright.planning.state import (
+    Contest,
+    GrantState,
+    Issue,
+    IssueReason,
+    Rewrite,
+    Standing,
+    Step,
+)
 
 FIELDS_TAKEN: Final = "FieldsTaken"
 CHANGED_AT_ADMISSION: Final = "ChangedAtAdmission"
@@ -36,27 +44,27 @@ _REPORTED_REPAIRS: Final = 2
 _MOST_NAMED: Final = 8
 
 
-def taken_fields(facts: Facts) -> tuple[str, ...]:
+def taken_fields(state: GrantState) -> tuple[str, ...]:
     """The fields of the published Secret that somebody has changed; empty if it is as written."""
-    grant, secret, status = facts.grant, facts.secret, facts.status
+    grant, secret, status = state.grant, state.secret, state.status
     if grant is None or not status.revision:
         return ()
     if secret is None:
         return (WHOLE_OBJECT,) if status.secret_name == grant.secret_name else ()
-    return secret.altered if secret.standing is Standing.OURS else ()
+    return secret.altered if secret.standing is Standing.OWNED else ()
 
 
-def after_repair(contest: Contest | None, facts: Facts, *, now: datetime) -> Contest | None:
+def after_repair(contest: Contest | None, state: GrantState, *, now: datetime) -> Contest | None:
     """The contest after the Secret was written; the same one if the write repaired nothing.
 
     An edit of the grant ends a contest: its changes of the Secret are not those of another manager.
     """
-    if facts.status.observed_generation != facts.subject.generation:
+    if state.status.observed_generation != state.subject.generation:
         return None
-    fields = frozenset(taken_fields(facts))
+    fields = frozenset(taken_fields(state))
     if not fields:
         return contest
-    managers = frozenset(facts.secret.taken_by if facts.secret is not None else ())
+    managers = frozenset(state.secret.taken_by if state.secret is not None else ())
     if contest is None or is_over(contest, now=now):
         return Contest(repairs=1, last_repair=now, fields=fields, managers=managers)
     again = contest.is_about(fields)
@@ -86,12 +94,12 @@ def is_over(contest: Contest, *, now: datetime) -> bool:
     return now >= over_at(contest) or contest.last_repair > now
 
 
-def paused_until(step: Step, facts: Facts, *, now: datetime) -> datetime | None:
+def paused_until(step: Step, state: GrantState, *, now: datetime) -> datetime | None:
     """Until when the step waits, as it repairs a field that is contested; None if it need not."""
-    contest, fields, status = facts.contest, taken_fields(facts), facts.status
+    contest, fields, status = state.contest, taken_fields(state), state.status
     if contest is None or not fields or not _repairs(step) or not contest.is_about(fields):
         return None
-    edited = status.observed_generation != facts.subject.generation
+    edited = status.observed_generation != state.subject.generation
     if edited or status.pending is not None or status.condition(READY) is None:
         return None
     until = contest.last_repair + _pause(contest.repairs)
@@ -102,27 +110,27 @@ def paused_until(step: Step, facts: Facts, *, now: datetime) -> datetime | None:
 
 
 def with_contest(
-    status: GrantStatus, facts: Facts, outcome: Outcome | None, *, now: datetime
+    status: GrantStatus, state: GrantState, outcome: Outcome | None, *, now: datetime
 ) -> GrantStatus:
     """The status with the condition SecretContested where it holds, and without it elsewhere.
 
     While values of the Secret are contested the grant is not Ready: readers may meet others.
     """
-    held = facts.status.condition(SECRET_CONTESTED)
+    held = state.status.condition(SECRET_CONTESTED)
     others = tuple(each for each in status.conditions if each.type != SECRET_CONTESTED)
-    if facts.grant is None or facts.deleting:
+    if state.grant is None or state.deleting:
         return msgspec.structs.replace(status, conditions=others)
-    writer = ConditionWriter(facts.status.conditions, generation=facts.subject.generation, now=now)
-    name = facts.grant.secret_name
-    contest = facts.contest
+    writer = ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
+    name = state.grant.secret_name
+    contest = state.contest
     if contest is not None and _is_reported(contest, held, outcome, now=now):
         known = held is not None and held.reason == FIELDS_TAKEN and not contest.fields
         message = held.message if known and held is not None else _taken(contest, name)
         told = writer.condition(SECRET_CONTESTED, true=True, reason=FIELDS_TAKEN, message=message)
-        if _takes_values(contest, facts):
+        if _takes_values(contest, state):
             others = _not_ready(others, message, writer)
         return msgspec.structs.replace(status, conditions=(*others, told))
-    changed = _changed_at_admission(facts, held, outcome)
+    changed = _changed_at_admission(state, held, outcome)
     if changed:
         told = writer.condition(
             SECRET_CONTESTED, true=True, reason=CHANGED_AT_ADMISSION, message=changed
@@ -131,7 +139,7 @@ def with_contest(
     return msgspec.structs.replace(status, conditions=others)
 
 
-def contest_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
+def contest_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
     """The one Event of a contest: when it is reported, unless Ready says the same."""
     held, told = before.condition(SECRET_CONTESTED), after.condition(SECRET_CONTESTED)
     if told is None or (held is not None and held.reason == told.reason):
@@ -140,7 +148,7 @@ def contest_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
     reported = ready is not None and ready.reason == SECRET_CONTESTED
     if reported and (was_ready is None or was_ready.reason != SECRET_CONTESTED):
         return None
-    return Notice(warning=True, reason=SECRET_CONTESTED, note=told.message)
+    return Event(warning=True, reason=SECRET_CONTESTED, note=told.message)
 
 
 def _pause(repairs: int) -> timedelta:
@@ -150,8 +158,8 @@ def _pause(repairs: int) -> timedelta:
 
 def _repairs(step: Step) -> bool:
     """Whether the step is one that a changed Secret causes; a due renewal is not."""
-    causes = {Cause.DRIFT, Cause.MISSING, Cause.CHANGED}
-    return isinstance(step, Rewrite | Mint) and step.cause in causes
+    causes = {IssueReason.DRIFT, IssueReason.MISSING, IssueReason.CHANGED}
+    return isinstance(step, Rewrite | Issue) and step.cause in causes
 
 
 def _is_reported(
@@ -165,10 +173,10 @@ def _is_reported(
     return isinstance(outcome, Paused | Written) and contest.repairs >= _REPORTED_REPAIRS
 
 
-def _takes_values(contest: Contest, facts: Facts) -> bool:
+def _takes_values(contest: Contest, state: GrantState) -> bool:
     """Whether the readers of the Secret are concerned."""
-    fields = contest.fields or frozenset(taken_fields(facts))
-    ready = facts.status.condition(READY)
+    fields = contest.fields or frozenset(taken_fields(state))
+    ready = state.status.condition(READY)
     if not fields:
         # After a restart, before the next change: as it was reported.
         return ready is not None and ready.reason == SECRET_CONTESTED
@@ -183,7 +191,7 @@ def _not_ready(
         ready.status is not ConditionStatus.TRUE and ready.reason != SECRET_CONTESTED
     ):
         return conditions
-    failure = Failure(message, kind=FailureClass.RETRY, reason=SECRET_CONTESTED)
+    failure = Failure(message, kind=FailureClass.TRANSIENT, reason=SECRET_CONTESTED)
     told = writer.not_ready(failure, attempts=0)
     changed = {each.type for each in told}
     generation = ready.observed_generation
@@ -204,9 +212,11 @@ def _taken(contest: Contest, name: str) -> str:
     )
 
 
-def _changed_at_admission(facts: Facts, held: Condition | None, outcome: Outcome | None) -> str:
+def _changed_at_admission(
+    state: GrantState, held: Condition | None, outcome: Outcome | None
+) -> str:
     """What admission has changed in the last write; empty if nothing is known of that."""
-    grant, secret = facts.grant, facts.secret
+    grant, secret = state.grant, state.secret
     assert grant is not None
     if isinstance(outcome, Written):
         fields, unwatched = outcome.changed_at_admission, not outcome.secret.watched
@@ -216,7 +226,7 @@ def _changed_at_admission(facts: Facts, held: Condition | None, outcome: Outcome
         if held is not None and held.reason == CHANGED_AT_ADMISSION:
             still = unwatched or _UNWATCHED not in held.message
             return held.message if still and secret is not None else ""
-        if not isinstance(outcome, Kept):
+        if not isinstance(outcome, Unchanged):
             fields = ()
     if not fields:
         return ""

@@ -10,7 +10,7 @@ from typing import Self
 class FailureClass(enum.Enum):
     """How a failure is treated: most are tried again, a configuration mistake waits for an edit."""
 
-    RETRY = "Retry"
+    TRANSIENT = "Retry"
     CONFIGURATION = "Configuration"
     DENIED = "Denied"
     QUOTA = "Quota"
@@ -22,7 +22,7 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
 
     `reason` is a CamelCase word for the condition, `message` what is wrong, `field` the path of
     the field to change (of the grant, or of the source where it starts with "CredentialSource"),
-    and `cure` what to do. `nothing_done` is certain knowledge that what was asked of a
+    and `cure` what to do. `no_side_effect` is certain knowledge that what was asked of a
     cloud was not carried out: without it, it may have been. `retry_after` is
     the least time before a cloud is asked again. No secret value may be in any of them.
     """
@@ -35,7 +35,7 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         reason: str,
         field: str = "",
         cure: str = "",
-        nothing_done: bool = False,
+        no_side_effect: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message)
@@ -43,8 +43,8 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         self.kind = kind
         self.reason = reason
         self.field = field
-        self.cure = cure
-        self.nothing_done = nothing_done
+        self.remedy = cure
+        self.no_side_effect = no_side_effect
         self.retry_after = retry_after
 
     @classmethod
@@ -55,14 +55,14 @@ class Failure(Exception):  # noqa: N818  a value as much as an exception: it bec
         """
         return cls(
             f"{what} failed: {type(error).__name__}.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="UnexpectedError",
         )
 
-    def sentence(self) -> str:
+    def message_with_remedy(self) -> str:
         """Field, what is wrong and what to do, as one text for a person."""
         start = f"{self.field}: " if self.field else ""
-        end = f" {self.cure}" if self.cure else ""
+        end = f" {self.remedy}" if self.remedy else ""
         message = self.message.rstrip()
         # What a cloud or the API server says ends with a full stop or not.
         if end and not message.endswith((".", "!", "?", ":")):

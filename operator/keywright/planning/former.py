@@ -16,10 +16,10 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
-from keywright.planning.facts import Facts, SecretView, Standing, TendFormer
-from keywright.planning.notices import Notice
+from keywright.planning.events import Event
 from keywright.planning.outcomes import FormerState, FormerTended, Outcome
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
+from keywright.planning.state import GrantState, SecretView, Standing, TendFormer
 
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
@@ -46,16 +46,16 @@ def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[F
     return tuple(left.values())[-_MOST:]
 
 
-def former_to_tend(facts: Facts) -> TendFormer | None:
+def former_to_tend(state: GrantState) -> TendFormer | None:
     """The former Secret to look at, once the new one is published and all readers know it."""
-    grant, status = facts.grant, facts.status
+    grant, status = state.grant, state.status
     if grant is None or status.secret_name != grant.secret_name:
         return None
     first = next((each for each in status.former_secrets if each.name != grant.secret_name), None)
     if first is None:
         return None
     keep = grant.spec.secret.former_secret_policy is FormerSecretPolicy.RETAIN
-    if not keep and not first.cleared and not _is_replaced(facts):
+    if not keep and not first.cleared and not _is_replaced(state):
         return None
     return TendFormer(first, clear=not keep and not first.cleared)
 
@@ -77,26 +77,24 @@ def after_tending(status: GrantStatus, tended: FormerTended) -> GrantStatus:
     return msgspec.structs.replace(status, former_secrets=left)
 
 
-def with_former(status: GrantStatus, facts: Facts, writer: ConditionWriter) -> GrantStatus:
+def with_former(status: GrantStatus, state: GrantState, writer: ConditionWriter) -> GrantStatus:
     """The status with the condition FormerSecretLeft while a former Secret holds anything."""
     others = tuple(each for each in status.conditions if each.type != FORMER_SECRET)
     left = tuple(each for each in status.former_secrets if not each.cleared)
-    if not left or facts.grant is None or facts.deleting:
+    if not left or state.grant is None or state.deleting:
         return msgspec.structs.replace(status, conditions=others)
-    reason, message = _words(facts.grant, left)
+    reason, message = _words(state.grant, left)
     told = writer.condition(FORMER_SECRET, true=True, reason=reason, message=message)
     return msgspec.structs.replace(status, conditions=(*others, told))
 
 
-def former_notice(
-    before: GrantStatus, after: GrantStatus, outcome: Outcome | None
-) -> Notice | None:
+def former_notice(before: GrantStatus, after: GrantStatus, outcome: Outcome | None) -> Event | None:
     """The Event of a Secret that is left behind, cleared, or cannot be cleared."""
     held, told = before.condition(FORMER_SECRET), after.condition(FORMER_SECRET)
     names = {each.name for each in before.former_secrets}
     new = any(each.name not in names for each in after.former_secrets)
     if told is not None and (held is None or new or held.reason != told.reason):
-        return Notice(warning=True, reason=FORMER_SECRET, note=told.message)
+        return Event(warning=True, reason=FORMER_SECRET, note=told.message)
     if not isinstance(outcome, FormerTended):
         return None
     if outcome.state is FormerState.CLEARED:
@@ -104,31 +102,31 @@ def former_notice(
             f"Secret {outcome.name} holds nothing of this grant any more, and may be deleted or"
             " used by another grant."
         )
-        return Notice(warning=False, reason=CLEARED, note=note)
+        return Event(warning=False, reason=CLEARED, note=note)
     if outcome.state is FormerState.FOREIGN:
         note = f"Secret {outcome.name} was left as it is: its marks do not name this grant."
-        return Notice(warning=False, reason=LEFT_ALONE, note=note)
+        return Event(warning=False, reason=LEFT_ALONE, note=note)
     return None
 
 
-def _is_replaced(facts: Facts) -> bool:
+def _is_replaced(state: GrantState) -> bool:
     """Whether the new Secret is published, its rollout over and the old key gone."""
-    grant, secret, status = facts.grant, facts.secret, facts.status
+    grant, secret, status = state.grant, state.secret, state.status
     return (
         _is_published(secret)
         and grant is not None
-        and not facts.doubted
+        and not state.doubted
         and status.pending is None
-        and not (grant.keeping is not None and status.retiring)
+        and not (grant.managed is not None and status.retiring)
         and not is_rolling(status)
-        and not rollout_is_owed(facts)
+        and not rollout_is_owed(state)
     )
 
 
 def _is_published(secret: SecretView | None) -> bool:
     return (
         secret is not None
-        and secret.standing is Standing.OURS
+        and secret.standing is Standing.OWNED
         and secret.revision > 0
         and not secret.lost
     )

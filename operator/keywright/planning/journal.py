@@ -26,192 +26,198 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from keywright.api.status import PendingMint
-from keywright.planning.cloud_keys import (
-    known_ids,
-    listing_settles_at,
-    lost_keys,
-    stray_keys,
+from keywright.api.status import PendingCreate
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.key_check import checked
+from keywright.planning.key_ownership import (
+    keys_of_intent,
+    listing_consistent_at,
+    orphaned_keys,
+    owned_key_ids,
     unknown_keys,
 )
-from keywright.planning.facts import (
-    Cause,
-    Facts,
+from keywright.planning.retirement import next_retirement_step, retirement_time
+from keywright.planning.state import (
+    AddFinalizer,
+    ClearPending,
     Fail,
-    Finalize,
-    Intend,
-    Keep,
-    Look,
-    Mint,
+    GrantState,
+    Issue,
+    IssueReason,
+    ListKeys,
+    NoOp,
+    RecordIntent,
     Remove,
     Retire,
     Rewrite,
-    Settle,
     Step,
     Wait,
 )
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.key_check import checked
-from keywright.planning.retirement import goes_at, retirement
 
 
-def journaled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
+def journaled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
     """The step, or the one of the journal that comes before it."""
-    grant = facts.grant
+    grant = state.grant
     assert grant is not None
-    if grant.keeping is None:
+    if grant.managed is None:
         return step
-    if not facts.finalized:
-        return Finalize()
-    if facts.unproven is not None and isinstance(step, Mint):
+    if not state.has_finalizer:
+        return AddFinalizer()
+    if state.pending_probe is not None and isinstance(step, Issue):
         return step
-    unchecked = checked(step, facts, now=now)
+    unchecked = checked(step, state, now=now)
     if unchecked is not None:
         return unchecked
-    if facts.status.pending is not None and not usable_intent(facts, now=now):
-        unsettled = _carried_on(step, facts) or _clear_up(facts.status.pending, facts, now=now)
+    if state.status.pending is not None and not intent_is_fresh(state, now=now):
+        unsettled = _resume_create(step, state) or _recover_unknown_create(
+            state.status.pending, state, now=now
+        )
         if unsettled is not None:
             return unsettled
-        if not isinstance(step, Mint):
-            return Settle()
-    return _settled(step, facts, now=now)
+        if not isinstance(step, Issue):
+            return ClearPending()
+    return _settled(step, state, now=now)
 
 
-def _settled(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step:
+def _settled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
     """The step, or what comes before it where no intent is open."""
     match step:
-        case Mint():
-            return _before_creating(step, facts, now=now)
-        case Keep():
-            again = _imported_again(facts)
+        case Issue():
+            return _before_creating(step, state, now=now)
+        case NoOp():
+            again = _imported_again(state)
             if again is not None:
-                return _before_creating(again, facts, now=now)
-            return retirement(facts, now=now) or _unknown(facts) or step
+                return _before_creating(again, state, now=now)
+            return next_retirement_step(state, now=now) or _unknown(state) or step
         case Rewrite():
-            retire = _unknown(facts)
+            retire = _unknown(state)
             if retire is not None:
                 return retire
             # What is written again must not lose an id that the cloud can still prove.
-            look = facts.unproved_ids and facts.listed is None and facts.source_problem is None
-            return Look(prepare=False) if look else step
+            look = state.unproved_ids and state.listed is None and state.source_problem is None
+            return ListKeys(prepare=False) if look else step
 
 
-def _unknown(facts: Facts) -> Retire | None:
+def _unknown(state: GrantState) -> Retire | None:
     """Keys of the grant that the cloud shows beside the one in use, and that nothing names.
 
     They are left by a restore of an older state: workloads may still have one of them.
     """
-    return Retire() if stray_keys(facts) else None
+    return Retire() if orphaned_keys(state) else None
 
 
-def _imported_again(facts: Facts) -> Mint | None:
+def _imported_again(state: GrantState) -> Issue | None:
     """Another import, where the cloud shows one that nobody knows: its keys may be in use.
 
     The import takes all keys of the file, and the unknown one retires with what is left of it.
     """
-    grant = facts.grant
-    many = grant is not None and grant.is_many and facts.status.pending is None
-    return Mint(Cause.DRIFT) if many and unknown_keys(facts) else None
+    grant = state.grant
+    many = grant is not None and grant.is_bulk_import and state.status.pending is None
+    return Issue(IssueReason.DRIFT) if many and unknown_keys(state) else None
 
 
-def _carried_on(step: Mint | Rewrite | Keep, facts: Facts) -> Mint | None:
+def _resume_create(step: Issue | Rewrite | NoOp, state: GrantState) -> Issue | None:
     """The create of an open intent, where it may be repeated and its key is in no Secret yet.
 
     Many keys are taken up one by one: what was begun with them is ended, whatever is wanted by now.
     """
-    grant = facts.grant
+    grant = state.grant
     assert grant is not None
-    if grant.keeping is None or not grant.keeping.marked or _in_secret(facts):
+    if grant.managed is None or not grant.managed.marked or _in_secret(state):
         return None
-    if isinstance(step, Mint):
+    if isinstance(step, Issue):
         return step
-    return Mint(Cause.CHANGED) if grant.is_many else None
+    return Issue(IssueReason.CHANGED) if grant.is_bulk_import else None
 
 
-def usable_intent(facts: Facts, *, now: datetime) -> bool:
+def intent_is_fresh(state: GrantState, *, now: datetime) -> bool:
     """Whether a key may be created by the intent at hand: ours, of just now, and not yet used."""
-    pending = facts.status.pending
+    pending = state.status.pending
     return (
-        facts.intent_is_ours
+        state.intent_written_by_this_process
         and pending is not None
         and pending.started_at is not None
-        and timedelta(seconds=-1) <= now - pending.started_at <= facts.delays.intent
+        and timedelta(seconds=-1) <= now - pending.started_at <= state.delays.intent
     )
 
 
-def _clear_up(pending: PendingMint, facts: Facts, *, now: datetime) -> Step | None:
+def _recover_unknown_create(
+    pending: PendingCreate, state: GrantState, *, now: datetime
+) -> Step | None:
     """What an unknown intent asks for; None where it is clear that it made nothing."""
-    if _in_secret(facts):
-        return Settle()
-    if facts.listed is None:
-        return Look(prepare=False)
-    lost = stray_keys(facts) or lost_keys(
-        pending, facts, listed=facts.listed, known=known_ids(facts)
+    if _in_secret(state):
+        return ClearPending()
+    if state.listed is None:
+        return ListKeys(prepare=False)
+    lost = orphaned_keys(state) or keys_of_intent(
+        pending, state, listed=state.listed, known=owned_key_ids(state)
     )
     if lost:
         return Remove(lost, lost=True)
-    settles_at = listing_settles_at(pending, facts)
+    settles_at = listing_consistent_at(pending, state)
     return Wait(settles_at) if settles_at is not None and now < settles_at else None
 
 
-def _in_secret(facts: Facts) -> bool:
+def _in_secret(state: GrantState) -> bool:
     """Whether the Secret holds the key of the pending intent already."""
-    secret, pending = facts.secret, facts.status.pending
+    secret, pending = state.secret, state.status.pending
     return (
         secret is not None
         and pending is not None
         and secret.key_id is not None
         and not secret.lost
-        and secret.key_id != facts.status.key_id
+        and secret.key_id != state.status.key_id
         and secret.key_id not in pending.baseline
     )
 
 
-def _before_creating(mint: Mint, facts: Facts, *, now: datetime) -> Step:
-    grant = facts.grant
+def _before_creating(mint: Issue, state: GrantState, *, now: datetime) -> Step:
+    grant = state.grant
     assert grant is not None
-    assert grant.keeping is not None
-    if usable_intent(facts, now=now):
+    assert grant.managed is not None
+    if intent_is_fresh(state, now=now):
         return mint
-    if facts.listed is None or facts.unprepared:
-        return Look(prepare=True)
-    served = facts.secret is not None and facts.secret.lives(now)
+    if state.listed is None or state.unprepared:
+        return ListKeys(prepare=True)
+    served = state.secret is not None and state.secret.is_unexpired(now)
     # One that the cloud shows may be the only good one: it goes once another is published.
-    if served and (retire := _unknown(facts)) is not None:
+    if served and (retire := _unknown(state)) is not None:
         return retire
-    here = sorted((key for key in facts.listed if key.here), key=lambda key: key.created_at)
-    if len(here) < grant.keeping.most:
+    here = sorted(
+        (key for key in state.listed if key.in_current_holder), key=lambda key: key.created_at
+    )
+    if len(here) < grant.managed.most:
         # The newest last: where the Secret is lost, that is the one to go on from.
-        listed = sorted(facts.listed, key=lambda key: (key.created_at, key.id))
-        return Intend(tuple(key.id for key in listed))
-    known = known_ids(facts) | frozenset(stray_keys(facts))
-    in_use = _in_use(facts)
+        listed = sorted(state.listed, key=lambda key: (key.created_at, key.id))
+        return RecordIntent(tuple(key.id for key in listed))
+    known = owned_key_ids(state) | frozenset(orphaned_keys(state))
+    in_use = _in_use(state)
     spare = [key.id for key in here if key.id in known and key.id != in_use]
     if spare:
-        return _make_room(spare[0], facts, now=now)
-    spared = known | facts.others_ids | {in_use}
+        return _free_quota(spare[0], state, now=now)
+    spared = known | state.others_ids | {in_use}
     unknown = [key.id for key in here if key.id not in spared]
-    if unknown and grant.keeping.exclusive:
+    if unknown and grant.managed.exclusive:
         return Remove((unknown[0],))
-    return Fail(_no_room(unknown, most=grant.keeping.most))
+    return Fail(_no_room(unknown, most=grant.managed.most))
 
 
-def _make_room(key_id: str, facts: Facts, *, now: datetime) -> Step:
+def _free_quota(key_id: str, state: GrantState, *, now: datetime) -> Step:
     """A retiring key goes before its time only where there is no good key to read meanwhile."""
-    retiring = next((key for key in facts.status.retiring if key.key_id == key_id), None)
-    secret = facts.secret
-    served = secret is not None and secret.lives(now)
-    at = goes_at(retiring, facts) if retiring is not None else None
+    retiring = next((key for key in state.status.retiring if key.key_id == key_id), None)
+    secret = state.secret
+    served = secret is not None and secret.is_unexpired(now)
+    at = retirement_time(retiring, state) if retiring is not None else None
     if served and at is not None and now < at:
         return Wait(at)
     return Remove((key_id,))
 
 
-def _in_use(facts: Facts) -> str | None:
-    secret = facts.secret
+def _in_use(state: GrantState) -> str | None:
+    secret = state.secret
     if secret is not None and secret.key_id is not None and not secret.lost:
         return secret.key_id
-    return facts.status.key_id
+    return state.status.key_id
 
 
 def _no_room(unknown: list[str], *, most: int) -> Failure:

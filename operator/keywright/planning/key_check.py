@@ -12,12 +12,13 @@ from typing import Final
 
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import READY
-from keywright.planning.facts import (
-    Cause,
-    Facts,
-    Keep,
-    Look,
-    Mint,
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import (
+    GrantState,
+    Issue,
+    IssueReason,
+    ListKeys,
+    NoOp,
     ReportLost,
     Rewrite,
     SecretView,
@@ -25,49 +26,48 @@ from keywright.planning.facts import (
     Verify,
     Wait,
 )
-from keywright.planning.failures import Failure, FailureClass
 
 KEY_LOST: Final = "KeyLost"
 # So often a fresh key is looked for while listings may lack it.
 _LOOKS: Final = 12
 
 
-def checked(step: Mint | Rewrite | Keep, facts: Facts, *, now: datetime) -> Step | None:
+def checked(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step | None:
     """What must be known of the key in the Secret before the step; None where it may be done."""
-    secret = facts.secret
-    if secret is None or secret.key_id is None or facts.source_problem is not None:
+    secret = state.secret
+    if secret is None or secret.key_id is None or state.source_problem is not None:
         return None
-    if secret.lost and not _is_reported(facts):
+    if secret.lost and not _is_reported(state):
         return ReportLost(secret.key_id)
-    if isinstance(step, Mint):
+    if isinstance(step, Issue):
         # Lists the keys itself.
         return None
-    if facts.listed is None:
-        edited = isinstance(step, Rewrite) and step.cause is Cause.SPEC
-        if facts.doubted or facts.suspected or edited or _is_untagged(facts, now=now):
-            return Look(prepare=False)
-        return Verify() if facts.verify_at is not None and facts.verify_at <= now else None
-    settles_at = shown_from(secret, facts, now=now)
-    if settles_at is None or not (facts.doubted or facts.suspected):
+    if state.listed is None:
+        edited = isinstance(step, Rewrite) and step.cause is IssueReason.SPEC
+        if state.doubted or state.suspected or edited or _is_untagged(state, now=now):
+            return ListKeys(prepare=False)
+        return Verify() if state.verify_at is not None and state.verify_at <= now else None
+    settles_at = shown_from(secret, state, now=now)
+    if settles_at is None or not (state.doubted or state.suspected):
         return None
     # A listing is rarely as late as it may be.
-    return Wait(min(settles_at, now + facts.delays.listing / _LOOKS))
+    return Wait(min(settles_at, now + state.delays.listing / _LOOKS))
 
 
-def _is_untagged(facts: Facts, *, now: datetime) -> bool:
+def _is_untagged(state: GrantState, *, now: datetime) -> bool:
     """Whether the key may lack the tags of grant id and cluster id, and it is time to look.
 
     Looking sets them. After an upgrade that is spread like the lookups of keys.
     """
-    grant = facts.grant
+    grant = state.grant
     if grant is None or grant.known_as.recorded or not grant.known_as.cluster_id:
         return False
     if grant.known_as.take_over:
         return True
-    return facts.verify_at is None or facts.verify_at <= now
+    return state.verify_at is None or state.verify_at <= now
 
 
-def shown_from(secret: SecretView, facts: Facts, *, now: datetime) -> datetime | None:
+def shown_from(secret: SecretView, state: GrantState, *, now: datetime) -> datetime | None:
     """From when on a listing must show the key in the Secret; None where it must by now.
 
     A time of issue in the future is nobody's, and puts nothing off.
@@ -75,15 +75,15 @@ def shown_from(secret: SecretView, facts: Facts, *, now: datetime) -> datetime |
     issued_at = secret.issued_at
     if issued_at is None or issued_at > now:
         return None
-    at = issued_at + facts.delays.listing
+    at = issued_at + state.delays.listing
     return at if now < at else None
 
 
-def loss(facts: Facts, key_id: str) -> Failure:
+def loss(state: GrantState, key_id: str) -> Failure:
     """What is told of a key that the cloud does not have."""
-    grant = facts.grant
+    grant = state.grant
     name = grant.secret_name if grant is not None else ""
-    agreed = key_id == facts.status.key_id
+    agreed = key_id == state.status.key_id
     why = (
         "It was deleted or made inactive there."
         if agreed
@@ -92,18 +92,18 @@ def loss(facts: Facts, key_id: str) -> Failure:
     return Failure(
         f"key {key_id} in Secret {name} does not exist in the cloud any more, or does not work."
         f" {why} Another is issued.",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason=KEY_LOST,
     )
 
 
-def _is_reported(facts: Facts) -> bool:
-    ready = facts.status.condition(READY)
+def _is_reported(state: GrantState) -> bool:
+    ready = state.status.condition(READY)
     return (
         ready is not None and ready.status is ConditionStatus.FALSE and ready.reason == KEY_LOST
-    ) or _is_suspended(facts)
+    ) or _is_suspended(state)
 
 
-def _is_suspended(facts: Facts) -> bool:
+def _is_suspended(state: GrantState) -> bool:
     """A suspended grant says so, and that its key does not work, in one condition."""
-    return facts.grant is not None and facts.grant.spec.suspend
+    return state.grant is not None and state.grant.spec.suspend

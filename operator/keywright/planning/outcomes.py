@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from keywright.planning.facts import SecretView
 from keywright.planning.failures import Failure
+from keywright.planning.state import SecretView
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unproven:
+class ProbePending:
     """A new key is made and does not work yet: it is tried again at that time."""
 
     failure: Failure
@@ -41,14 +41,14 @@ class Unproven:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The step was not even tried."""
 
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Unchanged:
     """Nothing was done."""
 
 
@@ -78,7 +78,7 @@ class FormerTended:
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
+class IntentRecorded:
     """The journal says that a key is about to be created, and which existed before."""
 
     baseline: tuple[str, ...]
@@ -110,22 +110,22 @@ class Deleting:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PendingCleared:
     """Nothing is under way; the Secret says which key is in use."""
 
 
 Outcome = (
     Written
-    | Unproven
+    | ProbePending
     | Failed
-    | Refused
-    | Kept
+    | Rejected
+    | Unchanged
     | Paused
     | FormerTended
-    | Intended
+    | IntentRecorded
     | Removed
     | Retired
     | Lost
     | Deleting
-    | Settled
+    | PendingCleared
 )

@@ -6,21 +6,21 @@ from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import ANNOTATION_TAKE_OVER
-from keywright.planning.facts import Facts
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import GrantState
 
 OWNED_BY_ANOTHER_CLUSTER: Final = "OwnedByAnotherCluster"
 
 
-def owned_elsewhere(facts: Facts) -> Failure | None:
+def owned_elsewhere(state: GrantState) -> Failure | None:
     """Why nothing may be done with keys that Secret or status name; None where they are ours."""
-    grant = facts.grant
-    if grant is None or grant.keeping is None:
+    grant = state.grant
+    if grant is None or grant.managed is None:
         return None
     identity = grant.known_as
     if not identity.owned_by_another_cluster:
         return None
-    named = facts.status.key_id or (facts.secret.key_id if facts.secret is not None else None)
+    named = state.status.key_id or (state.secret.key_id if state.secret is not None else None)
     return owned_by_another_cluster(grant, what=f"the key {named or ''}".rstrip())
 
 
@@ -55,5 +55,5 @@ def owned_by_another_cluster(grant: ApiKeyGrant, *, what: str) -> Failure:
             f" {ANNOTATION_TAKE_OVER}={cluster}.{find}{again} Otherwise give this grant another"
             " name, and delete its Secret."
         ),
-        nothing_done=True,
+        no_side_effect=True,
     )

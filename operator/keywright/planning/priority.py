@@ -10,7 +10,7 @@ from typing import Final
 from keywright.planning.renewal import BEGINS_WITHIN
 
 
-class Turn(IntEnum):
+class Urgency(IntEnum):
     """The order of work: a reader without a key, one that is about to be, then everybody else."""
 
     ENDED = 0
@@ -19,24 +19,24 @@ class Turn(IntEnum):
     RETRY = 3
 
 
-Priority = tuple[Turn, float]
+Priority = tuple[Urgency, float]
 """Smaller goes first; the figure tells keys of one turn apart."""
 
-HEAD_START_SECONDS: Final[Mapping[Turn, float]] = {
-    Turn.ENDED: 2.0,
-    Turn.ENDING: 1.0,
-    Turn.NEW: 0.0,
-    Turn.RETRY: -1.0,
+HEAD_START_SECONDS: Final[Mapping[Urgency, float]] = {
+    Urgency.ENDED: 2.0,
+    Urgency.ENDING: 1.0,
+    Urgency.NEW: 0.0,
+    Urgency.RETRY: -1.0,
 }
 """By how much a namespace with such a grant may overtake another one that has waited longer.
 
 Bounded, so that a namespace whose keys have all ended cannot hold up the others.
 """
 
-NO_PRIORITY: Priority = (Turn.NEW, 0.0)
-LAST: Priority = (Turn.RETRY, float("inf"))
+NO_PRIORITY: Priority = (Urgency.NEW, 0.0)
+LAST: Priority = (Urgency.RETRY, float("inf"))
 # Of a margin: by then a renewal should be done, where there is more to do than can be done.
-_PUNCTUAL_SHARE = 0.1
+_DEADLINE_FRACTION = 0.1
 
 
 def priority(
@@ -53,10 +53,10 @@ def priority(
     at = now.timestamp()
     ends = float("inf") if expires_at is None else expires_at.timestamp()
     if ends <= at:
-        return Turn.ENDED, ends
+        return Urgency.ENDED, ends
     if renew_at is not None and renew_at.timestamp() - BEGINS_WITHIN.total_seconds() <= at:
         if expires_at is None:
-            return Turn.ENDING, ends
+            return Urgency.ENDING, ends
         due = renew_at.timestamp()
-        return Turn.ENDING, due + (ends - due) * _PUNCTUAL_SHARE
-    return (Turn.RETRY if failing else Turn.NEW), 0.0
+        return Urgency.ENDING, due + (ends - due) * _DEADLINE_FRACTION
+    return (Urgency.RETRY if failing else Urgency.NEW), 0.0

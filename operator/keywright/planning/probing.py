@@ -25,12 +25,12 @@ def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None
     return min(ends_at, now + min(_LONGEST, max(_SHORTEST, (now - since) * _SHARE)))
 
 
-def gave_up(answer: Failure, *, probe: Probe) -> Failure:
+def probe_timed_out(answer: Failure, *, probe: Probe) -> Failure:
     """The key did not work in time: it is not published, and a new one is made after a while."""
     return Failure(
         f"the new key did not work within {probe.timeout}, and was not published: {answer.message}",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason=PROBE_FAILED,
         field=answer.field,
-        cure=answer.cure,
+        cure=answer.remedy,
     )

@@ -18,7 +18,7 @@ from keywright.api.grant import ApiKeyGrant
 
 _DEFAULT_SHARE = 1 / 3
 _JITTER_SHARE = 0.08
-_YOUNG_SHARE = 0.1
+_FRESH_FRACTION = 0.1
 # Of the session that nobody else has renewed; a grant that renews at the last moment, two minutes
 # before the end of an hour, finds the session of its source young.
 _SOURCE_MARGIN_SHARE = 0.05
@@ -32,7 +32,7 @@ _FLOOR_SHARE = 1 / 3
 _READERS_SHARE = 2 / 3
 # Whatever the margin: a key is not renewed while the session that signed it is young, which would
 # sign the same key again; due times are cut to whole seconds.
-_BEYOND_YOUTH = timedelta(seconds=2)
+_MIN_AGE = timedelta(seconds=2)
 _BEYOND_YOUTH_SHARE = 0.02
 
 
@@ -48,20 +48,20 @@ def margin(
     Never less than two minutes, or a third of the lifetime where that is shorter. `readers` is what
     the readers need, if they need more: never less than that, or two thirds of the lifetime.
     """
-    asked = (
+    requested = (
         before if before is not None else lifetime * (_DEFAULT_SHARE if share is None else share)
     )
     floor = min(_FLOOR, lifetime * _FLOOR_SHARE)
     if readers is not None:
         floor = max(floor, min(readers, lifetime * _READERS_SHARE))
-    return min(max(asked, floor), lifetime - _least_life(lifetime))
+    return min(max(requested, floor), lifetime - _min_age(lifetime))
 
 
 def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, uid: str) -> datetime:
     """When the renewal of the object with that uid is due, in whole seconds."""
     lifetime = expires_at - issued_at
     latest = expires_at - margin
-    due = max(latest - _jitter(lifetime, uid=uid), issued_at + _least_life(lifetime))
+    due = max(latest - _jitter(lifetime, uid=uid), issued_at + _min_age(lifetime))
     cut = due.replace(microsecond=0)
     for whole in (cut + _SECOND, cut):
         if issued_at < whole <= latest:
@@ -84,30 +84,30 @@ def begins_at(due: datetime, *, lifetime: timedelta, uid: str) -> datetime:
 
 
 def _jitter(lifetime: timedelta, *, uid: str) -> timedelta:
-    return lifetime * (_JITTER_SHARE * position(uid))
+    return lifetime * (_JITTER_SHARE * hash_fraction(uid))
 
 
-def _least_life(lifetime: timedelta) -> timedelta:
+def _min_age(lifetime: timedelta) -> timedelta:
     """How long a key lives before it is renewed: a little over a tenth of its life."""
-    return lifetime * _YOUNG_SHARE + min(_BEYOND_YOUTH, lifetime * _BEYOND_YOUTH_SHARE)
+    return lifetime * _FRESH_FRACTION + min(_MIN_AGE, lifetime * _BEYOND_YOUTH_SHARE)
 
 
 def rotation_due(grant: ApiKeyGrant, *, issued_at: datetime) -> datetime | None:
     """When a key that lives in the cloud is replaced by the spec; None where it says nothing."""
-    keeping = grant.keeping
-    if keeping is None or keeping.rotate_seconds is None:
+    managed = grant.managed
+    if managed is None or managed.rotate_seconds is None:
         return None
-    every = timedelta(seconds=keeping.rotate_seconds)
-    earlier = every * (_JITTER_SHARE * position(grant.uid))
+    every = timedelta(seconds=managed.rotate_seconds)
+    earlier = every * (_JITTER_SHARE * hash_fraction(grant.uid))
     return (issued_at + every - earlier).replace(microsecond=0)
 
 
-def position(uid: str) -> float:
+def hash_fraction(uid: str) -> float:
     """Where an object stands in any spread: from 0 to 1, by its uid alone."""
     return int.from_bytes(hashlib.blake2b(uid.encode(), digest_size=4).digest()) / 2**32
 
 
-def may_sign(
+def session_may_sign(
     *,
     session_issued_at: datetime,
     session_expires_at: datetime | None,
@@ -124,11 +124,11 @@ def may_sign(
         return True
     if now >= session_expires_at:
         return False
-    return key_ends_at <= session_expires_at or is_young(
+    return key_ends_at <= session_expires_at or is_fresh(
         issued_at=session_issued_at, expires_at=session_expires_at, now=now
     )
 
 
-def is_young(*, issued_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
+def is_fresh(*, issued_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
     """Whether a session is in the first tenth of its life; one without an end always is."""
-    return expires_at is None or now - issued_at <= (expires_at - issued_at) * _YOUNG_SHARE
+    return expires_at is None or now - issued_at <= (expires_at - issued_at) * _FRESH_FRACTION

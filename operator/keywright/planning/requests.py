@@ -7,8 +7,8 @@ from datetime import datetime
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey, BearerToken, SessionCredentials
 from keywright.api.times import parse_time
-from keywright.planning.notices import Notice
-from keywright.planning.secret_status import time_told
+from keywright.planning.events import Event
+from keywright.planning.secret_status import format_time_or_dash
 
 _REVOKE = {
     "arn:": "To end them sooner, revoke the older sessions of the role (AWSRevokeOlderSessions).",
@@ -16,10 +16,10 @@ _REVOKE = {
 }
 
 
-def request_time(asked: str) -> datetime | None:
+def request_time(value: str) -> datetime | None:
     """The RFC 3339 time of a request; None for a value that is no time."""
     try:
-        return parse_time(asked)
+        return parse_time(value)
     except ValueError:
         return None
 
@@ -31,7 +31,7 @@ def renewal_answer(
     after_id: str | None,
     before_expires: datetime | None,
     identity: str,
-) -> Notice | None:
+) -> Event | None:
     """The Event for a request that was carried out; None where a new key says all there is.
 
     The ids are those of the keys before and after, `identity` is who signs, an ARN.
@@ -41,7 +41,7 @@ def renewal_answer(
         case SessionCredentials() | BearerToken() if (
             before_id is not None and before_id == after_id
         ):
-            return Notice(
+            return Event(
                 warning=True,
                 reason="RenewalNotPossible",
                 note=(
@@ -51,7 +51,7 @@ def renewal_answer(
                 ),
             )
         case ApiGatewayKey(imports=imports) if same and imports is not None:
-            return Notice(
+            return Event(
                 warning=True,
                 reason="RenewalNotPossible",
                 note=(
@@ -60,9 +60,9 @@ def renewal_answer(
                 ),
             )
         case SessionCredentials() if before_id is not None:
-            end = f"The old credentials stay valid until {time_told(before_expires)}."
+            end = f"The old credentials stay valid until {format_time_or_dash(before_expires)}."
             hint = next((text for start, text in _REVOKE.items() if identity.startswith(start)), "")
-            return Notice(
+            return Event(
                 warning=False,
                 reason="RenewalRequested",
                 note=f"renewed on request. {end} {hint}".strip(),

@@ -15,29 +15,31 @@ import msgspec
 
 from keywright.api.status import GrantStatus, RetiringKey
 from keywright.api.times import format_time
-from keywright.planning.cloud_keys import known_ids, unknown_keys
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.facts import Deactivate, Facts, Look, Remove, Step
-from keywright.planning.notices import Notice
+from keywright.planning.events import Event
+from keywright.planning.key_ownership import owned_key_ids, unknown_keys
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
+from keywright.planning.state import Deactivate, GrantState, ListKeys, Remove, Step
 
 # A batch of workloads is waited for ten minutes: time for some of them, and for a person to look.
 _LEAST_GRACE: Final = timedelta(hours=1)
 _HELD: Final = " The old key "
 
 
-def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[RetiringKey, ...]:
+def retiring_keys(
+    state: GrantState, *, key_id: str | None, now: datetime
+) -> tuple[RetiringKey, ...]:
     """The keys that retire when `key_id` is the one in use, with those that do already."""
-    grant, secret, status = facts.grant, facts.secret, facts.status
+    grant, secret, status = state.grant, state.secret, state.status
     assert grant is not None
-    keeping = grant.keeping
-    if keeping is None:
+    managed = grant.managed
+    if managed is None:
         # None was ever made: whatever stands there was written by somebody else.
         return ()
-    overlap = timedelta(seconds=keeping.overlap_seconds)
+    overlap = timedelta(seconds=managed.overlap_seconds)
     retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
     at = (now + overlap).replace(microsecond=0)
-    for old in sorted(known_ids(facts) - retiring.keys() - {key_id or ""}):
+    for old in sorted(owned_key_ids(state) - retiring.keys() - {key_id or ""}):
         replaced = secret is not None and old == secret.replaces and old != status.key_id
         if replaced and status.revision:
             # It was told of when it was replaced, and has gone since.
@@ -51,91 +53,91 @@ def retiring_after(facts: Facts, *, key_id: str | None, now: datetime) -> tuple[
     return tuple(retiring.values())
 
 
-def with_strays(facts: Facts, *, now: datetime) -> tuple[RetiringKey, ...]:
+def with_strays(state: GrantState, *, now: datetime) -> tuple[RetiringKey, ...]:
     """The keys that retire once a key is published by an intent of `now`, with the stray ones.
 
     Where the Secret or the status was lost, a stray key may be the one that workloads still have:
     it stays for the overlap.
     """
-    grant, status = facts.grant, facts.status
+    grant, status = state.grant, state.status
     assert grant is not None
-    assert grant.keeping is not None
-    at = _overlap_ends(now, grant.keeping.overlap_seconds)
-    strays = (RetiringKey(key_id=key_id, retire_at=at) for key_id in unknown_keys(facts))
+    assert grant.managed is not None
+    at = _overlap_ends(now, grant.managed.overlap_seconds)
+    strays = (RetiringKey(key_id=key_id, retire_at=at) for key_id in unknown_keys(state))
     return (*status.retiring, *strays)
 
 
-def strays_of_intent(facts: Facts) -> frozenset[str]:
+def strays_of_intent(state: GrantState) -> frozenset[str]:
     """The retiring keys that were strays when the pending intent was written."""
-    grant, pending = facts.grant, facts.status.pending
-    if grant is None or grant.keeping is None or pending is None or pending.started_at is None:
+    grant, pending = state.grant, state.status.pending
+    if grant is None or grant.managed is None or pending is None or pending.started_at is None:
         return frozenset()
-    at = _overlap_ends(pending.started_at, grant.keeping.overlap_seconds)
-    return frozenset(key.key_id for key in facts.status.retiring if key.retire_at == at)
+    at = _overlap_ends(pending.started_at, grant.managed.overlap_seconds)
+    return frozenset(key.key_id for key in state.status.retiring if key.retire_at == at)
 
 
 def _overlap_ends(begin: datetime, seconds: float) -> datetime:
     return (begin + timedelta(seconds=seconds)).replace(microsecond=0)
 
 
-def replaced_by(facts: Facts, *, key_id: str | None) -> str | None:
+def predecessor_id(state: GrantState, *, key_id: str | None) -> str | None:
     """The key that the one in the Secret has replaced, and that may still be there."""
-    if facts.grant is None or facts.grant.keeping is None:
+    if state.grant is None or state.grant.managed is None:
         return None
-    known = known_ids(facts)
-    retiring = [key.key_id for key in facts.status.retiring if key.key_id in known]
+    known = owned_key_ids(state)
+    retiring = [key.key_id for key in state.status.retiring if key.key_id in known]
     others = sorted(known - {key_id or ""} - set(retiring))
     if others:
         return others[0]
     return retiring[0] if retiring else None
 
 
-def goes_at(key: RetiringKey, facts: Facts) -> datetime | None:
+def retirement_time(key: RetiringKey, state: GrantState) -> datetime | None:
     """When an old key goes; while its readers are being restarted, at the latest."""
-    grant, at = facts.grant, key.retire_at
-    if at is None or grant is None or grant.keeping is None or not grant.spec.rollout.restart:
+    grant, at = state.grant, key.retire_at
+    if at is None or grant is None or grant.managed is None or not grant.spec.rollout.restart:
         return at
-    if not is_rolling(facts.status) and not rollout_is_owed(facts):
+    if not is_rolling(state.status) and not rollout_is_owed(state):
         return at
-    grace = max(timedelta(seconds=grant.keeping.overlap_seconds), _LEAST_GRACE)
-    renewed = facts.secret.renew_at if facts.secret is not None else None
+    grace = max(timedelta(seconds=grant.managed.overlap_seconds), _LEAST_GRACE)
+    renewed = state.secret.renew_at if state.secret is not None else None
     bounds = [bound for bound in (key.expires_at, renewed) if bound is not None]
     return max(at, min([at + grace, *bounds]))
 
 
-def retirement_due(facts: Facts) -> datetime | None:
+def retirement_due(state: GrantState) -> datetime | None:
     """When the next old key goes."""
-    found = (goes_at(key, facts) for key in facts.status.retiring)
+    found = (retirement_time(key, state) for key in state.status.retiring)
     return min((moment for moment in found if moment), default=None)
 
 
-def with_held_keys(status: GrantStatus, facts: Facts, *, now: datetime) -> GrantStatus:
+def with_held_keys(status: GrantStatus, state: GrantState, *, now: datetime) -> GrantStatus:
     """The new status, where RolloutProgressing also tells of old keys that stay for the rollout."""
     progress = status.condition(ROLLOUT_PROGRESSING)
     if progress is None:
         return status
-    message = progress.message.partition(_HELD)[0] + _held(status, facts, now=now)
-    told = msgspec.structs.replace(progress, message=message)
-    conditions = tuple(told if each is progress else each for each in status.conditions)
+    message = progress.message.partition(_HELD)[0] + _held(status, state, now=now)
+    updated = msgspec.structs.replace(progress, message=message)
+    conditions = tuple(updated if each is progress else each for each in status.conditions)
     return msgspec.structs.replace(status, conditions=conditions)
 
 
-def _held(status: GrantStatus, facts: Facts, *, now: datetime) -> str:
-    after = replace(facts, status=status)
+def _held(status: GrantStatus, state: GrantState, *, now: datetime) -> str:
+    after = replace(state, status=status)
     due = [key for key in status.retiring if key.retire_at is not None and key.retire_at <= now]
-    until = {key.key_id: at for key in due if (at := goes_at(key, after)) and now < at}
+    until = {key.key_id: at for key in due if (at := retirement_time(key, after)) and now < at}
     if not until:
         return ""
     last = format_time(max(until.values()))
     return f"{_HELD}{', '.join(until)} stays for those that are not yet, until {last} at most."
 
 
-def retirement_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
+def retirement_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
     """The Event that an old key is worth which goes while workloads may still have it."""
     gone = {key.key_id for key in before.retiring} - {key.key_id for key in after.retiring}
     if not gone or not is_rolling(after):
         return None
-    return Notice(
+    return Event(
         warning=True,
         reason="KeyRetiredInRollout",
         note=f"the old key {', '.join(sorted(gone))} could be kept no longer, and is removed:"
@@ -143,20 +145,20 @@ def retirement_notice(before: GrantStatus, after: GrantStatus) -> Notice | None:
     )
 
 
-def retirement(facts: Facts, *, now: datetime) -> Step | None:
+def next_retirement_step(state: GrantState, *, now: datetime) -> Step | None:
     """An old key whose time has come: first inactive, then gone."""
     due = {
         key.key_id
-        for key in facts.status.retiring
-        if (at := goes_at(key, facts)) is None or at <= now
+        for key in state.status.retiring
+        if (at := retirement_time(key, state)) is None or at <= now
     }
     if not due:
         return None
-    if facts.listed is None:
-        return Look(prepare=False)
-    unproved = due & facts.unproved_ids
+    if state.listed is None:
+        return ListKeys(prepare=False)
+    unproved = due & state.unproved_ids
     ours = due - unproved
-    active = tuple(key.id for key in facts.listed if key.id in ours and key.active)
+    active = tuple(key.id for key in state.listed if key.id in ours and key.active)
     if active:
         return Deactivate(active)
     return Remove(tuple(sorted(ours)), unproved=tuple(sorted(unproved)))

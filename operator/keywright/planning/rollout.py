@@ -17,11 +17,11 @@ from keywright.api.durations import parse_duration
 from keywright.api.grant import Rollout, WorkloadKind
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.facts import Facts, SecretView
 from keywright.planning.failures import Failure
+from keywright.planning.state import GrantState, SecretView
 
 # What a Deployment is given by default to make progress (`progressDeadlineSeconds`, 600).
-PATIENCE: Final = timedelta(minutes=10)
+PROGRESS_DEADLINE: Final = timedelta(minutes=10)
 # Server-side apply writes its times in whole seconds, cut.
 _WHOLE_SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = timedelta(milliseconds=500)
@@ -71,7 +71,7 @@ class WorkloadView:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
+class ActiveRollout:
     """A rollout: the mark of the data that it brings, since when, and to whom."""
 
     mark: str
@@ -86,14 +86,14 @@ class UnderWay:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RolloutState:
     """What a process remembers of a rollout between two looks; any of it may be lost.
 
     `restarted` are the uids of those that it restarted, the last at `last`; `put_off` of those that
     the API server refused to change, with the `refusal` of the last of them.
     """
 
-    of: UnderWay
+    of: ActiveRollout
     due: datetime | None = None
     attempts: int = 0
     last: datetime | None = None
@@ -124,23 +124,27 @@ class Plan:
         return self.restarted + len(self.pending)
 
 
-def under_way(facts: Facts, secret: SecretView | None, *, now: datetime) -> UnderWay | None:
+def under_way(
+    state: GrantState, secret: SecretView | None, *, now: datetime
+) -> ActiveRollout | None:
     """The rollout of what `secret` holds, where the status says that it has begun."""
-    grant, condition = facts.grant, facts.status.condition(ROLLOUT_PROGRESSING)
-    if condition is None or condition.status is not ConditionStatus.TRUE or facts.deleting:
+    grant, condition = state.grant, state.status.condition(ROLLOUT_PROGRESSING)
+    if condition is None or condition.status is not ConditionStatus.TRUE or state.deleting:
         return None
-    if grant is None or facts.problems or grant.spec.suspend:
+    if grant is None or state.field_errors or grant.spec.suspend:
         return None
     if not grant.spec.rollout.restart or secret is None or not secret.data:
         return None
-    if secret.data != facts.told_data:
+    if secret.data != state.recorded_data_hash:
         # Newer than what the status tells of: the rollout of that has still to begin.
         return None
     scope = Scope.MARKED if condition.reason == Scope.MARKED.value else Scope.ALL
-    return UnderWay(secret.data, condition.last_transition_time or now, scope)
+    return ActiveRollout(secret.data, condition.last_transition_time or now, scope)
 
 
-def plan(seen: Iterable[WorkloadView], *, rollout: Rollout, course: Course, now: datetime) -> Plan:
+def plan(
+    seen: Iterable[WorkloadView], *, rollout: Rollout, course: RolloutState, now: datetime
+) -> Plan:
     """What to do at this look, given the workloads in the order in which they are restarted.
 
     A batch begins when that before it is available, or was waited for in vain for ten minutes, and
@@ -178,17 +182,19 @@ def plan(seen: Iterable[WorkloadView], *, rollout: Rollout, course: Course, now:
     )
 
 
-def _is_late(workload: WorkloadView, *, of: UnderWay, now: datetime) -> bool:
+def _is_late(workload: WorkloadView, *, of: ActiveRollout, now: datetime) -> bool:
     if workload.availability is Availability.STUCK:
         return True
-    return now >= (workload.restarted_at or of.since) + PATIENCE
+    return now >= (workload.restarted_at or of.since) + PROGRESS_DEADLINE
 
 
 def _last_mark(restarted: Iterable[WorkloadView]) -> datetime | None:
     return max((each.restarted_at for each in restarted if each.restarted_at), default=None)
 
 
-def _next_batch(course: Course, *, rollout: Rollout, last: datetime | None) -> datetime | None:
+def _next_batch(
+    course: RolloutState, *, rollout: Rollout, last: datetime | None
+) -> datetime | None:
     """No earlier than this; what is read from the workloads was cut to whole seconds."""
     if rollout.min_interval is None or last is None:
         return None

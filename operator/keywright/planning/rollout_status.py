@@ -11,24 +11,24 @@ import msgspec
 from keywright.api.grant import Workload
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
-from keywright.planning.facts import Facts, SecretView
+from keywright.planning.events import Event
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.notices import Notice
-from keywright.planning.rollout import Course, Plan, Scope, WorkloadView
+from keywright.planning.rollout import Plan, RolloutState, Scope, WorkloadView
+from keywright.planning.state import GrantState, SecretView
 
 _TYPES = frozenset({ROLLOUT_PROGRESSING, ROLLOUT_FAILING})
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class NotDue:
+class RolloutNotDue:
     """A rollout is under way, and is looked at then."""
 
     again_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class RolloutProgress:
     """A rollout was looked at: the next look, if it is not over, how far it is, and what is wrong.
 
     `restarted` of `concerned` workloads; both are 0 where they could not be read.
@@ -40,16 +40,16 @@ class Looked:
     failure: Failure | None = None
 
 
-News = NotDue | Looked
+RolloutUpdate = RolloutNotDue | RolloutProgress
 
 
 def with_rollout(
     status: GrantStatus,
-    facts: Facts,
+    state: GrantState,
     *,
     written: SecretView | None,
     kept: bool,
-    news: News | None,
+    news: RolloutUpdate | None,
     now: datetime,
 ) -> GrantStatus:
     """The status with what it says of the rollout; `written` and `kept` as for `begins`.
@@ -57,22 +57,22 @@ def with_rollout(
     A rollout begins with the status that tells of other data than the one before.
     """
     others = tuple(each for each in status.conditions if each.type not in _TYPES)
-    told = _told(facts, written=written, kept=kept, news=news, now=now)
-    return msgspec.structs.replace(status, conditions=(*others, *told))
+    shown = _conditions(state, written=written, kept=kept, news=news, now=now)
+    return msgspec.structs.replace(status, conditions=(*others, *shown))
 
 
-def begins(facts: Facts, *, written: SecretView | None, kept: bool) -> Scope | None:
+def begins(state: GrantState, *, written: SecretView | None, kept: bool) -> Scope | None:
     """Whom a rollout is about that begins now; None where none does.
 
     `written` is what was written to the Secret, `kept` where it was found to be as it should.
     """
-    grant, before = facts.grant, facts.secret
+    grant, before = state.grant, state.secret
     if grant is None or not grant.spec.rollout.restart:
         return None
     holds = before if kept else written
-    if holds is None or not holds.data or holds.data == facts.told_data:
+    if holds is None or not holds.data or holds.data == state.recorded_data_hash:
         return None
-    if facts.told_data:
+    if state.recorded_data_hash:
         return Scope.ALL
     # The status tells nothing: the Secret is new, was taken over, or the status was lost.
     if written is not None:
@@ -87,31 +87,33 @@ def is_rolling(status: GrantStatus) -> bool:
     return progress is not None and progress.status is ConditionStatus.TRUE
 
 
-def rollout_is_owed(facts: Facts) -> bool:
+def rollout_is_owed(state: GrantState) -> bool:
     """Whether the status has yet to begin the rollout of what the Secret holds."""
-    return begins(facts, written=None, kept=True) is not None
+    return begins(state, written=None, kept=True) is not None
 
 
-def rollout_notice(before: GrantStatus, after: GrantStatus, *, news: News | None) -> Notice | None:
+def rollout_notice(
+    before: GrantStatus, after: GrantStatus, *, news: RolloutUpdate | None
+) -> Event | None:
     """The Event that a change is worth: trouble, or the end of a rollout of changed data."""
     failing, was_failing = after.condition(ROLLOUT_FAILING), before.condition(ROLLOUT_FAILING)
     if failing is not None:
         if was_failing is not None and was_failing.reason == failing.reason:
             return None
-        return Notice(warning=True, reason=ROLLOUT_FAILING, note=failing.message)
+        return Event(warning=True, reason=ROLLOUT_FAILING, note=failing.message)
     was_progress = before.condition(ROLLOUT_PROGRESSING)
     if was_progress is None or was_progress.reason != Scope.ALL.value:
         return None
-    if not isinstance(news, Looked) or news.again_at is not None or not news.concerned:
+    if not isinstance(news, RolloutProgress) or news.again_at is not None or not news.concerned:
         return None
-    return Notice(
+    return Event(
         warning=False, reason="RolloutCompleted", note=_progress(news, after.secret_name or "")
     )
 
 
-def trouble(
+def rollout_failure(
     outlook: Plan,
-    course: Course,
+    course: RolloutState,
     *,
     missing: tuple[tuple[int, Workload], ...] = (),
     unknown: tuple[tuple[int, Workload], ...] = (),
@@ -126,7 +128,7 @@ def trouble(
     if outlook.late:
         return Failure(
             f"not available after the restart: {_listed(outlook.late)}.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="WorkloadUnavailable",
             field="spec.rollout.restart",
             cure="See `kubectl rollout status`; the other workloads are restarted all the same.",
@@ -160,16 +162,21 @@ def trouble(
     return None
 
 
-def _told(
-    facts: Facts, *, written: SecretView | None, kept: bool, news: News | None, now: datetime
+def _conditions(
+    state: GrantState,
+    *,
+    written: SecretView | None,
+    kept: bool,
+    news: RolloutUpdate | None,
+    now: datetime,
 ) -> tuple[Condition, ...]:
-    grant, generation = facts.grant, facts.subject.generation
-    held = tuple(each for each in facts.status.conditions if each.type in _TYPES)
+    grant, generation = state.grant, state.subject.generation
+    held = tuple(each for each in state.status.conditions if each.type in _TYPES)
     if grant is None:
         return held
     if not grant.spec.rollout.restart:
         return ()
-    scope = begins(facts, written=written, kept=kept)
+    scope = begins(state, written=written, kept=kept)
     if scope is not None:
         # Of a rollout that it supersedes nothing is kept, least of all since when.
         name = grant.secret_name
@@ -181,7 +188,7 @@ def _told(
             writer.condition(ROLLOUT_PROGRESSING, true=True, reason=scope.value, message=message),
         )
     progress = next((each for each in held if each.type == ROLLOUT_PROGRESSING), None)
-    if isinstance(news, Looked):
+    if isinstance(news, RolloutProgress):
         writer = ConditionWriter(held, generation=generation, now=now)
         return tuple(_after_look(news, progress, writer, name=grant.secret_name))
     if progress is not None:
@@ -191,7 +198,7 @@ def _told(
 
 
 def _after_look(
-    news: Looked, progress: Condition | None, writer: ConditionWriter, *, name: str
+    news: RolloutProgress, progress: Condition | None, writer: ConditionWriter, *, name: str
 ) -> Iterator[Condition]:
     if news.again_at is not None and progress is not None:
         yield writer.condition(
@@ -205,11 +212,11 @@ def _after_look(
             ROLLOUT_FAILING,
             true=True,
             reason=news.failure.reason,
-            message=news.failure.sentence(),
+            message=news.failure.message_with_remedy(),
         )
 
 
-def _progress(news: Looked, name: str) -> str:
+def _progress(news: RolloutProgress, name: str) -> str:
     done = f"{news.restarted} of {news.concerned} workloads"
     return f"{done} have been restarted for Secret {name}." if news.concerned else ""
 

@@ -10,32 +10,32 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time
 from keywright.planning.conditions import READY, ConditionWriter
-from keywright.planning.facts import Facts, SecretView
 from keywright.planning.former import former_secrets
-from keywright.planning.retirement import retiring_after
+from keywright.planning.retirement import retiring_keys
+from keywright.planning.state import GrantState, SecretView
 from keywright.planning.windows import next_renewal
 
 
-def as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
+def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
     """Nothing was done: the key in the Secret is the one in use, or all is suspended."""
-    grant, secret, writer = facts.grant, facts.secret, condition_writer(facts, now)
+    grant, secret, writer = state.grant, state.secret, condition_writer(state, now)
     assert grant is not None
     if grant.spec.suspend:
-        return _suspended(facts, grant, now=now)
+        return _suspended(state, grant, now=now)
     assert secret is not None
     # Another key than the one last told of: we were ended between the writes of Secret and status.
-    told = (facts.status.issued_at, facts.status.expires_at)
-    known = told == (secret.issued_at, secret.expires_at)
+    recorded = (state.status.issued_at, state.status.expires_at)
+    known = recorded == (secret.issued_at, secret.expires_at)
     status = msgspec.structs.replace(
-        of_secret(facts, grant, secret),
+        status_from_secret(state, grant, secret),
         renew_at=next_renewal(grant, secret, now=now),
-        key_id=secret.key_id or (facts.status.key_id if known else None),
-        retiring=retiring_after(facts, key_id=secret.key_id or facts.status.key_id, now=now),
-        pending=None if grant.keeping is None else facts.status.pending,
+        key_id=secret.key_id or (state.status.key_id if known else None),
+        retiring=retiring_keys(state, key_id=secret.key_id or state.status.key_id, now=now),
+        pending=None if grant.managed is None else state.status.pending,
         # What is kept has answered the request, whether that was told or not.
-        last_handled_reconcile_at=(grant.renewal_request or facts.status.last_handled_reconcile_at),
+        last_handled_reconcile_at=(grant.renewal_request or state.status.last_handled_reconcile_at),
     )
-    ready = facts.status.condition(READY)
+    ready = state.status.condition(READY)
     settled = (
         known
         and ready is not None
@@ -46,25 +46,27 @@ def as_it_is(facts: Facts, *, now: datetime) -> GrantStatus:
     conditions: tuple[Condition, ...] = (
         (ready,)
         if settled and ready is not None
-        else writer.ready(reason="Succeeded", message=holds(grant, secret))
+        else writer.ready(reason="Succeeded", message=ready_message(grant, secret))
     )
-    if facts.source_problem is not None:
-        conditions += (writer.failing(facts.source_problem),)
+    if state.source_problem is not None:
+        conditions += (writer.failing(state.source_problem),)
     return msgspec.structs.replace(status, conditions=conditions)
 
 
-def _suspended(facts: Facts, grant: ApiKeyGrant, *, now: datetime) -> GrantStatus:
-    secret, writer = facts.secret, condition_writer(facts, now)
-    lives = secret is not None and secret.lives(now)
-    unknown = secret is not None and (secret.lost or facts.doubted)
+def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> GrantStatus:
+    secret, writer = state.secret, condition_writer(state, now)
+    lives = secret is not None and secret.is_unexpired(now)
+    unknown = secret is not None and (secret.lost or state.doubted)
     end = f" The key in Secret {grant.secret_name} " if secret is not None else ""
     if unknown:
         lives = False
         end += "is not known to work in the cloud."
     elif secret is not None:
-        end += f"{'ends' if lives else 'ended'} at {time_told(secret.expires_at)}."
+        end += f"{'ends' if lives else 'ended'} at {format_time_or_dash(secret.expires_at)}."
     known = secret is not None and not unknown
-    status = of_secret(facts, grant, secret) if known and secret else named(facts, grant)
+    status = (
+        status_from_secret(state, grant, secret) if known and secret else with_names(state, grant)
+    )
     return msgspec.structs.replace(
         status,
         observed_generation=grant.generation,
@@ -79,10 +81,10 @@ def _suspended(facts: Facts, grant: ApiKeyGrant, *, now: datetime) -> GrantStatu
     )
 
 
-def of_secret(facts: Facts, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
+def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
     """What the Secret's own annotations say, so that a lost status comes back without a mint."""
     return msgspec.structs.replace(
-        named(facts, grant),
+        with_names(state, grant),
         observed_generation=grant.generation,
         issued_at=secret.issued_at,
         expires_at=secret.expires_at,
@@ -94,33 +96,33 @@ def of_secret(facts: Facts, grant: ApiKeyGrant, secret: SecretView) -> GrantStat
     )
 
 
-def named(facts: Facts, grant: ApiKeyGrant) -> GrantStatus:
+def with_names(state: GrantState, grant: ApiKeyGrant) -> GrantStatus:
     """The status with the kind and the name of the Secret that the spec asks for."""
     return msgspec.structs.replace(
-        facts.status,
+        state.status,
         kind=grant.kind.value,
         secret_name=grant.secret_name,
         former_secrets=former_secrets(
-            facts.status,
+            state.status,
             name=grant.secret_name,
             # It is taken by that entry.
-            released=facts.secret is not None and facts.secret.released,
+            released=state.secret is not None and state.secret.released,
         ),
     )
 
 
-def condition_writer(facts: Facts, now: datetime) -> ConditionWriter:
+def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
     """Writes conditions of this generation, beside those that are there."""
-    return ConditionWriter(facts.status.conditions, generation=facts.subject.generation, now=now)
+    return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
-def holds(grant: ApiKeyGrant, secret: SecretView) -> str:
+def ready_message(grant: ApiKeyGrant, secret: SecretView) -> str:
     """The sentence that Ready says of a key."""
-    end = f" until {time_told(secret.expires_at)}" if secret.expires_at else ""
+    end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""
     return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
 
 
-def time_told(moment: datetime | None) -> str:
+def format_time_or_dash(moment: datetime | None) -> str:
     """As the status writes times."""
     return format_time(moment) if moment else "no time"

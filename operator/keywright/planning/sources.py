@@ -7,13 +7,13 @@ from datetime import datetime
 
 import msgspec
 
-from keywright.api.problems import Problem
+from keywright.api.field_errors import FieldError
 from keywright.api.source import CredentialSource
 from keywright.api.status import Condition, ConditionStatus, SourceStatus
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.renewal import position, source_renews_at
+from keywright.planning.renewal import hash_fraction, source_renews_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Verified:
 def source_failure(
     name: tuple[str, str],
     *,
-    value: CredentialSource | list[Problem] | None,
+    value: CredentialSource | list[FieldError] | None,
     deleting: bool,
     asking: str,
     permitted: bool,
@@ -58,12 +58,12 @@ def source_failure(
     if value is None:
         return Failure(
             f"there is no CredentialSource {name[1]} in namespace {name[0]}.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="SourceNotFound",
             field="spec.sourceRef.name",
             cure="Create it, or name another one.",
         )
-    mistake = source_mistake(value)
+    mistake = source_error(value)
     if mistake is not None:
         return Failure(
             f"CredentialSource {name[1]} cannot be used: {mistake.message}",
@@ -74,7 +74,7 @@ def source_failure(
     if deleting:
         return Failure(
             f"CredentialSource {name[1]} is being deleted.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="SourceNotFound",
             field="spec.sourceRef.name",
             cure="Create it again, or name another one.",
@@ -82,7 +82,7 @@ def source_failure(
     return None
 
 
-def source_mistake(value: CredentialSource | list[Problem]) -> Failure | None:
+def source_error(value: CredentialSource | list[FieldError]) -> Failure | None:
     """What is wrong with a source, if anything is."""
     if isinstance(value, list):
         return Failure(
@@ -110,7 +110,7 @@ def verification_due(
             attempts=status.failed_attempts,
             last_failure=status.last_failure_time,
             expires_at=None,
-            position=position(uid),
+            position=hash_fraction(uid),
         )
     if status.renew_at is None and status.expires_at is None and _proved(status):
         return None
@@ -165,7 +165,7 @@ def failed_status(
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
     ready = status.condition(READY)
     conditions: tuple[Condition, ...]
-    passing = failure.kind in (FailureClass.RETRY, FailureClass.THROTTLED)
+    passing = failure.kind in (FailureClass.TRANSIENT, FailureClass.THROTTLED)
     alive = status.expires_at is not None and now < status.expires_at and (has_session or passing)
     if alive and _holds(ready, generation=generation) and ready is not None:
         conditions = (ready, writer.failing(failure))
@@ -182,7 +182,7 @@ def failed_status(
     )
 
 
-def mistaken_status(
+def invalid_status(
     status: SourceStatus,
     mistake: Failure,
     *,

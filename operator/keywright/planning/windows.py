@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.windows import Window
-from keywright.planning.facts import SecretView
-from keywright.planning.renewal import begins_at, margin, position, renew_at
+from keywright.planning.renewal import begins_at, hash_fraction, margin, renew_at
+from keywright.planning.state import SecretView
 
 # What is left of a life when a window is waited for no longer, where the margin is longer: room
 # for many tries, for the readers, and for a person who has to look into it.
@@ -23,7 +23,7 @@ _SPREAD_SHARE = 0.5
 _SPREAD_OF_LIFE = 0.08
 
 
-def planned(
+def schedule_in_window(
     grant: ApiKeyGrant, *, due: datetime, by: datetime | None, lifetime: timedelta
 ) -> datetime:
     """When a renewal that is due then happens: then, in the next window, or last of all `by`."""
@@ -36,15 +36,15 @@ def planned(
     most = min(
         timedelta(seconds=window.duration_seconds) * _SPREAD_SHARE, lifetime * _SPREAD_OF_LIFE
     )
-    spread = (at + most * position(grant.uid)).replace(microsecond=0)
+    spread = (at + most * hash_fraction(grant.uid)).replace(microsecond=0)
     return max(at, spread if by is None else min(spread, by))
 
 
-def latest_renewal(
+def renewal_deadline_in_window(
     *,
     issued_at: datetime,
     expires_at: datetime,
-    asked: timedelta,
+    desired: timedelta,
     readers: timedelta | None,
     uid: str,
 ) -> datetime:
@@ -54,7 +54,7 @@ def latest_renewal(
     `asked`, and never less than the least margin and what readers need who read again.
     """
     lifetime = expires_at - issued_at
-    rest = min(asked, lifetime * _REST_SHARE, _LONGEST_REST)
+    rest = min(desired, lifetime * _REST_SHARE, _LONGEST_REST)
     left = margin(lifetime=lifetime, before=rest, readers=readers)
     return renew_at(issued_at=issued_at, expires_at=expires_at, margin=left, uid=uid)
 
@@ -68,7 +68,9 @@ def next_renewal(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> da
     if due is None or now < due or not grant.spec.renewal.windows or secret.issued_at is None:
         return due
     end = secret.expires_at or now
-    return planned(grant, due=now, by=secret.renew_by, lifetime=max(end, now) - secret.issued_at)
+    return schedule_in_window(
+        grant, due=now, by=secret.renewal_deadline, lifetime=max(end, now) - secret.issued_at
+    )
 
 
 def renewal_begins(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> datetime | None:

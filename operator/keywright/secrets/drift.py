@@ -20,7 +20,7 @@ from keywright.api.names import (
     WATCH_LABEL,
 )
 from keywright.api.source import CredentialSource
-from keywright.secrets.ownership import OWNER_REFERENCES, SecretFacts, field_of
+from keywright.secrets.ownership import OWNER_REFERENCES, ManagedSecret, field_of
 
 _MARKS = frozenset(
     {ANNOTATION_GRANTED_BY, ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT}
@@ -30,19 +30,19 @@ _MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
 _MOST_FIELDS: Final = 16
 
 
-def intact(
-    facts: SecretFacts,
+def is_intact(
+    state: ManagedSecret,
     expected_keys: frozenset[str],
     *,
     grant: ApiKeyGrant,
     source: CredentialSource | None,
 ) -> bool:
     """Whether every key, label, annotation and the owner reference is still as we applied it."""
-    return not altered_fields(facts, expected_keys, grant=grant, source=source)
+    return not altered_fields(state, expected_keys, grant=grant, source=source)
 
 
 def altered_fields(
-    facts: SecretFacts,
+    state: ManagedSecret,
     expected_keys: frozenset[str],
     *,
     grant: ApiKeyGrant,
@@ -62,11 +62,11 @@ def altered_fields(
     Whether a key has an end that must be written down is told by its kind, but for credentials that
     are handed on as they come: these have one if the status, or else the Secret, says so.
     """
-    return tuple(islice(_altered(facts, expected_keys, grant=grant, source=source), _MOST_FIELDS))
+    return tuple(islice(_altered(state, expected_keys, grant=grant, source=source), _MOST_FIELDS))
 
 
 def _altered(
-    facts: SecretFacts,
+    state: ManagedSecret,
     expected_keys: frozenset[str],
     *,
     grant: ApiKeyGrant,
@@ -74,55 +74,55 @@ def _altered(
 ) -> Iterator[str]:
     secret = grant.spec.secret
     labels = secret.labels.keys() | {MANAGED_BY_LABEL, WATCH_LABEL}
-    annotations = secret.annotations.keys() | _marks(facts, grant=grant, source=source)
-    if grant.is_many:
-        if not _all_entries(facts):
+    annotations = secret.annotations.keys() | _marks(state, grant=grant, source=source)
+    if grant.is_bulk_import:
+        if not _all_entries(state):
             yield "data"
-    elif facts.owned_keys != expected_keys:
-        yield from _named("data", expected_keys ^ facts.owned_keys)
-    yield from _named("metadata.labels", labels - facts.owned_labels)
-    yield from _named("metadata.annotations", annotations - facts.owned_annotations)
-    if facts.owner_uid != grant.uid:
+    elif state.owned_keys != expected_keys:
+        yield from _named("data", expected_keys ^ state.owned_keys)
+    yield from _named("metadata.labels", labels - state.owned_labels)
+    yield from _named("metadata.annotations", annotations - state.owned_annotations)
+    if state.owner_uid != grant.uid:
         yield OWNER_REFERENCES
-    if not _is_of_this_cluster(facts, grant):
+    if not _is_of_this_cluster(state, grant):
         yield field_of("metadata.annotations", ANNOTATION_CLUSTER_ID)
 
 
-def managers_of(facts: SecretFacts, fields: Iterable[str]) -> tuple[str, ...]:
+def managers_of(state: ManagedSecret, fields: Iterable[str]) -> tuple[str, ...]:
     """The other field managers that own one of these fields now."""
     asked = frozenset(fields)
-    return tuple(manager for manager, owned in facts.others if not asked.isdisjoint(owned))
+    return tuple(manager for manager, owned in state.others if not asked.isdisjoint(owned))
 
 
 def _named(group: str, names: Iterable[str]) -> Iterator[str]:
     return (field_of(group, name) for name in sorted(names))
 
 
-def _is_of_this_cluster(facts: SecretFacts, grant: ApiKeyGrant) -> bool:
+def _is_of_this_cluster(state: ManagedSecret, grant: ApiKeyGrant) -> bool:
     """False once the keys were taken over from the cluster that the Secret names."""
     identity = grant.known_as
-    return not identity.recorded or facts.cluster_id in (None, identity.cluster_id)
+    return not identity.recorded or state.cluster_id in (None, identity.cluster_id)
 
 
-def _all_entries(facts: SecretFacts) -> bool:
+def _all_entries(state: ManagedSecret) -> bool:
     """Whether the entries of many keys are those that were written, by the digest of their names.
 
     What they are called the grant does not say, and what was written must not be told by memory.
     """
-    told = ANNOTATION_ENTRIES in facts.owned_annotations
-    return told and facts.entries == digest_of_names(facts.owned_keys)
+    recorded = ANNOTATION_ENTRIES in state.owned_annotations
+    return recorded and state.entries == names_digest(state.owned_keys)
 
 
-def digest_of_names(names: Iterable[str]) -> str:
+def names_digest(names: Iterable[str]) -> str:
     """Equal for the same names, in whatever order."""
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _marks(
-    facts: SecretFacts, *, grant: ApiKeyGrant, source: CredentialSource | None
+    state: ManagedSecret, *, grant: ApiKeyGrant, source: CredentialSource | None
 ) -> frozenset[str]:
-    kept = _MARKS_OF_KEPT if grant.keeping is not None else frozenset()
+    kept = _MARKS_OF_KEPT if grant.managed is not None else frozenset()
     ends = grant.ends
     if source is not None and not source.credentials_end:
-        ends = facts.expires_at is not None
+        ends = state.expires_at is not None
     return _MARKS | kept | (_MARKS_OF_END if ends else frozenset())

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.schema import Facts
+from keywright.api.schema import KeyIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 
@@ -25,13 +25,15 @@ _PARTS: Final = 3
 _MARK_LENGTH: Final = 16
 
 
-def mint_facts(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> Facts:
+def key_identity(
+    grant: ApiKeyGrant, *, source: CredentialSource, imported: str = ""
+) -> KeyIdentity:
     """What decides what a key IS: of the grant and of its source, no uid and no name of either.
 
     `imported` is the digest of the value that the grant imports, where it does.
     """
-    facts = {"key": grant.mint_facts(source), "source": source.mint_facts()}
-    return facts | {"imported": imported} if imported else facts
+    state = {"key": grant.key_identity(source), "source": source.key_identity()}
+    return state | {"imported": imported} if imported else state
 
 
 def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str:
@@ -44,7 +46,7 @@ def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str
 
 def fingerprint(
     *,
-    mint_facts: Facts,
+    key_identity: KeyIdentity,
     data: Mapping[str, str],
     values: Mapping[str, Sensitive],
     key: bytes,
@@ -62,13 +64,13 @@ def fingerprint(
             of_data = parts[1]
             break
     of_values = _digest("values", _opened(values), key=key, namespace=namespace)
-    return f"{_facts_hash(mint_facts)}.{of_data}.{of_values}"
+    return f"{_facts_hash(key_identity)}.{of_data}.{of_values}"
 
 
-def same_mint_facts(fingerprint: str | None, *, facts: Facts) -> bool:
+def same_mint_facts(fingerprint: str | None, *, state: KeyIdentity) -> bool:
     """Whether the Secret holds the key that these facts ask for; False if there is no telling."""
     parts = _split(fingerprint)
-    return parts is not None and parts[0] == _facts_hash(facts)
+    return parts is not None and parts[0] == _facts_hash(state)
 
 
 def same_data(
@@ -93,7 +95,7 @@ def same_values(
     )
 
 
-def data_mark(fingerprint: str | None) -> str:
+def data_hash(fingerprint: str | None) -> str:
     """Of the data alone: the same for the same data; empty where there is no telling."""
     parts = _split(fingerprint)
     return parts[1][:_MARK_LENGTH] if parts is not None else ""
@@ -104,8 +106,8 @@ def _split(text: str | None) -> list[str] | None:
     return parts if len(parts) == _PARTS else None
 
 
-def _facts_hash(facts: Facts) -> str:
-    return hashlib.sha256(_ENCODE(facts)).hexdigest()[:16]
+def _facts_hash(state: KeyIdentity) -> str:
+    return hashlib.sha256(_ENCODE(state)).hexdigest()[:16]
 
 
 def _opened(values: Mapping[str, Sensitive]) -> bytes:

@@ -1,7 +1,7 @@
 """The ready-made formats: which keys of a Secret each has, and what stands in them.
 
 A format is a table of templates, over the same variables that `spec.secret.data` has; so one engine
-writes both. `facts` about who reads which key stand in docs; `crds/` names every format. Formats
+writes both. `state` about who reads which key stand in docs; `crds/` names every format. Formats
 of kinds of key that are not made yet are not in the table.
 """
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.secret_spec import Format
-from keywright.secrets.templates import Slot, Template, parse_template
+from keywright.secrets.templates import Placeholder, Template, parse_template
 from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE, Variable
 
 _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
@@ -80,13 +80,15 @@ _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.DOT_ENV: {".env": "${dotEnv}"},
 }
 _FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
-    Format.API_GATEWAY_ENV: {"curl.conf": Template((Slot(Variable.CURL_CONFIG),))},
-    Format.HEADER_CREDENTIAL: {"credential": Template((Slot(Variable.HEADER),))},
-    Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Slot(Variable.AWS_CONFIG_FILE),))},
+    Format.API_GATEWAY_ENV: {"curl.conf": Template((Placeholder(Variable.CURL_CONFIG),))},
+    Format.HEADER_CREDENTIAL: {"credential": Template((Placeholder(Variable.HEADER),))},
+    Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Placeholder(Variable.AWS_CONFIG_FILE),))},
     Format.ALIBABA_CREDENTIALS_URI: {
-        "credentials.json": Template((Slot(Variable.ALIBABA_CREDENTIALS_URI_BODY),))
+        "credentials.json": Template((Placeholder(Variable.ALIBABA_CREDENTIALS_URI_BODY),))
     },
-    Format.ALIBABA_CROSSPLANE: {"credentials": Template((Slot(Variable.ALIBABA_CROSSPLANE_FILE),))},
+    Format.ALIBABA_CROSSPLANE: {
+        "credentials": Template((Placeholder(Variable.ALIBABA_CROSSPLANE_FILE),))
+    },
 }
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {

@@ -32,12 +32,12 @@ from keywright.api.names import (
     WATCH_LABEL_VALUE,
 )
 from keywright.api.times import format_time
-from keywright.secrets.drift import digest_of_names
+from keywright.secrets.drift import names_digest
 from keywright.secrets.proofs import IdentityRecord
 
 
 @dataclass(frozen=True, slots=True)
-class KeptId:
+class ManagedKeyId:
     """The id of a key that stays in the cloud, and the proof that it was made for the grant."""
 
     key_id: str
@@ -53,8 +53,8 @@ def manifest(
     renew_at: datetime | None,
     revision: int,
     fingerprint: str,
-    kept_as: KeptId | None = None,
-    replaces: KeptId | None = None,
+    kept_as: ManagedKeyId | None = None,
+    replaces: ManagedKeyId | None = None,
     identity: IdentityRecord | None = None,
     remark: str = "",
 ) -> dict[str, Any]:
@@ -90,8 +90,8 @@ def manifest(
         if replaces.proof is not None:
             annotations[ANNOTATION_REPLACES_PROOF] = replaces.proof
     annotations |= _identity(identity)
-    if grant.is_many:
-        annotations[ANNOTATION_ENTRIES] = digest_of_names(data)
+    if grant.is_bulk_import:
+        annotations[ANNOTATION_ENTRIES] = names_digest(data)
         if remark:
             annotations[ANNOTATION_REMARK] = remark
     return {

@@ -52,13 +52,13 @@ class Ownership(Enum):
     """What a Secret is to a grant."""
 
     ABSENT = "Absent"
-    OURS = "Ours"
+    OWNED = "Ours"
     UNMARKED = "Unmarked"
     OTHER_GRANT = "OtherGrant"
 
 
 @dataclass(frozen=True, slots=True)
-class GrantMark:
+class OwnerAnnotation:
     """The grant that a Secret says it was written for."""
 
     namespace: str
@@ -67,7 +67,7 @@ class GrantMark:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretFacts:
+class ManagedSecret:
     """What is kept in memory of a Secret; ten thousand of them are a few megabytes.
 
     The `owned_...` sets are what server-side apply records as ours (field manager `keywright`);
@@ -81,7 +81,7 @@ class SecretFacts:
     uid: str
     resource_version: str
     deleting: bool
-    granted_by: GrantMark | None
+    granted_by: OwnerAnnotation | None
     issued_at: datetime | None
     expires_at: datetime | None
     renew_at: datetime | None
@@ -105,12 +105,12 @@ class SecretFacts:
     others: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
-def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
+def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
     """The facts of a Secret from its `metadata`; what is malformed or forged counts as absent."""
     annotations = meta.get("annotations") or {}
     owned = owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
-    return SecretFacts(
+    return ManagedSecret(
         namespace=intern(meta["namespace"]),
         name=intern(meta["name"]),
         uid=meta.get("uid", ""),
@@ -141,7 +141,7 @@ def facts_from_metadata(meta: Mapping[str, Any]) -> SecretFacts:
     )
 
 
-def judge(grant: ApiKeyGrant, *, facts: SecretFacts | None) -> Ownership:
+def classify(grant: ApiKeyGrant, *, state: ManagedSecret | None) -> Ownership:
     """What the Secret of the grant's name is to the grant.
 
     The annotation decides; a label is no mark. Another uid under the same name is the same grant
@@ -149,35 +149,35 @@ def judge(grant: ApiKeyGrant, *, facts: SecretFacts | None) -> Ownership:
     annotation was removed or edited by hand (it is no longer recorded as ours), the owner reference
     that we wrote speaks for it, so that the Secret is repaired.
     """
-    if facts is None:
+    if state is None:
         return Ownership.ABSENT
-    edited = ANNOTATION_GRANTED_BY not in facts.owned_annotations
-    if edited and facts.owner_uid == grant.uid:
-        return Ownership.OURS
-    mark = facts.granted_by
+    edited = ANNOTATION_GRANTED_BY not in state.owned_annotations
+    if edited and state.owner_uid == grant.uid:
+        return Ownership.OWNED
+    mark = state.granted_by
     if mark is None:
         return Ownership.UNMARKED
     if (mark.namespace, mark.name) == grant.object_key:
-        return Ownership.OURS
+        return Ownership.OWNED
     return Ownership.OTHER_GRANT
 
 
-def as_recorded(facts: SecretFacts, *, status: GrantStatus) -> SecretFacts:
+def trust_status_over_annotations(state: ManagedSecret, *, status: GrantStatus) -> ManagedSecret:
     """The facts with times and revision from the status, where that tells of the same key.
 
     The annotations of a Secret can be edited by whoever may edit it, and an end that was moved away
     by hand must not keep the key from being renewed. Where the status tells of another key, or of
     none (we were ended between two writes, or it was lost), the annotations are all there is.
     """
-    if not status.revision or status.fingerprint != facts.fingerprint:
-        return facts
+    if not status.revision or status.fingerprint != state.fingerprint:
+        return state
     return replace(
-        facts,
+        state,
         issued_at=status.issued_at,
         expires_at=status.expires_at,
         renew_at=status.renew_at,
         revision=status.revision,
-        key_id=status.key_id if facts.key_id else None,
+        key_id=status.key_id if state.key_id else None,
     )
 
 
@@ -259,13 +259,13 @@ def _shared(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _mark(text: str | None) -> GrantMark | None:
+def _mark(text: str | None) -> OwnerAnnotation | None:
     name, _, uid = (text or "").partition(" ")
     namespace, _, name = name.partition("/")
     if not namespace or not name:
         return None
     # Interned: they are the words of the grant itself, which is in memory as well.
-    return GrantMark(intern(namespace), intern(name), intern(uid))
+    return OwnerAnnotation(intern(namespace), intern(name), intern(uid))
 
 
 def _time(text: str | None) -> datetime | None:

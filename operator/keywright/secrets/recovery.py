@@ -73,7 +73,7 @@ def recover(
     return None
 
 
-def carries(templates: Iterable[Template], *, kind: KeyKind) -> bool:
+def is_recoverable(templates: Iterable[Template], *, kind: KeyKind) -> bool:
     """Whether `recover` finds the key in what these templates write together."""
     bare = {_without_prefix(template).only for template in templates}
     if len(CANONICAL_NAMES[kind]) == 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keywright.api.names import ANNOTATION_GRANTED_BY, REFERENCE_LABEL
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import managed_secret_from
 
 
 def shareable_keys(metadata: Mapping[str, Any], keys: Iterable[str]) -> frozenset[str]:
@@ -18,7 +18,7 @@ def shareable_keys(metadata: Mapping[str, Any], keys: Iterable[str]) -> frozense
     """
     if (metadata.get("labels") or {}).get(REFERENCE_LABEL) == "true":
         return frozenset(keys)
-    secret = facts_from_metadata(metadata)
+    secret = managed_secret_from(metadata)
     owner = secret.granted_by
     if (
         owner is None

@@ -12,18 +12,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from keywright.api.field_errors import FieldError
 from keywright.api.keys import KeyKind
-from keywright.api.problems import Problem
 from keywright.secrets.variables import (
-    OF_FORMATS_ALONE,
+    FORMAT_ONLY_VARIABLES,
     VARIABLES_OF_KIND,
-    LayoutError,
+    RenderError,
     Values,
     Variable,
 )
 
 _KNOWN: Final = {
-    variable.value: variable for variable in Variable if variable not in OF_FORMATS_ALONE
+    variable.value: variable for variable in Variable if variable not in FORMAT_ONLY_VARIABLES
 }
 
 
@@ -56,7 +56,7 @@ class TemplateError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Placeholder:
     """A place for a value."""
 
     variable: Variable
@@ -67,7 +67,7 @@ class Slot:
 class Template:
     """A template that has been read: plain text and slots in turn."""
 
-    parts: tuple[str | Slot, ...]
+    parts: tuple[str | Placeholder, ...]
 
     def render(self, values: Values) -> str:
         """The text with every slot filled.
@@ -81,8 +81,8 @@ class Template:
             texts.append(part if isinstance(part, str) else _filled(part, values))
             length += len(texts[-1])
             if length > MOST_RENDERED:
-                raise LayoutError(
-                    Problem(
+                raise RenderError(
+                    FieldError(
                         "spec.secret.data",
                         f"a template becomes longer than {MOST_RENDERED} characters, more than a"
                         " Secret holds: use fewer variables",
@@ -93,13 +93,13 @@ class Template:
     @property
     def variables(self) -> frozenset[Variable]:
         """The variables that it uses."""
-        return frozenset(part.variable for part in self.parts if isinstance(part, Slot))
+        return frozenset(part.variable for part in self.parts if isinstance(part, Placeholder))
 
     @property
     def only(self) -> Variable | None:
         """The one variable whose bare value the whole text is; None for any other template."""
         match self.parts:
-            case (Slot(variable=variable, filters=()),):
+            case (Placeholder(variable=variable, filters=()),):
                 return variable
             case _:
                 return None
@@ -112,7 +112,7 @@ def parse_template(text: str) -> Template:
     Raises:
         TemplateError: An unknown variable or filter, or a `${` without its end.
     """
-    parts: list[str | Slot] = []
+    parts: list[str | Placeholder] = []
     plain: list[str] = []
     position = 0
     while (dollar := text.find("$", position)) >= 0:
@@ -136,7 +136,7 @@ def parse_template(text: str) -> Template:
     return Template(tuple(parts))
 
 
-def _add_text(parts: list[str | Slot], plain: list[str]) -> None:
+def _add_text(parts: list[str | Placeholder], plain: list[str]) -> None:
     text = "".join(plain)
     if text:
         parts.append(text)
@@ -147,7 +147,7 @@ def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variabl
     return template.variables - VARIABLES_OF_KIND[kind]
 
 
-def _slot(inside: str) -> Slot:
+def _slot(inside: str) -> Placeholder:
     name, *words = inside.split("|")
     variable = _KNOWN.get(name)
     if variable is None:
@@ -165,10 +165,10 @@ def _slot(inside: str) -> Slot:
         raise TemplateError(
             f"${{{name}}} has {len(filters)} filters: {MOST_FILTERS} in a row are enough"
         )
-    return Slot(variable, filters)
+    return Placeholder(variable, filters)
 
 
-def _filled(slot: Slot, values: Values) -> str:
+def _filled(slot: Placeholder, values: Values) -> str:
     value = values[slot.variable]
     for step in slot.filters:
         value = step.apply(value)

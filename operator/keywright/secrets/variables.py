@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from keywright.api.field_errors import FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.partitions import partition_of, service_host
-from keywright.api.problems import Problem
 from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
@@ -64,7 +64,7 @@ class Variable(StrEnum):
     ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
 
 
-OF_FORMATS_ALONE: Final = frozenset(
+FORMAT_ONLY_VARIABLES: Final = frozenset(
     {
         Variable.AWS_CONFIG_FILE,
         Variable.HEADER,
@@ -121,10 +121,10 @@ VARIABLES_OF_KIND: Final[Mapping[KeyKind, frozenset[Variable]]] = {
 for keys that live in the cloud, an end not for an API Gateway key."""
 
 
-class LayoutError(Exception):
+class RenderError(Exception):
     """A Secret cannot be written as asked; `problem` names the field and the cure."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: FieldError) -> None:
         super().__init__(str(problem))
         self.problem = problem
 
@@ -147,8 +147,8 @@ class Values:
         """
         value = self._find(variable)
         if value is None:
-            raise LayoutError(
-                Problem(
+            raise RenderError(
+                FieldError(
                     "spec.secret.data",
                     f"this {self.grant.kind} has no ${{{variable}}}: leave the variable out",
                 )
@@ -184,8 +184,8 @@ class Values:
         """
         value = self[variable]
         if not _PLAIN.fullmatch(value) or set(value) & set(without):
-            raise LayoutError(
-                Problem(
+            raise RenderError(
+                FieldError(
                     "spec.secret.formats",
                     f"the {variable} has characters that this file cannot hold: use a format that"
                     " has each value in a key of its own",
@@ -198,20 +198,20 @@ class Values:
         if secret is not None:
             value = secret.reveal()
             if not _WORD.fullmatch(value):
-                raise LayoutError(
-                    Problem(
+                raise RenderError(
+                    FieldError(
                         "spec.secret",
                         f"the {variable} has blanks, line breaks or other characters that no"
                         " credential has: see what the source, or its endpoint, gives out",
                     )
                 )
             return value
-        find = _FINDERS.get(variable)
+        find = _RESOLVERS.get(variable)
         found = find(self) if find is not None else None
         if found is not None and variable in _NAMES and not _PLAIN.fullmatch(found):
             # Templates are scripts and settings of other namespaces, with the value without quotes.
-            raise LayoutError(
-                Problem(
+            raise RenderError(
+                FieldError(
                     "spec.secret.data",
                     f"the {variable} has quotes, blanks or other characters that no {variable} has:"
                     " see what the source, or its endpoint, answers",
@@ -275,8 +275,10 @@ def _aws_config_file(values: Values) -> str:
     path = values.grant.spec.secret.mount_path.rstrip("/")
     if not _PATH.fullmatch(path):
         # A shell reads it.
-        raise LayoutError(
-            Problem("spec.secret.mountPath", "must be an absolute path, such as /var/run/keywright")
+        raise RenderError(
+            FieldError(
+                "spec.secret.mountPath", "must be an absolute path, such as /var/run/keywright"
+            )
         )
     return (
         "[default]\n"
@@ -350,7 +352,7 @@ _OPENAI_BASE_URLS: Final[Mapping[Endpoint, Callable[[Values], str | None]]] = {
     Endpoint.MANTLE_OPENAI: _mantle("/openai/v1"),
 }
 
-_FINDERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
+_RESOLVERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     Variable.REGION: lambda values: values.credential.region,
     Variable.ACCOUNT_ID: lambda values: values.credential.account_id,
     Variable.KEY_ID: lambda values: values.credential.key_id,

@@ -12,7 +12,7 @@ from aiohttp import web
 from keywright.sidecar import documents
 from keywright.sidecar.authorization import AuthorizationToken
 from keywright.sidecar.documents import Document, DocumentError, Parse
-from keywright.sidecar.mounted import MountedFile, NotThereError
+from keywright.sidecar.mounted_file import FileMissingError, MountedFile
 
 ALIBABA_PATH, ALIBABA_FILE = "/alibaba-cloud", "credentials.json"
 AWS_PATH, AWS_FILE = "/aws", "credential-process.json"
@@ -25,7 +25,7 @@ class UnavailableError(Exception):
     """There is no credential to give out now; the message says why."""
 
 
-class Served:
+class CachedCredential:
     """One mounted file as an SDK is answered with it."""
 
     def __init__(self, path: Path, *, parse: Parse, clock: Callable[[], datetime]) -> None:
@@ -51,7 +51,7 @@ class Served:
     def _current(self) -> Document:
         try:
             document = self._file.read()
-        except NotThereError as error:
+        except FileMissingError as error:
             raise UnavailableError(str(error)) from None
         except DocumentError as error:
             raise UnavailableError(f"{self._file.path}: {error}") from None
@@ -78,8 +78,10 @@ class CredentialServer:
     ) -> None:
         self._port = port
         self._token = token
-        self._alibaba = Served(directory / ALIBABA_FILE, parse=documents.alibaba_cloud, clock=clock)
-        self._aws = Served(directory / AWS_FILE, parse=documents.aws, clock=clock)
+        self._alibaba = CachedCredential(
+            directory / ALIBABA_FILE, parse=documents.alibaba_cloud, clock=clock
+        )
+        self._aws = CachedCredential(directory / AWS_FILE, parse=documents.aws, clock=clock)
         application = web.Application(middlewares=[_only_loopback_names])
         application.router.add_get(ALIBABA_PATH, self._answer_alibaba)
         if token is not None:
@@ -111,7 +113,7 @@ class CredentialServer:
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the sidecar's token file",
                 )
             return web.Response(text=self._aws.answer(), content_type="application/json")
-        except (UnavailableError, NotThereError) as error:
+        except (UnavailableError, FileMissingError) as error:
             return _refusal(503, str(error))
 
 

@@ -129,10 +129,10 @@ class TelemetryServer:
             await site.stop()
 
     async def _answer_live(self, _: web.Request) -> web.Response:
-        return _told(self._live())
+        return _probe_response(self._live())
 
     async def _answer_ready(self, _: web.Request) -> web.Response:
-        return _told(self._ready())
+        return _probe_response(self._ready())
 
     async def _answer_metrics(self, request: web.Request) -> web.Response:
         status = await self._authorized(request)
@@ -204,5 +204,5 @@ async def _report_failure(
         raise
 
 
-def _told(why_not: str) -> web.Response:
+def _probe_response(why_not: str) -> web.Response:
     return web.Response(text=f"{why_not or 'ok'}\n", status=503 if why_not else 200)

@@ -41,10 +41,10 @@ _UNPRINTABLE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
 REMOVED = "<removed>"
-_TELL_TALES = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
+_NOISY_LOGGERS = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
 
 
-def scrub(text: str) -> str:
+def redact(text: str) -> str:
     """The text without what looks like a token or a key."""
     if _TOKEN_BEGIN in text:
         text = _RUNS.sub(_without_token, text)
@@ -70,7 +70,7 @@ def _cut(text: str) -> str:
     """What a log line holds of a long text; scrubbed before, as half a token looks like none."""
     if len(text) <= _LONGEST_TEXT:
         return text
-    return f"{scrub(text)[:_LONGEST_TEXT]}... (cut)"
+    return f"{redact(text)[:_LONGEST_TEXT]}... (cut)"
 
 
 def _one_line(text: str) -> str:
@@ -91,7 +91,7 @@ class _Scrubbing(logging.Formatter):
     """Formats, then scrubs the whole line, traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _cut(_one_line(scrub(super().format(record))))
+        return _cut(_one_line(redact(super().format(record))))
 
 
 class _Json(_Scrubbing):
@@ -105,7 +105,7 @@ class _Json(_Scrubbing):
         line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
             line["exception"] = _cut(self.formatException(record.exc_info))
-        return scrub(json.dumps(line, default=str))
+        return redact(json.dumps(line, default=str))
 
 
 def set_up_logging(*, level: str, form: str) -> None:
@@ -121,7 +121,7 @@ def set_up_logging(*, level: str, form: str) -> None:
     root.setLevel(level.upper())
     # At DEBUG these write down whole requests and answers, and a secret access key in the body of
     # one looks like any other word: never, whatever is asked.
-    for name in _TELL_TALES:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # One line for each event of each object, which the audit log has already.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)

@@ -22,7 +22,7 @@ _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class GrantReading:
+class GrantSample:
     """What a scrape tells of one grant; times in seconds since 1970."""
 
     namespace: str
@@ -94,7 +94,7 @@ class Metrics:
     def watch(
         self,
         *,
-        grants: Callable[[], Iterable[GrantReading]],
+        grants: Callable[[], Iterable[GrantSample]],
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]] = dict,
@@ -136,7 +136,7 @@ class _Live(Collector):
     def __init__(
         self,
         *,
-        grants: Callable[[], Iterable[GrantReading]],
+        grants: Callable[[], Iterable[GrantSample]],
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]],

@@ -5,6 +5,6 @@
 
 from testbed.clouds.alibaba.cloud import AlibabaCloud
 from testbed.clouds.alibaba.credentials_uris import UriAnswer
-from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
+from testbed.clouds.alibaba.models import IssuedSession, RsaKeyPair, UserAccessKey
 
 __all__ = ["AlibabaCloud", "IssuedSession", "RsaKeyPair", "UriAnswer", "UserAccessKey"]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from testbed.clouds.alibaba.credentials_uris import UriAnswer
-from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
+from testbed.clouds.alibaba.models import IssuedSession, RsaKeyPair, UserAccessKey
 from testbed.clouds.emulator import EmulatedCloud
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds import control
-from testbed.clouds.alibaba.told import IssuedSession, RsaKeyPair, UserAccessKey
+from testbed.clouds.alibaba.models import IssuedSession, RsaKeyPair, UserAccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from testbed.clouds.alibaba.rates import StsRates
     from testbed.clouds.alibaba.rsa_keys import RsaKeys
     from testbed.clouds.alibaba.sessions import Session, Sessions
-    from testbed.clouds.calls import Journal
+    from testbed.clouds.calls import CallLog
     from testbed.clouds.clock import Clock
     from testbed.clouds.faults import Faults
     from testbed.clouds.proxy import Routes
@@ -43,7 +43,7 @@ class Control(control.Control):
         rates: StsRates,
         clock: Clock,
         faults: Faults,
-        journal: Journal,
+        journal: CallLog,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens

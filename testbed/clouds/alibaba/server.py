@@ -20,7 +20,7 @@ from testbed.clouds.alibaba.rates import StsRates
 from testbed.clouds.alibaba.rsa_keys import RsaKeys
 from testbed.clouds.alibaba.sessions import Sessions
 from testbed.clouds.alibaba.sts import SecurityTokenService
-from testbed.clouds.calls import Journal
+from testbed.clouds.calls import CallLog
 from testbed.clouds.clock import Clock
 from testbed.clouds.faults import Faults
 from testbed.clouds.gateway import Gateway
@@ -42,7 +42,7 @@ async def serve(directory: Path) -> None:
 
 
 def _wire(routes: Routes) -> tuple[Gateway, Control]:
-    clock, faults, journal = Clock(), Faults(), Journal()
+    clock, faults, journal = Clock(), Faults(), CallLog()
     rates = StsRates(clock=clock)
     accounts, rsa_keys, sessions = Accounts(), RsaKeys(), Sessions(clock=clock)
     tokens = OidcTokens(accounts=accounts, clock=clock)

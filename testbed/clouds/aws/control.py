@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.rates import Rates
     from testbed.clouds.aws.service_credentials import ServiceCredentials
     from testbed.clouds.aws.sessions import Session, Sessions
-    from testbed.clouds.calls import Journal
+    from testbed.clouds.calls import CallLog
     from testbed.clouds.clock import Clock
     from testbed.clouds.faults import Faults
 
@@ -53,7 +53,7 @@ class Control(control.Control):
         quotas: GatewayQuotas,
         propagation: Propagation,
         faults: Faults,
-        journal: Journal,
+        journal: CallLog,
     ) -> None:
         self._accounts = accounts
         self._tokens = tokens

@@ -26,7 +26,7 @@ from testbed.clouds.aws.rates import Rates
 from testbed.clouds.aws.service_credentials import ServiceCredentials
 from testbed.clouds.aws.sessions import Sessions
 from testbed.clouds.aws.sts import SecurityTokenService
-from testbed.clouds.calls import Journal
+from testbed.clouds.calls import CallLog
 from testbed.clouds.clock import Clock
 from testbed.clouds.faults import Faults
 from testbed.clouds.gateway import Gateway
@@ -48,7 +48,7 @@ async def serve(directory: Path) -> None:
 
 
 def _wire() -> tuple[Gateway, Control]:
-    clock, faults, journal, accounts = Clock(), Faults(), Journal(), Accounts()
+    clock, faults, journal, accounts = Clock(), Faults(), CallLog(), Accounts()
     quotas = GatewayQuotas(clock=clock)
     rates, propagation = Rates(clock=clock), Propagation(clock=clock)
     sessions = Sessions(clock=clock)

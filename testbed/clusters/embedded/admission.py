@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded import crds, events
 from testbed.clusters.embedded.documents import Document, metadata_of, with_metadata
-from testbed.clusters.embedded.problems import (
+from testbed.clusters.embedded.field_errors import (
     FieldProblem,
     bad_request,
     forbidden,

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from testbed.clusters.embedded.documents import encode
 
 if TYPE_CHECKING:
-    from testbed.clusters.embedded.problems import ApiError
+    from testbed.clusters.embedded.field_errors import ApiError
 
 
 def refused(error: ApiError) -> web.Response:

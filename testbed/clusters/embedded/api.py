@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from testbed.clusters.embedded import bodies, patches, problems
+from testbed.clusters.embedded import bodies, field_errors, patches
 from testbed.clusters.embedded.documents import Document, decode, encode, metadata_of
+from testbed.clusters.embedded.field_errors import ApiError, UnknownPathError, by_plural
 from testbed.clusters.embedded.forms import Presenter, requested_form
-from testbed.clusters.embedded.problems import ApiError, UnknownPathError, by_plural
 from testbed.clusters.embedded.removal import DeleteOptions, Removal
 from testbed.clusters.embedded.selectors import both, parse_fields, parse_labels
 from testbed.clusters.embedded.watch import Watch
@@ -98,13 +98,13 @@ class Api:
             custom = any(item.custom for item in self._registry if item.group == route.group)
             known = self._registry.serves_group_version(route.group, route.version)
             if known and not custom:
-                raise problems.no_such_resource()
+                raise field_errors.no_such_resource()
             raise UnknownPathError
         allowed = {"", "status"} if found.has_status else {""}
         if found.kind == "ServiceAccount":
             allowed.add("token")
         if route.subresource not in allowed or (route.namespace and not found.namespaced):
-            raise problems.no_such_resource()
+            raise field_errors.no_such_resource()
         return found
 
     async def answer(self, call: Call) -> web.StreamResponse:
@@ -139,7 +139,7 @@ class Api:
         self._refuse_future(call)
         record = self._store.get(call.resource.key, call.target.key)
         if record is None:
-            raise problems.not_found(by_plural(call.resource, call.route.name))
+            raise field_errors.not_found(by_plural(call.resource, call.route.name))
         return web.Response(body=call.presenter().one(record), content_type=_JSON)
 
     def _refuse_future(self, call: Call) -> int:
@@ -198,9 +198,9 @@ class Api:
         try:
             version, namespace, name = decode(base64.urlsafe_b64decode(token))
         except ValueError as error:
-            raise problems.bad_request("continue key is not valid") from error
+            raise field_errors.bad_request("continue key is not valid") from error
         if version < self._store.bucket(call.resource.key).compacted:
-            raise problems.expired(
+            raise field_errors.expired(
                 "The provided continue parameter is too old to display a consistent list result. "
                 "You can start a new list without the continue parameter."
             )
@@ -250,12 +250,12 @@ class Api:
 
     async def _create(self, call: Call) -> web.Response:
         if call.route.name and call.route.subresource != "token":
-            raise problems.no_such_resource()
+            raise field_errors.no_such_resource()
         body = await self._object(call)
         if call.route.subresource == "token":
             account = self._store.get(call.resource.key, call.target.key)
             if account is None:
-                raise problems.not_found(by_plural(call.resource, call.route.name))
+                raise field_errors.not_found(by_plural(call.resource, call.route.name))
             answer = encode(self._tokens.request(account, body))
             return web.Response(body=answer, status=201, content_type=_JSON)
         return self._written(call, self._writes.create(call.target, body))
@@ -272,9 +272,9 @@ class Api:
         if kind != patches.APPLY:
             return self._written(call, self._writes.patch(call.target, body, kind=kind))
         if not call.request.query.get("fieldManager"):
-            subject = problems.Subject(kind="PatchOptions", group="meta.k8s.io")
-            problem = problems.required("fieldManager", "is required for apply patch")
-            raise problems.invalid(subject, [problem])
+            subject = field_errors.Subject(kind="PatchOptions", group="meta.k8s.io")
+            problem = field_errors.required("fieldManager", "is required for apply patch")
+            raise field_errors.invalid(subject, [problem])
         return self._written(call, self._writes.apply(call.target, body))
 
     async def _options(self, call: Call) -> DeleteOptions:

@@ -8,7 +8,7 @@ import msgspec
 
 from testbed.clusters.embedded import protobuf
 from testbed.clusters.embedded.documents import Document, Value, decode
-from testbed.clusters.embedded.problems import ApiError, bad_request
+from testbed.clusters.embedded.field_errors import ApiError, bad_request
 
 PATCHES: Final = (
     "application/json-patch+json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import columns, problems, structures
+from testbed.clusters.embedded import columns, field_errors, structures
 from testbed.clusters.embedded.documents import (
     Document,
     Value,
@@ -20,7 +20,7 @@ from testbed.clusters.embedded.rules import RuleError
 from testbed.clusters.embedded.schema import Validator
 
 if TYPE_CHECKING:
-    from testbed.clusters.embedded.problems import FieldProblem
+    from testbed.clusters.embedded.field_errors import FieldProblem
 
 _SCALARS: Final = (str, int, float, bool)
 
@@ -43,12 +43,12 @@ def check(definition: Document) -> list[FieldProblem]:
     if metadata_of(definition).get("name") != expected:
         detail = 'must be spec.names.plural+"."+spec.group'
         found.append(
-            problems.invalid_value("metadata.name", metadata_of(definition)["name"], detail)
+            field_errors.invalid_value("metadata.name", metadata_of(definition)["name"], detail)
         )
     versions = spec.get("versions") or ()
     if sum(bool(one.get("storage")) for one in versions) != 1:
         detail = "must have exactly one version marked as storage version"
-        found.append(problems.invalid_value("spec.versions", versions, detail))
+        found.append(field_errors.invalid_value("spec.versions", versions, detail))
     for index, version in enumerate(versions):
         single = len(versions) == 1
         place = "spec.validation" if single else f"spec.versions[{index}].schema"
@@ -69,7 +69,7 @@ def _rule_problem(error: RuleError) -> FieldProblem:
         "FieldPath": rule.get("fieldPath", ""),
         "OptionalOldSelf": rule.get("optionalOldSelf"),
     }
-    return problems.invalid_value(error.path, shown, f"compilation failed: {error}")
+    return field_errors.invalid_value(error.path, shown, f"compilation failed: {error}")
 
 
 def established(definition: Document) -> Document:

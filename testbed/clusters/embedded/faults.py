@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded.problems import ApiError, bad_request
+from testbed.clusters.embedded.field_errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from aiohttp import web

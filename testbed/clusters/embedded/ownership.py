@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded import fieldsets
 from testbed.clusters.embedded.documents import Document, Value, metadata_of, timestamp
-from testbed.clusters.embedded.problems import ApiError
+from testbed.clusters.embedded.field_errors import ApiError
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.fieldsets import FieldSet, Schema

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded import fieldsets
 from testbed.clusters.embedded.documents import Document, Value
-from testbed.clusters.embedded.problems import ApiError, bad_request
+from testbed.clusters.embedded.field_errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.fieldsets import Schema

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from testbed.clusters.embedded.discovery import AGGREGATED, Discovery
 from testbed.clusters.embedded.documents import Document, encode
-from testbed.clusters.embedded.problems import UnknownPathError
+from testbed.clusters.embedded.field_errors import UnknownPathError
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.resources import Registry

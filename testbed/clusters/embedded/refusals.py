@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from testbed.clusters.embedded import problems
+from testbed.clusters.embedded import field_errors
 from testbed.clusters.embedded.documents import Document, compact, metadata_of
-from testbed.clusters.embedded.problems import ApiError, bad_request, by_plural, invalid
+from testbed.clusters.embedded.field_errors import ApiError, bad_request, by_plural, invalid
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.resources import Resource
@@ -37,9 +37,11 @@ def check_type(target: Target, body: Document) -> None:
                 f'{resource.kind} in version "{resource.version}" cannot be handled as a '
                 f"{resource.kind}: converting ({kind}) to ({resource.kind}): unknown conversion"
             )
-        problem = problems.invalid_value("kind", kind, f"must be {resource.kind}")
+        problem = field_errors.invalid_value("kind", kind, f"must be {resource.kind}")
         name = metadata_of(body).get("name", "")
-        raise invalid(problems.Subject(kind=kind or "", group=resource.group, name=name), [problem])
+        raise invalid(
+            field_errors.Subject(kind=kind or "", group=resource.group, name=name), [problem]
+        )
 
 
 def namespace_differs(target: Target, metadata: Document) -> bool:
@@ -56,8 +58,10 @@ def strict(resource: Resource, unknown: list[str], patched: Document | None) -> 
             f'{resource.kind} in version "{resource.version}" cannot be handled as a '
             f"{resource.kind}: strict decoding error: {text}"
         )
-    problem = problems.invalid_value("patch", compact(patched), f"strict decoding error: {text}")
-    return invalid(problems.Subject(kind=""), [problem])
+    problem = field_errors.invalid_value(
+        "patch", compact(patched), f"strict decoding error: {text}"
+    )
+    return invalid(field_errors.Subject(kind=""), [problem])
 
 
 def warn(unknown: list[str]) -> tuple[str, ...]:

@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import ownership, problems
+from testbed.clusters.embedded import field_errors, ownership
 from testbed.clusters.embedded.documents import (
     Document,
     metadata_of,
     timestamp,
     with_metadata,
 )
+from testbed.clusters.embedded.field_errors import by_kind, by_plural
 from testbed.clusters.embedded.ownership import Writer
-from testbed.clusters.embedded.problems import by_kind, by_plural
 from testbed.clusters.embedded.store import Event, ObjectKey, Record, Store
 from testbed.clusters.embedded.writes import NAMESPACES
 
@@ -59,7 +59,7 @@ class Removal:
         """DELETE of one object."""
         record = self._store.get(resource.key, key)
         if record is None:
-            raise problems.not_found(by_plural(resource, key[1]))
+            raise field_errors.not_found(by_plural(resource, key[1]))
         self._check_preconditions(resource, key, record, options)
         metadata = metadata_of(record.document)
         if options.dry_run:
@@ -94,13 +94,13 @@ class Removal:
         subject = by_kind(resource, key[1])
         uid = metadata_of(record.document)["uid"]
         if options.uid is not None and options.uid != uid:
-            raise problems.precondition_failed(
+            raise field_errors.precondition_failed(
                 subject,
                 f"the UID in the precondition ({options.uid}) does not match the UID in record "
                 f"({uid}). The object might have been deleted and then recreated",
             )
         if options.version is not None and options.version != str(record.version):
-            raise problems.precondition_failed(
+            raise field_errors.precondition_failed(
                 subject,
                 f"the ResourceVersion in the precondition ({options.version}) does not match the "
                 f"ResourceVersion in record ({record.version}). "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import problems, shaping, validation
+from testbed.clusters.embedded import field_errors, shaping, validation
 from testbed.clusters.embedded.documents import Document, Value, compact
+from testbed.clusters.embedded.field_errors import FieldProblem
 from testbed.clusters.embedded.nodes import MISSING, Node, below_path
-from testbed.clusters.embedded.problems import FieldProblem
 from testbed.clusters.embedded.rules import EvaluationError
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class Validator:
         pruned = shaping.prune(rest, self.root, path="", unknown=unknown)
         return {**head, **shaping.with_defaults(pruned, self.root)}, sorted(unknown)
 
-    def problems(self, document: Document, old: Document | None) -> list[FieldProblem]:
+    def field_errors(self, document: Document, old: Document | None) -> list[FieldProblem]:
         """What stands against a document, on an update compared with its earlier version."""
         before: Value = MISSING if old is None else old
         found = validation.structural_problems(document, self.root, old=before)
         if not self.root.has_rules:
             return found
         if any(problem.blocks_rules for problem in found):
-            return [*found, problems.RULES_UNCHECKED]
+            return [*found, field_errors.RULES_UNCHECKED]
         return found + list(_run_rules(document, self.root, path="", old=before))
 
 
@@ -74,7 +74,7 @@ def _run_own_rules(value: Value, node: Node, *, path: str, old: Value) -> Iterat
         try:
             text = rule.problem(shown, before)
         except EvaluationError as error:
-            yield problems.invalid_value(path or "<nil>", node.type, str(error))
+            yield field_errors.invalid_value(path or "<nil>", node.type, str(error))
             continue
         if text is not None:
             yield _rule_problem(rule, text, value=value, path=path)

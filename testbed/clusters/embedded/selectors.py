@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from testbed.clusters.embedded.documents import Document, Value, metadata_of
-from testbed.clusters.embedded.problems import bad_request
+from testbed.clusters.embedded.field_errors import bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

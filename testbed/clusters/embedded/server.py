@@ -13,8 +13,8 @@ from testbed.clusters.embedded.api import Api, Call
 from testbed.clusters.embedded.audit import AuditLog, micro_time
 from testbed.clusters.embedded.documents import Document, decode
 from testbed.clusters.embedded.faults import FaultKind, Faults, parse_fault
+from testbed.clusters.embedded.field_errors import ApiError, UnknownPathError
 from testbed.clusters.embedded.plain import PUBLIC, PlainPaths
-from testbed.clusters.embedded.problems import ApiError, UnknownPathError
 from testbed.clusters.embedded.removal import DEFINITIONS, Removal
 from testbed.clusters.embedded.resources import Registry
 from testbed.clusters.embedded.routes import Route, parse_route, verb_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from testbed.clusters.embedded.documents import Document, encode, with_metadata
-from testbed.clusters.embedded.problems import expired
+from testbed.clusters.embedded.field_errors import expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

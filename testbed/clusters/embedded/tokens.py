@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from testbed.clusters.embedded import problems
+from testbed.clusters.embedded import field_errors
 from testbed.clusters.embedded.documents import Document, metadata_of, timestamp
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class TokenIssuer:
                 if seconds < _SHORTEST
                 else "may not specify a duration larger than 2^32 seconds"
             )
-            problem = problems.invalid_value("spec.expirationSeconds", seconds, detail)
-            subject = problems.Subject(kind="TokenRequest", group="authentication.k8s.io")
-            raise problems.invalid(subject, [problem])
+            problem = field_errors.invalid_value("spec.expirationSeconds", seconds, detail)
+            subject = field_errors.Subject(kind="TokenRequest", group="authentication.k8s.io")
+            raise field_errors.invalid(subject, [problem])
         audiences = spec.get("audiences") or [self.issuer]
         now = int(time.time())
         metadata = metadata_of(account.document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from testbed.clusters.embedded.documents import Document, Value, metadata_of
-from testbed.clusters.embedded.problems import ApiError
+from testbed.clusters.embedded.field_errors import ApiError
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.nodes import Node

@@ -12,10 +12,10 @@ import ipaddress
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import problems
+from testbed.clusters.embedded import field_errors
 from testbed.clusters.embedded.documents import Document, Value, compact, parse_timestamp
+from testbed.clusters.embedded.field_errors import FieldProblem, invalid_value
 from testbed.clusters.embedded.nodes import MISSING, Node, below_path
-from testbed.clusters.embedded.problems import FieldProblem, invalid_value
 from testbed.clusters.embedded.rules import parse_duration
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _check_map(value: Document, node: Node, *, path: str, old: Document) -> Iter
     yield from _check_size(len(value), node, path=path, unit="properties", name="Properties")
     for name in node.required:
         if name not in value:
-            yield problems.required(f"{path}.{name}" if path else name)
+            yield field_errors.required(f"{path}.{name}" if path else name)
     for name, member in value.items():
         below = node.member(name)
         if below is not None:

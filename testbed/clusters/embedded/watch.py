@@ -12,7 +12,7 @@ from aiohttp import web
 from testbed.clusters.embedded import faults
 from testbed.clusters.embedded.documents import encode
 from testbed.clusters.embedded.faults import Fault, FaultKind
-from testbed.clusters.embedded.problems import ApiError, expired
+from testbed.clusters.embedded.field_errors import ApiError, expired
 
 if TYPE_CHECKING:
     from testbed.clusters.embedded.forms import Presenter

@@ -7,10 +7,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from testbed.clusters.embedded import admission, ownership, patches, problems, refusals, typed
+from testbed.clusters.embedded import admission, field_errors, ownership, patches, refusals, typed
 from testbed.clusters.embedded.documents import Document, Value, compact, metadata_of, timestamp
+from testbed.clusters.embedded.field_errors import bad_request, by_kind, by_plural, invalid
 from testbed.clusters.embedded.ownership import Writer
-from testbed.clusters.embedded.problems import bad_request, by_kind, by_plural, invalid
 from testbed.clusters.embedded.store import ObjectKey, Record, Store
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Writes:
         document = self._newborn(document, target=target, name=name)
         self._validate(target, document, None)
         if self._store.get(resource.key, key) is not None:
-            raise problems.already_exists(by_plural(resource, name))
+            raise field_errors.already_exists(by_plural(resource, name))
         claimed = document
         if resource.key == NAMESPACES:  # its finalizer is the server's own
             claimed = {part: value for part, value in document.items() if part != "spec"}
@@ -118,7 +118,7 @@ class Writes:
         old = self._existing(target)
         uid = metadata_of(body).get("uid")
         if uid and uid != metadata_of(old.document)["uid"]:
-            raise problems.precondition_failed(
+            raise field_errors.precondition_failed(
                 by_plural(resource, target.name),
                 f"Precondition failed: UID in precondition: {uid}, "
                 f"UID in object meta: {metadata_of(old.document)['uid']}",
@@ -126,7 +126,7 @@ class Writes:
         needs = resource.custom or resource.kind in {"Lease", "CustomResourceDefinition"}
         if needs and not metadata_of(body).get("resourceVersion"):
             detail = "must be specified for an update"
-            problem = problems.invalid_value("metadata.resourceVersion", 0, detail)
+            problem = field_errors.invalid_value("metadata.resourceVersion", 0, detail)
             raise invalid(by_plural(resource, target.name), [problem])
         document, unknown = self._shape(target, body)
         return self._update(target, old, document, warnings=refusals.warn(unknown))
@@ -154,13 +154,13 @@ class Writes:
             )
         old = self._store.get(resource.key, target.key)
         if old is None and target.subresource:
-            raise problems.not_found(by_plural(resource, target.name))
+            raise field_errors.not_found(by_plural(resource, target.name))
         if old is None and target.namespace:
             self._require_namespace(target, target.name)
         # As the real server has it: of what is not there yet, and as "0", a version means nothing.
         expected = metadata_of(body).get("resourceVersion") or "0"
         if old is not None and expected not in ("0", str(old.version)):
-            raise problems.modified(by_plural(resource, target.name))
+            raise field_errors.modified(by_plural(resource, target.name))
         live = old.document if old else None
         merged, entries = ownership.apply(
             live, body, schema=resource.ownership, writer=target.writer, force=target.force
@@ -184,7 +184,7 @@ class Writes:
         resource = target.resource
         expected = metadata_of(document).get("resourceVersion")
         if expected and expected != str(old.version):
-            raise problems.modified(by_plural(resource, target.name))
+            raise field_errors.modified(by_plural(resource, target.name))
         self._refuse_metadata(target, old.document, document)
         document = self._combined(target, old.document, document)
         document = admission.prepare(resource, document, creating=False)
@@ -225,7 +225,7 @@ class Writes:
         found = []
         for name in ("name", "uid"):
             if after.get(name) and after[name] != before[name]:
-                problem = problems.invalid_value(
+                problem = field_errors.invalid_value(
                     f"metadata.{name}", after[name], "field is immutable"
                 )
                 found += [problem] * (2 if target.resource.custom else 1)
@@ -238,7 +238,7 @@ class Writes:
                     "no new finalizers can be added if the object is being deleted, "
                     f"found new finalizers []string{{{listed}}}"
                 )
-                found.append(problems.forbidden("metadata.finalizers", detail))
+                found.append(field_errors.forbidden("metadata.finalizers", detail))
         if found:
             raise invalid(by_kind(target.resource, target.name), found)
 
@@ -293,9 +293,9 @@ class Writes:
         if old is None:
             found = admission.name_problems(resource, name) if name else [admission.name_required()]
         if resource.validator is not None:
-            found += resource.validator.problems(document, old)
-            if found and found[0].blocks_rules and problems.RULES_UNCHECKED not in found:
-                found.append(problems.RULES_UNCHECKED)
+            found += resource.validator.field_errors(document, old)
+            if found and found[0].blocks_rules and field_errors.RULES_UNCHECKED not in found:
+                found.append(field_errors.RULES_UNCHECKED)
         else:
             found += admission.check(resource, document, old)
         if found:
@@ -330,14 +330,14 @@ class Writes:
     def _existing(self, target: Target) -> Record:
         record = self._store.get(target.resource.key, target.key)
         if record is None:
-            raise problems.not_found(by_plural(target.resource, target.name))
+            raise field_errors.not_found(by_plural(target.resource, target.name))
         return record
 
     def _require_namespace(self, target: Target, name: str) -> None:
         namespace = self._store.get(NAMESPACES, ("", target.namespace))
         if namespace is None:
-            subject = problems.Subject(kind="namespaces", name=target.namespace)
-            raise problems.not_found(subject)
+            subject = field_errors.Subject(kind="namespaces", name=target.namespace)
+            raise field_errors.not_found(subject)
         if metadata_of(namespace.document).get("deletionTimestamp"):
             raise refusals.terminating(target, name)
 

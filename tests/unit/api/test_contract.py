@@ -19,7 +19,7 @@ from keywright.api.secret_spec import FORMATS_OF_KIND, Format
 from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.status import GrantStatus, SourceStatus
 from keywright.secrets.formats import FORMATS
-from keywright.secrets.variables import OF_FORMATS_ALONE, VARIABLES_OF_KIND, Variable
+from keywright.secrets.variables import FORMAT_ONLY_VARIABLES, VARIABLES_OF_KIND, Variable
 from tests.fields.leaves import leaves, used_leaves
 from tests.unit.api.samples import ROOT, contract, schema
 
@@ -211,7 +211,7 @@ def test_the_rules_know_the_keys_of_each_format() -> None:
 def test_the_rules_know_the_variables_of_each_kind() -> None:
     """CEL refuses exactly the variables that a kind does not have."""
     rules = _rules(GRANT_PLURAL)
-    known = [name for name in Variable if name not in OF_FORMATS_ALONE]
+    known = [name for name in Variable if name not in FORMAT_ONLY_VARIABLES]
     assert f"[$][{{]({'|'.join(known)})" in rules
     for kind in KeyKind:
         foreign = "|".join(name for name in known if name not in VARIABLES_OF_KIND[kind])

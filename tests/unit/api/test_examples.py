@@ -9,9 +9,9 @@ import yaml
 
 from keywright.api.alibaba_identities import OidcRoleArn
 from keywright.api.aws_source import WebIdentity
-from keywright.api.grant_checks import pair_problems
+from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
-from keywright.secrets.layout import check, data_keys
+from keywright.secrets.rendering import data_keys, validate
 from tests.unit.api.samples import ROOT, parsed_grant, parsed_source
 
 EXAMPLE = ROOT / "examples" / "bedrock-short-term"
@@ -36,7 +36,7 @@ def test_the_example_of_a_short_term_key_holds_together() -> None:
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert pod["spec"]["serviceAccountName"] == runs_as["metadata"]["name"]
     assert grant.source_key == source.object_key
-    assert check(grant) == []
+    assert validate(grant) == []
     assert data_keys(grant) >= {"AWS_BEARER_TOKEN_BEDROCK", "OPENAI_API_KEY"}
     assert pod["spec"]["volumes"][0]["secret"]["secretName"] == grant.secret_name
     trust = json.loads((EXAMPLE / "trust-policy.json").read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def test_the_resources_of_an_example_fit_each_other(folder: Path) -> None:
     for made in grants:
         source = sources[made.source_key]
         grant = made.with_formats_for(source.provider)
-        assert (check(grant), pair_problems(grant, source=source)) == ([], [])
+        assert (validate(grant), validate_with_source(grant, source=source)) == ([], [])
         assert source.allows(grant.namespace, labels=namespaces[grant.namespace])
     accounts = {body["metadata"]["name"] for body in found.get("ServiceAccount", [])}
     tokens = _named(found, "serviceaccounts/token")
@@ -110,7 +110,7 @@ def test_the_example_of_a_long_term_key_holds_together() -> None:
     grant = parsed_grant(body)
     key = grant.key
     assert isinstance(key, BedrockLongTermKey)
-    assert check(grant) == []
+    assert validate(grant) == []
     policy = json.loads((LONG_TERM / "permissions-policy.json").read_text(encoding="utf-8"))
     boundaries = {
         statement["Condition"]["StringEquals"].get("iam:PermissionsBoundary")
@@ -133,7 +133,7 @@ def test_the_example_of_a_gateway_key_holds_together() -> None:
     (named,) = yaml.safe_load_all((GATEWAY / "credentialsource.yaml").read_text(encoding="utf-8"))
     grant, source = parsed_grant(body), parsed_source(_as_stored(named))
     assert isinstance(grant.key, ApiGatewayKey)
-    assert check(grant) == []
+    assert validate(grant) == []
     policy = json.loads((GATEWAY / "permissions-policy.json").read_text(encoding="utf-8"))
     resources: set[str] = set()
     for statement in policy["Statement"]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keywright.secrets.fingerprint import mint_facts
+from keywright.secrets.fingerprint import key_identity
 from tests.unit.api.samples import grant, source
 
 POLICY = {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
@@ -31,7 +31,7 @@ HOP = {"roleArn": "arn:aws:iam::123456789012:role/a"}
 )
 def test_a_key_survives_what_does_not_change_it(spec: dict[str, Any]) -> None:
     """Layout, renewal, probe, rollout and spelling never cost a new key."""
-    assert mint_facts(grant(**spec), source=source()) == mint_facts(grant(), source=source())
+    assert key_identity(grant(**spec), source=source()) == key_identity(grant(), source=source())
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_key_survives_what_does_not_change_it(spec: dict[str, Any]) -> None:
 )
 def test_a_key_that_is_another_is_minted(spec: dict[str, Any]) -> None:
     """Kind, region and duration make the key."""
-    assert mint_facts(grant(**spec), source=source()) != mint_facts(grant(), source=source())
+    assert key_identity(grant(**spec), source=source()) != key_identity(grant(), source=source())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_key_that_is_another_is_minted(spec: dict[str, Any]) -> None:
 )
 def test_a_key_survives_another_way_to_the_same_role(aws: dict[str, Any]) -> None:
     """Endpoint, session name, session length and ServiceAccount lead to the same role."""
-    assert mint_facts(grant(), source=source(**aws)) == mint_facts(grant(), source=source())
+    assert key_identity(grant(), source=source(**aws)) == key_identity(grant(), source=source())
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_a_key_survives_another_way_to_the_same_role(aws: dict[str, Any]) -> Non
 )
 def test_another_identity_mints(aws: dict[str, Any]) -> None:
     """Role, session policy, chain, static key and the region that a grant inherits."""
-    assert mint_facts(grant(), source=source(**aws)) != mint_facts(grant(), source=source())
+    assert key_identity(grant(), source=source(**aws)) != key_identity(grant(), source=source())
 
 
 def test_the_order_of_session_policies_means_nothing() -> None:
     """AWS takes them as a set."""
-    facts = [
+    state = [
         source(
             webIdentity={"serviceAccountRef": REFERENCE, "roleArn": ROLE, "policyArns": arns}
-        ).mint_facts()
+        ).key_identity()
         for arns in (["a", "b"], ["b", "a"])
     ]
-    assert facts[0] == facts[1]
+    assert state[0] == state[1]

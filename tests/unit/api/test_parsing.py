@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from keywright.api.field_errors import FieldError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.grant_checks import pair_problems
+from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.problems import Problem
 from keywright.api.secret_spec import Format
 from keywright.api.source import CredentialSource, Provider
-from keywright.secrets.layout import check
+from keywright.secrets.rendering import validate
 from tests.data.invalid.table import Invalid, Refused, rows
 from tests.unit.api.samples import grant, grant_body, parsed_grant, parsed_source, source_body
 
@@ -89,10 +89,10 @@ def test_a_body_that_no_schema_checked_is_told_what_is_wrong(
     spec: dict[str, object], field: str
 ) -> None:
     """Even without our CRDs, a wrong value becomes a problem of its field, never an exception."""
-    problems = parse_grant(grant_body(**spec))
-    assert isinstance(problems, list)
-    assert [problem.field for problem in problems] == [field]
-    assert all(problem.message for problem in problems)
+    field_errors = parse_grant(grant_body(**spec))
+    assert isinstance(field_errors, list)
+    assert [problem.field for problem in field_errors] == [field]
+    assert all(problem.message for problem in field_errors)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_fields_of_a_newer_version_are_ignored() -> None:
     assert isinstance(parse_grant(grant_body(novelty={"a": 1})), ApiKeyGrant)
 
 
-def _problems(invalid: Invalid) -> list[Problem]:
+def _problems(invalid: Invalid) -> list[FieldError]:
     """What the operator finds, in the order in which it looks."""
     parse = parse_source if invalid.kind == "CredentialSource" else parse_grant
     found = parse(invalid.body)
@@ -117,10 +117,10 @@ def _problems(invalid: Invalid) -> list[Problem]:
         return found
     if isinstance(found, CredentialSource):
         return []
-    problems = check(found)
+    field_errors = validate(found)
     if invalid.source_body is not None:
-        problems += pair_problems(found, source=parsed_source(invalid.source_body))
-    return problems
+        field_errors += validate_with_source(found, source=parsed_source(invalid.source_body))
+    return field_errors
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)

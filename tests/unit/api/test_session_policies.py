@@ -32,8 +32,8 @@ def test_the_characters_are_those_that_are_sent(
     letter: str, times: int, *, latin: bool, fits: bool
 ) -> None:
     """Alibaba Cloud takes every letter as it is; AWS none beyond U+00FF, which become escapes."""
-    problems = list(session_policy("f", _policy(letter, times=times), latin=latin))
-    assert (problems == []) is fits
+    field_errors = list(session_policy("f", _policy(letter, times=times), latin=latin))
+    assert (field_errors == []) is fits
 
 
 @pytest.mark.parametrize("letter", ["a", "\u00e9", "\u4e2d", "\u2028"])

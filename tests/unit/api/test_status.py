@@ -11,7 +11,7 @@ from keywright.api.status import (
     ConditionStatus,
     FormerSecret,
     GrantStatus,
-    PendingMint,
+    PendingCreate,
     RetiringKey,
     SourceStatus,
 )
@@ -44,7 +44,7 @@ FULL = GrantStatus(
     revision=3,
     key_id="ACCA1",
     fingerprint="a.b.c",
-    pending=PendingMint(started_at=NOON, baseline=("ACCA1",)),
+    pending=PendingCreate(started_at=NOON, baseline=("ACCA1",)),
     retiring=(RetiringKey(key_id="ACCA0", retire_at=NOON),),
     failed_attempts=1,
     last_failure_time=NOON,

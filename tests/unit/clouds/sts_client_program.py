@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
-from keywright.clouds.http import HttpCalls
-from tests.unit.fakes.vendor import session
+from keywright.clouds.http import HttpClient
+from tests.unit.fakes.provider import session
 
 
 def _code(call: Any) -> str:
@@ -24,9 +24,9 @@ def _code(call: Any) -> str:
 async def main() -> None:
     """Both calls, in turn."""
     endpoint = sys.argv[1] if len(sys.argv) > 1 else None
-    http = HttpCalls()
+    http = HttpClient()
     allowed = AllowedUrls((endpoint,) if endpoint else ())
-    calls = AwsCalls(http=http, endpoints=Endpoints(sts=allowed), threads=1)
+    calls = BotoClients(http=http, endpoints=Endpoints(sts=allowed), threads=1)
     calls.warm_up()
     for signed_as in (session(issued_at=datetime.now(UTC)), None):
         told = await calls.run(

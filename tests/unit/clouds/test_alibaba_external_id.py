@@ -12,7 +12,7 @@ from keywright.api.parsing import parse_source
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.identities.profile import open_session
 from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.ways import NOTHING_ASKED
+from keywright.clouds.interfaces import DEFAULT_OPTIONS
 from keywright.planning.failures import Failure
 from keywright.planning.secret_references import ReferencedSecret
 from tests.unit.fakes.clock import FakeClock
@@ -62,9 +62,9 @@ async def test_an_external_id_of_a_profile_is_not_quoted() -> None:
         }
     )
     assert not isinstance(source, list)
-    edges: Any = SimpleNamespace(secrets=_Secrets(), sts=_Sts(), clock=FakeClock(), own=None)
+    context: Any = SimpleNamespace(secrets=_Secrets(), sts=_Sts(), clock=FakeClock(), own=None)
     alibaba: Any = source.spec.alibaba_cloud
     with pytest.raises(Failure) as refused:
-        await open_session(alibaba.profile, source=source, ask=NOTHING_ASKED, edges=edges)
-    assert _PLANTED not in refused.value.sentence()
-    assert "external id of the profile" in refused.value.sentence()
+        await open_session(alibaba.profile, source=source, ask=DEFAULT_OPTIONS, context=context)
+    assert _PLANTED not in refused.value.message_with_remedy()
+    assert "external id of the profile" in refused.value.message_with_remedy()

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from keywright.clouds.alibaba.identities.assume_role import open_hop
-from keywright.clouds.ways import NOTHING_ASKED
-from tests.unit.clouds.alibaba_edges import KEY, PROVIDER, ROLE, Scripted, alibaba, opened
+from keywright.clouds.alibaba.identities.assume_role import assume_chained_role
+from keywright.clouds.interfaces import DEFAULT_OPTIONS
+from tests.unit.clouds.alibaba_contexts import KEY, PROVIDER, ROLE, Scripted, alibaba, opened
 from tests.unit.clouds.test_alibaba_identities import COMPACT, HELD, POLICY
 
 _PEM = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
@@ -83,7 +83,9 @@ async def test_a_hop_is_asked_for_as_its_fields_say() -> None:
         accessKey={"secretRef": {"name": "key"}},
         assumeRoles=[{**hop, "policy": POLICY, "externalId": "x:1"}],
     )
-    await open_hop(0, by=HELD, source=source, ask=NOTHING_ASKED, edges=scripted.edges)
+    await assume_chained_role(
+        0, by=HELD, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
+    )
     ((action, asked, _, _),) = scripted.sts.asked
     assert action == "AssumeRole"
     assert asked == {

@@ -10,14 +10,14 @@ import pytest
 
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.identities.assume_role import open_hop
+from keywright.clouds.alibaba.identities.assume_role import assume_chained_role
 from keywright.clouds.alibaba.keys import session_credentials
 from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.http import Limits
-from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk
+from keywright.clouds.http import Timeouts
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import grant
-from tests.unit.clouds.alibaba_edges import (
+from tests.unit.clouds.alibaba_contexts import (
     KEY,
     PROVIDER,
     ROLE,
@@ -46,25 +46,25 @@ HELD = Session(
 @pytest.mark.parametrize(
     ("more", "ask", "expected"),
     [
-        ({}, NOTHING_ASKED, {}),
-        ({"externalId": "x:1"}, NOTHING_ASKED, {"ExternalId": "x:1"}),
-        ({"roleSessionName": "me"}, NOTHING_ASKED, {"RoleSessionName": "me"}),
-        ({"roleSessionExpiration": "15m"}, NOTHING_ASKED, {"DurationSeconds": "900"}),
-        ({"policy": POLICY}, NOTHING_ASKED, {"Policy": COMPACT}),
+        ({}, DEFAULT_OPTIONS, {}),
+        ({"externalId": "x:1"}, DEFAULT_OPTIONS, {"ExternalId": "x:1"}),
+        ({"roleSessionName": "me"}, DEFAULT_OPTIONS, {"RoleSessionName": "me"}),
+        ({"roleSessionExpiration": "15m"}, DEFAULT_OPTIONS, {"DurationSeconds": "900"}),
+        ({"policy": POLICY}, DEFAULT_OPTIONS, {"Policy": COMPACT}),
         (
             {},
-            SessionAsk(seconds=1800, policy=POLICY),
+            SessionOptions(seconds=1800, policy=POLICY),
             {"DurationSeconds": "1800", "Policy": COMPACT},
         ),
         (
             {"roleSessionExpiration": "2h"},
-            SessionAsk(seconds=1800),
+            SessionOptions(seconds=1800),
             {"DurationSeconds": "1800"},
         ),
     ],
 )
 async def test_a_role_is_asked_for_as_the_source_and_the_grant_say(
-    more: dict[str, Any], ask: SessionAsk, expected: dict[str, str]
+    more: dict[str, Any], ask: SessionOptions, expected: dict[str, str]
 ) -> None:
     """Every parameter is ours: none comes from anywhere else; policies have no blank too many."""
     scripted = Scripted(secrets={"key": KEY})
@@ -78,22 +78,22 @@ async def test_a_role_is_asked_for_as_the_source_and_the_grant_say(
 @pytest.mark.parametrize(
     ("spec", "host", "limits"),
     [
-        ({}, "sts.cn-hangzhou.aliyuncs.com", Limits(10, 5)),
-        ({"regionId": "eu-central-1"}, "sts.eu-central-1.aliyuncs.com", Limits(10, 5)),
+        ({}, "sts.cn-hangzhou.aliyuncs.com", Timeouts(10, 5)),
+        ({"regionId": "eu-central-1"}, "sts.eu-central-1.aliyuncs.com", Timeouts(10, 5)),
         (
             {"stsEndpoint": "sts-vpc.cn-hangzhou.aliyuncs.com", "connectTimeout": "2s"},
             "sts-vpc.cn-hangzhou.aliyuncs.com",
-            Limits(2, 5),
+            Timeouts(2, 5),
         ),
         (
             {"stsEndpoint": "https://sts.example.com", "readTimeout": "500ms"},
             "sts.example.com",
-            Limits(10, 0.5),
+            Timeouts(10, 0.5),
         ),
     ],
 )
 async def test_sts_is_asked_where_the_source_says(
-    spec: dict[str, Any], host: str, limits: Limits
+    spec: dict[str, Any], host: str, limits: Timeouts
 ) -> None:
     """By default in the source's region, with the patience of the Credentials tool."""
     scripted = Scripted(secrets={"key": KEY})
@@ -182,15 +182,21 @@ async def test_a_hop_of_a_session_is_a_chain() -> None:
     scripted = Scripted()
     hop = {"roleArn": ROLE, "externalId": "x:1", "roleSessionExpiration": "30m"}
     source = alibaba(accessKey=REFERENCE, assumeRoles=[{"roleArn": ROLE}, hop])
-    by = await open_hop(0, by=HELD, source=source, ask=NOTHING_ASKED, edges=scripted.edges)
-    found = await open_hop(1, by=by, source=source, ask=NOTHING_ASKED, edges=scripted.edges)
+    by = await assume_chained_role(
+        0, by=HELD, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
+    )
+    found = await assume_chained_role(
+        1, by=by, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
+    )
     assert (by.chained, found.chained) == (False, True)
     _, asked, signed_by, _ = scripted.sts.asked[1]
     assert signed_by == "STS.1"
     assert asked == ALWAYS | {"ExternalId": "x:1", "DurationSeconds": "1800"}
     scripted.sts.failure = StsError("NoPermission", "You are not authorized to do this action")
     with pytest.raises(Failure) as caught:
-        await open_hop(1, by=by, source=source, ask=NOTHING_ASKED, edges=scripted.edges)
+        await assume_chained_role(
+            1, by=by, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
+        )
     assert caught.value.field == "CredentialSource spec.alibabaCloud.assumeRoles[1].roleArn"
 
 
@@ -205,7 +211,7 @@ async def test_what_a_grant_asked_wrongly_is_told_at_the_grant(code: str, field:
     """Not at the source, which another team may own."""
     scripted = Scripted(secrets={"key": KEY})
     scripted.sts.failure = StsError(code, "no")
-    ask = SessionAsk(seconds=7200, policy=POLICY)
+    ask = SessionOptions(seconds=7200, policy=POLICY)
     with pytest.raises(Failure) as caught:
         await opened(scripted, ask=ask, ramRoleArn={**REFERENCE, "roleArn": ROLE})
     assert caught.value.field == field
@@ -235,17 +241,17 @@ async def test_a_session_that_is_over_is_none() -> None:
     scripted = Scripted(secrets={"key": KEY})
     scripted.sts.life = timedelta(0)
     failure = await refused(scripted, ramRoleArn={**REFERENCE, "roleArn": ROLE})
-    assert (failure.reason, failure.kind) == ("CredentialsExpired", FailureClass.RETRY)
+    assert (failure.reason, failure.kind) == ("CredentialsExpired", FailureClass.TRANSIENT)
 
 
 @pytest.mark.parametrize(
     ("ask", "field"),
     [
-        (SessionAsk(seconds=900), "spec.sessionCredentials.duration"),
-        (SessionAsk(policy=POLICY), "spec.sessionCredentials.policy"),
+        (SessionOptions(seconds=900), "spec.sessionCredentials.duration"),
+        (SessionOptions(policy=POLICY), "spec.sessionCredentials.policy"),
     ],
 )
-async def test_a_profile_without_a_role_takes_no_wishes(ask: SessionAsk, field: str) -> None:
+async def test_a_profile_without_a_role_takes_no_wishes(ask: SessionOptions, field: str) -> None:
     """Only its file tells, so that the grant is told here and not at apply."""
     profile = {
         "name": "p",
@@ -275,12 +281,12 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
     scripted = Scripted(secrets={"files": {"config.json": file}})
     spec = {"profile": {"secretRef": {"name": "files"}}}
     with pytest.raises(Failure) as caught:
-        await opened(scripted, ask=SessionAsk(policy=POLICY), **spec)
+        await opened(scripted, ask=SessionOptions(policy=POLICY), **spec)
     assert (caught.value.reason, caught.value.field) == (
         "TwoPolicies",
         "spec.sessionCredentials.policy",
     )
-    await opened(scripted, ask=SessionAsk(seconds=1800), **spec)
+    await opened(scripted, ask=SessionOptions(seconds=1800), **spec)
     _, asked, _, at = scripted.sts.asked[0]
     assert asked == ALWAYS | {"Policy": COMPACT, "DurationSeconds": "1800"}
     assert at.host == "sts.cn-beijing.aliyuncs.com"
@@ -300,7 +306,7 @@ def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, war
         expires_at=NOON + timedelta(hours=1),
         identity=USER,
     )
-    minted = session_credentials.mint(
+    issued_key = session_credentials.mint(
         SessionCredentials(), grant=asked, session=session, region="cn-hangzhou", account_id="1"
     )
-    assert ("SDK for Python" in minted.remark) is warned
+    assert ("SDK for Python" in issued_key.remark) is warned

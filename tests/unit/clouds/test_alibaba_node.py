@@ -10,10 +10,10 @@ import pytest
 from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.http import Answer, Limits, NoAnswerError
-from keywright.clouds.ways import Session
+from keywright.clouds.http import HttpResponse, Timeouts, TransportError
+from keywright.clouds.interfaces import Session
 from keywright.planning.failures import FailureClass
-from tests.unit.clouds.alibaba_edges import (
+from tests.unit.clouds.alibaba_contexts import (
     USER,
     Own,
     Scripted,
@@ -35,7 +35,7 @@ HELD = Session(
 )
 
 
-def _answer(**fields: str) -> Answer:
+def _answer(**fields: str) -> HttpResponse:
     content = {
         "Code": "Success",
         "AccessKeyId": "STS.1",
@@ -43,15 +43,15 @@ def _answer(**fields: str) -> Answer:
         "SecurityToken": "planted",
         "Expiration": "2026-11-22T18:00:00Z",
     }
-    return Answer(200, json.dumps(content | fields).encode())
+    return HttpResponse(200, json.dumps(content | fields).encode())
 
 
 @pytest.mark.parametrize("named", [True, False])
 async def test_the_node_is_asked_in_hardened_mode(*, named: bool) -> None:
     """A token first, which every question carries; the node's role where the source names none."""
-    answers: dict[str, Answer | Exception] = {
-        f"{METADATA}/api/token": Answer(200, b"t0ken"),
-        ROLES: Answer(200, b"node\n"),
+    answers: dict[str, HttpResponse | Exception] = {
+        f"{METADATA}/api/token": HttpResponse(200, b"t0ken"),
+        ROLES: HttpResponse(200, b"node\n"),
         f"{ROLES}node": _answer(),
     }
     scripted = Scripted(answers=answers, own=Own(None))
@@ -66,15 +66,15 @@ async def test_the_node_is_asked_in_hardened_mode(*, named: bool) -> None:
         for method, _, headers, _ in scripted.http.asked
         if method == "GET"
     )
-    assert {limits for *_, limits in scripted.http.asked} == {Limits(1, 1)}
+    assert {limits for *_, limits in scripted.http.asked} == {Timeouts(1, 1)}
 
 
 @pytest.mark.parametrize(
-    "token", [Answer(403, b""), NoAnswerError("100.100.100.200 did not answer in time")]
+    "token", [HttpResponse(403, b""), TransportError("100.100.100.200 did not answer in time")]
 )
-async def test_the_plain_mode_must_be_allowed(token: Answer | Exception) -> None:
+async def test_the_plain_mode_must_be_allowed(token: HttpResponse | Exception) -> None:
     """Only with disableImdsV1: false, and only where the hardened one fails."""
-    answers: dict[str, Answer | Exception] = {
+    answers: dict[str, HttpResponse | Exception] = {
         f"{METADATA}/api/token": token,
         f"{ROLES}node": _answer(),
     }
@@ -90,22 +90,24 @@ class RefusedToken(ScriptedHttp):
     """A metadata service that gives a token and takes none."""
 
     @override
-    async def request(self, method: str, url: str, **asked: Any) -> Answer:
+    async def request(self, method: str, url: str, **asked: Any) -> HttpResponse:
         answer = await super().request(method, url, **asked)
-        return Answer(403, b"") if "X-aliyun-ecs-metadata-token" in asked["headers"] else answer
+        return (
+            HttpResponse(403, b"") if "X-aliyun-ecs-metadata-token" in asked["headers"] else answer
+        )
 
 
 async def test_a_refused_token_leads_to_the_plain_mode_where_that_is_allowed() -> None:
     """As the vendor's document says; with disableImdsV1: true it is a failure."""
-    answers: dict[str, Answer | Exception] = {
-        f"{METADATA}/api/token": Answer(200, b"t0ken"),
-        ROLES: Answer(200, b"node"),
+    answers: dict[str, HttpResponse | Exception] = {
+        f"{METADATA}/api/token": HttpResponse(200, b"t0ken"),
+        ROLES: HttpResponse(200, b"node"),
         f"{ROLES}node": _answer(),
     }
     scripted = Scripted(own=Own(None))
     scripted.http = RefusedToken(answers)
     failure = await refused(scripted, ecsRamRole={})
-    assert (failure.reason, failure.kind) == ("MetadataUnavailable", FailureClass.RETRY)
+    assert (failure.reason, failure.kind) == ("MetadataUnavailable", FailureClass.TRANSIENT)
     assert "HTTP 403" in failure.message
     await opened(scripted, ecsRamRole={"disableImdsV1": False})
     assert [headers for _, _, headers, _ in scripted.http.asked][-2:] == [{}, {}]
@@ -114,9 +116,9 @@ async def test_a_refused_token_leads_to_the_plain_mode_where_that_is_allowed() -
 @pytest.mark.parametrize(
     ("role", "answer", "says"),
     [
-        (b"node", Answer(404, b""), "knows no such role"),
-        (b"node", Answer(500, b""), "answers with HTTP 500"),
-        (b"node", Answer(200, b"planted"), "gives no credentials of role node"),
+        (b"node", HttpResponse(404, b""), "knows no such role"),
+        (b"node", HttpResponse(500, b""), "answers with HTTP 500"),
+        (b"node", HttpResponse(200, b"planted"), "gives no credentials of role node"),
         (b"node", _answer(Code="Failed"), "gives no credentials of role node"),
         (b"node", _answer(Expiration="soon"), "gives no credentials of role node"),
         (b"<html>", _answer(), "whose name is none"),
@@ -124,16 +126,16 @@ async def test_a_refused_token_leads_to_the_plain_mode_where_that_is_allowed() -
     ],
 )
 async def test_a_node_that_answers_otherwise_is_told(
-    role: bytes, answer: Answer, says: str
+    role: bytes, answer: HttpResponse, says: str
 ) -> None:
     """Tried again, and nothing of the answer quoted."""
-    answers: dict[str, Answer | Exception] = {
-        f"{METADATA}/api/token": Answer(200, b"t0ken"),
-        ROLES: Answer(200, role),
+    answers: dict[str, HttpResponse | Exception] = {
+        f"{METADATA}/api/token": HttpResponse(200, b"t0ken"),
+        ROLES: HttpResponse(200, role),
         f"{ROLES}node": answer,
     }
     failure = await refused(Scripted(answers=answers, own=Own(None)), ecsRamRole={})
-    assert (failure.kind, failure.reason) == (FailureClass.RETRY, "MetadataUnavailable")
+    assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "MetadataUnavailable")
     assert says in failure.message
 
 
@@ -143,7 +145,7 @@ async def test_without_the_flag_nothing_is_lent(way: str) -> None:
     scripted = Scripted()
     failure = await refused(scripted, **{way: {}})
     assert (failure.reason, failure.kind) == ("AmbientNotAllowed", FailureClass.CONFIGURATION)
-    assert "--allow-ambient" in failure.cure
+    assert "--allow-ambient" in failure.remedy
     assert (scripted.http.asked, scripted.sts.asked) == ([], [])
 
 

@@ -9,11 +9,11 @@ import yaml
 
 from keywright.api import alibaba_identities
 from keywright.api.alibaba_source import AlibabaSource
-from keywright.clouds.alibaba.vendor import IDENTITIES, KEYS, Alibaba
+from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, Alibaba
 from keywright.planning.failures import Failure
 from tests.cluster.alibaba_ways import WAYS
 from tests.unit.api.samples import ROOT, contract, grant, parsed_source
-from tests.unit.clouds.alibaba_edges import Scripted, alibaba
+from tests.unit.clouds.alibaba_contexts import Scripted, alibaba
 
 _ROTATED = {"rotateEvery": "7d"}
 _NAMES = {
@@ -40,7 +40,7 @@ async def test_a_key_of_another_cloud_is_not_looked_for() -> None:
     made = grant(bedrockShortTermKey=None, bedrockLongTermKey={"user": {"name": "a"}, **_ROTATED})
     source = alibaba(accessKey={"secretRef": {"name": "key"}})
     with pytest.raises(Failure, match="Alibaba Cloud has no bedrockLongTermKey") as caught:
-        await Alibaba(Scripted().edges).keys(made, source=source)
+        await Alibaba(Scripted().context).keys(made, source=source)
     assert caught.value.field == "spec.sourceRef.name"
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.answered import read_credentials
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.provider import _account
 from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
-from keywright.clouds.alibaba.vendor import _account
 from keywright.clouds.answer_values import moment, parsed_moment
-from keywright.clouds.aws.identities.asking import caller_of, session_of
-from keywright.clouds.http import Answer, Limits
+from keywright.clouds.aws.identities.context import caller_of, session_of
+from keywright.clouds.http import HttpResponse, Timeouts
 from keywright.planning.failures import Failure, FailureClass
-from tests.unit.clouds.alibaba_edges import KEY, Scripted, ScriptedHttp, refused
-from tests.unit.clouds.edges import bare
+from tests.unit.clouds.alibaba_contexts import KEY, Scripted, ScriptedHttp, refused
+from tests.unit.clouds.contexts import bare
 from tests.unit.fakes.clock import NOON, FakeClock
 
 URL = "https://sts.cn-hangzhou.aliyuncs.com/"
-AT = Endpoint("sts.cn-hangzhou.aliyuncs.com", Limits(1, 1), "chat")
+AT = Endpoint("sts.cn-hangzhou.aliyuncs.com", Timeouts(1, 1), "chat")
 AWS = {
     "Credentials": {
         "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
@@ -69,8 +69,8 @@ def test_an_answer_of_aws_has_awss_format(path: str, value: object) -> None:
     assert session_of(AWS, issued_at=NOON).access_key_id == "ASIAIOSFODNN7EXAMPLE"
     with pytest.raises(Failure) as caught:
         session_of(_with(AWS, path, value), issued_at=NOON)
-    assert caught.value.kind is FailureClass.RETRY
-    assert "plant" not in caught.value.sentence()
+    assert caught.value.kind is FailureClass.TRANSIENT
+    assert "plant" not in caught.value.message_with_remedy()
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -92,13 +92,15 @@ async def test_an_answer_of_alibaba_cloud_has_its_format(name: str, value: Any) 
         value += "\n"
     whole = {**ALIBABA, name: value}
     answer = {"Credentials": whole, "AssumedRoleUser": {"Arn": "acs:ram::1:assumed-role/a/b"}}
-    sts = StsCalls(ScriptedHttp({URL: Answer(200, json.dumps(answer).encode())}), clock=FakeClock())
+    sts = StsCalls(
+        ScriptedHttp({URL: HttpResponse(200, json.dumps(answer).encode())}), clock=FakeClock()
+    )
     with pytest.raises((Failure, StsError)) as caught:
         await sts.assume_role({}, by=bare(), at=AT)
     assert "plant" not in str(caught.value)
     if not (name == "SecurityToken" and value == ""):
         # A credentials URI may give out a key without a token.
-        assert read_credentials(json.dumps(whole).encode()) is None
+        assert parse_credentials(json.dumps(whole).encode()) is None
 
 
 @pytest.mark.parametrize("account", ["1;$(planted)", "`planted`", "planted", "1 2", "9" * 21])
@@ -107,7 +109,7 @@ async def test_the_account_of_alibaba_cloud_is_a_number(account: str) -> None:
     arns = [f"acs:ram::{account}:user/a", "acs:ram::1234567890123456:user/a"]
     for arn, number in ((arns[0], "1234567890123456"), (arns[1], account)):
         answer = json.dumps({"Arn": arn, "AccountId": number, "IdentityType": "RAMUser"})
-        sts = StsCalls(ScriptedHttp({URL: Answer(200, answer.encode())}), clock=FakeClock())
+        sts = StsCalls(ScriptedHttp({URL: HttpResponse(200, answer.encode())}), clock=FakeClock())
         with pytest.raises(Failure, match="no valid") as caught:
             await sts.caller(bare(), at=AT)
         assert "planted" not in str(caught.value)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from keywright.clouds.aws.identities.assume_role import open_hop
-from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk
+from keywright.clouds.aws.identities.assume_role import assume_chained_role
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
 from keywright.planning.failures import Failure
 from tests.unit.api.samples import source
-from tests.unit.clouds.edges import ScriptedSts, bare, edges
+from tests.unit.clouds.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON
-from tests.unit.fakes.vendor import session
+from tests.unit.fakes.provider import session
 
 ROLE = "arn:aws:iam::210987654321:role/far"
 POLICY = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -21,12 +21,14 @@ ALWAYS = {"RoleArn": ROLE, "RoleSessionName": "chat.bedrock"}
 
 
 async def _asked(
-    hop: dict[str, Any], *, by: Session = A_SESSION, ask: SessionAsk = NOTHING_ASKED
+    hop: dict[str, Any], *, by: Session = A_SESSION, ask: SessionOptions = DEFAULT_OPTIONS
 ) -> dict[str, Any]:
     """The parameters of the call."""
     sts = ScriptedSts()
     made = source(assumeRoles=[{"roleArn": ROLE, **hop}])
-    await open_hop(0, by=by, source=made, ask=ask, edges=edges(sts, partner={"id": "from-it\n"}))
+    await assume_chained_role(
+        0, by=by, source=made, ask=ask, context=context(sts, partner={"id": "from-it\n"})
+    )
     ((action, request, signed_by),) = sts.asked
     assert (action, signed_by) == ("assume_role", by.access_key_id)
     assert request.items() >= ALWAYS.items()
@@ -81,7 +83,9 @@ async def test_a_session_is_never_asked_for_more_than_an_hour(
         assumeRoles=[{"roleArn": ROLE} | ({"sessionDuration": duration} if duration else {})],
     )
     sts, by = ScriptedSts(), bare(token="planted" if chained else None)
-    found = await open_hop(0, by=by, source=made, ask=SessionAsk(seconds=ask), edges=edges(sts))
+    found = await assume_chained_role(
+        0, by=by, source=made, ask=SessionOptions(seconds=ask), context=context(sts)
+    )
     assert sts.asked[0][1]["DurationSeconds"] == expected
     assert found.chained is chained
 
@@ -89,22 +93,24 @@ async def test_a_session_is_never_asked_for_more_than_an_hour(
 @pytest.mark.parametrize(
     ("hop", "ask", "expected"),
     [
-        ({}, SessionAsk(policy=POLICY, policy_arns=("arn:p",)), {"Policy", "PolicyArns"}),
-        ({"policy": POLICY}, NOTHING_ASKED, {"Policy"}),
-        ({"policy": POLICY, "policyArns": ["arn:p"]}, NOTHING_ASKED, {"Policy", "PolicyArns"}),
-        ({}, NOTHING_ASKED, set()),
+        ({}, SessionOptions(policy=POLICY, policy_arns=("arn:p",)), {"Policy", "PolicyArns"}),
+        ({"policy": POLICY}, DEFAULT_OPTIONS, {"Policy"}),
+        ({"policy": POLICY, "policyArns": ["arn:p"]}, DEFAULT_OPTIONS, {"Policy", "PolicyArns"}),
+        ({}, DEFAULT_OPTIONS, set()),
     ],
 )
 async def test_session_policies_are_the_hops_or_the_grants(
-    hop: dict[str, Any], ask: SessionAsk, expected: set[str]
+    hop: dict[str, Any], ask: SessionOptions, expected: set[str]
 ) -> None:
     """One set or the other."""
     assert {"Policy", "PolicyArns"} & (await _asked(hop, ask=ask)).keys() == expected
 
 
 @pytest.mark.parametrize("hop", [{"policy": POLICY}, {"policyArns": ["arn:p"]}])
-@pytest.mark.parametrize("ask", [SessionAsk(policy=OTHER), SessionAsk(policy_arns=("arn:o",))])
-async def test_policies_of_both_are_never_sent(hop: dict[str, Any], ask: SessionAsk) -> None:
+@pytest.mark.parametrize(
+    "ask", [SessionOptions(policy=OTHER), SessionOptions(policy_arns=("arn:o",))]
+)
+async def test_policies_of_both_are_never_sent(hop: dict[str, Any], ask: SessionOptions) -> None:
     """AWS would allow what either allows: such a pair is refused before, and stops here."""
     with pytest.raises(AssertionError, match="both"):
         await _asked(hop, ask=ask)
@@ -124,7 +130,9 @@ async def test_a_refused_hop_is_named(code: str, message: str, field: str, says:
     sts.failure = ClientError({"Error": {"Code": code, "Message": message}}, "AssumeRole")
     made = source(assumeRoles=[{"roleArn": ROLE, "externalId": "x1"}])
     with pytest.raises(Failure) as caught:
-        await open_hop(0, by=A_SESSION, source=made, ask=NOTHING_ASKED, edges=edges(sts))
+        await assume_chained_role(
+            0, by=A_SESSION, source=made, ask=DEFAULT_OPTIONS, context=context(sts)
+        )
     assert caught.value.field == f"CredentialSource spec.aws.assumeRoles[0]{field}"
-    assert [words for words in says if words not in caught.value.sentence()] == []
+    assert [words for words in says if words not in caught.value.message_with_remedy()] == []
     assert caught.value.__cause__ is None

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from keywright.api.source import CredentialSource
-from keywright.clouds.chains import Chains
-from keywright.clouds.ways import Caller, Session, SessionAsk
+from keywright.clouds.interfaces import CallerIdentity, Session, SessionOptions
+from keywright.clouds.role_chain import RoleChain
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import source
 from tests.unit.fakes.clock import FakeClock
-from tests.unit.fakes.vendor import session
+from tests.unit.fakes.provider import session
 
 SOURCE = source()
 
@@ -22,10 +22,10 @@ class Links:
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
-        self.opened: list[SessionAsk] = []
+        self.opened: list[SessionOptions] = []
         self.failure: Failure | None = None
 
-    async def open_first(self, source: CredentialSource, *, ask: SessionAsk) -> Session:
+    async def assume_base(self, source: CredentialSource, *, ask: SessionOptions) -> Session:
         """The next one."""
         del source
         self.opened.append(ask)
@@ -33,31 +33,33 @@ class Links:
             raise self.failure
         return session(issued_at=self._clock.now, name=str(len(self.opened)))
 
-    async def open_hop(
-        self, number: int, *, by: Session, source: CredentialSource, ask: SessionAsk
+    async def assume_chained_role(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
     ) -> Session:
         """There are no roles."""
         raise NotImplementedError
 
-    async def caller(self, source: CredentialSource, session: Session) -> Caller:
+    async def caller(self, source: CredentialSource, session: Session) -> CallerIdentity:
         """Somebody."""
         del source
-        return Caller(identity=session.identity, account_id="123456789012")
+        return CallerIdentity(identity=session.identity, account_id="123456789012")
 
 
-@pytest.mark.parametrize("ask", [SessionAsk(), SessionAsk(seconds=900)], ids=["shared", "own"])
-async def test_the_session_of_a_grant_proves_the_source(ask: SessionAsk) -> None:
+@pytest.mark.parametrize(
+    "ask", [SessionOptions(), SessionOptions(seconds=900)], ids=["shared", "own"]
+)
+async def test_the_session_of_a_grant_proves_the_source(ask: SessionOptions) -> None:
     """Whatever the grant asked of it; the source has no need of another."""
     clock = FakeClock()
     links = Links(clock)
-    chains = Chains(links, clock=clock)
-    await chains.session(SOURCE, hop=0, ask=ask)
+    role_chains = RoleChain(links, clock=clock)
+    await role_chains.session(SOURCE, hop=0, ask=ask)
     clock.now += timedelta(minutes=40)
-    found, _ = await chains.verified(SOURCE, hop=0)
+    found, _ = await role_chains.verified(SOURCE, hop=0)
     assert found.access_key_id == "ASIA1"
     assert links.opened == [ask]
     clock.now += timedelta(minutes=17)
-    found, _ = await chains.verified(SOURCE, hop=0)
+    found, _ = await role_chains.verified(SOURCE, hop=0)
     assert found.access_key_id == "ASIA2"
 
 
@@ -65,17 +67,17 @@ async def test_a_session_that_could_not_be_renewed_proves_nothing() -> None:
     """The source says so while the old session is valid, by the failure that is remembered."""
     clock = FakeClock()
     links = Links(clock)
-    chains = Chains(links, clock=clock)
-    await chains.verified(SOURCE, hop=0)
-    assert not chains.is_doubtful(SOURCE, hop=0)
+    role_chains = RoleChain(links, clock=clock)
+    await role_chains.verified(SOURCE, hop=0)
+    assert not role_chains.is_doubtful(SOURCE, hop=0)
     clock.now += timedelta(minutes=40)
     links.failure = Failure("no.", kind=FailureClass.DENIED, reason="AccessDenied")
     with pytest.raises(Failure):
-        await chains.session(SOURCE, hop=0, will_do=lambda *_: False)
-    assert chains.has_valid(SOURCE, hop=0)
-    assert chains.is_doubtful(SOURCE, hop=0)
+        await role_chains.session(SOURCE, hop=0, accepts_session=lambda *_: False)
+    assert role_chains.has_valid(SOURCE, hop=0)
+    assert role_chains.is_doubtful(SOURCE, hop=0)
     with pytest.raises(Failure):
-        await chains.verified(SOURCE, hop=0)
+        await role_chains.verified(SOURCE, hop=0)
     assert len(links.opened) == 2
 
 
@@ -92,7 +94,7 @@ async def test_an_answer_that_cannot_be_used_names_the_field_of_its_host(
     """The endpoint of the source, or else its region."""
     clock = FakeClock()
     links = Links(clock)
-    links.failure = Failure("no.", kind=FailureClass.RETRY, reason="InvalidAnswer")
+    links.failure = Failure("no.", kind=FailureClass.TRANSIENT, reason="InvalidAnswer")
     with pytest.raises(Failure) as caught:
-        await Chains(links, clock=clock).session(source(**aws), hop=0)
+        await RoleChain(links, clock=clock).session(source(**aws), hop=0)
     assert caught.value.field == field

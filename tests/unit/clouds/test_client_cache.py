@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 
 
-async def _client(calls: AwsCalls, *, tenant: str, endpoint: str | None = None) -> Any:
+async def _client(calls: BotoClients, *, tenant: str, endpoint: str | None = None) -> Any:
     return await calls.run(
         "sts", lambda client: client, region="us-east-1", tenant=tenant, endpoint=endpoint
     )
@@ -14,7 +14,7 @@ async def _client(calls: AwsCalls, *, tenant: str, endpoint: str | None = None) 
 
 async def test_a_client_that_exists_does_not_wait_for_one_that_is_being_made() -> None:
     """It takes 70 ms each: sixty endpoints of one tenant delayed all others by seconds."""
-    calls = AwsCalls()
+    calls = BotoClients()
     mine = await _client(calls, tenant="honest")
     assert calls._making.acquire(timeout=10)
     try:
@@ -32,7 +32,7 @@ async def test_a_client_that_exists_does_not_wait_for_one_that_is_being_made() -
 
 async def test_endpoints_of_tenants_evict_no_client_of_the_vendors_hosts() -> None:
     """Each has a cache of its own."""
-    calls = AwsCalls()
+    calls = BotoClients()
     mine = await _client(calls, tenant="honest")
     for number in range(100):
         calls._tenant_clients.put(("sts", "us-east-1", str(number)), mine)

@@ -13,16 +13,16 @@ from yarl import URL
 
 from keywright.api.grant import Probe, ProbeMode
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.probes import http as http_probe
-from keywright.clouds.aws.probes.asking import Edges
+from keywright.clouds.aws.probes.request import ProbeContext
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
-from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
 from keywright.planning.failures import Failure, FailureClass
 from testbed.clouds.hostile import Hostile, Manner
 from tests.unit.clouds.test_probe_addresses import CREDENTIAL
 
-LIMITS = Limits(connect_seconds=1, read_seconds=1)
+LIMITS = Timeouts(connect_seconds=1, read_seconds=1)
 VENDOR = "http://sts.us-west-2.amazonaws.com"
 
 
@@ -54,14 +54,14 @@ def _no_proxy(url: URL) -> None:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[HttpCalls]:
+async def http() -> AsyncIterator[HttpClient]:
     """The edge with the system's own resolver, and without a proxy."""
-    made = HttpCalls(proxy_of=_no_proxy)
+    made = HttpClient(proxy_of=_no_proxy)
     yield made
     await made.close()
 
 
-async def _get(http: HttpCalls, url: str, reach: Reach) -> Answer:
+async def _get(http: HttpClient, url: str, reach: Reach) -> HttpResponse:
     return await http.request("GET", url, limits=LIMITS, reach=reach, tenant="chat")
 
 
@@ -80,8 +80,8 @@ async def _get(http: HttpCalls, url: str, reach: Reach) -> Answer:
 )
 async def test_a_name_that_leads_there_is_not_connected_to(reach: Reach, address: str) -> None:
     """Whatever the name is: the address decides, at the moment of the connection."""
-    edge = HttpCalls(resolver=Rebinding(address), proxy_of=_no_proxy)
-    with pytest.raises(NoAnswerError, match="does not connect to"):
+    edge = HttpClient(resolver=Rebinding(address), proxy_of=_no_proxy)
+    with pytest.raises(TransportError, match="does not connect to"):
         await _get(edge, f"{VENDOR}/", reach)
     await edge.close()
 
@@ -90,10 +90,10 @@ async def test_an_answer_that_changes_is_checked_each_time() -> None:
     """DNS rebinding: a public address for the first question, this machine for the next."""
     async with Hostile(Manner.REDIRECTS) as server:
         names = Rebinding("127.0.0.1")
-        edge = HttpCalls(resolver=names, proxy_of=_no_proxy)
+        edge = HttpClient(resolver=names, proxy_of=_no_proxy)
         url = f"http://rebind.example.com:{server.port}/"
         for _ in range(2):
-            with pytest.raises(NoAnswerError, match="does not connect to"):
+            with pytest.raises(TransportError, match="does not connect to"):
                 await _get(edge, url, Reach.LISTED)
         assert (names.asked, server.connections) == (2, 0)
         await edge.close()
@@ -106,11 +106,11 @@ async def test_an_answer_that_changes_is_checked_each_time() -> None:
         *("[::ffff:7f00:1]", "[::]", "0", "ip6-localhost"),
     ],
 )
-async def test_no_spelling_of_this_machine_gets_through(http: HttpCalls, host: str) -> None:
+async def test_no_spelling_of_this_machine_gets_through(http: HttpClient, host: str) -> None:
     """Numbers in any base, short forms and names."""
     async with Hostile(Manner.REDIRECTS) as server:
         for reach in (Reach.PUBLIC, Reach.VENDOR):
-            with pytest.raises(NoAnswerError):
+            with pytest.raises(TransportError):
                 await _get(http, f"http://{host}:{server.port}/", reach)
         assert server.connections == 0
 
@@ -119,13 +119,13 @@ async def test_why_a_tenants_host_gives_no_answer_is_not_told() -> None:
     """A closed port, an open one, a name that does not exist and a refused address look alike."""
     told = set()
     for address in ("127.0.0.1", "10.0.0.1", "192.0.2.1"):
-        edge = HttpCalls(resolver=Rebinding(address), proxy_of=_no_proxy, longest_seconds=0.3)
-        with pytest.raises(NoAnswerError) as refused:
+        edge = HttpClient(resolver=Rebinding(address), proxy_of=_no_proxy, longest_seconds=0.3)
+        with pytest.raises(TransportError) as refused:
             await _get(edge, "http://scan.example.com:1/", Reach.PUBLIC)
         told.add(str(refused.value))
         await edge.close()
-    edge = HttpCalls(proxy_of=_no_proxy)
-    with pytest.raises(NoAnswerError) as missing:
+    edge = HttpClient(proxy_of=_no_proxy)
+    with pytest.raises(TransportError) as missing:
         await _get(edge, "http://scan.example.invalid:1/", Reach.PUBLIC)
     told.add(str(missing.value).replace(".invalid", ".com"))
     await edge.close()
@@ -135,22 +135,22 @@ async def test_why_a_tenants_host_gives_no_answer_is_not_told() -> None:
 async def test_behind_a_proxy_only_listed_names_pass() -> None:
     """The proxy resolves the names, so that nothing else could be checked."""
     async with Hostile(Manner.REDIRECTS) as proxy:
-        http = HttpCalls(proxy_of=lambda url: proxy.url if url.host else None)
+        http = HttpClient(proxy_of=lambda url: proxy.url if url.host else None)
         for reach in (Reach.VENDOR, Reach.LISTED, Reach.OPERATOR):
             assert (await _get(http, f"{VENDOR}/", reach)).status == 302
         assert proxy.connections >= 1
         before = proxy.connections
         for url in ("http://scan.example.com/", "http://169.254.169.254/", "http://127.1/"):
-            with pytest.raises(NoAnswerError, match="does not connect to"):
+            with pytest.raises(TransportError, match="does not connect to"):
                 await _get(http, url, Reach.PUBLIC)
         for url in ("http://127.0.0.1:1/", "http://localhost/"):
-            with pytest.raises(NoAnswerError, match="does not connect to"):
+            with pytest.raises(TransportError, match="does not connect to"):
                 await _get(http, url, Reach.VENDOR)
         assert proxy.connections == before
         await http.close()
 
 
-async def test_a_probe_repeats_status_and_error_code_alone(http: HttpCalls) -> None:
+async def test_a_probe_repeats_status_and_error_code_alone(http: HttpClient) -> None:
     """Not the words of the answer: a page of the cluster's network would be readable by them."""
     body = b'{"message": "planted"}'
     head = b"HTTP/1.1 403 Forbidden\r\nX-Amzn-ErrorType: ForbiddenException:http://planted\r\n"
@@ -163,14 +163,14 @@ async def test_a_probe_repeats_status_and_error_code_alone(http: HttpCalls) -> N
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    calls = AwsCalls(http=http)
-    edges = Edges(calls=calls, http=http, endpoints=Endpoints(probes=AllowedUrls((url,))))
+    calls = BotoClients(http=http)
+    context = ProbeContext(calls=calls, http=http, endpoints=Endpoints(probes=AllowedUrls((url,))))
     with pytest.raises(Failure) as refused:
-        await http_probe.attempt(
-            Probe(mode=ProbeMode.HTTP, url=url), credential=CREDENTIAL, edges=edges
+        await http_probe.probe_http(
+            Probe(mode=ProbeMode.HTTP, url=url), credential=CREDENTIAL, context=context
         )
-    assert "answered 403 ForbiddenException." in refused.value.sentence()
-    assert "planted" not in refused.value.sentence()
+    assert "answered 403 ForbiddenException." in refused.value.message_with_remedy()
+    assert "planted" not in refused.value.message_with_remedy()
     server.close()
     calls.close()
 
@@ -180,10 +180,10 @@ async def test_a_probe_repeats_status_and_error_code_alone(http: HttpCalls) -> N
     ["https://127.0.0.1", "https://kubernetes.default.svc", "https://10.0.0.1:6443", "https://sts"],
 )
 async def test_an_endpoint_that_nobody_listed_is_a_mistake_in_the_source(
-    http: HttpCalls, endpoint: str
+    http: HttpClient, endpoint: str
 ) -> None:
     """One text for all, which names the field and the flag; nothing is sent or resolved."""
-    calls = AwsCalls(http=http)
+    calls = BotoClients(http=http)
     with pytest.raises(Failure) as refused:
         await calls.run(
             "sts",
@@ -194,8 +194,8 @@ async def test_an_endpoint_that_nobody_listed_is_a_mistake_in_the_source(
         )
     assert refused.value.kind is FailureClass.CONFIGURATION
     assert refused.value.field == "CredentialSource spec.aws.stsEndpoint"
-    assert "--allow-sts-endpoint" in refused.value.cure
-    assert endpoint not in refused.value.sentence()
+    assert "--allow-sts-endpoint" in refused.value.remedy
+    assert endpoint not in refused.value.message_with_remedy()
     calls.close()
 
 
@@ -209,11 +209,11 @@ async def test_a_proxy_that_never_answers_connect_is_left_within_the_timeouts() 
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    http = HttpCalls(proxy_of=lambda url: f"http://127.0.0.1:{port}" if url.host else None)
-    limits = Limits(connect_seconds=0.3, read_seconds=20)
+    http = HttpClient(proxy_of=lambda url: f"http://127.0.0.1:{port}" if url.host else None)
+    limits = Timeouts(connect_seconds=0.3, read_seconds=20)
     try:
         async with asyncio.timeout(3):
-            with pytest.raises(NoAnswerError, match="in time"):
+            with pytest.raises(TransportError, match="in time"):
                 await http.request(
                     "GET",
                     "https://sts.cn-hangzhou.aliyuncs.com/",

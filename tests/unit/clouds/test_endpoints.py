@@ -28,14 +28,14 @@ def _known_hosts(service: str) -> set[str]:
     for partition in data["partitions"]:
         defaults = partition["defaults"]["hostname"]
         entry = partition["services"].get(service, {})
-        for region, facts in entry.get("endpoints", {}).items():
-            template = facts.get("hostname") or defaults
+        for region, state in entry.get("endpoints", {}).items():
+            template = state.get("hostname") or defaults
             found.add(
                 template.replace("{service}", service)
                 .replace("{region}", region)
                 .replace("{dnsSuffix}", partition["dnsSuffix"])
             )
-            found |= {each["hostname"] for each in facts.get("variants", []) if "hostname" in each}
+            found |= {each["hostname"] for each in state.get("variants", []) if "hostname" in each}
     return {host for host in found if "{" not in host}
 
 

@@ -15,23 +15,23 @@ from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.identities.asking import Edges as AlibabaEdges
+from keywright.clouds.alibaba.identities.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.rpc import Parameters, Signer
-from keywright.clouds.alibaba.sts import Endpoint, Issued, StsCalls
-from keywright.clouds.alibaba.vendor import Alibaba
-from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.identities.asking import Edges as AwsEdges
-from keywright.clouds.aws.vendor import KEPT_KEYS, Aws
+from keywright.clouds.alibaba.sts import Endpoint, StsCalls, TemporaryCredentials
+from keywright.clouds.aws.calls import BotoClients
+from keywright.clouds.aws.identities.context import AwsContext as AwsEdges
+from keywright.clouds.aws.provider import MANAGED_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
-from keywright.clouds.http import Answer, HttpCalls, Limits
-from keywright.clouds.ways import NO_EVIDENCE, Intent, Session
-from keywright.cluster.objects import Objects
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
+from keywright.clouds.interfaces import NO_EVIDENCE, Intent, Session
+from keywright.cluster.objects import ResourceClient
 from keywright.cluster.service_accounts import ServiceAccounts
-from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.source_secrets import SecretCache
 from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 from tests.unit.api.samples import grant, source
-from tests.unit.clouds.alibaba_edges import (
+from tests.unit.clouds.alibaba_contexts import (
     KEY,
     PROVIDER,
     ROLE,
@@ -39,12 +39,12 @@ from tests.unit.clouds.alibaba_edges import (
     Scripted,
     alibaba,
 )
-from tests.unit.clouds.alibaba_edges import Tokens as AlibabaTokens
-from tests.unit.clouds.edges import Secrets, bare
+from tests.unit.clouds.alibaba_contexts import Tokens as AlibabaTokens
+from tests.unit.clouds.contexts import Secrets, bare
 from tests.unit.exceptions import every_exception, instances
 from tests.unit.fakes.clock import NOON, FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
-from tests.unit.fakes.vendor import session
+from tests.unit.fakes.provider import session
 
 _Answer = TypeVar("_Answer")
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -73,7 +73,7 @@ class _Raising:
         return operation
 
 
-class _Calls(AwsCalls):
+class _Calls(BotoClients):
     """Raises within the call, in place of the thread."""
 
     def __init__(self, error: Exception) -> None:
@@ -97,7 +97,7 @@ class _Calls(AwsCalls):
         return call(_Raising(self.error))
 
 
-class _Http(HttpCalls):
+class _Http(HttpClient):
     """Raises in place of every request."""
 
     def __init__(self, error: Exception) -> None:
@@ -110,13 +110,13 @@ class _Http(HttpCalls):
         method: str,
         url: str,
         *,
-        limits: Limits,
+        limits: Timeouts,
         reach: Reach,
         tenant: str,
         body: str | None = None,
         content_type: str = "",
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         raise self.error
 
 
@@ -124,21 +124,25 @@ class _Sts(StsCalls):
     """STS of Alibaba Cloud, whose every action raises."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(HttpCalls(), clock=FakeClock())
+        super().__init__(HttpClient(), clock=FakeClock())
         self._error = error
 
     @override
-    async def assume_role(self, asked: Parameters, *, by: Session, at: Endpoint) -> Issued:
+    async def assume_role(
+        self, asked: Parameters, *, by: Session, at: Endpoint
+    ) -> TemporaryCredentials:
         raise self._error
 
     @override
-    async def assume_role_with_oidc(self, asked: Parameters, *, at: Endpoint) -> Issued:
+    async def assume_role_with_oidc(
+        self, asked: Parameters, *, at: Endpoint
+    ) -> TemporaryCredentials:
         raise self._error
 
     @override
     async def generate_session_access_key(
         self, asked: Parameters, *, signer: Signer, at: Endpoint
-    ) -> Issued:
+    ) -> TemporaryCredentials:
         raise self._error
 
     @override
@@ -158,7 +162,7 @@ class _Chain:
         raise self.error
 
 
-def _edges(error: Exception, **secrets: Mapping[str, str]) -> AwsEdges:
+def _context(error: Exception, **secrets: Mapping[str, str]) -> AwsEdges:
     return AwsEdges(
         tokens=AlibabaTokens(),
         secrets=Secrets(secrets),
@@ -169,18 +173,18 @@ def _edges(error: Exception, **secrets: Mapping[str, str]) -> AwsEdges:
 
 
 def _aws(error: Exception, **secrets: Mapping[str, str]) -> Aws:
-    return Aws(_edges(error, **secrets), http=_Http(error))
+    return Aws(_context(error, **secrets), http=_Http(error))
 
 
 def _kept(error: Exception, made: ApiKeyGrant) -> ClassifiedKeys:
     """The keys of a grant, as the vendor gives them out; every operation of the cloud raises."""
     return ClassifiedKeys(
-        KEPT_KEYS[made.kind](
+        MANAGED_KEYS[made.kind](
             key=made.key,
             grant=made,
             source=source(),
             session=session(issued_at=NOON),
-            edges=_edges(error),
+            context=_context(error),
             evidence=NO_EVIDENCE,
         )
     )
@@ -200,9 +204,11 @@ def _verify_alibaba(*, by_http: bool, own: bool = False, **spec: Any) -> Boundar
             uris=("https://credentials.example.com/",),
             own=_Chain(error) if own else Own(bare(token="planted")),
         )
-        edges: AlibabaEdges = scripted.edges
-        edges = replace(edges, http=_Http(error)) if by_http else replace(edges, sts=_Sts(error))
-        return await Alibaba(edges).verify(alibaba(**spec))
+        context: AlibabaEdges = scripted.context
+        context = (
+            replace(context, http=_Http(error)) if by_http else replace(context, sts=_Sts(error))
+        )
+        return await Alibaba(context).verify(alibaba(**spec))
 
     return verify
 
@@ -245,7 +251,7 @@ def _kubernetes(work: str) -> Boundary:
         api = KubernetesInMemory()
         api.answers.append(("", error))
         named: Any = {"namespace": "chat", "name": "chat"}
-        accounts, values = ServiceAccounts(api), SecretValues(Objects(api))
+        accounts, values = ServiceAccounts(api), SecretCache(ResourceClient(api))
         if work == "token":
             return await accounts.token(**named, audience="sts.amazonaws.com")
         if work == "annotations":
@@ -282,7 +288,7 @@ BOUNDARIES: dict[str, Boundary] = {
         url="https://a.execute-api.us-west-2.amazonaws.com/",
     ),
     "iam prepare": _keys("bedrockLongTermKey", _LONG, "prepare", frozenset()),
-    "iam look": _keys("bedrockLongTermKey", _LONG, "look", frozenset()),
+    "iam look": _keys("bedrockLongTermKey", _LONG, "list_keys", frozenset()),
     "iam create": _keys("bedrockLongTermKey", _LONG, "create", _INTENT),
     "iam deactivate": _keys(
         "bedrockLongTermKey", _LONG, "deactivate", ("123456789012/bedrock-chat/ACCA1",)
@@ -291,7 +297,7 @@ BOUNDARIES: dict[str, Boundary] = {
         "bedrockLongTermKey", _LONG, "remove", ("123456789012/bedrock-chat/ACCA1",)
     ),
     "gateway prepare": _keys("apiGatewayKey", _GATEWAY, "prepare", frozenset()),
-    "gateway look": _keys("apiGatewayKey", _GATEWAY, "look", frozenset()),
+    "gateway look": _keys("apiGatewayKey", _GATEWAY, "list_keys", frozenset()),
     "gateway create": _keys("apiGatewayKey", _GATEWAY, "create", _INTENT),
     "gateway deactivate": _keys("apiGatewayKey", _GATEWAY, "deactivate", (_KEY_ID,)),
     "gateway remove": _keys("apiGatewayKey", _GATEWAY, "remove", (_KEY_ID,)),
@@ -319,7 +325,7 @@ def test_the_classes_are_found() -> None:
         *("aiohttp.ClientPayloadError", "aiohttp.ServerDisconnectedError", "aiohttp.InvalidURL"),
         *("alibabacloud_credentials.CredentialException", "Tea.TeaException"),
         *("darabonba.DaraException", "kubernetes.ApiException", "kubernetes.ConfigException"),
-        *("keywright.ApiUnreachableError", "keywright.NoAnswerError", "builtins.KeyError"),
+        *("keywright.ApiUnreachableError", "keywright.TransportError", "builtins.KeyError"),
     }
     assert len(every_exception()) > 250
 

@@ -13,11 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keywright.api.aws_source import AwsHop
-from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.errors import RequestContext, refusal
 from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.aws.gateway_refusals import refusal_of_gateway
-from keywright.clouds.aws.iam_refusals import refusal_of_iam
-from keywright.clouds.aws.refusals import refusal_of_hop, refusal_of_key, refusal_of_token
+from keywright.clouds.aws.errors import refusal_of_hop, refusal_of_key, refusal_of_token
+from keywright.clouds.aws.gateway_errors import refusal_of_gateway
+from keywright.clouds.aws.iam_errors import refusal_of_iam
 from keywright.clouds.identity_tokens import TokenFacts
 from keywright.planning.failures import Failure, FailureClass
 from tests.fidelity_table import Row, rows
@@ -75,7 +75,7 @@ def _classified(row: Row) -> Failure:
             return refusal_of_gateway(error)
         case "alibaba-sts":
             fields = {"": "way"} | {part: f"way.{part}" for part in _PARTS}
-            asking = Asking(
+            asking = RequestContext(
                 fields=fields, token=_TOKEN, provider_arn="P", role_arn="acs:ram::1:role/r"
             )
             return refusal(StsError(code, message, field="ep"), asking)
@@ -98,7 +98,7 @@ def test_each_refusal_has_its_class_field_and_remedy(row: Row) -> None:
     failure = _classified(row)
     assert (failure.kind.value, failure.field) == (kind, field)
     assert remedy
-    assert remedy in failure.cure
+    assert remedy in failure.remedy
 
 
 def test_every_expectation_has_its_row() -> None:
@@ -124,9 +124,9 @@ def test_a_refused_time_is_a_clock_fault_and_no_wrong_key(code: str, message: st
         refusal_of_iam(error, user="chat"),
         refusal_of_gateway(error),
     ):
-        assert (failure.kind, failure.reason) == (FailureClass.RETRY, "ClockSkew")
-        assert "clock" in failure.cure
-        assert "does not belong" not in failure.sentence()
+        assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "ClockSkew")
+        assert "clock" in failure.remedy
+        assert "does not belong" not in failure.message_with_remedy()
 
 
 def test_a_wrong_secret_is_still_a_wrong_key() -> None:
@@ -136,7 +136,7 @@ def test_a_wrong_secret_is_still_a_wrong_key() -> None:
         aws_error("SignatureDoesNotMatch", message, status=403), secret="cloud-key", field="key"
     )
     assert failure.kind is FailureClass.DENIED
-    assert "does not belong" in failure.cure
+    assert "does not belong" in failure.remedy
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_codes_of_iam_that_only_an_edit_cures(code: str) -> None:
     failure = refusal_of_iam(aws_error(code, "words"), user="chat")
     assert failure.kind is FailureClass.CONFIGURATION
     assert failure.field.startswith("spec.bedrockLongTermKey")
-    assert failure.cure
+    assert failure.remedy
 
 
 def test_a_full_stop_parts_the_words_of_the_cloud_from_ours() -> None:

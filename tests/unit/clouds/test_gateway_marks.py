@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from keywright.api.identity import GrantIdentity
-from keywright.clouds.aws.keys.gateway_key import Mark, import_of
+from keywright.clouds.aws.keys.gateway_key import OwnerTags, import_of
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, GRANT_ID_TAG, RETAIN_TAG, TAG, UID_TAG
 
 _UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
 _ID, _FORMER, _HERE = "the grant id", "a former grant id", "this cluster"
-_MARK = Mark(
+_MARK = OwnerTags(
     owner="chat/chat-key",
     uid=_UID,
     identity=GrantIdentity(grant_id=_ID, cluster_id=_HERE, former_ids=(_UID,)),
@@ -90,7 +90,7 @@ def test_keys_that_a_restore_has_left_are_told_from_others(
 
 def test_a_take_over_makes_the_keys_of_that_cluster_ours() -> None:
     """Of that cluster alone."""
-    taking = Mark(
+    taking = OwnerTags(
         owner=_MARK.owner,
         uid=_UID,
         identity=GrantIdentity(grant_id=_ID, cluster_id=_HERE, take_over="another"),

@@ -8,7 +8,7 @@ import pytest
 
 from keywright.clouds.aws.gateway_pace import GatewayPace
 from keywright.planning.failures import Failure, FailureClass
-from tests.unit.clouds.test_pacing import Watch
+from tests.unit.clouds.test_rate_limit import Watch
 
 PLACE = ("123456789012", "us-east-1")
 OTHER = ("123456789012", "eu-west-1")
@@ -27,7 +27,7 @@ async def test_a_plan_is_changed_once_in_twenty_seconds(pace: GatewayPace) -> No
     with pytest.raises(Failure) as caught:
         await pace.enter(PLACE, "UpdateUsagePlan", tenant="chat", change=True)
     assert caught.value.kind is FailureClass.THROTTLED
-    assert caught.value.nothing_done
+    assert caught.value.no_side_effect
     assert caught.value.retry_after is not None
     assert 20 <= caught.value.retry_after.total_seconds() <= 22
     async with asyncio.timeout(1):

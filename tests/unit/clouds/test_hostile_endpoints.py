@@ -15,27 +15,27 @@ from botocore.exceptions import ConnectionClosedError, SSLError
 from botocore.parsers import ResponseParserError
 
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.calls import AwsCalls
-from keywright.clouds.aws.refusals import refusal_of_session
+from keywright.clouds.aws.calls import BotoClients
+from keywright.clouds.aws.errors import refusal_of_session
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
-from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
+from keywright.clouds.http import HttpClient, Timeouts, TransportError
 from keywright.planning.failures import FailureClass
 from testbed.certificates import Authority
 from testbed.clouds.hostile import Hostile, Manner
-from tests.unit.clouds.edges import bare
+from tests.unit.clouds.contexts import bare
 
 # The operator's ceiling in these tests; a source asks for far more.
 CEILING = 0.4
-PATIENT = Limits(connect_seconds=300, read_seconds=300)
+PATIENT = Timeouts(connect_seconds=300, read_seconds=300)
 MOST_MEMORY = 8 * 1024 * 1024
 ANSWERED = {Manner.REDIRECTS, Manner.ZIPPED, Manner.INJECTS}
 
 
 @asynccontextmanager
-async def _aws(hostile: Hostile) -> AsyncIterator[AwsCalls]:
-    http = HttpCalls(longest_seconds=CEILING)
+async def _aws(hostile: Hostile) -> AsyncIterator[BotoClients]:
+    http = HttpClient(longest_seconds=CEILING)
     allowed = Endpoints(sts=AllowedUrls((hostile.url,)))
-    calls = AwsCalls(http=http, endpoints=allowed, threads=2)
+    calls = BotoClients(http=http, endpoints=allowed, threads=2)
     try:
         yield calls
     finally:
@@ -46,7 +46,7 @@ async def _aws(hostile: Hostile) -> AsyncIterator[AwsCalls]:
 @pytest.mark.parametrize("manner", Manner)
 async def test_a_call_ends_in_time_and_in_little_memory(manner: Manner) -> None:
     """The total deadline is the operator's, though the source's own timeouts say five minutes."""
-    http = HttpCalls(longest_seconds=CEILING)
+    http = HttpClient(longest_seconds=CEILING)
     tracemalloc.start()
     try:
         async with Hostile(manner) as hostile:
@@ -56,7 +56,7 @@ async def test_a_call_ends_in_time_and_in_little_memory(manner: Manner) -> None:
                     "GET", hostile.url, limits=PATIENT, reach=Reach.LISTED, tenant="chat"
                 )
                 size, told = len(answer.body), ""
-            except NoAnswerError as error:
+            except TransportError as error:
                 size, told = None, str(error)
             assert (size is not None) is (manner in ANSWERED)
             assert (size or 0) <= 64 * 1024
@@ -87,9 +87,9 @@ async def test_an_sts_endpoint_that_misbehaves_is_a_passing_failure(manner: Mann
         # Three attempts, and botocore's pauses between them.
         assert time.monotonic() - began < 3 * CEILING + 6
     failure = refusal_of_session(raised.value)
-    assert failure.kind is FailureClass.RETRY
-    assert "planted" not in failure.sentence()
-    assert not failure.nothing_done
+    assert failure.kind is FailureClass.TRANSIENT
+    assert "planted" not in failure.message_with_remedy()
+    assert not failure.no_side_effect
 
 
 @pytest.mark.parametrize(("attempts", "sent"), [(1, 1), (3, 3)])
@@ -128,9 +128,9 @@ async def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> No
 async def test_a_flood_of_slow_calls_does_not_delay_another_namespace() -> None:
     """Forty calls of one namespace hang; the first of another starts at once, for AWS as well."""
     async with Hostile(Manner.HANGS) as hostile, Hostile(Manner.REDIRECTS) as quick:
-        http = HttpCalls(longest_seconds=5)
+        http = HttpClient(longest_seconds=5)
         allowed = Endpoints(sts=AllowedUrls((hostile.url, quick.url)))
-        calls = AwsCalls(http=http, endpoints=allowed, threads=2)
+        calls = BotoClients(http=http, endpoints=allowed, threads=2)
 
         async def call(url: str, tenant: str) -> None:
             await calls.run(
@@ -166,9 +166,9 @@ async def test_a_flood_of_slow_calls_does_not_delay_another_namespace() -> None:
 async def test_clients_of_many_endpoints_are_not_kept() -> None:
     """A client is 150 KiB: a tenant that names a new endpoint every second fills no memory."""
     async with Hostile(Manner.REDIRECTS) as server:
-        http = HttpCalls()
+        http = HttpClient()
         allowed = Endpoints(sts=AllowedUrls((server.url,)))
-        calls = AwsCalls(http=http, endpoints=allowed, threads=2)
+        calls = BotoClients(http=http, endpoints=allowed, threads=2)
         for number in range(70):
             with pytest.raises(ResponseParserError):
                 await calls.run(

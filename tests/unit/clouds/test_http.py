@@ -19,34 +19,34 @@ from typing_extensions import override
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
-from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError
-from tests.unit.clouds.alibaba_edges import ScriptedHttp
-from tests.unit.clouds.edges import bare
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
+from tests.unit.clouds.alibaba_contexts import ScriptedHttp
+from tests.unit.clouds.contexts import bare
 from tests.unit.fakes.clock import FakeClock
 
-LIMITS = Limits(connect_seconds=2, read_seconds=2)
+LIMITS = Timeouts(connect_seconds=2, read_seconds=2)
 AT = Endpoint("sts.cn-hangzhou.aliyuncs.com", LIMITS, "chat")
 URL = "https://sts.cn-hangzhou.aliyuncs.com/"
 Handler = Callable[[web.Request], Any]
 
 
 async def _ask(
-    http: HttpCalls,
+    http: HttpClient,
     method: str,
     url: str,
     *,
-    limits: Limits = LIMITS,
+    limits: Timeouts = LIMITS,
     reach: Reach = Reach.OPERATOR,
     body: str | None = None,
-) -> Answer:
+) -> HttpResponse:
     return await http.request(method, url, limits=limits, reach=reach, tenant="chat", body=body)
 
 
 @asynccontextmanager
-async def _served(handler: Handler) -> AsyncIterator[tuple[HttpCalls, str]]:
+async def _served(handler: Handler) -> AsyncIterator[tuple[HttpClient, str]]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
-    http = HttpCalls()
+    http = HttpClient()
     async with TestServer(application) as server:
         try:
             yield http, str(server.make_url("/"))
@@ -85,7 +85,7 @@ async def test_a_long_answer_is_not_read(size: int, *, fits: bool) -> None:
         if fits:
             assert len((await _ask(http, "GET", url)).body) == size
         else:
-            with pytest.raises(NoAnswerError, match="more than 64 KiB"):
+            with pytest.raises(TransportError, match="more than 64 KiB"):
                 await _ask(http, "GET", url)
 
 
@@ -111,8 +111,8 @@ async def test_a_slow_answer_is_given_up() -> None:
         return web.Response()
 
     async with _served(handler) as (http, url):
-        with pytest.raises(NoAnswerError, match="did not answer in time"):
-            await _ask(http, "GET", url, limits=Limits(connect_seconds=2, read_seconds=0.1))
+        with pytest.raises(TransportError, match="did not answer in time"):
+            await _ask(http, "GET", url, limits=Timeouts(connect_seconds=2, read_seconds=0.1))
         ended.set()
 
 
@@ -126,8 +126,8 @@ async def test_a_slow_answer_is_given_up() -> None:
 )
 async def test_no_connection_is_no_answer(url: str, says: str) -> None:
     """Whatever the reason is, it is told without a traceback."""
-    http = HttpCalls()
-    with pytest.raises(NoAnswerError) as caught:
+    http = HttpClient()
+    with pytest.raises(TransportError) as caught:
         await _ask(http, "GET", url)
     assert says in str(caught.value)
     await http.close()
@@ -171,14 +171,14 @@ class Names(AbstractResolver):
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "100.100.100.200"])
 async def test_a_name_of_the_metadata_service_is_not_asked(address: str) -> None:
     """Not even where the operator's list allows the name: its owner decides where it leads."""
-    http = HttpCalls(resolver=Names(address))
-    with pytest.raises(NoAnswerError, match="an address that this operator does not connect to"):
+    http = HttpClient(resolver=Names(address))
+    with pytest.raises(TransportError, match="an address that this operator does not connect to"):
         await _ask(http, "GET", "http://credentials.example.com/", reach=Reach.LISTED)
     await http.close()
 
 
 def _sts(status: int, body: bytes) -> StsCalls:
-    return StsCalls(ScriptedHttp({URL: Answer(status, body)}), clock=FakeClock())
+    return StsCalls(ScriptedHttp({URL: HttpResponse(status, body)}), clock=FakeClock())
 
 
 CREDENTIALS = {

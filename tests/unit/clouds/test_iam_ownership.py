@@ -13,7 +13,7 @@ from keywright.api.identity import GrantIdentity
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_ownership import UserOwnership
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
-from keywright.clouds.ways import Evidence
+from keywright.clouds.interfaces import Evidence
 from keywright.planning.failures import Failure
 from tests.unit.api.samples import grant
 
@@ -87,7 +87,7 @@ def test_the_user_of_another_cluster_is_left_alone() -> None:
     with pytest.raises(Failure) as refused:
         _users(_grant(), _KEY).is_ours(_Iam(), theirs)
     assert refused.value.reason == "OwnedByAnotherCluster"
-    assert "their-id" not in refused.value.sentence()
+    assert "their-id" not in refused.value.message_with_remedy()
     assert not _users(_grant(deleting=True), _KEY).is_ours(_Iam(), theirs)
     assert _users(_grant(take_over="their-id")).is_ours(_Iam(), theirs)
 

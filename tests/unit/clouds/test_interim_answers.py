@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from keywright.clouds.addresses import Reach
-from keywright.clouds.http import Answer, HttpCalls, Limits, NoAnswerError
+from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
 
-_LIMITS = Limits(connect_seconds=5, read_seconds=5, total_seconds=10)
+_LIMITS = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=10)
 _INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @asynccontextmanager
-async def _serving(answer: bytes) -> AsyncIterator[tuple[HttpCalls, str, list[int]]]:
+async def _serving(answer: bytes) -> AsyncIterator[tuple[HttpClient, str, list[int]]]:
     """A server that gives each request this answer, whole; and the number of its connections."""
     connections = [0]
 
@@ -34,7 +34,7 @@ async def _serving(answer: bytes) -> AsyncIterator[tuple[HttpCalls, str, list[in
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    http = HttpCalls()
+    http = HttpClient()
     http.warm_up()
     try:
         yield http, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", connections
@@ -43,7 +43,7 @@ async def _serving(answer: bytes) -> AsyncIterator[tuple[HttpCalls, str, list[in
         server.close()
 
 
-async def _ask(http: HttpCalls, url: str, *, reach: Reach = Reach.LISTED) -> Answer:
+async def _ask(http: HttpClient, url: str, *, reach: Reach = Reach.LISTED) -> HttpResponse:
     return await http.request("GET", url, limits=_LIMITS, reach=reach, tenant="chat")
 
 
@@ -51,7 +51,7 @@ async def test_a_flood_is_refused_at_once() -> None:
     """Before the deadline, in little time of the event loop, and without another attempt."""
     async with _serving(_INTERIM * 200_000) as (http, url, connections):
         cpu = time.process_time()
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(TransportError):
             await _ask(http, url)
         assert time.process_time() - cpu < 1
         assert connections == [1]
@@ -64,7 +64,7 @@ async def test_a_few_are_skipped(interim: int, *, answered: bool) -> None:
         if answered:
             assert (await _ask(http, url)).body == b"ok"
         else:
-            with pytest.raises(NoAnswerError):
+            with pytest.raises(TransportError):
                 await _ask(http, url)
 
 

@@ -16,10 +16,10 @@ ALLOWED = {
     # Clients whose requests leave by `aws.transport`, and the operator's own default chains.
     "boto3": {"aws/calls.py"},
     "botocore": {
-        *("aws/calls.py", "aws/transport.py", "aws/answers.py", "aws/ambient_chain.py"),
+        *("aws/calls.py", "aws/transport.py", "aws/answers.py", "aws/default_chain.py"),
         "aws/keys/bedrock_short_term.py",  # which signs, and sends nothing
     },
-    "alibabacloud_credentials": {"alibaba/own_chain.py"},
+    "alibabacloud_credentials": {"alibaba/default_chain.py"},
     "requests": set(),
     "httpx": set(),
     "urllib3": set(),

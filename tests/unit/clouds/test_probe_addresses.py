@@ -11,10 +11,10 @@ from yarl import URL
 
 from keywright.api.grant import Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.probes import bedrock, http
-from keywright.clouds.aws.probes.asking import Edges
-from keywright.clouds.http import Answer, HttpCalls
+from keywright.clouds.aws.probes.request import ProbeContext
+from keywright.clouds.http import HttpClient, HttpResponse
 from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
@@ -28,7 +28,7 @@ CREDENTIAL = Credential(
 )
 
 
-class Hosts(HttpCalls):
+class Hosts(HttpClient):
     """Notes the hosts that are asked, and accepts everything."""
 
     def __init__(self) -> None:
@@ -36,15 +36,15 @@ class Hosts(HttpCalls):
         self.asked: list[str] = []
 
     @override
-    async def request(self, method: str, url: str, **_: Any) -> Answer:
+    async def request(self, method: str, url: str, **_: Any) -> HttpResponse:
         self.asked.append(str(URL(url).host))
-        return Answer(200, b"{}")
+        return HttpResponse(200, b"{}")
 
 
 @pytest.fixture
-async def edges() -> AsyncIterator[Edges]:
+async def context() -> AsyncIterator[ProbeContext]:
     """Real ones."""
-    made = Edges(calls=AwsCalls(), http=HttpCalls())
+    made = ProbeContext(calls=BotoClients(), http=HttpClient())
     yield made
     await made.http.close()
     made.calls.close()
@@ -57,23 +57,25 @@ async def edges() -> AsyncIterator[Edges]:
         *("169.254.169.254", "[fe80::1]", "localhost"),
     ],
 )
-async def test_the_operators_own_machine_and_link_are_never_asked(edges: Edges, host: str) -> None:
+async def test_the_operators_own_machine_and_link_are_never_asked(
+    context: ProbeContext, host: str
+) -> None:
     """Loopback, link-local (instance metadata) and unspecified: told at once, without the key."""
     probe = Probe(mode=ProbeMode.HTTP, url=f"https://{host}:1/health")
     with pytest.raises(Failure, match="never connects to") as refused:
-        await http.attempt(probe, credential=CREDENTIAL, edges=edges)
+        await http.probe_http(probe, credential=CREDENTIAL, context=context)
     assert refused.value.kind is FailureClass.CONFIGURATION
     assert refused.value.field == "spec.probe.url"
-    assert "planted" not in refused.value.sentence()
+    assert "planted" not in refused.value.message_with_remedy()
 
 
-async def test_a_host_that_is_not_there_is_told_by_name(edges: Edges) -> None:
+async def test_a_host_that_is_not_there_is_told_by_name(context: ProbeContext) -> None:
     """A passing failure, without the key."""
     probe = Probe(mode=ProbeMode.HTTP, url="https://no-such-host.invalid/")
     with pytest.raises(Failure, match=r"no-such-host\.invalid") as failed:
-        await http.attempt(probe, credential=CREDENTIAL, edges=edges)
-    assert failed.value.kind is FailureClass.RETRY
-    assert "planted" not in failed.value.sentence()
+        await http.probe_http(probe, credential=CREDENTIAL, context=context)
+    assert failed.value.kind is FailureClass.TRANSIENT
+    assert "planted" not in failed.value.message_with_remedy()
 
 
 @pytest.mark.parametrize(
@@ -85,13 +87,13 @@ async def test_bedrock_is_tried_at_the_host_of_its_partition(
     region: str, suffix: str, model: str | None
 ) -> None:
     """Case 02: else the probe never succeeds, and the key is never published."""
-    calls = AwsCalls()
+    calls = BotoClients()
     scripted = Hosts()
     probe = Probe(mode=ProbeMode.BEDROCK, model_id=model)
-    await bedrock.attempt(
+    await bedrock.probe_bedrock(
         probe,
         credential=replace(CREDENTIAL, region=region),
-        edges=Edges(calls=calls, http=scripted),
+        context=ProbeContext(calls=calls, http=scripted),
     )
     calls.close()
     service = "bedrock" if model is None else "bedrock-runtime"

@@ -5,17 +5,17 @@ from datetime import timedelta
 import pytest
 
 from keywright.api.keys import SessionCredentials
-from keywright.clouds.aws.keys.session_credentials import asks, mint, will_do
-from keywright.clouds.ways import Minted, SessionAsk
+from keywright.clouds.aws.keys.session_credentials import accepts_session, mint, session_options
+from keywright.clouds.interfaces import IssuedKey, SessionOptions
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.fakes.vendor import session
+from tests.unit.fakes.provider import session
 
 H = timedelta(hours=1)
 POLICY = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def _mint(*, asked: str | None, life: timedelta) -> Minted:
+def _mint(*, asked: str | None, life: timedelta) -> IssuedKey:
     return mint(
         SessionCredentials(duration=asked),
         grant=grant(),
@@ -38,12 +38,12 @@ def _mint(*, asked: str | None, life: timedelta) -> Minted:
 )
 def test_the_end_is_the_sessions(asked: str | None, life: timedelta, *, short: bool) -> None:
     """Issue and end are those of the session; where it is shorter than asked, it is said."""
-    minted = _mint(asked=asked, life=life)
-    found = minted.credential
+    issued_key = _mint(asked=asked, life=life)
+    found = issued_key.credential
     assert (found.issued_at, found.expires_at) == (NOON, NOON + life)
     assert (found.key_id, found.account_id) == ("ASIA1", "123456789012")
     assert found.values.keys() == {"accessKeyId", "secretAccessKey", "sessionToken"}
-    assert ("before the" in minted.remark) is short
+    assert ("before the" in issued_key.remark) is short
 
 
 @pytest.mark.parametrize(
@@ -53,21 +53,21 @@ def test_only_a_young_session_is_handed_on(minutes: int, *, expected: bool) -> N
     """Credentials are not born old."""
     now = NOON + timedelta(minutes=minutes)
     key = SessionCredentials()
-    assert will_do(key, session=session(issued_at=NOON), now=now) is expected
+    assert accepts_session(key, session=session(issued_at=NOON), now=now) is expected
 
 
 def test_grants_that_ask_the_same_ask_by_the_same_name() -> None:
     """In whatever order they list their policies; one that asks for nothing has no name."""
-    assert asks(SessionCredentials()).name() == ""
+    assert session_options(SessionCredentials()).name() == ""
     one, two = (
-        asks(SessionCredentials(duration=d, policy=POLICY, policy_arns=arns))
+        session_options(SessionCredentials(duration=d, policy=POLICY, policy_arns=arns))
         for d, arns in (("1h", ("a", "b")), ("60m", ("b", "a")))
     )
     assert one.name() == two.name() != ""
     others = {
-        SessionAsk(seconds=3600).name(),
-        SessionAsk(policy=POLICY).name(),
-        SessionAsk(policy_arns=("a",)).name(),
+        SessionOptions(seconds=3600).name(),
+        SessionOptions(policy=POLICY).name(),
+        SessionOptions(policy_arns=("a",)).name(),
         one.name(),
     }
     assert len(others) == 4

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from keywright.clouds.sessions import SessionCache, SessionKey, lives_on
-from keywright.clouds.ways import Session
+from keywright.clouds.interfaces import Session
+from keywright.clouds.sessions import SessionCache, SessionKey, is_usable
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.fakes.clock import FakeClock
-from tests.unit.fakes.vendor import session
+from tests.unit.fakes.provider import session
 
 KEY = SessionKey("source", 1)
 DENIED = Failure("no.", kind=FailureClass.DENIED, reason="AccessDenied")
@@ -35,9 +35,11 @@ class Cloud:
             raise self.failure
         return session(issued_at=self.clock.now, name=str(number))
 
-    async def get(self, key: SessionKey = KEY, *, will_do: bool = True) -> str:
+    async def get(self, key: SessionKey = KEY, *, accepts_session: bool = True) -> str:
         """The access key id of the session that was given."""
-        found = await self.cache.get(key, will_do=lambda *_: will_do, open_session=self.open)
+        found = await self.cache.get(
+            key, accepts_session=lambda *_: accepts_session, open_session=self.open
+        )
         return found.access_key_id
 
 
@@ -55,7 +57,7 @@ async def test_a_hundred_waiters_are_one_call() -> None:
 async def test_a_cached_session_serves_while_it_will_do() -> None:
     """Whether it will do is for the key to say; one that will not is replaced."""
     cloud = Cloud()
-    found = [await cloud.get(), await cloud.get(), await cloud.get(will_do=False)]
+    found = [await cloud.get(), await cloud.get(), await cloud.get(accepts_session=False)]
     assert found == ["ASIA1", "ASIA1", "ASIA2"]
     assert await cloud.get() == "ASIA2"
 
@@ -95,10 +97,10 @@ async def test_a_refusal_is_remembered_for_a_while() -> None:
     assert await cloud.get() == "ASIA12"
     cloud.failure = DENIED
     with pytest.raises(Failure):
-        await cloud.get(will_do=False)
+        await cloud.get(accepts_session=False)
     cloud.clock.advance(seconds=0.75)
     cloud.failure = None
-    assert await cloud.get(will_do=False) == "ASIA14"
+    assert await cloud.get(accepts_session=False) == "ASIA14"
 
 
 async def test_a_living_session_serves_beside_a_refusal() -> None:
@@ -107,7 +109,7 @@ async def test_a_living_session_serves_beside_a_refusal() -> None:
     await cloud.get()
     cloud.failure = DENIED
     with pytest.raises(Failure):
-        await cloud.get(will_do=False)
+        await cloud.get(accepts_session=False)
     assert await cloud.get() == "ASIA1"
 
 
@@ -201,7 +203,7 @@ async def test_a_failure_that_names_a_pause_is_remembered_for_it() -> None:
     for seconds in (0, 59, 2):
         clock.advance(seconds=seconds)
         with pytest.raises(Failure):
-            await cache.get(SessionKey("u", 1), will_do=lives_on, open_session=refuse)
+            await cache.get(SessionKey("u", 1), accepts_session=is_usable, open_session=refuse)
     assert calls == 2
 
 
@@ -226,8 +228,8 @@ async def test_sessions_of_sources_that_are_gone_have_a_limit() -> None:
     for number in range(3000):
         await cloud.get(SessionKey(f"source-{number}", 1))
         cloud.cache.forget(source_uid=f"source-{number}")
-    assert cloud.cache.former(source_uid="source-0", generation=1, hop=0) is None
-    assert cloud.cache.former(source_uid="source-2999", generation=1, hop=0) is not None
+    assert cloud.cache.last_valid_session(source_uid="source-0", generation=1, hop=0) is None
+    assert cloud.cache.last_valid_session(source_uid="source-2999", generation=1, hop=0) is not None
 
 
 async def test_a_refusal_that_is_told_often_grows_by_nothing() -> None:
@@ -250,13 +252,13 @@ async def test_a_former_session_is_of_the_same_version_of_the_source(*, gone: bo
     await cloud.get()
     if gone:
         cloud.cache.forget(source_uid="source")
-    former = cloud.cache.former(source_uid="source", generation=1, hop=0)
+    former = cloud.cache.last_valid_session(source_uid="source", generation=1, hop=0)
     assert former is not None
     assert former.access_key_id == "ASIA1"
-    assert cloud.cache.former(source_uid="source", generation=2, hop=0) is None
-    assert cloud.cache.former(source_uid="another", generation=1, hop=0) is None
+    assert cloud.cache.last_valid_session(source_uid="source", generation=2, hop=0) is None
+    assert cloud.cache.last_valid_session(source_uid="another", generation=1, hop=0) is None
     cloud.clock.advance(hours=2)
-    assert cloud.cache.former(source_uid="source", generation=1, hop=0) is None
+    assert cloud.cache.last_valid_session(source_uid="source", generation=1, hop=0) is None
 
 
 async def test_one_former_session_is_kept_of_a_source() -> None:
@@ -265,7 +267,9 @@ async def test_one_former_session_is_kept_of_a_source() -> None:
     for generation in (1, 2, 3):
         await cloud.get(SessionKey("source", generation))
         cloud.cache.forget(source_uid="source")
-    kept = [cloud.cache.former(source_uid="source", generation=n, hop=0) for n in (1, 2, 3)]
+    kept = [
+        cloud.cache.last_valid_session(source_uid="source", generation=n, hop=0) for n in (1, 2, 3)
+    ]
     assert [session.access_key_id if session else None for session in kept] == [None, None, "ASIA3"]
 
 
@@ -278,7 +282,9 @@ async def test_a_session_from_before_a_request_is_not_its_answer() -> None:
     cloud.clock.advance(seconds=1)
     found = await asyncio.gather(
         *(
-            cloud.cache.get(KEY, will_do=lambda *_: True, open_session=cloud.open, not_before=asked)
+            cloud.cache.get(
+                KEY, accepts_session=lambda *_: True, open_session=cloud.open, not_before=asked
+            )
             for _ in range(500)
         )
     )
@@ -296,7 +302,10 @@ async def test_a_session_that_was_being_opened_before_the_request_is_not_its_ans
     cloud.clock.advance(seconds=1)
     second = asyncio.create_task(
         cloud.cache.get(
-            KEY, will_do=lambda *_: True, open_session=cloud.open, not_before=cloud.clock.now
+            KEY,
+            accepts_session=lambda *_: True,
+            open_session=cloud.open,
+            not_before=cloud.clock.now,
         )
     )
     await asyncio.sleep(0)

@@ -15,14 +15,14 @@ from typing_extensions import override
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
-from keywright.clouds.aws.calls import AwsCalls
+from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.keys.api_gateway import GatewayKeys
 from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
 from keywright.clouds.aws.keys.iam_ownership import SERVICE
 from keywright.clouds.aws.keys.tags import TAG
-from keywright.clouds.shared_listings import SharedListings
+from keywright.clouds.shared_listings import Listing, SharedListings
 from tests.unit.api.samples import grant, source
-from tests.unit.clouds.edges import ScriptedSts, bare, edges
+from tests.unit.clouds.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock
 
 _KEYS = 1000
@@ -40,7 +40,7 @@ class _Errors:
 
 
 @dataclass
-class Cloud(AwsCalls):
+class Cloud(BotoClients):
     """IAM and API Gateway with a thousand keys; counts the requests that it answers."""
 
     all_users: bool = True
@@ -114,10 +114,10 @@ def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys
 
 async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -> list[bool]:
     listings = SharedListings(clock=clock)
-    edge = replace(edges(ScriptedSts()), calls=cloud, listings=listings)
+    edge = replace(context(ScriptedSts()), calls=cloud, listings=listings)
     each = [_keys(kind, number, edge) for number in range(_KEYS)]
     return list(
-        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id})) for keys, key_id in each))
+        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id}), 1) for keys, key_id in each))
     )
 
 
@@ -142,7 +142,7 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     """After its age, and not before; one that failed serves nobody."""
     clock, made = FakeClock(), 0
 
-    async def make() -> dict[str, frozenset[str]]:
+    async def make() -> Listing:
         nonlocal made
         made += 1
         if made == 1:

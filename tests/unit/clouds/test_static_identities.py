@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from keywright.api.aws_source import Ambient, AwsAccessKey
 from keywright.api.schema import SecretReference
-from keywright.clouds.aws.ambient_chain import AmbientChain
+from keywright.clouds.aws.default_chain import AwsDefaultChain
 from keywright.clouds.aws.identities import access_key, ambient
-from keywright.clouds.ways import NOTHING_ASKED, Session
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session
 from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import source
-from tests.unit.clouds.edges import USER, ScriptedSts, bare, edges
+from tests.unit.clouds.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON
 
 KEYED = AwsAccessKey(secret_ref=SecretReference(name="key"))
@@ -23,7 +23,7 @@ DATA = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "p
 
 async def _opened(sts: ScriptedSts, data: dict[str, str]) -> Session:
     return await access_key.open_session(
-        KEYED, source=source(), ask=NOTHING_ASKED, edges=edges(sts, key=data)
+        KEYED, source=source(), ask=DEFAULT_OPTIONS, context=context(sts, key=data)
     )
 
 
@@ -55,7 +55,7 @@ async def test_an_incomplete_secret_is_told(missing: str) -> None:
         ("SignatureDoesNotMatch", FailureClass.DENIED),
         ("ExpiredToken", FailureClass.DENIED),
         ("Throttling", FailureClass.THROTTLED),
-        ("ServiceUnavailable", FailureClass.RETRY),
+        ("ServiceUnavailable", FailureClass.TRANSIENT),
     ],
 )
 async def test_a_key_that_aws_does_not_take_names_its_secret(code: str, kind: FailureClass) -> None:
@@ -65,17 +65,17 @@ async def test_a_key_that_aws_does_not_take_names_its_secret(code: str, kind: Fa
     with pytest.raises(Failure) as caught:
         await _opened(sts, DATA)
     assert caught.value.kind is kind
-    assert ("Secret key" in caught.value.sentence()) is (kind is FailureClass.DENIED)
+    assert ("Secret key" in caught.value.message_with_remedy()) is (kind is FailureClass.DENIED)
 
 
 async def test_the_operators_identity_is_lent_to_no_one() -> None:
     """Unless the flag says so."""
     with pytest.raises(Failure, match="no one") as caught:
         await ambient.open_session(
-            Ambient(), source=source(), ask=NOTHING_ASKED, edges=edges(ScriptedSts())
+            Ambient(), source=source(), ask=DEFAULT_OPTIONS, context=context(ScriptedSts())
         )
     assert caught.value.kind is FailureClass.CONFIGURATION
-    assert "--allow-ambient" in caught.value.cure
+    assert "--allow-ambient" in caught.value.remedy
 
 
 @dataclass
@@ -96,8 +96,10 @@ class Around:
 async def test_it_is_proved_where_it_is_allowed() -> None:
     """As any other key."""
     sts = ScriptedSts()
-    around = edges(sts, ambient=Around(bare("AKIAOPERATOR")))
-    found = await ambient.open_session(Ambient(), source=source(), ask=NOTHING_ASKED, edges=around)
+    around = context(sts, ambient=Around(bare("AKIAOPERATOR")))
+    found = await ambient.open_session(
+        Ambient(), source=source(), ask=DEFAULT_OPTIONS, context=around
+    )
     assert sts.asked == [("get_caller_identity", {}, "AKIAOPERATOR")]
     assert found.identity == USER
 
@@ -115,10 +117,10 @@ async def test_surroundings_without_an_identity_are_told(around: Around, reason:
         await ambient.open_session(
             Ambient(),
             source=source(),
-            ask=NOTHING_ASKED,
-            edges=edges(ScriptedSts(), ambient=around),
+            ask=DEFAULT_OPTIONS,
+            context=context(ScriptedSts(), ambient=around),
         )
-    assert (caught.value.reason, caught.value.kind) == (reason, FailureClass.RETRY)
+    assert (caught.value.reason, caught.value.kind) == (reason, FailureClass.TRANSIENT)
 
 
 class Refreshed:
@@ -143,7 +145,7 @@ async def test_the_chain_is_loaded_once_and_refreshed() -> None:
     """What botocore says is new is a new session; what is not keeps the time it was first seen."""
     made = Refreshed()
     loads = iter([None, made])
-    chain = AmbientChain(load=lambda: next(loads))
+    chain = AwsDefaultChain(load=lambda: next(loads))
     assert await chain.session(now=NOON) is None
     first = await chain.session(now=NOON)
     later = NOON + timedelta(hours=1)

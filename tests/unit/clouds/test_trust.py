@@ -11,12 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from keywright.clouds.addresses import Reach
-from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
+from keywright.clouds.http import HttpClient, Timeouts, TransportError
 from keywright.clouds.trust import Authorities
 from testbed.certificates import Authority
-from tests.unit.clouds.test_pacing import Watch
+from tests.unit.clouds.test_rate_limit import Watch
 
-_LIMITS = Limits(connect_seconds=1, read_seconds=1)
+_LIMITS = Timeouts(connect_seconds=1, read_seconds=1)
 
 
 class Place:
@@ -59,7 +59,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         await server.close()
 
 
-async def _ask(http: HttpCalls, url: str) -> int:
+async def _ask(http: HttpClient, url: str) -> int:
     answer = await http.request(
         "GET", url, limits=_LIMITS, reach=Reach.OPERATOR, tenant="chat", headers={}
     )
@@ -69,16 +69,16 @@ async def _ask(http: HttpCalls, url: str) -> int:
 async def test_a_changed_bundle_is_read_again(place: Place) -> None:
     """Case 11: an added CA is trusted within seconds, and a CA that was dropped no longer is."""
     place.trust(place.other)
-    http = HttpCalls(authorities=Authorities(bundle=str(place.bundle), clock=place.watch))
+    http = HttpClient(authorities=Authorities(bundle=str(place.bundle), clock=place.watch))
     try:
-        with pytest.raises(NoAnswerError, match="Certificate"):
+        with pytest.raises(TransportError, match="Certificate"):
             await _ask(http, place.url)
         place.trust(place.other, place.authority)
         place.watch.seconds += 11
         assert await _ask(http, place.url) == 200
         place.trust(place.other)
         place.watch.seconds += 11
-        with pytest.raises(NoAnswerError, match="Certificate"):
+        with pytest.raises(TransportError, match="Certificate"):
             await _ask(http, place.url)
     finally:
         await http.close()
@@ -87,7 +87,7 @@ async def test_a_changed_bundle_is_read_again(place: Place) -> None:
 async def test_a_bundle_that_is_being_written_leaves_the_former_one_in_use(place: Place) -> None:
     """Renewals go on; the bundle is tried again ten seconds later."""
     place.trust(place.authority)
-    http = HttpCalls(authorities=Authorities(bundle=str(place.bundle), clock=place.watch))
+    http = HttpClient(authorities=Authorities(bundle=str(place.bundle), clock=place.watch))
     try:
         assert await _ask(http, place.url) == 200
         place.bundle.write_text("-----BEGIN CERTIFICATE-----\nhalf of it")
@@ -96,7 +96,7 @@ async def test_a_bundle_that_is_being_written_leaves_the_former_one_in_use(place
             assert await _ask(http, place.url) == 200
         place.trust(place.other)
         place.watch.seconds += 11
-        with pytest.raises(NoAnswerError, match="Certificate"):
+        with pytest.raises(TransportError, match="Certificate"):
             await _ask(http, place.url)
     finally:
         await http.close()

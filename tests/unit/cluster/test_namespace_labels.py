@@ -88,7 +88,7 @@ async def test_nothing_is_asked_while_nobody_wants_it() -> None:
     """An installation without selectors never asks for namespaces."""
     server = Server(chat={})
     async with labels_of(server) as (labels, _):
-        labels.want(wanted=False)
+        labels.enable(wanted=False)
         assert labels.known("chat") is None
     assert server.asked == []
 
@@ -97,8 +97,8 @@ async def test_only_other_labels_are_told() -> None:
     """Listed once as metadata, then watched: new, changed and gone; the same again is no news."""
     server = Server(chat={"team": "chat"}, other={})
     async with labels_of(server) as (labels, ear):
-        labels.want(wanted=True)
-        labels.want(wanted=True)
+        labels.enable(wanted=True)
+        labels.enable(wanted=True)
         assert await ear.next() == {"chat", "other"}
         assert await labels.labels("chat") == {"team": "chat"}
         server.tell("MODIFIED", "chat", team="chat")
@@ -125,7 +125,7 @@ async def test_of_listed_namespaces_each_is_asked_for_by_name() -> None:
     """RBAC allows such a watch by resourceNames."""
     server = Server(a={"x": "1"}, b={"x": "2"}, c={"x": "3"})
     async with labels_of(server, "a", "b") as (labels, ear):
-        labels.want(wanted=True)
+        labels.enable(wanted=True)
         assert {*(await ear.next()), *(await ear.next())} == {"a", "b"}
         assert labels.known("c") is None
         async with asyncio.timeout(5):
@@ -146,7 +146,7 @@ async def test_labels_that_may_not_be_read_any_more_are_forgotten() -> None:
     """They may have been changed since: a namespace would stay selected by labels of before."""
     server = Server(chat={"team": "chat"})
     async with labels_of(server) as (labels, ear):
-        labels.want(wanted=True)
+        labels.enable(wanted=True)
         assert await ear.next() == {"chat"}
         assert labels.known("chat") == {"team": "chat"}
         server.forbidden = True

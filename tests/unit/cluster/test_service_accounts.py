@@ -75,7 +75,7 @@ async def test_what_is_missing_is_told_with_its_cure(
     failure = raised.value
     assert failure.reason == reason
     assert "serviceAccountRef.name" in failure.field
-    assert [word for word in words if word not in failure.sentence()] == []
+    assert [word for word in words if word not in failure.message_with_remedy()] == []
 
 
 async def test_a_misspelt_service_account_is_no_missing_right(api: KubernetesInMemory) -> None:
@@ -93,8 +93,8 @@ async def test_other_refusals_are_the_api_servers(api: KubernetesInMemory) -> No
     with pytest.raises(Failure) as raised:
         await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")
     failure = raised.value
-    assert (failure.kind, failure.reason) == (FailureClass.RETRY, "TokenRequestFailed")
-    assert "boom" in failure.sentence()
+    assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "TokenRequestFailed")
+    assert "boom" in failure.message_with_remedy()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 
 from keywright.api.names import REFERENCE_LABEL
 from keywright.api.sensitive import Sensitive
-from keywright.cluster.objects import Objects
-from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.objects import ResourceClient
+from keywright.cluster.source_secrets import SecretCache
 from keywright.planning.failures import Failure
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
@@ -22,7 +22,7 @@ class Scene:
 
     def __init__(self, *, needs_consent: bool = True) -> None:
         self.api = KubernetesInMemory()
-        self.values = SecretValues(Objects(self.api), needs_consent=needs_consent)
+        self.values = SecretCache(ResourceClient(self.api), needs_consent=needs_consent)
 
     def put(self, *, labeled: bool = True, **data: str) -> None:
         """The Secret, new or changed."""
@@ -49,23 +49,23 @@ async def test_only_other_values_are_a_change() -> None:
     scene.put(a="1")
     await scene.values.values(**KEY, field="spec.x")
     scene.put(a="1")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     scene.put(a="2")
     # Read meanwhile: what was made of the first value must still be told of.
     await scene.values.values(**KEY, field="spec.x")
-    assert await scene.values.changed(**KEY)
-    assert not await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
 
 
 async def test_coming_and_going_is_a_change() -> None:
     """One that is missing at the first look may have been deleted while nobody looked."""
     scene = Scene()
-    assert await scene.values.changed(**KEY)
-    assert not await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     scene.put(a="1")
-    assert await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
     del scene.api.objects[f"{PATH}/key"]
-    assert await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
 
 
 async def test_what_nobody_reads_is_forgotten() -> None:
@@ -73,9 +73,9 @@ async def test_what_nobody_reads_is_forgotten() -> None:
     scene = Scene()
     scene.put(a="1")
     await scene.values.values(**KEY, field="spec.x")
-    scene.values.forget_all_but(frozenset())
+    scene.values.retain(frozenset())
     scene.put(a="2")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
 
 
 async def test_a_value_is_copied_only_with_consent() -> None:
@@ -85,7 +85,7 @@ async def test_a_value_is_copied_only_with_consent() -> None:
     with pytest.raises(Failure) as caught:
         await scene.values.value(**KEY, key="a", field="spec.x")
     assert (caught.value.reason, caught.value.field) == ("SecretNotLabeled", "spec.x")
-    assert caught.value.cure.endswith(
+    assert caught.value.remedy.endswith(
         "kubectl label secret --namespace chat key keywright.dev/allow-reference=true"
     )
     found = await scene.values.value(**KEY, key="a", field="spec.x", copied=False)
@@ -98,14 +98,14 @@ async def test_consent_that_was_missing_is_a_change() -> None:
     scene.put(a="1", labeled=False)
     await scene.values.values(**KEY, field="spec.x")
     scene.put(a="1")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     scene.put(a="1", labeled=False)
     with pytest.raises(Failure):
         await scene.values.value(**KEY, key="a", field="spec.x")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     scene.put(a="1")
-    assert await scene.values.changed(**KEY)
-    assert not await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
 
 
 async def test_a_label_wakes_nobody_where_nothing_was_copied() -> None:
@@ -115,7 +115,7 @@ async def test_a_label_wakes_nobody_where_nothing_was_copied() -> None:
     found = await scene.values.values(**KEY, field="spec.x")
     found.consent("a")
     scene.put(a="1")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
 
 
 async def test_a_consent_is_checked_as_the_secret_is_now() -> None:
@@ -124,15 +124,15 @@ async def test_a_consent_is_checked_as_the_secret_is_now() -> None:
     scene.put(a="1", labeled=False)
     consent = (await scene.values.values(**KEY, field="spec.x")).consent("a")
     scene.put(a="1")
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     assert consent() is None
     scene.put(a="1", labeled=False)
-    assert not await scene.values.changed(**KEY)
+    assert not await scene.values.has_changed(**KEY)
     refusal = consent()
     assert refusal is not None
     assert (refusal.reason, refusal.field) == ("SecretNotLabeled", "spec.x")
     scene.put(a="1")
-    assert await scene.values.changed(**KEY)
+    assert await scene.values.has_changed(**KEY)
 
 
 async def test_consent_can_be_switched_off() -> None:
@@ -147,7 +147,7 @@ class Summaries:
 
     def __init__(self) -> None:
         self.scene = Scene()
-        self.scene.values.forget_all_but(frozenset({("chat", "key")}))
+        self.scene.values.retain(frozenset({("chat", "key")}))
         self.made = 0
 
     def reads(self) -> int:
@@ -182,7 +182,7 @@ async def test_a_touched_secret_is_read_again() -> None:
     summaries.scene.put(a="one")
     assert await summaries.read() == "one"
     summaries.scene.put(a="two")
-    assert await summaries.scene.values.changed(**KEY)
+    assert await summaries.scene.values.has_changed(**KEY)
     assert await summaries.read() == "two"
 
 
@@ -193,7 +193,7 @@ async def test_a_read_that_was_overtaken_by_a_touch_is_not_kept() -> None:
     early = asyncio.create_task(summaries.read())
     await asyncio.sleep(0)
     summaries.scene.put(a="two")
-    await summaries.scene.values.changed(**KEY)
+    await summaries.scene.values.has_changed(**KEY)
     await early
     assert await summaries.read() == "two"
     assert summaries.made == 2
@@ -205,7 +205,7 @@ async def test_consent_that_is_withdrawn_is_honoured() -> None:
     summaries.scene.put(a="one")
     assert await summaries.read() == "one"
     summaries.scene.put(a="one", labeled=False)
-    assert not await summaries.scene.values.changed(**KEY)
+    assert not await summaries.scene.values.has_changed(**KEY)
     for _ in range(2):
         with pytest.raises(Failure) as caught:
             await summaries.read()
@@ -219,7 +219,7 @@ async def test_of_a_secret_that_is_not_watched_nothing_is_kept() -> None:
     summaries = Summaries()
     summaries.scene.put(a="one")
     assert await summaries.read() == "one"
-    summaries.scene.values.forget_all_but(frozenset())
+    summaries.scene.values.retain(frozenset())
     summaries.scene.put(a="two")
     assert await summaries.read() == "two"
     summaries.scene.put(a="six")
@@ -236,7 +236,7 @@ async def test_a_value_that_is_no_text_is_told_as_such() -> None:
     with pytest.raises(Failure) as caught:
         await scene.values.value(**KEY, key="input", field="spec.x")
     assert (caught.value.reason, caught.value.field) == ("SecretNotText", "spec.x")
-    assert caught.value.sentence().endswith(
+    assert caught.value.message_with_remedy().endswith(
         "key input of Secret key is no UTF-8 text. Save it as UTF-8 and put it into the Secret"
         " again."
     )

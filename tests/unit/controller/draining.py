@@ -1,9 +1,9 @@
 """Taking from a queue, as a worker does."""
 
-from keywright.controller.queue import DueQueue
+from keywright.controller.queue import DelayingQueue
 
 
-async def taken(queue: DueQueue) -> list[str]:
+async def taken(queue: DelayingQueue) -> list[str]:
     """All that can be had now, without waiting."""
     found: list[str] = []
     while (work := queue.take_work(full=False)) is not None:
@@ -11,7 +11,7 @@ async def taken(queue: DueQueue) -> list[str]:
     return found
 
 
-async def take(queue: DueQueue) -> str:
+async def take(queue: DelayingQueue) -> str:
     """The next key, as soon as one is due."""
     while (work := queue.take_work(full=False)) is None:
         await queue.news()

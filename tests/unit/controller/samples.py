@@ -7,31 +7,31 @@ from typing import Any
 
 from keywright.api.source import Provider
 from keywright.clouds.clock_skew import ClockSkews
-from keywright.clouds.ways import Vendor
+from keywright.clouds.interfaces import CloudProvider
 from keywright.cluster.events import EventWriter
-from keywright.cluster.objects import Objects
+from keywright.cluster.objects import ResourceClient
 from keywright.cluster.orphan_list import OrphanList
-from keywright.cluster.source_secrets import SecretValues
+from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
+from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.grants import GrantReconciler
-from keywright.controller.informer import Informer
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.controller.queue import DueQueue
-from keywright.controller.reconcilers import Edges, grant_reconciler
-from keywright.controller.rests import Rest
+from keywright.controller.queue import DelayingQueue
+from keywright.controller.reconcilers import Context, grant_reconciler
 from keywright.controller.settings import KeyTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import managed_secret_from
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
-from tests.unit.fakes.vendor import ScriptedVendor
+from tests.unit.fakes.provider import ScriptedProvider
 
 CLUSTER_ID = "2b1f0c52-7d4e-4a53-8f0e-6f1c7a1d9b10"
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
@@ -62,12 +62,12 @@ class Scene:
     api: KubernetesInMemory = field(default_factory=KubernetesInMemory)
     store: Store = field(default_factory=Store)
     gate: Gate = field(default_factory=Gate)
-    grant_queue: DueQueue = field(init=False)
-    informer: Informer = field(init=False)
+    grant_queue: DelayingQueue = field(init=False)
+    event_handlers: EventHandlers = field(init=False)
     woken: list[tuple[str, str]] = field(default_factory=list)
-    count_settles_at: datetime | None = None
-    vendor: ScriptedVendor = field(init=False)
-    _vendors: dict[Provider, Vendor] = field(default_factory=dict)
+    count_due_at: datetime | None = None
+    cloud_provider: ScriptedProvider = field(init=False)
+    _providers: dict[Provider, CloudProvider] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
     key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
@@ -77,29 +77,29 @@ class Scene:
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.use_vendor(ScriptedVendor(clock=self.clock))
+        self.use_vendor(ScriptedProvider(clock=self.clock))
         self.skews = ClockSkews(clock=self.clock)
         self.tenancy = Tenancy(self.api, store=self.store, namespaces=(), changed=lambda _: None)
-        self.grant_queue = DueQueue(now=self.clock)
-        self.informer = Informer(
+        self.grant_queue = DelayingQueue(now=self.clock)
+        self.event_handlers = EventHandlers(
             store=self.store,
             grants=self.grant_queue,
-            sources=DueQueue(now=self.clock),
+            sources=DelayingQueue(now=self.clock),
             clock=self.clock,
             forget_source=lambda _: None,
             sources_changed=self.tenancy.sources_changed,
             invalid=self.invalid,
         )
-        objects = Objects(self.api)
+        objects = ResourceClient(self.api)
         events = EventWriter(self.api, instance="test")
         self.grants = grant_reconciler(
-            Edges(
+            Context(
                 store=self.store,
-                listener=self.informer,
+                listener=self.event_handlers,
                 objects=objects,
-                values=SecretValues(objects),
+                values=SecretCache(objects),
                 workloads=Workloads(self.api),
-                vendors=self._vendors,
+                providers=self._providers,
                 tenancy=self.tenancy,
                 fence=self.gate,
                 events=events,
@@ -118,10 +118,10 @@ class Scene:
         self.sources = SourceReconciler(
             store=self.store,
             objects=objects,
-            vendors=self._vendors,
-            listener=self.informer,
+            providers=self._providers,
+            listener=self.event_handlers,
             wake_grants=self.woken.append,
-            count_settles_at=lambda _: self.count_settles_at,
+            count_due_at=lambda _: self.count_due_at,
             tenancy=self.tenancy,
             fence=self.gate,
             events=events,
@@ -130,10 +130,10 @@ class Scene:
             clock=self.clock,
         )
 
-    def use_vendor(self, vendor: ScriptedVendor) -> None:
+    def use_vendor(self, cloud_provider: ScriptedProvider) -> None:
         """Let another cloud answer from now on."""
-        self.vendor = self._vendors[Provider.AWS] = vendor
-        self._vendors[Provider.ALIBABA_CLOUD] = vendor
+        self.cloud_provider = self._providers[Provider.AWS] = cloud_provider
+        self._providers[Provider.ALIBABA_CLOUD] = cloud_provider
 
     def put_grant(self, **spec: object) -> None:
         """The grant is made or edited by its author, and seen by the watch."""
@@ -158,7 +158,7 @@ class Scene:
         body = self.api.objects[SECRET]
         if change is not None:
             change(body)
-        self.store.put_secret(facts_from_metadata(self.api.put(SECRETS, body)["metadata"]))
+        self.store.put_secret(managed_secret_from(self.api.put(SECRETS, body)["metadata"]))
 
     def status(self) -> dict[str, Any]:
         """The grant's status as anybody reads it."""
@@ -174,14 +174,14 @@ class Scene:
         for _ in range(5):
             try:
                 return await self.looked_at()
-            except ChangedMeanwhileError:
+            except ConflictError:
                 continue
         raise AssertionError("it never settles")
 
     async def looked_at(self) -> datetime | None:
         """Reconcile the grant once, with what is left of it."""
         due = await self.grants.reconcile(UID)
-        return await due.finish() if isinstance(due, Rest) else due
+        return await due.finish() if isinstance(due, DeferredStatusWrite) else due
 
 
 def scene(*, source: bool = True, **spec: object) -> Scene:

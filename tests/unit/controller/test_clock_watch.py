@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from keywright.controller.clock_watch import ClockWatch
-from keywright.controller.queue import DueQueue
+from keywright.controller.queue import DelayingQueue
 from tests.unit.controller.draining import take
 from tests.unit.fakes.clock import FakeClock, FakeMonotonic
 
@@ -53,7 +53,7 @@ def test_a_time_service_that_corrects_slowly_is_followed() -> None:
 async def test_a_key_comes_when_the_wall_clock_has_passed_its_time() -> None:
     """Case 07: the loop's own clock stands still while a machine sleeps."""
     clock = FakeClock()
-    queue = DueQueue(now=clock, longest_wait=0.01)
+    queue = DelayingQueue(now=clock, longest_wait=0.01)
     queue.add("key", due=clock.now + timedelta(hours=8))
     taking = asyncio.create_task(take(queue))
     await asyncio.sleep(0)

@@ -31,7 +31,7 @@ def test_five_changes_are_answered_at_once_then_pauses_grow_to_a_minute() -> Non
 def _seen(made: Scene, version: int, **metadata: Any) -> None:
     body = grant_body()
     body["metadata"] |= {"resourceVersion": str(version), **metadata}
-    made.informer.grant(body)
+    made.event_handlers.grant(body)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 
 from keywright.cluster.errors import ApiError
 from keywright.cluster.objects import SecretExistsError
-from keywright.controller.changed import ChangedMeanwhileError
-from keywright.planning.ending import LEAST_TRIES
+from keywright.controller.errors import ConflictError
+from keywright.planning.deletion import LEAST_TRIES
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
 from tests.unit.controller.test_rollouts import APPS, renew, rolling
 from tests.unit.exceptions import every_exception, instances
-from tests.unit.fakes.kept_keys import SmallIam
+from tests.unit.fakes.managed_keys import SmallIam
 
 _GRANT = f"{GRANTS}/chat-key"
 _LONG = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
@@ -38,7 +38,7 @@ def _told(made: Scene) -> list[str]:
 
 async def _first_key(error: Exception) -> tuple[Any, list[str]]:
     made = scene()
-    made.vendor.failures.append(error)
+    made.cloud_provider.failures.append(error)
     await made.settle()
     return made.status().get("failedAttempts"), _told(made)
 
@@ -46,7 +46,7 @@ async def _first_key(error: Exception) -> tuple[Any, list[str]]:
 async def _renewal(error: Exception) -> tuple[Any, list[str]]:
     made = scene()
     made.clock.now = await made.settle()
-    made.vendor.failures.append(error)
+    made.cloud_provider.failures.append(error)
     await made.settle()
     return made.status().get("failedAttempts"), _told(made)
 
@@ -72,11 +72,11 @@ def _in_the_journal(work: str) -> Callable[[Exception], Any]:
     async def run(error: Exception) -> tuple[Any, list[str]]:
         made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
         iam = _Failing(made.clock)
-        made.vendor.kept = iam
+        made.cloud_provider.kept = iam
         if work != "create":
             iam.fails_at, iam.error = work, error
         else:
-            made.vendor.failures.append(error)
+            made.cloud_provider.failures.append(error)
         for _ in range(6):
             await made.settle()
             if made.api.objects[_GRANT].get("status", {}).get("failedAttempts"):
@@ -97,10 +97,10 @@ class _Failing(SmallIam):
         self._fail("prepare")
         await super().prepare(known)
 
-    async def look(self, known: frozenset[str], /) -> Any:
+    async def list_keys(self, known: frozenset[str], /) -> Any:
         """Raises where it is to."""
-        self._fail("look")
-        return await super().look(known)
+        self._fail("list_keys")
+        return await super().list_keys(known)
 
     async def remove(self, key_ids: tuple[str, ...], /, *, and_holder: bool = False) -> Any:
         """Raises where it is to."""
@@ -119,7 +119,7 @@ BOUNDARIES: dict[str, tuple[Callable[[Exception], Any], list[list[str]]]] = {
     "a renewal": (_renewal, [RENEWAL_FAILS]),
     "the write of the Secret": (_secret, [RENEWAL_FAILS]),
     "the read of the Secret": (_read_back, [RENEWAL_FAILS]),
-    "a finalizer or a listing": (_in_the_journal("look"), [NOT_READY]),
+    "a finalizer or a listing": (_in_the_journal("list_keys"), [NOT_READY]),
     "the holder of the keys": (_in_the_journal("prepare"), [NOT_READY]),
     "the creation of a key": (_in_the_journal("create"), [NOT_READY]),
 }
@@ -142,7 +142,7 @@ async def test_every_exception_of_a_source_is_told_and_counted() -> None:
     wrong = []
     for error in _each():
         made = scene()
-        made.vendor.failures.append(error)
+        made.cloud_provider.failures.append(error)
         due = await made.sources.reconcile(("chat", "bedrock"))
         status = made.api.objects[f"{SOURCES}/bedrock"]["status"]
         if status.get("failedAttempts") != 1 or due is None:
@@ -155,7 +155,7 @@ async def test_every_exception_of_a_probe_is_told() -> None:
     wrong = []
     for error in _each():
         made = scene(probe={"mode": "Bedrock"})
-        made.vendor.answers.append(error)
+        made.cloud_provider.answers.append(error)
         await made.settle()
         told = _told(made)
         if "ProbeFailing True" not in told or SECRET in made.api.objects:
@@ -187,10 +187,10 @@ async def test_a_key_whose_write_may_have_succeeded_is_never_removed() -> None:
     for error in _each():
         made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
         iam = SmallIam(made.clock)
-        made.vendor.kept = iam
+        made.cloud_provider.kept = iam
         made.api.after.append((f"PATCH {SECRET}", error))
         for _ in range(6):
-            with contextlib.suppress(ChangedMeanwhileError):
+            with contextlib.suppress(ConflictError):
                 await made.looked_at()
             if SECRET in made.api.objects:
                 break
@@ -210,7 +210,7 @@ async def test_a_deletion_gives_up_whatever_is_raised() -> None:
     for error in _each():
         made = scene(bedrockShortTermKey=None, bedrockLongTermKey=_LONG)
         iam = _Failing(made.clock)
-        made.vendor.kept = iam
+        made.cloud_provider.kept = iam
         await _until_nothing_is_due(made)
         iam.fails_at, iam.error = "remove", error
         _delete(made)
@@ -227,7 +227,7 @@ async def _until_nothing_is_due(made: Scene, *, most: timedelta = timedelta(0)) 
     for _ in range(60):
         try:
             due = await made.looked_at()
-        except ChangedMeanwhileError:
+        except ConflictError:
             continue
         if due is None or due > made.clock.now + most:
             return

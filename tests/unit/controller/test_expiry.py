@@ -8,19 +8,19 @@ from typing_extensions import override
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
-from keywright.clouds.ways import Intent, Minted
+from keywright.clouds.interfaces import Intent, IssuedKey
 from keywright.cluster.errors import ApiError
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.errors import ConflictError
 from keywright.controller.expiry import GRACE, ExpiryReporter
 from keywright.controller.leadership import LostLeaseError
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, Scene, scene
-from tests.unit.fakes.vendor import LIFE, ScriptedVendor
+from tests.unit.fakes.provider import LIFE, ScriptedProvider
 
 STATUS = f"PATCH {GRANTS}/chat-key/status"
 EXPIRED = ["Ready False Expired", "Reconciling True ProgressingWithRetry"]
 
 
-class Hanging(ScriptedVendor):
+class Hanging(ScriptedProvider):
     """A cloud that answers when the test lets it."""
 
     answers_now: asyncio.Event
@@ -33,13 +33,15 @@ class Hanging(ScriptedVendor):
         source: CredentialSource,
         intent: Intent | None = None,
         not_before: datetime | None = None,
-    ) -> Minted:
+    ) -> IssuedKey:
         await self.answers_now.wait()
         return await super().mint(grant, source=source, intent=intent, not_before=not_before)
 
 
 def _reporter(made: Scene) -> ExpiryReporter:
-    return ExpiryReporter(store=made.store, recording=made.grants.recording, clock=made.clock)
+    return ExpiryReporter(
+        store=made.store, status_writer=made.grants.status_writer, clock=made.clock
+    )
 
 
 async def _with_key(made: Scene) -> datetime:
@@ -54,7 +56,7 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
     made = scene()
     ends = await _with_key(made)
     hanging = Hanging(clock=made.clock)
-    hanging.minted, hanging.answers_now = 1, asyncio.Event()
+    hanging.issued_key, hanging.answers_now = 1, asyncio.Event()
     made.use_vendor(hanging)
     made.clock.now = ends
     renewal = asyncio.create_task(made.grants.reconcile(UID))
@@ -70,11 +72,11 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
     assert await reporter.report(UID) is None
     made.api.asked.clear()
     hanging.answers_now.set()
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await renewal
     await made.settle()
     assert made.conditions() == ["Ready True Succeeded"]
-    assert hanging.minted == 2
+    assert hanging.issued_key == 2
     assert made.status()["revision"] == 2
     assert made.api.writes() == [*WRITES_OF_A_RENEWAL, STATUS]
 
@@ -129,7 +131,7 @@ async def test_nothing_is_reported_out_of_office() -> None:
     made = scene()
     made.clock.now = await _with_key(made) + GRACE
     made.api.answers.append((STATUS, ApiError(status=409, reason="Conflict", message="")))
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await _reporter(made).report(UID)
     made.gate.shut = True
     with pytest.raises(LostLeaseError):

@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.controller.fairness import FairWaiting
-from keywright.controller.queue import DueQueue
-from keywright.controller.rests import Rest
-from keywright.planning.priority import NO_PRIORITY, Priority, Turn
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.fairness import FairQueue
+from keywright.controller.queue import DelayingQueue
+from keywright.planning.priority import NO_PRIORITY, Priority, Urgency
 from tests.unit.fakes.clock import FakeClock
 
 _WORKERS, _LIMIT, _GUARANTEED = 32, 256, 4
@@ -22,11 +22,11 @@ def _namespace(key: str) -> str:
 
 def _order(key: str) -> Priority:
     """What ends with a `!` has no key any more."""
-    return (Turn.ENDED, 0.0) if key.endswith("!") else NO_PRIORITY
+    return (Urgency.ENDED, 0.0) if key.endswith("!") else NO_PRIORITY
 
 
-def _waiting(*, guaranteed: int = 1) -> FairWaiting:
-    return FairWaiting(_order, now=FakeClock(), namespace=_namespace, guaranteed=guaranteed)
+def _waiting(*, guaranteed: int = 1) -> FairQueue:
+    return FairQueue(_order, now=FakeClock(), namespace=_namespace, guaranteed=guaranteed)
 
 
 async def _nothing() -> None:
@@ -65,7 +65,7 @@ def test_who_has_the_fewest_in_hand_goes_first() -> None:
 def test_an_ended_key_overtakes_within_bounds() -> None:
     """By two seconds: a namespace that has waited longer than that is not passed by."""
     clock = FakeClock()
-    waiting = FairWaiting(_order, now=clock, namespace=_namespace)
+    waiting = FairQueue(_order, now=clock, namespace=_namespace)
     waiting.push("old/1")
     clock.advance(seconds=1.5)
     waiting.push("ended/1!")
@@ -80,7 +80,7 @@ def test_an_ended_key_overtakes_within_bounds() -> None:
 def test_a_rest_waits_for_keys_of_namespaces_that_have_their_share() -> None:
     """And goes before those of a namespace that has more than it is guaranteed."""
     waiting = _waiting(guaranteed=1)
-    waiting.push_rest("a/1", Rest(_nothing))
+    waiting.push_rest("a/1", DeferredStatusWrite(_nothing))
     waiting.push("b/1")
     assert (work := waiting.pop()) is not None
     assert work.key == "b/1"
@@ -115,7 +115,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(steps: list[str], data: st.Data
             left[key] += 1
         elif step == "rest":
             key = f"{namespace}/{next(numbers)}"
-            waiting.push_rest(key, Rest(_nothing))
+            waiting.push_rest(key, DeferredStatusWrite(_nothing))
             left[key] += 1
         elif step == "pop" and (work := waiting.pop()) is not None:
             left[work.key] -= 1
@@ -135,7 +135,7 @@ class Workshop:
         self.seconds = seconds
         self.clock = FakeClock()
         self.began = self.clock.now
-        self.queue = DueQueue(
+        self.queue = DelayingQueue(
             now=self.clock, order=_order, namespace=_namespace, guaranteed=_GUARANTEED
         )
         self.busy: list[tuple[float, str]] = []

@@ -8,9 +8,9 @@ import pytest
 
 from keywright.api.times import parse_time
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
 from keywright.controller.leadership import LostLeaseError
-from keywright.controller.rests import Rest
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import BEGINS_WITHIN
 from tests.unit.api.samples import grant_body
@@ -68,7 +68,7 @@ async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
     made = scene()
     made.clock.now = await made.settle()
     rest = await made.grants.reconcile(UID)
-    assert isinstance(rest, Rest)
+    assert isinstance(rest, DeferredStatusWrite)
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
     assert made.status()["revision"] == 1
     made.clock.advance(seconds=2)
@@ -84,12 +84,12 @@ async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
     made = scene()
     made.clock.now = await made.settle()
     rest = await made.grants.reconcile(UID)
-    assert isinstance(rest, Rest)
+    assert isinstance(rest, DeferredStatusWrite)
     made.put_grant(secret={"formats": ["ApiKey"]})
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await rest.finish()
     await made.settle()
-    assert made.vendor.minted == 2
+    assert made.cloud_provider.issued_key == 2
     assert (made.status()["revision"], made.status()["observedGeneration"]) == (2, 2)
     assert set(made.api.objects[SECRET]["data"]) == {"apiKey"}
 
@@ -102,7 +102,7 @@ async def test_a_changed_layout_is_rewritten_from_the_key_at_hand() -> None:
     await made.settle()
     found = {k: base64.b64decode(v) for k, v in made.api.objects[SECRET]["data"].items()}
     assert found == {"apiKey": b"bedrock-api-key-planted1", "REGION": b"us-west-2"}
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
     assert (made.status()["revision"], made.status()["keyId"]) == (1, "ASIA1")
     assert made.status()["observedGeneration"] == 2
 
@@ -118,7 +118,7 @@ async def test_a_layout_that_could_not_be_written_is_written_later() -> None:
     await made.settle()
     assert base64.b64decode(made.api.objects[SECRET]["data"]["REGION"]) == b"at us-west-2"
     assert made.conditions() == READY
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
 
 
 async def test_a_secret_that_was_edited_is_repaired() -> None:
@@ -133,7 +133,7 @@ async def test_a_secret_that_was_edited_is_repaired() -> None:
     made.see_secret(lose_a_key)
     await made.settle()
     assert base64.b64decode(made.api.objects[SECRET]["data"]["AWS_REGION"]) == b"us-west-2"
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
 
     def lose_all(body: dict[str, Any]) -> None:
         lose_a_key(body)
@@ -185,11 +185,11 @@ async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
     """The status is patched at the version that was read; a 409 reads again and decides anew."""
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", CONFLICT))
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await made.grants.reconcile(UID)
     await made.settle()
     assert made.conditions() == READY
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
 
 
 async def test_a_grant_that_is_gone_is_forgotten() -> None:
@@ -211,7 +211,7 @@ async def test_a_grant_that_is_gone_is_forgotten() -> None:
 async def test_a_failure_is_written_once_and_retried_by_its_back_off() -> None:
     """One status and one Event for the worse; the next look is seconds away, and only a look."""
     made = scene()
-    made.vendor.failures += [DENIED, DENIED]
+    made.cloud_provider.failures += [DENIED, DENIED]
     due = await made.settle()
     assert NOON < due < NOON + timedelta(seconds=2)
     assert made.conditions() == [
@@ -235,7 +235,7 @@ async def test_a_failure_late_in_a_second_is_retried_as_well(milliseconds: int) 
     """The status counts in whole seconds: a back-off may be over as soon as it is written."""
     made = scene()
     made.clock.advance(milliseconds=milliseconds)
-    made.vendor.failures.append(DENIED)
+    made.cloud_provider.failures.append(DENIED)
     due = await made.settle()
     assert made.clock.now <= due < made.clock.now + timedelta(seconds=2)
     made.clock.now = due
@@ -248,7 +248,7 @@ async def test_the_last_good_key_outlives_failures() -> None:
     made = scene()
     made.clock.now = await made.settle()
     good = made.api.objects[SECRET]
-    made.vendor.failures += [DENIED] * 2
+    made.cloud_provider.failures += [DENIED] * 2
     await made.settle()
     assert made.conditions() == [*READY, "RenewalFailing True AccessDenied"]
     made.clock.now = NOON + timedelta(hours=12)
@@ -296,7 +296,7 @@ async def test_a_source_that_comes_late_is_not_waited_for() -> None:
     assert await made.settle() is None
     assert made.conditions()[0] == "Ready False SourceNotFound"
     made.put_source()
-    made.store.grants[UID].impatient = True
+    made.store.grants[UID].skip_backoff = True
     await made.settle()
     assert made.conditions() == READY
 
@@ -328,7 +328,7 @@ async def test_a_run_that_ended_between_two_writes_costs_no_key() -> None:
     with pytest.raises(ApiUnreachableError):
         await made.grants.reconcile(UID)
     await made.settle()
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
     assert (made.status()["revision"], made.conditions()) == (1, READY)
 
 
@@ -345,7 +345,7 @@ async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFix
     """Rule 13: the only place that the planted key stands in is the Secret's data."""
     caplog.set_level("DEBUG")
     made = scene()
-    made.vendor.failures.append(DENIED)
+    made.cloud_provider.failures.append(DENIED)
     made.clock.now = await made.settle()
     await made.settle()
     elsewhere = [str(asked.body) for asked in made.api.asked if asked.path != SECRET]
@@ -358,20 +358,20 @@ async def test_a_stale_key_is_made_anew_once() -> None:
     """The access key that signed it is gone from its source; the new one is not stale."""
     made = scene()
     await made.settle()
-    made.store.grants[UID].stale = True
+    made.store.grants[UID].source_key_changed = True
     await made.settle()
-    assert (made.vendor.minted, made.status()["revision"]) == (2, 2)
-    assert not made.store.grants[UID].stale
+    assert (made.cloud_provider.issued_key, made.status()["revision"]) == (2, 2)
+    assert not made.store.grants[UID].source_key_changed
     await made.settle()
-    assert made.vendor.minted == 2
+    assert made.cloud_provider.issued_key == 2
 
 
 async def test_a_stale_key_stays_until_there_is_another() -> None:
     """A refusal leaves the Secret as it is, and the key as stale as it was."""
     made = scene()
     await made.settle()
-    made.store.grants[UID].stale = True
-    made.vendor.failures.append(DENIED)
+    made.store.grants[UID].source_key_changed = True
+    made.cloud_provider.failures.append(DENIED)
     due = await made.settle()
     assert made.conditions() == ["Ready True Succeeded", "RenewalFailing True AccessDenied"]
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted1"
@@ -386,10 +386,10 @@ async def test_an_access_key_that_changes_during_a_mint_makes_the_new_key_stale(
     made = scene()
 
     def changed() -> None:
-        made.vendor.meanwhile = lambda: None
-        made.store.grants[UID].stale = True
+        made.cloud_provider.meanwhile = lambda: None
+        made.store.grants[UID].source_key_changed = True
 
-    made.vendor.meanwhile = changed
+    made.cloud_provider.meanwhile = changed
     await made.settle()
     await made.settle()
-    assert (made.vendor.minted, made.status()["revision"]) == (2, 2)
+    assert (made.cloud_provider.issued_key, made.status()["revision"]) == (2, 2)

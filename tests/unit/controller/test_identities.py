@@ -10,7 +10,7 @@ import pytest
 from keywright.api.identity import GrantIdentity
 from keywright.api.status import GrantStatus
 from keywright.controller.identities import identity_of
-from keywright.secrets.ownership import SecretFacts, facts_from_metadata
+from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from keywright.secrets.proofs import IdentityRecord, Prover
 from tests.unit.api.samples import grant
 
@@ -36,14 +36,14 @@ def _status(record: IdentityRecord, **more: Any) -> GrantStatus:
     )
 
 
-def _secret(record: IdentityRecord) -> SecretFacts:
+def _secret(record: IdentityRecord) -> ManagedSecret:
     annotations = {
         "granted-by": f"{_GRANT.namespace}/{_GRANT.name} {record.uid}",
         "grant-id": record.grant_id,
         "cluster-id": record.cluster_id,
         "grant-proof": record.proof,
     }
-    return facts_from_metadata(
+    return managed_secret_from(
         {
             "namespace": _GRANT.namespace,
             "name": _GRANT.name,
@@ -55,7 +55,7 @@ def _secret(record: IdentityRecord) -> SecretFacts:
 def _identity(
     *,
     status: GrantStatus | None = None,
-    secret: SecretFacts | None = None,
+    secret: ManagedSecret | None = None,
     take_over: str | None = None,
 ) -> GrantIdentity:
     return identity_of(

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from keywright.cluster.errors import ApiUnreachableError
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.errors import ConflictError
 from keywright.controller.settings import KeyTimes
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import managed_secret_from
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene
 from tests.unit.fakes.clock import FakeClock
-from tests.unit.fakes.kept_keys import MOST, SmallIam
 from tests.unit.fakes.kubernetes import KubernetesInMemory
+from tests.unit.fakes.managed_keys import MOST, SmallIam
 
 _GRANT = f"{GRANTS}/chat-key"
 _KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1m"}
@@ -32,12 +32,12 @@ class KilledError(BaseException):
 
 
 @dataclass(slots=True)
-class Fuse:
+class CrashAfter:
     """Ends a life at its n-th request; None lets it live."""
 
     left: int | None = None
 
-    def burn(self) -> None:
+    def tick(self) -> None:
         """One request, or one answer."""
         if self.left is None:
             return
@@ -46,22 +46,22 @@ class Fuse:
             raise KilledError
 
 
-class MortalKubernetes(KubernetesInMemory):
+class CrashingKubernetes(KubernetesInMemory):
     """Each request may be the last, before it is sent or after it is answered.
 
     `lose` is part of the path of the write whose answer does not come.
     """
 
-    def __init__(self, fuse: Fuse) -> None:
+    def __init__(self, fuse: CrashAfter) -> None:
         super().__init__()
         self._fuse = fuse
         self.lose = ""
 
     @override
     async def request(self, method: str, path: str, **options: Any) -> Any:
-        self._fuse.burn()
+        self._fuse.tick()
         answer = await super().request(method, path, **options)
-        self._fuse.burn()
+        self._fuse.tick()
         if self.lose and method == "PATCH" and self.lose in path:
             self.lose = ""
             raise ApiUnreachableError(path)
@@ -73,14 +73,14 @@ class Account:
     """What outlives an operator: the cluster, the cloud, the time."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    fuse: Fuse = field(default_factory=Fuse)
-    api: MortalKubernetes = field(init=False)
+    fuse: CrashAfter = field(default_factory=CrashAfter)
+    api: CrashingKubernetes = field(init=False)
     iam: SmallIam = field(init=False)
     asked: int = 0
 
     def __post_init__(self) -> None:
-        self.api = MortalKubernetes(self.fuse)
-        self.iam = SmallIam(self.clock, point=self.fuse.burn)
+        self.api = CrashingKubernetes(self.fuse)
+        self.iam = SmallIam(self.clock, point=self.fuse.tick)
         first = Scene(clock=self.clock, api=self.api)
         first.put_source()
         first.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_KEY)
@@ -88,10 +88,10 @@ class Account:
     def born(self) -> Scene:
         """A new operator, which knows what the API server tells."""
         scene = Scene(clock=self.clock, api=self.api, key_times=_CHECKS)
-        scene.vendor.kept = self.iam
+        scene.cloud_provider.kept = self.iam
         scene.store.put_source(self.api.objects[f"{SOURCES}/bedrock"])
         if SECRET in self.api.objects:
-            scene.store.put_secret(facts_from_metadata(self.api.objects[SECRET]["metadata"]))
+            scene.store.put_secret(managed_secret_from(self.api.objects[SECRET]["metadata"]))
         scene.store.put_grant(self.api.objects[_GRANT])
         return scene
 
@@ -103,7 +103,7 @@ class Account:
             for _ in range(200):
                 try:
                     due = await scene.looked_at()
-                except ChangedMeanwhileError:
+                except ConflictError:
                     continue
                 except ApiUnreachableError:
                     # As a watch that has caught up since.

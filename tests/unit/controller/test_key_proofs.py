@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from keywright.planning.facts import CloudKey
+from keywright.planning.state import CloudKey
 from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, Scene
-from tests.unit.fakes.kept_keys import SmallIam
+from tests.unit.fakes.managed_keys import SmallIam
 
 _GRANT = f"{GRANTS}/chat-key"
 _THEIRS = "123456789012/bedrock-chat/ACCATHEIRS"
@@ -29,7 +29,7 @@ def _scene(**changed: Any) -> tuple[Scene, SmallIam]:
     made.put_source()
     made.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_spec(**changed))
     iam = SmallIam(made.clock)
-    made.vendor.kept = iam
+    made.cloud_provider.kept = iam
     return made, iam
 
 
@@ -101,7 +101,7 @@ async def test_an_id_that_a_tenant_wrote_removes_nothing() -> None:
         "deletionTimestamp": "2026-11-22T12:00:00Z",
     }
     iam = SmallIam(made.clock)
-    made.vendor.kept = iam
+    made.cloud_provider.kept = iam
     _put_theirs(iam, at=made.clock.now)
     annotations = {
         "keywright.dev/granted-by": f"chat/chat-key {body['metadata']['uid']}",
@@ -227,7 +227,7 @@ async def test_a_restored_secret_proves_its_key() -> None:
     await _live(made)
     ours = made.status()["keyId"]
     body = copy.deepcopy(made.api.objects[_GRANT])
-    made.informer.drop_grant(body["metadata"]["uid"])
+    made.event_handlers.drop_grant(body["metadata"]["uid"])
     body["metadata"] |= {"uid": "restored", "finalizers": []}
     del body["status"]
     made.store.put_grant(made.api.put(GRANTS, body))
@@ -259,7 +259,7 @@ async def test_a_copied_secret_proves_nothing_elsewhere() -> None:
     }
     copied["metadata"].pop("managedFields", None)
     stored = made.api.put(SECRETS, copied)
-    made.informer.secret(stored["metadata"])
+    made.event_handlers.secret(stored["metadata"])
     made.store.put_grant(made.api.put(GRANTS, body))
     # The copied value would prove it by possession: it is not even there.
     made.api.objects[f"{SECRETS}/copy"].pop("data", None)

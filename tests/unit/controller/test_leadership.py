@@ -10,14 +10,19 @@ import pytest
 
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.leases import Leases
-from keywright.controller.leadership import AlwaysLeader, Leadership, LostLeaseError, Timing
+from keywright.controller.leadership import (
+    AlwaysLeader,
+    LeaderElector,
+    LeaseTimings,
+    LostLeaseError,
+)
 from tests.unit.fakes.clock import FakeMonotonic
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases"
 LEASE = f"{COLLECTION}/keywright"
 # No pause between attempts: the tests move the clock, and give the loop a turn.
-TIMING = Timing(duration=15, renew_deadline=10.0, retry=0.0)
+TIMING = LeaseTimings(duration=15, renew_deadline=10.0, retry=0.0)
 
 
 class Candidate:
@@ -25,7 +30,7 @@ class Candidate:
 
     def __init__(self, api: KubernetesInMemory, name: str) -> None:
         self.clock = FakeMonotonic()
-        self.office = Leadership(
+        self.elector = LeaderElector(
             Leases(api, "keywright-system", "keywright"),
             identity=name,
             timing=TIMING,
@@ -35,7 +40,7 @@ class Candidate:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         """While it campaigns and stays in office."""
-        task = asyncio.create_task(self.office.run())
+        task = asyncio.create_task(self.elector.run())
         await turns()
         try:
             yield task
@@ -71,9 +76,9 @@ async def test_a_free_lease_is_taken_at_once(before: str | None) -> None:
         _lease(api, holder=before)
     me = Candidate(api, "me")
     async with me.running():
-        assert me.office.elected.is_set()
-        assert me.office.holds()
-        me.office.check()
+        assert me.elector.elected.is_set()
+        assert me.elector.holds()
+        me.elector.check()
         assert _spec(api)["holderIdentity"] == "me"
         assert _spec(api)["leaseTransitions"] == (0 if before == "me" else 1)
 
@@ -86,10 +91,10 @@ async def test_a_lease_of_another_is_waited_for_by_our_own_clock() -> None:
     async with me.running():
         me.clock.seconds += 14
         await turns()
-        assert not me.office.elected.is_set()
+        assert not me.elector.elected.is_set()
         me.clock.seconds += 1
         await turns()
-        assert me.office.holds()
+        assert me.elector.holds()
 
 
 async def test_a_lease_that_is_renewed_is_not_taken() -> None:
@@ -102,7 +107,7 @@ async def test_a_lease_that_is_renewed_is_not_taken() -> None:
             me.clock.seconds += 14
             _lease(api, holder="other")
             await turns()
-        assert not me.office.elected.is_set()
+        assert not me.elector.elected.is_set()
 
 
 async def test_of_two_candidates_one_is_elected() -> None:
@@ -110,7 +115,7 @@ async def test_of_two_candidates_one_is_elected() -> None:
     api = KubernetesInMemory()
     first, second = Candidate(api, "first"), Candidate(api, "second")
     async with first.running(), second.running():
-        assert [first.office.holds(), second.office.holds()] == [True, False]
+        assert [first.elector.holds(), second.elector.holds()] == [True, False]
 
 
 async def test_the_office_ends_when_somebody_else_took_the_lease() -> None:
@@ -121,10 +126,10 @@ async def test_the_office_ends_when_somebody_else_took_the_lease() -> None:
         _lease(api, holder="other")
         await turns()
         assert isinstance(task.exception(), LostLeaseError)
-        assert not me.office.holds()
-        assert not me.office.elected.is_set()
+        assert not me.elector.holds()
+        assert not me.elector.elected.is_set()
         with pytest.raises(LostLeaseError):
-            me.office.check()
+            me.elector.check()
 
 
 def _forbidden(api: KubernetesInMemory) -> None:
@@ -146,9 +151,9 @@ async def test_the_office_ends_before_others_may_take_it(
         broken(api)
         me.clock.seconds += 9
         await turns()
-        assert me.office.holds()
+        assert me.elector.holds()
         me.clock.seconds += 1
-        assert not me.office.holds()
+        assert not me.elector.holds()
         await turns()
         assert isinstance(task.exception(), LostLeaseError)
 
@@ -168,19 +173,19 @@ class SilentKubernetes(KubernetesInMemory):
 async def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_end() -> None:
     """A leader that is cut off leaves at the end of its office, not when its request times out."""
     api = SilentKubernetes()
-    timing = Timing(duration=3, renew_deadline=0.2, retry=0.01)
-    office = Leadership(
+    timing = LeaseTimings(duration=3, renew_deadline=0.2, retry=0.01)
+    elector = LeaderElector(
         Leases(api, "keywright-system", "keywright"),
         identity="me",
         timing=timing,
         monotonic=time.monotonic,
     )
-    task = asyncio.create_task(office.run())
-    await office.elected.wait()
+    task = asyncio.create_task(elector.run())
+    await elector.elected.wait()
     api.silent = True
     with pytest.raises(LostLeaseError):
         await asyncio.wait_for(task, timeout=timing.duration)
-    assert not office.holds()
+    assert not elector.holds()
 
 
 async def test_an_outage_that_passes_costs_nothing() -> None:
@@ -192,7 +197,7 @@ async def test_an_outage_that_passes_costs_nothing() -> None:
         me.clock.seconds += 9
         await turns()
         me.clock.seconds += 9
-        assert me.office.holds()
+        assert me.elector.holds()
         assert not task.done()
 
 
@@ -202,9 +207,9 @@ async def test_a_candidate_outlasts_an_api_server_that_is_not_there() -> None:
     api.answers += [("leases", ApiUnreachableError("GET"))] * 9
     me = Candidate(api, "me")
     async with me.running():
-        assert not me.office.holds()
+        assert not me.elector.holds()
         await turns()
-        assert me.office.holds()
+        assert me.elector.holds()
 
 
 async def test_a_frozen_process_finds_itself_out_of_office() -> None:
@@ -212,7 +217,7 @@ async def test_a_frozen_process_finds_itself_out_of_office() -> None:
     me = Candidate(KubernetesInMemory(), "me")
     async with me.running():
         me.clock.seconds += 10
-        assert not me.office.holds()
+        assert not me.elector.holds()
 
 
 async def test_a_slow_renewal_counts_from_when_it_was_sent() -> None:
@@ -220,11 +225,11 @@ async def test_a_slow_renewal_counts_from_when_it_was_sent() -> None:
     api = KubernetesInMemory()
     me = Candidate(api, "me")
     api.answers.append(("POST", lambda: setattr(me.clock, "seconds", me.clock.seconds + 9)))
-    task = asyncio.create_task(me.office.run())
-    await me.office.elected.wait()
-    assert me.office.holds()
+    task = asyncio.create_task(me.elector.run())
+    await me.elector.elected.wait()
+    assert me.elector.holds()
     me.clock.seconds += 1
-    assert not me.office.holds()
+    assert not me.elector.holds()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -235,11 +240,11 @@ async def test_whoever_resigns_lets_the_next_one_in_at_once() -> None:
     me, next_one = Candidate(api, "me"), Candidate(api, "next")
     async with me.running():
         pass
-    await me.office.resign()
-    assert not me.office.holds()
+    await me.elector.release_lease()
+    assert not me.elector.holds()
     assert _spec(api)["holderIdentity"] == ""
     async with next_one.running():
-        assert next_one.office.holds()
+        assert next_one.elector.holds()
         assert _spec(api)["leaseTransitions"] == 2
 
 
@@ -248,7 +253,7 @@ async def test_resigning_never_fails(answer: Exception | None) -> None:
     """Neither where the API server is gone, nor where the Lease is another's, nor out of office."""
     api = KubernetesInMemory()
     me = Candidate(api, "me")
-    await me.office.resign()
+    await me.elector.release_lease()
     assert api.asked == []
     async with me.running():
         pass
@@ -256,24 +261,24 @@ async def test_resigning_never_fails(answer: Exception | None) -> None:
         _lease(api, holder="other")
     else:
         api.answers.append(("PUT", answer))
-    await me.office.resign()
-    await me.office.resign()
+    await me.elector.release_lease()
+    await me.elector.release_lease()
     assert _spec(api)["holderIdentity"] == ("other" if answer is None else "me")
 
 
 def test_the_proportions_of_another_duration() -> None:
     """Half a minute: renewed every four seconds, given up after twenty."""
-    assert Timing.of(30) == Timing(duration=30, renew_deadline=20.0, retry=4.0)
-    assert Timing.of(15) == Timing()
+    assert LeaseTimings.of(30) == LeaseTimings(duration=30, renew_deadline=20.0, retry=4.0)
+    assert LeaseTimings.of(15) == LeaseTimings()
 
 
 async def test_without_an_election_one_replica_always_works() -> None:
     """No Lease is read or written."""
-    office = AlwaysLeader()
-    task = asyncio.create_task(office.run())
-    await office.elected.wait()
-    assert office.holds()
-    office.check()
-    await office.resign()
+    elector = AlwaysLeader()
+    task = asyncio.create_task(elector.run())
+    await elector.elected.wait()
+    assert elector.holds()
+    elector.check()
+    await elector.release_lease()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -12,13 +12,13 @@ from keywright.api.source import Provider
 from keywright.cluster.errors import ApiError
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
-from keywright.planning.facts import CloudKey, Facts
 from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
+from keywright.planning.state import CloudKey, GrantState
 from tests.unit.api.samples import grant, source
 from tests.unit.controller.samples import UID, Scene
 from tests.unit.fakes.clock import NOON
-from tests.unit.fakes.kept_keys import SmallIam
-from tests.unit.planning.samples import facts
+from tests.unit.fakes.managed_keys import SmallIam
+from tests.unit.planning.samples import state
 
 _KEY = "123456789012/bedrock-chat/ACCA1"
 _SPEC = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
@@ -48,25 +48,25 @@ class Entries:
                 self.data[name] = text
 
 
-def _facts(**changed: Any) -> Facts:
-    return facts(grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC), **changed)
+def _state(**changed: Any) -> GrantState:
+    return state(grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC), **changed)
 
 
 def _register(entries: Entries, scene: Scene) -> OrphanRegister:
     return OrphanRegister(entries, store=scene.store, clock=scene.clock)
 
 
-def _vendors(scene: Scene) -> AuthorizedVendors:
+def _providers(scene: Scene) -> AuthorizedVendors:
     access = SourceAccess(store=scene.store, tenancy=scene.tenancy)
-    return AuthorizedVendors({Provider.AWS: scene.vendor}, access=access)
+    return AuthorizedVendors({Provider.AWS: scene.cloud_provider}, access=access)
 
 
 async def test_an_entry_names_what_revoking_needs_and_no_more() -> None:
     """Ids, account, source, grant and user; known once, however often it is added."""
     entries, scene = Entries(), Scene()
     register = _register(entries, scene)
-    assert await register.add(_facts(), {_KEY}, why="it failed") == {_KEY}
-    assert await register.add(_facts(), {_KEY}, why="it failed") == frozenset()
+    assert await register.add(_state(), {_KEY}, why="it failed") == {_KEY}
+    assert await register.add(_state(), {_KEY}, why="it failed") == frozenset()
     (text,) = entries.data.values()
     found = msgspec.json.decode(text, type=Orphan)
     assert (found.key_id, found.account, found.kind) == (_KEY, "123456789012", "bedrockLongTermKey")
@@ -81,7 +81,7 @@ async def test_one_namespace_cannot_fill_the_list() -> None:
     entries, scene = Entries(), Scene()
     ids = {f"{_KEY}{number:03}" for number in range(MOST_OF_A_NAMESPACE + 3)}
     register = _register(entries, scene)
-    await register.add(_facts(), ids, why="it failed")
+    await register.add(_state(), ids, why="it failed")
     assert len(entries.data) == MOST_OF_A_NAMESPACE + 1
     assert register.count() == {"bedrockLongTermKey": len(ids)}
     again = _register(entries, scene)
@@ -97,26 +97,26 @@ async def test_one_namespace_cannot_fill_the_list() -> None:
 async def test_where_it_may_not_be_written_the_grant_goes_all_the_same() -> None:
     """Rights of before: the Event and the log still name the key."""
     entries = Entries(refusal=ApiError(status=403, reason="Forbidden", message="no"))
-    assert await _register(entries, Scene()).add(_facts(), {_KEY}, why="x") == {_KEY}
+    assert await _register(entries, Scene()).add(_state(), {_KEY}, why="x") == {_KEY}
 
 
 async def test_a_key_is_revoked_once_its_source_can() -> None:
     """By the same source alone: not by another of that name, nor by one that refuses."""
     entries, scene = Entries(), Scene()
-    iam = scene.vendor.kept = SmallIam(scene.clock)
+    iam = scene.cloud_provider.kept = SmallIam(scene.clock)
     iam.held[_KEY] = CloudKey(_KEY, created_at=NOON)
     register = _register(entries, scene)
     gone = source()
     await register.add(
-        _facts(source=msgspec.structs.replace(gone, uid="former")), {_KEY}, why="it failed"
+        _state(source=msgspec.structs.replace(gone, uid="former")), {_KEY}, why="it failed"
     )
     scene.put_source()
-    await register.revoke_all(_vendors(scene))
+    await register.revoke_all(_providers(scene))
     assert _KEY in iam.held
     entries.data.clear()
     live = next(iter(scene.store.sources.values())).value
-    await register.add(replace(_facts(), source=live), {_KEY}, why="it failed")  # type: ignore[arg-type]
-    await register.revoke_all(_vendors(scene))
+    await register.add(replace(_state(), source=live), {_KEY}, why="it failed")  # type: ignore[arg-type]
+    await register.revoke_all(_providers(scene))
     assert iam.held == {}
     assert entries.data == {}
     assert register.count() == {}
@@ -125,7 +125,7 @@ async def test_a_key_is_revoked_once_its_source_can() -> None:
 async def test_a_secret_that_outlives_its_grant_keeps_no_key_alive() -> None:
     """Only the grant itself, restored, takes its key off the list."""
     entries, scene = Entries(), Scene()
-    iam = scene.vendor.kept = SmallIam(scene.clock)
+    iam = scene.cloud_provider.kept = SmallIam(scene.clock)
     scene.put_source()
     scene.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC)
     for _ in range(8):
@@ -133,8 +133,8 @@ async def test_a_secret_that_outlives_its_grant_keeps_no_key_alive() -> None:
     (key_id,) = iam.held
     live = next(iter(scene.store.sources.values())).value
     register = _register(entries, scene)
-    await register.add(replace(_facts(), source=live), {key_id}, why="it failed")  # type: ignore[arg-type]
+    await register.add(replace(_state(), source=live), {key_id}, why="it failed")  # type: ignore[arg-type]
     scene.store.drop_grant(UID)
-    await register.revoke_all(_vendors(scene))
+    await register.revoke_all(_providers(scene))
     assert iam.held == {}
     assert entries.data == {}

@@ -6,15 +6,15 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.controller.queue import DueQueue
-from keywright.planning.priority import NO_PRIORITY, Priority, Turn
+from keywright.controller.queue import DelayingQueue
+from keywright.planning.priority import NO_PRIORITY, Priority, Urgency
 from tests.unit.controller.draining import take, taken
 from tests.unit.fakes.clock import FakeClock
 
 
-def _queue() -> tuple[DueQueue, FakeClock]:
+def _queue() -> tuple[DelayingQueue, FakeClock]:
     clock = FakeClock()
-    return DueQueue(now=clock), clock
+    return DelayingQueue(now=clock), clock
 
 
 async def test_keys_come_once_in_the_order_they_were_added() -> None:
@@ -45,12 +45,12 @@ async def test_a_planned_key_comes_when_it_is_due() -> None:
 async def test_what_is_urgent_goes_first() -> None:
     """Whenever it came; of equals the first that came is first."""
     urgency = {
-        "ended": (Turn.ENDED, 5.0),
-        "ends soon": (Turn.ENDING, 7.0),
-        "again": (Turn.RETRY, 0),
+        "ended": (Urgency.ENDED, 5.0),
+        "ends soon": (Urgency.ENDING, 7.0),
+        "again": (Urgency.RETRY, 0),
     }
     clock = FakeClock()
-    queue = DueQueue(now=clock, order=lambda key: urgency.get(key, NO_PRIORITY))
+    queue = DelayingQueue(now=clock, order=lambda key: urgency.get(key, NO_PRIORITY))
     queue.add("ended", due=clock.now + timedelta(seconds=1))
     for key in ("again", "new", "newer", "ends soon"):
         queue.add(key)
@@ -61,10 +61,10 @@ async def test_what_is_urgent_goes_first() -> None:
 async def test_what_waited_is_put_in_the_order_of_now() -> None:
     """A key is due in the place that it had when it came, until all are put in order anew."""
     urgency = {"a": NO_PRIORITY, "b": NO_PRIORITY}
-    queue = DueQueue(now=FakeClock(), order=lambda key: urgency[key])
+    queue = DelayingQueue(now=FakeClock(), order=lambda key: urgency[key])
     for key in urgency:
         queue.add(key)
-    urgency["b"] = (Turn.ENDED, 5.0)
+    urgency["b"] = (Urgency.ENDED, 5.0)
     queue.reorder()
     assert await taken(queue) == ["b", "a"]
 
@@ -77,9 +77,9 @@ async def test_a_key_that_comes_to_its_end_while_it_waits_goes_first() -> None:
     def order(key: str) -> Priority:
         if key == "calm" and clock.now < began + timedelta(seconds=10):
             return NO_PRIORITY
-        return (Turn.ENDING, 10.0 if key == "calm" else 20.0)
+        return (Urgency.ENDING, 10.0 if key == "calm" else 20.0)
 
-    queue = DueQueue(now=clock, order=order)
+    queue = DelayingQueue(now=clock, order=order)
     queue.add("calm")
     came = []
     for number in range(15):
@@ -188,7 +188,7 @@ async def test_a_waiting_worker_is_woken() -> None:
 async def test_while_all_workers_are_busy_only_another_namespace_wakes() -> None:
     """Or a worker that has ended: nothing can be done for the others."""
     clock = FakeClock()
-    queue = DueQueue(now=clock, namespace=lambda key: key[0])
+    queue = DelayingQueue(now=clock, namespace=lambda key: key[0])
     queue.started("a")
     waiting = asyncio.create_task(queue.news(full=True))
     await asyncio.sleep(0)

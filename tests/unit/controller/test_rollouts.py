@@ -13,7 +13,7 @@ from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.leadership import LostLeaseError
 from keywright.planning.failures import Failure, FailureClass
-from keywright.secrets.fingerprint import data_mark, fingerprint, mint_facts
+from keywright.secrets.fingerprint import data_hash, fingerprint, key_identity
 from tests.unit.api.samples import parsed_grant
 from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, UID, Scene, scene
 from tests.unit.fakes.workloads import deployment, roll_out
@@ -189,7 +189,7 @@ async def test_a_process_that_begins_anew_goes_on() -> None:
     made = await rolling("a", "b", batchSize=1)
     await renew(made)
     await made.settle()
-    made.store.grants[UID].course = None
+    made.store.grants[UID].rollout_state = None
     await to_the_end(made)
     assert restarts(made) == ["a", "b"]
 
@@ -226,7 +226,7 @@ async def test_a_renewal_that_fails_holds_no_rollout_up() -> None:
     """The key that was published lives, and its readers get it."""
     made = await rolling("a", "b", batchSize=1)
     await renew(made)
-    made.vendor.failures += [FAILURE] * 20
+    made.cloud_provider.failures += [FAILURE] * 20
     made.put_grant(rollout=named("a", "b", batchSize=1), bedrockShortTermKey={"duration": "6h"})
     for _ in range(3):
         await made.settle()
@@ -258,7 +258,7 @@ async def test_a_rollout_can_be_called_off() -> None:
     made.put_grant()
     await made.settle()
     assert made.conditions() == READY
-    assert made.store.grants[UID].course is None
+    assert made.store.grants[UID].rollout_state is None
     assert made.api.events() == []
 
 
@@ -327,7 +327,7 @@ async def test_an_upgrade_to_salted_hashes_restarts_nothing() -> None:
     values = {"apiKey": Sensitive(data["AWS_BEARER_TOKEN_BEDROCK"])}
     grant, source = parsed(made)
     old = fingerprint(
-        mint_facts=mint_facts(grant, source=source),
+        key_identity=key_identity(grant, source=source),
         data=data,
         values=values,
         key=b"operator's own",
@@ -347,7 +347,7 @@ async def test_an_upgrade_to_salted_hashes_restarts_nothing() -> None:
     await renew(made)
     await to_the_end(made)
     assert restarts(made) == ["chat"]
-    assert mark(made, "chat") not in (None, data_mark(old))
+    assert mark(made, "chat") not in (None, data_hash(old))
 
 
 def parsed(made: Scene) -> tuple[ApiKeyGrant, CredentialSource]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from keywright.cluster.errors import ApiError
-from keywright.controller.cluster_refusals import refusal_of_cluster
+from keywright.controller.api_errors import failure_from_api_error
 from keywright.planning.failures import FailureClass
-from tests.unit.planning.samples import facts
+from tests.unit.planning.samples import state
 
 _SECRETS = 'secrets is forbidden: User "x" cannot patch resource "secrets"'
 
@@ -27,8 +27,8 @@ def test_a_refused_secret_has_field_and_remedy(
     status: int, message: str, kind: str, says: str
 ) -> None:
     """One full stop ends the words of the API server."""
-    failure = refusal_of_cluster(ApiError(status=status, reason="R", message=message), facts())
+    failure = failure_from_api_error(ApiError(status=status, reason="R", message=message), state())
     assert (failure.kind, failure.reason) == (FailureClass(kind), "SecretRefused")
     assert failure.field == "spec.secret"
     assert failure.message.endswith(f"{message.rstrip('.')}.")
-    assert says in failure.cure
+    assert says in failure.remedy

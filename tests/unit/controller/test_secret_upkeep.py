@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.cluster.objects import Objects
-from keywright.controller.census import Census
+from keywright.cluster.objects import ResourceClient
 from keywright.controller.expiry import ExpiryReporter
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.controller.initial_sync import InitialSync
+from keywright.secrets.ownership import managed_secret_from
 from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, UID, Scene, scene
-from tests.unit.fakes.vendor import LIFE
+from tests.unit.fakes.provider import LIFE
 
 _NAME = ("chat", "chat-key")
 _NEW = f"{SECRETS}/renamed"
@@ -42,7 +42,7 @@ async def test_a_published_secret_that_the_watch_lost_is_read_before_a_key_is_is
     await made.settle()
     assert _reads(made) == [SECRET]
     assert made.api.writes() == []
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
     assert _NAME in made.store.secrets
 
 
@@ -62,7 +62,7 @@ async def test_a_secret_that_the_watch_cannot_show_is_read_now_and_then(value: s
     made.clock.now = due
     await made.settle()
     assert SECRET in made.api.objects
-    assert made.vendor.minted == 2
+    assert made.cloud_provider.issued_key == 2
     assert made.conditions() == _READY
 
 
@@ -70,12 +70,14 @@ async def test_the_end_of_such_a_secret_is_judged_by_the_status() -> None:
     """What a standby remembers of it may be old."""
     made = scene()
     await made.settle()
-    reporter = ExpiryReporter(store=made.store, recording=made.grants.recording, clock=made.clock)
+    reporter = ExpiryReporter(
+        store=made.store, status_writer=made.grants.status_writer, clock=made.clock
+    )
     stale = copy.deepcopy(made.api.objects[SECRET]["metadata"])
     stale["annotations"]["keywright.dev/expires-at"] = "2026-11-22T12:30:00Z"
     stale["resourceVersion"] = "900"
     del stale["labels"]["keywright.dev/managed"]
-    made.store.put_secret(facts_from_metadata(stale))
+    made.store.put_secret(managed_secret_from(stale))
     made.clock.advance(hours=1)
     due = await reporter.report(UID)
     assert due is not None
@@ -93,10 +95,10 @@ async def test_what_left_the_selector_before_our_last_write_is_no_news() -> None
     known = made.store.secrets[_NAME]
     metadata = copy.deepcopy(made.api.objects[SECRET]["metadata"])
     metadata["resourceVersion"] = str(int(known.resource_version) - 1)
-    made.informer.secret(metadata, deleted=True)
+    made.event_handlers.secret(metadata, deleted=True)
     assert made.store.secrets[_NAME] is known
     metadata["resourceVersion"] = str(int(known.resource_version) + 1)
-    made.informer.secret(metadata, deleted=True)
+    made.event_handlers.secret(metadata, deleted=True)
     assert _NAME not in made.store.secrets
 
 
@@ -105,7 +107,7 @@ async def test_what_is_remembered_goes_with_the_grant() -> None:
     made = scene()
     await made.settle()
     _relabel(made, "platform")
-    made.informer.drop_grant(UID)
+    made.event_handlers.drop_grant(UID)
     assert made.store.secrets == {}
     assert made.store.grants == {}
 
@@ -132,16 +134,16 @@ async def test_a_sweep_leaves_secrets_alone_that_their_grants_read() -> None:
     async def cluster() -> str:
         return "cluster"
 
-    census = Census(
+    initial_sync = InitialSync(
         store=made.store,
-        objects=Objects(made.api),
-        informer=made.informer,
+        objects=ResourceClient(made.api),
+        event_handlers=made.event_handlers,
         load_key=key,
         load_cluster_id=cluster,
         pause=pause,
     )
     with pytest.raises(EndError):
-        await census.sweep(seconds=1)
+        await initial_sync.resync(seconds=1)
     assert _NAME in made.store.secrets
 
 
@@ -182,7 +184,7 @@ async def test_a_contest_costs_ever_fewer_writes_and_is_over_in_the_end() -> Non
     await made.settle()
     assert made.conditions() == _READY
     assert made.store.grants[UID].contest is None
-    assert made.vendor.minted == 1
+    assert made.cloud_provider.issued_key == 1
 
 
 async def _renamed(made: Scene) -> None:
@@ -274,9 +276,9 @@ def test_a_name_is_released_in_its_namespace_alone() -> None:
     }
     body["metadata"] |= {"uid": "other", "name": "other", "resourceVersion": "900"}
     made.store.put_grant(body)
-    there = facts_from_metadata({"namespace": "chat", "name": "old", "uid": "u"})
-    elsewhere = facts_from_metadata({"namespace": "elsewhere", "name": "old", "uid": "u"})
-    another = facts_from_metadata({"namespace": "chat", "name": "old", "uid": "v"})
+    there = managed_secret_from({"namespace": "chat", "name": "old", "uid": "u"})
+    elsewhere = managed_secret_from({"namespace": "elsewhere", "name": "old", "uid": "u"})
+    another = managed_secret_from({"namespace": "chat", "name": "old", "uid": "v"})
     assert made.store.is_released(there)
     assert not made.store.is_released(elsewhere)
     assert not made.store.is_released(another)

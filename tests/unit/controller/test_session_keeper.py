@@ -20,9 +20,9 @@ async def _at_once(_: float) -> None:
 def _keeper(scene: Scene) -> SessionKeeper:
     return SessionKeeper(
         store=scene.store,
-        vendors={Provider.AWS: scene.vendor},
+        providers={Provider.AWS: scene.cloud_provider},
         leads=lambda: True,
-        source_failed=scene.informer.source_failed,
+        source_failed=scene.event_handlers.source_failed,
         pause=_at_once,
     )
 
@@ -44,10 +44,10 @@ async def test_only_a_source_with_keys_to_revoke_is_held() -> None:
     """A key that ends by itself needs no session."""
     scene = _scene()
     await _keeper(scene).round()
-    assert scene.vendor.held == []
+    assert scene.cloud_provider.held == []
     scene.store.grants[UID].check = KeyCheck()
     await _keeper(scene).round()
-    assert scene.vendor.held == ["bedrock"]
+    assert scene.cloud_provider.held == ["bedrock"]
 
 
 async def test_a_key_that_ends_by_itself_makes_no_source_hold_a_session() -> None:
@@ -56,7 +56,7 @@ async def test_a_key_that_ends_by_itself_makes_no_source_hold_a_session() -> Non
     await scene.settle()
     assert scene.store.grants[UID].check is None
     await _keeper(scene).round()
-    assert scene.vendor.held == []
+    assert scene.cloud_provider.held == []
 
 
 async def test_a_finalizer_is_enough_to_hold_the_source() -> None:
@@ -65,7 +65,7 @@ async def test_a_finalizer_is_enough_to_hold_the_source() -> None:
     scene.put_source()
     _put(scene, name="chat-key", source="bedrock", finalizers=[FINALIZER])
     await _keeper(scene).round()
-    assert scene.vendor.held == ["bedrock"]
+    assert scene.cloud_provider.held == ["bedrock"]
 
 
 async def test_sources_of_grants_that_are_being_deleted_come_first() -> None:
@@ -79,7 +79,7 @@ async def test_sources_of_grants_that_are_being_deleted_come_first() -> None:
         _put(scene, name=f"{name}-key", source=name, finalizers=[FINALIZER], **ends)
     await _keeper(scene).round()
     await asyncio.sleep(0)
-    assert scene.vendor.held == ["b", "a", "c"]
+    assert scene.cloud_provider.held == ["b", "a", "c"]
 
 
 async def test_the_first_round_waits_for_nothing_but_the_lease() -> None:
@@ -92,28 +92,30 @@ async def test_the_first_round_waits_for_nothing_but_the_lease() -> None:
 
     keeper = SessionKeeper(
         store=scene.store,
-        vendors={Provider.AWS: scene.vendor},
+        providers={Provider.AWS: scene.cloud_provider},
         leads=lambda: leads.pop(0) if len(leads) > 1 else leads[0],
-        source_failed=scene.informer.source_failed,
+        source_failed=scene.event_handlers.source_failed,
         pause=pause,
     )
     running = asyncio.create_task(keeper.run())
     for _ in range(100):
         await asyncio.sleep(0)
     running.cancel()
-    assert scene.vendor.held
+    assert scene.cloud_provider.held
 
 
 async def test_a_source_that_fails_rests() -> None:
     """It is tried again after some rounds, not in each."""
     scene = _scene()
     scene.store.grants[UID].check = KeyCheck()
-    scene.vendor.failures = [Failure("no.", kind=FailureClass.RETRY, reason="CloudError")]
+    scene.cloud_provider.failures = [
+        Failure("no.", kind=FailureClass.TRANSIENT, reason="CloudError")
+    ]
     keeper = _keeper(scene)
     for _ in range(6):
         await keeper.round()
         await asyncio.sleep(0)
-    assert len(scene.vendor.held) == 1
+    assert len(scene.cloud_provider.held) == 1
     for _ in range(2):
         await keeper.round()
-    assert len(scene.vendor.held) > 1
+    assert len(scene.cloud_provider.held) > 1

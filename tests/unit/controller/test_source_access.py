@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.errors import ConflictError
 from keywright.controller.source_access import AuthorizedVendor, SourceAccess
 from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 from tests.unit.api.samples import grant, parsed_source, source_body
 from tests.unit.controller.samples import GRANTS, UID, Scene
-from tests.unit.fakes.kept_keys import SmallIam
+from tests.unit.fakes.managed_keys import SmallIam
 
 _KEY = {"user": {"name": "bedrock-chat", "create": False}, "rotateEvery": "7d"}
 _SHARED = {"name": "bedrock", "namespace": "platform"}
@@ -36,7 +36,7 @@ def _scene() -> tuple[Scene, SmallIam]:
     made = Scene()
     made.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_KEY, sourceRef=_SHARED)
     iam = SmallIam(made.clock)
-    made.vendor.kept = iam
+    made.cloud_provider.kept = iam
     return made, iam
 
 
@@ -70,23 +70,23 @@ async def _ready(made: Scene) -> None:
 async def test_a_source_that_refuses_the_namespace_revokes_nothing() -> None:
     """The permission was withdrawn: the key stays, and the grant goes with a report."""
     made, iam = _scene()
-    made.informer.source(_source("chat"))
+    made.event_handlers.source(_source("chat"))
     await _ready(made)
-    made.informer.source(_source("others", generation=2, version=6))
+    made.event_handlers.source(_source("others", generation=2, version=6))
     _delete(made)
-    made.vendor.asked.clear()
+    made.cloud_provider.asked.clear()
     await _until_gone(made)
     assert len(iam.held) == 1
-    assert made.vendor.asked == []
+    assert made.cloud_provider.asked == []
     assert ("Warning", "CredentialsOrphaned") in made.api.events()
 
 
 async def test_a_source_that_is_gone_revokes_for_whom_it_allowed() -> None:
     """By its last live version, and only for a grant that is being deleted."""
     made, iam = _scene()
-    made.informer.source(_source("chat"))
+    made.event_handlers.source(_source("chat"))
     await _ready(made)
-    made.informer.source(_source("chat"), deleted=True)
+    made.event_handlers.source(_source("chat"), deleted=True)
     await made.settle()
     assert made.conditions()[0] == "Ready True Succeeded"
     _delete(made)
@@ -98,28 +98,28 @@ async def test_a_source_that_is_gone_revokes_for_whom_it_allowed() -> None:
 async def test_what_a_source_that_is_gone_allowed_before_counts_no_more(*, again: bool) -> None:
     """Its last version refused; or another of its name is live, which refuses."""
     made, iam = _scene()
-    made.informer.source(_source("chat"))
+    made.event_handlers.source(_source("chat"))
     await _ready(made)
     if again:
-        made.informer.source(_source("chat"), deleted=True)
-        made.informer.source(_source("others", uid="another", version=9))
+        made.event_handlers.source(_source("chat"), deleted=True)
+        made.event_handlers.source(_source("others", uid="another", version=9))
     else:
-        made.informer.source(_source("others", generation=2, version=6))
-        made.informer.source(_source("others", generation=2, version=6), deleted=True)
+        made.event_handlers.source(_source("others", generation=2, version=6))
+        made.event_handlers.source(_source("others", generation=2, version=6), deleted=True)
     _delete(made)
-    made.vendor.asked.clear()
+    made.cloud_provider.asked.clear()
     await _until_gone(made)
     assert len(iam.held) == 1
-    assert made.vendor.asked == []
+    assert made.cloud_provider.asked == []
 
 
 async def test_the_memory_of_a_source_goes_with_its_grants() -> None:
     """A source is remembered while a grant names it, and no longer."""
     made, _ = _scene()
-    made.informer.source(_source("chat"))
-    made.informer.source(_source("chat"), deleted=True)
+    made.event_handlers.source(_source("chat"))
+    made.event_handlers.source(_source("chat"), deleted=True)
     assert made.store.deleted_source(("platform", "bedrock")) is not None
-    made.informer.drop_grant(UID)
+    made.event_handlers.drop_grant(UID)
     assert made.store.deleted_source(("platform", "bedrock")) is None
 
 
@@ -132,8 +132,8 @@ _ASKING = grant(bedrockShortTermKey=None, bedrockLongTermKey=_KEY, sourceRef=_SH
     [
         (_source("others"), Failure),
         (None, Failure),
-        (_source("chat", generation=2), ChangedMeanwhileError),
-        (_source("chat", uid="another"), ChangedMeanwhileError),
+        (_source("chat", generation=2), ConflictError),
+        (_source("chat", uid="another"), ConflictError),
     ],
 )
 async def test_every_path_checks_before_it_asks_the_cloud(
@@ -142,17 +142,21 @@ async def test_every_path_checks_before_it_asks_the_cloud(
     """Whatever was decided before: the live source has the last word, at each use."""
     made, iam = _scene()
     if live is not None:
-        made.informer.source(live)
+        made.event_handlers.source(live)
     decided = parsed_source(_source("chat"))
     access = SourceAccess(store=made.store, tenancy=made.tenancy)
-    vendor = AuthorizedVendor(made.vendor, access=access)
+    cloud_provider = AuthorizedVendor(made.cloud_provider, access=access)
     credential = Credential({}, "us-west-2", None, None, made.clock.now, None)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "mint": lambda: vendor.mint(_ASKING, source=decided),
-        "keys": lambda: vendor.keys(_ASKING, source=decided),
-        "probe": lambda: vendor.probe(_ASKING, credential, source=decided),
+        "mint": lambda: cloud_provider.mint(_ASKING, source=decided),
+        "keys": lambda: cloud_provider.keys(_ASKING, source=decided),
+        "probe": lambda: cloud_provider.probe(_ASKING, credential, source=decided),
     }
     with pytest.raises(error):
         await calls[path]()
-    assert (made.vendor.asked, made.vendor.minted, made.vendor.tried) == ([], 0, [])
+    assert (
+        made.cloud_provider.asked,
+        made.cloud_provider.issued_key,
+        made.cloud_provider.tried,
+    ) == ([], 0, [])
     assert iam.made == 0

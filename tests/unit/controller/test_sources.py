@@ -8,7 +8,7 @@ import pytest
 
 from keywright.api.source import CredentialSource
 from keywright.cluster.errors import ApiError
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.errors import ConflictError
 from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import KeyTimes
 from keywright.planning.failures import Failure, FailureClass
@@ -18,7 +18,7 @@ from tests.unit.fakes.clock import NOON
 NAME = ("chat", "bedrock")
 PATH = f"{SOURCES}/bedrock"
 WRITE = f"PATCH {PATH}/status"
-PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+PASSING = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
 
 
 def _status(made: Scene) -> dict[str, Any]:
@@ -43,7 +43,7 @@ async def test_a_source_that_is_proved_costs_nothing() -> None:
     made = scene()
     due = await made.sources.reconcile(NAME)
     assert await made.sources.reconcile(NAME) == due
-    assert (made.vendor.verified, made.api.writes()) == (1, [WRITE])
+    assert (made.cloud_provider.verified, made.api.writes()) == (1, [WRITE])
 
 
 async def test_an_edited_source_is_proved_anew() -> None:
@@ -54,13 +54,13 @@ async def test_an_edited_source_is_proved_anew() -> None:
     body["metadata"]["generation"] = 2
     made.store.put_source(made.api.put(SOURCES, body))
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 2
+    assert made.cloud_provider.verified == 2
 
 
 async def test_a_source_that_recovers_wakes_its_grants() -> None:
     """Their back-off has lost its reason."""
     made = scene()
-    made.vendor.failures.append(PASSING)
+    made.cloud_provider.failures.append(PASSING)
     due = await made.sources.reconcile(NAME)
     assert due is not None
     assert NOON < due < NOON + timedelta(seconds=2)
@@ -76,7 +76,7 @@ async def test_a_wrong_source_asks_no_cloud() -> None:
     made = scene(source=False)
     made.put_source(webIdentity=None)
     assert await made.sources.reconcile(NAME) is None
-    assert made.vendor.verified == 0
+    assert made.cloud_provider.verified == 0
     assert [c["type"] for c in _status(made)["conditions"]] == ["Ready", "Stalled"]
     assert "spec.aws" in _status(made)["conditions"][0]["message"]
 
@@ -85,14 +85,14 @@ async def test_grants_that_come_and_go_are_counted_once_they_rest() -> None:
     """The number told before stands until then, and the source is looked at again for it."""
     made = scene()
     await made.sources.reconcile(NAME)
-    made.count_settles_at = NOON + timedelta(seconds=3)
+    made.count_due_at = NOON + timedelta(seconds=3)
     made.store.drop_grant(next(iter(made.store.grants)))
-    assert await made.sources.reconcile(NAME) == made.count_settles_at
+    assert await made.sources.reconcile(NAME) == made.count_due_at
     assert _status(made)["grants"] == 1
-    made.clock.now = made.count_settles_at
+    made.clock.now = made.count_due_at
     await made.sources.reconcile(NAME)
     assert _status(made)["grants"] == 0
-    assert made.vendor.verified == 1
+    assert made.cloud_provider.verified == 1
 
 
 async def test_an_edit_meanwhile_is_read_before_anything_is_told() -> None:
@@ -100,7 +100,7 @@ async def test_an_edit_meanwhile_is_read_before_anything_is_told() -> None:
     made = scene()
     body = made.api.objects[PATH]
     made.api.put(SOURCES, body)
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await made.sources.reconcile(NAME)
     await made.sources.reconcile(NAME)
     assert _status(made)["grants"] == 1
@@ -113,11 +113,11 @@ async def test_an_edit_that_meets_our_own_write_wakes_the_grants() -> None:
     body["metadata"]["generation"] += 1
     body["spec"]["allowedNamespaces"] = {"names": ["search"]}
     edited = made.api.put(SOURCES, body)
-    with pytest.raises(ChangedMeanwhileError):
+    with pytest.raises(ConflictError):
         await made.sources.reconcile(NAME)
-    made.informer.source(edited)
+    made.event_handlers.source(edited)
     assert made.grant_queue.depth() == 1
-    assert made.store.grants[UID].impatient
+    assert made.store.grants[UID].skip_backoff
 
 
 async def test_a_source_that_is_gone_is_let_go() -> None:
@@ -154,7 +154,7 @@ async def test_a_source_whose_secret_changed_is_proved_anew() -> None:
     made.store.sources[NAME].unproved = True
     await made.sources.reconcile(NAME)
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 2
+    assert made.cloud_provider.verified == 2
 
 
 async def test_a_source_that_must_be_corrected_is_ready_no_longer_than_its_session() -> None:
@@ -162,8 +162,8 @@ async def test_a_source_that_must_be_corrected_is_ready_no_longer_than_its_sessi
     made = scene()
     await made.sources.reconcile(NAME)
     made.store.sources[NAME].unproved = True
-    made.vendor.in_memory = False
-    made.vendor.failures.append(
+    made.cloud_provider.in_memory = False
+    made.cloud_provider.failures.append(
         Failure("no key.", kind=FailureClass.CONFIGURATION, reason="AccessKeyIncomplete")
     )
     await made.sources.reconcile(NAME)
@@ -178,8 +178,8 @@ async def test_an_outage_after_a_restart_leaves_a_source_ready() -> None:
     made = scene()
     await made.sources.reconcile(NAME)
     made.store.sources[NAME].unproved = True
-    made.vendor.in_memory = False
-    made.vendor.failures.append(PASSING)
+    made.cloud_provider.in_memory = False
+    made.cloud_provider.failures.append(PASSING)
     await made.sources.reconcile(NAME)
     assert [(c["type"], c["status"]) for c in _status(made)["conditions"]] == [
         ("Ready", "True"),
@@ -191,20 +191,20 @@ async def test_a_grant_that_cannot_use_its_source_has_it_verified() -> None:
     """Where no session is in memory: once a minute, and not while the status says so already."""
     made = scene()
     await made.sources.reconcile(NAME)
-    made.informer.source_failed(NAME)
+    made.event_handlers.source_failed(NAME)
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 1
-    made.vendor.in_memory = False
-    made.informer.source_failed(NAME)
+    assert made.cloud_provider.verified == 1
+    made.cloud_provider.in_memory = False
+    made.event_handlers.source_failed(NAME)
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 1
+    assert made.cloud_provider.verified == 1
     made.clock.now += timedelta(minutes=1)
-    made.vendor.failures.append(
+    made.cloud_provider.failures.append(
         Failure("no account.", kind=FailureClass.CONFIGURATION, reason="ServiceAccountNotFound")
     )
-    made.informer.source_failed(NAME)
+    made.event_handlers.source_failed(NAME)
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 2
+    assert made.cloud_provider.verified == 2
     assert _status(made)["conditions"][0]["reason"] == "ServiceAccountNotFound"
 
 
@@ -213,8 +213,8 @@ async def test_only_failures_of_the_source_are_its_business() -> None:
     made = scene()
     await made.sources.reconcile(NAME)
     for field in ("spec.bedrockShortTermKey", "CredentialSource spec.aws.webIdentity"):
-        made.vendor.failures = [
-            Failure("no.", kind=FailureClass.RETRY, reason="CloudError", field=field)
+        made.cloud_provider.failures = [
+            Failure("no.", kind=FailureClass.TRANSIENT, reason="CloudError", field=field)
         ]
         await made.settle()
         assert made.store.sources[NAME].doubted is field.startswith("CredentialSource")
@@ -230,10 +230,10 @@ async def test_dates_alone_are_written_once_a_minute() -> None:
     made.clock.now += timedelta(seconds=20)
     due = await made.sources.reconcile(NAME)
     assert due == NOON + timedelta(minutes=1)
-    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE])
+    assert (made.cloud_provider.verified, made.api.writes()) == (2, [WRITE])
     made.clock.now = due
     await made.sources.reconcile(NAME)
-    assert (made.vendor.verified, made.api.writes()) == (2, [WRITE] * 2)
+    assert (made.cloud_provider.verified, made.api.writes()) == (2, [WRITE] * 2)
     assert _status(made)["expiresAt"] > first
     made.store.drop_grant(UID)
     made.clock.now += timedelta(seconds=1)
@@ -252,7 +252,7 @@ def _note(made: Scene, *, ahead: float) -> None:
 async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
     """A condition beside Ready, one Event; the cloud is asked again every five minutes."""
     made = scene()
-    made.vendor.meanwhile = lambda: _note(made, ahead=61)
+    made.cloud_provider.meanwhile = lambda: _note(made, ahead=61)
     await made.sources.reconcile(NAME)
     conditions = {c["type"]: c for c in _status(made)["conditions"]}
     assert {kind: c["status"] for kind, c in conditions.items()} == {
@@ -266,30 +266,30 @@ async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
         due = await made.sources.reconcile(NAME) or due
         assert due == made.clock.now + timedelta(minutes=5)
         made.clock.now = due
-    assert made.vendor.time_asked == 2
+    assert made.cloud_provider.time_asked == 2
     assert len(made.api.events()) == 1
-    made.vendor.meanwhile = lambda: _note(made, ahead=59)
+    made.cloud_provider.meanwhile = lambda: _note(made, ahead=59)
     await made.sources.reconcile(NAME)
     assert [c["type"] for c in _status(made)["conditions"]] == ["Ready"]
-    assert made.vendor.time_asked == 3
+    assert made.cloud_provider.time_asked == 3
 
 
 async def test_a_clock_that_was_set_is_compared_again() -> None:
     """By one call for each source that had been asked: nobody else could tell."""
     made = scene()
-    made.vendor.meanwhile = lambda: _note(made, ahead=0)
+    made.cloud_provider.meanwhile = lambda: _note(made, ahead=0)
     await made.sources.reconcile(NAME)
     made.skews.clock_was_set()
-    made.vendor.meanwhile = lambda: _note(made, ahead=-600)
+    made.cloud_provider.meanwhile = lambda: _note(made, ahead=-600)
     await made.sources.reconcile(NAME)
-    assert made.vendor.time_asked == 1
+    assert made.cloud_provider.time_asked == 1
     assert "about 10m behind" in _status(made)["conditions"][1]["message"]
 
 
 def _endless() -> Scene:
     """A source whose credentials have an end that nobody reports."""
     made = scene()
-    made.vendor.endless = True
+    made.cloud_provider.endless = True
     return made
 
 
@@ -302,12 +302,12 @@ async def test_credentials_without_an_end_are_tried_now_and_then() -> None:
     assert "tried every --verify-interval" in _status(made)["conditions"][0]["message"]
     made.clock.now = due
     await made.sources.reconcile(NAME)
-    assert made.vendor.verified == 2
-    made.vendor.failures.append(PASSING)
+    assert made.cloud_provider.verified == 2
+    made.cloud_provider.failures.append(PASSING)
     made.clock.now += timedelta(hours=6)
     again = await made.sources.reconcile(NAME)
     assert again == made.clock.now + timedelta(minutes=5)
-    assert (made.vendor.verified, made.api.writes()) == (3, [WRITE])
+    assert (made.cloud_provider.verified, made.api.writes()) == (3, [WRITE])
 
 
 async def test_a_start_spreads_the_first_tries() -> None:
@@ -318,7 +318,7 @@ async def test_a_start_spreads_the_first_tries() -> None:
     due = await made.sources.reconcile(NAME)
     assert due is not None
     assert made.clock.now <= due <= made.clock.now + timedelta(minutes=10)
-    assert made.vendor.verified == 1
+    assert made.cloud_provider.verified == 1
 
 
 async def test_credentials_that_have_ended_end_what_was_made_of_them() -> None:
@@ -330,17 +330,17 @@ async def test_credentials_that_have_ended_end_what_was_made_of_them() -> None:
     assert due is not None
     made.clock.now = due
     over = Failure("expired.", kind=FailureClass.DENIED, reason="ExpiredToken", field="x")
-    made.vendor.failures.append(over)
+    made.cloud_provider.failures.append(over)
     await made.sources.reconcile(NAME)
     assert _status(made)["conditions"][0]["reason"] == "ExpiredToken"
     assert made.woken == [NAME]
-    assert made.vendor.forgotten == ["s"]
-    made.vendor.failures.append(over)
+    assert made.cloud_provider.forgotten == ["s"]
+    made.cloud_provider.failures.append(over)
     await made.settle()
     assert made.conditions()[0] == "Ready False Expired"
     assert "expired." in made.status()["conditions"][0]["message"]
     made.store.sources[NAME].ended_at = None
-    made.vendor.failures.append(over)
+    made.cloud_provider.failures.append(over)
     made.clock.now += timedelta(hours=1)
     await made.settle()
     assert made.conditions()[0] == "Ready False Expired"
@@ -353,5 +353,5 @@ async def test_an_interval_of_zero_tries_nothing() -> None:
     """`--verify-interval=0` switches it off."""
     made = Scene(key_times=KeyTimes(interval=timedelta(0)))
     made.put_source()
-    made.vendor.endless = True
+    made.cloud_provider.endless = True
     assert await made.sources.reconcile(NAME) is None

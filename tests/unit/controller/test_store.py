@@ -5,8 +5,8 @@ from typing import Any
 
 from keywright.api.status import GrantStatus
 from keywright.controller.store import Store
-from keywright.planning.priority import NO_PRIORITY, Turn
-from keywright.secrets.ownership import SecretFacts, facts_from_metadata
+from keywright.planning.priority import NO_PRIORITY, Urgency
+from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.fakes.clock import NOON
 
@@ -18,9 +18,9 @@ def _grant(uid: str = "a", *, version: int = 7, **metadata: Any) -> dict[str, An
     return body
 
 
-def _secret(name: str = "grant-a", *, version: int = 9, uid: str = "s") -> SecretFacts:
+def _secret(name: str = "grant-a", *, version: int = 9, uid: str = "s") -> ManagedSecret:
     meta = {"namespace": "chat", "name": name, "uid": uid, "resourceVersion": str(version)}
-    return facts_from_metadata(meta)
+    return managed_secret_from(meta)
 
 
 def _source(*, version: int, uid: str = "s") -> dict[str, Any]:
@@ -55,7 +55,7 @@ def test_what_is_gone_does_not_come_back_by_the_answer_of_our_write() -> None:
     assert store.grants_of_source(("chat", "bedrock")) == ()
     store.put_grant(_grant(version=7))
     store.put_own(_grant(version=8))
-    assert store.grants["a"].own_version == 8
+    assert store.grants["a"].last_written_version == 8
 
 
 def test_the_echo_of_our_own_writes_is_no_news() -> None:
@@ -95,7 +95,7 @@ def test_a_status_written_late_does_not_undo_an_edit() -> None:
     store.put_grant(_grant(version=9, spec={"suspend": True}))
     store.put_status("a", version="8", status={"revision": 1})
     assert store.grants["a"].parsed()["spec"]["suspend"] is True
-    assert not store.settled("a")
+    assert not store.only_own_writes("a")
     store.put_status("unknown", version="8", status={})
 
 
@@ -135,34 +135,34 @@ def test_the_oldest_grant_keeps_the_secret() -> None:
     store.put_grant(_grant("c", spec=shared))
     store.put_grant(_grant("d", spec=shared, creationTimestamp="2026-11-22T09:00:00Z"))
     store.put_grant(_grant("e"))
-    rivals = {uid: store.rival(store.grants[uid]) for uid in "bcde"}
+    rivals = {uid: store.older_grant_for_same_secret(store.grants[uid]) for uid in "bcde"}
     assert rivals == {"b": "grant-d", "c": "grant-d", "d": "", "e": ""}
     going = _grant("d", version=8, spec=shared, creationTimestamp="2026-11-22T09:00:00Z")
     going["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
     store.put_grant(going)
-    assert store.rival(store.grants["c"]) == "grant-b"
-    assert not store.rival(store.grants["b"])
+    assert store.older_grant_for_same_secret(store.grants["c"]) == "grant-b"
+    assert not store.older_grant_for_same_secret(store.grants["b"])
 
 
 def test_a_grant_is_settled_by_its_own_writes_alone() -> None:
     """An edit, a wake, a foreign write to the Secret or its deletion is something to look at."""
     store = Store()
     store.put_grant(_grant(version=7))
-    assert not store.settled("a")
+    assert not store.only_own_writes("a")
     store.put_status("a", version="8", status={})
-    assert store.settled("a")
+    assert store.only_own_writes("a")
     store.put_secret(_secret(version=9))
-    assert not store.settled("a")
-    store.grants["a"].own_secret = "9"
-    assert store.settled("a")
-    store.grants["a"].impatient = True
-    assert not store.settled("a")
-    store.grants["a"].impatient = False
+    assert not store.only_own_writes("a")
+    store.grants["a"].last_written_secret_version = "9"
+    assert store.only_own_writes("a")
+    store.grants["a"].skip_backoff = True
+    assert not store.only_own_writes("a")
+    store.grants["a"].skip_backoff = False
     store.put_secret(replace(_secret(version=10)))
-    assert not store.settled("a")
+    assert not store.only_own_writes("a")
     del store.secrets["chat", "grant-a"]
-    assert not store.settled("a")
-    assert store.settled("unknown")
+    assert not store.only_own_writes("a")
+    assert store.only_own_writes("unknown")
 
 
 def test_an_edit_keeps_what_only_we_know() -> None:
@@ -170,35 +170,39 @@ def test_an_edit_keeps_what_only_we_know() -> None:
     store = Store()
     store.put_grant(_grant(version=7))
     store.put_status("a", version="8", status={})
-    store.grants["a"].impatient, store.grants["a"].own_secret = True, "9"
+    store.grants["a"].skip_backoff, store.grants["a"].last_written_secret_version = True, "9"
     store.put_grant(_grant(version=10))
     kept = store.grants["a"]
-    assert (kept.impatient, kept.own_version, kept.own_secret) == (True, 8, "9")
+    assert (kept.skip_backoff, kept.last_written_version, kept.last_written_secret_version) == (
+        True,
+        8,
+        "9",
+    )
 
 
-def _ended_secret(mark: str) -> SecretFacts:
+def _ended_secret(mark: str) -> ManagedSecret:
     annotations = {
         "keywright.dev/granted-by": mark,
         "keywright.dev/expires-at": "2026-11-22T11:00:00Z",
     }
     meta = {"namespace": "chat", "name": "grant-a", "uid": "s", "resourceVersion": "9"}
-    return facts_from_metadata(meta | {"annotations": annotations})
+    return managed_secret_from(meta | {"annotations": annotations})
 
 
 def test_the_turn_of_a_grant_is_that_of_its_own_key() -> None:
     """What its Secret tells, if it is its own, and whether its last try failed."""
     store = Store()
     store.put_grant(_grant())
-    assert store.priority("a", now=NOON)[0] is Turn.NEW
+    assert store.priority("a", now=NOON)[0] is Urgency.NEW
     store.put_status("a", version="8", status={"failedAttempts": 2})
-    assert store.priority("a", now=NOON)[0] is Turn.RETRY
+    assert store.priority("a", now=NOON)[0] is Urgency.RETRY
     store.put_secret(_ended_secret("chat/another b"))
-    assert store.priority("a", now=NOON)[0] is Turn.RETRY
+    assert store.priority("a", now=NOON)[0] is Urgency.RETRY
     store.put_secret(replace(_ended_secret("chat/grant-a a"), resource_version="10"))
-    assert store.priority("a", now=NOON)[0] is Turn.ENDED
+    assert store.priority("a", now=NOON)[0] is Urgency.ENDED
     store.put_grant(_grant(version=11))
-    assert store.priority("a", now=NOON)[0] is Turn.ENDED
-    assert store.priority("unknown", now=NOON)[0] is Turn.NEW
+    assert store.priority("a", now=NOON)[0] is Urgency.ENDED
+    assert store.priority("unknown", now=NOON)[0] is Urgency.NEW
 
 
 def test_a_time_that_nobody_wrote_in_earnest_has_no_place_in_the_order() -> None:
@@ -213,6 +217,6 @@ def test_a_time_that_nobody_wrote_in_earnest_has_no_place_in_the_order() -> None
         meta["annotations"] = {
             f"keywright.dev/{name}": value for name, value in zip(names, values, strict=True)
         }
-        store.put_secret(facts_from_metadata(meta))
+        store.put_secret(managed_secret_from(meta))
         assert store.secrets["chat", "grant-a"].renew_at is None
         assert store.priority("a", now=NOON) == NO_PRIORITY

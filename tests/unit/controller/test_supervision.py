@@ -102,11 +102,11 @@ async def test_a_task_that_is_stopped_stays_so() -> None:
 async def test_the_pauses_grow_and_then_the_process_is_not_live() -> None:
     """Ten failures in a row are no accident; a minute without one is a recovery."""
     ward = Ward()
-    problems: list[str] = []
+    field_errors: list[str] = []
 
     async def fail_eleven_times() -> None:
-        problems.append(ward.supervisor.problem())
-        if len(problems) == 11:
+        field_errors.append(ward.supervisor.problem())
+        if len(field_errors) == 11:
             ward.ending = None
         raise RuntimeError("a mistake")
 
@@ -115,7 +115,7 @@ async def test_the_pauses_grow_and_then_the_process_is_not_live() -> None:
     await ward.begins(count=12)
     expected = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0, 15.0]
     assert ward.pauses == pytest.approx(expected)
-    assert problems == [""] * 10 + ["task lease keeps failing"]
+    assert field_errors == [""] * 10 + ["task lease keeps failing"]
     assert ward.supervisor.problem() == "task lease keeps failing"
     ward.now = 61.0
     assert ward.supervisor.problem() == ""

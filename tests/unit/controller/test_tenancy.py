@@ -62,22 +62,22 @@ async def test_a_source_is_used_from_where_it_allows(
     """Rule 11: its own namespace always, others where it says so."""
     api = Namespaces(a={"team": "x"}, b={"team": "y"}, chat={})
     tenancy = Tenancy(api, store=Store(), namespaces=(), changed=lambda _: None)
-    assert await tenancy.permits(namespace, source=source) is permitted
+    assert await tenancy.is_allowed(namespace, source=source) is permitted
 
 
 async def test_labels_that_may_not_be_read_allow_nothing() -> None:
     """Refused for good is a no; refused for a while is tried again."""
     tenancy = Tenancy(Namespaces(status=403), store=Store(), namespaces=(), changed=lambda _: None)
-    assert not await tenancy.permits("a", source=_BY_LABEL)
-    assert await tenancy.permits("b", source=_BY_NAME)
+    assert not await tenancy.is_allowed("a", source=_BY_LABEL)
+    assert await tenancy.is_allowed("b", source=_BY_NAME)
     busy = Tenancy(Namespaces(status=500), store=Store(), namespaces=(), changed=lambda _: None)
     with pytest.raises(ApiError):
-        await busy.permits("a", source=_BY_LABEL)
+        await busy.is_allowed("a", source=_BY_LABEL)
 
 
 def test_an_unknown_namespace_is_not_counted() -> None:
     """Until its labels are known; names need none."""
     tenancy = Tenancy(Namespaces(), store=Store(), namespaces=(), changed=lambda _: None)
-    assert not tenancy.counts("a", source=_BY_LABEL)
-    assert tenancy.counts("chat", source=_BY_LABEL)
-    assert tenancy.counts("a", source=_BY_NAME)
+    assert not tenancy.is_allowed_cached("a", source=_BY_LABEL)
+    assert tenancy.is_allowed_cached("chat", source=_BY_LABEL)
+    assert tenancy.is_allowed_cached("a", source=_BY_NAME)

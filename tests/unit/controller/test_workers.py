@@ -10,13 +10,13 @@ from typing import Self
 import pytest
 
 from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.changed import ChangedMeanwhileError
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.errors import ConflictError
 from keywright.controller.leadership import AlwaysLeader, LostLeaseError
-from keywright.controller.queue import DueQueue
-from keywright.controller.rests import Rest
+from keywright.controller.queue import DelayingQueue
 from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool
-from keywright.planning.priority import Priority, Turn
+from keywright.planning.priority import Priority, Urgency
 from tests.unit.fakes.clock import FakeClock
 
 
@@ -42,8 +42,8 @@ class Shop:
     def __init__(self, *outcomes: Exception | datetime | None, size: int = 1) -> None:
         self.clock = FakeClock()
         self.urgent = ""
-        self.queue = DueQueue(now=self.clock, order=self._order)
-        self.office = Office()
+        self.queue = DelayingQueue(now=self.clock, order=self._order)
+        self.elector = Office()
         self.ready = asyncio.Event()
         self.ready.set()
         self.outcomes = list(outcomes)
@@ -62,7 +62,7 @@ class Shop:
             queue=self.queue,
             reconcile=self._reconcile,
             settled=lambda key: self.is_settled(key),  # noqa: PLW0108  a test may set another
-            office=self.office,
+            elector=self.elector,
             ready=self.ready,
             clock=self.clock,
             size=size,
@@ -71,14 +71,14 @@ class Shop:
         )
 
     def _order(self, key: str) -> Priority:
-        return (Turn.ENDED if key == self.urgent else Turn.NEW), 0.0
+        return (Urgency.ENDED if key == self.urgent else Urgency.NEW), 0.0
 
-    async def _reconcile(self, key: str) -> datetime | Rest | None:
+    async def _reconcile(self, key: str) -> datetime | DeferredStatusWrite | None:
         if self.before is not None:
             await self.before(key)
         self.done.append(key)
         if key in self.rests:
-            return Rest(partial(self._finish, key))
+            return DeferredStatusWrite(partial(self._finish, key))
         outcome = self.outcomes.pop(0) if self.outcomes and key == "a" else None
         if isinstance(outcome, Exception):
             raise outcome
@@ -106,7 +106,7 @@ class Shop:
         return found
 
 
-@pytest.mark.parametrize("error", [ChangedMeanwhileError(), LostLeaseError()])
+@pytest.mark.parametrize("error", [ConflictError(), LostLeaseError()])
 async def test_what_was_not_recorded_is_looked_at_again_at_once(error: Exception) -> None:
     """A conflict is news that is here already; a lost Lease ends with the office, not in a drop."""
     async with Shop(error) as shop:
@@ -148,7 +148,7 @@ async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
         assert "a:" in caplog.text
 
 
-@pytest.mark.parametrize("error", [None, ChangedMeanwhileError()])
+@pytest.mark.parametrize("error", [None, ConflictError()])
 async def test_a_key_that_is_always_due_does_not_spin(
     error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -239,26 +239,26 @@ async def test_no_worker_begins_before_everything_is_listed() -> None:
 async def test_work_begins_with_what_is_urgent_by_then() -> None:
     """However long the keys have waited for the office, and whatever was known when they came."""
     shop = Shop()
-    shop.office.elected.clear()
+    shop.elector.elected.clear()
     async with shop:
         for key in "bc":
             shop.queue.add(key)
         shop.urgent = "c"
-        shop.office.elected.set()
+        shop.elector.elected.set()
         assert await shop.turns() == ["c", "b"]
 
 
 async def test_no_worker_begins_out_of_office() -> None:
     """Standing by, keys wait in the queue; out of office but not told yet, they go back into it."""
     shop = Shop()
-    shop.office.elected.clear()
+    shop.elector.elected.clear()
     async with shop:
         shop.queue.add("a")
         assert await shop.turns() == []
-        shop.office.held = False
-        shop.office.elected.set()
+        shop.elector.held = False
+        shop.elector.elected.set()
         assert await shop.turns() == []
-        shop.office.held = True
+        shop.elector.held = True
         assert await shop.turns() == ["a"]
 
 
@@ -366,7 +366,7 @@ async def test_news_of_a_key_whose_rest_waits_is_not_lost() -> None:
         assert await shop.turns() == ["b", "c", "d", "rest of b", "b"]
 
 
-@pytest.mark.parametrize("error", [ChangedMeanwhileError(), LostLeaseError()])
+@pytest.mark.parametrize("error", [ConflictError(), LostLeaseError()])
 async def test_a_rest_that_was_not_recorded_begins_its_key_anew(error: Exception) -> None:
     """As a reconcile would that was in one piece."""
     async with Shop() as shop:
@@ -443,7 +443,7 @@ async def test_an_order_that_fails_loses_no_key(caplog: pytest.LogCaptureFixture
     def order(key: str) -> Priority:
         if key == "odd":
             raise OverflowError("date value out of range")
-        return Turn.NEW, 0.0
+        return Urgency.NEW, 0.0
 
     shop.queue.order = order
     shop.queue.__post_init__()
@@ -467,12 +467,12 @@ async def test_work_goes_on_when_the_office_is_regained() -> None:
         shop.queue.add("a")
         shop.queue.add("b")
         await shop.turns()
-        shop.office.held = False
-        shop.office.elected.clear()
+        shop.elector.held = False
+        shop.elector.elected.clear()
         gate.set()
         assert await shop.turns() == ["a"]
-        shop.office.held = True
-        shop.office.elected.set()
+        shop.elector.held = True
+        shop.elector.elected.set()
         assert await shop.turns() == ["b"]
 
 

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.planning.failures import FailureClass
-from keywright.telemetry.metrics import GrantReading, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics
 from tests.unit.api.samples import ROOT
 
 MONITORING = ROOT / "manifests" / "monitoring"
@@ -50,7 +50,7 @@ def _expressions() -> Iterator[str]:
 async def _scrape() -> dict[str, set[str]]:
     """The names of all series of a scrape, and their labels."""
     metrics = Metrics()
-    reading = GrantReading("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
+    reading = GrantSample("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
     metrics.watch(
         grants=lambda: [reading],
         queue_depth=lambda: 0,

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.facts import (
-    Facts,
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import (
     Fail,
-    Mint,
-    Refuse,
+    GrantState,
+    Issue,
+    ObjectRef,
+    Reject,
     Rewrite,
     SecretView,
     Standing,
     Step,
-    Subject,
 )
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import grant, source
 from tests.unit.fakes.clock import NOON
 
@@ -44,24 +44,27 @@ STATUS = GrantStatus(
     fingerprint="a.b.c",
 )
 SECRET = SecretView(
-    Standing.OURS,
+    Standing.OWNED,
     intact=True,
-    same_key=True,
+    matches_spec=True,
     issued_at=NOON - timedelta(hours=4),
     expires_at=NOON + timedelta(hours=8),
     renew_at=NOON + timedelta(hours=4),
     revision=3,
     fingerprint="a.b.c",
 )
-FACTS = Facts(
-    subject=Subject("chat", "chat-key", UID, generation=1, resource_version="7"),
+FACTS = GrantState(
+    subject=ObjectRef("chat", "chat-key", UID, generation=1, resource_version="7"),
     status=STATUS,
     grant=grant(),
     source=source(),
     secret=SECRET,
 )
 NO_SOURCE = Failure(
-    "there is no source.", kind=FailureClass.RETRY, reason="SourceNotFound", field="spec.sourceRef"
+    "there is no source.",
+    kind=FailureClass.TRANSIENT,
+    reason="SourceNotFound",
+    field="spec.sourceRef",
 )
 MISSING_SOURCE: dict[str, Any] = {"source": None, "source_problem": NO_SOURCE}
 
@@ -71,7 +74,7 @@ def noon(**after: float) -> datetime:
     return NOON + timedelta(**after)
 
 
-def facts(**changed: Any) -> Facts:
+def state(**changed: Any) -> GrantState:
     """The usual facts, with these changed."""
     return replace(FACTS, **changed)
 
@@ -94,9 +97,9 @@ def asked(**annotations: str | None) -> Any:
 def told(step: Step) -> str:
     """A step in a word or two, to compare with."""
     match step:
-        case Mint(cause) | Rewrite(cause):
+        case Issue(cause) | Rewrite(cause):
             return f"{type(step).__name__} {cause.value}"
-        case Refuse(failure) | Fail(failure):
+        case Reject(failure) | Fail(failure):
             return f"{type(step).__name__} {failure.reason}"
         case _:
             return type(step).__name__

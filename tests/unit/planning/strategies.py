@@ -7,21 +7,21 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from keywright.api.problems import Problem
+from keywright.api.field_errors import FieldError
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.facts import (
-    Facts,
-    Keep,
-    Mint,
-    Refuse,
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
+from keywright.planning.state import (
+    GrantState,
+    Issue,
+    NoOp,
+    ObjectRef,
+    Reject,
     Rewrite,
     SecretView,
     Standing,
     Step,
-    Subject,
 )
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Kept, Outcome, Refused, Written
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
 
@@ -31,7 +31,7 @@ _GRANTS = tuple(
     for spec in ({}, {"suspend": True}, {"secret": {"adopt": True}})
     for asked in ({}, {"renew_requested_at": "2026-11-22T11:00:00Z"}, {"renew_requested_at": "x"})
 )
-_SUBJECT = Subject("chat", "chat-key", UID, generation=GENERATION, resource_version="7")
+_SUBJECT = ObjectRef("chat", "chat-key", UID, generation=GENERATION, resource_version="7")
 _SOURCE = source()
 
 
@@ -82,7 +82,7 @@ def statuses() -> st.SearchStrategy[GrantStatus]:
 
 _MOMENTS = moments()
 _LIVES = st.none() | st.integers(60, 130_000).map(lambda seconds: timedelta(seconds=seconds))
-_STANDINGS = st.sampled_from((*Standing, Standing.OURS, Standing.OURS))
+_STANDINGS = st.sampled_from((*Standing, Standing.OWNED, Standing.OWNED))
 _BOOLEANS = st.booleans()
 _REVISIONS = st.integers(0, 5)
 
@@ -91,7 +91,7 @@ _REVISIONS = st.integers(0, 5)
 def secrets(draw: DrawFn) -> SecretView:
     """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
     standing = draw(_STANDINGS)
-    if standing is not Standing.OURS:
+    if standing is not Standing.OWNED:
         return SecretView(standing, owner="chat/other")
     issued_at, life = draw(_MOMENTS), draw(_LIVES)
     end = None if life is None else issued_at + life
@@ -99,7 +99,7 @@ def secrets(draw: DrawFn) -> SecretView:
     return SecretView(
         standing,
         intact=draw(_BOOLEANS),
-        same_key=draw(_BOOLEANS),
+        matches_spec=draw(_BOOLEANS),
         issued_at=issued_at,
         expires_at=end,
         renew_at=renew_at,
@@ -108,7 +108,7 @@ def secrets(draw: DrawFn) -> SecretView:
     )
 
 
-_WRONG = (Problem("spec.secret", "is wrong."),)
+_WRONG = (FieldError("spec.secret", "is wrong."),)
 _SECRETS = st.none() | secrets()
 _STATUSES = statuses()
 _SELDOM = st.sampled_from((False, False, False, True))
@@ -116,30 +116,30 @@ _ANY_GRANT = st.sampled_from(_GRANTS)
 
 
 @st.composite
-def situations(draw: DrawFn) -> Facts:
+def situations(draw: DrawFn) -> GrantState:
     """Facts as the reconciler may gather them."""
     common: dict[str, Any] = {"subject": _SUBJECT, "status": draw(_STATUSES)}
     if draw(_SELDOM):
-        return Facts(**common, problems=_WRONG)
+        return GrantState(**common, field_errors=_WRONG)
     found = not draw(_SELDOM)
-    return Facts(
+    return GrantState(
         **common,
         grant=draw(_ANY_GRANT),
-        problems=_WRONG if draw(_SELDOM) else (),
+        field_errors=_WRONG if draw(_SELDOM) else (),
         source=_SOURCE if found else None,
         source_problem=NO_SOURCE if not found or draw(_SELDOM) else None,
         secret=draw(_SECRETS),
         rival="older" if draw(_SELDOM) else "",
-        impatient=draw(_BOOLEANS),
+        skip_backoff=draw(_BOOLEANS),
     )
 
 
 def fresh(*, revision: int, now: datetime) -> SecretView:
     """A Secret as it is right after a write."""
     return SecretView(
-        Standing.OURS,
+        Standing.OWNED,
         intact=True,
-        same_key=True,
+        matches_spec=True,
         issued_at=now.replace(microsecond=0),
         expires_at=noon(hours=200),
         renew_at=noon(hours=180),
@@ -155,20 +155,20 @@ _REMARKS = st.sampled_from(("", "It is short."))
 
 
 @st.composite
-def outcomes(draw: DrawFn, known: Facts, step: Step, now: datetime) -> Outcome:
+def outcomes(draw: DrawFn, known: GrantState, step: Step, now: datetime) -> Outcome:
     """What may come of a step; a Wait has no outcome."""
     match step:
-        case Keep():
-            return Kept()
-        case Refuse(failure):
-            return Refused(failure)
+        case NoOp():
+            return Unchanged()
+        case Reject(failure):
+            return Rejected(failure)
         case _:
-            assert isinstance(step, Mint | Rewrite)
+            assert isinstance(step, Issue | Rewrite)
     match draw(_TRIED):
         case "failed":
             return Failed(draw(_FAILURES))
         case "refused":
-            return Refused(draw(_FAILURES))
+            return Rejected(draw(_FAILURES))
         case _:
             revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
             made = fresh(revision=revision, now=now)

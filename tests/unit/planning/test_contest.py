@@ -15,20 +15,20 @@ from keywright.planning.contest import (
     taken_fields,
 )
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import Contest, Facts, Keep, Mint, Pause, Relabel, Rewrite
-from keywright.planning.outcomes import Kept, Paused, Written
-from keywright.planning.record import record
+from keywright.planning.outcomes import Paused, Unchanged, Written
+from keywright.planning.state import Contest, GrantState, Issue, NoOp, Pause, Relabel, Rewrite
+from keywright.planning.status import next_status
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import facts, noon, secret, status, told
+from tests.unit.planning.samples import noon, secret, state, status, told
 
 _TEAM = "metadata.labels[team]"
 _KEY = "data[AWS_BEARER_TOKEN_BEDROCK]"
 _WATCH_LABEL = "metadata.labels[keywright.dev/managed]"
 
 
-def _taken(*fields: str, by: str = "policy", **changed: Any) -> Facts:
+def _taken(*fields: str, by: str = "policy", **changed: Any) -> GrantState:
     taken = secret(intact=False, altered=fields or (_TEAM,), taken_by=(by,))
-    return facts(secret=taken, **changed)
+    return state(secret=taken, **changed)
 
 
 def _after(repairs: int, at: datetime = NOON, fields: tuple[str, ...] = (_TEAM,)) -> Contest:
@@ -72,8 +72,8 @@ def test_ten_quiet_minutes_end_the_contest() -> None:
 
 def test_a_write_that_repairs_nothing_leaves_the_contest_as_it_is() -> None:
     """A renewal of a Secret that is as it was written."""
-    assert after_repair(_after(3), facts(), now=noon(seconds=5)) == _after(3)
-    assert after_repair(None, facts(), now=NOON) is None
+    assert after_repair(_after(3), state(), now=noon(seconds=5)) == _after(3)
+    assert after_repair(None, state(), now=NOON) is None
 
 
 def test_an_edit_of_the_grant_is_no_contest() -> None:
@@ -90,22 +90,22 @@ def test_a_renewal_is_written_in_time() -> None:
     contested = _taken(contest=_after(9), status=status(renew_at=due))
     contested = replace(contested, secret=replace(contested.secret, renew_at=due))  # type: ignore[type-var]
     assert decide(contested, now=NOON) == Pause(due)
-    assert told(decide(contested, now=due)) == "Mint Due"
+    assert told(decide(contested, now=due)) == "Issue Due"
     edited = replace(contested, subject=replace(contested.subject, generation=2))
     assert told(decide(edited, now=NOON)) == "Rewrite Drift"
 
 
 def test_a_secret_that_is_deleted_again_and_again_is_a_contest_too() -> None:
     """Until its renewal is due; the first time it is written at once."""
-    gone = facts(secret=None)
+    gone = state(secret=None)
     assert taken_fields(gone) == (WHOLE_OBJECT,)
-    assert told(decide(gone, now=NOON)) == "Mint SecretMissing"
+    assert told(decide(gone, now=NOON)) == "Issue SecretMissing"
     contest = after_repair(None, gone, now=NOON)
     contest = after_repair(contest, gone, now=NOON)
     assert decide(replace(gone, contest=contest), now=NOON) == Pause(noon(seconds=2))
     renewed = status(renew_at=noon(seconds=1))
     assert told(decide(replace(gone, contest=contest, status=renewed), now=noon(seconds=1))) == (
-        "Mint SecretMissing"
+        "Issue SecretMissing"
     )
 
 
@@ -113,17 +113,17 @@ def test_a_forged_fingerprint_is_paced_as_well() -> None:
     """It costs a new key each time."""
     field = "metadata.annotations[keywright.dev/fingerprint]"
     forged = _taken(field, contest=_after(5, fields=(field,)))
-    forged = replace(forged, secret=replace(forged.secret, same_key=False))  # type: ignore[type-var]
+    forged = replace(forged, secret=replace(forged.secret, matches_spec=False))  # type: ignore[type-var]
     assert decide(forged, now=NOON) == Pause(noon(seconds=16))
-    assert told(decide(forged, now=noon(seconds=16))) == "Mint KeyChanged"
+    assert told(decide(forged, now=noon(seconds=16))) == "Issue KeyChanged"
 
 
 def test_one_condition_and_one_event_name_field_and_manager() -> None:
     """From the third time on; the same words from then on, so that nothing is written again."""
-    once = record(_taken(contest=_after(1)), Paused(), now=NOON)
+    once = next_status(_taken(contest=_after(1)), Paused(), now=NOON)
     assert _conditions(once) == ["Ready True Succeeded"]
     contested = _taken(contest=_after(2))
-    reported = record(contested, Paused(), now=NOON)
+    reported = next_status(contested, Paused(), now=NOON)
     assert _conditions(reported) == ["Ready True Succeeded", "SecretContested True FieldsTaken"]
     message = reported.conditions[1].message
     assert message.startswith(f"{_TEAM} of Secret chat-key: changed again by policy each time")
@@ -131,9 +131,11 @@ def test_one_condition_and_one_event_name_field_and_manager() -> None:
     assert event is not None
     assert (event.warning, event.reason, event.note) == (True, "SecretContested", message)
     later = replace(contested, status=reported, contest=_after(5, at=noon(seconds=9)))
-    assert record(later, Paused(), now=noon(seconds=9)) == reported
+    assert next_status(later, Paused(), now=noon(seconds=9)) == reported
     written = Written(secret(), None)
-    assert record(later, written, now=noon(seconds=9)).conditions[1:] == reported.conditions[1:]
+    assert (
+        next_status(later, written, now=noon(seconds=9)).conditions[1:] == reported.conditions[1:]
+    )
     assert contest_notice(reported, reported) is None
 
 
@@ -141,7 +143,7 @@ def test_one_condition_and_one_event_name_field_and_manager() -> None:
 def test_contested_values_are_not_ready(fields: tuple[str, ...]) -> None:
     """Readers may meet others, also right after a repair; Ready says so once, by one Event."""
     contested = _taken(*fields, contest=_after(2, fields=fields))
-    reported = record(contested, Paused(), now=NOON)
+    reported = next_status(contested, Paused(), now=NOON)
     expected = [
         "Ready False SecretContested",
         "Reconciling True ProgressingWithRetry",
@@ -150,27 +152,30 @@ def test_contested_values_are_not_ready(fields: tuple[str, ...]) -> None:
     assert _conditions(reported) == expected
     assert contest_notice(contested.status, reported) is None
     later = replace(contested, status=reported, secret=secret())
-    for outcome in (Written(secret(), "ASIA1"), Kept()):
-        assert _conditions(record(later, outcome, now=noon(seconds=9))) == expected
+    for outcome in (Written(secret(), "ASIA1"), Unchanged()):
+        assert _conditions(next_status(later, outcome, now=noon(seconds=9))) == expected
 
 
 def test_the_condition_goes_when_the_contest_is_over() -> None:
     """The grant is looked at then."""
     contest = _after(3)
-    reported = record(_taken(_KEY, contest=contest), Paused(), now=NOON)
-    calm = facts(status=reported, contest=contest)
-    assert next_look(calm, Keep(), now=NOON) == noon(minutes=10)
-    over = record(calm, Kept(), now=noon(minutes=10))
+    reported = next_status(_taken(_KEY, contest=contest), Paused(), now=NOON)
+    calm = state(status=reported, contest=contest)
+    assert next_look(calm, NoOp(), now=NOON) == noon(minutes=10)
+    over = next_status(calm, Unchanged(), now=noon(minutes=10))
     assert _conditions(over) == ["Ready True Succeeded"]
 
 
 def test_a_restart_begins_with_a_pause() -> None:
     """The condition shows that there is a contest; how often was repaired is not known."""
-    reported = record(_taken(contest=_after(3)), Paused(), now=NOON)
+    reported = next_status(_taken(contest=_after(3)), Paused(), now=NOON)
     contest = resumed(reported, now=noon(minutes=1))
     restarted = _taken("data[AWS_REGION]", contest=contest, status=reported)
     assert decide(restarted, now=noon(minutes=1)) == Pause(noon(minutes=2, seconds=4))
-    assert record(restarted, Paused(), now=noon(minutes=1)).conditions[-1] == reported.conditions[1]
+    assert (
+        next_status(restarted, Paused(), now=noon(minutes=1)).conditions[-1]
+        == reported.conditions[1]
+    )
     assert resumed(status(), now=NOON) is None
 
 
@@ -195,31 +200,31 @@ def test_a_missing_watch_label_alone_is_added_without_a_source() -> None:
     failed = _taken(
         _WATCH_LABEL, status=status(failed_attempts=3, last_failure_time=noon(seconds=-1))
     )
-    assert not isinstance(decide(failed, now=NOON), Relabel | Rewrite | Mint)
+    assert not isinstance(decide(failed, now=NOON), Relabel | Rewrite | Issue)
 
 
 def test_a_secret_that_the_watch_cannot_show_is_read() -> None:
     """Every thirty seconds; the condition names the label that admission has changed."""
-    unwatched = facts(secret=secret(watched=False))
-    assert decide(unwatched, now=NOON) == Keep()
-    assert next_look(unwatched, Keep(), now=NOON) == noon(seconds=30)
-    reported = record(unwatched, Kept(), now=NOON)
+    unwatched = state(secret=secret(watched=False))
+    assert decide(unwatched, now=NOON) == NoOp()
+    assert next_look(unwatched, NoOp(), now=NOON) == noon(seconds=30)
+    reported = next_status(unwatched, Unchanged(), now=NOON)
     condition = reported.conditions[-1]
     assert (condition.type, condition.reason) == ("SecretContested", "ChangedAtAdmission")
     assert condition.message.startswith(f"{_WATCH_LABEL} of Secret chat-key: an admission webhook")
     again = replace(unwatched, status=reported)
-    assert record(again, Kept(), now=NOON) == reported
+    assert next_status(again, Unchanged(), now=NOON) == reported
     assert contest_notice(reported, reported) is None
-    healed = record(replace(again, secret=secret()), Kept(), now=NOON)
+    healed = next_status(replace(again, secret=secret()), Unchanged(), now=NOON)
     assert _conditions(healed) == ["Ready True Succeeded"]
 
 
 def test_what_admission_changes_is_reported_until_the_next_write() -> None:
     """A label or annotation of the grant's own; the answer of the apply shows it."""
     written = Written(secret(), "ASIA1", changed_at_admission=(_TEAM,))
-    reported = record(facts(), written, now=NOON)
+    reported = next_status(state(), written, now=NOON)
     assert reported.conditions[-1].message.startswith(_TEAM)
-    kept = record(facts(status=reported), Kept(), now=NOON)
+    kept = next_status(state(status=reported), Unchanged(), now=NOON)
     assert kept.conditions[-1] == reported.conditions[-1]
-    healed = record(facts(status=reported), Written(secret(), "ASIA1"), now=NOON)
+    healed = next_status(state(status=reported), Written(secret(), "ASIA1"), now=NOON)
     assert _conditions(healed) == ["Ready True Succeeded"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keywright.planning.backoff import retry_at
 from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.facts import Facts, Keep, Mint, Refuse, Rewrite, Standing, Wait
+from keywright.planning.state import GrantState, Issue, NoOp, Reject, Rewrite, Standing, Wait
 from tests.unit.planning.samples import READY, told
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
 
@@ -22,30 +22,30 @@ _enough = settings(max_examples=60)
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_nothing_is_minted_that_must_not_be(known: Facts, now: datetime) -> None:
+def test_nothing_is_minted_that_must_not_be(known: GrantState, now: datetime) -> None:
     """Neither for a suspended, a wrong or a conflicting grant, nor without a source."""
-    if not isinstance(decide(known, now=now), Mint | Rewrite):
+    if not isinstance(decide(known, now=now), Issue | Rewrite):
         return
     assert known.grant is not None
     assert not known.grant.spec.suspend
-    assert not known.problems
+    assert not known.field_errors
     assert known.source_problem is None
     assert not known.rival
-    assert known.secret is None or known.secret.standing is not Standing.ANOTHER_GRANTS
+    assert known.secret is None or known.secret.standing is not Standing.OWNED_BY_OTHER
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_another_grants_secret_is_refused(known: Facts, now: datetime) -> None:
+def test_another_grants_secret_is_refused(known: GrantState, now: datetime) -> None:
     """A Secret that is marked by another grant is never touched."""
-    theirs = known.secret is not None and known.secret.standing is Standing.ANOTHER_GRANTS
+    theirs = known.secret is not None and known.secret.standing is Standing.OWNED_BY_OTHER
     if theirs or (known.rival and known.grant is not None):
-        assert isinstance(decide(known, now=now), Refuse)
+        assert isinstance(decide(known, now=now), Reject)
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_a_wait_ends_before_the_key_does(known: Facts, now: datetime) -> None:
+def test_a_wait_ends_before_the_key_does(known: GrantState, now: datetime) -> None:
     """Rule 2: a back-off fits into what is left to live, and is never in the past."""
     step = decide(known, now=now)
     if not isinstance(step, Wait):
@@ -59,12 +59,12 @@ def test_a_wait_ends_before_the_key_does(known: Facts, now: datetime) -> None:
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_a_good_secret_is_kept(known: Facts, now: datetime) -> None:
+def test_a_good_secret_is_kept(known: GrantState, now: datetime) -> None:
     """Rule 4: whatever else happened, a fresh, intact Secret of the spec as it stands stays."""
     ready = msgspec.structs.replace(READY, observed_generation=GENERATION)
     good = replace(
         known,
-        problems=(),
+        field_errors=(),
         rival="",
         secret=fresh(revision=1, now=now),
         status=msgspec.structs.replace(
@@ -73,23 +73,25 @@ def test_a_good_secret_is_kept(known: Facts, now: datetime) -> None:
     )
     if good.grant is None or renewal_requested(good.grant, good):
         return
-    assert decide(good, now=now) == Keep()
+    assert decide(good, now=now) == NoOp()
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_a_good_key_is_never_minted_anew_for_a_lost_status(known: Facts, now: datetime) -> None:
+def test_a_good_key_is_never_minted_anew_for_a_lost_status(
+    known: GrantState, now: datetime
+) -> None:
     """Rule 4: a restore without status, with a Secret that was touched, rewrites at the most."""
     touched = replace(fresh(revision=1, now=now), intact=False)
     lost = replace(known, secret=touched, status=msgspec.structs.replace(known.status.__class__()))
     if lost.grant is None or renewal_requested(lost.grant, lost):
         return
-    assert not isinstance(decide(lost, now=now), Mint)
+    assert not isinstance(decide(lost, now=now), Issue)
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_a_decision_is_a_function(known: Facts, now: datetime) -> None:
+def test_a_decision_is_a_function(known: GrantState, now: datetime) -> None:
     """The same facts at the same time have the same step, and so the same next look."""
     first, second = decide(known, now=now), decide(known, now=now)
     assert told(first) == told(second)
@@ -98,10 +100,10 @@ def test_a_decision_is_a_function(known: Facts, now: datetime) -> None:
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
-def test_a_refused_grant_is_looked_at_only_in_the_future(known: Facts, now: datetime) -> None:
+def test_a_refused_grant_is_looked_at_only_in_the_future(known: GrantState, now: datetime) -> None:
     """No step but a due one asks to be looked at again at once: nothing spins."""
     step = decide(known, now=now)
-    if isinstance(step, Refuse | Wait):
+    if isinstance(step, Reject | Wait):
         look = next_look(known, step, now=now)
         assert look is None or look > now
 

@@ -20,6 +20,6 @@ from keywright.planning.failures import Failure, FailureClass
 def test_a_full_stop_stands_between_what_is_wrong_and_what_to_do(message: str, told: str) -> None:
     """However the words of a cloud or of the API server end."""
     failure = Failure(
-        message, kind=FailureClass.RETRY, reason="CloudError", field="spec.x", cure="Do it."
+        message, kind=FailureClass.TRANSIENT, reason="CloudError", field="spec.x", cure="Do it."
     )
-    assert failure.sentence() == told
+    assert failure.message_with_remedy() == told

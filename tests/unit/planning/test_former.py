@@ -9,13 +9,13 @@ import pytest
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import Facts, Keep, Standing, TendFormer
 from keywright.planning.former import former_notice, former_secrets
-from keywright.planning.outcomes import FormerState, FormerTended, Kept, Written
-from keywright.planning.record import record
+from keywright.planning.outcomes import FormerState, FormerTended, Unchanged, Written
+from keywright.planning.state import GrantState, NoOp, Standing, TendFormer
+from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import facts, noon, secret, status, told
+from tests.unit.planning.samples import noon, secret, state, status, told
 
 _OLD = FormerSecret(name="old")
 _LONG_TERM: dict[str, Any] = {
@@ -24,11 +24,13 @@ _LONG_TERM: dict[str, Any] = {
 }
 
 
-def _renamed(*, policy: FormerSecretPolicy = FormerSecretPolicy.CLEAR, **changed: Any) -> Facts:
+def _renamed(
+    *, policy: FormerSecretPolicy = FormerSecretPolicy.CLEAR, **changed: Any
+) -> GrantState:
     """The grant keeps Secret chat-key now, and kept Secret old before."""
     spec = grant(secret={"formerSecretPolicy": policy.value})
     found = changed.pop("status", status(former_secrets=(_OLD,)))
-    return facts(grant=spec, status=found, **changed)
+    return state(grant=spec, status=found, **changed)
 
 
 def _conditions(found: GrantStatus) -> list[str]:
@@ -37,17 +39,17 @@ def _conditions(found: GrantStatus) -> list[str]:
 
 def test_another_name_leaves_the_old_secret_behind() -> None:
     """With the write that tells of the new one; condition and Event name it, once."""
-    before = facts(status=status(secret_name="old"))
-    after = record(before, Written(secret(), "ASIA2"), now=NOON)
+    before = state(status=status(secret_name="old"))
+    after = next_status(before, Written(secret(), "ASIA2"), now=NOON)
     assert (after.secret_name, after.former_secrets) == ("chat-key", (_OLD,))
     assert _conditions(after) == ["Ready True Succeeded", "FormerSecretLeft True Pending"]
-    event = former_notice(before.status, after, Kept())
+    event = former_notice(before.status, after, Unchanged())
     assert event is not None
     assert (event.warning, event.reason) == (True, "FormerSecretLeft")
     assert "spec.secret.name became chat-key: Secret old." in event.note
     later = replace(before, status=after)
-    assert record(later, Kept(), now=NOON) == after
-    assert former_notice(after, after, Kept()) is None
+    assert next_status(later, Unchanged(), now=NOON) == after
+    assert former_notice(after, after, Unchanged()) is None
 
 
 def test_names_are_collected_once_and_bounded() -> None:
@@ -74,8 +76,8 @@ def test_it_is_cleared_once_the_new_secret_is_published() -> None:
     """At once where nobody is restarted and no old key retires."""
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
-    assert next_look(renamed, Keep(), now=NOON) == NOON
-    for secret_now in (None, secret(standing=Standing.NOBODYS), secret(intact=False)):
+    assert next_look(renamed, NoOp(), now=NOON) == NOON
+    for secret_now in (None, secret(standing=Standing.UNOWNED), secret(intact=False)):
         other = _renamed(secret=secret_now)
         assert not isinstance(decide(other, now=NOON), TendFormer)
 
@@ -102,8 +104,8 @@ def test_it_waits_for_the_rollout() -> None:
     rolling = status(former_secrets=(_OLD,))
     rolling = msgspec.structs.replace(rolling, conditions=(*rolling.conditions, progress))
     waits = _renamed(status=rolling)
-    assert decide(waits, now=NOON) == Keep()
-    assert next_look(waits, Keep(), now=NOON) == next_look(facts(), Keep(), now=NOON)
+    assert decide(waits, now=NOON) == NoOp()
+    assert next_look(waits, NoOp(), now=NOON) == next_look(state(), NoOp(), now=NOON)
 
 
 def test_it_waits_for_the_old_key_of_a_cloud() -> None:
@@ -111,17 +113,17 @@ def test_it_waits_for_the_old_key_of_a_cloud() -> None:
     lasting = grant(**_LONG_TERM)
     key = RetiringKey(key_id="A", retire_at=noon(hours=1))
     kept = status(kind="bedrockLongTermKey", key_id="B", former_secrets=(_OLD,), retiring=(key,))
-    waits = facts(grant=lasting, status=kept, secret=secret(key_id="B"), finalized=True)
-    assert told(decide(waits, now=NOON)) == "Keep"
+    waits = state(grant=lasting, status=kept, secret=secret(key_id="B"), has_finalizer=True)
+    assert told(decide(waits, now=NOON)) == "NoOp"
     retired = replace(waits, status=msgspec.structs.replace(kept, retiring=()))
     assert decide(retired, now=NOON) == TendFormer(_OLD, clear=True)
 
 
 def test_a_suspended_grant_does_nothing_and_is_not_looked_at_for_it() -> None:
     """A due time that nothing comes of would keep the workers busy."""
-    suspended = facts(grant=grant(suspend=True), status=status(former_secrets=(_OLD,)))
-    assert decide(suspended, now=NOON) == Keep()
-    assert next_look(suspended, Keep(), now=NOON) != NOON
+    suspended = state(grant=grant(suspend=True), status=status(former_secrets=(_OLD,)))
+    assert decide(suspended, now=NOON) == NoOp()
+    assert next_look(suspended, NoOp(), now=NOON) != NOON
 
 
 def test_a_retained_secret_is_only_looked_at() -> None:
@@ -129,9 +131,9 @@ def test_a_retained_secret_is_only_looked_at() -> None:
     retained = _renamed(policy=FormerSecretPolicy.RETAIN)
     assert decide(retained, now=NOON) == TendFormer(_OLD, clear=False)
     later = replace(retained, former_due=noon(hours=1))
-    assert decide(later, now=NOON) == Keep()
-    assert next_look(later, Keep(), now=NOON) == noon(hours=1)
-    after = record(later, Kept(), now=NOON)
+    assert decide(later, now=NOON) == NoOp()
+    assert next_look(later, NoOp(), now=NOON) == noon(hours=1)
+    after = next_status(later, Unchanged(), now=NOON)
     assert _conditions(after)[-1] == "FormerSecretLeft True Retained"
 
 
@@ -140,14 +142,14 @@ def test_what_came_of_it_is_recorded() -> None:
     renamed = _renamed()
 
     def after(state: FormerState, **more: Any) -> GrantStatus:
-        return record(renamed, FormerTended("old", state, **more), now=NOON)
+        return next_status(renamed, FormerTended("old", state, **more), now=NOON)
 
     assert after(FormerState.FOUND, uid="u").former_secrets == (FormerSecret(name="old", uid="u"),)
     cleared = after(FormerState.CLEARED, uid="u")
     assert cleared.former_secrets == (FormerSecret(name="old", uid="u", cleared=True),)
     assert _conditions(cleared) == ["Ready True Succeeded"]
-    for state in (FormerState.GONE, FormerState.FOREIGN):
-        assert after(state).former_secrets == ()
+    for gone in (FormerState.GONE, FormerState.FOREIGN):
+        assert after(gone).former_secrets == ()
     failed = after(FormerState.FAILED, uid="u", message="it is immutable.")
     assert failed.former_secrets[0].message == "it is immutable."
     assert _conditions(failed) == ["Ready True Succeeded", "FormerSecretLeft True ClearingFailed"]
@@ -166,8 +168,8 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
     """No warning: it is what was announced."""
     renamed = _renamed()
     tended = FormerTended("old", state, "u")
-    told_of = record(renamed, Kept(), now=NOON)
-    event = former_notice(told_of, record(renamed, tended, now=NOON), tended)
+    told_of = next_status(renamed, Unchanged(), now=NOON)
+    event = former_notice(told_of, next_status(renamed, tended, now=NOON), tended)
     assert (event.reason if event is not None else None) == reason
     assert event is None or not event.warning
 
@@ -175,10 +177,10 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
 def test_a_grant_that_finds_a_secret_left_behind_is_told_so() -> None:
     """And one that was released takes it."""
     found = secret(
-        standing=Standing.ANOTHER_GRANTS, owner="chat/first", left_behind=True, revision=0
+        standing=Standing.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
     )
-    assert told(decide(facts(secret=found), now=NOON)) == "Refuse SecretConflict"
-    released = secret(standing=Standing.NOBODYS, released=True, revision=0, same_key=False)
-    assert told(decide(facts(secret=released), now=NOON)).startswith("Mint")
+    assert told(decide(state(secret=found), now=NOON)) == "Reject SecretConflict"
+    released = secret(standing=Standing.UNOWNED, released=True, revision=0, matches_spec=False)
+    assert told(decide(state(secret=released), now=NOON)).startswith("Issue")
     nobodys = replace(released, released=False)
-    assert told(decide(facts(secret=nobodys), now=NOON)) == "Refuse SecretConflict"
+    assert told(decide(state(secret=nobodys), now=NOON)) == "Reject SecretConflict"

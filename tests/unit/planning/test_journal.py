@@ -8,33 +8,40 @@ import msgspec
 import pytest
 
 from keywright.api.grant import DeletionPolicy
-from keywright.api.status import ConditionStatus, PendingMint, RetiringKey
+from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide, next_look
-from keywright.planning.ending import LEAST_TRIES
-from keywright.planning.facts import (
+from keywright.planning.deletion import LEAST_TRIES
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.outcomes import (
+    Deleting,
+    Failed,
+    IntentRecorded,
+    PendingCleared,
+    Removed,
+    Written,
+)
+from keywright.planning.state import (
+    AddFinalizer,
+    ClearPending,
     CloudKey,
     Deactivate,
-    Facts,
     Fail,
-    Finalize,
-    Intend,
-    Keep,
-    Look,
-    Mint,
-    Release,
+    GrantState,
+    Issue,
+    ListKeys,
+    NoOp,
+    RecordIntent,
     Remove,
+    RemoveFinalizer,
     ReportDeletion,
     Revoke,
-    Settle,
     Step,
     Wait,
 )
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Deleting, Failed, Intended, Removed, Settled, Written
-from keywright.planning.record import record
+from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import MISSING_SOURCE, READY, facts, noon, secret, status, told
+from tests.unit.planning.samples import MISSING_SOURCE, READY, noon, secret, state, status, told
 
 KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
 A, B, C, D = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABCD")
@@ -55,25 +62,25 @@ def told_of(**changed: Any) -> Any:
     return status(**{"kind": KIND, "key_id": A, "expires_at": None} | changed)
 
 
-def given(**changed: Any) -> Facts:
+def given(**changed: Any) -> GrantState:
     """A grant whose key A is in its Secret, and lists nothing."""
-    usual = {"grant": kept(), "status": told_of(), "secret": SERVED, "finalized": True}
+    usual = {"grant": kept(), "status": told_of(), "secret": SERVED, "has_finalizer": True}
     if changed.get("deleting"):
         told = usual | changed
         usual["status"] = changed.pop("status", usual["status"])
         ready = msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="Deleting")
         usual["status"] = msgspec.structs.replace(told["status"], conditions=(ready,))
-    return facts(**usual | changed)
+    return state(**usual | changed)
 
 
 def key(name: str, *, at: float = 0, active: bool = True, here: bool = True) -> CloudKey:
     """A key that was made so many seconds after noon."""
-    return CloudKey(name, created_at=noon(seconds=at), active=active, here=here)
+    return CloudKey(name, created_at=noon(seconds=at), active=active, in_current_holder=here)
 
 
-def pending(*baseline: str, ago: timedelta = timedelta(0)) -> PendingMint:
+def pending(*baseline: str, ago: timedelta = timedelta(0)) -> PendingCreate:
     """An intent of noon, or of before."""
-    return PendingMint(started_at=NOON - ago, baseline=baseline)
+    return PendingCreate(started_at=NOON - ago, baseline=baseline)
 
 
 def retiring(name: str, *, minutes: float) -> tuple[RetiringKey, ...]:
@@ -88,43 +95,55 @@ B_RETIRES = told_of(retiring=retiring(B, minutes=30))
 B_GOES = told_of(retiring=retiring(B, minutes=0))
 IN_B = replace(SERVED, key_id=B)
 
-ROWS: list[tuple[str, Facts, str]] = [
-    ("all is well", given(), "Keep"),
-    ("nothing without the finalizer", given(finalized=False), "Finalize"),
-    ("a new grant: first the finalizer", replace(NEW, finalized=False), "Finalize"),
+ROWS: list[tuple[str, GrantState, str]] = [
+    ("all is well", given(), "NoOp"),
+    ("nothing without the finalizer", given(has_finalizer=False), "AddFinalizer"),
+    ("a new grant: first the finalizer", replace(NEW, has_finalizer=False), "AddFinalizer"),
     ("then the baseline", NEW, "Look and prepare"),
-    ("then the intent", replace(NEW, listed=()), "Intend"),
-    ("which names what exists", replace(NEW, listed=(key(C),)), "Intend C"),
+    ("then the intent", replace(NEW, listed=()), "RecordIntent"),
+    ("which names what exists", replace(NEW, listed=(key(C),)), "RecordIntent C"),
     ("a key is due", given(secret=DUE), "Look and prepare"),
-    ("its intent", given(secret=DUE, listed=(key(A),)), "Intend A"),
-    ("create", given(secret=DUE, status=OPEN, intent_is_ours=True), "Mint"),
-    ("not by an intent of before", given(secret=DUE, status=OPEN), "Look"),
+    ("its intent", given(secret=DUE, listed=(key(A),)), "RecordIntent A"),
+    ("create", given(secret=DUE, status=OPEN, intent_written_by_this_process=True), "Issue"),
+    ("not by an intent of before", given(secret=DUE, status=OPEN), "ListKeys"),
     (
         "nor by one that is too old",
-        given(secret=DUE, status=told_of(pending=pending(ago=SETTLED * 2)), intent_is_ours=True),
-        "Look",
+        given(
+            secret=DUE,
+            status=told_of(pending=pending(ago=SETTLED * 2)),
+            intent_written_by_this_process=True,
+        ),
+        "ListKeys",
     ),
-    ("an unknown is looked into, due or not", given(status=OPEN), "Look"),
+    ("an unknown is looked into, due or not", given(status=OPEN), "ListKeys"),
     ("what it made is lost", given(status=OPEN, listed=(key(A), key(B, at=3))), "Lost B"),
     ("a clock that is behind", given(status=OPEN, listed=(key(A), key(B, at=-200))), "Lost B"),
-    ("not what is older", given(status=OPEN_LONG, listed=(key(A), key(B, at=-999))), "Settle"),
-    ("nor what is younger", given(status=OPEN_LONG, listed=(key(A), key(B, at=999))), "Settle"),
-    ("nor what was there before", given(status=OPEN_LONG, listed=(key(A, at=1),)), "Settle"),
+    (
+        "not what is older",
+        given(status=OPEN_LONG, listed=(key(A), key(B, at=-999))),
+        "ClearPending",
+    ),
+    (
+        "nor what is younger",
+        given(status=OPEN_LONG, listed=(key(A), key(B, at=999))),
+        "ClearPending",
+    ),
+    ("nor what was there before", given(status=OPEN_LONG, listed=(key(A, at=1),)), "ClearPending"),
     (
         "nor another user's",
         given(status=OPEN_LONG, listed=(key(B, at=1, here=False),)),
-        "Settle",
+        "ClearPending",
     ),
     ("a listing may be behind", given(status=OPEN, listed=(key(A),)), "Wait 180"),
-    ("and is believed later", given(status=OPEN_LONG, listed=(key(A),)), "Settle"),
+    ("and is believed later", given(status=OPEN_LONG, listed=(key(A),)), "ClearPending"),
     (
         "then a due key goes on",
         given(secret=DUE, status=OPEN_LONG, listed=(key(A),)),
-        "Intend A",
+        "RecordIntent A",
     ),
-    ("the Secret was written, the status not", given(secret=IN_B, status=OPEN), "Settle"),
-    ("an old key waits", given(status=B_RETIRES), "Keep"),
-    ("its time has come", given(status=B_GOES), "Look"),
+    ("the Secret was written, the status not", given(secret=IN_B, status=OPEN), "ClearPending"),
+    ("an old key waits", given(status=B_RETIRES), "NoOp"),
+    ("its time has come", given(status=B_GOES), "ListKeys"),
     ("first inactive", given(status=B_GOES, listed=(key(A), key(B))), "Deactivate B"),
     ("then gone", given(status=B_GOES, listed=(key(A), key(B, active=False))), "Remove B"),
     ("gone already", given(status=B_GOES, listed=(key(A),)), "Remove B"),
@@ -161,18 +180,18 @@ ROWS: list[tuple[str, Facts, str]] = [
     (
         "a former user's key takes no place",
         given(secret=DUE, listed=(key(A), key(OLD_USERS, here=False))),
-        "Intend A Z",
+        "RecordIntent A Z",
     ),
     ("unreadable: a new key, by the journal", given(unreadable=True), "Look and prepare"),
-    ("without its source a good key stays", given(status=B_GOES, **MISSING_SOURCE), "Keep"),
-    ("no other kind of key", facts(finalized=True), "Refuse KindChanged"),
+    ("without its source a good key stays", given(status=B_GOES, **MISSING_SOURCE), "NoOp"),
+    ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)
 TRIED = {"last_failure_time": NOON - timedelta(hours=1)}
 
-ENDINGS: list[tuple[str, Facts, str]] = [
-    ("first a look", given(deleting=True), "Look"),
+ENDINGS: list[tuple[str, GrantState, str]] = [
+    ("first a look", given(deleting=True), "ListKeys"),
     ("then all that is known", given(deleting=True, listed=(key(A),)), "Revoke A"),
     (
         "with what retires",
@@ -196,37 +215,37 @@ ENDINGS: list[tuple[str, Facts, str]] = [
                 spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN),
             ),
         ),
-        "Release",
+        "RemoveFinalizer",
     ),
     ("no source", LOST_SOURCE, "Fail SourceNotFound"),
     (
         "the last try but one",
         given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES - 1, **TRIED)),
-        "Look",
+        "ListKeys",
     ),
     (
         "bounded",
         given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
-        "Release A",
+        "RemoveFinalizer A",
     ),
-    ("no spec to go by", given(deleting=True, grant=None), "Release A"),
+    ("no spec to go by", given(deleting=True, grant=None), "RemoveFinalizer A"),
 ]
 
 
 def words(step: Step) -> str:
     """A step and its keys, by the last letters of their ids."""
     match step:
-        case Mint():
-            return "Mint"
-        case Look(prepare=True):
+        case Issue():
+            return "Issue"
+        case ListKeys(prepare=True):
             return "Look and prepare"
         case Wait(until):
             return f"Wait {(until - NOON).total_seconds():.0f}"
         case Remove(ids, lost=True):
             return " ".join(["Lost", *_letters(ids)])
-        case Intend(ids) | Deactivate(ids) | Remove(ids) | Revoke(ids) | Release(ids):
+        case RecordIntent(ids) | Deactivate(ids) | Remove(ids) | Revoke(ids) | RemoveFinalizer(ids):
             return " ".join([type(step).__name__, *_letters(ids)])
-        case Look() | Settle() | Finalize() | Keep():
+        case ListKeys() | ClearPending() | AddFinalizer() | NoOp():
             return type(step).__name__
         case _:
             return told(step)
@@ -237,30 +256,32 @@ def _letters(ids: tuple[str, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("case", "facts", "step"), ROWS + ENDINGS, ids=lambda value: str(value)[:40]
+    ("case", "state", "step"), ROWS + ENDINGS, ids=lambda value: str(value)[:40]
 )
-def test_the_next_step(case: str, facts: Facts, step: str) -> None:
+def test_the_next_step(case: str, state: GrantState, step: str) -> None:
     """What is known decides alone; each row is one state that a crash may leave."""
     del case
-    assert words(decide(facts, now=NOON)) == step
+    assert words(decide(state, now=NOON)) == step
 
 
 def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
     """Nobody reads Ready=True of a grant whose key goes; failures of before do not count."""
-    going = facts(grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, finalized=True)
+    going = state(
+        grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, has_finalizer=True
+    )
     going = replace(going, deleting=True)
     assert decide(going, now=NOON) == ReportDeletion()
-    after = record(going, Deleting(), now=NOON)
+    after = next_status(going, Deleting(), now=NOON)
     ready = after.condition("Ready")
     assert ready is not None
     assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
     assert after.failed_attempts == 0
-    assert words(decide(replace(going, status=after), now=NOON)) == "Look"
+    assert words(decide(replace(going, status=after), now=NOON)) == "ListKeys"
 
 
 def test_an_outage_is_waited_for_and_told() -> None:
     """The grant goes when the time is over, not after some tries; the message says when."""
-    failing = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+    failing = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
     going = given(
         deleting=True,
         deleting_since=NOON,
@@ -268,7 +289,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
         status=told_of(failed_attempts=LEAST_TRIES),
     )
     before = noon(minutes=14)
-    after = replace(going, status=record(going, Failed(failing), now=before))
+    after = replace(going, status=next_status(going, Failed(failing), now=before))
     ready = after.status.condition("Ready")
     assert ready is not None
     assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
@@ -276,7 +297,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
     assert "2026-11-22T12:15:00Z" in ready.message
     assert words(decide(after, now=before)) == "Wait 900"
     step = decide(after, now=noon(minutes=15))
-    assert isinstance(step, Release)
+    assert isinstance(step, RemoveFinalizer)
     assert step.orphaned == (A,)
     assert "no answer." in step.why
     assert "2026-11-22T12:15:00Z" not in step.why
@@ -288,27 +309,27 @@ def test_the_message_names_the_unknown_keys() -> None:
     assert isinstance(step, Fail)
     assert C in step.failure.message
     assert D in step.failure.message
-    assert "exclusive" in step.failure.cure
+    assert "exclusive" in step.failure.remedy
 
 
 def test_an_intent_is_written_with_its_baseline() -> None:
     """Ready is told from the first write on; the time is in whole seconds."""
-    found = record(replace(NEW, listed=(key(C),)), Intended((C,)), now=noon(seconds=0.7))
-    assert found.pending == PendingMint(started_at=NOON, baseline=(C,))
+    found = next_status(replace(NEW, listed=(key(C),)), IntentRecorded((C,)), now=noon(seconds=0.7))
+    assert found.pending == PendingCreate(started_at=NOON, baseline=(C,))
     assert found.kind == KIND
 
 
 def test_an_id_of_another_kind_is_no_key_to_retire() -> None:
     """A grant that had a short-term key leaves nothing in the cloud."""
     before = given(secret=None, status=status(kind="bedrockShortTermKey", key_id="ASIA1"))
-    found = record(before, Intended(()), now=NOON)
+    found = next_status(before, IntentRecorded(()), now=NOON)
     assert found.key_id is None
 
 
 def test_the_old_key_retires_after_the_overlap() -> None:
     """The status names both until it goes."""
     written = Written(replace(SERVED, key_id=B, replaces=A), B)
-    found = record(given(secret=DUE, status=OPEN), written, now=NOON)
+    found = next_status(given(secret=DUE, status=OPEN), written, now=NOON)
     assert found.key_id == B
     assert found.pending is None
     assert found.retiring == (RetiringKey(key_id=A, retire_at=noon(hours=1)),)
@@ -316,7 +337,7 @@ def test_the_old_key_retires_after_the_overlap() -> None:
 
 def test_a_status_that_was_not_written_is_settled_from_the_secret() -> None:
     """Killed between Secret and status: the same end as without."""
-    found = record(given(secret=IN_B, status=OPEN), Settled(), now=NOON)
+    found = next_status(given(secret=IN_B, status=OPEN), PendingCleared(), now=NOON)
     assert (found.key_id, found.pending) == (B, None)
     assert [old.key_id for old in found.retiring] == [A]
 
@@ -325,7 +346,7 @@ def test_a_lost_status_comes_back_from_the_secret() -> None:
     """The key in use, and the one that it has replaced, until the overlap is over."""
     lost = msgspec.structs.replace(told_of(), key_id=None, revision=0, kind=None)
     view = replace(SERVED, replaces=C)
-    found = record(given(secret=view, status=lost), Settled(), now=NOON)
+    found = next_status(given(secret=view, status=lost), PendingCleared(), now=NOON)
     assert found.key_id == A
     assert found.retiring == (RetiringKey(key_id=C, retire_at=noon(hours=-3)),)
 
@@ -333,21 +354,21 @@ def test_a_lost_status_comes_back_from_the_secret() -> None:
 def test_removed_keys_leave_the_status() -> None:
     """A lost key ends its intent; a retired one does not."""
     before = given(status=told_of(pending=pending(), retiring=retiring(B, minutes=0)))
-    assert record(before, Removed((B,)), now=NOON).retiring == ()
-    assert record(before, Removed((B,)), now=NOON).pending is not None
-    assert record(before, Removed((C,), lost=True), now=NOON).pending is None
+    assert next_status(before, Removed((B,)), now=NOON).retiring == ()
+    assert next_status(before, Removed((B,)), now=NOON).pending is not None
+    assert next_status(before, Removed((C,), lost=True), now=NOON).pending is None
 
 
 @pytest.mark.parametrize("certain", [True, False])
 def test_only_certain_knowledge_ends_an_intent(certain: bool) -> None:  # noqa: FBT001  a table
     """A refusal made nothing; an answer that did not come is an unknown."""
-    failure = Failure("no.", kind=FailureClass.RETRY, reason="No", nothing_done=certain)
-    found = record(given(status=OPEN), Failed(failure), now=NOON)
+    failure = Failure("no.", kind=FailureClass.TRANSIENT, reason="No", no_side_effect=certain)
+    found = next_status(given(status=OPEN), Failed(failure), now=NOON)
     assert (found.pending is None) == certain
 
 
 def test_the_next_look_is_for_what_goes_next() -> None:
     """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
-    assert next_look(given(status=B_RETIRES), Keep(), now=NOON) == noon(minutes=30)
-    assert next_look(given(), Keep(), now=NOON) == noon(days=1)
-    assert next_look(given(), Look(prepare=True), now=NOON) == NOON
+    assert next_look(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
+    assert next_look(given(), NoOp(), now=NOON) == noon(days=1)
+    assert next_look(given(), ListKeys(prepare=True), now=NOON) == NOON

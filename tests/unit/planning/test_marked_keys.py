@@ -6,44 +6,44 @@ from typing import Any
 
 import pytest
 
-from keywright.api.status import PendingMint
+from keywright.api.status import PendingCreate
 from keywright.planning.decide import decide
-from keywright.planning.facts import (
+from keywright.planning.outcomes import Written
+from keywright.planning.state import (
+    ClearPending,
     CloudKey,
-    Facts,
-    Intend,
-    Look,
-    Mint,
+    GrantState,
+    Issue,
+    ListKeys,
+    RecordIntent,
     Remove,
     Retire,
     Revoke,
-    Settle,
     Step,
 )
-from keywright.planning.outcomes import Written
-from keywright.planning.record import record
+from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import facts, noon, secret, status, told
+from tests.unit.planning.samples import noon, secret, state, status, told
 
 KIND = "apiGatewayKey"
 A, B = "123456789012/us-west-2/aaa", "123456789012/us-west-2/bbb"
 SERVED = secret(key_id=A, expires_at=None, renew_at=noon(days=1))
 DUE = replace(SERVED, renew_at=NOON)
-OPEN = PendingMint(started_at=NOON - timedelta(hours=1), baseline=(A,))
+OPEN = PendingCreate(started_at=NOON - timedelta(hours=1), baseline=(A,))
 FILE = {"csvFrom": {"secretKeyRef": {"name": "partners", "key": "keys.csv"}}}
 
 
-def given(key: dict[str, Any] | None = None, **changed: Any) -> Facts:
+def given(key: dict[str, Any] | None = None, **changed: Any) -> GrantState:
     """A grant whose key A is in its Secret."""
     asked = {"usagePlan": {"id": "abc123"}, **(key or {})}
     usual = {
         "grant": grant(bedrockShortTermKey=None, apiGatewayKey=asked),
         "status": told_of(),
         "secret": SERVED,
-        "finalized": True,
+        "has_finalizer": True,
     }
-    return facts(**usual | changed)
+    return state(**usual | changed)
 
 
 def told_of(**changed: Any) -> Any:
@@ -60,19 +60,19 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
     ("changed", "step"),
     [
         # An intent of long ago, by whatever process: its create finds what it has made.
-        ({"secret": DUE, "status": told_of(pending=OPEN)}, "Mint Due"),
-        ({"secret": DUE, "status": told_of(pending=OPEN, revision=0)}, "Mint Due"),
+        ({"secret": DUE, "status": told_of(pending=OPEN)}, "Issue Due"),
+        ({"secret": DUE, "status": told_of(pending=OPEN, revision=0)}, "Issue Due"),
         # The Secret holds its key already.
-        ({"secret": replace(DUE, key_id=B), "status": told_of(pending=OPEN)}, Settle()),
+        ({"secret": replace(DUE, key_id=B), "status": told_of(pending=OPEN)}, ClearPending()),
         # Nobody wants it any more: what it made is looked for, and removed.
-        ({"status": told_of(pending=OPEN)}, Look(prepare=False)),
+        ({"status": told_of(pending=OPEN)}, ListKeys(prepare=False)),
         ({"status": told_of(pending=OPEN), "listed": listed(A, B)}, Remove((B,), lost=True)),
-        ({"status": told_of(pending=OPEN), "listed": listed(A)}, Settle()),
+        ({"status": told_of(pending=OPEN), "listed": listed(A)}, ClearPending()),
         # A key of ours that nobody knows does not take another's place.
         ({"secret": DUE, "listed": listed(A, B)}, Retire()),
         ({"listed": listed(A, B)}, Retire()),
         ({"secret": replace(SERVED, intact=False), "listed": listed(A, B)}, Retire()),
-        ({"secret": DUE, "listed": listed(A)}, Intend((A,))),
+        ({"secret": DUE, "listed": listed(A)}, RecordIntent((A,))),
     ],
 )
 def test_an_open_intent_is_carried_on(changed: dict[str, Any], step: Step | str) -> None:
@@ -84,13 +84,13 @@ def test_an_open_intent_is_carried_on(changed: dict[str, Any], step: Step | str)
 def test_an_import_that_was_begun_is_ended() -> None:
     """Keys may have been taken up already: even if nothing is to be changed by now."""
     step = decide(given(FILE, status=told_of(pending=OPEN)), now=NOON)
-    assert isinstance(step, Mint)
+    assert isinstance(step, Issue)
 
 
 def test_keys_of_a_file_are_not_taken_for_lost() -> None:
     """One that is in use may stand under another import: it goes with its grant alone."""
     strays = listed(A, B)
-    assert decide(given(FILE, secret=DUE, listed=strays), now=NOON) == Intend((A, B))
+    assert decide(given(FILE, secret=DUE, listed=strays), now=NOON) == RecordIntent((A, B))
     ending = given(FILE, deleting=True, listed=strays)
     assert decide(ending, now=NOON) == Revoke((A, B))
 
@@ -112,11 +112,11 @@ def test_a_grant_that_goes_takes_lost_keys_along() -> None:
 def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], seconds: int) -> None:
     """The longer of overlap and propagation, from when the new one stands in the Secret."""
     written = Written(replace(SERVED, key_id=B), key_id=B)
-    (old,) = record(given(key), written, now=NOON).retiring
+    (old,) = next_status(given(key), written, now=NOON).retiring
     assert (old.key_id, old.retire_at) == (A, noon(seconds=seconds))
 
 
 def test_a_kept_key_cannot_become_one_of_another_kind() -> None:
     """The other kind would not know how to remove it."""
     changed = given(status=told_of(kind="bedrockLongTermKey"))
-    assert told(decide(changed, now=NOON)) == "Refuse KindChanged"
+    assert told(decide(changed, now=NOON)) == "Reject KindChanged"

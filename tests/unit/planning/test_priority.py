@@ -7,26 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.planning.priority import Priority, Turn, priority
+from keywright.planning.priority import Priority, Urgency, priority
 from tests.unit.planning.samples import noon
 
 
 @pytest.mark.parametrize(
     ("expires_at", "renew_at", "failing", "turn"),
     [
-        pytest.param(noon(hours=-1), noon(hours=-5), False, Turn.ENDED, id="ended"),
-        pytest.param(noon(), noon(hours=-5), True, Turn.ENDED, id="ended, and tried before"),
-        pytest.param(noon(hours=1), noon(), False, Turn.ENDING, id="due"),
-        pytest.param(noon(hours=1), noon(hours=-1), True, Turn.ENDING, id="due, tried before"),
-        pytest.param(None, noon(), False, Turn.ENDING, id="to be rotated"),
-        pytest.param(None, None, False, Turn.NEW, id="no key yet"),
-        pytest.param(noon(hours=8), noon(hours=4), False, Turn.NEW, id="edited"),
-        pytest.param(None, None, True, Turn.RETRY, id="no key yet, tried before"),
-        pytest.param(noon(hours=8), noon(hours=4), True, Turn.RETRY, id="edited, tried before"),
+        pytest.param(noon(hours=-1), noon(hours=-5), False, Urgency.ENDED, id="ended"),
+        pytest.param(noon(), noon(hours=-5), True, Urgency.ENDED, id="ended, and tried before"),
+        pytest.param(noon(hours=1), noon(), False, Urgency.ENDING, id="due"),
+        pytest.param(noon(hours=1), noon(hours=-1), True, Urgency.ENDING, id="due, tried before"),
+        pytest.param(None, noon(), False, Urgency.ENDING, id="to be rotated"),
+        pytest.param(None, None, False, Urgency.NEW, id="no key yet"),
+        pytest.param(noon(hours=8), noon(hours=4), False, Urgency.NEW, id="edited"),
+        pytest.param(None, None, True, Urgency.RETRY, id="no key yet, tried before"),
+        pytest.param(noon(hours=8), noon(hours=4), True, Urgency.RETRY, id="edited, tried before"),
     ],
 )
 def test_the_key_in_hand_decides(
-    expires_at: datetime | None, renew_at: datetime | None, *, failing: bool, turn: Turn
+    expires_at: datetime | None, renew_at: datetime | None, *, failing: bool, turn: Urgency
 ) -> None:
     """A reader in danger goes first, however often it was tried; else who was tried goes last."""
     found = priority(expires_at=expires_at, renew_at=renew_at, failing=failing, now=noon())
@@ -56,7 +56,7 @@ def test_a_short_margin_does_not_wait_for_a_long_one() -> None:
 def test_a_renewal_is_due_from_its_begin() -> None:
     """Which is within the second before the time that is told."""
     found = priority(expires_at=noon(hours=1), renew_at=noon(seconds=1), failing=False, now=noon())
-    assert found[0] is Turn.ENDING
+    assert found[0] is Urgency.ENDING
 
 
 def _due(*, minutes: float, ends_after: float) -> Priority:

@@ -6,7 +6,7 @@ import pytest
 
 from keywright.api.grant import Probe
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.probing import gave_up, next_try
+from keywright.planning.probing import next_try, probe_timed_out
 from tests.unit.fakes.clock import NOON
 
 PROBE = Probe(timeout="60s")
@@ -31,12 +31,12 @@ def test_what_was_answered_is_told_at_the_end() -> None:
     """With the timeout, the field and the cure."""
     answer = Failure(
         "Amazon Bedrock answered 403",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="NotAccepted",
         field="spec.probe",
         cure="Allow it.",
     )
-    assert gave_up(answer, probe=PROBE).sentence() == (
+    assert probe_timed_out(answer, probe=PROBE).message_with_remedy() == (
         "spec.probe: the new key did not work within 60s, and was not published:"
         " Amazon Bedrock answered 403. Allow it."
     )

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from keywright.planning.renewal import (
     BEGINS_WITHIN,
     begins_at,
-    is_young,
+    hash_fraction,
+    is_fresh,
     margin,
-    may_sign,
-    position,
     renew_at,
+    session_may_sign,
 )
 from tests.unit.fakes.clock import NOON
 
@@ -66,8 +66,8 @@ def test_readers_that_read_again_get_their_margin(
 
 def test_a_session_without_an_end_is_always_young() -> None:
     """It may sign at any time."""
-    assert is_young(issued_at=NOON, expires_at=None, now=NOON + 1000 * H)
-    assert may_sign(
+    assert is_fresh(issued_at=NOON, expires_at=None, now=NOON + 1000 * H)
+    assert session_may_sign(
         session_issued_at=NOON, session_expires_at=None, key_ends_at=NOON, now=NOON + 1000 * H
     )
 
@@ -108,7 +108,7 @@ def test_a_key_is_not_due_while_its_session_would_sign_it_again(
         uid=uid,
     )
     begins = begins_at(due, lifetime=life, uid=uid)
-    assert not is_young(issued_at=issued, expires_at=issued + life, now=begins)
+    assert not is_fresh(issued_at=issued, expires_at=issued + life, now=begins)
 
 
 def test_ten_thousand_objects_spread_and_each_stays_in_its_place() -> None:
@@ -138,7 +138,7 @@ def test_a_renewal_begins_within_the_second_before_it_is_due(life: timedelta, ui
     begins = begins_at(due, lifetime=life, uid=uid)
     assert due - BEGINS_WITHIN < begins <= due
     if kept.microseconds == life.microseconds == 0:
-        exact = expires - kept - life * (0.08 * position(uid))
+        exact = expires - kept - life * (0.08 * hash_fraction(uid))
         assert begins in (exact, exact + BEGINS_WITHIN)
 
 
@@ -154,8 +154,8 @@ def test_a_hundred_keys_of_one_second_begin_one_after_the_other() -> None:
 @given(st.text())
 def test_a_position_is_a_share(uid: str) -> None:
     """From 0 to 1, the same for the same text."""
-    assert 0 <= position(uid) < 1
-    assert position(uid) == position(uid)
+    assert 0 <= hash_fraction(uid) < 1
+    assert hash_fraction(uid) == hash_fraction(uid)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_only_a_young_session_signs_a_key_that_dies_with_it(
     """Rule 1: keys are not born old; one that ends before its session may be signed at any time."""
     now = NOON + age
     assert (
-        may_sign(
+        session_may_sign(
             session_issued_at=NOON,
             session_expires_at=NOON + H,
             key_ends_at=now + key_life,
@@ -191,4 +191,4 @@ def test_grants_of_one_session_renew_from_the_same_new_one(life: timedelta, uid:
     """The jitter is smaller than the time in which a shared session may sign."""
     latest = renew_at(issued_at=NOON, expires_at=NOON + life, margin=life / 3, uid=uid)
     no_jitter = NOON + life - life / 3
-    assert is_young(issued_at=NOON, expires_at=NOON + life, now=NOON + (no_jitter - latest) * 0.9)
+    assert is_fresh(issued_at=NOON, expires_at=NOON + life, now=NOON + (no_jitter - latest) * 0.9)

@@ -10,14 +10,14 @@ import pytest
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import CloudKey, Facts, Keep, Look, Mint, Remove, Wait
 from keywright.planning.outcomes import Removed, Written
-from keywright.planning.record import record
 from keywright.planning.retirement import retirement_notice
-from keywright.planning.rollout_status import Looked
+from keywright.planning.rollout_status import RolloutProgress
+from keywright.planning.state import CloudKey, GrantState, Issue, ListKeys, NoOp, Remove, Wait
+from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import facts, noon, secret, status
+from tests.unit.planning.samples import noon, secret, state, status
 
 A, B = "123456789012/bedrock-chat/ACCAA", "123456789012/bedrock-chat/ACCAB"
 _ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}
@@ -38,19 +38,19 @@ def given(
     rolling: bool = True,
     ends: datetime | None = None,
     renews: datetime | None = None,
-    told_data: str = "new",
+    recorded_data_hash: str = "new",
     **changed: Any,
-) -> Facts:
+) -> GrantState:
     """Key A is in use, and the overlap of key B is over since noon."""
     key = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": overlap}
     usual = status(kind="bedrockLongTermKey", key_id=A, expires_at=None)
     told = status_of(usual, rolling=rolling, ends=ends)
-    known = facts(
+    known = state(
         grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=key, rollout=_ROLLOUT),
         status=told,
         secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data="new"),
-        told_data=told_data,
-        finalized=True,
+        recorded_data_hash=recorded_data_hash,
+        has_finalizer=True,
     )
     return replace(known, **changed)
 
@@ -74,20 +74,22 @@ def status_of(usual: GrantStatus, *, rolling: bool, ends: datetime | None) -> Gr
         pytest.param(given(ends=noon(minutes=-5)), NOON, id="what has ended goes"),
         pytest.param(given(rolling=False), NOON, id="no rollout is under way"),
         pytest.param(
-            given(rolling=False, told_data="old"), noon(hours=2), id="a rollout has yet to begin"
+            given(rolling=False, recorded_data_hash="old"),
+            noon(hours=2),
+            id="a rollout has yet to begin",
         ),
     ],
 )
-def test_an_old_key_stays_for_a_rollout_within_bounds(known: Facts, until: datetime) -> None:
+def test_an_old_key_stays_for_a_rollout_within_bounds(known: GrantState, until: datetime) -> None:
     """Until that time nothing is asked of the cloud, and then the key goes in spite of it.
 
     The next look is when it goes, not over and over. The bound of the key itself is its
     `expiresAt`; without a rollout the overlap alone counts.
     """
     if until > NOON:
-        assert decide(known, now=NOON) == Keep()
-        assert next_look(known, Keep(), now=NOON) == until
-    assert isinstance(decide(known, now=until), Look)
+        assert decide(known, now=NOON) == NoOp()
+        assert next_look(known, NoOp(), now=NOON) == until
+    assert isinstance(decide(known, now=until), ListKeys)
     listed = replace(known, listed=(_LISTED[0], replace(_LISTED[1], active=False)))
     assert decide(listed, now=until) == Remove((B,))
 
@@ -96,7 +98,7 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
     """Said once, however often it is looked at, and no more once the rollout is over."""
     known = given()
     for _ in range(2):
-        told = record(known, None, news=Looked(noon(seconds=9), 0, 1), now=NOON)
+        told = next_status(known, None, news=RolloutProgress(noon(seconds=9), 0, 1), now=NOON)
         progress = told.condition("RolloutProgressing")
         assert progress is not None
         assert progress.message == (
@@ -105,34 +107,34 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
             " 2026-11-22T14:00:00Z at most."
         )
         known = replace(known, status=told)
-    over = record(known, None, news=Looked(None, 1, 1), now=NOON)
+    over = next_status(known, None, news=RolloutProgress(None, 1, 1), now=NOON)
     assert over.condition("RolloutProgressing") is None
     after = replace(known, status=over)
-    assert next_look(after, Keep(), now=NOON) == NOON
-    assert decide(after, now=NOON) == Look(prepare=False)
+    assert next_look(after, NoOp(), now=NOON) == NOON
+    assert decide(after, now=NOON) == ListKeys(prepare=False)
 
 
 def test_a_key_that_goes_in_a_rollout_is_told() -> None:
     """By a Warning that names it; one that goes after its rollout needs no word."""
     known = given()
-    gone = record(known, Removed((B,)), now=noon(hours=2))
+    gone = next_status(known, Removed((B,)), now=noon(hours=2))
     found = retirement_notice(known.status, gone)
     assert found is not None
     assert (found.warning, found.reason) == (True, "KeyRetiredInRollout")
     assert B in found.note
     calm = given(rolling=False)
-    assert retirement_notice(calm.status, record(calm, Removed((B,)), now=NOON)) is None
+    assert retirement_notice(calm.status, next_status(calm, Removed((B,)), now=NOON)) is None
 
 
 def test_a_renewal_that_is_asked_for_waits_as_long() -> None:
     """IAM has room for two: the place of the old key is not taken while workloads have it."""
-    asked = given(unproven=None, listed=_LISTED)
-    due = replace(asked, secret=replace(secret(key_id=A, data="new"), same_key=False))
+    asked = given(pending_probe=None, listed=_LISTED)
+    due = replace(asked, secret=replace(secret(key_id=A, data="new"), matches_spec=False))
     assert due.secret is not None
     due = replace(due, secret=replace(due.secret, expires_at=None, renew_at=noon(days=7)))
     assert decide(due, now=NOON) == Wait(noon(hours=2))
     assert decide(due, now=noon(hours=2)) == Remove((B,))
-    assert not isinstance(decide(due, now=NOON), Mint)
+    assert not isinstance(decide(due, now=NOON), Issue)
 
 
 def test_the_own_end_of_an_old_key_is_kept_in_the_status() -> None:
@@ -140,7 +142,7 @@ def test_the_own_end_of_an_old_key_is_kept_in_the_status() -> None:
     before = given(rolling=False)
     told = status(kind="bedrockLongTermKey", key_id=A, expires_at=noon(days=3))
     written = Written(secret(key_id=B, replaces=A, expires_at=noon(days=30)), B)
-    after = record(replace(before, status=told), written, now=NOON)
+    after = next_status(replace(before, status=told), written, now=NOON)
     assert after.retiring == (
         RetiringKey(key_id=A, retire_at=noon(hours=2), expires_at=noon(days=3)),
     )

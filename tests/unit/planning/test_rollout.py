@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from keywright.api.grant import Rollout, WorkloadKind
 from keywright.planning.rollout import (
-    PATIENCE,
+    PROGRESS_DEADLINE,
+    ActiveRollout,
     Availability,
-    Course,
     Plan,
+    RolloutState,
     Scope,
-    UnderWay,
     WorkloadView,
     plan,
 )
@@ -23,8 +23,8 @@ from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
 
 NEW, OLD = "new", "old"
-ALL = UnderWay(NEW, NOON, Scope.ALL)
-MARKED = UnderWay(NEW, NOON, Scope.MARKED)
+ALL = ActiveRollout(NEW, NOON, Scope.ALL)
+MARKED = ActiveRollout(NEW, NOON, Scope.MARKED)
 COMING, STUCK = Availability.COMING, Availability.STUCK
 
 
@@ -107,19 +107,19 @@ def told(found: Plan) -> str:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_look(
-    case: str, seen: list[WorkloadView], seconds: float, of: UnderWay, expected: str
+    case: str, seen: list[WorkloadView], seconds: float, of: ActiveRollout, expected: str
 ) -> None:
     """By two at a time, thirty seconds apart."""
     rollout = Rollout(batch_size=2, min_interval="30s")
-    found = plan(seen, rollout=rollout, course=Course(of), now=noon(seconds=seconds))
+    found = plan(seen, rollout=rollout, course=RolloutState(of), now=noon(seconds=seconds))
     assert told(found) == expected, case
 
 
 def test_who_is_late_is_named() -> None:
     """What a person is told: the late ones, and those whose mark somebody removes."""
-    course = Course(ALL, restarted=frozenset({"uid-b"}))
+    course = RolloutState(ALL, restarted=frozenset({"uid-b"}))
     seen = [view("a", NEW, at=0, availability=COMING), view("b"), view("c", NEW)]
-    found = plan(seen, rollout=Rollout(), course=course, now=NOON + PATIENCE)
+    found = plan(seen, rollout=Rollout(), course=course, now=NOON + PROGRESS_DEADLINE)
     assert [each.name for each in found.late] == ["a"]
     assert [each.name for each in found.unmarked] == ["b"]
     assert (found.restarted, found.concerned) == (3, 3)
@@ -127,7 +127,7 @@ def test_who_is_late_is_named() -> None:
 
 def test_what_was_refused_holds_nobody_up() -> None:
     """One that the API server refuses to change is put off, and the others go on."""
-    course = Course(ALL, put_off=frozenset({"uid-a"}))
+    course = RolloutState(ALL, put_off=frozenset({"uid-a"}))
     found = plan([view("a"), view("b")], rollout=Rollout(), course=course, now=NOON)
     assert [each.name for each in found.batch] == ["b"]
 
@@ -140,7 +140,7 @@ class Cluster:
     seconds: list[float]
     rollout: Rollout
     now: datetime = NOON
-    course: Course = field(default_factory=lambda: Course(ALL))
+    course: RolloutState = field(default_factory=lambda: RolloutState(ALL))
     restarts: list[tuple[datetime, str]] = field(default_factory=list)
 
     def look(self, *, dies_after: int | None) -> bool:
@@ -156,7 +156,7 @@ class Cluster:
         if dies_after is None:
             self.now = found.again_at
         else:
-            self.course = Course(ALL)
+            self.course = RolloutState(ALL)
             self.now += timedelta(milliseconds=700)
         return True
 
@@ -221,7 +221,7 @@ def _check_pace(cluster: Cluster, seconds: list[float], *, interval: str | None)
             assert not batch or moment - batch[-1] >= timedelta(seconds=wanted)
             for earlier, other in cluster.restarts:
                 if earlier < moment:
-                    took = min(seconds[int(other)], PATIENCE.total_seconds())
+                    took = min(seconds[int(other)], PROGRESS_DEADLINE.total_seconds())
                     # The ten minutes are counted from the whole second.
                     assert moment >= earlier + timedelta(seconds=took - 1 if took > 90 else took)
             batch = []

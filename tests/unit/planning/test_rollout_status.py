@@ -8,20 +8,27 @@ import pytest
 
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.facts import Facts, SecretView, Standing
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Kept, Outcome, Written
-from keywright.planning.record import begins_rollout, record
-from keywright.planning.rollout import Availability, Course, Plan, Scope, UnderWay, WorkloadView
-from keywright.planning.rollout_status import (
-    Looked,
-    NotDue,
-    rollout_notice,
-    trouble,
+from keywright.planning.outcomes import Failed, Outcome, Unchanged, Written
+from keywright.planning.rollout import (
+    ActiveRollout,
+    Availability,
+    Plan,
+    RolloutState,
+    Scope,
+    WorkloadView,
 )
+from keywright.planning.rollout_status import (
+    RolloutNotDue,
+    RolloutProgress,
+    rollout_failure,
+    rollout_notice,
+)
+from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.status import begins_rollout, next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import READY, facts, noon, secret, status
+from tests.unit.planning.samples import READY, noon, secret, state, status
 
 ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}
 READER, ADOPTER = grant(rollout=ROLLOUT), grant(rollout=ROLLOUT, secret={"adopt": True})
@@ -44,12 +51,12 @@ FAILING = Condition(
 )
 SOUGHT = msgspec.structs.replace(PROGRESSING, reason="SecretNew")
 NEW, SAME = secret(data="new", revision=4), secret(data="old")
-NOBODYS = SecretView(Standing.NOBODYS)
+UNOWNED = SecretView(Standing.UNOWNED)
 
 
-def known(**changed: Any) -> Facts:
+def known(**changed: Any) -> GrantState:
     """A grant with a rollout, whose status tells of the data `old`."""
-    return facts(**{"grant": READER, "secret": SAME, "told_data": "old", **changed})
+    return state(**{"grant": READER, "secret": SAME, "recorded_data_hash": "old", **changed})
 
 
 @pytest.mark.parametrize(
@@ -57,30 +64,40 @@ def known(**changed: Any) -> Facts:
     [
         ("a renewal", known(), Written(NEW, "k"), Scope.ALL),
         ("the same data again", known(), Written(SAME, "k"), None),
-        ("nothing was written", known(), Kept(), None),
+        ("nothing was written", known(), Unchanged(), None),
         ("a failure", known(), Failed(DENIED), None),
         ("no rollout in the spec", known(grant=grant()), Written(NEW, "k"), None),
         ("deleted by hand", known(secret=None), Written(NEW, "k"), Scope.ALL),
-        ("killed between the writes", known(secret=NEW), Kept(), Scope.ALL),
-        ("a new Secret", known(secret=None, told_data=""), Written(NEW, "k"), Scope.MARKED),
-        ("taken over", known(secret=NOBODYS, told_data=""), Written(NEW, "k"), Scope.ALL),
-        ("a lost status", known(told_data=""), Kept(), Scope.MARKED),
-        ("a lost status, and due", known(told_data=""), Written(NEW, "k"), Scope.ALL),
-        ("a lost status, relabelled", known(told_data=""), Written(SAME, "k"), Scope.MARKED),
+        ("killed between the writes", known(secret=NEW), Unchanged(), Scope.ALL),
+        (
+            "a new Secret",
+            known(secret=None, recorded_data_hash=""),
+            Written(NEW, "k"),
+            Scope.MARKED,
+        ),
+        ("taken over", known(secret=UNOWNED, recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
+        ("a lost status", known(recorded_data_hash=""), Unchanged(), Scope.MARKED),
+        ("a lost status, and due", known(recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
+        (
+            "a lost status, relabelled",
+            known(recorded_data_hash=""),
+            Written(SAME, "k"),
+            Scope.MARKED,
+        ),
         (
             "killed as it was taken over",
-            known(grant=ADOPTER, secret=secret(data="new", revision=1), told_data=""),
-            Kept(),
+            known(grant=ADOPTER, secret=secret(data="new", revision=1), recorded_data_hash=""),
+            Unchanged(),
             Scope.ALL,
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_when_a_rollout_begins(
-    case: str, before: Facts, outcome: Outcome, begins: Scope | None
+    case: str, before: GrantState, outcome: Outcome, begins: Scope | None
 ) -> None:
     """With the status that tells of other data than the one before, and with no other."""
-    after = record(before, outcome, now=NOON)
+    after = next_status(before, outcome, now=NOON)
     progress = after.condition("RolloutProgressing")
     assert (progress.reason if progress else None) == (begins.value if begins else None), case
     assert begins_rollout(before, outcome) == (begins is not None)
@@ -89,7 +106,7 @@ def test_when_a_rollout_begins(
 def test_a_newer_key_begins_anew() -> None:
     """Since now, and without the trouble of the rollout before."""
     before = known(status=status(conditions=(READY, PROGRESSING, FAILING)))
-    after = record(before, Written(NEW, "k"), now=NOON)
+    after = next_status(before, Written(NEW, "k"), now=NOON)
     progress = after.condition("RolloutProgressing")
     assert progress is not None
     assert progress.last_transition_time == NOON
@@ -99,8 +116,8 @@ def test_a_newer_key_begins_anew() -> None:
 def test_what_was_looked_at_is_told_beside_ready() -> None:
     """How far it is, and what is wrong; Ready and the times of the key stay as they are."""
     before = known(status=status(conditions=(READY, PROGRESSING)))
-    news = Looked(noon(seconds=1), restarted=2, concerned=2, failure=DENIED)
-    after = record(before, None, news=news, now=NOON)
+    news = RolloutProgress(noon(seconds=1), restarted=2, concerned=2, failure=DENIED)
+    after = next_status(before, None, news=news, now=NOON)
     ready, progress, failing = after.conditions
     assert ready == READY
     assert progress.message == "2 of 2 workloads have been restarted for Secret chat-key."
@@ -115,18 +132,24 @@ def test_what_was_looked_at_is_told_beside_ready() -> None:
             "not due",
             1,
             (PROGRESSING, FAILING),
-            NotDue(NOON),
+            RolloutNotDue(NOON),
             ["RolloutProgressing", "RolloutFailing"],
         ),
         (
             "unreadable",
             1,
             (PROGRESSING,),
-            Looked(NOON, failure=DENIED),
+            RolloutProgress(NOON, failure=DENIED),
             ["RolloutProgressing", "RolloutFailing"],
         ),
-        ("over", 1, (PROGRESSING, FAILING), Looked(None, 2, 2), []),
-        ("over, with trouble", 1, (PROGRESSING,), Looked(None, 2, 2, DENIED), ["RolloutFailing"]),
+        ("over", 1, (PROGRESSING, FAILING), RolloutProgress(None, 2, 2), []),
+        (
+            "over, with trouble",
+            1,
+            (PROGRESSING,),
+            RolloutProgress(None, 2, 2, DENIED),
+            ["RolloutFailing"],
+        ),
         ("trouble that is left", 1, (FAILING,), None, ["RolloutFailing"]),
         ("left, until an edit", 2, (FAILING,), None, []),
         ("under way, edited", 2, (PROGRESSING,), None, ["RolloutProgressing"]),
@@ -137,22 +160,22 @@ def test_what_of_it_is_kept(
     case: str,
     generation: int,
     conditions: tuple[Condition, ...],
-    news: Looked | NotDue | None,
+    news: RolloutProgress | RolloutNotDue | None,
     expected: list[str],
 ) -> None:
     """A rollout stays in the status until it is over, its last trouble until an edit."""
     before = known(status=status(conditions=(READY, *conditions)))
     before = replace(before, subject=replace(before.subject, generation=generation))
-    after = record(before, None, news=news, now=NOON)
+    after = next_status(before, None, news=news, now=NOON)
     assert [each.type for each in after.conditions[1:]] == expected, case
 
 
 def test_a_grant_that_cannot_be_parsed_keeps_its_rollout() -> None:
     """It goes on when the mistake is corrected; without a rollout in the spec it ends."""
     before = status(conditions=(READY, PROGRESSING))
-    unparsed = record(facts(grant=None, status=before), Failed(DENIED), now=NOON)
+    unparsed = next_status(state(grant=None, status=before), Failed(DENIED), now=NOON)
     assert unparsed.condition("RolloutProgressing") == PROGRESSING
-    ended = record(facts(status=before), None, now=NOON)
+    ended = next_status(state(status=before), None, now=NOON)
     assert ended.condition("RolloutProgressing") is None
 
 
@@ -160,7 +183,7 @@ def _status(*conditions: Condition) -> GrantStatus:
     return status(conditions=(READY, *conditions))
 
 
-OVER = Looked(None, 2, 2)
+OVER = RolloutProgress(None, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +191,7 @@ OVER = Looked(None, 2, 2)
     [
         (_status(), _status(PROGRESSING), None, None),
         (_status(PROGRESSING), _status(), OVER, "Normal RolloutCompleted"),
-        (_status(PROGRESSING), _status(), Looked(None), None),
+        (_status(PROGRESSING), _status(), RolloutProgress(None), None),
         (_status(PROGRESSING), _status(), None, None),
         (_status(SOUGHT), _status(), OVER, None),
         (_status(PROGRESSING), _status(PROGRESSING, FAILING), None, "Warning RolloutFailing"),
@@ -179,7 +202,7 @@ OVER = Looked(None, 2, 2)
     ],
 )
 def test_which_changes_become_events(
-    before: GrantStatus, after: GrantStatus, news: Looked | None, expected: str | None
+    before: GrantStatus, after: GrantStatus, news: RolloutProgress | None, expected: str | None
 ) -> None:
     """Trouble once, and the end of a rollout of changed data, unless it is called off."""
     found = rollout_notice(before, after, news=news)
@@ -198,7 +221,7 @@ def _view(name: str, why: str = "") -> WorkloadView:
     )
 
 
-_COURSE = Course(UnderWay("m", NOON, Scope.ALL))
+_COURSE = RolloutState(ActiveRollout("m", NOON, Scope.ALL))
 _MISSING = ((1, Workload(kind=WorkloadKind.DEPLOYMENT, name="web")),)
 
 
@@ -212,28 +235,28 @@ _MISSING = ((1, Workload(kind=WorkloadKind.DEPLOYMENT, name="web")),)
             ["Deployment 0 (why)", "and 2 more", "kubectl rollout status"],
         ),
         (Plan(None, unmarked=(_view("chat"),)), _COURSE, ["restarted-for.keywright.dev/*"]),
-        (Plan(None), Course(_COURSE.of, refusal=DENIED), ["no."]),
+        (Plan(None), RolloutState(_COURSE.of, refusal=DENIED), ["no."]),
     ],
 )
 def test_trouble_is_told_with_field_and_cure(
-    outlook: Plan, course: Course, words: list[str]
+    outlook: Plan, course: RolloutState, words: list[str]
 ) -> None:
     """The worst first: a refusal, what does not come back, who interferes, what is not there."""
-    failure = trouble(outlook, course, missing=_MISSING)
+    failure = rollout_failure(outlook, course, missing=_MISSING)
     assert failure is not None
-    assert [each for each in words if each not in failure.sentence()] == []
+    assert [each for each in words if each not in failure.message_with_remedy()] == []
 
 
 def test_a_new_secret_needs_no_workload_yet() -> None:
     """Its readers may come after it."""
-    course = Course(UnderWay("m", NOON, Scope.MARKED))
-    assert trouble(Plan(None), course, missing=_MISSING) is None
+    course = RolloutState(ActiveRollout("m", NOON, Scope.MARKED))
+    assert rollout_failure(Plan(None), course, missing=_MISSING) is None
 
 
 def test_a_kind_that_is_not_installed_is_told_before_a_name_that_is_wrong() -> None:
     """The one explains the other."""
     unknown = ((0, Workload(kind=WorkloadKind.ROLLOUT, name="chat")),)
-    failure = trouble(Plan(None), _COURSE, missing=_MISSING, unknown=unknown)
+    failure = rollout_failure(Plan(None), _COURSE, missing=_MISSING, unknown=unknown)
     assert failure is not None
     for words in ("spec.rollout.restart[0].kind", "Argo Rollouts is not installed", "Install it"):
-        assert words in failure.sentence()
+        assert words in failure.message_with_remedy()

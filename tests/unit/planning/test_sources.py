@@ -6,16 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywright.api.problems import Problem
+from keywright.api.field_errors import FieldError
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.sources import (
     Verified,
     failed_status,
-    mistaken_status,
+    invalid_status,
+    source_error,
     source_failure,
-    source_mistake,
     verification_due,
     verified_status,
 )
@@ -23,7 +23,7 @@ from tests.unit.api.samples import source
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
 
-PASSING = Failure("no answer.", kind=FailureClass.RETRY, reason="CloudError")
+PASSING = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied")
 HOUR = timedelta(hours=1)
 COMMON: dict[str, Any] = {"provider": "AWS", "generation": 1, "grants": 2}
@@ -44,12 +44,12 @@ def _words(status: SourceStatus) -> list[str]:
         (source(), False, None),
         (None, False, "Retry SourceNotFound"),
         (source(), True, "Retry SourceNotFound"),
-        ([Problem("spec", "is wrong.")], False, "Configuration SourceInvalid"),
-        ([Problem("spec", "is wrong.")], True, "Configuration SourceInvalid"),
+        ([FieldError("spec", "is wrong.")], False, "Configuration SourceInvalid"),
+        ([FieldError("spec", "is wrong.")], True, "Configuration SourceInvalid"),
     ],
 )
 def test_a_grant_is_told_why_its_source_is_of_no_use(
-    value: CredentialSource | list[Problem] | None, *, deleting: bool, expected: str | None
+    value: CredentialSource | list[FieldError] | None, *, deleting: bool, expected: str | None
 ) -> None:
     """Missing, going, or wrong; each names the source, and the field of the grant."""
     failure = source_failure(
@@ -62,9 +62,9 @@ def test_a_grant_is_told_why_its_source_is_of_no_use(
 
 
 @pytest.mark.parametrize("deleting", [False, True])
-@pytest.mark.parametrize("value", [None, [Problem("spec.aws.region", "is wrong.")], source()])
+@pytest.mark.parametrize("value", [None, [FieldError("spec.aws.region", "is wrong.")], source()])
 def test_who_may_not_use_a_source_learns_nothing_of_it(
-    value: CredentialSource | list[Problem] | None, *, deleting: bool
+    value: CredentialSource | list[FieldError] | None, *, deleting: bool
 ) -> None:
     """Missing, wrong, going or well: the words are the same, and name both fields and the cure."""
     failure = source_failure(
@@ -72,7 +72,7 @@ def test_who_may_not_use_a_source_learns_nothing_of_it(
     )
     assert failure is not None
     assert (failure.reason, failure.kind) == ("SourceNotAllowed", FailureClass.CONFIGURATION)
-    assert failure.sentence() == (
+    assert failure.message_with_remedy() == (
         "spec.sourceRef.namespace: there is no CredentialSource bedrock in namespace platform that"
         " allows namespace chat. Ask whoever owns namespace platform to allow chat in the source's"
         " spec.allowedNamespaces, or name a source of your own namespace."
@@ -81,10 +81,10 @@ def test_who_may_not_use_a_source_learns_nothing_of_it(
 
 def test_a_mistake_is_told_in_the_words_of_the_check() -> None:
     """One after the other, each with its field."""
-    wrong = source_mistake([Problem("spec.aws", "is wrong."), Problem("spec.b", "too.")])
+    wrong = source_error([FieldError("spec.aws", "is wrong."), FieldError("spec.b", "too.")])
     assert wrong is not None
     assert (wrong.reason, wrong.message) == ("InvalidSpec", "spec.aws: is wrong.; spec.b: too.")
-    assert source_mistake(source()) is None
+    assert source_error(source()) is None
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_a_source_that_fails_is_ready_while_its_session_lives(
 
 def test_a_mistaken_source_waits_for_a_person() -> None:
     """Stalled, and told once."""
-    mistake = source_mistake([Problem("spec", "is wrong.")])
+    mistake = source_error([FieldError("spec", "is wrong.")])
     assert mistake is not None
-    found = mistaken_status(SourceStatus(), mistake, now=NOON, **COMMON)
+    found = invalid_status(SourceStatus(), mistake, now=NOON, **COMMON)
     assert _words(found) == ["Ready False InvalidSpec", "Stalled True InvalidSpec"]
-    assert mistaken_status(found, mistake, now=noon(hours=1), **COMMON) == found
+    assert invalid_status(found, mistake, now=noon(hours=1), **COMMON) == found

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.planning.decide import decide, next_look
-from keywright.planning.facts import Facts, Wait
-from keywright.planning.outcomes import Kept
-from keywright.planning.record import record
-from keywright.planning.windows import latest_renewal, planned
+from keywright.planning.outcomes import Unchanged
+from keywright.planning.state import GrantState, Wait
+from keywright.planning.status import next_status
+from keywright.planning.windows import renewal_deadline_in_window, schedule_in_window
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import facts, noon, secret, status, told
+from tests.unit.planning.samples import noon, secret, state, status, told
 
 H = timedelta(hours=1)
 _AT_TWO = {"schedule": "0 14 * * *", "duration": "1h"}
@@ -28,7 +28,7 @@ def _windowed(*windows: dict[str, str]) -> ApiKeyGrant:
 
 
 def _planned(*windows: dict[str, str], due: datetime, by: datetime | None) -> datetime:
-    return planned(_windowed(*windows), due=due, by=by, lifetime=12 * H)
+    return schedule_in_window(_windowed(*windows), due=due, by=by, lifetime=12 * H)
 
 
 def test_a_renewal_that_falls_into_a_window_stays() -> None:
@@ -48,7 +48,9 @@ def test_a_renewal_is_put_off_to_the_window_that_opens_first() -> None:
 def test_grants_of_one_window_do_not_begin_at_once() -> None:
     """Each has its place in the first half of the window, and keeps it."""
     found = {
-        planned(_with_uid(f"{number}"), due=noon(hours=1), by=noon(hours=7), lifetime=12 * H)
+        schedule_in_window(
+            _with_uid(f"{number}"), due=noon(hours=1), by=noon(hours=7), lifetime=12 * H
+        )
         for number in range(50)
     }
     assert len(found) > 40
@@ -67,7 +69,7 @@ def test_no_window_in_time_is_overridden() -> None:
 
 def test_a_key_without_an_end_waits_for_its_window() -> None:
     """However long it takes: nothing ends meanwhile."""
-    found = planned(_windowed(), due=noon(hours=3), by=None, lifetime=24 * H)
+    found = schedule_in_window(_windowed(), due=noon(hours=3), by=None, lifetime=24 * H)
     assert noon(hours=26) <= found <= noon(hours=26.5)
 
 
@@ -85,8 +87,12 @@ def test_the_last_moment_leaves_a_safe_rest(
 ) -> None:
     """Rule 2: two minutes at least, or a third of a shorter life; more for those who read again."""
     lifetime = timedelta(seconds=life)
-    latest = latest_renewal(
-        issued_at=NOON, expires_at=NOON + lifetime, asked=lifetime * asked, readers=readers, uid=uid
+    latest = renewal_deadline_in_window(
+        issued_at=NOON,
+        expires_at=NOON + lifetime,
+        desired=lifetime * asked,
+        readers=readers,
+        uid=uid,
     )
     rest = NOON + lifetime - latest
     assert rest >= min(timedelta(minutes=2), lifetime / 3)
@@ -94,31 +100,34 @@ def test_the_last_moment_leaves_a_safe_rest(
         assert rest >= min(readers, lifetime * 2 / 3)
 
 
-def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) -> Facts:
+def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) -> GrantState:
     """A key that is due at noon, with a window at two, and until six at the latest."""
-    found = secret(renew_at=NOON, renew_by=noon(hours=6))
-    return facts(**{"grant": _windowed(*windows), "secret": found, **changed})
+    found = secret(renew_at=NOON, renewal_deadline=noon(hours=6))
+    return state(**{"grant": _windowed(*windows), "secret": found, **changed})
 
 
 @pytest.mark.parametrize(
     ("known", "now", "step"),
     [
-        pytest.param(_known(), noon(hours=1), "Keep", id="shut"),
-        pytest.param(_known(), noon(hours=2), "Mint Due", id="it opens"),
-        pytest.param(_known(), noon(hours=3), "Keep", id="missed"),
-        pytest.param(_known(), noon(hours=6), "Mint Due", id="the last safe moment"),
+        pytest.param(_known(), noon(hours=1), "NoOp", id="shut"),
+        pytest.param(_known(), noon(hours=2), "Issue Due", id="it opens"),
+        pytest.param(_known(), noon(hours=3), "NoOp", id="missed"),
+        pytest.param(_known(), noon(hours=6), "Issue Due", id="the last safe moment"),
         pytest.param(
             _known(secret=secret(renew_at=NOON, expires_at=None)),
             noon(hours=40),
-            "Keep",
+            "NoOp",
             id="no end",
         ),
         pytest.param(
-            _known(secret=secret(renew_at=NOON, expires_at=NOON)), NOON, "Mint Expired", id="ended"
+            _known(secret=secret(renew_at=NOON, expires_at=NOON)), NOON, "Issue Expired", id="ended"
         ),
-        pytest.param(_known(secret=None), NOON, "Mint SecretMissing", id="no Secret"),
+        pytest.param(_known(secret=None), NOON, "Issue SecretMissing", id="no Secret"),
         pytest.param(
-            _known(secret=secret(renew_at=NOON, same_key=False)), NOON, "Mint KeyChanged", id="new"
+            _known(secret=secret(renew_at=NOON, matches_spec=False)),
+            NOON,
+            "Issue KeyChanged",
+            id="new",
         ),
         pytest.param(
             _known(secret=secret(renew_at=NOON, intact=False)), NOON, "Rewrite Drift", id="repair"
@@ -126,7 +135,7 @@ def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) 
     ],
 )
 def test_a_window_holds_up_what_is_due_and_nothing_else(
-    known: Facts, now: datetime, step: str
+    known: GrantState, now: datetime, step: str
 ) -> None:
     """Repairs, changes and ends go ahead; a renewal waits until its window opens, or no longer."""
     assert told(decide(known, now=now)) == step
@@ -135,7 +144,7 @@ def test_a_window_holds_up_what_is_due_and_nothing_else(
 def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
     """Somebody wants it now."""
     wanted = msgspec.structs.replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
-    assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Mint Requested"
+    assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
 
 
 def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
@@ -143,7 +152,7 @@ def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
     known = _known(windows=(_AT_TWO, _AT_FIVE))
     now = noon(hours=3.5)
     step = decide(known, now=now)
-    after = record(known, Kept(), now=now)
+    after = next_status(known, Unchanged(), now=now)
     assert after.renew_at is not None
     assert noon(hours=5) <= after.renew_at <= noon(hours=5.25)
     assert next_look(known, step, now=now) == after.renew_at
@@ -156,4 +165,4 @@ def test_a_renewal_that_failed_until_the_window_shut_is_told_as_failing() -> Non
     step = decide(known, now=noon(hours=3))
     assert isinstance(step, Wait)
     assert noon(hours=5) <= step.until <= noon(hours=5.25)
-    assert told(decide(known, now=step.until)) == "Mint Due"
+    assert told(decide(known, now=step.until)) == "Issue Due"

@@ -8,9 +8,9 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FIELD_MANAGER
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
-from keywright.secrets.fingerprint import fingerprint, mint_facts
-from keywright.secrets.layout import render
+from keywright.secrets.fingerprint import fingerprint, key_identity
 from keywright.secrets.manifest import manifest
+from keywright.secrets.rendering import render
 from tests.unit.api.samples import source
 
 TOKEN = "bedrock-api-key-cGxhbnRlZA=="
@@ -36,7 +36,7 @@ def credential(
 def fingerprint_of(grant: ApiKeyGrant, *, made: Credential) -> str:
     """The fingerprint of the grant's Secret with this credential."""
     return fingerprint(
-        mint_facts=mint_facts(grant, source=source()),
+        key_identity=key_identity(grant, source=source()),
         data=render(grant, credential=made),
         values=made.values,
         key=HASH_KEY,

@@ -14,9 +14,9 @@ from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
-from keywright.secrets.layout import check, data_keys, render
 from keywright.secrets.recovery import recover
-from keywright.secrets.rereading import margin_of_readers, remark
+from keywright.secrets.refresh_margin import min_refresh_margin, short_lifetime_warning
+from keywright.secrets.rendering import data_keys, render, validate
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 
@@ -88,7 +88,7 @@ def test_the_credentials_can_be_read_back_from_any_layout(
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_format_is_written_without_a_mistake(form: str) -> None:
     """And carries the credentials by itself: no keywright.json beside it."""
-    assert check(_grant(formats=[form])) == []
+    assert validate(_grant(formats=[form])) == []
     assert "keywright.json" not in render(_grant(formats=[form]), credential=SAMPLE)
 
 
@@ -118,8 +118,8 @@ def test_readers_that_read_again_are_known_by_the_layout(
 ) -> None:
     """They need twenty minutes; where a life leaves less, they are told, with the cure."""
     made = _grant(**secret)
-    assert margin_of_readers(made) == (timedelta(minutes=20) if again else None)
+    assert min_refresh_margin(made) == (timedelta(minutes=20) if again else None)
     lifetime = timedelta(minutes=15)
-    told = remark(made, lifetime=lifetime, margin=timedelta(minutes=10))
+    told = short_lifetime_warning(made, lifetime=lifetime, margin=timedelta(minutes=10))
     assert ("15m leaves them 10m" in told) is again
-    assert remark(made, lifetime=lifetime, margin=timedelta(minutes=20)) == ""
+    assert short_lifetime_warning(made, lifetime=lifetime, margin=timedelta(minutes=20)) == ""

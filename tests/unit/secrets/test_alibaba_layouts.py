@@ -18,9 +18,9 @@ from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
-from keywright.secrets.layout import check, data_keys, render
 from keywright.secrets.recovery import recover
-from keywright.secrets.variables import LayoutError
+from keywright.secrets.rendering import data_keys, render, validate
+from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 
@@ -90,7 +90,7 @@ def test_the_credentials_can_be_read_back_from_any_layout(
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_format_is_written_without_a_mistake(form: str) -> None:
     """And carries the credentials by itself: no keywright.json beside it."""
-    assert check(_grant(formats=[form])) == []
+    assert validate(_grant(formats=[form])) == []
     assert "keywright.json" not in render(_grant(formats=[form]), credential=SESSION)
 
 
@@ -142,7 +142,7 @@ def test_a_format_that_tells_the_end_needs_one(form: str) -> None:
         expires_at=None,
         provider=Provider.ALIBABA_CLOUD,
     )
-    with pytest.raises(LayoutError) as caught:
+    with pytest.raises(RenderError) as caught:
         render(_grant(formats=[form]), credential=endless)
     told = str(caught.value)
     assert told.startswith(f"spec.secret.formats: {form} cannot be filled")

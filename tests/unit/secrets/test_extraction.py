@@ -9,7 +9,7 @@ from keywright.secrets.extraction import (
     with_watch_label,
     without_ours,
 )
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.ownership import managed_secret_from
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import manifest_of, metadata_after_apply
 
@@ -47,9 +47,9 @@ def test_the_label_is_added_to_all_that_is_ours() -> None:
 
 def test_the_metadata_shows_who_else_owns_a_field() -> None:
     """By manager; what there is room for."""
-    facts = facts_from_metadata(_old()["metadata"])
-    assert not facts.watched
-    assert facts.others == (
+    state = managed_secret_from(_old()["metadata"])
+    assert not state.watched
+    assert state.others == (
         ("kubectl-edit", frozenset({"metadata.labels[theirs]", "data[theirs]"})),
     )
 

@@ -9,12 +9,12 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
-from keywright.secrets.drift import digest_of_names, intact
-from keywright.secrets.generated import generated_value
-from keywright.secrets.layout import data_keys, render
-from keywright.secrets.manifest import KeptId, manifest
-from keywright.secrets.ownership import facts_from_metadata
+from keywright.secrets.derived_value import derive_value
+from keywright.secrets.drift import is_intact, names_digest
+from keywright.secrets.manifest import ManagedKeyId, manifest
+from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.recovery import recover
+from keywright.secrets.rendering import data_keys, render
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import (
     HASH_KEY,
@@ -96,7 +96,7 @@ def _applied(names: set[str]) -> dict[str, Any]:
         renew_at=None,
         revision=1,
         fingerprint="a.b.c",
-        kept_as=KeptId("1/us-west-2/import-1", proof=None),
+        kept_as=ManagedKeyId("1/us-west-2/import-1", proof=None),
         remark="1 of 3 rows were left out: row 2 (c): no.",
     )
     return metadata_after_apply(body)
@@ -104,23 +104,23 @@ def _applied(names: set[str]) -> dict[str, Any]:
 
 def test_a_lost_entry_of_many_is_drift() -> None:
     """The names that were written are known by a digest in the Secret's own annotations."""
-    whole = facts_from_metadata(_applied({"partner-a", "partner-b"}))
-    assert intact(whole, frozenset(), grant=many(), source=None)
+    whole = managed_secret_from(_applied({"partner-a", "partner-b"}))
+    assert is_intact(whole, frozenset(), grant=many(), source=None)
     assert whole.remark == "1 of 3 rows were left out: row 2 (c): no."
     lost = replace(whole, owned_keys=frozenset({"partner-a"}))
-    assert not intact(lost, frozenset(), grant=many(), source=None)
-    forged = replace(lost, entries=digest_of_names({"partner-a"}), owned_annotations=frozenset())
-    assert not intact(forged, frozenset(), grant=many(), source=None)
+    assert not is_intact(lost, frozenset(), grant=many(), source=None)
+    forged = replace(lost, entries=names_digest({"partner-a"}), owned_annotations=frozenset())
+    assert not is_intact(forged, frozenset(), grant=many(), source=None)
 
 
 def test_the_same_intent_has_the_same_value() -> None:
     """And no other intent, grant or operator has it; API Gateway takes it as it is."""
-    value = generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
-    assert value == generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
+    value = derive_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
+    assert value == derive_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.1")
     others = (
-        generated_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.2"),
-        generated_value(b"operator's own", uid="v", intent="2026-11-22T12:00:00Z.1"),
-        generated_value(b"another's", uid="u", intent="2026-11-22T12:00:00Z.1"),
+        derive_value(b"operator's own", uid="u", intent="2026-11-22T12:00:00Z.2"),
+        derive_value(b"operator's own", uid="v", intent="2026-11-22T12:00:00Z.1"),
+        derive_value(b"another's", uid="u", intent="2026-11-22T12:00:00Z.1"),
     )
     assert all(value != other for other in others)
     assert value.reveal().isalnum()

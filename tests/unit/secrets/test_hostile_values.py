@@ -20,8 +20,8 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
-from keywright.secrets.layout import render
-from keywright.secrets.variables import LayoutError
+from keywright.secrets.rendering import render
+from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, ISSUED
 
@@ -60,7 +60,7 @@ def _written(
     told = ""
     try:
         return render(made, credential=_credential(values, provider=provider))
-    except LayoutError as error:
+    except RenderError as error:
         told = str(error)
     assert "planted" not in told
     return None
@@ -203,7 +203,7 @@ def test_a_template_of_a_script_runs_nothing_that_a_cloud_answers(name: str, val
     fields = {"region": "region", "accountId": "account_id", "keyId": "key_id"}
     changed: dict[str, Any] = {fields[name]: value}
     data = None
-    with suppress(LayoutError):
+    with suppress(RenderError):
         data = render(made, credential=replace(_credential(values), **changed))
     if data is None:
         return

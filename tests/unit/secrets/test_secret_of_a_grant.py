@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.secrets.drift import intact
+from keywright.secrets.drift import is_intact
 from keywright.secrets.fingerprint import (
-    data_mark,
+    data_hash,
     fingerprint,
     imported_digest,
-    mint_facts,
+    key_identity,
     same_data,
     same_mint_facts,
     same_values,
 )
-from keywright.secrets.layout import data_keys, render
-from keywright.secrets.ownership import Ownership, facts_from_metadata, judge
+from keywright.secrets.ownership import Ownership, classify, managed_secret_from
+from keywright.secrets.rendering import data_keys, render
 from tests.unit.api.samples import grant, grant_body, parsed_grant, source
 from tests.unit.secrets.samples import (
     HASH_KEY,
@@ -93,11 +93,11 @@ def test_the_fingerprint_tells_what_changed() -> None:
     made = credential()
     mark = fingerprint_of(GRANT, made=made)
     data = render(GRANT, credential=made)
-    facts = mint_facts(GRANT, source=source())
-    other = mint_facts(grant(bedrockShortTermKey={"duration": "1h"}), source=source())
+    state = key_identity(GRANT, source=source())
+    other = key_identity(grant(bedrockShortTermKey={"duration": "1h"}), source=source())
     assert [len(part) for part in mark.split(".")] == [16, 32, 32]
-    assert same_mint_facts(mark, facts=facts)
-    assert not same_mint_facts(mark, facts=other)
+    assert same_mint_facts(mark, state=state)
+    assert not same_mint_facts(mark, state=other)
     assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data, key=b"another", namespace="chat")
@@ -108,25 +108,25 @@ def test_the_fingerprint_tells_what_changed() -> None:
 @pytest.mark.parametrize("mark", [None, "", "x", "a.b", "é.é.é", "..", "a.b.c.d"])
 def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
     """Missing or forged, it means that there is no telling."""
-    assert not same_mint_facts(mark, facts=mint_facts(GRANT, source=source()))
+    assert not same_mint_facts(mark, state=key_identity(GRANT, source=source()))
     assert not same_data(mark, data={}, key=HASH_KEY, namespace="chat")
     assert not same_values(mark, values={}, key=HASH_KEY, namespace="chat")
 
 
 def test_a_secret_is_known_by_its_metadata() -> None:
     """Marks and ownership are read back as they were written."""
-    facts = facts_from_metadata(metadata_after_apply(manifest_of(GRANT)))
-    assert facts.granted_by is not None
-    assert (facts.granted_by.namespace, facts.granted_by.name) == ("chat", "chat-key")
-    assert facts.granted_by.uid == facts.owner_uid == UID
-    assert facts.revision == 3
-    assert facts.expires_at == credential().expires_at
-    assert facts.owned_keys == data_keys(GRANT)
+    state = managed_secret_from(metadata_after_apply(manifest_of(GRANT)))
+    assert state.granted_by is not None
+    assert (state.granted_by.namespace, state.granted_by.name) == ("chat", "chat-key")
+    assert state.granted_by.uid == state.owner_uid == UID
+    assert state.revision == 3
+    assert state.expires_at == credential().expires_at
+    assert state.owned_keys == data_keys(GRANT)
 
 
 def test_secrets_of_one_layout_share_memory() -> None:
     """Ten thousand Secrets of the same layout hold their key names once."""
-    first, second = (facts_from_metadata(metadata_after_apply(manifest_of(GRANT))) for _ in "ab")
+    first, second = (managed_secret_from(metadata_after_apply(manifest_of(GRANT))) for _ in "ab")
     assert first.owned_keys is second.owned_keys
     assert first.owned_annotations is second.owned_annotations
 
@@ -134,8 +134,8 @@ def test_secrets_of_one_layout_share_memory() -> None:
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [
-        ({"keywright.dev/granted-by": f"chat/chat-key {UID}"}, Ownership.OURS),
-        ({"keywright.dev/granted-by": "chat/chat-key of-a-backup"}, Ownership.OURS),
+        ({"keywright.dev/granted-by": f"chat/chat-key {UID}"}, Ownership.OWNED),
+        ({"keywright.dev/granted-by": "chat/chat-key of-a-backup"}, Ownership.OWNED),
         ({"keywright.dev/granted-by": f"chat/other {UID}"}, Ownership.OTHER_GRANT),
         ({"keywright.dev/granted-by": f"other/chat-key {UID}"}, Ownership.OTHER_GRANT),
         ({"keywright.dev/granted-by": "nonsense"}, Ownership.UNMARKED),
@@ -150,7 +150,7 @@ def test_the_mark_says_whose_a_secret_is(annotations: dict[str, str], expected: 
         "annotations": annotations,
         "labels": {"app.kubernetes.io/managed-by": "keywright"},
     }
-    assert judge(GRANT, facts=facts_from_metadata(meta)) is expected
+    assert classify(GRANT, state=managed_secret_from(meta)) is expected
 
 
 @pytest.mark.parametrize("mark", [None, "chat/other uid"])
@@ -159,14 +159,14 @@ def test_a_mark_that_was_edited_by_hand_does_not_take_the_secret_away(mark: str 
     meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
     _remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by")(meta)
     meta["annotations"]["keywright.dev/granted-by"] = mark
-    facts = facts_from_metadata(meta)
-    assert judge(GRANT, facts=facts) is Ownership.OURS
-    assert not intact(facts, data_keys(GRANT), grant=GRANT, source=None)
+    state = managed_secret_from(meta)
+    assert classify(GRANT, state=state) is Ownership.OWNED
+    assert not is_intact(state, data_keys(GRANT), grant=GRANT, source=None)
 
 
 def test_no_secret_is_absent() -> None:
     """The grant may create it."""
-    assert judge(GRANT, facts=None) is Ownership.ABSENT
+    assert classify(GRANT, state=None) is Ownership.ABSENT
 
 
 def _remove(*path: str) -> Callable[[dict[str, Any]], None]:
@@ -232,17 +232,19 @@ def test_a_change_by_others_is_seen_without_reading_the_secret(
     """What is ours and was touched is found; what others added beside it is theirs."""
     meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
     change(meta)
-    assert intact(facts_from_metadata(meta), data_keys(GRANT), grant=GRANT, source=None) is expected
+    assert (
+        is_intact(managed_secret_from(meta), data_keys(GRANT), grant=GRANT, source=None) is expected
+    )
 
 
 def test_a_restored_grant_takes_its_secret_back() -> None:
     """Its new uid is not yet the owner, so that the Secret is written again, and not minted."""
     body = grant_body()
     restored = parsed_grant(body | {"metadata": body["metadata"] | {"uid": "new"}})
-    facts = facts_from_metadata(metadata_after_apply(manifest_of(grant())))
-    assert judge(restored, facts=facts) is Ownership.OURS
-    assert not intact(facts, data_keys(restored), grant=restored, source=None)
-    assert same_mint_facts(facts.fingerprint, facts=mint_facts(restored, source=source()))
+    state = managed_secret_from(metadata_after_apply(manifest_of(grant())))
+    assert classify(restored, state=state) is Ownership.OWNED
+    assert not is_intact(state, data_keys(restored), grant=restored, source=None)
+    assert same_mint_facts(state.fingerprint, state=key_identity(restored, source=source()))
 
 
 def test_equal_data_is_not_seen_to_be_equal_in_two_namespaces() -> None:
@@ -252,7 +254,7 @@ def test_equal_data_is_not_seen_to_be_equal_in_two_namespaces() -> None:
 
     def mark(namespace: str) -> list[str]:
         return fingerprint(
-            mint_facts=mint_facts(GRANT, source=source()),
+            key_identity=key_identity(GRANT, source=source()),
             data=data,
             values=made.values,
             key=HASH_KEY,
@@ -273,11 +275,11 @@ def test_a_hash_of_before_the_salt_counts_until_the_data_changes() -> None:
     """So that an upgrade restarts nothing: the mark of a rollout is that hash."""
     made = credential()
     data = render(GRANT, credential=made)
-    facts = mint_facts(GRANT, source=source())
+    state = key_identity(GRANT, source=source())
 
     def mark(data: Mapping[str, str], *, namespace: str, before: str | None = None) -> str:
         return fingerprint(
-            mint_facts=facts,
+            key_identity=state,
             data=data,
             values=made.values,
             key=HASH_KEY,
@@ -289,7 +291,7 @@ def test_a_hash_of_before_the_salt_counts_until_the_data_changes() -> None:
     assert same_data(old, data=data, key=HASH_KEY, namespace="chat")
     assert same_values(old, values=made.values, key=HASH_KEY, namespace="chat")
     written_again = mark(data, namespace="chat", before=old)
-    assert data_mark(written_again) == data_mark(old)
+    assert data_hash(written_again) == data_hash(old)
     changed = data | {"more": "x"}
     fresh = mark(changed, namespace="chat")
     assert mark(changed, namespace="chat", before=written_again) == fresh

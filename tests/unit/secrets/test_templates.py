@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keywright.api.keys import KeyKind
 from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
-from keywright.secrets.variables import LayoutError, Values, Variable
+from keywright.secrets.variables import RenderError, Values, Variable
 from tests.unit.api.samples import grant, schema
 from tests.unit.secrets.samples import TOKEN, credential
 
@@ -103,7 +103,7 @@ def test_the_api_server_counts_filters_as_well(filters: int) -> None:
 
 def test_a_text_that_no_secret_holds_is_refused_before_it_is_whole() -> None:
     """Five hundred tokens of a megabyte would be half a gigabyte."""
-    with pytest.raises(LayoutError, match="longer than 921600 characters"):
+    with pytest.raises(RenderError, match="longer than 921600 characters"):
         _rendered("${apiKey}" * 500, token="t" * 1_000_000)
 
 
@@ -146,5 +146,5 @@ def test_a_variable_of_another_kind_is_known_and_not_available() -> None:
 def test_a_value_that_is_missing_is_an_error_and_never_empty() -> None:
     """A key without an end leaves no empty expiry behind in a file."""
     values = Values(grant(), credential(expires_at=None))
-    with pytest.raises(LayoutError, match=r"spec.secret.data: this .* has no \$\{expiresAt\}"):
+    with pytest.raises(RenderError, match=r"spec.secret.data: this .* has no \$\{expiresAt\}"):
         parse_template("${expiresAt}").render(values)

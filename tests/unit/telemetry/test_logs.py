@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.telemetry.logs import REMOVED, _Json, _Scrubbing, scrub
+from keywright.telemetry.logs import REMOVED, _Json, _Scrubbing, redact
 
 ROOT = Path(__file__).parents[3]
 WORD = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12"
@@ -82,7 +82,7 @@ def test_what_looks_like_a_secret_is_cut_out_wherever_it_stands(
 
 def test_a_name_stays_where_its_value_goes() -> None:
     """The reader sees what was there, and a line of JSON stays one."""
-    assert scrub(f"Authorization: Bearer {WORD}") == f"Authorization: {REMOVED}"
+    assert redact(f"Authorization: Bearer {WORD}") == f"Authorization: {REMOVED}"
     line = json.loads(_Json().format(_record("x", authorization=f"Bearer {WORD}")))
     assert line["authorization"] == REMOVED
     url = json.loads(_Json().format(_record('asked "https://x/?X-Amz-Signature=0a1b"')))
@@ -101,7 +101,7 @@ def test_a_name_stays_where_its_value_goes() -> None:
 )
 def test_ordinary_words_are_left_alone(text: str) -> None:
     """A log that says nothing is of no use either."""
-    assert scrub(text) == text
+    assert redact(text) == text
 
 
 def test_a_line_of_json_says_when_who_and_what() -> None:
@@ -177,7 +177,7 @@ _JWT = PLANTED["a JSON web token"]
 def test_the_time_that_scrubbing_takes_grows_with_the_text_alone(text: str) -> None:
     """Three hundred kilobytes of it took minutes, in which nothing else was done."""
     began = time.process_time()
-    scrub(text)
+    redact(text)
     assert time.process_time() - began < 2
 
 
@@ -186,10 +186,10 @@ def test_the_time_that_scrubbing_takes_grows_with_the_text_alone(text: str) -> N
 )
 def test_a_token_is_found_among_other_words(frame: str) -> None:
     """Whatever stands before it, and how many of them there are; what is none stays."""
-    line = scrub(frame.format(_JWT, _JWT))
+    line = redact(frame.format(_JWT, _JWT))
     assert "eyJ" not in line
     assert line.startswith(frame.partition("{")[0])
-    assert scrub("eyJhb.host.example.com") == "eyJhb.host.example.com"
+    assert redact("eyJhb.host.example.com") == "eyJhb.host.example.com"
 
 
 def test_a_key_that_is_cut_off_is_removed_and_json_stays_json() -> None:

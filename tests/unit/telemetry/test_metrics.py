@@ -4,10 +4,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.planning.failures import Failure, FailureClass
-from keywright.telemetry.metrics import GrantReading, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics
 
-READING = GrantReading("chat", "chat-key", ready=True, expires_at=200.0, renews_at=100.0)
-EMPTY = GrantReading("chat", "new", ready=False, expires_at=None, renews_at=None)
+READING = GrantSample("chat", "chat-key", ready=True, expires_at=200.0, renews_at=100.0)
+EMPTY = GrantSample("chat", "new", ready=False, expires_at=None, renews_at=None)
 
 
 def _samples(metrics: Metrics) -> dict[str, float]:

@@ -34,11 +34,11 @@ from keywright.clouds.answer_values import (
 )
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
-from keywright.clouds.http import HttpCalls, Limits, NoAnswerError
-from keywright.clouds.pacing import Pacing
-from keywright.clouds.scrubbing import scrubbed
+from keywright.clouds.http import HttpClient, Timeouts, TransportError
+from keywright.clouds.interfaces import Session
+from keywright.clouds.rate_limit import AdaptiveRateLimiter
+from keywright.clouds.redaction import redacted
 from keywright.clouds.sessions import Clock
-from keywright.clouds.ways import Session
 from keywright.planning.failures import Failure
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
@@ -65,14 +65,14 @@ class Endpoint:
     """
 
     host: str
-    limits: Limits
+    limits: Timeouts
     tenant: str = ""
     field: str = ""
     source: CredentialSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class TemporaryCredentials:
     """The credentials of an answer; an RSA key's session has no token and no ARN."""
 
     access_key_id: str
@@ -124,48 +124,52 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 class StsCalls:
     """One method for each action that we need.
 
-    STS allows an account 100 calls of an API a second. `pacing` keeps the rates of each key that
-    signs, and of each namespace for calls with tokens, as no answer proves their account.
+    STS allows an account 100 calls of an API a second. `rate_limiter` keeps the rates of each key
+    that signs, and of each namespace for calls with tokens, as no answer proves their account.
     """
 
     def __init__(
         self,
-        http: HttpCalls,
+        http: HttpClient,
         *,
         clock: Clock,
         endpoints: Endpoints | None = None,
-        pacing: Pacing | None = None,
+        rate_limiter: AdaptiveRateLimiter | None = None,
         skews: ClockSkews | None = None,
     ) -> None:
         self._skews = skews
         self._http = http
-        self._pacing = pacing or Pacing(clock=time.monotonic)
+        self._rate_limiter = rate_limiter or AdaptiveRateLimiter(clock=time.monotonic)
         self._endpoints = endpoints or Endpoints()
         self._clock = clock
 
-    async def assume_role(self, asked: Parameters, *, by: Session, at: Endpoint) -> Issued:
+    async def assume_role(
+        self, parameters: Parameters, *, by: Session, at: Endpoint
+    ) -> TemporaryCredentials:
         """AssumeRole, signed with the session `by`; raises StsError."""
-        answer = await self._post("AssumeRole", asked, signer=_signer(by), at=at)
+        answer = await self._post("AssumeRole", parameters, signer=_signer(by), at=at)
         return _issued(answer)
 
-    async def assume_role_with_oidc(self, asked: Parameters, *, at: Endpoint) -> Issued:
+    async def assume_role_with_oidc(
+        self, parameters: Parameters, *, at: Endpoint
+    ) -> TemporaryCredentials:
         """AssumeRoleWithOIDC, which is not signed: the token is the proof; raises StsError."""
-        return _issued(await self._post("AssumeRoleWithOIDC", asked, signer=None, at=at))
+        return _issued(await self._post("AssumeRoleWithOIDC", parameters, signer=None, at=at))
 
     async def generate_session_access_key(
-        self, asked: Parameters, *, signer: Signer, at: Endpoint
-    ) -> Issued:
+        self, parameters: Parameters, *, signer: Signer, at: Endpoint
+    ) -> TemporaryCredentials:
         """GenerateSessionAccessKey, signed with an RSA key; raises StsError.
 
         By GET, as the provider that does it rightly (credentials-go); no token is in the query.
         """
-        whole = {**self._common("GenerateSessionAccessKey"), **asked}
+        whole = {**self._common("GenerateSessionAccessKey"), **parameters}
         query = form(signed(whole, method="GET", by=signer))
         url = f"https://{at.host}/?{query}"
-        pace = _pace("GenerateSessionAccessKey", asked=whole, at=at)
+        pace = _pace("GenerateSessionAccessKey", parameters=whole, at=at)
         body = await self._asked("GET", url, body=None, at=at, pace=pace)
         found = _decoded(body, _KeyAnswer).session_access_key
-        return Issued(
+        return TemporaryCredentials(
             access_key_id=text(found.session_access_key_id, ALIBABA_KEY_ID),
             secret=secret(found.session_access_key_secret, ALIBABA_SECRET),
             token=None,
@@ -179,12 +183,12 @@ class StsCalls:
         return text(answer.arn, ALIBABA_ARN), text(answer.account_id, ACCOUNT)
 
     async def _post(
-        self, action: str, asked: Parameters, *, signer: Signer | None, at: Endpoint
+        self, action: str, parameters: Parameters, *, signer: Signer | None, at: Endpoint
     ) -> bytes:
-        whole: Parameters = {**self._common(action), **asked}
+        whole: Parameters = {**self._common(action), **parameters}
         if signer is not None:
             whole = signed(whole, method="POST", by=signer)
-        pace = _pace(action, asked=whole, at=at)
+        pace = _pace(action, parameters=whole, at=at)
         return await self._asked("POST", f"https://{at.host}/", body=form(whole), at=at, pace=pace)
 
     def _common(self, action: str) -> Parameters:
@@ -196,13 +200,13 @@ class StsCalls:
         reach = self._endpoints.sts_reach(f"https://{at.host}/")
         if reach is None:
             raise not_allowed("spec.alibabaCloud.stsEndpoint")
-        await self._pacing.wait(*pace, tenant=at.tenant)
+        await self._rate_limiter.wait(*pace, tenant=at.tenant)
         began = time.monotonic()
         try:
             answer = await self._http.request(
                 method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
             )
-        except NoAnswerError as error:
+        except TransportError as error:
             raise StsError("", str(error), field=at.field) from None
         if self._skews is not None and at.source is not None:
             self._skews.note(
@@ -212,17 +216,17 @@ class StsCalls:
                 by_vendor=reach is not Reach.LISTED,
             )
         if answer.status == 200:
-            self._pacing.accepted(*pace)
+            self._rate_limiter.accepted(*pace)
             return answer.body
         try:
             refusal = msgspec.json.decode(answer.body, type=_Refusal)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             refusal = _Refusal()
-        message = scrubbed(refusal.message).rstrip(".") or f"HTTP {answer.status}"
+        message = redacted(refusal.message).rstrip(".") or f"HTTP {answer.status}"
         code = refusal.code if _CODE.fullmatch(refusal.code) else "Unknown"
         throttled = refusal.code.startswith("Throttling")
         if throttled:
-            self._pacing.throttled(*pace)
+            self._rate_limiter.throttled(*pace)
         known = throttled or (answer.status < 500 and bool(refusal.code))
         if not known:
             message = f"{at.host}: HTTP {answer.status}" + (
@@ -231,9 +235,9 @@ class StsCalls:
         raise StsError(code if known else "", message, field=at.field)
 
 
-def _pace(action: str, *, asked: Parameters, at: Endpoint) -> tuple[str, str]:
+def _pace(action: str, *, parameters: Parameters, at: Endpoint) -> tuple[str, str]:
     """What the rates of a call are kept by, and the API that has one limit."""
-    return f"{at.host} {asked.get('AccessKeyId') or at.tenant}", action
+    return f"{at.host} {parameters.get('AccessKeyId') or at.tenant}", action
 
 
 def _signer(by: Session) -> Signer:
@@ -248,10 +252,10 @@ def _decoded(body: bytes, type_: type[_Struct]) -> _Struct:
         raise StsError("", "the answer has not the documented shape") from None
 
 
-def _issued(body: bytes) -> Issued:
+def _issued(body: bytes) -> TemporaryCredentials:
     answer = _decoded(body, _RoleAnswer)
     found = answer.credentials
-    return Issued(
+    return TemporaryCredentials(
         access_key_id=text(found.access_key_id, ALIBABA_KEY_ID),
         secret=secret(found.access_key_secret, ALIBABA_SECRET),
         token=secret(found.security_token, ALIBABA_TOKEN),

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from keywright.clouds.aws.error_codes import THROTTLED
-from keywright.clouds.http import NoAnswerError
-from keywright.clouds.scrubbing import scrubbed
+from keywright.clouds.http import TransportError
+from keywright.clouds.redaction import redacted
 
 # What the clouds' error codes are made of.
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
@@ -28,14 +28,14 @@ def code_and_message(error: Exception) -> tuple[str, str]:
 
     problem = _part(_response(error), "Error")
     if not problem:
-        shown = isinstance(error, BotoCoreError | OSError | NoAnswerError)
-        text = f": {scrubbed(str(error))}" if shown else ""
+        shown = isinstance(error, BotoCoreError | OSError | TransportError)
+        text = f": {redacted(str(error))}" if shown else ""
         return "", f"{type(error).__name__}{text}"
     code = str(problem.get("Code") or "Unknown")
     if not _CODE.fullmatch(code):
         # It becomes the reason of a condition.
         code = "Unknown"
-    return code, scrubbed(str(problem.get("Message") or "")).rstrip(".")
+    return code, redacted(str(problem.get("Message") or "")).rstrip(".")
 
 
 def http_status(error: Exception) -> int:

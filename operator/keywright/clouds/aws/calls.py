@@ -28,10 +28,10 @@ from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Observ
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
-from keywright.clouds.http import HttpCalls
-from keywright.clouds.pacing import Pacing
+from keywright.clouds.http import HttpClient
+from keywright.clouds.interfaces import Session
+from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.shares import FairShares
-from keywright.clouds.ways import Session
 
 _Answer = TypeVar("_Answer")
 _Clients = LruDict[tuple[str, str, str | None], Any]
@@ -53,14 +53,14 @@ class _Call:
     region: str
 
     def limits(self, operation: str) -> tuple[str, ...]:
-        """The names of the limits that a request of this operation falls under, for `Pacing`."""
+        """Return the names of the rate limits that apply to a request of this operation."""
         if self.service != gateway_pace.SERVICE:
             return (self.service,)
         whole = f"{self.service} {self.region}"
         return (f"{whole} {operation}",) if operation in gateway_pace.RATES else (whole,)
 
 
-class AwsCalls:
+class BotoClients:
     """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
 
     `threads` calls run at once; while they are all taken, a namespace with less than its share
@@ -71,7 +71,7 @@ class AwsCalls:
     def __init__(
         self,
         *,
-        http: HttpCalls | None = None,
+        http: HttpClient | None = None,
         endpoints: Endpoints | None = None,
         threads: int = 8,
         gateway: GatewayPace | None = None,
@@ -79,8 +79,8 @@ class AwsCalls:
     ) -> None:
         self._skews = skews
         self._gateway = gateway or GatewayPace()
-        self.pacing = Pacing(clock=time.monotonic)
-        self._http = http or HttpCalls()
+        self.rate_limiter = AdaptiveRateLimiter(clock=time.monotonic)
+        self._http = http or HttpClient()
         self._endpoints = endpoints or Endpoints()
         most = threads * _MOST_THREADS_FOR_EACH
         self._shares = FairShares(soft=threads, hard=most)
@@ -194,8 +194,8 @@ class AwsCalls:
         if not call.account:
             return call.transport.send(request)
         for limit in call.limits(operation):
-            if self.pacing.is_held(call.account, limit):
-                turn = self.pacing.wait(call.account, limit, tenant=call.tenant)
+            if self.rate_limiter.is_held(call.account, limit):
+                turn = self.rate_limiter.wait(call.account, limit, tenant=call.tenant)
                 asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
         if call.service != gateway_pace.SERVICE:
             return call.transport.send(request)
@@ -226,9 +226,9 @@ class AwsCalls:
         for limit in call.limits(event_name.rpartition(".")[2]):
             if refused:
                 pause = retry_after_seconds(answer)
-                note = partial(self.pacing.throttled, call.account, limit, retry_after=pause)
+                note = partial(self.rate_limiter.throttled, call.account, limit, retry_after=pause)
             else:
-                note = partial(self.pacing.accepted, call.account, limit)
+                note = partial(self.rate_limiter.accepted, call.account, limit)
             call.transport.loop.call_soon_threadsafe(note)
 
     def _client(self, service: str, region: str, endpoint: str | None) -> Any:

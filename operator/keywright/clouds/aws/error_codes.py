@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keywright.clouds.scrubbing import condition_reason
+from keywright.clouds.redaction import condition_reason
 from keywright.planning.failures import Failure, FailureClass
 
 THROTTLED: Final = frozenset(
@@ -79,18 +79,18 @@ _ROWS: Final = {
         "Activate STS for this Region in the IAM console (Account settings, Security Token"
         " Service), or set a Region in which it is active.",
     ),
-    "ExpiredToken": ErrorRow(FailureClass.RETRY, SOURCE, _NEW_SESSION),
+    "ExpiredToken": ErrorRow(FailureClass.TRANSIENT, SOURCE, _NEW_SESSION),
     "ExpiredTokenException": ErrorRow(
-        FailureClass.RETRY, SOURCE, _NEW_SESSION, reason="ExpiredToken"
+        FailureClass.TRANSIENT, SOURCE, _NEW_SESSION, reason="ExpiredToken"
     ),
     "InvalidClientTokenId": ErrorRow(
-        FailureClass.RETRY,
+        FailureClass.TRANSIENT,
         SOURCE,
         "A new session or access key is known everywhere after some seconds; if this stays, the"
         " key or the role was deleted, or its sessions were revoked.",
     ),
     "UnrecognizedClientException": ErrorRow(
-        FailureClass.RETRY,
+        FailureClass.TRANSIENT,
         SOURCE,
         "A new session or access key is known everywhere after some seconds; if this stays, the"
         " key or the role was deleted, or its sessions were revoked.",
@@ -113,7 +113,7 @@ def is_clock_fault(code: str, message: str) -> bool:
 def clock_fault(code: str, message: str) -> Failure:
     """The failure for a signature whose time AWS does not accept."""
     return Failure(
-        f"AWS: {code}: {message}.", kind=FailureClass.RETRY, reason=CLOCK_SKEW, cure=_CLOCK_CURE
+        f"AWS: {code}: {message}.", kind=FailureClass.TRANSIENT, reason=CLOCK_SKEW, cure=_CLOCK_CURE
     )
 
 
@@ -132,7 +132,7 @@ def common_failure(code: str, message: str) -> Failure:
     if not code and message.startswith(_NO_ENDPOINT):
         return Failure(
             f"AWS: no answer: {message}.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="CloudError",
             field=f"{SOURCE}.region",
             cure=(
@@ -143,7 +143,7 @@ def common_failure(code: str, message: str) -> Failure:
     if code in _TRANSIENT or not code:
         return Failure(
             f"AWS: {code or 'no answer'}: {message}.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="CloudError",
             field=SOURCE,
             cure=(
@@ -157,7 +157,7 @@ def common_failure(code: str, message: str) -> Failure:
     denied = "Denied" in code
     return Failure(
         f"AWS: {code}: {message}.",
-        kind=FailureClass.DENIED if denied else FailureClass.RETRY,
+        kind=FailureClass.DENIED if denied else FailureClass.TRANSIENT,
         reason=condition_reason(code),
         field=SOURCE,
         cure=(

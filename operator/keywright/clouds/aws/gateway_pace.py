@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Final
 
 from keywright.clouds.bounded import LruDict
-from keywright.clouds.pacing import FixedRate
+from keywright.clouds.rate_limit import FixedRate
 from keywright.clouds.shares import FairShares
 from keywright.planning.failures import Failure, FailureClass
 
@@ -127,6 +127,6 @@ def _later(operation: str, *, wait: float) -> Failure:
         reason="Throttled",
         field="spec.apiGatewayKey.usagePlan",
         cure="The operator tries again by itself.",
-        nothing_done=True,
+        no_side_effect=True,
         retry_after=timedelta(seconds=wait),
     )

@@ -3,7 +3,7 @@
 boto3 builds and signs a request and parses its answer, in a thread; a handler of the public event
 `before-send`, which may return the answer itself, takes the place of botocore's own HTTP session
 (botocore 1.44, endpoint.py, `_do_get_response`). Failures are botocore's own exceptions, so that
-its retries go on as before; what must not be tried again is a `NoAnswerError`.
+its retries go on as before; what must not be tried again is a `TransportError`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import aiohttp
 from keywright.clouds.addresses import Reach
 from keywright.clouds.http import (
     LONGEST_CALL_SECONDS,
-    Answer,
     ForbiddenAddressError,
-    HttpCalls,
-    Limits,
-    NoAnswerError,
+    HttpClient,
+    HttpResponse,
+    Timeouts,
     TooLongError,
+    TransportError,
 )
 
 CONNECT_SECONDS: Final = 5.0
@@ -52,7 +52,7 @@ class Transport:
     `observe` is called with the headers of each answer and the seconds that it took.
     """
 
-    http: HttpCalls
+    http: HttpClient
     loop: asyncio.AbstractEventLoop
     reach: Reach
     service: str
@@ -72,18 +72,18 @@ class Transport:
         context: dict[str, Any] = request.context if request.context is not None else {}
         left = float(context.get(_LEFT, self.longest_seconds))
         if left <= 0:
-            raise NoAnswerError("the deadline of the call is exceeded")
+            raise TransportError("the deadline of the call is exceeded")
         began = time.monotonic()
         try:
             answer = self._exchanged(request, seconds=left)
-        except NoAnswerError as error:
+        except TransportError as error:
             raise _as_botocore(error, request) from None
         finally:
             context[_LEFT] = left - (time.monotonic() - began)
         return _as_response(answer, request)
 
-    def _exchanged(self, request: Any, *, seconds: float) -> Answer:
-        limits = Limits(
+    def _exchanged(self, request: Any, *, seconds: float) -> HttpResponse:
+        limits = Timeouts(
             CONNECT_SECONDS,
             READ_SECONDS,
             total_seconds=min(seconds, CONNECT_SECONDS + 2 * READ_SECONDS),
@@ -94,14 +94,14 @@ class Transport:
             future = asyncio.run_coroutine_threadsafe(sending, self.loop)
         except RuntimeError:
             sending.close()
-            raise NoAnswerError("the operator is stopping") from None
+            raise TransportError("the operator is stopping") from None
         try:
             return future.result(seconds + _GRACE_SECONDS)
         except (TimeoutError, concurrent.futures.CancelledError):
             future.cancel()
-            raise NoAnswerError("the call was cut off") from None
+            raise TransportError("the call was cut off") from None
 
-    async def _observed(self, request: Any, *, limits: Limits) -> Answer:
+    async def _observed(self, request: Any, *, limits: Timeouts) -> HttpResponse:
         began = time.monotonic()
         answer = await self.http.exchange(
             request.method,
@@ -128,7 +128,7 @@ class _Raw:
         yield self.body
 
 
-def _as_response(answer: Answer, request: Any) -> Any:
+def _as_response(answer: HttpResponse, request: Any) -> Any:
     from botocore.awsrequest import AWSResponse  # noqa: PLC0415  imported after start-up
 
     headers: Any = answer.headers
@@ -151,7 +151,7 @@ def _headers(headers: Mapping[str, str | bytes]) -> Iterator[tuple[str, str]]:
         yield name, value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _as_botocore(error: NoAnswerError, request: Any) -> Exception:
+def _as_botocore(error: TransportError, request: Any) -> Exception:
     """The exception that botocore's own HTTP session would raise; its retries know it."""
     from botocore import exceptions  # noqa: PLC0415  imported after start-up
 
@@ -160,9 +160,9 @@ def _as_botocore(error: NoAnswerError, request: Any) -> Exception:
         case aiohttp.ClientSSLError():
             return exceptions.SSLError(endpoint_url=url, error=cause)
         case aiohttp.ClientConnectorError() if isinstance(cause.os_error, ForbiddenAddressError):
-            return NoAnswerError(str(error))
+            return TransportError(str(error))
         case None | ForbiddenAddressError() | TooLongError():
-            return NoAnswerError(str(error))
+            return TransportError(str(error))
         case aiohttp.ConnectionTimeoutError():
             return exceptions.ConnectTimeoutError(endpoint_url=url, error=cause)
         case TimeoutError():
@@ -175,4 +175,4 @@ def _as_botocore(error: NoAnswerError, request: Any) -> Exception:
             return exceptions.ConnectionClosedError(endpoint_url=url, error=cause)
         case _:
             # Without the words of the library, which may quote the answer.
-            return exceptions.HTTPClientError(error=NoAnswerError(type(cause).__name__))
+            return exceptions.HTTPClientError(error=TransportError(type(cause).__name__))

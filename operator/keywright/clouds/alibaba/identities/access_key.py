@@ -11,18 +11,23 @@ from keywright.api.alibaba_identities import (
     AlibabaSts,
 )
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import ROOT, Edges, nothing_to_ask, proved
-from keywright.clouds.alibaba.identities.key_material import stored_key
-from keywright.clouds.alibaba.refusals import Asking
-from keywright.clouds.ways import Session, SessionAsk
+from keywright.clouds.alibaba.errors import RequestContext
+from keywright.clouds.alibaba.identities.context import (
+    ROOT,
+    AlibabaContext,
+    reject_session_options,
+    verify_identity,
+)
+from keywright.clouds.alibaba.identities.key_material import access_key_from_secret
+from keywright.clouds.interfaces import Session, SessionOptions
 
 
 async def open_session(
     identity: AlibabaAccessKey | AlibabaSts,
     *,
     source: CredentialSource,
-    ask: SessionAsk,
-    edges: Edges,
+    ask: SessionOptions,
+    context: AlibabaContext,
 ) -> Session:
     """The key as the Secret has it now.
 
@@ -31,10 +36,10 @@ async def open_session(
     """
     is_session = isinstance(identity, AlibabaSts)
     way = "sts" if is_session else "accessKey"
-    nothing_to_ask(ask, way=way)
+    reject_session_options(ask, way=way)
     name, field = identity.secret_ref.name, f"{ROOT}.{way}.secretRef"
-    session = await stored_key(
-        name, field=field, source=source, edges=edges, needs_token=is_session
+    session = await access_key_from_secret(
+        name, field=field, source=source, context=context, needs_token=is_session
     )
-    asking = Asking(fields={"": field}, secret=name)
-    return await proved(session, source=source, asking=asking, edges=edges)
+    asking = RequestContext(fields={"": field}, secret=name)
+    return await verify_identity(session, source=source, asking=asking, context=context)

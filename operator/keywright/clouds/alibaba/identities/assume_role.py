@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.identities.context import (
     ROOT,
-    Edges,
+    AlibabaContext,
     alibaba_of,
     endpoint_of,
 )
 from keywright.clouds.alibaba.identities.roles import (
-    assumed,
-    role_of,
+    assume,
+    build_role,
 )
-from keywright.clouds.ways import Session, SessionAsk
+from keywright.clouds.interfaces import Session, SessionOptions
 
 
-async def open_hop(
-    number: int, *, by: Session, source: CredentialSource, ask: SessionAsk, edges: Edges
+async def assume_chained_role(
+    number: int,
+    *,
+    by: Session,
+    source: CredentialSource,
+    ask: SessionOptions,
+    context: AlibabaContext,
 ) -> Session:
     """A new session of `assumeRoles[number]`, assumed by the session `by`.
 
@@ -25,7 +30,7 @@ async def open_hop(
         Failure: STS refuses.
     """
     hop = alibaba_of(source).assume_roles[number]
-    role = role_of(
+    role = build_role(
         hop,
         arn=hop.role_arn,
         field=f"{ROOT}.assumeRoles[{number}]",
@@ -33,4 +38,4 @@ async def open_hop(
         ask=ask,
         external_id=hop.external_id,
     )
-    return await assumed(role, by=by, at=endpoint_of(source), edges=edges)
+    return await assume(role, by=by, at=endpoint_of(source), context=context)

@@ -10,15 +10,19 @@ import hashlib
 from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import ROOT, Edges
+from keywright.clouds.alibaba.identities.context import ROOT, AlibabaContext
 from keywright.clouds.alibaba.identities.key_material import BEARER_TOKEN, stored_value
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = f"{ROOT}.bearer.secretRef"
 
 
 async def open_session(
-    identity: AlibabaBearer, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: AlibabaBearer,
+    *,
+    source: CredentialSource,
+    ask: SessionOptions,
+    context: AlibabaContext,
 ) -> Session:
     """The token as the Secret has it now.
 
@@ -27,7 +31,7 @@ async def open_session(
     """
     del ask  # bearerToken asks for nothing
     name = identity.secret_ref.name
-    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    secret = await context.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
     token = stored_value(secret, BEARER_TOKEN, secret=name, field=_FIELD)
     secret.check_copy(BEARER_TOKEN)
     # A token has no id: the beginning of its hash tells one from another, and nothing of it.
@@ -36,7 +40,7 @@ async def open_session(
         access_key_id=f"sha256:{digest}",
         secret_access_key=Sensitive(""),
         session_token=None,
-        issued_at=whole_seconds(edges.clock()),
+        issued_at=whole_seconds(context.clock()),
         expires_at=None,
         identity="",
         bearer=token,

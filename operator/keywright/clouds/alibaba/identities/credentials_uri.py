@@ -10,25 +10,29 @@ from __future__ import annotations
 from keywright.api.alibaba_identities import CredentialsUri
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.answered import read_credentials
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.errors import RequestContext
+from keywright.clouds.alibaba.identities.context import (
     ROOT,
-    Edges,
+    AlibabaContext,
     limits_of,
-    nothing_to_ask,
-    proved,
+    reject_session_options,
     session_of,
+    verify_identity,
 )
-from keywright.clouds.alibaba.refusals import Asking
-from keywright.clouds.http import NoAnswerError
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.http import TransportError
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.credentialsUri.uri"
 
 
 async def open_session(
-    identity: CredentialsUri, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: CredentialsUri,
+    *,
+    source: CredentialSource,
+    ask: SessionOptions,
+    context: AlibabaContext,
 ) -> Session:
     """What the URI answers now.
 
@@ -36,8 +40,8 @@ async def open_session(
         Failure: the URI is not in the list, does not answer rightly, or the cloud does not know
             what it answers with.
     """
-    nothing_to_ask(ask, way="credentialsUri")
-    if not edges.uris.allow(identity.uri):
+    reject_session_options(ask, way="credentialsUri")
+    if not context.uris.allow(identity.uri):
         raise Failure(
             "this operator's flags do not allow that URI.",
             kind=FailureClass.CONFIGURATION,
@@ -45,32 +49,34 @@ async def open_session(
             field=_FIELD,
             cure="Start the operator with --allow-credentials-uri for it, or use another identity.",
         )
-    issued_at = whole_seconds(edges.clock())
+    issued_at = whole_seconds(context.clock())
     try:
-        answer = await edges.http.request(
+        answer = await context.http.request(
             "GET",
             identity.uri,
             limits=limits_of(source),
             reach=Reach.LISTED,
             tenant=source.namespace,
         )
-    except NoAnswerError as error:
+    except TransportError as error:
         raise _unfit(f"gives no answer: {error}") from None
     if 300 <= answer.status < 400:
         raise _unfit(f"redirects (HTTP {answer.status}), and no redirect is followed")
     if answer.status != 200:
         raise _unfit(f"answers with HTTP {answer.status}")
-    issued = read_credentials(answer.body)
+    issued = parse_credentials(answer.body)
     if issued is None:
         raise _unfit("answers with something else than credentials")
     session = session_of(issued, issued_at=issued_at, field=_FIELD)
-    return await proved(session, source=source, asking=Asking(fields={"": _FIELD}), edges=edges)
+    return await verify_identity(
+        session, source=source, asking=RequestContext(fields={"": _FIELD}), context=context
+    )
 
 
 def _unfit(what: str) -> Failure:
     return Failure(
         f"the URI {what}.",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="CredentialsUriFailed",
         field=_FIELD,
         cure=(

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from keywright.api.alibaba_identities import DefaultChain
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import ROOT, Edges, nothing_to_ask, proved
+from keywright.clouds.alibaba.errors import RequestContext
+from keywright.clouds.alibaba.identities.context import (
+    ROOT,
+    AlibabaContext,
+    reject_session_options,
+    verify_identity,
+)
 from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
-from keywright.clouds.alibaba.refusals import Asking
-from keywright.clouds.ways import Session, SessionAsk
+from keywright.clouds.interfaces import Session, SessionOptions
 from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.defaultChain"
 
 
 async def open_session(
-    identity: DefaultChain, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: DefaultChain,
+    *,
+    source: CredentialSource,
+    ask: SessionOptions,
+    context: AlibabaContext,
 ) -> Session:
     """What the chain gives now.
 
@@ -27,17 +36,19 @@ async def open_session(
             what it finds.
     """
     del identity
-    nothing_to_ask(ask, way="defaultChain")
-    if edges.own is None:
+    reject_session_options(ask, way="defaultChain")
+    if context.own is None:
         raise not_allowed(_FIELD, cure="Use oidcRoleArn")
-    now = edges.clock()
-    session = await edges.own.session(now=now)
+    now = context.clock()
+    session = await context.own.session(now=now)
     if session is None or (session.expires_at is not None and session.expires_at <= now):
         raise Failure(
             "the default credential chain finds no living credentials around the operator.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
             cure="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
         )
-    return await proved(session, source=source, asking=Asking(fields={"": _FIELD}), edges=edges)
+    return await verify_identity(
+        session, source=source, asking=RequestContext(fields={"": _FIELD}), context=context
+    )

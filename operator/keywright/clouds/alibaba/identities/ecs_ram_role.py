@@ -13,20 +13,20 @@ import re
 from keywright.api.alibaba_identities import EcsRamRole
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.answered import read_credentials
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.errors import RequestContext
+from keywright.clouds.alibaba.identities.context import (
     ROOT,
-    Edges,
+    AlibabaContext,
     alibaba_of,
     limits_of,
-    nothing_to_ask,
-    proved,
+    reject_session_options,
     session_of,
+    verify_identity,
 )
-from keywright.clouds.alibaba.refusals import Asking
-from keywright.clouds.alibaba.sts import Issued
-from keywright.clouds.http import Answer, Limits, NoAnswerError
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.alibaba.sts import TemporaryCredentials
+from keywright.clouds.http import HttpResponse, Timeouts, TransportError
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 FIELD = f"{ROOT}.ecsRamRole"
@@ -37,11 +37,11 @@ _ROLE_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # What a header carries.
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 _FORBIDDEN = 403
-_PATIENCE = Limits(connect_seconds=1.0, read_seconds=1.0)
+_PATIENCE = Timeouts(connect_seconds=1.0, read_seconds=1.0)
 
 
 async def open_session(
-    identity: EcsRamRole, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: EcsRamRole, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
     """What the metadata service gives now, which renews it by itself.
 
@@ -49,17 +49,19 @@ async def open_session(
         Failure: the flag is not set, there is no metadata service or no role, or the cloud does not
             know what it gives.
     """
-    nothing_to_ask(ask, way="ecsRamRole")
-    if edges.own is None:
+    reject_session_options(ask, way="ecsRamRole")
+    if context.own is None:
         raise not_allowed(FIELD, cure="Use oidcRoleArn")
     session = await node_session(
         identity.role_name,
         hardened_alone=identity.disable_imds_v1,
         field=FIELD,
         source=source,
-        edges=edges,
+        context=context,
     )
-    return await proved(session, source=source, asking=Asking(fields={"": FIELD}), edges=edges)
+    return await verify_identity(
+        session, source=source, asking=RequestContext(fields={"": FIELD}), context=context
+    )
 
 
 def not_allowed(field: str, *, cure: str) -> Failure:
@@ -79,14 +81,14 @@ async def node_session(
     hardened_alone: bool,
     field: str,
     source: CredentialSource,
-    edges: Edges,
+    context: AlibabaContext,
 ) -> Session:
     """The credentials of the node's role, not proved yet; raises Failure."""
     alibaba = alibaba_of(source)
     chosen = alibaba.connect_timeout or alibaba.read_timeout
     limits = limits_of(source) if chosen else _PATIENCE
-    metadata = _Metadata(edges, limits=limits, field=field, tenant=source.namespace)
-    issued_at = whole_seconds(edges.clock())
+    metadata = _Metadata(context, limits=limits, field=field, tenant=source.namespace)
+    issued_at = whole_seconds(context.clock())
     headers = await metadata.token(hardened_alone=hardened_alone)
     try:
         issued = await metadata.credentials(role_name, headers)
@@ -105,8 +107,10 @@ class _RefusedTokenError(Exception):
 class _Metadata:
     """The requests, and what each failure of theirs means."""
 
-    def __init__(self, edges: Edges, *, limits: Limits, field: str, tenant: str) -> None:
-        self._edges = edges
+    def __init__(
+        self, context: AlibabaContext, *, limits: Timeouts, field: str, tenant: str
+    ) -> None:
+        self._context = context
         self._tenant = tenant
         self._limits = limits
         self._field = field
@@ -114,7 +118,7 @@ class _Metadata:
     async def token(self, *, hardened_alone: bool) -> dict[str, str]:
         """The header of the hardened mode; none where the plain one is allowed and needed."""
         try:
-            answer = await self._edges.http.request(
+            answer = await self._context.http.request(
                 "PUT",
                 f"{_SERVICE}/api/token",
                 limits=self._limits,
@@ -122,7 +126,7 @@ class _Metadata:
                 tenant=self._tenant,
                 headers={"X-aliyun-ecs-metadata-token-ttl-seconds": _TOKEN_SECONDS},
             )
-        except NoAnswerError as error:
+        except TransportError as error:
             if hardened_alone:
                 raise _failed(f"does not answer ({error})", field=self._field) from None
             return {}
@@ -134,14 +138,16 @@ class _Metadata:
         if hardened_alone:
             raise Failure(
                 f"the metadata service gives no token of its hardened mode (HTTP {answer.status}).",
-                kind=FailureClass.RETRY,
+                kind=FailureClass.TRANSIENT,
                 reason="MetadataUnavailable",
                 field=f"{self._field}.disableImdsV1",
                 cure="Turn the hardened mode on for the node, or set disableImdsV1 to false.",
             )
         return {}
 
-    async def credentials(self, role_name: str | None, headers: dict[str, str]) -> Issued:
+    async def credentials(
+        self, role_name: str | None, headers: dict[str, str]
+    ) -> TemporaryCredentials:
         """The credentials of the role, or of the node's only one.
 
         Raises:
@@ -154,12 +160,12 @@ class _Metadata:
             found = answer.body.decode(errors="replace").strip()
         if not _ROLE_NAME.fullmatch(found):
             raise _failed("is asked for a role whose name is none", field=self._field)
-        issued = read_credentials((await self.get(f"{_ROLES}{found}", headers)).body)
+        issued = parse_credentials((await self.get(f"{_ROLES}{found}", headers)).body)
         if issued is None:
             raise _failed(f"gives no credentials of role {found}", field=self._field)
         return issued
 
-    async def get(self, url: str, headers: dict[str, str]) -> Answer:
+    async def get(self, url: str, headers: dict[str, str]) -> HttpResponse:
         """The answer, which has the status 200.
 
         Raises:
@@ -167,7 +173,7 @@ class _Metadata:
             _RefusedTokenError: 403 for a request with a token.
         """
         try:
-            answer = await self._edges.http.request(
+            answer = await self._context.http.request(
                 "GET",
                 url,
                 limits=self._limits,
@@ -175,14 +181,14 @@ class _Metadata:
                 tenant=self._tenant,
                 headers=headers,
             )
-        except NoAnswerError as error:
+        except TransportError as error:
             raise _failed(f"does not answer ({error})", field=self._field) from None
         if answer.status == _FORBIDDEN and headers:
             raise _RefusedTokenError
         if answer.status == 404:
             raise Failure(
                 "the metadata service knows no such role on this node.",
-                kind=FailureClass.RETRY,
+                kind=FailureClass.TRANSIENT,
                 reason="MetadataUnavailable",
                 field=f"{self._field}.roleName",
                 cure="Attach a RAM role to the node, or correct the name.",
@@ -195,7 +201,7 @@ class _Metadata:
 def _failed(what: str, *, field: str) -> Failure:
     return Failure(
         f"the metadata service of the node {what}.",
-        kind=FailureClass.RETRY,
+        kind=FailureClass.TRANSIENT,
         reason="MetadataUnavailable",
         field=field,
         cure="Run the operator on a node of ECS or ECI that has a RAM role.",

@@ -8,7 +8,7 @@ from typing import Final
 from keywright.api import alibaba_identities
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import Edges
+from keywright.clouds.alibaba.identities.context import AlibabaContext
 from keywright.clouds.answer_values import (
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,
@@ -17,7 +17,7 @@ from keywright.clouds.answer_values import (
     Form,
     stored,
 )
-from keywright.clouds.ways import Session, whole_seconds
+from keywright.clouds.interfaces import Session, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
@@ -31,8 +31,13 @@ _FORMS: Final[Mapping[str, Form]] = {
 }
 
 
-async def stored_key(
-    name: str, *, field: str, source: CredentialSource, edges: Edges, needs_token: bool = False
+async def access_key_from_secret(
+    name: str,
+    *,
+    field: str,
+    source: CredentialSource,
+    context: AlibabaContext,
+    needs_token: bool = False,
 ) -> Session:
     """The key as the Secret has it now, with its security token if it has one.
 
@@ -41,7 +46,7 @@ async def stored_key(
     Raises:
         Failure: the Secret, or a value in it, is missing.
     """
-    found = await edges.secrets.values(namespace=source.namespace, name=name, field=field)
+    found = await context.secrets.values(namespace=source.namespace, name=name, field=field)
     token = stored_value(found, TOKEN, secret=name, field=field) if needs_token else None
     optional = (found.find(TOKEN) or Sensitive("")).reveal().strip()
     if optional:
@@ -52,7 +57,7 @@ async def stored_key(
         access_key_id=stored_value(found, ID, secret=name, field=field).reveal(),
         secret_access_key=stored_value(found, SECRET, secret=name, field=field),
         session_token=token,
-        issued_at=whole_seconds(edges.clock()),
+        issued_at=whole_seconds(context.clock()),
         expires_at=None,
         identity="",
         not_shared=found.consent(SECRET),

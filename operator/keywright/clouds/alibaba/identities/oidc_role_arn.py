@@ -15,20 +15,20 @@ from keywright.api.alibaba_identities import (
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.errors import RequestContext, refusal
+from keywright.clouds.alibaba.identities.context import (
     ROOT,
-    Edges,
+    AlibabaContext,
     endpoint_of,
     session_of,
 )
 from keywright.clouds.alibaba.identities.roles import (
     Role,
-    role_of,
+    build_role,
 )
-from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.sts import Endpoint, StsError
 from keywright.clouds.identity_tokens import token_facts
-from keywright.clouds.ways import Session, SessionAsk, Tokens, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.oidcRoleArn"
@@ -36,7 +36,7 @@ _ROLE_NAME = re.compile(r"[\w.-]{1,64}")
 
 
 async def open_session(
-    identity: OidcRoleArn, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: OidcRoleArn, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
     """A new session; its end is what STS answers, never what was asked.
 
@@ -47,15 +47,15 @@ async def open_session(
         identity.service_account_ref.name,
         provider_arn=identity.oidc_provider_arn,
         source=source,
-        tokens=edges.tokens,
+        tokens=context.tokens,
     )
     return await exchanged(
-        role_of(identity, arn=arn, field=_FIELD, source=source, ask=ask),
+        build_role(identity, arn=arn, field=_FIELD, source=source, ask=ask),
         provider_arn=identity.oidc_provider_arn,
         account=identity.service_account_ref,
         source=source,
         at=endpoint_of(source),
-        edges=edges,
+        context=context,
     )
 
 
@@ -66,14 +66,14 @@ async def exchanged(
     account: ServiceAccountReference,
     source: CredentialSource,
     at: Endpoint,
-    edges: Edges,
+    context: AlibabaContext,
 ) -> Session:
     """A session of the role for a token of that ServiceAccount; raises Failure."""
-    token = await edges.tokens.token(
+    token = await context.tokens.token(
         namespace=source.namespace, name=account.name, audience=audience_of(account)
     )
-    issued_at = whole_seconds(edges.clock())
-    asked = {
+    issued_at = whole_seconds(context.clock())
+    parameters = {
         **role.parameters(),
         "OIDCProviderArn": provider_arn,
         "OIDCToken": token.reveal(),
@@ -85,9 +85,9 @@ async def exchanged(
         "provider": f"{place}.oidcProviderArn",
     }
     try:
-        issued = await edges.sts.assume_role_with_oidc(asked, at=at)
+        issued = await context.sts.assume_role_with_oidc(parameters, at=at)
     except StsError as error:
-        asking = Asking(
+        asking = RequestContext(
             fields=fields,
             role_arn=role.arn,
             provider_arn=provider_arn,
@@ -98,7 +98,7 @@ async def exchanged(
 
 
 async def _annotated_role(
-    account: str, *, provider_arn: str, source: CredentialSource, tokens: Tokens
+    account: str, *, provider_arn: str, source: CredentialSource, tokens: TokenSource
 ) -> str:
     """The role that ACK's own convention names: by its name, in the account of the provider."""
     annotations = await tokens.annotations(namespace=source.namespace, name=account)

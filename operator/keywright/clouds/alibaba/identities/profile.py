@@ -15,24 +15,25 @@ from keywright.api.alibaba_identities import (
 )
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.errors import RequestContext
 from keywright.clouds.alibaba.identities import ecs_ram_role
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.identities.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     GRANTS_POLICY,
     ROOT,
-    Edges,
+    AlibabaContext,
     endpoint_of,
-    nothing_to_ask,
-    proved,
+    reject_session_options,
     session_name,
+    verify_identity,
 )
 from keywright.clouds.alibaba.identities.key_material import stored_value
 from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
 from keywright.clouds.alibaba.identities.roles import (
-    KeyPlace,
     Role,
-    assumed,
+    SecretRef,
+    assume,
     encoded,
 )
 from keywright.clouds.alibaba.identities.rsa_key_pair import generated
@@ -46,7 +47,6 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     StoredKey,
 )
-from keywright.clouds.alibaba.refusals import Asking
 from keywright.clouds.alibaba.sts import Endpoint
 from keywright.clouds.answer_values import (
     ALIBABA_KEY_ID,
@@ -54,7 +54,7 @@ from keywright.clouds.answer_values import (
     ALIBABA_TOKEN,
     stored,
 )
-from keywright.clouds.ways import NOTHING_ASKED, Session, SessionAsk, whole_seconds
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
@@ -66,7 +66,7 @@ _READERS = {
 
 
 async def open_session(
-    identity: Profile, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: Profile, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
     """The session of the profile's last role, or its key.
 
@@ -74,7 +74,7 @@ async def open_session(
         Failure: the file or the profile cannot be used, or the cloud refuses one of its steps.
     """
     name = identity.secret_ref.name
-    secret = await edges.secrets.values(
+    secret = await context.secrets.values(
         namespace=source.namespace, name=name, field=f"{_FIELD}.secretRef"
     )
     text = stored_value(secret, identity.file, secret=name, field=f"{_FIELD}.key").reveal()
@@ -90,7 +90,9 @@ async def open_session(
         ) from None
     if _sends_values(profile):
         secret.check_copy(identity.file)
-    return await _Walk(identity, source=source, secret=secret, edges=edges).to_end(profile, ask)
+    return await _ProfileResolver(identity, source=source, secret=secret, context=context).resolve(
+        profile, ask
+    )
 
 
 def _sends_values(profile: ResolvedProfile) -> bool:
@@ -99,7 +101,7 @@ def _sends_values(profile: ResolvedProfile) -> bool:
     return token is not None or any(role.external_id or role.policy for role in profile.roles)
 
 
-class _Walk:
+class _ProfileResolver:
     """From the beginning of a profile to its last role."""
 
     def __init__(
@@ -108,21 +110,21 @@ class _Walk:
         *,
         source: CredentialSource,
         secret: ReferencedSecret,
-        edges: Edges,
+        context: AlibabaContext,
     ) -> None:
         self._identity = identity
         self._source = source
         self._secret = secret
-        self._edges = edges
-        self._place = KeyPlace(identity.secret_ref.name, f"{_FIELD}.secretRef")
+        self._context = context
+        self._place = SecretRef(identity.secret_ref.name, f"{_FIELD}.secretRef")
 
-    async def to_end(self, profile: ResolvedProfile, ask: SessionAsk) -> Session:
+    async def resolve(self, profile: ResolvedProfile, ask: SessionOptions) -> Session:
         """The last session; what the grant asks is asked of that one."""
-        roles = [self._role(role, NOTHING_ASKED) for role in profile.roles[:-1]]
+        roles = [self._role(role, DEFAULT_OPTIONS) for role in profile.roles[:-1]]
         if profile.roles:
             roles.append(self._role(profile.roles[-1], ask))
         else:
-            nothing_to_ask(ask, way=f"profile {profile.name}")
+            reject_session_options(ask, way=f"profile {profile.name}")
         if profile.start is None:
             session = await self._by_token(profile.roles[0], roles[0])
             done = 1
@@ -130,15 +132,17 @@ class _Walk:
             session = await self._start(profile.start, alone=not roles)
             done = 0
         for found, role in zip(profile.roles[done:], roles[done:], strict=True):
-            session = await assumed(
-                role, by=session, key=self._place, at=self._endpoint(found), edges=self._edges
+            session = await assume(
+                role, by=session, key=self._place, at=self._endpoint(found), context=self._context
             )
         return session
 
     async def _start(self, start: StoredKey | NodeRole | KeyPair, *, alone: bool) -> Session:
         """The key or session that the chain begins with; proved where it is all there is."""
-        edges, source = self._edges, self._source
-        asking = Asking(fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret)
+        context, source = self._context, self._source
+        asking = RequestContext(
+            fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret
+        )
         match start:
             case StoredKey(access_key_id=key_id, secret=secret, token=token):
                 place = self._place
@@ -158,16 +162,16 @@ class _Walk:
                     access_key_id=key_id,
                     secret_access_key=secret,
                     session_token=token,
-                    issued_at=whole_seconds(edges.clock()),
+                    issued_at=whole_seconds(context.clock()),
                     expires_at=None,
                     identity="",
                     not_shared=self._secret.consent(self._identity.file),
                 )
             case NodeRole(role_name=name):
-                if edges.own is None:
+                if context.own is None:
                     raise ecs_ram_role.not_allowed(_FIELD, cure="Use another profile")
                 session = await ecs_ram_role.node_session(
-                    name, hardened_alone=True, field=_FIELD, source=source, edges=edges
+                    name, hardened_alone=True, field=_FIELD, source=source, context=context
                 )
             case KeyPair(public_key_id=key_id, private_key_file=file):
                 return await generated(
@@ -181,11 +185,11 @@ class _Walk:
                     seconds=int(parse_duration(DEFAULT_DURATION)),
                     asking=asking,
                     source=source,
-                    edges=edges,
+                    context=context,
                 )
         if not alone:
             return session
-        return await proved(session, source=source, asking=asking, edges=edges)
+        return await verify_identity(session, source=source, asking=asking, context=context)
 
     async def _by_token(self, found: ProfileRole, role: Role) -> Session:
         account = self._identity.service_account_ref
@@ -205,10 +209,10 @@ class _Walk:
             account=account,
             source=self._source,
             at=self._endpoint(found),
-            edges=self._edges,
+            context=self._context,
         )
 
-    def _role(self, found: ProfileRole, ask: SessionAsk) -> Role:
+    def _role(self, found: ProfileRole, ask: SessionOptions) -> Role:
         if found.policy is not None and ask.policy is not None:
             raise Failure(
                 "the profile's last role has a policy already, and STS takes one.",

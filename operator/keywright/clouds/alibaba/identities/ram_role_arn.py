@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from keywright.api.alibaba_identities import RamRoleArn
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.identities.context import (
     ROOT,
-    Edges,
+    AlibabaContext,
     endpoint_of,
 )
-from keywright.clouds.alibaba.identities.key_material import stored_key
+from keywright.clouds.alibaba.identities.key_material import access_key_from_secret
 from keywright.clouds.alibaba.identities.roles import (
-    KeyPlace,
-    assumed,
-    role_of,
+    SecretRef,
+    assume,
+    build_role,
 )
-from keywright.clouds.ways import Session, SessionAsk
+from keywright.clouds.interfaces import Session, SessionOptions
 
 _FIELD = f"{ROOT}.ramRoleArn"
 
 
 async def open_session(
-    identity: RamRoleArn, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: RamRoleArn, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
     """A new session of the role.
 
     Raises:
         Failure: the Secret, or a value in it, is missing, or STS refuses.
     """
-    place = KeyPlace(identity.secret_ref.name, f"{_FIELD}.secretRef")
-    key = await stored_key(place.secret, field=place.field, source=source, edges=edges)
-    role = role_of(
+    place = SecretRef(identity.secret_ref.name, f"{_FIELD}.secretRef")
+    key = await access_key_from_secret(
+        place.secret, field=place.field, source=source, context=context
+    )
+    role = build_role(
         identity,
         arn=identity.role_arn,
         field=_FIELD,
@@ -38,4 +40,4 @@ async def open_session(
         ask=ask,
         external_id=identity.external_id,
     )
-    return await assumed(role, by=key, key=place, at=endpoint_of(source), edges=edges)
+    return await assume(role, by=key, key=place, at=endpoint_of(source), context=context)

@@ -11,18 +11,18 @@ import msgspec
 from keywright.api.durations import parse_duration
 from keywright.api.schema import Policy
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.errors import RequestContext, refusal
+from keywright.clouds.alibaba.identities.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     GRANTS_POLICY,
-    Edges,
+    AlibabaContext,
     session_name,
     session_of,
 )
-from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.rpc import Parameters
 from keywright.clouds.alibaba.sts import Endpoint, StsError
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _DENIALS: Final = ("NoPermission", "EntityNotExist.Role")
 _STORED: Final = "<the external id of the profile>"
@@ -45,18 +45,18 @@ class Role:
 
     def parameters(self) -> Parameters:
         """As STS takes them."""
-        asked = {
+        parameters = {
             "RoleArn": self.arn,
             "RoleSessionName": self.session_name,
             "DurationSeconds": str(self.seconds),
             "Policy": self.policy,
             "ExternalId": self.external_id,
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in parameters.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPlace:
+class SecretRef:
     """Where a key stands that signs: the Secret, and the field that names it."""
 
     secret: str
@@ -79,13 +79,13 @@ class AssumedRole(Protocol):
         """Absent, the session may do what the role may."""
 
 
-def role_of(
+def build_role(
     place: AssumedRole,
     *,
     arn: str,
     field: str,
     source: CredentialSource,
-    ask: SessionAsk,
+    ask: SessionOptions,
     external_id: str | None = None,
 ) -> Role:
     """The role with what the source says of its session, and what a grant asks beyond that.
@@ -100,7 +100,7 @@ def role_of(
         or int(parse_duration(place.role_session_expiration or DEFAULT_DURATION)),
         policy=encoded(place.policy or ask.policy),
         external_id=external_id,
-        fields=role_fields(field, ask=ask),
+        fields=field_paths(field, ask=ask),
     )
 
 
@@ -109,7 +109,7 @@ def encoded(policy: Policy | None) -> str | None:
     return None if policy is None else msgspec.json.encode(policy).decode()
 
 
-def role_fields(field: str, *, ask: SessionAsk) -> dict[str, str]:
+def field_paths(field: str, *, ask: SessionOptions) -> dict[str, str]:
     """The parts of a way that assumes a role, and the fields that they stand in."""
     return {
         "": field,
@@ -120,23 +120,23 @@ def role_fields(field: str, *, ask: SessionAsk) -> dict[str, str]:
     }
 
 
-async def assumed(
-    role: Role, *, by: Session, at: Endpoint, edges: Edges, key: KeyPlace | None = None
+async def assume(
+    role: Role, *, by: Session, at: Endpoint, context: AlibabaContext, key: SecretRef | None = None
 ) -> Session:
     """A new session of the role, assumed by the session `by`; `key` is where its key stands.
 
     Raises:
         Failure: STS refuses.
     """
-    issued_at = whole_seconds(edges.clock())
+    issued_at = whole_seconds(context.clock())
     try:
-        issued = await edges.sts.assume_role(role.parameters(), by=by, at=at)
+        issued = await context.sts.assume_role(role.parameters(), by=by, at=at)
     except StsError as error:
-        asking = Asking(
+        asking = RequestContext(
             fields=role.fields if key is None else {**role.fields, "key": key.field},
             role_arn=role.arn,
             secret="" if key is None else key.secret,
-            caller=by.identity or await _caller(error, by=by, at=at, edges=edges),
+            caller=by.identity or await _caller(error, by=by, at=at, context=context),
             external_id=_STORED if role.is_stored and role.external_id else role.external_id,
         )
         raise refusal(error, asking) from None
@@ -145,7 +145,7 @@ async def assumed(
     )
 
 
-async def _caller(error: StsError, *, by: Session, at: Endpoint, edges: Edges) -> str:
+async def _caller(error: StsError, *, by: Session, at: Endpoint, context: AlibabaContext) -> str:
     """The ARN that signed, for the trust policy in the remedy of a denial.
 
     Empty where STS does not say it, and without a call for refusals whose remedy has no policy:
@@ -154,6 +154,6 @@ async def _caller(error: StsError, *, by: Session, at: Endpoint, edges: Edges) -
     if not error.code.startswith(_DENIALS):
         return ""
     try:
-        return (await edges.sts.caller(by, at=at))[0]
+        return (await context.sts.caller(by, at=at))[0]
     except StsError:
         return ""

@@ -8,27 +8,27 @@ from keywright.api.alibaba_identities import RsaKeyPair
 from keywright.api.durations import parse_duration
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.asking import (
+from keywright.clouds.alibaba.errors import RequestContext, refusal
+from keywright.clouds.alibaba.identities.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     ROOT,
-    Edges,
+    AlibabaContext,
     endpoint_of,
-    nothing_to_ask,
-    proved,
+    reject_session_options,
     session_of,
+    verify_identity,
 )
-from keywright.clouds.alibaba.refusals import Asking, refusal
 from keywright.clouds.alibaba.rsa import NoRsaKeyError, RsaSigner
 from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.rsaKeyPair"
 
 
 async def open_session(
-    identity: RsaKeyPair, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: RsaKeyPair, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
     """A new session access key; it has no security token.
 
@@ -36,9 +36,9 @@ async def open_session(
         Failure: the private key is missing or is none, or STS refuses.
     """
     if ask.policy is not None:
-        nothing_to_ask(ask, way="rsaKeyPair")
+        reject_session_options(ask, way="rsaKeyPair")
     reference, field = identity.private_key_secret_ref, f"{_FIELD}.privateKeySecretRef"
-    private_key = await edges.secrets.value(
+    private_key = await context.secrets.value(
         namespace=source.namespace,
         name=reference.name,
         key=reference.key,
@@ -46,7 +46,7 @@ async def open_session(
         copied=False,
     )
     seconds = ask.seconds or int(parse_duration(identity.session_expiration or DEFAULT_DURATION))
-    asking = Asking(
+    asking = RequestContext(
         fields={
             "": _FIELD,
             "key": field,
@@ -60,7 +60,7 @@ async def open_session(
         seconds=seconds,
         asking=asking,
         source=source,
-        edges=edges,
+        context=context,
     )
 
 
@@ -69,12 +69,12 @@ async def generated(
     *,
     private_key: Sensitive,
     seconds: int,
-    asking: Asking,
+    asking: RequestContext,
     source: CredentialSource,
-    edges: Edges,
+    context: AlibabaContext,
 ) -> Session:
     """A session of the key pair, with the identity that the cloud gives it; raises Failure."""
-    issued_at = whole_seconds(edges.clock())
+    issued_at = whole_seconds(context.clock())
     try:
         # In a thread: the first one imports the library of the algorithm.
         signer = await asyncio.to_thread(RsaSigner, public_key_id, private_key=private_key)
@@ -87,10 +87,10 @@ async def generated(
             cure="Put the key into it as PEM (PKCS #8), without a password.",
         ) from None
     try:
-        issued = await edges.sts.generate_session_access_key(
+        issued = await context.sts.generate_session_access_key(
             {"DurationSeconds": str(seconds)}, signer=signer, at=endpoint_of(source)
         )
     except StsError as error:
         raise refusal(error, asking) from None
     session = session_of(issued, issued_at=issued_at, field=asking.fields[""])
-    return await proved(session, source=source, asking=asking, edges=edges)
+    return await verify_identity(session, source=source, asking=asking, context=context)

@@ -7,17 +7,17 @@ from datetime import datetime
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BearerToken
 from keywright.api.source import Provider
-from keywright.clouds.ways import NOTHING_ASKED, Minted, Session, SessionAsk
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, IssuedKey, Session, SessionOptions
 from keywright.secrets.credential import API_KEY, Credential
 
 
-def asks(key: BearerToken) -> SessionAsk:
+def session_options(key: BearerToken) -> SessionOptions:
     """Nothing."""
     del key
-    return NOTHING_ASKED
+    return DEFAULT_OPTIONS
 
 
-def will_do(key: BearerToken, *, session: Session, now: datetime) -> bool:
+def accepts_session(key: BearerToken, *, session: Session, now: datetime) -> bool:
     """A token that was read stays until its Secret changes."""
     del key, now
     return session.bearer is not None
@@ -30,7 +30,7 @@ def mint(
     session: Session,
     region: str,
     account_id: str,
-) -> Minted:
+) -> IssuedKey:
     """The token; nobody tells its end."""
     del key, account_id
     # Of a source with a bearer token: pair_problems lets no other through.
@@ -44,7 +44,7 @@ def mint(
         expires_at=None,
         provider=Provider.ALIBABA_CLOUD,
     )
-    return Minted(
+    return IssuedKey(
         credential,
         "Its end is told by nobody, and it is written again when that of CredentialSource"
         f" {grant.source_key[1]} changes.",

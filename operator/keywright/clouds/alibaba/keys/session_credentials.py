@@ -14,8 +14,8 @@ from keywright.api.keys import SessionCredentials
 from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
-from keywright.clouds.ways import Minted, Session, SessionAsk
-from keywright.planning.renewal import is_young
+from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
+from keywright.planning.renewal import is_fresh
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
@@ -27,15 +27,15 @@ from keywright.secrets.credential import (
 _SLACK = timedelta(seconds=60)
 
 
-def asks(key: SessionCredentials) -> SessionAsk:
+def session_options(key: SessionCredentials) -> SessionOptions:
     """What the grant wants of its session."""
-    return SessionAsk(seconds=key.duration_seconds, policy=key.policy)
+    return SessionOptions(seconds=key.duration_seconds, policy=key.policy)
 
 
-def will_do(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
+def accepts_session(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
     """Whether a cached session may be handed on: it must not be old already."""
     del key
-    return is_young(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
+    return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
 
 def mint(
@@ -45,7 +45,7 @@ def mint(
     session: Session,
     region: str,
     account_id: str,
-) -> Minted:
+) -> IssuedKey:
     """The session's credentials; a remark says how they end where that is not as was asked.
 
     Raises:
@@ -68,7 +68,7 @@ def mint(
         expires_at=session.expires_at,
         provider=Provider.ALIBABA_CLOUD,
     )
-    return Minted(credential, _remark(key, grant=grant, session=session))
+    return IssuedKey(credential, _remark(key, grant=grant, session=session))
 
 
 def _remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
@@ -93,11 +93,11 @@ def _end_remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session
         if session.session_token is not None:
             end = "an end that Alibaba Cloud does not report, after which they stop working"
         return f"They have {end}, and are written again when those of {source} change."
-    life, asked = session.expires_at - session.issued_at, key.duration_seconds
-    if asked is None or life + _SLACK >= timedelta(seconds=asked):
+    life, requested = session.expires_at - session.issued_at, key.duration_seconds
+    if requested is None or life + _SLACK >= timedelta(seconds=requested):
         return ""
     return (
-        f"They end before the {format_duration(asked)} asked: the session lasts"
+        f"They end before the {format_duration(requested)} asked: the session lasts"
         f" {format_duration(life.total_seconds())}."
         " Raise the role's maximum session duration in RAM."
     )

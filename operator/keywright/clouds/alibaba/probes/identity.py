@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from keywright.clouds.alibaba.identities.asking import Edges
-from keywright.clouds.alibaba.refusals import Asking, refusal
+from keywright.clouds.alibaba.errors import RequestContext, refusal
+from keywright.clouds.alibaba.identities.context import AlibabaContext
 from keywright.clouds.alibaba.sts import Endpoint, StsError
-from keywright.clouds.ways import Session
+from keywright.clouds.interfaces import Session
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
@@ -14,7 +14,7 @@ from keywright.secrets.credential import (
 )
 
 
-async def attempt(credential: Credential, *, at: Endpoint, edges: Edges) -> None:
+async def probe_identity(credential: Credential, *, at: Endpoint, context: AlibabaContext) -> None:
     """Raises Failure unless STS knows the credential."""
     values = credential.values
     token = values[SESSION_TOKEN]
@@ -27,6 +27,6 @@ async def attempt(credential: Credential, *, at: Endpoint, edges: Edges) -> None
         identity="",
     )
     try:
-        await edges.sts.caller(session, at=at)
+        await context.sts.caller(session, at=at)
     except StsError as error:
-        raise refusal(error, Asking(fields={"": "spec.probe"})) from None
+        raise refusal(error, RequestContext(fields={"": "spec.probe"})) from None

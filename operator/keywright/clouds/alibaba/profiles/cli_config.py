@@ -18,8 +18,8 @@ from keywright.clouds.alibaba.profiles.resolved import (
     StoredKey,
     arn,
     check_size,
-    needed,
     optional,
+    required,
     session_name,
     stored_key,
     sts_host,
@@ -81,7 +81,7 @@ def _resolved(
     if read is not None:
         return read(name, section)
     if mode == "ChainableRamRoleArn":
-        before = _resolved(profiles, needed(section, "source_profile"), seen=(*seen, name))
+        before = _resolved(profiles, required(section, "source_profile"), seen=(*seen, name))
         role = _cli_role(section)
         return ResolvedProfile(name, before.start, (*before.roles, role))
     raise ProfileError(
@@ -95,7 +95,7 @@ def _ak(name: str, section: Section) -> ResolvedProfile:
 
 
 def _sts_token(name: str, section: Section) -> ResolvedProfile:
-    token = Sensitive(needed(section, "sts_token"))
+    token = Sensitive(required(section, "sts_token"))
     key = stored_key(section)
     return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
 

@@ -19,8 +19,8 @@ from keywright.clouds.alibaba.profiles.resolved import (
     StoredKey,
     arn,
     check_size,
-    needed,
     optional,
+    required,
     session_name,
     stored_key,
     sts_host_of,
@@ -133,12 +133,12 @@ def _oidc(name: str, section: Section) -> ResolvedProfile:
 
 
 def _rsa(name: str, section: Section) -> ResolvedProfile:
-    file = needed(section, "private_key_file").rpartition("/")[2]
-    return ResolvedProfile(name, KeyPair(needed(section, "public_key_id"), file))
+    file = required(section, "private_key_file").rpartition("/")[2]
+    return ResolvedProfile(name, KeyPair(required(section, "public_key_id"), file))
 
 
 def _sts(name: str, section: Section) -> ResolvedProfile:
-    token, key = Sensitive(needed(section, "security_token")), stored_key(section)
+    token, key = Sensitive(required(section, "security_token")), stored_key(section)
     return ResolvedProfile(name, StoredKey(key.access_key_id, key.secret, token))
 
 

@@ -76,8 +76,8 @@ class ResolvedProfile:
 def stored_key(section: Section) -> StoredKey:
     """The access key of a profile; raises ProfileError."""
     return StoredKey(
-        needed(section, "access_key_id"),
-        Sensitive(needed(section, "access_key_secret")),
+        required(section, "access_key_id"),
+        Sensitive(required(section, "access_key_secret")),
     )
 
 
@@ -112,7 +112,7 @@ def sts_host_of(region: str | None, *, field: str, vpc: bool = False) -> str | N
     return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
 
 
-def needed(section: Section, field: str) -> str:
+def required(section: Section, field: str) -> str:
     """A text that the profile must have; raises ProfileError, which names it."""
     found = optional(section, field)
     if found is None:
@@ -122,7 +122,7 @@ def needed(section: Section, field: str) -> str:
 
 def arn(section: Section, field: str, *, kind: str) -> str:
     """The ARN that a profile must have: it is part of requests and messages."""
-    found = needed(section, field)
+    found = required(section, field)
     if not re.fullmatch(rf"acs:ram::[0-9]{{1,20}}:{kind}/[A-Za-z0-9._-]{{1,64}}", found):
         raise ProfileError(
             f"{field} of the profile is no ARN",

@@ -11,9 +11,9 @@ from keywright.api.aws_source import AwsAccessKey
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
-from keywright.clouds.aws.identities.asking import Edges, proved
-from keywright.clouds.aws.refusals import refusal_of_key
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.aws.errors import refusal_of_key
+from keywright.clouds.aws.identities.context import AwsContext, verify_identity
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
@@ -22,7 +22,7 @@ _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
 
 
 async def open_session(
-    identity: AwsAccessKey, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: AwsAccessKey, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
 ) -> Session:
     """The key as the Secret has it now.
 
@@ -31,7 +31,7 @@ async def open_session(
     """
     del ask  # AWS has no session for a key that assumes no role: pair_problems says so
     name = identity.secret_ref.name
-    secret = await edges.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
+    secret = await context.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
     token = (secret.find(_TOKEN) or Sensitive("")).reveal().strip()
     if token:
         # The key signs and stays here; its token is part of each request.
@@ -41,14 +41,14 @@ async def open_session(
         access_key_id=_value(secret, _ID, form=AWS_STORED_KEY_ID, name=name).reveal(),
         secret_access_key=_value(secret, _SECRET, form=AWS_SECRET, name=name),
         session_token=Sensitive(token) if token else None,
-        issued_at=whole_seconds(edges.clock()),
+        issued_at=whole_seconds(context.clock()),
         expires_at=None,
         identity="",
     )
-    return await proved(
+    return await verify_identity(
         session,
         source=source,
-        edges=edges,
+        context=context,
         refusal=lambda error: refusal_of_key(error, secret=name, field=_FIELD),
     )
 

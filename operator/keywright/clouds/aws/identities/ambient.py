@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from keywright.api.aws_source import Ambient
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.identities.asking import Edges, proved
-from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.ways import Session, SessionAsk
+from keywright.clouds.aws.errors import refusal_of_session
+from keywright.clouds.aws.identities.context import AwsContext, verify_identity
+from keywright.clouds.interfaces import Session, SessionOptions
 from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = "CredentialSource spec.aws.ambient"
 
 
 async def open_session(
-    identity: Ambient, *, source: CredentialSource, ask: SessionAsk, edges: Edges
+    identity: Ambient, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
 ) -> Session:
     """What the default chain gives now.
 
@@ -25,7 +25,7 @@ async def open_session(
         Failure: the flag is not set, the chain finds nothing, or AWS does not know what it finds.
     """
     del identity, ask
-    if edges.ambient is None:
+    if context.ambient is None:
         raise Failure(
             "this operator lends its own identity to no one.",
             kind=FailureClass.CONFIGURATION,
@@ -34,16 +34,18 @@ async def open_session(
             cure="Use webIdentity, or start the operator with --allow-ambient.",
         )
     try:
-        session = await edges.ambient.session(now=edges.clock())
+        session = await context.ambient.session(now=context.clock())
     except Exception as error:
         # `from None`: providers of the chain may quote what they read.
         raise refusal_of_session(error) from None
     if session is None:
         raise Failure(
             "boto3's default chain finds no credentials in the operator's surroundings.",
-            kind=FailureClass.RETRY,
+            kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
             cure="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
         )
-    return await proved(session, source=source, edges=edges, refusal=refusal_of_session)
+    return await verify_identity(
+        session, source=source, context=context, refusal=refusal_of_session
+    )

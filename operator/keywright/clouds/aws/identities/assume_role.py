@@ -13,28 +13,28 @@ from keywright.api.aws_source import AwsHop
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import account_of
-from keywright.clouds.aws.identities.asking import (
+from keywright.clouds.aws.errors import refusal_of_hop
+from keywright.clouds.aws.identities.context import (
     DEFAULT_DURATION,
-    Edges,
+    AwsContext,
     aws_of,
     limits,
     session_name,
     session_of,
 )
-from keywright.clouds.aws.refusals import refusal_of_hop
-from keywright.clouds.pacing import pace_key
-from keywright.clouds.ways import Session, SessionAsk, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
+from keywright.clouds.rate_limit import pace_key
 
 CHAINED_SECONDS = 3600
 
 
-async def open_hop(
+async def assume_chained_role(
     number: int,
     *,
     by: Session,
     source: CredentialSource,
-    ask: SessionAsk,
-    edges: Edges,
+    ask: SessionOptions,
+    context: AwsContext,
 ) -> Session:
     """A new session of `assumeRoles[number]`, assumed by the session `by`.
 
@@ -45,12 +45,12 @@ async def open_hop(
     hop = aws.assume_roles[number]
     field = f"CredentialSource spec.aws.assumeRoles[{number}]"
     request = _request(hop, source=source, ask=ask, chained=by.session_token is not None)
-    external_id = await _external_id(hop, source=source, field=field, edges=edges)
+    external_id = await _external_id(hop, source=source, field=field, context=context)
     if external_id is not None:
         request["ExternalId"] = external_id
-    issued_at = whole_seconds(edges.clock())
+    issued_at = whole_seconds(context.clock())
     try:
-        answer = await edges.calls.run(
+        answer = await context.calls.run(
             "sts",
             lambda client: client.assume_role(**request),
             region=aws.region,
@@ -68,7 +68,7 @@ async def open_hop(
 
 
 def _request(
-    hop: AwsHop, *, source: CredentialSource, ask: SessionAsk, chained: bool
+    hop: AwsHop, *, source: CredentialSource, ask: SessionOptions, chained: bool
 ) -> dict[str, Any]:
     seconds = ask.seconds or int(parse_duration(hop.session_duration or DEFAULT_DURATION))
     request: dict[str, Any] = {
@@ -89,12 +89,12 @@ def _request(
 
 
 async def _external_id(
-    hop: AwsHop, *, source: CredentialSource, field: str, edges: Edges
+    hop: AwsHop, *, source: CredentialSource, field: str, context: AwsContext
 ) -> str | None:
     if hop.external_id_from is None:
         return hop.external_id
     reference = hop.external_id_from.secret_key_ref
-    found = await edges.secrets.value(
+    found = await context.secrets.value(
         namespace=source.namespace,
         name=reference.name,
         key=reference.key,

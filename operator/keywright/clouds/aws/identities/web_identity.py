@@ -13,17 +13,17 @@ from keywright.api.durations import parse_duration
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.identities.asking import (
+from keywright.clouds.aws.errors import refusal_of_token
+from keywright.clouds.aws.identities.context import (
     DEFAULT_DURATION,
-    Edges,
+    AwsContext,
     aws_of,
     limits,
     session_name,
     session_of,
 )
-from keywright.clouds.aws.refusals import refusal_of_token
 from keywright.clouds.identity_tokens import token_facts
-from keywright.clouds.ways import Session, SessionAsk, Tokens, whole_seconds
+from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
 from keywright.planning.failures import Failure, FailureClass
 
 _ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
@@ -33,8 +33,8 @@ async def open_session(
     identity: WebIdentity,
     *,
     source: CredentialSource,
-    ask: SessionAsk,
-    edges: Edges,
+    ask: SessionOptions,
+    context: AwsContext,
 ) -> Session:
     """A new session; its end is what STS answers, never what was asked.
 
@@ -43,16 +43,16 @@ async def open_session(
     """
     account = identity.service_account_ref.name
     role_arn = identity.role_arn or await _annotated_role(
-        source, account=account, tokens=edges.tokens
+        source, account=account, tokens=context.tokens
     )
-    token = await edges.tokens.token(
+    token = await context.tokens.token(
         namespace=source.namespace, name=account, audience=identity.audience
     )
     request = _request(identity, source=source, ask=ask, role_arn=role_arn, token=token)
-    issued_at = whole_seconds(edges.clock())
+    issued_at = whole_seconds(context.clock())
     aws = aws_of(source)
     try:
-        answer = await edges.calls.run(
+        answer = await context.calls.run(
             "sts",
             lambda client: client.assume_role_with_web_identity(**request),
             region=aws.region,
@@ -70,7 +70,7 @@ def _request(
     identity: WebIdentity,
     *,
     source: CredentialSource,
-    ask: SessionAsk,
+    ask: SessionOptions,
     role_arn: str,
     token: Sensitive,
 ) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _request(
     }
 
 
-async def _annotated_role(source: CredentialSource, *, account: str, tokens: Tokens) -> str:
+async def _annotated_role(source: CredentialSource, *, account: str, tokens: TokenSource) -> str:
     annotations = await tokens.annotations(namespace=source.namespace, name=account)
     role_arn = annotations.get(ANNOTATION_EKS_ROLE_ARN)
     if role_arn and not _ROLE_ARN.fullmatch(role_arn):

@@ -7,6 +7,7 @@ A key's id here is `<account>/<region>/<key>`, that of all keys of an imported f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +17,18 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import GATEWAY_ID, moment, text
-from keywright.clouds.aws.gateway_refusals import refusal_of_gateway
-from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.gateway_errors import refusal_of_gateway
+from keywright.clouds.aws.identities.context import AwsContext
 from keywright.clouds.aws.keys import gateway_key, usage_plans
-from keywright.clouds.aws.keys.gateway_import import ImportedFile
-from keywright.clouds.aws.keys.gateway_key import Key, Mark
-from keywright.clouds.aws.keys.gateway_value import SingleKey
+from keywright.clouds.aws.keys.gateway_import import CsvImport
+from keywright.clouds.aws.keys.gateway_key import Key, OwnerTags
+from keywright.clouds.aws.keys.gateway_value import SingleApiKey
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
-from keywright.clouds.pacing import pace_key
-from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
-from keywright.planning.facts import CloudKey
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
+from keywright.clouds.rate_limit import pace_key
 from keywright.planning.failures import Failure
 from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.state import CloudKey
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
 _Answer = TypeVar("_Answer")
@@ -41,7 +42,7 @@ class GatewayKeys:
     grant: ApiKeyGrant
     source: CredentialSource
     session: Session
-    edges: Edges
+    context: AwsContext
     evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
@@ -52,7 +53,7 @@ class GatewayKeys:
         if here:
             await self.run(lambda client: self._edit(client, here))
 
-    async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
+    async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
         """The keys that were made for the grant, and those that the ids name."""
         regions = {region for region, _ in self._by_region(known)} | {self.region}
         found: list[CloudKey] = []
@@ -62,15 +63,15 @@ class GatewayKeys:
             )
         return tuple(found)
 
-    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
-        """Whether the key, or one of an import, is there; by one listing of account and region.
+    async def shows(self, key_id: str, known: frozenset[str], parts: int) -> bool:
+        """Whether the key, or all of an import, is there; by one listing of account and region.
 
         False also where the listing has keys of the grant and this cluster that are not known.
         """
         account, region, name = _parts(key_id)
         if account != self.account:
             return True
-        every = await self.edges.listings.get(
+        every = await self.context.listings.get(
             ("apigateway", account, region),
             lambda: self.run(gateway_key.owners, region=region),
         )
@@ -79,16 +80,16 @@ class GatewayKeys:
         clusters = (mark.identity.cluster_id, "")
         here = [every.get(gateway_key.owner_name(mark.owner, each)) for each in clusters]
         own = gateway_key.owner_name(mark.owner, mark.identity.cluster_id, revoked=True)
-        strays = every.get(own, frozenset()) - names if region == self.region else ()
-        return any(name in (found or ()) for found in here) and not strays
+        shown = every.get(own, Counter[str]()).keys() if region == self.region else frozenset()
+        return sum(found[name] for found in here if found is not None) >= parts and shown <= names
 
-    async def create(self, intent: Intent) -> Minted:
+    async def create(self, intent: Intent) -> IssuedKey:
         """The key or keys of that intent; made once, however often it is carried on."""
         try:
             return await self._way.make(intent)
         except Failure as failure:
             # One call of several: what was done before stands, and the intent is carried on.
-            failure.nothing_done = False
+            failure.no_side_effect = False
             raise
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
@@ -124,9 +125,9 @@ class GatewayKeys:
         return self.session.identity.split(":")[4]
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> OwnerTags:
         """What tells the grant's keys from others."""
-        return Mark.of(self.grant)
+        return OwnerTags.of(self.grant)
 
     def covers(self, key: Key) -> bool:
         """Whether a key may be touched: by its tags, or by the proof of its id.
@@ -159,12 +160,12 @@ class GatewayKeys:
             self.mark,
             lambda name: owned_by_another_cluster(self.grant, what=f"the usage plan {name}"),
         )
-        asked = await self.run(lambda client: usage_plans.find(client, self.key, mark=mark))
+        desired = await self.run(lambda client: usage_plans.find(client, self.key, mark=mark))
         # A client costs 70 ms of processor time.
-        if any(plan.is_ours for plan in asked):
-            await self.run(lambda client: self._change_plans(client, asked, mark))
+        if any(plan.is_ours for plan in desired):
+            await self.run(lambda client: self._change_plans(client, desired, mark))
         ids = []
-        for plan in asked:
+        for plan in desired:
             if plan.found is not None:
                 ids.append(str(plan.found["id"]))
             elif plan.wanted.create is not None:
@@ -177,7 +178,7 @@ class GatewayKeys:
     ) -> _Answer:
         """The answer of a call of API Gateway; raises Failure."""
         try:
-            return await self.edges.calls.run(
+            return await self.context.calls.run(
                 "apigateway",
                 call,
                 region=region or self.region,
@@ -192,11 +193,11 @@ class GatewayKeys:
     # ---- run in a thread
 
     def _change_plans(
-        self, client: Any, asked: tuple[usage_plans.Asked, ...], mark: usage_plans.PlanMark
+        self, client: Any, desired: tuple[usage_plans.ResolvedPlan, ...], mark: usage_plans.PlanMark
     ) -> None:
-        usage_plans.change(client, asked)
+        usage_plans.change(client, desired)
         usage_plans.tag(
-            client, asked, mark=mark, arn=lambda plan: self.arn(plan, kind="usageplans")
+            client, desired, mark=mark, arn=lambda plan: self.arn(plan, kind="usageplans")
         )
 
     def _edit(self, client: Any, key_ids: Iterable[str]) -> None:
@@ -211,7 +212,7 @@ class GatewayKeys:
 
     def _listed(self, client: Any, *, region: str, known: frozenset[str]) -> list[CloudKey]:
         found: dict[str, CloudKey] = {}
-        for key in gateway_key.listed(client):
+        for key in gateway_key.list_keys(client):
             key_id = self._id_of(key, region=region)
             if self._is_elsewhere(key, claimed=key_id in known):
                 continue
@@ -225,9 +226,10 @@ class GatewayKeys:
                 id=key_id,
                 created_at=min(created_at, before.created_at) if before else created_at,
                 active=bool(key.get("enabled")) or (before is not None and before.active),
-                here=region == self.region,
+                in_current_holder=region == self.region,
                 marked=True,
                 issued=left or (before is not None and before.issued),
+                parts=before.parts + 1 if before else 1,
             )
         return list(found.values())
 
@@ -265,7 +267,7 @@ class GatewayKeys:
         made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
         here = region == self.region and not and_holder
         wanted = frozenset(made) if here else frozenset[str]()
-        usage_plans.leave(client, mark=self.mark, wanted=wanted)
+        usage_plans.delete_unused_plans(client, mark=self.mark, wanted=wanted)
 
     def _members(
         self, client: Any, key_ids: Iterable[str], *, region: str | None = None
@@ -279,7 +281,7 @@ class GatewayKeys:
             of = region or self.region
             found = [
                 key
-                for key in gateway_key.listed(client)
+                for key in gateway_key.list_keys(client)
                 if _parts(self._id_of(key, region=of))[2] in names
             ]
         else:
@@ -290,8 +292,8 @@ class GatewayKeys:
     # ---- words
 
     @property
-    def _way(self) -> SingleKey | ImportedFile:
-        return SingleKey(self) if self.key.csv_from is None else ImportedFile(self)
+    def _way(self) -> SingleApiKey | CsvImport:
+        return SingleApiKey(self) if self.key.csv_from is None else CsvImport(self)
 
     def _id_of(self, key: Key, *, region: str) -> str:
         name = gateway_key.import_of(key, mark=self.mark) or text(key.get("id"), GATEWAY_ID)

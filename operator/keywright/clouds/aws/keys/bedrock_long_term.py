@@ -7,6 +7,7 @@ grant says by then.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,22 +24,22 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
-from keywright.clouds.aws.iam_refusals import (
+from keywright.clouds.aws.iam_errors import (
     ACCESS_DENIED,
     NO_SUCH_ENTITY,
     iam_code,
     no_such_user,
     refusal_of_iam,
 )
-from keywright.clouds.aws.identities.asking import Edges
+from keywright.clouds.aws.identities.context import AwsContext
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_ownership import SERVICE, UserOwnership, parts
 from keywright.clouds.aws.keys.tags import Owned
-from keywright.clouds.pacing import pace_key
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
+from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.shared_listings import Listing
-from keywright.clouds.ways import NO_EVIDENCE, Evidence, Intent, Minted, Session
-from keywright.planning.facts import CloudKey
 from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import CloudKey
 from keywright.secrets.credential import API_KEY, Credential
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class LongTermKeys:
     grant: ApiKeyGrant
     source: CredentialSource
     session: Session
-    edges: Edges
+    context: AwsContext
     evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
@@ -72,7 +73,7 @@ class LongTermKeys:
             )
         )
 
-    async def look(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
+    async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
         """The keys of the user, and of the other users that the ids name.
 
         A user that should be ours and lacks our tags is somebody else's, and its keys are not
@@ -87,24 +88,25 @@ class LongTermKeys:
             )
         )
 
-    async def shows(self, key_id: str, known: frozenset[str]) -> bool:
+    async def shows(self, key_id: str, known: frozenset[str], count: int) -> bool:
         """Whether the key is there and active; by one listing of the account, if that is allowed.
 
         Otherwise by one of its user. False also where a user of ours has keys that are not known.
         """
+        del count  # an id is one key here
         account, user, _ = parts(key_id)
         if account != self._account:
             return True
-        every = await self.edges.listings.get(
+        every = await self.context.listings.get(
             ("iam", account), lambda: self._run(self._all_of_account)
         )
         if every is None:
             every = await self._run(lambda client: self._all_of_user(client, user))
-        active = every.get(f"{account}/{user}", frozenset())
+        active = every.get(f"{account}/{user}", Counter()).keys()
         tagged = self.key.user.create or self.key.exclusive
         return key_id in active and (not tagged or active <= known)
 
-    async def create(self, intent: Intent) -> Minted:
+    async def create(self, intent: Intent) -> IssuedKey:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""
         del intent
         request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
@@ -116,7 +118,7 @@ class LongTermKeys:
         made = part(answer, "ServiceSpecificCredential")
         await self._note(text(made.get("ServiceSpecificCredentialId"), CREDENTIAL_ID))
         ends_at = made.get("ExpirationDate")
-        return Minted(
+        return IssuedKey(
             Credential(
                 values={API_KEY: secret(made.get("ServiceCredentialSecret"), BEDROCK_SECRET)},
                 region=self.grant.region(self.source),
@@ -132,7 +134,7 @@ class LongTermKeys:
 
         def note(client: Any) -> None:
             user = iam_user.find(client, self.key.user.name, path=self._path)
-            if user is not None and self._users.owned(user) is Owned.OURS:
+            if user is not None and self._users.owned(user) is Owned.OWNED:
                 ids = (*iam_user.key_ids_of(user), credential_id)
                 iam_user.note_keys(client, user, ids, tags={})
 
@@ -144,7 +146,7 @@ class LongTermKeys:
             if failure.kind is FailureClass.DENIED and not self.key.user.create:
                 return
             # The key is there and must reach its Secret; the next listing sets the tag.
-            _LOG.warning("tagging the user of a new key failed: %s", failure.sentence())
+            _LOG.warning("tagging the user of a new key failed: %s", failure.message_with_remedy())
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
         """Make them inactive; one that is gone is no failure."""
@@ -163,13 +165,13 @@ class LongTermKeys:
 
     def _all_of_account(self, client: Any) -> Listing | None:
         """All active keys by users, in pages; None where only single users may be listed."""
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, Counter[str]] = {}
         request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
         try:
             while True:
                 answer = client.list_service_specific_credentials(**request)
                 for user, ids in self._active(answer["ServiceSpecificCredentials"]).items():
-                    found[user] = found.get(user, frozenset()) | ids
+                    found.setdefault(user, Counter()).update(ids)
                 if not answer.get("IsTruncated"):
                     return found
                 request["Marker"] = answer["Marker"]
@@ -187,14 +189,14 @@ class LongTermKeys:
             raise
         return self._active(answer["ServiceSpecificCredentials"])
 
-    def _active(self, items: Iterable[Any]) -> dict[str, frozenset[str]]:
+    def _active(self, items: Iterable[Any]) -> dict[str, Counter[str]]:
         """The ids of the active credentials, by their users."""
-        found: dict[str, frozenset[str]] = {}
+        found: dict[str, Counter[str]] = {}
         for item in items:
             if item.get("Status") == "Active":
                 user = text(item.get("UserName"), USER_NAME)
                 name = f"{self._account}/{user}"
-                found[name] = found.get(name, frozenset()) | {self._id(user, item)}
+                found.setdefault(name, Counter())[self._id(user, item)] += 1
         return found
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
@@ -229,7 +231,7 @@ class LongTermKeys:
             id=key_id,
             created_at=moment(item.get("CreateDate"), what="CreateDate"),
             active=item.get("Status") == "Active",
-            here=user == self.key.user.name,
+            in_current_holder=user == self.key.user.name,
             marked=ours or tagged or proved,
             issued=tagged,
         )
@@ -282,7 +284,7 @@ class LongTermKeys:
         found = iam_user.find(client, user, path=self._path)
         ours = found is not None and self._users.is_ours(client, found)
         if ours and not self._listed(client, user):
-            iam_user.take_apart(client, user)
+            iam_user.delete_user(client, user)
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
         """User and credential of each id that may be touched.
@@ -327,7 +329,7 @@ class LongTermKeys:
     async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
         user = self.key.user
         try:
-            return await self.edges.calls.run(
+            return await self.context.calls.run(
                 "iam",
                 call,
                 region=self.source.region,

@@ -15,8 +15,14 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockShortTermKey
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.keys.remarks import end_is_unknown, why_so_short
-from keywright.clouds.ways import NOTHING_ASKED, Minted, Session, SessionAsk, whole_seconds
-from keywright.planning.renewal import may_sign
+from keywright.clouds.interfaces import (
+    DEFAULT_OPTIONS,
+    IssuedKey,
+    Session,
+    SessionOptions,
+    whole_seconds,
+)
+from keywright.planning.renewal import session_may_sign
 from keywright.secrets.credential import Credential
 
 if TYPE_CHECKING:
@@ -26,15 +32,15 @@ if TYPE_CHECKING:
 _SLACK = timedelta(seconds=60)
 
 
-def asks(key: BedrockShortTermKey) -> SessionAsk:
+def session_options(key: BedrockShortTermKey) -> SessionOptions:
     """Nothing: the source's own session signs."""
     del key
-    return NOTHING_ASKED
+    return DEFAULT_OPTIONS
 
 
-def will_do(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
+def accepts_session(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
     """Whether the cached session may sign the key: it must not be born old."""
-    return may_sign(
+    return session_may_sign(
         session_issued_at=session.issued_at,
         session_expires_at=session.expires_at,
         key_ends_at=now + _duration(key),
@@ -50,14 +56,16 @@ def mint(
     region: str,
     account_id: str,
     now: datetime,
-) -> Minted:
+) -> IssuedKey:
     """A key signed by the session; a remark says so where the session is what shortens it."""
-    asked = _duration(key)
+    requested = _duration(key)
     issued_at = whole_seconds(now)
-    ends_at = issued_at + asked
+    ends_at = issued_at + requested
     if session.expires_at is not None:
         ends_at = min(ends_at, session.expires_at)
-    token = _provide_token()(region=region, aws_credentials_provider=_Fixed(session), expiry=asked)
+    token = _provide_token()(
+        region=region, aws_credentials_provider=_Fixed(session), expiry=requested
+    )
     credential = Credential(
         values={"apiKey": Sensitive(token)},
         region=region,
@@ -66,8 +74,8 @@ def mint(
         issued_at=issued_at,
         expires_at=ends_at,
     )
-    return Minted(
-        credential, _remark(key, grant=grant, session=session, asked_end=issued_at + asked)
+    return IssuedKey(
+        credential, _remark(key, grant=grant, session=session, asked_end=issued_at + requested)
     )
 
 

@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from keywright.clouds.aws.gateway_refusals import file_invalid, rows_refused
+from keywright.clouds.aws.gateway_errors import file_invalid, rows_refused
 from keywright.clouds.aws.keys import gateway_key, key_file, usage_plans
 from keywright.clouds.aws.keys.gateway_key import Key
-from keywright.clouds.aws.keys.key_file import KeyFile, LeftOut, Row
+from keywright.clouds.aws.keys.key_file import KeyFile, Row, SkippedRow
 from keywright.clouds.aws.keys.tags import IMPORT_TAG, INTENT_TAG
-from keywright.clouds.scrubbing import scrubbed
-from keywright.clouds.ways import Intent, Minted, whole_seconds
+from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
+from keywright.clouds.redaction import redacted
 from keywright.secrets.credential import Credential
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Import:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedFile:
+class CsvImport:
     """Makes the keys of a file."""
 
     keys: GatewayKeys
@@ -51,9 +51,9 @@ class ImportedFile:
         """Raise Failure where the file cannot be had, or has rows that must not be left out."""
         self._refuse((await self._file()).left_out)
 
-    async def make(self, intent: Intent) -> Minted:
+    async def make(self, intent: Intent) -> IssuedKey:
         """All keys of the file, in their plans; those that were there before as well."""
-        keys, now = self.keys, whole_seconds(self.keys.edges.clock())
+        keys, now = self.keys, whole_seconds(self.keys.context.clock())
         file = await self._file()
         plans = await keys.plans()
         kept = keys.own_name(intent.keep or "")
@@ -62,7 +62,7 @@ class ImportedFile:
             plans=plans,
             in_use=keys.own_name(intent.in_use or ""),
         )
-        rows, left_out = await keys.run(lambda client: self._sorted_out(client, file, plans))
+        rows, left_out = await keys.run(lambda client: self._partition_rows(client, file, plans))
         left_out = (*file.left_out, *left_out)
         self._refuse(left_out)
         found = await keys.run(lambda client: self._found(client, rows))
@@ -76,7 +76,7 @@ class ImportedFile:
         if not rows:
             raise rows_refused([str(row) for row in left_out][:_MOST_TOLD], none=True)
         await keys.run(lambda client: self._settle(client, rows, found, this))
-        return Minted(
+        return IssuedKey(
             Credential(
                 values={row.name: row.value for row in rows},
                 region=keys.region,
@@ -85,13 +85,13 @@ class ImportedFile:
                 issued_at=now,
                 expires_at=None,
             ),
-            remark=_told(left_out, of=len(rows) + len(left_out)),
+            remark=_import_summary(left_out, of=len(rows) + len(left_out)),
         )
 
     async def _file(self) -> KeyFile:
         assert self.keys.key.imports is not None
         field, reference = self.keys.key.imports
-        text = await self.keys.edges.secrets.value(
+        text = await self.keys.context.secrets.value(
             namespace=self.keys.grant.namespace,
             name=reference.name,
             key=reference.key,
@@ -103,26 +103,26 @@ class ImportedFile:
         except key_file.KeyFileError as error:
             raise file_invalid(str(error), field=field) from None
 
-    def _refuse(self, left_out: Iterable[LeftOut]) -> None:
-        told = [str(row) for row in left_out]
+    def _refuse(self, left_out: Iterable[SkippedRow]) -> None:
+        reported = [str(row) for row in left_out]
         csv_from = self.keys.key.csv_from
-        if told and csv_from is not None and csv_from.fail_on_warnings:
-            raise rows_refused(told[:_MOST_TOLD], none=False)
+        if reported and csv_from is not None and csv_from.fail_on_warnings:
+            raise rows_refused(reported[:_MOST_TOLD], none=False)
 
     # ---- run in a thread
 
-    def _sorted_out(
+    def _partition_rows(
         self, client: Any, file: KeyFile, plans: tuple[str, ...]
-    ) -> tuple[tuple[Row, ...], tuple[LeftOut, ...]]:
+    ) -> tuple[tuple[Row, ...], tuple[SkippedRow, ...]]:
         """The rows whose values and plans can be had, each with all its plans; and the others."""
-        every = {plan["id"]: plan for plan in usage_plans.listed(client)}
+        every = {plan["id"]: plan for plan in usage_plans.list_plans(client)}
         theirs = {
             key["value"]: key["id"]
-            for key in gateway_key.listed(client, values=True)
+            for key in gateway_key.list_keys(client, values=True)
             if not self.keys.covers(key)
         }
         rows: list[Row] = []
-        left_out: list[LeftOut] = []
+        left_out: list[SkippedRow] = []
         for row in file.rows:
             wanted = tuple(dict.fromkeys((*plans, *row.plans)))
             why = usage_plans.trouble(wanted, every=every)
@@ -130,7 +130,7 @@ class ImportedFile:
                 key_id = theirs[row.value.reveal()]
                 why = f"its key is that of API key {key_id}, which was not made for this grant"
             if why:
-                left_out.append(LeftOut(row.number, row.name, why))
+                left_out.append(SkippedRow(row.number, row.name, why))
             else:
                 rows.append(replace(row, plans=wanted))
         return tuple(rows), tuple(left_out)
@@ -140,7 +140,7 @@ class ImportedFile:
         names = {row.value.reveal(): row.name for row in rows}
         return {
             names[key["value"]]: key
-            for key in gateway_key.listed(client, values=True)
+            for key in gateway_key.list_keys(client, values=True)
             if key["value"] in names and self.keys.covers(key)
         }
 
@@ -181,7 +181,7 @@ class ImportedFile:
 
     def _drop(self, client: Any, *, kept: set[str], this: _Import) -> None:
         """Keys that this import has taken up before, by an earlier file, and that it lacks now."""
-        for key in gateway_key.listed(client):
+        for key in gateway_key.list_keys(client):
             taken = gateway_key.import_of(key, mark=self.keys.mark) == this.name
             if not taken or key["id"] in kept or not self.keys.covers(key):
                 continue
@@ -202,7 +202,7 @@ class ImportedFile:
 
 def not_imported(
     rows: Iterable[Row], *, found: dict[str, Key], warnings: Iterable[str]
-) -> tuple[LeftOut, ...]:
+) -> tuple[SkippedRow, ...]:
     """The rows that API Gateway has not imported, each with its warning where that names a row.
 
     Its words are told without anything as long as a value.
@@ -217,20 +217,22 @@ def not_imported(
             text = text.replace(value, "<removed>")
         match = _ROW.match(text)
         if match and 0 < int(match[1]) <= len(rows):
-            by_row[int(match[1])] = scrubbed(text[match.end() :])
+            by_row[int(match[1])] = redacted(text[match.end() :])
         else:
-            others.append(scrubbed(text))
-    told = "; ".join(others) or "API Gateway has left it out without a word"
+            others.append(redacted(text))
+    reported = "; ".join(others) or "API Gateway has left it out without a word"
     return tuple(
-        LeftOut(row.number, row.name, by_row.get(index, told))
+        SkippedRow(row.number, row.name, by_row.get(index, reported))
         for index, row in enumerate(rows, start=1)
         if row.name not in found
     )
 
 
-def _told(left_out: tuple[LeftOut, ...], *, of: int) -> str:
+def _import_summary(left_out: tuple[SkippedRow, ...], *, of: int) -> str:
     if not left_out:
         return ""
-    told = "; ".join(str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MOST_TOLD])
+    reported = "; ".join(
+        str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MOST_TOLD]
+    )
     more = f"; and {len(left_out) - _MOST_TOLD} more" if len(left_out) > _MOST_TOLD else ""
-    return f"{len(left_out)} of {of} rows were left out: {told}{more}."
+    return f"{len(left_out)} of {of} rows were left out: {reported}{more}."

@@ -7,13 +7,14 @@ made by.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.gateway_refusals import NOT_FOUND, gateway_code
+from keywright.clouds.aws.gateway_errors import NOT_FOUND, gateway_code
 from keywright.clouds.aws.keys.tags import (
     CLUSTER_TAG,
     GRANT_ID_TAG,
@@ -25,7 +26,7 @@ from keywright.clouds.aws.keys.tags import (
     OwnerMark,
     is_retained,
 )
-from keywright.clouds.aws.keys.usage_plans import listed as plans_listed
+from keywright.clouds.aws.keys.usage_plans import list_plans as plans_listed
 
 Key = Mapping[str, Any]
 _PAGE: Final = {"PageSize": 500}
@@ -34,7 +35,7 @@ _THEIRS: Final = "aws:"
 _MARKS: Final = frozenset({TAG, UID_TAG, GRANT_ID_TAG, CLUSTER_TAG})
 
 
-class Mark(OwnerMark):
+class OwnerTags(OwnerMark):
     """What tells the keys of one grant from all others."""
 
     __slots__ = ()
@@ -52,7 +53,7 @@ class Mark(OwnerMark):
         """
         tags = tags_of(key)
         if tags.keys() & _MARKS:
-            return self.owned(tags) is Owned.OURS
+            return self.owned(tags) is Owned.OWNED
         return self.described(key) is not None
 
     def described(self, key: Key) -> str | None:
@@ -70,7 +71,7 @@ class Mark(OwnerMark):
         return self.made(key) or (former and not is_retained(tags_of(key)))
 
 
-def import_of(key: Key, *, mark: Mark) -> str | None:
+def import_of(key: Key, *, mark: OwnerTags) -> str | None:
     """The name of the import that the key is of; None for one that was made by itself."""
     found = tags_of(key).get(IMPORT_TAG)
     if found is not None:
@@ -80,7 +81,7 @@ def import_of(key: Key, *, mark: Mark) -> str | None:
     return mark.described(key) or None
 
 
-def listed(client: Any, *, values: bool = False) -> list[Key]:
+def list_keys(client: Any, *, values: bool = False) -> list[Key]:
     """All keys of the account and region."""
     pages = client.get_paginator("get_api_keys").paginate(
         includeValues=values, PaginationConfig=_PAGE
@@ -88,21 +89,23 @@ def listed(client: Any, *, values: bool = False) -> list[Key]:
     return [key for page in pages for key in page.get("items", ())]
 
 
-def owners(client: Any) -> dict[str, frozenset[str]]:
+def owners(client: Any) -> dict[str, Counter[str]]:
     """All keys and imports of the account and region, by the grants that their tags name.
+
+    Each with the number of its keys.
 
     Those that a deletion does not leave on purpose are there once more.
     """
-    found: dict[str, set[str]] = {}
-    for key in listed(client):
+    found: dict[str, Counter[str]] = {}
+    for key in list_keys(client):
         tags = tags_of(key)
         if TAG not in tags:
             continue
         owner, name = (tags[TAG], tags.get(CLUSTER_TAG)), tags.get(IMPORT_TAG) or str(key["id"])
-        found.setdefault(owner_name(*owner), set()).add(name)
+        found.setdefault(owner_name(*owner), Counter())[name] += 1
         if not is_retained(tags):
-            found.setdefault(owner_name(*owner, revoked=True), set()).add(name)
-    return {owner: frozenset(names) for owner, names in found.items()}
+            found.setdefault(owner_name(*owner, revoked=True), Counter())[name] += 1
+    return found
 
 
 def owner_name(owner: str, cluster: str | None, *, revoked: bool = False) -> str:
@@ -171,7 +174,7 @@ def attributes(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, Any]:
 
 def wanted_tags(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, str]:
     """The tags of the grant, and our own."""
-    return {**key.tags, **Mark.of(grant).tags(), UID_TAG: grant.uid}
+    return {**key.tags, **OwnerTags.of(grant).tags(), UID_TAG: grant.uid}
 
 
 def key_name(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> str:

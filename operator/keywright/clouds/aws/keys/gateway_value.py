@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.answer_values import GATEWAY_ID, GATEWAY_VALUE, moment, secret, text
 from keywright.clouds.aws.answers import is_rate_answer
-from keywright.clouds.aws.gateway_refusals import (
+from keywright.clouds.aws.gateway_errors import (
     CONFLICT,
     gateway_code,
     value_invalid,
@@ -24,7 +24,7 @@ from keywright.clouds.aws.gateway_refusals import (
 from keywright.clouds.aws.keys import gateway_key
 from keywright.clouds.aws.keys.gateway_key import Key
 from keywright.clouds.aws.keys.tags import INTENT_TAG
-from keywright.clouds.ways import Intent, Minted, whole_seconds
+from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
 from keywright.secrets.credential import API_KEY, Credential
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class SingleKey:
+class SingleApiKey:
     """Makes the one key of a grant."""
 
     keys: GatewayKeys
@@ -46,9 +46,9 @@ class SingleKey:
         """Raise Failure where the value that is to be imported cannot be had or used."""
         await self._imported()
 
-    async def make(self, intent: Intent) -> Minted:
+    async def make(self, intent: Intent) -> IssuedKey:
         """The key of that intent, in its plans."""
-        keys, now = self.keys, whole_seconds(self.keys.edges.clock())
+        keys, now = self.keys, whole_seconds(self.keys.context.clock())
         imported = await self._imported()
         plans = await keys.plans()
         kept = await self._kept(intent, imported)
@@ -71,7 +71,7 @@ class SingleKey:
         if imports is None:
             return None
         field, reference = imports
-        found = await self.keys.edges.secrets.value(
+        found = await self.keys.context.secrets.value(
             namespace=self.keys.grant.namespace,
             name=reference.name,
             key=reference.key,
@@ -132,7 +132,7 @@ class SingleKey:
         """What the intent, or an earlier life of the same imported value, has left behind."""
         mark, wanted = self.keys.mark, imported or intent.value
         found: Key | None = None
-        for key in gateway_key.listed(client, values=True):
+        for key in gateway_key.list_keys(client, values=True):
             same = Sensitive(key["value"]) == wanted
             of_intent = mark.made(key) and (key.get("tags") or {}).get(INTENT_TAG) == intent.name
             if same and imported is not None and not self.keys.covers(key):
@@ -154,9 +154,9 @@ class SingleKey:
 
     # ---- words
 
-    def _minted(self, key: Key, *, value: Sensitive, issued_at: datetime) -> Minted:
+    def _minted(self, key: Key, *, value: Sensitive, issued_at: datetime) -> IssuedKey:
         keys = self.keys
-        return Minted(
+        return IssuedKey(
             Credential(
                 values={API_KEY: value},
                 region=keys.region,

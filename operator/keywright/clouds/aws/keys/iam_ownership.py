@@ -11,11 +11,11 @@ from typing import Any, Final
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import RESERVED_PREFIX
 from keywright.clouds.answer_values import CREDENTIAL_ID, text
-from keywright.clouds.aws.iam_refusals import ACCESS_DENIED, iam_code
+from keywright.clouds.aws.iam_errors import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_user import User
 from keywright.clouds.aws.keys.tags import TAG, Owned, OwnerMark
-from keywright.clouds.ways import Evidence
+from keywright.clouds.interfaces import Evidence
 from keywright.planning.ownership import owned_by_another_cluster
 
 SERVICE: Final = "bedrock.amazonaws.com"
@@ -97,7 +97,7 @@ class UserOwnership:
 
     def untag(self, client: Any, user: User | None) -> None:
         """Take our tags off an existing user that the grant leaves."""
-        if user is None or self.owned(user) not in {Owned.OURS, Owned.FORMER}:
+        if user is None or self.owned(user) not in {Owned.OWNED, Owned.FORMER}:
             return
         held = [name for name in iam_user.tags_of(user) if name.startswith(RESERVED_PREFIX)]
         try:

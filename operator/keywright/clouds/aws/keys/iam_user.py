@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from keywright.api.keys import BedrockLongTermKey, IamUser
-from keywright.clouds.aws.iam_refusals import (
+from keywright.clouds.aws.iam_errors import (
     ACCESS_DENIED,
     ALREADY_EXISTS,
     NO_SUCH_ENTITY,
@@ -101,7 +101,7 @@ def prepare(
         # Its keys were left on purpose: this grant has not issued them.
         tags[KEYS_TAG] = ""
     _tag(client, user, wanted=tags)
-    _bound(client, user, wanted=wanted)
+    _sync_permissions_boundary(client, user, wanted=wanted)
     # What restricts comes first, and what allows goes last: no moment is more open than meant.
     documents = inline_policies(key)
     held = _inline(client, wanted.name) if found else []
@@ -120,7 +120,7 @@ def prepare(
         client.delete_user_policy(UserName=wanted.name, PolicyName=name)
 
 
-def take_apart(client: Any, name: str) -> None:
+def delete_user(client: Any, name: str) -> None:
     """Delete a user of ours, in the order that IAM demands; its keys must be gone."""
     for arn in _attached(client, name):
         _unless_gone(client, partial(client.detach_user_policy, UserName=name, PolicyArn=arn))
@@ -211,7 +211,7 @@ def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def _bound(client: Any, user: User, *, wanted: IamUser) -> None:
+def _sync_permissions_boundary(client: Any, user: User, *, wanted: IamUser) -> None:
     held = user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if held == wanted.permissions_boundary:
         return

@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedRow:
     """A row that is not imported, and why; the value is not told."""
 
     number: int
@@ -61,7 +61,7 @@ class KeyFile:
     """What the file says."""
 
     rows: tuple[Row, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedRow, ...]
 
 
 def read(text: str) -> KeyFile:
@@ -77,7 +77,7 @@ def read(text: str) -> KeyFile:
         names = " and ".join(column.capitalize() for column in missing)
         raise KeyFileError(f"its first line names no column {names}")
     rows: list[Row] = []
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedRow] = []
     seen = _Seen()
     for number, cells in enumerate(lines[1:], start=1):
         if not any(cells):
@@ -86,7 +86,7 @@ def read(text: str) -> KeyFile:
         problem = next(_problems(fields, seen=seen), None)
         name = fields.get("name", "")
         if problem is not None:
-            left_out.append(LeftOut(number, name, problem))
+            left_out.append(SkippedRow(number, name, problem))
             continue
         seen.names[name] = seen.values[fields["key"]] = number
         rows.append(

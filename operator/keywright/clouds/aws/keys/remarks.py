@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keywright.api.durations import format_duration
-from keywright.clouds.ways import Session
+from keywright.clouds.interfaces import Session
 
 
 def why_so_short(session: Session, *, source: str) -> str:

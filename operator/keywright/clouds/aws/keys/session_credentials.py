@@ -13,8 +13,8 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.keys.remarks import why_so_short
-from keywright.clouds.ways import Minted, Session, SessionAsk
-from keywright.planning.renewal import is_young
+from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
+from keywright.planning.renewal import is_fresh
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
@@ -26,15 +26,17 @@ from keywright.secrets.credential import (
 _SLACK = timedelta(seconds=60)
 
 
-def asks(key: SessionCredentials) -> SessionAsk:
+def session_options(key: SessionCredentials) -> SessionOptions:
     """What the grant wants of its session."""
-    return SessionAsk(seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns)
+    return SessionOptions(
+        seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns
+    )
 
 
-def will_do(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
+def accepts_session(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
     """Whether a cached session may be handed on: it must not be old already."""
     del key
-    return is_young(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
+    return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
 
 def mint(
@@ -45,7 +47,7 @@ def mint(
     region: str,
     account_id: str,
     now: datetime,
-) -> Minted:
+) -> IssuedKey:
     """The session's credentials; a remark says so where it ends sooner than was asked."""
     del now
     # Of a role: pair_problems lets no other through.
@@ -64,11 +66,11 @@ def mint(
         expires_at=session.expires_at,
     )
     life = session.expires_at - session.issued_at
-    asked = key.duration_seconds
-    if asked is None or life + _SLACK >= timedelta(seconds=asked):
-        return Minted(credential)
-    return Minted(
+    requested = key.duration_seconds
+    if requested is None or life + _SLACK >= timedelta(seconds=requested):
+        return IssuedKey(credential)
+    return IssuedKey(
         credential,
-        f"It ends before the {format_duration(asked)} asked:"
+        f"It ends before the {format_duration(requested)} asked:"
         f" {why_so_short(session, source=grant.source_key[1])}",
     )

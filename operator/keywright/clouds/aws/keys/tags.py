@@ -34,7 +34,7 @@ def owner_of(grant: ApiKeyGrant) -> str:
 class Owned(enum.Enum):
     """Whose something is, by its tags."""
 
-    OURS = "made for this grant"
+    OWNED = "made for this grant"
     FORMER = "made for a grant of this name and cluster that had another grant id"
     UNSURE = "made for a grant of this name, before tags named a cluster"
     ELSEWHERE = "made for a grant of this name in another cluster"
@@ -66,11 +66,11 @@ class OwnerMark:
             return Owned.OTHERS
         cluster = tags.get(CLUSTER_TAG)
         if cluster is None:
-            return Owned.OURS if tags.get(UID_TAG) in self.identity.ids else Owned.UNSURE
+            return Owned.OWNED if tags.get(UID_TAG) in self.identity.ids else Owned.UNSURE
         if self.identity.cluster_id and cluster not in self.identity.clusters:
             return Owned.ELSEWHERE
         known = {*self.identity.ids, self.identity.claimed_id}
-        return Owned.OURS if tags.get(GRANT_ID_TAG) in known else Owned.FORMER
+        return Owned.OWNED if tags.get(GRANT_ID_TAG) in known else Owned.FORMER
 
     def is_claimed(self, tags: Mapping[str, str]) -> bool:
         """Whether Secret or status name the grant id of the thing."""

@@ -60,18 +60,18 @@ def _quota(found: Mapping[str, Any] | None, *, wanted: Quota | None) -> Iterator
             yield _remove("/quota")
         return
     held = {"offset": 0, **(found or {})}
-    asked = {"limit": wanted.limit, "period": wanted.period.value, "offset": wanted.offset}
-    for name, value in asked.items():
+    desired = {"limit": wanted.limit, "period": wanted.period.value, "offset": wanted.offset}
+    for name, value in desired.items():
         if held.get(name) != value:
             yield _replace(f"/quota/{name}", str(value))
 
 
 def _stages(found: list[Any], *, wanted: tuple[ApiStage, ...]) -> Iterator[Operation]:
     held = {_name(stage): stage.get("throttle") or {} for stage in found}
-    asked = {stage_name(stage): stage for stage in wanted}
-    for name in held.keys() - asked.keys():
+    desired = {stage_name(stage): stage for stage in wanted}
+    for name in held.keys() - desired.keys():
         yield _remove("/apiStages", name)
-    for name, stage in asked.items():
+    for name, stage in desired.items():
         if name not in held:
             yield {"op": "add", "path": "/apiStages", "value": name}
         throttles = {method: limits(limit) for method, limit in stage.method_throttles.items()}

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from keywright.api.keys import ApiGatewayKey, NewUsagePlan, UsagePlan
-from keywright.clouds.aws.gateway_refusals import (
+from keywright.clouds.aws.gateway_errors import (
     FIELD,
     NOT_FOUND,
     ambiguous_plan,
@@ -44,7 +44,7 @@ class PlanMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResolvedPlan:
     """A plan that the grant names, the field that does, and what was found; None: to be made."""
 
     field: str
@@ -72,32 +72,34 @@ class Asked:
         return [f"{stage['apiId']}:{stage['stage']}" for stage in stages]
 
 
-def find(client: Any, key: ApiGatewayKey, *, mark: PlanMark) -> tuple[Asked, ...]:
+def find(client: Any, key: ApiGatewayKey, *, mark: PlanMark) -> tuple[ResolvedPlan, ...]:
     """The plans of the key; nothing is made or changed.
 
     Raises:
         Failure: a plan is missing, ambiguous, not ours or another cluster's, or a stage is in two.
     """
-    every = listed(client) if any(plan.id is None for _, plan in key.usage_plans) else []
-    asked = tuple(
-        Asked(field, plan, _found(client, plan, field=field, every=every, mark=mark))
+    every = list_plans(client) if any(plan.id is None for _, plan in key.usage_plans) else []
+    desired = tuple(
+        ResolvedPlan(field, plan, _found(client, plan, field=field, every=every, mark=mark))
         for field, plan in key.usage_plans
     )
-    _one_plan_for_a_stage(asked)
-    return asked
+    _one_plan_for_a_stage(desired)
+    return desired
 
 
-def change(client: Any, asked: Iterable[Asked]) -> None:
+def change(client: Any, desired: Iterable[ResolvedPlan]) -> None:
     """Bring the plans of ours that exist to what the grant says, by the differences alone."""
-    for plan in asked:
+    for plan in desired:
         if plan.wanted.create is None or plan.found is None:
             continue
         _update(client, plan.found, partial(patch_operations, wanted=plan.wanted.create))
 
 
-def tag(client: Any, asked: Iterable[Asked], *, mark: PlanMark, arn: Callable[[str], str]) -> None:
+def tag(
+    client: Any, desired: Iterable[ResolvedPlan], *, mark: PlanMark, arn: Callable[[str], str]
+) -> None:
     """Set the tags that plans of ours lack, such as those of the cluster."""
-    for plan in asked:
+    for plan in desired:
         if plan.is_ours and plan.found is not None:
             missing = mark.mark.missing(_tags(plan.found))
             if missing:
@@ -132,11 +134,11 @@ def make(client: Any, wanted: NewUsagePlan, *, mark: OwnerMark) -> str:
     return str(client.create_usage_plan(**request)["id"])
 
 
-def leave(client: Any, *, mark: OwnerMark, wanted: frozenset[str]) -> None:
+def delete_unused_plans(client: Any, *, mark: OwnerMark, wanted: frozenset[str]) -> None:
     """Delete the plans that were made for the grant, are not wanted, and have no key in them."""
-    for plan in listed(client):
+    for plan in list_plans(client):
         owned, tags = mark.owned(_tags(plan)), _tags(plan)
-        ours = owned is Owned.OURS or (owned is Owned.FORMER and not is_retained(tags))
+        ours = owned is Owned.OWNED or (owned is Owned.FORMER and not is_retained(tags))
         if not ours or plan["name"] in wanted or _has_keys(client, plan["id"]):
             continue
         try:
@@ -167,7 +169,7 @@ def _update(client: Any, plan: Plan, difference: Callable[[Plan], list[Operation
             return
 
 
-def listed(client: Any, **of: str) -> list[Plan]:
+def list_plans(client: Any, **of: str) -> list[Plan]:
     """All plans of the account and region, or those that a key is in."""
     pages = client.get_paginator("get_usage_plans").paginate(PaginationConfig=_PAGE, **of)
     return [plan for page in pages for plan in page.get("items", ())]
@@ -202,7 +204,7 @@ def _found(
     named = sorted((one for one in every if one["name"] == name), key=lambda one: str(one["id"]))
     if plan.create is not None:
         owned = [(one, mark.mark.owned(_tags(one))) for one in named]
-        ours = [one for one, whose in owned if whose in {Owned.OURS, Owned.FORMER}]
+        ours = [one for one, whose in owned if whose in {Owned.OWNED, Owned.FORMER}]
         if not ours and any(whose is Owned.ELSEWHERE for _, whose in owned):
             raise mark.elsewhere(str(name))
         if named and not ours:
@@ -216,14 +218,14 @@ def _found(
     return named[0]
 
 
-def _one_plan_for_a_stage(asked: tuple[Asked, ...]) -> None:
+def _one_plan_for_a_stage(desired: tuple[ResolvedPlan, ...]) -> None:
     plans: dict[str, list[str]] = {}
-    for plan in asked:
+    for plan in desired:
         for stage in plan.stages:
             others = plans.setdefault(stage, [])
             others.append(plan.title)
             if len(others) > 1:
-                field = plan.field if len(asked) == 1 else f"{FIELD}.additionalUsagePlans"
+                field = plan.field if len(desired) == 1 else f"{FIELD}.additionalUsagePlans"
                 raise stage_in_two_plans(stage, plans=others, field=field)
 
 

@@ -11,20 +11,20 @@ from urllib.parse import quote
 
 from keywright.api.grant import Probe
 from keywright.api.partitions import service_host
-from keywright.clouds.aws.probes.asking import Edges, ask, not_accepted
+from keywright.clouds.aws.probes.request import ProbeContext, rejected, send
 from keywright.secrets.credential import API_KEY, Credential
 
 _OK = 200
 _NAME = "Amazon Bedrock"
 
 
-async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
+async def probe_bedrock(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:
     """Raises Failure unless Bedrock accepts the key."""
     headers = {"Authorization": f"Bearer {credential.values[API_KEY].reveal()}"}
     region = credential.region
     if probe.model_id is None:
-        answer = await ask(
-            edges,
+        answer = await send(
+            context,
             "GET",
             f"https://{service_host('bedrock', region=region)}/foundation-models",
             by=_NAME,
@@ -32,8 +32,8 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
         )
         needs = "bedrock:ListFoundationModels"
     else:
-        answer = await ask(
-            edges,
+        answer = await send(
+            context,
             "POST",
             f"https://{service_host('bedrock-runtime', region=region)}"
             f"/model/{quote(probe.model_id, safe='')}/converse",
@@ -46,7 +46,7 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
         )
         needs = f"bedrock:InvokeModel on {probe.model_id}"
     if answer.status != _OK:
-        raise not_accepted(
+        raise rejected(
             answer,
             by=_NAME,
             cure=f"The probe needs bedrock:CallWithBearerToken and {needs}.",

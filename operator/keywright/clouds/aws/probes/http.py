@@ -8,26 +8,26 @@ passed the key; one of a server in trouble (500 and above) tells nothing.
 from __future__ import annotations
 
 from keywright.api.grant import Probe
-from keywright.clouds.aws.probes.asking import Edges, ask, not_accepted
+from keywright.clouds.aws.probes.request import ProbeContext, rejected, send
 from keywright.secrets.credential import API_KEY, Credential
 
 _FORBIDDEN = 403
 _IN_TROUBLE = 500
 
 
-async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
+async def probe_http(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:
     """Raises Failure while the API refuses the key."""
     assert probe.url is not None
     place = probe.url.partition("?")[0]
-    answer = await ask(
-        edges,
+    answer = await send(
+        context,
         "GET",
         probe.url,
         by=place,
         headers={"x-api-key": credential.values[API_KEY].reveal()},
     )
     if answer.status == _FORBIDDEN or answer.status >= _IN_TROUBLE:
-        raise not_accepted(
+        raise rejected(
             answer,
             by=place,
             cure="See that its stage is in the usage plan, and that the method asks for a key.",

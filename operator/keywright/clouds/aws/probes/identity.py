@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from keywright.api.grant import Probe
-from keywright.clouds.aws.probes.asking import Edges
-from keywright.clouds.aws.refusals import refusal_of_session
-from keywright.clouds.ways import Session
+from keywright.clouds.aws.errors import refusal_of_session
+from keywright.clouds.aws.probes.request import ProbeContext
+from keywright.clouds.interfaces import Session
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
@@ -14,7 +14,7 @@ from keywright.secrets.credential import (
 )
 
 
-async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None:
+async def probe_identity(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:
     """Raises Failure unless STS of the credential's region knows it."""
     del probe
     values = credential.values
@@ -27,11 +27,11 @@ async def attempt(probe: Probe, *, credential: Credential, edges: Edges) -> None
         identity="",
     )
     try:
-        await edges.calls.run(
+        await context.calls.run(
             "sts",
             lambda client: client.get_caller_identity(),
             region=credential.region,
-            tenant=edges.tenant,
+            tenant=context.tenant,
             session=session,
             attempts=1,
         )

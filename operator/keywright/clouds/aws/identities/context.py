@@ -1,0 +1,151 @@
+"""What all ways of asking STS for a session have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from keywright.api import checks
+from keywright.api.aws_source import AwsHop, AwsSource, WebIdentity
+from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import (
+    ACCOUNT,
+    AWS_ARN,
+    AWS_KEY_ID,
+    AWS_SECRET,
+    AWS_TOKEN,
+    moment,
+    part,
+    secret,
+    text,
+)
+from keywright.clouds.aws.calls import BotoClients, account_of
+from keywright.clouds.interfaces import (
+    CallerIdentity,
+    SecretReader,
+    Session,
+    SessionOptions,
+    TokenSource,
+)
+from keywright.clouds.rate_limit import pace_key
+from keywright.clouds.sessions import Clock
+from keywright.clouds.shared_listings import SharedListings
+from keywright.planning.failures import Failure, FailureClass
+
+# What STS gives where nothing is asked.
+DEFAULT_DURATION: Final = "1h"
+_SESSION_NAME_LIMIT = 64
+
+
+class DefaultCredentials(Protocol):
+    """The operator's own identity; there is none where the flag does not allow it."""
+
+    async def session(self, *, now: datetime) -> Session | None:
+        """The credentials as they are now, not proved yet; None where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsContext:
+    """Everything outside that an identity may need; `ambient` only where the flag allows it."""
+
+    tokens: TokenSource
+    secrets: SecretReader
+    calls: BotoClients
+    clock: Clock
+    ambient: DefaultCredentials | None = None
+    min_lifetime: timedelta = timedelta(0)
+    listings: SharedListings = field(
+        default_factory=lambda: SharedListings(clock=lambda: datetime.now(UTC))
+    )
+
+
+def aws_of(source: CredentialSource) -> AwsSource:
+    """The part of the source that is for AWS."""
+    assert source.spec.aws is not None
+    return source.spec.aws
+
+
+def session_name(source: CredentialSource) -> str:
+    """<namespace>.<name>, cut to what STS allows: CloudTrail tells tenants apart by it."""
+    return f"{source.namespace}.{source.name}"[:_SESSION_NAME_LIMIT]
+
+
+def limits(role: WebIdentity | AwsHop, *, ask: SessionOptions) -> dict[str, Any]:
+    """The session policies as parameters of the call: the source's, or those that are asked for.
+
+    Never of both: a session may do what any one of its policies allows. The controller refuses
+    such a pair (api.grant_checks.pair_problems) before it comes here.
+    """
+    own = bool(role.policy or role.policy_arns)
+    assert not (own and (ask.policy or ask.policy_arns)), "policies of both source and grant"
+    policy = role.policy if own else ask.policy
+    found: dict[str, Any] = {}
+    if policy is not None:
+        found["Policy"] = checks.policy_text(policy, latin=True)
+    if arns := (role.policy_arns if own else ask.policy_arns):
+        found["PolicyArns"] = [{"arn": arn} for arn in arns]
+    return found
+
+
+def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
+    """The session in an answer of STS; its end is what STS says, never what was asked.
+
+    Raises:
+        Failure: a value is missing or not of AWS's format, or the session has ended already.
+    """
+    credentials, user = part(answer, "Credentials"), part(answer, "AssumedRoleUser")
+    expires_at = moment(credentials.get("Expiration"), what="Expiration")
+    if expires_at <= issued_at:
+        raise Failure(
+            f"AWS STS: the session has ended already, at {expires_at:%Y-%m-%dT%H:%M:%SZ}.",
+            kind=FailureClass.TRANSIENT,
+            reason="CredentialsExpired",
+            cure="Check the clocks of the operator's node and of the STS endpoint.",
+        )
+    return Session(
+        access_key_id=text(credentials.get("AccessKeyId"), AWS_KEY_ID),
+        secret_access_key=secret(credentials.get("SecretAccessKey"), AWS_SECRET),
+        session_token=secret(credentials.get("SessionToken"), AWS_TOKEN),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        identity=text(user.get("Arn"), AWS_ARN),
+    )
+
+
+def caller_of(answer: Mapping[str, Any]) -> CallerIdentity:
+    """Who an answer to GetCallerIdentity says we are; raises Failure."""
+    return CallerIdentity(
+        identity=text(answer.get("Arn"), AWS_ARN), account_id=text(answer.get("Account"), ACCOUNT)
+    )
+
+
+async def verify_identity(
+    session: Session,
+    *,
+    source: CredentialSource,
+    context: AwsContext,
+    refusal: Callable[[Exception], Failure],
+) -> Session:
+    """The session with the identity that AWS itself gives it.
+
+    Raises:
+        Failure: AWS does not know it; what `refusal` makes of the error.
+    """
+    aws = aws_of(source)
+    try:
+        answer = await context.calls.run(
+            "sts",
+            lambda client: client.get_caller_identity(),
+            region=aws.region,
+            tenant=source.namespace,
+            source=source,
+            endpoint=aws.sts_endpoint,
+            session=session,
+            pace=pace_key(source, account=account_of(session)),
+        )
+        return replace(session, identity=caller_of(answer).identity)
+    except Exception as error:
+        # `from None`: botocore's exception carries the request.
+        raise refusal(error) from None

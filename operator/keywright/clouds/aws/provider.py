@@ -1,0 +1,262 @@
+"""AWS as the controller sees it: the tables of its ways, and the sessions that they share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
+from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
+from keywright.api.keys import KeyKind
+from keywright.api.source import CredentialSource
+from keywright.clouds.aws.calls import account_of
+from keywright.clouds.aws.errors import refusal_of_session
+from keywright.clouds.aws.identities import access_key, ambient, web_identity
+from keywright.clouds.aws.identities.assume_role import assume_chained_role
+from keywright.clouds.aws.identities.context import AwsContext, aws_of, caller_of
+from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
+from keywright.clouds.aws.keys.api_gateway import GatewayKeys
+from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
+from keywright.clouds.aws.probes import bedrock, http, identity
+from keywright.clouds.aws.probes.request import ProbeContext as ProbeEdges
+from keywright.clouds.classified import ClassifiedKeys, classified
+from keywright.clouds.endpoints import Endpoints
+from keywright.clouds.http import HttpClient
+from keywright.clouds.interfaces import (
+    NO_EVIDENCE,
+    CallerIdentity,
+    Evidence,
+    Intent,
+    IssuedKey,
+    ManagedKeys,
+    Session,
+    SessionOptions,
+)
+from keywright.clouds.rate_limit import pace_key
+from keywright.clouds.role_chain import RoleChain
+from keywright.planning.failures import Failure
+from keywright.secrets.credential import Credential
+
+
+class OpenSession(Protocol):
+    """One way to be someone: a new session of the identity."""
+
+    async def __call__(
+        self, identity: Any, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
+    ) -> Session:
+        """Raises Failure."""
+
+
+class KeyIssuer(Protocol):
+    """One kind of key: what session it asks for, whether a cached one will do, how to mint."""
+
+    def session_options(self, key: Any) -> SessionOptions:
+        """What the session must be, beyond what the source says."""
+
+    def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
+        """True where the session may mint it."""
+
+    def mint(
+        self,
+        key: Any,
+        *,
+        grant: ApiKeyGrant,
+        session: Session,
+        region: str,
+        account_id: str,
+        now: datetime,
+    ) -> IssuedKey:
+        """A new key; raises Failure."""
+
+
+class Attempt(Protocol):
+    """One way to try a key."""
+
+    async def __call__(self, probe: Probe, *, credential: Credential, context: ProbeEdges) -> None:
+        """Raises Failure unless the key works."""
+
+
+IDENTITIES: dict[type, OpenSession] = {
+    WebIdentity: web_identity.open_session,
+    AwsAccessKey: access_key.open_session,
+    Ambient: ambient.open_session,
+}
+
+
+class ManagedKeysFactory(Protocol):
+    """One kind of key that lives in the cloud: the keys of a grant, by a session."""
+
+    def __call__(
+        self,
+        *,
+        key: Any,
+        grant: ApiKeyGrant,
+        source: CredentialSource,
+        session: Session,
+        context: AwsContext,
+        evidence: Evidence,
+    ) -> ManagedKeys:
+        """Asks nothing yet."""
+
+
+MANAGED_KEYS: dict[KeyKind, ManagedKeysFactory] = {
+    KeyKind.BEDROCK_LONG_TERM_KEY: LongTermKeys,
+    KeyKind.API_GATEWAY_KEY: GatewayKeys,
+}
+KEYS: dict[KeyKind, KeyIssuer] = {
+    KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term,
+    KeyKind.SESSION_CREDENTIALS: session_credentials,
+}
+
+
+PROBES: dict[ProbeMode, Attempt] = {
+    ProbeMode.IDENTITY: identity.probe_identity,
+    ProbeMode.BEDROCK: bedrock.probe_bedrock,
+    ProbeMode.HTTP: http.probe_http,
+}
+
+
+class _Links:
+    """Implements `clouds.chains.Links`."""
+
+    def __init__(self, context: AwsContext) -> None:
+        self._context = context
+
+    async def assume_base(self, source: CredentialSource, *, ask: SessionOptions) -> Session:
+        chosen = aws_of(source).identity
+        opener = IDENTITIES[type(chosen)]
+        return await opener(chosen, source=source, ask=ask, context=self._context)
+
+    async def assume_chained_role(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
+    ) -> Session:
+        return await assume_chained_role(
+            number, by=by, source=source, ask=ask, context=self._context
+        )
+
+    async def caller(self, source: CredentialSource, session: Session) -> CallerIdentity:
+        aws = aws_of(source)
+        try:
+            answer = await self._context.calls.run(
+                "sts",
+                lambda client: client.get_caller_identity(),
+                region=aws.region,
+                tenant=source.namespace,
+                source=source,
+                endpoint=aws.sts_endpoint,
+                session=session,
+                pace=pace_key(source, account=account_of(session)),
+            )
+            return caller_of(answer)
+        except Exception as error:
+            raise refusal_of_session(error) from None
+
+
+class Aws:
+    """Implements `clouds.ways.Vendor`."""
+
+    def __init__(
+        self, context: AwsContext, *, http: HttpClient, endpoints: Endpoints | None = None
+    ) -> None:
+        self._context = context
+        self._probe_edges = ProbeEdges(
+            calls=context.calls, http=http, endpoints=endpoints or Endpoints()
+        )
+        self._role_chain = RoleChain(
+            _Links(context), clock=context.clock, min_lifetime=context.min_lifetime
+        )
+
+    @classified("issuing a key")
+    async def mint(
+        self,
+        grant: ApiKeyGrant,
+        *,
+        source: CredentialSource,
+        intent: Intent | None = None,
+        not_before: datetime | None = None,
+    ) -> IssuedKey:
+        """A new key for the grant, by a session that all grants which ask the same share."""
+        if grant.kind in MANAGED_KEYS:
+            assert intent is not None
+            return await (await self.keys(grant, source=source)).create(intent)
+        way, key = KEYS[grant.kind], grant.key
+        session = await self._role_chain.session(
+            source,
+            hop=len(aws_of(source).assume_roles),
+            ask=way.session_options(key),
+            accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
+            not_before=not_before,
+        )
+        return way.mint(
+            key,
+            grant=grant,
+            session=session,
+            region=grant.region(source),
+            account_id=account_of(session),
+            now=self._context.clock(),
+        )
+
+    @classified("finding the keys")
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> ManagedKeys:
+        """The grant's keys, by the source's session; one that is deleted may use a former one."""
+        hop = len(aws_of(source).assume_roles)
+        try:
+            session = await self._role_chain.session(source, hop=hop)
+        except Failure:
+            former = self._role_chain.last_valid_session(source, hop=hop)
+            if not grant.deleting or former is None:
+                raise
+            session = former
+        found = MANAGED_KEYS[grant.kind](
+            key=grant.key,
+            grant=grant,
+            source=source,
+            session=session,
+            context=self._context,
+            evidence=evidence,
+        )
+        return ClassifiedKeys(found)
+
+    @classified("verifying the source")
+    async def verify(
+        self, source: CredentialSource, *, anew: bool = False
+    ) -> tuple[Session, CallerIdentity]:
+        """A valid session, and its caller; STS is asked once for each edit of the source."""
+        return await self._role_chain.verified(
+            source, hop=len(aws_of(source).assume_roles), anew=anew
+        )
+
+    @classified("opening a session")
+    async def hold(self, source: CredentialSource) -> None:
+        """Have a valid session in memory for keys that must be revoked."""
+        await self._role_chain.session(source, hop=len(aws_of(source).assume_roles))
+
+    @classified("probing the key")
+    async def probe(
+        self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
+    ) -> None:
+        """Try a new key the way that the grant asks for."""
+        del source
+        probe = grant.spec.probe
+        context = replace(self._probe_edges, tenant=grant.namespace)
+        await PROBES[probe.mode](probe, credential=credential, context=context)
+
+    @classified("asking for the time")
+    async def ask(self, source: CredentialSource) -> None:
+        """Ask STS who the source is, for the time that the answer tells."""
+        await self._role_chain.ask(source, hop=len(aws_of(source).assume_roles))
+
+    def has_session(self, source: CredentialSource) -> bool:
+        """Whether a session of the source is in memory that can still be used."""
+        return self._role_chain.has_valid(source, hop=len(aws_of(source).assume_roles))
+
+    def is_doubtful(self, source: CredentialSource) -> bool:
+        """Whether no session is in memory, or the last attempt to open one failed."""
+        return self._role_chain.is_doubtful(source, hop=len(aws_of(source).assume_roles))
+
+    def forget(self, *, source_uid: str) -> None:
+        """Drop what is cached of a source that is gone."""
+        self._role_chain.forget(source_uid=source_uid)

@@ -1,0 +1,212 @@
+"""How fast an account of a cloud is asked: as fast as it answers, once it has said "slow down".
+
+Each account has a limit of its own for each service, which nobody is told. Where a share of the
+calls is refused for speed, the pace is set to what was let through just before. It grows by a
+quarter each second until it is back at that rate, then slowly, and faster the longer nothing is
+refused, until it is so high that no pace is needed. Single refusals among many calls set no pace:
+the SDK repeats those calls. Tenants of one account take turns, each in its own order.
+
+Operations with a fixed quota of their own (`FixedRate`) are held to it from the first call on.
+
+An account counts as one only where a built-in host of the vendor reported it (`pace_key`): what a
+custom endpoint says would slow down the account of somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from keywright.api.source import CredentialSource
+from keywright.clouds.bounded import LruDict
+
+_ACCOUNTS: Final = 4096
+_OBSERVED_SECONDS: Final = 2.0
+# A larger share of refused calls than that is a limit, a smaller one is left to repetitions.
+_TOLERATED_SHARE: Final = 0.2
+# Of fewer calls than these, twice that share may be chance; one refusal always may.
+_MANY: Final = 10
+_FEWEST: Final = 2
+_SHORTEST_SPAN: Final = 1.0
+_CAUTION: Final = 0.8
+_RECOVERY: Final = 1.25
+_PROBING: Final = 0.02
+_SLOWEST: Final = 0.5
+_FAST_ENOUGH: Final = 50.0
+# Refusals of calls that were on their way already are no news.
+_SAME_NEWS_SECONDS: Final = 1.0
+# An account without calls recovers as well, but not beyond any reason.
+_LONGEST_GROWTH_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRate:
+    """A quota that the vendor documents: calls a second, and how many may come at once."""
+
+    per_second: float
+    burst: int
+
+
+def pace_key(source: CredentialSource, *, account: str | None) -> str:
+    """What the rates of a source's calls are kept by: its account, or the source alone."""
+    spec = source.spec
+    endpoint = spec.aws.sts_endpoint if spec.aws is not None else None
+    if spec.alibaba_cloud is not None:
+        endpoint = spec.alibaba_cloud.sts_endpoint
+    return account if account and endpoint is None else f"source {source.uid}"
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Calls a second; None where there is no need. `waiting` has the tenants in turn.
+
+    `ceiling` is the rate that was let through when calls were last refused.
+    """
+
+    accepted: deque[float] = field(default_factory=deque)
+    refused: deque[float] = field(default_factory=deque)
+    rate: float | None = None
+    ceiling: float = 0.0
+    next_at: float = 0.0
+    refused_at: float = 0.0
+    grown_at: float = 0.0
+    waiting: dict[str, deque[asyncio.Future[None]]] = field(default_factory=dict)
+    pump: asyncio.Task[None] | None = None
+
+    def next_in_turn(self) -> asyncio.Future[None]:
+        """The first waiter of the tenant whose turn it is; the tenant goes to the end."""
+        tenant, queue = next(iter(self.waiting.items()))
+        del self.waiting[tenant]
+        first = queue.popleft()
+        if queue:
+            self.waiting[tenant] = queue
+        return first
+
+    def observe(self, now: float) -> None:
+        """Forget the answers that are older than the time of observation."""
+        for answers in (self.accepted, self.refused):
+            while answers and answers[0] < now - _OBSERVED_SECONDS:
+                answers.popleft()
+
+    def is_refused_too_often(self) -> bool:
+        """Whether the share of the observed calls that was refused is more than chance."""
+        calls = len(self.refused) + len(self.accepted)
+        tolerated = _TOLERATED_SHARE if calls >= _MANY else 2 * _TOLERATED_SHARE
+        return len(self.refused) >= _FEWEST and len(self.refused) / calls > tolerated
+
+    def let_through(self, now: float) -> float:
+        """Accepted calls a second, over the time of observation or since the first of them."""
+        if not self.accepted:
+            return 0.0
+        return len(self.accepted) / max(_SHORTEST_SPAN, now - self.accepted[0])
+
+    def grow(self, now: float) -> None:
+        """Raise the pace for each second since it was last changed."""
+        seconds = min(int(now - self.grown_at), _LONGEST_GROWTH_SECONDS)
+        if self.rate is None or seconds < 1:
+            return
+        calm = self.grown_at - self.refused_at
+        for each in range(seconds):
+            probing = min(_RECOVERY, 1.0 + _PROBING * (calm + each + 1))
+            self.rate *= _RECOVERY if self.rate < self.ceiling else probing
+            if self.rate > _FAST_ENOUGH:
+                self.rate = None
+                return
+        self.grown_at = now
+
+
+class AdaptiveRateLimiter:
+    """The pace of each account and service; `clock` is a monotonic one, in seconds.
+
+    A service is a name for what has one limit: of a service, of a Region, or of one operation.
+    """
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._accounts: LruDict[str, dict[str, _Pace]] = LruDict(_ACCOUNTS)
+
+    def is_paced(self, account: str) -> bool:
+        """Whether any service of the account has said "slow down" of late."""
+        known = self._accounts.peek(account)
+        return known is not None and any(pace.rate is not None for pace in tuple(known.values()))
+
+    def reserve(self, account: str, service: str) -> float:
+        """Takes the next turn; how many seconds it is away."""
+        pace = (self._accounts.get(account) or {}).get(service)
+        return 0.0 if pace is None else self._turn(pace)
+
+    def _turn(self, pace: _Pace) -> float:
+        now = self._clock()
+        pace.grow(now)
+        if pace.rate is None:
+            return max(0.0, pace.next_at - now)
+        at = max(now, pace.next_at)
+        pace.next_at = at + 1.0 / pace.rate
+        return at - now
+
+    def is_held(self, account: str, service: str) -> bool:
+        """Whether a call may have to wait for its turn; safe in other threads."""
+        pace = (self._accounts.peek(account) or {}).get(service)
+        return pace is not None and (pace.rate is not None or pace.next_at > self._clock())
+
+    async def wait(self, account: str, service: str, *, tenant: str) -> None:
+        """Return when it is the turn of the caller, of whichever tenant it is."""
+        pace = (self._accounts.get(account) or {}).get(service)
+        if pace is None or (pace.rate is None and pace.next_at <= self._clock()):
+            return
+        mine = asyncio.get_running_loop().create_future()
+        pace.waiting.setdefault(tenant, deque()).append(mine)
+        if pace.pump is None:
+            pace.pump = asyncio.create_task(self._pump(pace), name=f"pace of {account}")
+        await mine
+
+    async def _pump(self, pace: _Pace) -> None:
+        try:
+            while pace.waiting:
+                await asyncio.sleep(self._turn(pace))
+                waiter = pace.next_in_turn()
+                while waiter.done() and pace.waiting:
+                    waiter = pace.next_in_turn()
+                if not waiter.done():
+                    waiter.set_result(None)
+        finally:
+            pace.pump = None
+
+    def accepted(self, account: str, service: str) -> None:
+        """A call was let through."""
+        now, pace = self._clock(), self._pace(account, service)
+        pace.accepted.append(now)
+        pace.observe(now)
+        pace.grow(now)
+
+    def _pace(self, account: str, service: str) -> _Pace:
+        known = self._accounts.get(account)
+        if known is None:
+            known = {}
+            self._accounts.put(account, known)
+        return known.setdefault(service, _Pace())
+
+    def throttled(self, account: str, service: str, *, retry_after: float = 0.0) -> None:
+        """A call was refused for the speed of the calls before it.
+
+        `retry_after` is for how many seconds the cloud asks for no further call; 0: it does not.
+        """
+        now, pace = self._clock(), self._pace(account, service)
+        pace.next_at = max(pace.next_at, now + retry_after)
+        pace.refused.append(now)
+        pace.observe(now)
+        if not pace.is_refused_too_often():
+            return
+        if pace.rate is not None and now - pace.refused_at < _SAME_NEWS_SECONDS:
+            return
+        let_through = pace.let_through(now)
+        seen = _CAUTION * let_through
+        # What was let through is little where little was asked: never less than half of before.
+        if pace.rate is not None:
+            seen = max(min(seen, pace.rate * _CAUTION), pace.rate / 2)
+        pace.rate, pace.ceiling = max(_SLOWEST, seen), max(_SLOWEST, let_through)
+        pace.refused_at = pace.grown_at = now
+        pace.next_at = max(pace.next_at, now + 1.0 / pace.rate)

@@ -1,0 +1,36 @@
+"""Answers of clouds, without what may be a secret in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST: Final = 2048
+"""Characters of an answer's text that are shown at most."""
+
+# ARNs and the addresses of issuers are told however long they are; a query is not part of one.
+# Each alternative is one run of characters, so that the time is linear in the text.
+_LONG_WORD: Final = re.compile(
+    r"((?:arn|acs):[A-Za-z0-9_:/+=,.@*-]+|https://[A-Za-z0-9_./-]+)|[A-Za-z0-9+/=_\-.%&]{60,}"
+)
+_NOT_PRINTED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_NOT_IN_REASONS: Final = re.compile(r"[^A-Za-z0-9]+")
+
+
+def redacted(text: str) -> str:
+    """The text without any word long enough to be a token, a signature or a policy blob.
+
+    Line breaks and control characters become blanks; what is beyond `LONGEST` is cut off, by whole
+    words, as half a token would be short enough to stay.
+    """
+    if len(text) > LONGEST:
+        start = text[:LONGEST]
+        text = start[: max(start.rfind(" "), start.rfind("\n"), 0)] + " ..."
+    text = _NOT_PRINTED.sub(" ", text)
+    return _LONG_WORD.sub(lambda found: found[1] or "<removed>", text)
+
+
+def condition_reason(code: str, *, fallback: str = "CloudError") -> str:
+    """A cloud's error code as the reason of a condition, which takes letters and digits alone."""
+    reason = _NOT_IN_REASONS.sub("", code)[:128]
+    return reason if reason[:1].isalpha() else fallback

@@ -1,0 +1,182 @@
+"""Sessions of sources, role after role: cached, and shared by all that ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from keywright.api.names import SOURCE_KIND
+from keywright.api.source import CredentialSource
+from keywright.clouds.bounded import LruDict
+from keywright.clouds.classified import unexpected
+from keywright.clouds.interfaces import DEFAULT_OPTIONS, CallerIdentity, Session, SessionOptions
+from keywright.clouds.sessions import Clock, SessionCache, SessionKey, is_usable
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.renewal import is_fresh, source_renews_at
+
+# At most one issue a minute from a cloud whose credentials end too soon.
+_TOO_SHORT_PAUSE = timedelta(minutes=1)
+_CALLERS: Final = 16_384
+# Failures that come of what the host answered, whatever was asked.
+_OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
+
+
+class ChainSteps(Protocol):
+    """How a cloud makes the links of a chain; each raises Failure."""
+
+    async def assume_base(self, source: CredentialSource, *, ask: SessionOptions) -> Session:
+        """A new session of the source's identity."""
+
+    async def assume_chained_role(
+        self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
+    ) -> Session:
+        """A new session of the role of that number, from 0, assumed by another session."""
+
+    async def caller(self, source: CredentialSource, session: Session) -> CallerIdentity:
+        """Who the session is, as the cloud itself reports it."""
+
+
+class RoleChain:
+    """The sessions of all sources of one cloud, and whose they are."""
+
+    def __init__(
+        self, links: ChainSteps, *, clock: Clock, min_lifetime: timedelta = timedelta(0)
+    ) -> None:
+        self._links = links
+        self._min_lifetime = min_lifetime
+        self._clock = clock
+        self._sessions = SessionCache(clock=clock)
+        self._callers: LruDict[str, tuple[int, CallerIdentity]] = LruDict(_CALLERS)
+
+    async def session(
+        self,
+        source: CredentialSource,
+        *,
+        hop: int,
+        accepts_session: Callable[[Session, datetime], bool] = is_usable,
+        ask: SessionOptions = DEFAULT_OPTIONS,
+        not_before: datetime | None = None,
+    ) -> Session:
+        """The session so many roles down the chain; `ask` is for the last one alone.
+
+        `not_before`: the last one must not have been opened before.
+        """
+        return await self._sessions.get(
+            SessionKey(source.uid, source.generation, hop, ask.name()),
+            accepts_session=accepts_session,
+            open_session=lambda: self._open(source, hop=hop, ask=ask),
+            not_before=not_before,
+        )
+
+    async def verified(
+        self, source: CredentialSource, *, hop: int, anew: bool = False
+    ) -> tuple[Session, CallerIdentity]:
+        """A session that need not be renewed yet, and its caller; a grant may have opened it.
+
+        The cloud is asked for the caller once for each edit of the source.
+        """
+        refused = anew or self._is_refused(source, hop=hop)
+        session = None if refused else self._newest(source, hop=hop)
+        if session is None or self._is_due(session, source=source):
+            session = await self.session(
+                source,
+                hop=hop,
+                accepts_session=lambda session, now: (
+                    not anew
+                    and is_fresh(
+                        issued_at=session.issued_at, expires_at=session.expires_at, now=now
+                    )
+                ),
+            )
+        known = self._callers.get(source.uid)
+        if known is not None and known[0] == source.generation:
+            return session, known[1]
+        try:
+            caller = await self._links.caller(source, session)
+        except Failure as failure:
+            raise _with_field(failure, source) from None
+        self._callers.put(source.uid, (source.generation, caller))
+        return session, caller
+
+    async def ask(self, source: CredentialSource, *, hop: int) -> None:
+        """Ask the cloud who the source is, whatever is known of it already; raises Failure."""
+        session = self._newest(source, hop=hop) or await self.session(source, hop=hop)
+        await self._links.caller(source, session)
+
+    def has_valid(self, source: CredentialSource, *, hop: int) -> bool:
+        """Whether a session so many roles down the chain is in memory that can still be used."""
+        return self._newest(source, hop=hop) is not None
+
+    def is_doubtful(self, source: CredentialSource, *, hop: int) -> bool:
+        """Whether no such session is in memory, or the last attempt to open one failed."""
+        return self._is_refused(source, hop=hop) or not self.has_valid(source, hop=hop)
+
+    def _newest(self, source: CredentialSource, *, hop: int) -> Session | None:
+        return self._sessions.newest(source_uid=source.uid, generation=source.generation, hop=hop)
+
+    def _is_refused(self, source: CredentialSource, *, hop: int) -> bool:
+        return self._sessions.is_refused(SessionKey(source.uid, source.generation, hop))
+
+    def _is_due(self, session: Session, *, source: CredentialSource) -> bool:
+        if session.expires_at is None:
+            return False
+        due = source_renews_at(
+            issued_at=session.issued_at, expires_at=session.expires_at, uid=source.uid
+        )
+        return self._clock() >= due
+
+    def last_valid_session(self, source: CredentialSource, *, hop: int) -> Session | None:
+        """The last session of this version of a source that can open no other."""
+        return self._sessions.last_valid_session(
+            source_uid=source.uid, generation=source.generation, hop=hop
+        )
+
+    def forget(self, *, source_uid: str) -> None:
+        """Drop what is cached of a source that is gone."""
+        self._sessions.forget(source_uid=source_uid)
+        self._callers.pop(source_uid)
+
+    async def _open(self, source: CredentialSource, *, hop: int, ask: SessionOptions) -> Session:
+        try:
+            if hop == 0:
+                session = await self._links.assume_base(source, ask=ask)
+            else:
+                by = await self.session(source, hop=hop - 1)
+                session = await self._links.assume_chained_role(
+                    hop - 1, by=by, source=source, ask=ask
+                )
+        except Exception as error:
+            # A failure is remembered for all who wait for the session; anything else is not.
+            raise _with_field(unexpected(error, what="opening a session"), source) from None
+        self._check_lifetime(session, source=source)
+        return session
+
+    def _check_lifetime(self, session: Session, *, source: CredentialSource) -> None:
+        """Raise Failure where the session is too short-lived to be renewed in time.
+
+        The endpoint decides how long a session lasts, and a tenant may choose the endpoint: without
+        this one source could have a key issued every second.
+        """
+        if session.expires_at is None:
+            return
+        lifetime = (session.expires_at - session.issued_at).total_seconds()
+        least = self._min_lifetime.total_seconds()
+        if lifetime >= least:
+            return
+        raise Failure(
+            f"the cloud issued credentials that are valid for {lifetime:.0f} s, and the operator"
+            f" accepts none below {least:.0f} s (--min-key-lifetime).",
+            kind=FailureClass.CONFIGURATION,
+            reason="LifetimeTooShort",
+            field=f"CredentialSource {source.name} spec",
+            cure="Ask for longer sessions, or check the endpoint and the clocks.",
+            retry_after=_TOO_SHORT_PAUSE,
+        )
+
+
+def _with_field(failure: Failure, source: CredentialSource) -> Failure:
+    """The failure, with the field of the host whose answer cannot be used."""
+    if failure.reason in _OF_THE_ENDPOINT and not failure.field:
+        failure.field = f"{SOURCE_KIND} {source.host_field}"
+    return failure

@@ -1,0 +1,42 @@
+"""The events of a collection, over as many connections as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from keywright.cluster.client import METADATA, KubernetesClient
+from keywright.cluster.errors import ApiUnreachableError
+
+_WATCH_SECONDS = 300
+# A watch that ends sooner, and told nothing, is not begun again without a pause.
+_SHORTEST_SECONDS = 1.0
+
+
+async def watch_events(
+    client: KubernetesClient, path: str, *, version: str, query: str = ""
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """The type and the metadata of each event from that version on; ends at a gap.
+
+    Raises:
+        ApiError: the watch was refused.
+        ApiUnreachableError: there was no answer, or one that ended at once.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        began, before = loop.time(), version
+        url = (
+            f"{path}?watch=true&allowWatchBookmarks=true"
+            f"&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}{query}"
+        )
+        async for event in client.watch(url, accept=METADATA, seconds=_WATCH_SECONDS + 30):
+            if event["type"] == "ERROR":
+                # 410: the version is too old to go on from.
+                return
+            metadata = event["object"]["metadata"]
+            version = metadata["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                yield event["type"], metadata
+        if version == before and loop.time() - began < _SHORTEST_SECONDS:
+            raise ApiUnreachableError(f"GET {url}: ended at once")

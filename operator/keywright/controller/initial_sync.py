@@ -1,0 +1,176 @@
+"""Lists beside the watches: what must be known before work begins, and ghosts afterwards.
+
+A watch that had to list anew never tells of what was deleted in between, so that a slow sweep
+compares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
+from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.cluster.objects import ResourceClient
+from keywright.controller.event_handlers import EventHandlers
+from keywright.controller.store import Store
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 10.0
+_WATCH_IS_SILENT_SECONDS = 5.0
+# Looks at grants without sources, over some four seconds, before they are taken as they are.
+_LOOKS_FOR_SOURCES = 4
+_KINDS = frozenset({SOURCE_PLURAL, GRANT_PLURAL})
+_NO_CRDS = "the CRDs are not installed: apply crds/ of this version; it begins when they are there"
+
+
+class CrdReappearedError(Exception):
+    """Not a failure: the process begins anew, with all that there is."""
+
+
+class InitialSync:
+    """What there is at the start.
+
+    `served` is set once the API server has our kinds: before, there is nothing to watch; `listed`
+    is set once sources, Secrets and grants are known: without the first two every grant looks new,
+    without all grants nobody can tell which is the most urgent.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        objects: ResourceClient,
+        event_handlers: EventHandlers,
+        load_key: Callable[[], Awaitable[bytes]],
+        load_cluster_id: Callable[[], Awaitable[str]],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._event_handlers = event_handlers
+        self._load_key = load_key
+        self._load_cluster_id = load_cluster_id
+        self._pause = pause
+        self._key = b""
+        self._cluster_id = ""
+        self._complete = True
+        self._alone = 0
+        self.served = asyncio.Event()
+        self.synced = asyncio.Event()
+
+    def not_ready_reason(self) -> str:
+        """What is still to be known, in a sentence; empty once everything is."""
+        if not self.served.is_set():
+            return _NO_CRDS
+        return "" if self.synced.is_set() else "not everything is listed yet"
+
+    def fingerprint_key(self) -> bytes:
+        """The key of the fingerprints; there is one once `listed` is set."""
+        assert self._key
+        return self._key
+
+    def cluster_id(self) -> str:
+        """The id of the cluster; there is one once `listed` is set."""
+        assert self._cluster_id
+        return self._cluster_id
+
+    async def run(self) -> None:
+        """Await the CRDs, load the key and list once, tried again until the API server lets us.
+
+        Grants without the other kind are served as well: where both CRDs are being deleted, that
+        of grants waits for our finalizers. It never returns then.
+
+        Raises:
+            KindReturnedError: sources can be watched from now on, which takes another beginning.
+        """
+        for pause in _pauses():
+            if await self._tried():
+                break
+            await self._pause(pause)
+        while not self._complete:
+            await self._pause(_LONGEST_PAUSE_SECONDS)
+            if await self._kinds() == _KINDS:
+                raise CrdReappearedError("the CRD of CredentialSource is there again")
+
+    async def _tried(self) -> bool:
+        try:
+            kinds = await self._objects.served()
+            if not self._may_begin(kinds):
+                _LOG.warning(_NO_CRDS)
+                return False
+            self.served.set()
+            await self._take(kinds)
+        except (ApiError, ApiUnreachableError) as error:
+            _LOG.warning("not everything can be listed yet, tried again: %s", error)
+            return False
+        return True
+
+    def _may_begin(self, kinds: frozenset[str]) -> bool:
+        """With both kinds; with grants alone once that is no matter of a CRD that comes later."""
+        self._complete = kinds >= _KINDS
+        if self._complete or GRANT_PLURAL not in kinds:
+            self._alone = 0
+            return self._complete
+        self._alone += 1
+        return self._alone > _LOOKS_FOR_SOURCES
+
+    async def _kinds(self) -> frozenset[str]:
+        try:
+            return await self._objects.served() & _KINDS
+        except (ApiError, ApiUnreachableError):
+            return frozenset()
+
+    async def _take(self, kinds: frozenset[str]) -> None:
+        self._key = await self._load_key()
+        self._cluster_id = await self._load_cluster_id()
+        if SOURCE_PLURAL in kinds:
+            async for body in self._objects.custom(SOURCE_PLURAL):
+                self._event_handlers.source(body)
+        async for metadata in self._objects.managed_secrets():
+            self._event_handlers.load_secret(metadata)
+        grants = await self._objects.uids(GRANT_PLURAL)
+        late = await self._event_handlers.wait_for_initial_events(
+            grants, seconds=_WATCH_IS_SILENT_SECONDS
+        )
+        if late:
+            _LOG.warning("%d grants were listed, and the watch does not tell of them", late)
+        self.synced.set()
+
+    async def resync(self, *, seconds: float) -> None:
+        """Every so often, drop what is gone; for ever."""
+        while True:
+            await self._pause(seconds)
+            try:
+                await self._drop_deleted()
+            except (ApiError, ApiUnreachableError) as error:
+                _LOG.warning("the sweep is put off: %s", error)
+
+    async def _drop_deleted(self) -> None:
+        known = set(self._store.grants)
+        for uid in known - await self._objects.uids(GRANT_PLURAL):
+            self._event_handlers.drop_grant(uid)
+        sources = {record.uid: record for record in self._store.sources.values()}
+        for uid in sources.keys() - await self._objects.uids(SOURCE_PLURAL):
+            namespace, name = sources[uid].name
+            self._event_handlers.source(
+                {"metadata": {"namespace": namespace, "name": name, "uid": uid}}, deleted=True
+            )
+        secrets = dict(self._store.secrets)
+        present = await self._objects.managed_secret_uids()
+        for (namespace, name), state in secrets.items():
+            # One that the watch does not show is read by the grant that keeps it.
+            read = not state.watched and self._store.grants_of_secret((namespace, name))
+            if state.uid not in present and not read:
+                self._event_handlers.secret(
+                    {"namespace": namespace, "name": name, "uid": state.uid}, deleted=True
+                )
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

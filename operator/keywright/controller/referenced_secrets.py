@@ -1,0 +1,80 @@
+"""The Secrets that sources and grants read: which they are, and what follows on a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.secret_watch import SecretWatch
+from keywright.cluster.source_secrets import SecretCache
+from keywright.cluster.tasks import Tasks
+from keywright.controller.records import Name
+from keywright.controller.store import Store
+
+
+class ReferencedSecretsWatch:
+    """Watches the Secrets of those that read some, and tells of changed values.
+
+    `everywhere`: one watch of all namespaces, where the operator may have it.
+
+    A Secret whose labels or other metadata change is read once, and nobody hears of it.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        *,
+        store: Store,
+        values: SecretCache,
+        changed: Callable[[str, str], None],
+        everywhere: bool = False,
+        tasks: Tasks | None = None,
+    ) -> None:
+        self._store = store
+        self._values = values
+        self._changed = changed
+        self._watch = SecretWatch(
+            client, look=self.look, wanted=self._reads, everywhere=everywhere, tasks=tasks
+        )
+        self._names: frozenset[Name] = frozenset()
+        self._needed: dict[Name, frozenset[str]] = {}
+        self._of: dict[str, list[str]] = {}
+
+    def sources_changed(self) -> None:
+        """A source, or a grant that imports a value, came, went or was edited."""
+        needed: dict[Name, frozenset[str]] = {}
+        for (namespace, _), record in self._store.sources.items():
+            if not isinstance(record.value, list):
+                for secret, keys in record.value.secret_keys.items():
+                    place = (namespace, secret)
+                    needed[place] = needed.get(place, frozenset()) | keys
+        self._needed = needed
+        names = frozenset(needed) | self._store.imported_secrets()
+        if names == self._names:
+            return
+        new, self._names = names - self._names, names
+        self._of = {}
+        for namespace, secret in sorted(names):
+            self._of.setdefault(namespace, []).append(secret)
+        self._values.retain(names)
+        self._watch.want(frozenset(self._of))
+        for namespace, secret in new:
+            # It may have changed since it was first read, when its events were of no interest yet.
+            self._watch.look_soon(namespace, secret)
+
+    async def look(self, namespace: str, name: str | None) -> None:
+        """Compare one Secret, or all that are read in the namespace, with what was known."""
+        for secret in list(self._of.get(namespace, ())):
+            if name in (None, secret) and await self._values.has_changed(
+                namespace=namespace,
+                name=secret,
+                needed=self._needed.get((namespace, secret), frozenset()),
+            ):
+                self._changed(namespace, secret)
+
+    def _reads(self, namespace: str, name: str) -> bool:
+        return (namespace, name) in self._names
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        await self._watch.close()

@@ -1,0 +1,113 @@
+"""How a grant goes whose key lives in the cloud: with the key, or with a word on what is left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from keywright.api.grant import DeletionPolicy
+from keywright.planning.backoff import retry_at
+from keywright.planning.conditions import DELETING, READY, TRIED_UNTIL
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.key_ownership import (
+    keys_of_intent,
+    listing_consistent_at,
+    orphaned_keys,
+    owned_key_ids,
+)
+from keywright.planning.renewal import hash_fraction
+from keywright.planning.state import (
+    Fail,
+    GrantState,
+    ListKeys,
+    RemoveFinalizer,
+    ReportDeletion,
+    Revoke,
+    Step,
+    Wait,
+)
+
+# Also where the operator was away for longer than the time that a revocation has.
+LEAST_TRIES: Final = 6
+
+
+def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
+    """The next step of a grant that is being deleted and has our finalizer."""
+    grant, known = state.grant, owned_key_ids(state)
+    if grant is None or grant.managed is None:
+        return RemoveFinalizer(tuple(sorted(known)), why="its spec says no more whose key it is")
+    if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
+        return RemoveFinalizer()
+    if grant.known_as.owned_by_another_cluster:
+        # They stay in use there.
+        return RemoveFinalizer()
+    if state.listed is None:
+        waiting = _waiting(state, known, now=now)
+        if waiting is not None:
+            return waiting
+    if state.source is None:
+        return Fail(state.source_problem or _NO_SOURCE)
+    if state.listed is None:
+        return ListKeys(prepare=False)
+    pending = state.status.pending
+    lost = orphaned_keys(state)
+    if pending is not None:
+        lost = lost or keys_of_intent(pending, state, listed=state.listed, known=known)
+        settles_at = listing_consistent_at(pending, state)
+        if not lost and settles_at is not None and now < settles_at:
+            return Wait(settles_at)
+    return Revoke((*sorted(known), *lost))
+
+
+def _waiting(state: GrantState, known: frozenset[str], *, now: datetime) -> Step | None:
+    """The report, the pause after a try that failed, or the end of all tries."""
+    if not _is_reported(state):
+        return ReportDeletion()
+    tries = deletion_attempts(state)
+    if not tries:
+        return None
+    why = _given_up(state, tries=tries, now=now)
+    if why:
+        return RemoveFinalizer(tuple(sorted(known)), why=why)
+    until = retry_at(
+        attempts=tries,
+        last_failure=state.status.last_failure_time or now,
+        expires_at=None,
+        position=hash_fraction(state.subject.uid),
+    )
+    gives_up_at = state.gives_up_at
+    if gives_up_at is not None and now < gives_up_at:
+        # It goes at that time, even if the next try would come later.
+        until = min(until, gives_up_at)
+    return Wait(until) if not state.skip_backoff and now < until else None
+
+
+def deletion_attempts(state: GrantState) -> int:
+    """How often the end has failed; the deletion is a generation of its own."""
+    edited = state.status.observed_generation != state.subject.generation
+    return 0 if edited else state.status.failed_attempts
+
+
+def _is_reported(state: GrantState) -> bool:
+    ready = state.status.condition(READY)
+    return (
+        ready is not None
+        and ready.reason == DELETING
+        and state.status.observed_generation == state.subject.generation
+    )
+
+
+def _given_up(state: GrantState, *, tries: int, now: datetime) -> str:
+    gives_up_at = state.gives_up_at
+    if gives_up_at is not None and now < gives_up_at:
+        return ""
+    if tries < LEAST_TRIES:
+        return ""
+    ready = state.status.condition(READY)
+    why = ready.message.partition(TRIED_UNTIL)[0].strip() if ready else ""
+    return f"{tries} tries did not succeed: {why or 'no reason is known'}"
+
+
+_NO_SOURCE: Final = Failure(
+    "its CredentialSource is gone.", kind=FailureClass.TRANSIENT, reason="SourceNotFound"
+)

@@ -1,0 +1,105 @@
+"""Whose the keys in the cloud are: the grant's own, strays, those that an intent has made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from keywright.api.keys import MANAGED_KINDS
+from keywright.api.status import PendingCreate
+from keywright.planning.state import CloudKey, GrantState, Standing
+
+# An API that verifies signatures refuses a clock that is further off.
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
+def owned_key_ids(state: GrantState) -> frozenset[str]:
+    """The keys that are proved to be the grant's: in use, and retiring."""
+    return recorded_key_ids(state) - state.unproved_ids
+
+
+def recorded_key_ids(state: GrantState) -> frozenset[str]:
+    """The keys that Secret and status name, whether anything proves them or not."""
+    secret, status = state.secret, state.status
+    found: set[str | None] = {retiring.key_id for retiring in status.retiring}
+    if status.kind in MANAGED_KINDS:
+        found.add(status.key_id)
+    if secret is not None and secret.standing is Standing.OWNED:
+        found |= {secret.key_id, secret.replaces}
+    return frozenset(key_id for key_id in found if key_id) - state.absent_ids
+
+
+def orphaned_keys(state: GrantState) -> tuple[str, ...]:
+    """The keys that the cloud shows as issued for the grant, and that nobody knows; oldest first.
+
+    They are left by a restore of an older state, or by a crash. Of many keys, only when the grant
+    goes: one that is in use may have been taken up by another import already.
+    """
+    grant = state.grant
+    if grant is None or (grant.is_bulk_import and not state.deleting):
+        return ()
+    return unknown_keys(state)
+
+
+def unknown_keys(state: GrantState) -> tuple[str, ...]:
+    """As `stray_keys`, with the imports of a grant of many keys."""
+    grant = state.grant
+    if grant is None or grant.managed is None:
+        return ()
+    known = owned_key_ids(state) | state.others_ids
+    strays = [key for key in state.listed or () if key.issued and key.id not in known]
+    return tuple(key.id for key in sorted(strays, key=lambda key: (key.created_at, key.id)))
+
+
+def checked_by_listing(state: GrantState) -> GrantState:
+    """The facts after the cloud's own marks were looked at: what it shows as ours is proved.
+
+    Ids that are left unproved are taken out of the view of the Secret, so that nobody counts them.
+    """
+    marked = {key.id for key in state.listed or () if key.marked}
+    unproved = state.unproved_ids - marked
+    if not state.unproved_ids:
+        return state
+    secret = state.secret
+    if secret is not None and unproved & {secret.key_id, secret.replaces}:
+        secret = replace(
+            secret,
+            key_id=None if secret.key_id in unproved else secret.key_id,
+            replaces=None if secret.replaces in unproved else secret.replaces,
+        )
+    return replace(state, secret=secret, unproved_ids=unproved)
+
+
+def keys_of_intent(
+    pending: PendingCreate, state: GrantState, *, listed: Iterable[CloudKey], known: frozenset[str]
+) -> tuple[str, ...]:
+    """The keys that an intent must have made: new since its baseline, nobody's, of its time.
+
+    Where the cloud has no mark of ours, the intent itself must be proved, and no other grant may be
+    creating a key of the same holder: else the key may be that one's.
+    """
+    began = pending.started_at
+    if began is None:
+        return ()
+    by_intent = not state.unproved_intent and not state.contested
+    earliest, latest = began - _CLOCKS_DIFFER, began + state.delays.intent + _CLOCKS_DIFFER
+    return tuple(
+        key.id
+        for key in listed
+        if key.in_current_holder
+        and key.id not in pending.baseline
+        and key.id not in known
+        and key.id not in state.others_ids
+        and (key.marked or by_intent)
+        and earliest <= key.created_at <= latest
+    )
+
+
+def listing_consistent_at(pending: PendingCreate, state: GrantState) -> datetime | None:
+    """From when on a listing without the key of the intent is believed.
+
+    The create may have left at the last moment of the intent, and be listed as late as it gets.
+    """
+    return None if pending.started_at is None else pending.started_at + state.delays.unknown

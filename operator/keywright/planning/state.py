@@ -1,0 +1,362 @@
+"""What a decision is made from, and what it can be."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keywright.api.field_errors import FieldError
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.source import CredentialSource
+from keywright.api.status import FormerSecret, GrantStatus
+from keywright.planning.delays import REAL, Delays
+from keywright.planning.failures import Failure
+
+
+class IssueReason(enum.Enum):
+    """Why a Secret is written; the values are the label `reason` of `keywright_mint_total`."""
+
+    NEW = "New"
+    MISSING = "SecretMissing"
+    CHANGED = "KeyChanged"
+    EXPIRED = "Expired"
+    REQUESTED = "Requested"
+    DUE = "Due"
+    DRIFT = "Drift"
+    SPEC = "SpecChanged"
+    CLOCK = "IssuedInFuture"
+    LOST = "KeyLost"
+
+
+class Standing(enum.Enum):
+    """Whose the Secret of the grant's name is."""
+
+    OWNED = "ours"
+    UNOWNED = "nobody's"
+    OWNED_BY_OTHER = "another grant's"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretView:
+    """What the Secret's metadata tells; no value is needed for any decision.
+
+    `intact` is false where somebody changed what we keep in it, `matches_spec` where the key in it
+    is not what the grant and its source describe now. `key_id` and `replaces` are those of a key
+    that lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of
+    the data, empty where there is no telling. `renewal_deadline`: the last moment to which a
+    renewal window may put the renewal off, where the key ends. `lost`: the cloud was asked and has
+    no such key that works. `altered`: the fields that are not as they were applied, `taken_by` the
+    field managers that have them now. `watched`: it carries the label by which the watch selects
+    Secrets. `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it
+    is nobody's, and a grant has emptied it after its own Secret got another name. `entries`: how
+    many keys it holds, where a grant imports many.
+    """
+
+    standing: Standing
+    owner: str = ""
+    intact: bool = False
+    matches_spec: bool = False
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    renewal_deadline: datetime | None = None
+    revision: int = 0
+    fingerprint: str | None = None
+    key_id: str | None = None
+    replaces: str | None = None
+    remark: str = ""
+    data: str = ""
+    handled_request: str | None = None
+    lost: bool = False
+    altered: tuple[str, ...] = ()
+    taken_by: tuple[str, ...] = ()
+    watched: bool = True
+    left_behind: bool = False
+    released: bool = False
+    entries: int = 1
+
+    def is_unexpired(self, now: datetime) -> bool:
+        """Whether it is ours and holds a key that has not ended."""
+        return (
+            self.standing is Standing.OWNED
+            and self.revision > 0
+            and not self.lost
+            and (self.expires_at is None or now < self.expires_at)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """The object that a status belongs to; it may be too wrong to be parsed any further."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloudKey:
+    """A key as the cloud lists it. `here`: its holder is the one that the grant names now.
+
+    `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
+    `issued`: our tags say that this very key was issued for a grant of this name and cluster.
+    `parts`: how many keys an import has that goes by this one id.
+    """
+
+    id: str
+    created_at: datetime
+    active: bool = True
+    in_current_holder: bool = True
+    marked: bool = False
+    issued: bool = False
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Repairs of the same fields of one Secret, which other field managers change again.
+
+    Without `fields` (after a restart, as the status reports a contest) it is about any field.
+    """
+
+    repairs: int
+    last_repair: datetime
+    fields: frozenset[str] = frozenset()
+    managers: frozenset[str] = frozenset()
+
+    def is_about(self, fields: Iterable[str]) -> bool:
+        """Whether one of these fields was repaired before."""
+        return not self.fields or not self.fields.isdisjoint(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantState:
+    """Everything about one grant at one moment.
+
+    `grant` is None where its spec does not parse; `field_errors` then says why. `rival` names an
+    older grant that keeps the Secret of the same name. `skip_backoff` is set where something
+    outside the grant has changed for the better, so that a back-off need not be waited for.
+
+    Of the mint journal: `has_finalizer` where the grant cannot go without us, `listed` the keys
+    that the cloud has listed just now, `unprepared` where their holder was not prepared before,
+    `intent_written_by_this_process` where the pending intent was written just now by this process,
+    which has created nothing since; `unreadable` where the key in the Secret cannot be read back.
+    `imported` is a keyed digest of the value that the grant reads from a Secret.
+
+    Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
+    nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
+    to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
+    theirs, `contested` is set while one of them creates a key.
+
+    `created_at`: when the grant was created, as the API server says.
+    Of a key that lives in the cloud: `doubted` where nothing but the Secret says that its key is
+    the one in use, so that the cloud must be asked before it is believed; `suspected` where an
+    inconclusive listing lacks it; `verify_at` when the key
+    is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
+    to exist. `delays`: how far the cloud's answers may lag.
+    `revocation`: how long the revocation is tried, from `deleting_since` on.
+
+    `pending_probe`: why a key was made that is what the grant wants now, and waits for its probe.
+    `former_due`: when a former Secret is looked at again; None for at once. `contest`: the repairs
+    of the Secret that others undo, while there are such. `recorded_data_hash`: the hash of the data
+    that the status tells of; empty where it tells of none.
+    """
+
+    subject: ObjectRef
+    status: GrantStatus
+    grant: ApiKeyGrant | None = None
+    field_errors: tuple[FieldError, ...] = ()
+    source: CredentialSource | None = None
+    source_problem: Failure | None = None
+    secret: SecretView | None = None
+    rival: str = ""
+    skip_backoff: bool = False
+    deleting: bool = False
+    has_finalizer: bool = False
+    listed: tuple[CloudKey, ...] | None = None
+    unprepared: bool = False
+    intent_written_by_this_process: bool = False
+    unreadable: bool = False
+    unproved_ids: frozenset[str] = frozenset()
+    unproved_intent: bool = False
+    others_ids: frozenset[str] = frozenset()
+    contested: bool = False
+    imported: str = ""
+    pending_probe: IssueReason | None = None
+    recorded_data_hash: str = ""
+    created_at: datetime | None = None
+    doubted: bool = False
+    suspected: bool = False
+    verify_at: datetime | None = None
+    absent_ids: frozenset[str] = frozenset()
+    delays: Delays = REAL
+    deleting_since: datetime | None = None
+    revocation: timedelta = timedelta(0)
+    contest: Contest | None = None
+    former_due: datetime | None = None
+
+    @property
+    def gives_up_at(self) -> datetime | None:
+        """From when on a grant that is being deleted may go without its key being revoked."""
+        since = self.deleting_since
+        return None if since is None else since + self.revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Make a new key and write it."""
+
+    cause: IssueReason
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Write the Secret again from the key that it holds; mint only where that cannot be read."""
+
+    cause: IssueReason
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Add the watch label to the Secret, whose data stays as it is; needs no key and no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class TendFormer:
+    """Look at a Secret of a former name; `clear`: remove what the operator has written to it."""
+
+    secret: FormerSecret
+    clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A contested field is repaired at that time, and no earlier."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Do nothing until the object, or what it refers to, is edited; the failure says why."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class NoOp:
+    """All is well; see that the status says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A failed attempt is repeated at that time, and no earlier."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """What was found is told as a failed attempt, and looked at again after the back-off."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Look the key in use up in the cloud, by a listing that other grants share."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLost:
+    """The key in the Secret is not in the cloud any more: tell it before another is issued."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDeletion:
+    """Tell that the grant is being deleted, before its key is revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Put our finalizer on the grant: from here on it does not go without its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """List the keys in the cloud; `prepare` their holder first, so that it can carry one."""
+
+    prepare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """Write down that a key is about to be created, and which existed before."""
+
+    baseline: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPending:
+    """Nothing is under way any more: the journal is closed by what Secret and cloud hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """Make keys inactive that are to be removed next."""
+
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has.
+
+    `unproved` are old keys that nothing proves to be the grant's: they are left alone, and no
+    longer kept in mind.
+    """
+
+    key_ids: tuple[str, ...]
+    lost: bool = False
+    unproved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Keys of the grant that Secret and status do not name: they are removed after the overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The grant goes: remove its keys and what was made for them, and let it go."""
+
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let the grant go, whatever is left in the cloud; `orphaned` is what should not be."""
+
+    orphaned: tuple[str, ...] = ()
+    why: str = ""
+
+
+JournalStep = (
+    AddFinalizer
+    | ListKeys
+    | RecordIntent
+    | ClearPending
+    | Deactivate
+    | Remove
+    | Revoke
+    | RemoveFinalizer
+)
+ReportStep = ReportLost | ReportDeletion
+SecretStep = Issue | Rewrite | Relabel | TendFormer
+Step = SecretStep | Pause | Reject | NoOp | Wait | Fail | Verify | Retire | ReportStep | JournalStep

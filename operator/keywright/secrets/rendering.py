@@ -1,0 +1,187 @@
+"""Which keys a grant's Secret has, and what stands in them."""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from keywright.api.field_errors import FieldError
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import Endpoint, KeyKind
+from keywright.api.partitions import partition_of
+from keywright.api.secret_spec import Format
+from keywright.secrets.credential import Credential
+from keywright.secrets.formats import FORMATS, templates_of
+from keywright.secrets.recovery import CANONICAL_FILE, is_recoverable
+from keywright.secrets.templates import (
+    TemplateError,
+    parse_template,
+    unknown_variables,
+)
+from keywright.secrets.variables import (
+    MANTLE_URLS,
+    RenderError,
+    Values,
+    Variable,
+    endpoint_of,
+)
+
+_BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
+_ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+_END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_BEDROCK: Final = frozenset({KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY})
+_MOST_BYTES: Final = 900 * 1024
+"""Below the 1 MiB that a Secret may have, with room for base64 and metadata to differ."""
+
+
+def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
+    """The names of the Secret's keys, without any value; equal layouts share one set.
+
+    Empty for many keys: each has an entry of its own, by a name that the grant does not say.
+    """
+    if grant.is_bulk_import:
+        return frozenset()
+    return _data_keys(grant.formats, tuple(grant.spec.secret.data.items()), grant.kind)
+
+
+def validate(grant: ApiKeyGrant) -> list[FieldError]:
+    """What keeps the Secret from being written as `spec.secret` asks; empty when nothing does."""
+    return [*_check_data(grant), *_check_mixed(grant)]
+
+
+def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
+    """What keeps a Secret of this Region from being written: hosts that its partition lacks."""
+    partition = partition_of(region)
+    if partition.has_mantle or grant.is_bulk_import:
+        return []
+    lacking = MANTLE_URLS
+    if endpoint_of(grant) is not Endpoint.RUNTIME:
+        lacking = MANTLE_URLS | {Variable.OPENAI_BASE_URL, Variable.DOT_ENV}
+    why = f"partition {partition.id} (Region {region}) has no host bedrock-mantle"
+    field_errors = [
+        FieldError(
+            "spec.secret.formats", f"{form} needs a URL of it, but {why}: leave the format out"
+        )
+        for form in grant.formats
+        if any(template.variables & lacking for template in FORMATS[form].values())
+    ]
+    for key, text in grant.spec.secret.data.items():
+        for variable in sorted(_variables(text) & lacking):
+            problem = f"{why}, so there is no ${{{variable}}}: remove it"
+            field_errors.append(FieldError(f"spec.secret.data[{key}]", problem))
+    return field_errors
+
+
+def _variables(text: str) -> frozenset[str]:
+    try:
+        return frozenset(parse_template(text).variables)
+    except TemplateError:
+        return frozenset()
+
+
+def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
+    """The Secret's data, all keys at once, for a grant that `check` has nothing against.
+
+    Raises:
+        LayoutError: The credential lacks a value that the templates use, or they become too long.
+    """
+    if grant.is_bulk_import:
+        return {name: value.reveal() for name, value in credential.values.items()}
+    values = Values(grant, credential)
+    data: dict[str, str] = {}
+    for form in grant.formats:
+        data |= _filled(form, values)
+    for key, text in grant.spec.secret.data.items():
+        data[key] = _rendered(key, text, values)
+    size = sum(map(len, data.values()))
+    if size > _MOST_BYTES:
+        raise RenderError(
+            FieldError(
+                "spec.secret.data",
+                f"the templates become {size} characters, {_MOST_BYTES} are possible at most: use"
+                " fewer variables, or two grants",
+            )
+        )
+    if CANONICAL_FILE in data_keys(grant):
+        secrets = {name: value.reveal() for name, value in sorted(credential.values.items())}
+        data[CANONICAL_FILE] = json.dumps(secrets)
+    return data
+
+
+def _rendered(key: str, text: str, values: Values) -> str:
+    try:
+        return parse_template(text).render(values)
+    except RenderError as error:
+        if error.problem.field != "spec.secret.data":
+            raise
+        raise RenderError(FieldError(f"spec.secret.data[{key}]", error.problem.message)) from None
+
+
+def _filled(form: Format, values: Values) -> dict[str, str]:
+    try:
+        return {key: template.render(values) for key, template in FORMATS[form].items()}
+    except RenderError as error:
+        raise RenderError(
+            FieldError(
+                "spec.secret.formats",
+                f"{form} cannot be filled: {error.problem.message.partition(':')[0]}; choose"
+                " another format, or let the source assume a role, whose sessions have all",
+            )
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _data_keys(
+    formats: tuple[Format, ...], data: tuple[tuple[str, str], ...], kind: KeyKind
+) -> frozenset[str]:
+    templates = dict(templates_of(formats))
+    templates.update((key, parse_template(text)) for key, text in data)
+    if is_recoverable(templates.values(), kind=kind):
+        return frozenset(templates)
+    return frozenset({*templates, CANONICAL_FILE})
+
+
+def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
+    taken = {key: form for form in grant.formats for key in FORMATS.get(form, {})}
+    size = 0
+    for key, text in grant.spec.secret.data.items():
+        field = f"spec.secret.data[{key}]"
+        size += len(text)
+        if key == CANONICAL_FILE:
+            yield FieldError(field, f"{CANONICAL_FILE} is ours: choose another key")
+        if key in taken:
+            yield FieldError(field, f"format {taken[key]} writes this key: drop one of the two")
+        try:
+            template = parse_template(text)
+        except TemplateError as error:
+            yield FieldError(field, str(error))
+            continue
+        for variable in sorted(unknown_variables(template, kind=grant.kind)):
+            yield FieldError(field, f"${{{variable}}} is not available for {grant.kind}: remove it")
+        if template.variables & _END and not grant.ends:
+            yield FieldError(
+                field, "this key has no end: set expiresAfterDays, or drop ${expiresAt}"
+            )
+    if size > _MOST_BYTES:
+        yield FieldError("spec.secret.data", f"has {size} characters: keep it below {_MOST_BYTES}")
+
+
+def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
+    """SDKs prefer a bearer token without a word wherever they find one beside an access key."""
+    if grant.spec.secret.allow_mixed:
+        return
+    names = frozenset(grant.spec.secret.data).union(
+        *(FORMATS.get(form, {}) for form in grant.formats)
+    )
+    if names & _ACCESS_KEYS and (names & _BEARER_KEYS or grant.kind in _BEDROCK):
+        yield FieldError(
+            "spec.secret.data",
+            "a bearer key and an access key in one Secret: SDKs silently prefer the bearer; "
+            "use two grants, or set spec.secret.allowMixed",
+        )
+    elif names & _BEARER_KEYS and grant.kind is KeyKind.SESSION_CREDENTIALS:
+        yield FieldError(
+            "spec.secret.data",
+            "an access key and a bearer key in one Secret: SDKs silently prefer the bearer; "
+            "use two grants, or set spec.secret.allowMixed",
+        )

@@ -1,0 +1,101 @@
+"""Every way to be someone and every kind of key is whole: a missing part fails here.
+
+CONTRIBUTING tells what a new way consists of; this walks the contract and asks for each part.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.aws_source import AwsSource
+from keywright.api.grant import ProbeMode
+from keywright.api.keys import KeyKind
+from keywright.clouds.alibaba import provider as alibaba
+from keywright.clouds.aws import provider as aws
+from testbed.documents import documents
+from tests.unit.api.samples import ROOT, schema
+
+CLOUDS = ROOT / "operator" / "keywright" / "clouds"
+# What stands beside the identities of a source.
+_NO_IDENTITY = {
+    *("region", "stsEndpoint", "assumeRoles"),
+    *("regionId", "connectTimeout", "readTimeout"),
+}
+
+
+def _fields(plural: str, *path: str) -> dict[str, Any]:
+    found = schema(plural)["properties"]["spec"]
+    for name in path:
+        found = found["properties"][name]
+    return dict(found["properties"])
+
+
+def _specs(kind: str) -> list[dict[str, Any]]:
+    return [
+        document["spec"]
+        for file in sorted((ROOT / "examples").glob("*/*.yaml"))
+        for document in documents(file.read_text(encoding="utf-8"))
+        if document and document["kind"] == kind
+    ]
+
+
+def _told_of(field: str) -> list[Path]:
+    return [page for page in (ROOT / "docs").glob("*.md") if field in page.read_text()]
+
+
+AWS = sorted(_fields("credentialsources", "aws").keys() - _NO_IDENTITY)
+ALIBABA = sorted(_fields("credentialsources", "alibabaCloud").keys() - _NO_IDENTITY)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+@pytest.mark.parametrize("field", AWS)
+def test_an_identity_of_aws_is_whole(field: str) -> None:
+    """A field of the schema has its value, its file, its line in the table and its page."""
+    assert _snake(field) in AwsSource.__struct_fields__
+    assert (CLOUDS / "aws" / "identities" / f"{_snake(field)}.py").exists()
+    assert len(aws.IDENTITIES) == len(AWS)
+    assert _told_of(field)
+
+
+@pytest.mark.parametrize("field", ALIBABA)
+def test_an_identity_of_alibaba_cloud_is_whole(field: str) -> None:
+    """So has one of Alibaba Cloud, where two kinds of fixed keys share a file."""
+    assert _snake(field) in AlibabaSource.__struct_fields__
+    assert len(alibaba.IDENTITIES) == len(ALIBABA)
+    assert _told_of(field)
+
+
+@pytest.mark.parametrize("kind", list(KeyKind), ids=str)
+def test_a_kind_of_key_is_whole(kind: KeyKind) -> None:
+    """It has its schema, its line in a vendor's table, an example that is applied, and a page."""
+    assert kind.value in _fields("apikeygrants")
+    assert kind in {*aws.KEYS, *aws.MANAGED_KEYS, *alibaba.KEYS}
+    assert [spec for spec in _specs("ApiKeyGrant") if kind.value in spec]
+    assert _told_of(kind.value)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in ProbeMode if mode is not ProbeMode.NONE])
+def test_a_probe_is_whole(mode: ProbeMode) -> None:
+    """It has its file, its line in the table, and a row in the reference."""
+    assert mode in aws.PROBES
+    assert (CLOUDS / "aws" / "probes" / f"{mode.lower()}.py").exists()
+    assert f"| `{mode}` |" in (ROOT / "docs" / "reference.md").read_text()
+
+
+def test_every_identity_has_an_example_or_a_reason() -> None:
+    """Those that the operator must allow first, and keys that one should replace, have a page."""
+    shown = {
+        field
+        for spec in _specs("CredentialSource")
+        for cloud in ("aws", "alibabaCloud")
+        for field in spec.get(cloud, {})
+    }
+    told_alone = {"ambient", "ecsRamRole", "defaultChain", "sts", "rsaKeyPair"}
+    assert {*AWS, *ALIBABA} - told_alone - shown == set()

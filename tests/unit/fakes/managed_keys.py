@@ -1,0 +1,113 @@
+"""A small IAM: one user, two keys at most, a listing that may be behind, answers that get lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.state import CloudKey
+from keywright.secrets.credential import API_KEY, Credential
+
+LOST = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
+FULL = Failure("no room.", kind=FailureClass.QUOTA, reason="KeyLimitReached", no_side_effect=True)
+MOST = 2
+
+
+@dataclass(slots=True)
+class SmallIam:
+    """Implements `ManagedKeys`; `lose` says how many of the next creates do not answer.
+
+    `tagged`: the user carries the tag of the grant that looks. `values` are the aliases by id that
+    a value of evidence is compared with. `asked` are the ids of each removal.
+    """
+
+    clock: Callable[[], datetime]
+    lag: timedelta = timedelta(0)
+    lose: int = 0
+    made: int = 0
+    held: dict[str, CloudKey] = field(default_factory=dict)
+    prepared: int = 0
+    gone: bool = False
+    tagged: bool = False
+    values: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence = NO_EVIDENCE
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    point: Callable[[], None] = lambda: None
+
+    async def prepare(self, known: frozenset[str], /) -> None:
+        """Note it."""
+        del known
+        self.point()
+        self.prepared += 1
+
+    async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
+        """What is old enough to be shown."""
+        del known
+        self.point()
+        return tuple(
+            replace(key, marked=self._is_marked(key.id))
+            for key in self.held.values()
+            if self.clock() - key.created_at >= self.lag
+        )
+
+    def _is_marked(self, key_id: str) -> bool:
+        value = self.evidence.value
+        known = value is not None and value.reveal() == self.values.get(key_id)
+        return self.tagged or known or key_id in self.evidence.proven
+
+    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
+        """As a listing of the account."""
+        del known, parts
+        self.point()
+        found = self.held.get(key_id)
+        return found is not None and found.active and self.clock() - found.created_at >= self.lag
+
+    async def create(self, intent: Intent, /) -> IssuedKey:
+        """A key, whether its answer comes or not."""
+        del intent
+        self.point()
+        if len(self.held) >= MOST:
+            raise FULL
+        self.made += 1
+        now = self.clock().replace(microsecond=0)
+        key = CloudKey(f"123456789012/bedrock-chat/ACCA{self.made}", created_at=now)
+        self.held[key.id] = key
+        self.values[key.id] = f"ABSK-planted{self.made}"
+        self.point()
+        if self.lose:
+            self.lose -= 1
+            raise LOST
+        return IssuedKey(
+            Credential(
+                values={API_KEY: Sensitive(f"ABSK-planted{self.made}")},
+                region="us-west-2",
+                account_id="123456789012",
+                key_id=key.id,
+                issued_at=now,
+                expires_at=None,
+            )
+        )
+
+    async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
+        """They are refused."""
+        self.point()
+        for key_id in key_ids:
+            if key_id in self.held:
+                self.held[key_id] = CloudKey(
+                    key_id, created_at=self.held[key_id].created_at, active=False
+                )
+        self.point()
+
+    async def remove(
+        self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
+    ) -> tuple[str, ...]:
+        """They are gone."""
+        self.point()
+        self.asked.append(key_ids)
+        for key_id in key_ids:
+            self.held.pop(key_id, None)
+        self.gone = self.gone or (and_holder and not self.held)
+        self.point()
+        return ()
