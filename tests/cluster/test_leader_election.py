@@ -139,7 +139,7 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(pair: Pair, tenant: Tenant
     tenant.edit_grant(name="meanwhile", bedrockShortTermKey={"duration": "11h"})
     pair.leader.thaw()
     tenant.edit_grant(bedrockShortTermKey={"duration": "10h"})
-    eventually(lambda: "standing by" in pair.leader.log.read_text())
+    eventually(lambda: "restarting as standby" in pair.leader.log.read_text())
     tenant.revision(3)
     tenant.revision(2, name="meanwhile")
     tenant.apply_grant(name="afterwards")

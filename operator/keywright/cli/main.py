@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--lease-name", default="keywright", help="the Lease's name")
     add("--lease-seconds", type=_count, default=15, help="how long a Lease outlives its holder")
-    add("--workers", type=_count, default=32, help="grants in hand at once")
+    add("--workers", type=_count, default=32, help="maximum concurrent reconciles")
     add(
         "--cloud-threads",
         type=_count,
@@ -199,7 +199,12 @@ def _parser() -> argparse.ArgumentParser:
         " default: a self-signed certificate",
     )
     add("--drain-seconds", type=float, default=20.0, help="how long a stop waits for work in hand")
-    add("--sweep-seconds", type=float, default=900.0, help="how often deletions are looked for")
+    add(
+        "--sweep-seconds",
+        type=float,
+        default=900.0,
+        help="resync period for detecting missed deletions",
+    )
     add(
         "--min-key-lifetime",
         type=_duration,
@@ -301,7 +306,7 @@ def _duration(text: str) -> float:
 def _uri(text: str) -> str:
     if not AllowedUris((text,)).allow(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no URI: write it like https://credentials.example.com/team/"
+            f"{text!r} is not a valid URI, e.g. https://credentials.example.com/team/"
         )
     return text
 

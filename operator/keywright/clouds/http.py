@@ -145,7 +145,7 @@ class HttpClient:
         `reach` says who chose the host, `tenant` whose share of the connections the call takes.
 
         Raises:
-            NoAnswerError: no connection, no answer in time, or too long a one.
+            TransportError: no connection, no answer in time, or too long a one.
         """
         sent = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if body is not None:
@@ -169,7 +169,7 @@ class HttpClient:
     ) -> HttpResponse:
         """One request and its answer, exactly as it is given; without a share.
 
-        `keep`: over a connection that may have been used before. Raises NoAnswerError.
+        `keep`: over a connection that may have been used before. Raises TransportError.
         """
         target = _target(url)
         host = target.raw_host or ""

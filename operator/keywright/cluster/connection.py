@@ -228,7 +228,7 @@ class _ConfiguredAuthorization:
         try:
             loader = await self._load(configuration)
         except Exception as error:
-            _LOG.warning("the credentials that were refused were not loaded anew: %s", error)
+            _LOG.warning("could not reload credentials after 401: %s", error)
             return
         if self._refreshing is not None:
             self._refreshing.cancel()

@@ -136,7 +136,7 @@ class InitialSync:
             grants, seconds=_WATCH_IS_SILENT_SECONDS
         )
         if late:
-            _LOG.warning("%d grants were listed, and the watch does not tell of them", late)
+            _LOG.warning("watch has not delivered %d listed grants", late)
         self.synced.set()
 
     async def resync(self, *, seconds: float) -> None:
@@ -146,7 +146,7 @@ class InitialSync:
             try:
                 await self._drop_deleted()
             except (ApiError, ApiUnreachableError) as error:
-                _LOG.warning("the sweep is put off: %s", error)
+                _LOG.warning("resync failed, will retry: %s", error)
 
     async def _drop_deleted(self) -> None:
         known = set(self._store.grants)

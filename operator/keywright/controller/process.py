@@ -81,12 +81,12 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
             for task in done:
                 error = task.exception()
                 if isinstance(error, LostLeaseError):
-                    _LOG.warning("the Lease is lost: standing by")
+                    _LOG.warning("lost leader lease, restarting as standby")
                     # What the network holds up must not arrive after the writes of the next leader.
                     await operator.clients.close_writing()
                     return ExitReason.RESTART
                 if isinstance(error, CrdReappearedError):
-                    _LOG.info("%s: beginning anew", error)
+                    _LOG.info("%s: restarting in place", error)
                     return ExitReason.RESTART
                 if error is not None:
                     _LOG.error("%s: %s", task.get_name(), error, exc_info=error)

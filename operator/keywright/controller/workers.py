@@ -117,7 +117,9 @@ class WorkerPool:
                 async with asyncio.timeout(seconds):
                     await self._idle.wait()
             except TimeoutError:
-                _LOG.warning("%s: %d reconciles were cut off", self._name, self._in_hand())
+                _LOG.warning(
+                    "%s: drain timeout, cancelled %d reconciles", self._name, self._in_hand()
+                )
         tasks = list(self._workers)
         for task in tasks:
             task.cancel()
@@ -265,10 +267,10 @@ class WorkerPool:
         except LostLeaseError:
             self._return_to_queue(key)
         except (ApiError, ApiUnreachableError) as error:
-            _LOG.warning("%s %s: not recorded, tried again: %s", self._name, key, error)
+            _LOG.warning("%s %s: status update failed, retrying: %s", self._name, key, error)
             self._retry(key)
         except Exception:
-            _LOG.exception("%s %s: a mistake of ours, tried again", self._name, key)
+            _LOG.exception("%s %s: unexpected error, retrying", self._name, key)
             self._retry(key)
         else:
             if isinstance(found, DeferredStatusWrite):
@@ -294,7 +296,9 @@ class WorkerPool:
         if steps <= _STEPS_AT_ONCE:
             return now
         if steps == _STEPS_AT_ONCE + 1:
-            _LOG.warning("%s %s: due again at once after %d steps; slowed", self._name, key, steps)
+            _LOG.warning(
+                "%s %s: requeued immediately %d times, backing off", self._name, key, steps
+            )
         return now + _pause(steps - _STEPS_AT_ONCE)
 
     def _retry(self, key: str) -> None:

@@ -141,7 +141,8 @@ def verified_status(
         last_failure_time=None,
         grants=grants,
         conditions=writer.ready(
-            reason="Succeeded", message=f"We are {verified.identity}. {verified.remark}".rstrip()
+            reason="Succeeded",
+            message=f"Authenticated as {verified.identity}. {verified.remark}".rstrip(),
         ),
     )
 

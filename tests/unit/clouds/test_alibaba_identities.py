@@ -283,7 +283,7 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
     with pytest.raises(Failure) as caught:
         await opened(scripted, ask=SessionOptions(policy=POLICY), **spec)
     assert (caught.value.reason, caught.value.field) == (
-        "TwoPolicies",
+        "ConflictingSessionPolicies",
         "spec.sessionCredentials.policy",
     )
     await opened(scripted, ask=SessionOptions(seconds=1800), **spec)

@@ -56,7 +56,7 @@ KEY = "spec.apiGatewayKey"
         (
             "BadRequestException",
             "Warnings found during import: Row 2: no",
-            (FailureClass.CONFIGURATION, "ImportWarnings", f"{KEY}.csvFrom", "Mend the rows"),
+            (FailureClass.CONFIGURATION, "ImportWarnings", f"{KEY}.csvFrom", "Fix the rows"),
         ),
         (
             "LimitExceededException",

@@ -18,7 +18,7 @@ def refused() -> Failure:
     return Failure(
         "Amazon Bedrock answered 403.",
         kind=FailureClass.TRANSIENT,
-        reason="NotAccepted",
+        reason="ProbeRejected",
         field="spec.probe",
     )
 
@@ -47,7 +47,7 @@ async def test_a_key_that_does_not_work_yet_is_held_and_tried_again() -> None:
     assert made.conditions() == [
         "Ready False Progressing",
         "Reconciling True ProgressingWithRetry",
-        "ProbeFailing True NotAccepted",
+        "ProbeFailing True ProbeRejected",
     ]
     assert "Amazon Bedrock answered 403" in made.status()["conditions"][2]["message"]
     made.clock.now = await made.settle()
@@ -74,7 +74,7 @@ async def test_the_old_key_stays_meanwhile() -> None:
     made.clock.now = await made.settle()
     made.cloud_provider.answers.append(refused())
     again = await made.settle()
-    assert made.conditions() == ["Ready True Succeeded", "ProbeFailing True NotAccepted"]
+    assert made.conditions() == ["Ready True Succeeded", "ProbeFailing True ProbeRejected"]
     assert made.status()["revision"] == 1
     made.clock.now = again
     await made.settle()

@@ -32,7 +32,7 @@ def test_what_was_answered_is_told_at_the_end() -> None:
     answer = Failure(
         "Amazon Bedrock answered 403",
         kind=FailureClass.TRANSIENT,
-        reason="NotAccepted",
+        reason="ProbeRejected",
         field="spec.probe",
         cure="Allow it.",
     )

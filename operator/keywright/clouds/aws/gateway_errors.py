@@ -92,7 +92,7 @@ _MISTAKES: Final = (
         "found during import",
         "ImportWarnings",
         f"{FIELD}.csvFrom",
-        "Mend the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
+        "Fix the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
     ),
 )
 
@@ -275,8 +275,8 @@ def rows_refused(rows: list[str], *, none: bool) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="ImportWarnings",
         field=f"{FIELD}.csvFrom",
-        cure="Mend the rows."
+        cure="Fix the rows."
         if none
-        else "Mend the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
+        else "Fix the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
         no_side_effect=True,
     )

@@ -161,7 +161,7 @@ def no_such_user(name: str, *, created: bool) -> Failure:
         return Failure(
             f"IAM does not show user {name} everywhere yet.",
             kind=FailureClass.TRANSIENT,
-            reason="UserNotShownYet",
+            reason="UserNotYetVisible",
             no_side_effect=True,
         )
     return Failure(

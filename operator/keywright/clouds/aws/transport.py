@@ -67,7 +67,7 @@ class Transport:
 
         Raises:
             BotoCoreError: as botocore's own HTTP session does.
-            NoAnswerError: the time is over, or the address is refused; not retried.
+            TransportError: the time is over, or the address is refused; not retried.
         """
         context: dict[str, Any] = request.context if request.context is not None else {}
         left = float(context.get(_LEFT, self.longest_seconds))

@@ -217,7 +217,7 @@ class _ProfileResolver:
             raise Failure(
                 "the profile's last role has a policy already, and STS takes one.",
                 kind=FailureClass.CONFIGURATION,
-                reason="TwoPolicies",
+                reason="ConflictingSessionPolicies",
                 field=GRANTS_POLICY,
                 cure="Remove it here, or the policy of the profile.",
             )

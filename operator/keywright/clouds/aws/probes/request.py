@@ -75,7 +75,7 @@ async def send(
         raise Failure(
             f"{by} was not reached: {error}.",
             kind=FailureClass.TRANSIENT,
-            reason="NoAnswer",
+            reason="ProbeTimeout",
             field="spec.probe",
             cure=f"Name a URL that the internet reaches, {_FLAG}." if reach is Reach.PUBLIC else "",
         ) from None
@@ -88,7 +88,7 @@ def rejected(answer: HttpResponse, *, by: str, cure: str = "") -> Failure:
     return Failure(
         f"{by} answered {' '.join(filter(None, [str(answer.status), shown]))}.",
         kind=FailureClass.TRANSIENT,
-        reason="NotAccepted",
+        reason="ProbeRejected",
         field="spec.probe",
         cure=cure,
     )
