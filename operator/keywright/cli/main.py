@@ -198,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a directory with tls.crt and tls.key for /metrics, read again when they change;"
         " default: a self-signed certificate",
     )
-    add("--drain-seconds", type=float, default=20.0, help="seconds that a shutdown waits for its work")
+    add("--drain-seconds", type=float, default=20.0, help="how long a shutdown waits for work")
     add(
         "--sweep-seconds",
         type=float,
