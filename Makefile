@@ -53,14 +53,15 @@ test-faults: .venv/.made ## faults and failovers at their pace, one after the ot
 test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## lint, format, types, layers, links of the docs
+check: .venv/.made ## lint, format, types, layers, links and words of the docs
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
 	$(DEV)/lint-imports
 	$(DEV)/python tests/links.py
+	$(DEV)/python tests/words.py
 
-fix: .venv/.made ## format, and mend what the linter can
+fix: .venv/.made ## format, and fix what the linter can
 	$(DEV)/ruff check --fix
 	$(DEV)/ruff format
 

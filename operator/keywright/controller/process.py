@@ -68,7 +68,7 @@ async def run(settings: Settings) -> ExitReason:
 async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) -> ExitReason:
     """Until the first of kopf, the census and the election ends."""
     elector = _task("leader election", operator.elector.run())
-    initial_sync = _task("census", operator.initial_sync.run())
+    initial_sync = _task("initial sync", operator.initial_sync.run())
     kopf = _task("kopf", _watch(operator, settings, stopped))
     running = {elector, initial_sync, kopf}
     try:

@@ -34,7 +34,7 @@ class Standing(enum.Enum):
     """Whose the Secret of the grant's name is."""
 
     OWNED = "ours"
-    UNOWNED = "nobody's"
+    UNOWNED = "unowned"
     OWNED_BY_OTHER = "another grant's"
 
 
