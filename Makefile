@@ -26,7 +26,7 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: ## every test but those of test-faults: on a real API server and on kind, where they can be had (ARGS for pytest, without kind; CLUSTER=kind for that alone)
+test: ## every test but those of test-faults: on a real API server and on kind, if available (ARGS for pytest, without kind; CLUSTER=kind for that alone)
 ifeq ($(CLUSTER),kind)
 	@$(MAKE) --no-print-directory test-kind
 else
@@ -69,7 +69,7 @@ bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks $(ARGS)
 
-attack: .venv/.made ## a hostile tenant beside honest ones for two minutes: nobody else notices
+attack: .venv/.made ## a hostile tenant beside honest ones for two minutes: no other tenant is affected
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tests.attack $(ARGS)
 
@@ -80,7 +80,7 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas 
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
-lock: $(UV) ## resolve the dependencies anew, with hashes
+lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
