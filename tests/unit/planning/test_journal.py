@@ -94,6 +94,7 @@ OPEN_LONG = told_of(pending=pending(A, ago=SETTLED))
 B_RETIRES = told_of(retiring=retiring(B, minutes=30))
 B_GOES = told_of(retiring=retiring(B, minutes=0))
 IN_B = replace(SERVED, key_id=B)
+KEY_LOST_TOLD = (msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="KeyLost"),)
 
 ROWS: list[tuple[str, GrantState, str]] = [
     ("all is well", given(), "NoOp"),
@@ -155,6 +156,24 @@ ROWS: list[tuple[str, GrantState, str]] = [
     (
         "but not where no key is served",
         given(secret=None, status=B_RETIRES, listed=(key(B), key(A))),
+        "Remove B",
+    ),
+    (
+        "the inactive key in use makes room, not a retiring one that works",
+        given(
+            secret=replace(SERVED, lost=True),
+            status=msgspec.structs.replace(B_RETIRES, conditions=KEY_LOST_TOLD),
+            listed=(key(B), key(A, at=9, active=False)),
+        ),
+        "Remove A",
+    ),
+    (
+        "an inactive retiring key goes first",
+        given(
+            secret=None,
+            status=B_RETIRES,
+            listed=(key(A), key(B, at=9, active=False)),
+        ),
         "Remove B",
     ),
     (
