@@ -206,6 +206,9 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
+RETAINED = msgspec.structs.replace(
+    kept(), spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN)
+)
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)
 TRIED = {"last_failure_time": NOON - timedelta(hours=1)}
 
@@ -225,14 +228,37 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
     ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 180"),
     ("later it is believed", given(deleting=True, status=OPEN_LONG, listed=(key(A),)), "Revoke A"),
     ("not a stranger's", given(deleting=True, listed=(key(A), key(C))), "Revoke A"),
+    ("Retain: the tags must say so", given(deleting=True, grant=RETAINED), "ListKeys"),
     (
         "Retain leaves all",
+        given(deleting=True, grant=RETAINED, listed=(key(A),)),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain without a source",
+        given(deleting=True, grant=RETAINED, **MISSING_SOURCE),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain without a key",
+        given(deleting=True, grant=RETAINED, secret=None, status=told_of(key_id=None)),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain: tags that could not be set",
         given(
             deleting=True,
-            grant=msgspec.structs.replace(
-                kept(),
-                spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN),
-            ),
+            grant=RETAINED,
+            status=told_of(failed_attempts=1, last_failure_time=NOON),
+        ),
+        "Wait 1",
+    ),
+    (
+        "Retain: tags that cannot be set",
+        given(
+            deleting=True,
+            grant=RETAINED,
+            status=told_of(failed_attempts=LEAST_TRIES, **TRIED),
         ),
         "RemoveFinalizer",
     ),
