@@ -137,12 +137,21 @@ def test_keys_that_a_restore_has_left_go_with_the_grant(stage: Stage, tenant: An
     assert tenant.leftovers() == []
 
 
-def test_a_key_that_was_retained_is_left_to_its_owner(tenant: AnyTenant) -> None:
-    """A later grant of the same name does not take it for one that a restore has left."""
+@pytest.mark.parametrize("suspended", [False, True])
+def test_a_key_that_was_retained_is_left_to_its_owner(
+    tenant: AnyTenant, *, suspended: bool
+) -> None:
+    """A later grant of the same name does not take it for one that a restore has left.
+
+    A suspended grant sets the tag when it is deleted.
+    """
     plan = tenant.made_plan() if isinstance(tenant, GatewayTenant) else {}
     first = tenant.key_ready(**plan)
-    tenant.edit_grant(deletionPolicy="Retain")
-    tenant.ready()
+    tenant.edit_grant(deletionPolicy="Retain", suspend=suspended)
+    if suspended:
+        tenant.told("Ready", reason="Suspended")
+    else:
+        tenant.ready()
     tenant.world.api.delete(tenant.grant_path())
     for path in (tenant.grant_path(), tenant.secret_path()):
         eventually(lambda path=path: not tenant.world.api.exists(path), seconds=40)  # type: ignore[misc]

@@ -17,11 +17,14 @@ from keywright.clouds.interfaces import Evidence, GrantProvider
 from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.store import Store
+from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.orphans import OVERFLOW, Orphan, Ref, fits, orphan, overflow, parsed
 from keywright.planning.state import GrantState
 
 _LOG = logging.getLogger(__name__)
 _FORBIDDEN = 403
+# Failures that the next key of the same source would meet as well.
+_OF_THE_SOURCE = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 
 
 class Register(Protocol):
@@ -116,7 +119,11 @@ class OrphanRegister:
                 _LOG.warning("revoking keys that were left failed, retrying later: %s", error)
 
     async def revoke_all(self, providers: Mapping[Provider, GrantProvider]) -> None:
-        """One try for each; of a source that fails the others wait for the next round."""
+        """Try each key once.
+
+        After an outage or throttling, the other keys of the source wait for the next round. A key
+        that cannot be revoked for a reason of its own delays no other key.
+        """
         await self._read()
         if not self._entries:
             return
@@ -129,8 +136,11 @@ class OrphanRegister:
                 continue
             gone = self._is_in_use(each)
             if not gone:
-                gone = await self._revoked(each, source, providers[source.provider])
-                failing |= set() if gone else {each.source}
+                try:
+                    gone = await self._revoked(each, source, providers[source.provider])
+                except Failure as failure:
+                    _log_refusal(each, failure)
+                    failing |= {each.source} if failure.kind in _OF_THE_SOURCE else set()
             if gone:
                 del self._entries[name]
                 await self._register.change({name: None})
@@ -138,6 +148,7 @@ class OrphanRegister:
     async def _revoked(
         self, each: Orphan, source: CredentialSource, cloud_provider: GrantProvider
     ) -> bool:
+        """Whether the key is gone; raises Failure."""
         grant = each.as_grant(cluster_id=self._cluster_id())
         if grant is None:
             return False
@@ -152,13 +163,7 @@ class OrphanRegister:
             # Its user or plan may be that of a grant which has come back under the name.
             left = await keys.remove((each.key_id,), and_holder=not again)
         except Exception as error:
-            why = unexpected(error, what="revoking a key that was left").message_with_remedy()
-            _LOG.warning(
-                "revoking a key that was left failed, retrying later: %s",
-                why,
-                extra={"grant": label},
-            )
-            return False
+            raise unexpected(error, what="revoking a key that was left") from None
         if not left:
             _LOG.info("a key that was left is revoked: %s", each.key_id, extra={"grant": label})
         return not left
@@ -183,3 +188,11 @@ class OrphanRegister:
             found = {status.key_id, secret.key_id if secret is not None else None}
             return each.key_id in found and not record.deleting
         return False
+
+
+def _log_refusal(each: Orphan, failure: Failure) -> None:
+    _LOG.warning(
+        "revoking a key that was left failed, retrying later: %s",
+        failure.message_with_remedy(),
+        extra={"grant": f"{each.grant.namespace}/{each.grant.name}"},
+    )

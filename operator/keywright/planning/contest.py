@@ -7,13 +7,13 @@ A renewal is written at its time, whatever the pause.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
-from keywright.api.names import WATCH_LABEL
+from keywright.api.names import ANNOTATION_FINGERPRINT, WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
 from keywright.planning.events import Event
@@ -32,6 +32,7 @@ from keywright.planning.state import (
 FIELDS_TAKEN: Final = "FieldsTaken"
 CHANGED_AT_ADMISSION: Final = "ChangedAtAdmission"
 WATCH_FIELD: Final = f"metadata.labels[{WATCH_LABEL}]"
+FINGERPRINT_FIELD: Final = f"metadata.annotations[{ANNOTATION_FINGERPRINT}]"
 WHOLE_OBJECT: Final = "the Secret itself"
 
 _FIRST_PAUSE: Final = timedelta(seconds=1)
@@ -42,6 +43,8 @@ _ASSUMED_REPAIRS: Final = 7
 # A field that is changed after so many repairs is reported.
 _REPORTED_REPAIRS: Final = 2
 _MOST_NAMED: Final = 8
+# As `secrets.drift` lists altered fields.
+_MOST_LISTED: Final = 16
 
 
 def taken_fields(state: GrantState) -> tuple[str, ...]:
@@ -97,7 +100,9 @@ def is_over(contest: Contest, *, now: datetime) -> bool:
 def paused_until(step: Step, state: GrantState, *, now: datetime) -> datetime | None:
     """Until when the step waits, as it repairs a field that is contested; None if it need not."""
     contest, fields, status = state.contest, taken_fields(state), state.status
-    if contest is None or not fields or not _repairs(step) or not contest.is_about(fields):
+    if contest is None or not fields or not contest.is_about(fields):
+        return None
+    if not _repairs(step, fields):
         return None
     edited = status.observed_generation != state.subject.generation
     if edited or status.pending is not None or status.condition(READY) is None:
@@ -156,9 +161,15 @@ def _pause(repairs: int) -> timedelta:
     return min(doubled, _LONGEST_PAUSE)
 
 
-def _repairs(step: Step) -> bool:
-    """Whether the step is one that a changed Secret causes; a due renewal is not."""
-    causes = {IssueReason.DRIFT, IssueReason.MISSING, IssueReason.CHANGED}
+def _repairs(step: Step, fields: Sequence[str]) -> bool:
+    """Whether the step is one that a changed Secret causes; a due renewal is not.
+
+    If the fingerprint is as it was written, the source or an imported value has changed. A list of
+    fields that is full may lack the fingerprint.
+    """
+    causes = {IssueReason.DRIFT, IssueReason.MISSING}
+    if FINGERPRINT_FIELD in fields or len(fields) >= _MOST_LISTED:
+        causes.add(IssueReason.CHANGED)
     return isinstance(step, Rewrite | Issue) and step.cause in causes
 
 

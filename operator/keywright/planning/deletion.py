@@ -14,6 +14,7 @@ from keywright.planning.key_ownership import (
     listing_consistent_at,
     orphaned_keys,
     owned_key_ids,
+    recorded_key_ids,
 )
 from keywright.planning.renewal import hash_fraction
 from keywright.planning.state import (
@@ -36,11 +37,11 @@ def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
     grant, known = state.grant, owned_key_ids(state)
     if grant is None or grant.managed is None:
         return RemoveFinalizer(tuple(sorted(known)), why="its spec says no more whose key it is")
-    if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
-        return RemoveFinalizer()
     if grant.known_as.owned_by_another_cluster:
         # They stay in use there.
         return RemoveFinalizer()
+    if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
+        return _before_retaining(state, now=now) or RemoveFinalizer()
     if state.listed is None:
         waiting = _waiting(state, known, now=now)
         if waiting is not None:
@@ -59,6 +60,31 @@ def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
     return Revoke((*sorted(known), *lost))
 
 
+def _before_retaining(state: GrantState, *, now: datetime) -> Step | None:
+    """The listing that tags the keys as retained, so that a later grant of the name keeps them.
+
+    The edit that set the policy may not have reached the tags: the grant was suspended, or deleted
+    at once. None if the keys are tagged, if no source can do it, or after some tries.
+    """
+    tries = deletion_attempts(state)
+    if state.listed is not None or state.source is None or tries >= LEAST_TRIES:
+        return None
+    if not recorded_key_ids(state) and state.status.pending is None:
+        return None
+    if tries and not state.skip_backoff and now < (until := _next_try(state, tries, now=now)):
+        return Wait(until)
+    return ListKeys(prepare=False)
+
+
+def _next_try(state: GrantState, tries: int, *, now: datetime) -> datetime:
+    return retry_at(
+        attempts=tries,
+        last_failure=state.status.last_failure_time or now,
+        expires_at=None,
+        position=hash_fraction(state.subject.uid),
+    )
+
+
 def _waiting(state: GrantState, known: frozenset[str], *, now: datetime) -> Step | None:
     """The report, the pause after a try that failed, or the end of all tries."""
     if not _is_reported(state):
@@ -69,12 +95,7 @@ def _waiting(state: GrantState, known: frozenset[str], *, now: datetime) -> Step
     why = _given_up(state, tries=tries, now=now)
     if why:
         return RemoveFinalizer(tuple(sorted(known)), why=why)
-    until = retry_at(
-        attempts=tries,
-        last_failure=state.status.last_failure_time or now,
-        expires_at=None,
-        position=hash_fraction(state.subject.uid),
-    )
+    until = _next_try(state, tries, now=now)
     gives_up_at = state.gives_up_at
     if gives_up_at is not None and now < gives_up_at:
         # It goes at that time, even if the next try would come later.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from keywright.api.grant import DeletionPolicy
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import (
     DELETING,
@@ -119,6 +120,12 @@ def _after_deletion(state: GrantState, *, now: datetime) -> GrantStatus:
 
 
 def _revocation_failed(state: GrantState, failure: Failure) -> str:
+    grant = state.grant
+    if grant is not None and grant.spec.deletion_policy is DeletionPolicy.RETAIN:
+        return (
+            f"Tagging the key as retained failed: {failure.message_with_remedy()} This is retried"
+            " for about half a minute; then the grant goes, and its key stays in the cloud."
+        )
     gives_up_at = state.gives_up_at
     until = (
         f" until {format_time_or_dash(gives_up_at)}, at least" if gives_up_at is not None else ""

@@ -192,8 +192,11 @@ def _before_creating(mint: Issue, state: GrantState, *, now: datetime) -> Step:
         return RecordIntent(tuple(key.id for key in listed))
     known = owned_key_ids(state) | frozenset(orphaned_keys(state))
     in_use = _in_use(state)
-    spare = [key.id for key in here if key.id in known and key.id != in_use]
+    # An inactive key is of use to nobody, even if the Secret holds it: an active one stays.
+    dead = {key.id for key in here if not key.active and not grant.managed.marked}
+    spare = [key.id for key in here if key.id in known and (key.id != in_use or key.id in dead)]
     if spare:
+        spare.sort(key=lambda key_id: key_id not in dead)
         return _free_quota(spare[0], state, now=now)
     spared = known | state.others_ids | {in_use}
     unknown = [key.id for key in here if key.id not in spared]

@@ -73,7 +73,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
                 },
             }
         )
-        if not isinstance(found, ApiKeyGrant):
+        if not isinstance(found, ApiKeyGrant) or found.managed is None:
             return None
         identity = GrantIdentity(
             grant_id=self.grant_id or self.grant.uid,

@@ -109,6 +109,16 @@ def test_a_key_that_was_retained_is_not_counted() -> None:
     assert iam.set_tags == {GRANT_ID_TAG: "id", KEYS_TAG: ""}
 
 
+@pytest.mark.parametrize(("policy", "tagged"), [("Retain", True), ("Revoke", False)])
+def test_a_deletion_that_retains_says_so_in_the_tags(policy: str, *, tagged: bool) -> None:
+    """The edit that set the policy may not have been carried out: the grant was suspended."""
+    iam, user = _Iam(), _user(**_HERE | {KEYS_TAG: _KEY})
+    found = grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC, deletionPolicy=policy)
+    goes = msgspec.structs.replace(found, identity=_grant().identity, deleting=True)
+    assert _users(goes).tagged(iam, user, _USER, iam.items, needed=True) == {_KEY}
+    assert iam.set_tags == ({RETAIN_TAG: "true"} if tagged else {})
+
+
 def test_a_tag_holds_as_many_ids_as_it_can() -> None:
     """The newest of them: a value has 256 characters at most."""
     iam, ids = _Iam(), [f"ACCA{number:030}" for number in range(20)]

@@ -12,12 +12,13 @@ from keywright.api.source import Provider
 from keywright.cluster.errors import ApiError
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
+from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
 from keywright.planning.state import CloudKey, GrantState
 from tests.unit.api.samples import grant, source
 from tests.unit.controller.samples import UID, Scene
 from tests.unit.fakes.clock import NOON
-from tests.unit.fakes.managed_keys import SmallIam
+from tests.unit.fakes.managed_keys import LOST, SmallIam
 from tests.unit.planning.samples import state
 
 _KEY = "123456789012/bedrock-chat/ACCA1"
@@ -138,3 +139,39 @@ async def test_a_secret_that_outlives_its_grant_keeps_no_key_alive() -> None:
     await register.revoke_all(_providers(scene))
     assert iam.held == {}
     assert entries.data == {}
+
+
+async def test_a_key_that_cannot_be_revoked_holds_up_no_other_of_its_source() -> None:
+    """A key of another account, and a grant that cannot be parsed, leave the others to be tried."""
+    entries, scene = Entries(), Scene()
+    iam = scene.cloud_provider.kept = SmallIam(scene.clock)
+    scene.put_source()
+    live = next(iter(scene.store.sources.values())).value
+    register = _register(entries, scene)
+    elsewhere = "210987654321/bedrock-chat/ACCA1"
+    iam.out_of_reach = frozenset({elsewhere})
+    facts = replace(_state(), source=live)  # type: ignore[arg-type]
+    await register.add(facts, {elsewhere}, why="it failed")
+    await register.add(replace(facts, grant=grant()), {"unparsable"}, why="its kind was changed")
+    iam.held[_KEY] = CloudKey(_KEY, created_at=NOON)
+    await register.add(facts, {_KEY}, why="it failed")
+    await register.revoke_all(_providers(scene))
+    assert iam.held == {}
+    assert {each.key_id for each in parsed(entries.data).values()} == {elsewhere, "unparsable"}
+
+
+async def test_the_other_keys_of_a_source_that_fails_wait_for_the_next_round() -> None:
+    """A source that does not answer is asked once a round; a denial may be that of one key."""
+    entries, scene = Entries(), Scene()
+    iam = scene.cloud_provider.kept = SmallIam(scene.clock)
+    scene.put_source()
+    live = next(iter(scene.store.sources.values())).value
+    register = _register(entries, scene)
+    facts = replace(_state(), source=live)  # type: ignore[arg-type]
+    await register.add(facts, {_KEY, f"{_KEY}0"}, why="it failed")
+    iam.refusal = LOST
+    await register.revoke_all(_providers(scene))
+    assert len(iam.asked) == 1
+    iam.refusal = Failure("not allowed.", kind=FailureClass.DENIED, reason="AccessDenied")
+    await register.revoke_all(_providers(scene))
+    assert len(iam.asked) == 3

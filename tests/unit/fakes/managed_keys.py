@@ -20,7 +20,8 @@ class SmallIam:
     """Implements `ManagedKeys`; `lose` says how many of the next creates do not answer.
 
     `tagged`: the user carries the tag of the grant that looks. `values` are the aliases by id that
-    a value of evidence is compared with. `asked` are the ids of each removal.
+    a value of evidence is compared with. `asked` are the ids of each removal, which fails with
+    `refusal` and leaves the ids that are `out_of_reach`.
     """
 
     clock: Callable[[], datetime]
@@ -34,6 +35,8 @@ class SmallIam:
     values: dict[str, str] = field(default_factory=dict)
     evidence: Evidence = NO_EVIDENCE
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    refusal: Failure | None = None
+    out_of_reach: frozenset[str] = frozenset()
     point: Callable[[], None] = lambda: None
 
     async def prepare(self, known: frozenset[str], /) -> None:
@@ -106,8 +109,10 @@ class SmallIam:
         """They are gone."""
         self.point()
         self.asked.append(key_ids)
+        if self.refusal is not None:
+            raise self.refusal
         for key_id in key_ids:
             self.held.pop(key_id, None)
         self.gone = self.gone or (and_holder and not self.held)
         self.point()
-        return ()
+        return tuple(key_id for key_id in key_ids if key_id in self.out_of_reach)

@@ -118,6 +118,13 @@ def test_a_forged_fingerprint_is_paced_as_well() -> None:
     assert told(decide(forged, now=noon(seconds=16))) == "Issue KeyChanged"
 
 
+def test_a_change_of_the_source_or_of_an_imported_value_is_no_repair() -> None:
+    """The key is another one by now; a label that is contested does not delay it."""
+    changed = _taken(contest=_after(9))
+    changed = replace(changed, secret=replace(changed.secret, matches_spec=False))  # type: ignore[type-var]
+    assert told(decide(changed, now=NOON)) == "Issue KeyChanged"
+
+
 def test_one_condition_and_one_event_name_field_and_manager() -> None:
     """From the third time on; the same words from then on, so that nothing is written again."""
     once = next_status(_taken(contest=_after(1)), Paused(), now=NOON)

@@ -94,6 +94,7 @@ OPEN_LONG = told_of(pending=pending(A, ago=SETTLED))
 B_RETIRES = told_of(retiring=retiring(B, minutes=30))
 B_GOES = told_of(retiring=retiring(B, minutes=0))
 IN_B = replace(SERVED, key_id=B)
+KEY_LOST_TOLD = (msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="KeyLost"),)
 
 ROWS: list[tuple[str, GrantState, str]] = [
     ("all is well", given(), "NoOp"),
@@ -158,6 +159,24 @@ ROWS: list[tuple[str, GrantState, str]] = [
         "Remove B",
     ),
     (
+        "the inactive key in use makes room, not a retiring one that works",
+        given(
+            secret=replace(SERVED, lost=True),
+            status=msgspec.structs.replace(B_RETIRES, conditions=KEY_LOST_TOLD),
+            listed=(key(B), key(A, at=9, active=False)),
+        ),
+        "Remove A",
+    ),
+    (
+        "an inactive retiring key goes first",
+        given(
+            secret=None,
+            status=B_RETIRES,
+            listed=(key(A), key(B, at=9, active=False)),
+        ),
+        "Remove B",
+    ),
+    (
         "two unknown keys",
         replace(NEW, listed=(key(C), key(D))),
         "Fail KeyLimitReached",
@@ -187,6 +206,9 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
+RETAINED = msgspec.structs.replace(
+    kept(), spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN)
+)
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)
 TRIED = {"last_failure_time": NOON - timedelta(hours=1)}
 
@@ -206,14 +228,37 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
     ("which may not show yet", given(deleting=True, status=OPEN, listed=(key(A),)), "Wait 180"),
     ("later it is believed", given(deleting=True, status=OPEN_LONG, listed=(key(A),)), "Revoke A"),
     ("not a stranger's", given(deleting=True, listed=(key(A), key(C))), "Revoke A"),
+    ("Retain: the tags must say so", given(deleting=True, grant=RETAINED), "ListKeys"),
     (
         "Retain leaves all",
+        given(deleting=True, grant=RETAINED, listed=(key(A),)),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain without a source",
+        given(deleting=True, grant=RETAINED, **MISSING_SOURCE),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain without a key",
+        given(deleting=True, grant=RETAINED, secret=None, status=told_of(key_id=None)),
+        "RemoveFinalizer",
+    ),
+    (
+        "Retain: tags that could not be set",
         given(
             deleting=True,
-            grant=msgspec.structs.replace(
-                kept(),
-                spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN),
-            ),
+            grant=RETAINED,
+            status=told_of(failed_attempts=1, last_failure_time=NOON),
+        ),
+        "Wait 1",
+    ),
+    (
+        "Retain: tags that cannot be set",
+        given(
+            deleting=True,
+            grant=RETAINED,
+            status=told_of(failed_attempts=LEAST_TRIES, **TRIED),
         ),
         "RemoveFinalizer",
     ),

@@ -251,7 +251,8 @@ class GatewayKeys:
         missing = mark.missing(tags)
         former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
         left = former and key_id not in self.evidence.proven
-        if self.grant.deleting or left or TAG not in tags or not missing:
+        goes = self.grant.deleting and not mark.retain
+        if goes or left or TAG not in tags or not missing:
             return
         client.tag_resource(resourceArn=self.arn(key["id"], region=region), tags=missing)
 

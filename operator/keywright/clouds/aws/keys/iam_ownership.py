@@ -86,7 +86,7 @@ class UserOwnership:
             for each, item in held.items()
             if each not in ids and (each in proved or self.has_value(item))
         )
-        if self.grant.deleting:
+        if self.grant.deleting and not self.mark.retain:
             return frozenset(ids)
         try:
             iam_user.note_keys(client, user, ids, tags=self.mark.missing(tags))
