@@ -183,6 +183,22 @@ def test_a_name_that_is_changed_back_is_served(tenant: Tenant, policy: str) -> N
     assert condition(tenant.status(), "Ready")["status"] == "True"
 
 
+def test_a_secret_in_the_way_is_not_reported_as_left_behind(tenant: Tenant) -> None:
+    """The new name is that of another's Secret, and is changed back."""
+    tenant.become_ready()
+    metadata = {"name": NEW, "namespace": tenant.namespace}
+    tenant.world.api.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _FOREIGN["data"]}
+    )
+    tenant.edit_grant(secret={"name": NEW})
+    refused = tenant.told("Stalled", reason="SecretConflict")
+    assert (refused["secretName"], refused["formerSecrets"]) == (GRANT, [])
+    tenant.edit_grant(secret={"name": GRANT})
+    tenant.told("Ready", and_=lambda status: status["observedGeneration"] == 3)
+    assert not tenant.status()["formerSecrets"]
+    assert events(tenant, "FormerSecretLeft") == []
+
+
 def test_a_rollout_is_awaited(tenant: Tenant) -> None:
     """Workloads that read the old Secret keep it until they are restarted."""
     let_restart(tenant)

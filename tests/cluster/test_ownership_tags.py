@@ -21,7 +21,7 @@ from tests.cluster.restores import GATEWAY, LONG, Row, without_server_fields
 from tests.cluster.restores import Stage as Stages
 from tests.cluster.second_cluster import TAKE_OVER, cluster_id, restored_into, second_cluster
 from tests.cluster.tenants import Document, condition
-from tests.cluster.test_keys_are_looked_up import AnyTenant, assert_well, ready
+from tests.cluster.test_keys_are_looked_up import AnyTenant, assert_well, events, ready
 from tests.cluster.worlds import MakeWorld
 
 pytestmark = pytest.mark.long
@@ -214,6 +214,21 @@ def restore_old(operator: OperatorProcess, tenant: AnyTenant) -> Document:
     api.create(body)
     api.create(without_server_fields(grant))
     return first
+
+
+def test_a_disabled_key_survives_the_loss_of_the_status(stage: Stage) -> None:
+    """With `enabled: false` an inactive key is as the grant wants it, and not lost."""
+    world, operator = stage
+    tenant = next(gateway_tenants(world, name="disabled"))()
+    first = tenant.key_ready(enabled=False, **tenant.made_plan())
+    operator.kill()
+    path = f"{tenant.grant_path()}/status"
+    tenant.patch(path, {"status": dict.fromkeys(tenant.grant()["status"])})
+    operator.start()
+    after = tenant.told("Ready", seconds=60, and_=lambda status: "objectUid" in status)
+    assert after["keyId"] == first["keyId"]
+    assert tenant.live_keys() == {first["keyId"]}
+    assert events(tenant, "KeyLost") == []
 
 
 def test_a_forged_annotation_names_no_key_of_another_cluster(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from keywright.api.keys import MANAGED_KINDS
+from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey
 from keywright.clouds.sessions import Clock
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.records import KeyCheck
@@ -94,7 +94,8 @@ class KeyChecks:
         assert key_id is not None
         found = next((key for key in state.listed or () if key.id == key_id), None)
         whole = found is not None and found.parts >= secret.entries
-        if found is not None and whole and (found.active or (grant.managed.marked and agreed)):
+        may_be_inactive = grant.managed.marked and (agreed or _is_disabled(state, key_id))
+        if found is not None and whole and (found.active or may_be_inactive):
             self._shown(check, state.subject.uid, key_id)
             return
         reachable = self._is_reachable(state, key_id)
@@ -133,3 +134,11 @@ class KeyChecks:
             and status.fingerprint == secret.fingerprint
             and self._proofs.is_of_this_object(state.subject, status, grant)
         )
+
+
+def _is_disabled(state: GrantState, key_id: str) -> bool:
+    """Whether the grant wants its key disabled; an old key is disabled before it is deleted."""
+    grant = state.grant
+    if grant is None or not isinstance(grant.key, ApiGatewayKey) or grant.key.enabled:
+        return False
+    return all(each.key_id != key_id for each in state.status.retiring)

@@ -69,7 +69,11 @@ class KeyProofs:
         named = recorded_key_ids(state)
         if not named and status.pending is None:
             return state
-        prover = self._prover((subject.namespace, subject.name), _words(subject.uid, grant, secret))
+        name, words = (subject.namespace, subject.name), _words(subject.uid, grant, secret)
+        if grant is None:
+            # Its spec cannot be parsed: what the operator wrote still says by which ids it goes.
+            words = (*self._recorded_words(self._prover(name, words), status, secret), *words)
+        prover = self._prover(name, words)
         proved = frozenset(_proved(prover, status, secret))
         view = state.secret
         if view is not None and secret is not None and secret.key_id in proved:
@@ -229,9 +233,15 @@ class KeyProofs:
     ) -> tuple[str, ...]:
         """The words of another grant, which is not parsed for it."""
         prover = self._prover((record.namespace, record.name), (record.uid,))
-        claims = own_records(status, secret, prover=prover, cluster_id=self._cluster_id())
-        words = [proof_id(each.grant_id, each.cluster_id) for each in claims]
+        words = self._recorded_words(prover, status, secret)
         return (*words, *_words(record.uid, None, secret))
+
+    def _recorded_words(
+        self, prover: Prover, status: GrantStatus, secret: ManagedSecret | None
+    ) -> tuple[str, ...]:
+        """The words of the grant ids of this cluster that Secret and status prove."""
+        claims = own_records(status, secret, prover=prover, cluster_id=self._cluster_id())
+        return tuple(proof_id(each.grant_id, each.cluster_id) for each in claims)
 
     def _prover_of(self, state: GrantState) -> Prover:
         subject = state.subject

@@ -18,7 +18,16 @@ from keywright.clouds.sessions import Clock
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.store import Store
 from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.orphans import OVERFLOW, Orphan, Ref, fits, orphan, overflow, parsed
+from keywright.planning.orphans import (
+    OVERFLOW,
+    Orphan,
+    Ref,
+    fits,
+    orphan,
+    overflow,
+    parsed,
+    unparsed_orphan,
+)
 from keywright.planning.state import GrantState
 
 _LOG = logging.getLogger(__name__)
@@ -64,13 +73,9 @@ class OrphanRegister:
 
         Raises ApiError, unless the operator may not write there: the grant must not wait for that.
         """
-        grant, source = state.grant, state.source
-        if grant is None or not key_ids:
-            return frozenset(key_ids)
-        where = Ref(*grant.source_key, uid="")
-        if source is not None:
-            where = Ref(source.namespace, source.name, source.uid)
-        found = [orphan(grant, where, each, why=why, now=self._clock()) for each in sorted(key_ids)]
+        if not key_ids:
+            return frozenset()
+        found = [self._orphan(state, each, why=why) for each in sorted(key_ids)]
         try:
             await self._read()
             new = [each for each in found if each.entry not in self._entries]
@@ -81,6 +86,16 @@ class OrphanRegister:
             _LOG.error("error: keys that are left cannot be listed: %s", error)
             return frozenset(key_ids)
         return frozenset(each.key_id for each in new)
+
+    def _orphan(self, state: GrantState, key_id: str, *, why: str) -> Orphan:
+        grant, source, now = state.grant, state.source, self._clock()
+        if grant is None:
+            kind = state.status.kind
+            return unparsed_orphan(state.subject, key_id, kind=kind, why=why, now=now)
+        where = Ref(*grant.source_key, uid="")
+        if source is not None:
+            where = Ref(source.namespace, source.name, source.uid)
+        return orphan(grant, where, key_id, why=why, now=now)
 
     async def _read(self) -> None:
         data = await self._register.read()

@@ -62,7 +62,7 @@ def after_repair(contest: Contest | None, state: GrantState, *, now: datetime) -
 
     An edit of the grant ends a contest: its changes of the Secret are not those of another manager.
     """
-    if state.status.observed_generation != state.subject.generation:
+    if _is_edited(state):
         return None
     fields = frozenset(taken_fields(state))
     if not fields:
@@ -104,8 +104,7 @@ def paused_until(step: Step, state: GrantState, *, now: datetime) -> datetime | 
         return None
     if not _repairs(step, fields):
         return None
-    edited = status.observed_generation != state.subject.generation
-    if edited or status.pending is not None or status.condition(READY) is None:
+    if _is_edited(state) or status.pending is not None or status.condition(READY) is None:
         return None
     until = contest.last_repair + _pause(contest.repairs)
     renew_at = status.renew_at
@@ -154,6 +153,17 @@ def contest_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
     if reported and (was_ready is None or was_ready.reason != SECRET_CONTESTED):
         return None
     return Event(warning=True, reason=SECRET_CONTESTED, note=told.message)
+
+
+def _is_edited(state: GrantState) -> bool:
+    """Whether an edit of the grant has not been carried out.
+
+    A failed try has seen the generation as well, and leaves Ready at the one that was carried out.
+    """
+    status, generation = state.status, state.subject.generation
+    ready = status.condition(READY)
+    carried_out = ready.observed_generation if ready is not None else None
+    return status.observed_generation != generation or carried_out not in (None, generation)
 
 
 def _pause(repairs: int) -> timedelta:

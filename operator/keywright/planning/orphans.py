@@ -12,9 +12,10 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity
-from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
+from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey, BedrockLongTermKey
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
+from keywright.planning.state import ObjectRef
 
 # A ConfigMap takes a megabyte; an entry has less than a kilobyte.
 MOST: Final = 2000
@@ -96,6 +97,23 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
         since=format_time(now),
         why=why[:_WHY_LIMIT],
         grant_id=grant.known_as.grant_id,
+    )
+
+
+def unparsed_orphan(
+    subject: ObjectRef, key_id: str, *, kind: str | None, why: str, now: datetime
+) -> Orphan:
+    """A key of a grant whose spec cannot be parsed: listed for people, as no source is known."""
+    return Orphan(
+        key_id=key_id,
+        kind=kind if kind in MANAGED_KINDS else "",
+        account=key_id.partition("/")[0],
+        source=Ref(subject.namespace, "", uid=""),
+        grant=Ref(subject.namespace, subject.name, subject.uid),
+        holder="",
+        key={},
+        since=format_time(now),
+        why=why[:_WHY_LIMIT],
     )
 
 

@@ -84,7 +84,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
 def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
     """What the Secret's own annotations say, so that a lost status comes back without a mint."""
     return msgspec.structs.replace(
-        with_names(state, grant),
+        with_names(state, grant, published=True),
         observed_generation=grant.generation,
         issued_at=secret.issued_at,
         expires_at=secret.expires_at,
@@ -96,8 +96,15 @@ def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretView
     )
 
 
-def with_names(state: GrantState, grant: ApiKeyGrant) -> GrantStatus:
-    """The status with the kind and the name of the Secret that the spec asks for."""
+def with_names(state: GrantState, grant: ApiKeyGrant, *, published: bool = False) -> GrantStatus:
+    """The status with the kind and the name of the Secret that the spec asks for.
+
+    Until a Secret of a new name is published, the status names the one that was: if another's
+    Secret is in the way, the grant has left nothing behind there.
+    """
+    status = state.status
+    if status.revision and status.secret_name is not None and not published:
+        return msgspec.structs.replace(status, kind=grant.kind.value)
     return msgspec.structs.replace(
         state.status,
         kind=grant.kind.value,

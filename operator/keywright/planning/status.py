@@ -187,7 +187,8 @@ def _after_intending(state: GrantState, baseline: tuple[str, ...], *, now: datet
         request=(grant.renewal_request or "")[:_REQUEST_LIMIT] or None,
     )
     return msgspec.structs.replace(
-        with_names(state, grant),
+        # Its name is free: if the operator is killed after the write, the status names the Secret.
+        with_names(state, grant, published=True),
         # One of a kind that was free to be made again is no key of the journal.
         key_id=_proved_id(state),
         pending=pending,

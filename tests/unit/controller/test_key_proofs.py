@@ -33,6 +33,9 @@ def _scene(**changed: Any) -> tuple[Scene, SmallIam]:
     return made, iam
 
 
+_ORPHANS = "/api/v1/namespaces/keywright-system/configmaps/keywright-orphans"
+
+
 def _put_theirs(iam: SmallIam, *, at: datetime) -> None:
     """A key of somebody else on the same user."""
     iam.held[_THEIRS] = CloudKey(_THEIRS, created_at=at)
@@ -267,6 +270,22 @@ async def test_a_copied_secret_proves_nothing_elsewhere() -> None:
         await made.grants.reconcile(uid)
     assert list(iam.held) == [made.status()["keyId"]]
     assert not made.api.objects[f"{GRANTS}/copy"]["metadata"]["finalizers"]
+
+
+async def test_the_key_of_a_grant_that_cannot_be_parsed_is_listed_as_left() -> None:
+    """The identity of the status proves its id; the spec may be too large to be kept."""
+    made, iam = _scene()
+    await _live(made)
+    (ours,) = iam.held
+    body = copy.deepcopy(made.api.objects[_GRANT])
+    body["spec"] = {"sourceRef": {"name": "bedrock"}}
+    made.store.put_grant(made.api.put(GRANTS, body))
+    _delete(made)
+    await _live(made)
+    assert not made.api.objects[_GRANT]["metadata"]["finalizers"]
+    assert f"left in the cloud: {ours}" in _notes(made)
+    (entry,) = made.api.objects[_ORPHANS]["data"].values()
+    assert ours in entry
 
 
 async def test_proofs_stand_beside_their_ids() -> None:

@@ -19,7 +19,7 @@ from tests.unit.api.samples import grant, source
 from tests.unit.controller.samples import UID, Scene
 from tests.unit.fakes.clock import NOON
 from tests.unit.fakes.managed_keys import LOST, SmallIam
-from tests.unit.planning.samples import state
+from tests.unit.planning.samples import state, status
 
 _KEY = "123456789012/bedrock-chat/ACCA1"
 _SPEC = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
@@ -75,6 +75,22 @@ async def test_an_entry_names_what_revoking_needs_and_no_more() -> None:
     assert found.holder == "IAM user bedrock-chat"
     assert found.as_grant() is not None
     assert register.count() == {"bedrockLongTermKey": 1}
+
+
+async def test_a_key_of_a_grant_that_cannot_be_parsed_is_listed() -> None:
+    """Nothing says by which source it could be revoked: it is for people, and is counted."""
+    entries, scene = Entries(), Scene()
+    register = _register(entries, scene)
+    told = status(kind="bedrockLongTermKey", key_id=_KEY)
+    unknown = state(grant=None, source=None, status=told)
+    assert await register.add(unknown, {_KEY}, why="its spec is invalid") == {_KEY}
+    assert await register.add(unknown, {_KEY}, why="its spec is invalid") == frozenset()
+    assert register.count() == {"bedrockLongTermKey": 1}
+    (found,) = parsed(entries.data).values()
+    assert (found.key_id, found.grant.name) == (_KEY, "chat-key")
+    scene.put_source()
+    await register.revoke_all(_providers(scene))
+    assert len(entries.data) == 1
 
 
 async def test_one_namespace_cannot_fill_the_list() -> None:

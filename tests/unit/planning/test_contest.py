@@ -11,12 +11,23 @@ from keywright.planning.contest import (
     WHOLE_OBJECT,
     after_repair,
     contest_notice,
+    paused_until,
     resumed,
     taken_fields,
 )
 from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import Paused, Unchanged, Written
-from keywright.planning.state import Contest, GrantState, Issue, NoOp, Pause, Relabel, Rewrite
+from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.outcomes import Failed, Paused, Unchanged, Written
+from keywright.planning.state import (
+    Contest,
+    GrantState,
+    Issue,
+    IssueReason,
+    NoOp,
+    Pause,
+    Relabel,
+    Rewrite,
+)
 from keywright.planning.status import next_status
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
@@ -82,6 +93,23 @@ def test_an_edit_of_the_grant_is_no_contest() -> None:
     edited = replace(edited, subject=replace(edited.subject, generation=2))
     assert after_repair(None, edited, now=NOON) is None
     assert after_repair(_after(3), edited, now=NOON) is None
+
+
+def test_an_edit_whose_first_try_failed_is_no_contest() -> None:
+    """A failure has seen the generation; Ready stays at the one that was carried out."""
+    throttled = Failure("slow down.", kind=FailureClass.THROTTLED, reason="Throttled")
+    found: Contest | None = None
+    for _ in range(3):
+        edited = replace(_taken(_KEY, by=""), subject=replace(state().subject, generation=2))
+        failed = next_status(edited, Failed(throttled), now=NOON)
+        assert failed.observed_generation == 2
+        retried = replace(edited, status=failed)
+        assert after_repair(None, retried, now=NOON) is None
+        contested = replace(retried, contest=_after(4, fields=(_KEY,)))
+        assert paused_until(Rewrite(IssueReason.SPEC), contested, now=NOON) is None
+        assert paused_until(Rewrite(IssueReason.DRIFT), contested, now=NOON) is None
+        found = after_repair(found, retried, now=NOON)
+    assert found is None
 
 
 def test_a_renewal_is_written_in_time() -> None:

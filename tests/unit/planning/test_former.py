@@ -8,9 +8,18 @@ import pytest
 
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
+from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide, next_look
+from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_notice, former_secrets
-from keywright.planning.outcomes import FormerState, FormerTended, Unchanged, Written
+from keywright.planning.outcomes import (
+    Failed,
+    FormerState,
+    FormerTended,
+    Rejected,
+    Unchanged,
+    Written,
+)
 from keywright.planning.state import GrantState, NoOp, Standing, TendFormer
 from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
@@ -50,6 +59,16 @@ def test_another_name_leaves_the_old_secret_behind() -> None:
     later = replace(before, status=after)
     assert next_status(later, Unchanged(), now=NOON) == after
     assert former_notice(after, after, Unchanged()) is None
+
+
+def test_a_name_that_was_never_published_leaves_nothing_behind() -> None:
+    """If another Secret is in the way or the first try failed, the status names the old one."""
+    failure = Failure("it is not ours.", kind=FailureClass.CONFIGURATION, reason="SecretConflict")
+    before = state(status=status(secret_name="old"), secret=None)
+    for outcome in (Rejected(failure), Failed(failure)):
+        after = next_status(before, outcome, now=NOON)
+        assert (after.secret_name, after.former_secrets) == ("old", ())
+        assert taken_fields(replace(before, status=after)) == ()
 
 
 def test_names_are_collected_once_and_bounded() -> None:
