@@ -10,7 +10,7 @@ import pytest
 from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.eventually import eventually
-from tests.cluster.gateway import GatewayTenant
+from tests.cluster.gateway import REGION, GatewayTenant
 from tests.cluster.long_term import LongTermTenant, tenants
 from tests.cluster.tenants import GRANT, Document, Tenant
 
@@ -150,6 +150,48 @@ def test_an_edit_notices_that_the_key_was_deleted(tenant: AnyTenant) -> None:
     assert first["keyId"] in events(tenant, "KeyLost")[0]
     if isinstance(tenant, GatewayTenant):
         assert tenant.data() == data
+
+
+@pytest.mark.parametrize("tenant", ["apiGatewayKey"], indirect=True)
+def test_a_key_whose_tags_were_removed_is_still_the_grants(tenant: AnyTenant) -> None:
+    """The proof of its id decides: it is tagged again, rotated and deleted."""
+    assert isinstance(tenant, GatewayTenant)
+    first = ready(tenant)
+    replace_tags(tenant, first["keyId"], {})
+    tenant.edit_key(description="edited")
+    eventually(lambda: tenant.live_keys() == {first["keyId"]}, seconds=_SECONDS)
+    assert tenant.told("Ready")["keyId"] == first["keyId"]
+    assert events(tenant, "KeyLost") == []
+    replace_tags(tenant, first["keyId"], {})
+    tenant.delete()
+    assert first["keyId"].rpartition("/")[2] not in {key["id"] for key in every_key(tenant)}
+
+
+@pytest.mark.parametrize("tenant", ["apiGatewayKey"], indirect=True)
+def test_a_key_that_another_grant_is_said_to_own_is_reported(tenant: AnyTenant) -> None:
+    """It is not deleted with the grant, and does not stay without a word."""
+    assert isinstance(tenant, GatewayTenant)
+    first = ready(tenant)
+    replace_tags(tenant, first["keyId"], {"keywright.dev/grant": "other/grant"})
+    tenant.delete()
+    left = eventually(lambda: events(tenant, "CredentialsOrphaned"), seconds=_SECONDS)
+    assert first["keyId"] in left[0]
+
+
+def every_key(tenant: GatewayTenant) -> list[Document]:
+    """All keys of the account, whatever their tags."""
+    found: list[Document] = tenant.gateway.get_api_keys(limit=500)["items"]
+    return found
+
+
+def replace_tags(tenant: GatewayTenant, key_id: str, tags: dict[str, str]) -> None:
+    """Somebody removes all tags of the key, and sets others."""
+    name = key_id.rpartition("/")[2]
+    arn = f"arn:aws:apigateway:{REGION}::/apikeys/{name}"
+    held = tenant.gateway.get_api_key(apiKey=name)["tags"]
+    tenant.gateway.untag_resource(resourceArn=arn, tagKeys=list(held))
+    if tags:
+        tenant.gateway.tag_resource(resourceArn=arn, tags=tags)
 
 
 def delete_by_hand(tenant: AnyTenant, key_id: str) -> None:

@@ -106,11 +106,12 @@ class GatewayKeys:
         nobody else's key is in them.
         """
         by_region = dict(self._by_region(key_ids))
+        left = {key_id for key_id in key_ids if _parts(key_id)[0] != self.account}
         for region in sorted({*by_region, self.region}):
             ids = by_region.get(region, ())
             call = partial(self._remove, key_ids=ids, region=region, and_holder=and_holder)
-            await self.run(call, region=region)
-        return tuple(key_id for key_id in key_ids if _parts(key_id)[0] != self.account)
+            left |= await self.run(call, region=region)
+        return tuple(key_id for key_id in key_ids if key_id in left)
 
     # ---- what the ways to have a value share
 
@@ -132,11 +133,12 @@ class GatewayKeys:
     def covers(self, key: Key) -> bool:
         """Whether a key may be touched: by its tags, or by the proof of its id.
 
-        The proof counts where the tags are from before they named a cluster.
+        The proof counts where the tags are from before they named a cluster, or were all removed.
         """
         if self.mark.covers(key):
             return True
-        unsure = self.mark.owned(gateway_key.tags_of(key)) is Owned.UNSURE
+        tags = gateway_key.tags_of(key)
+        unsure = self.mark.owned(tags) is Owned.UNSURE or gateway_key.is_unmarked(key)
         name = _parts(self._id_of(key, region=self.region))[2]
         return unsure and name in {_parts(each)[2] for each in self.evidence.proven}
 
@@ -252,7 +254,9 @@ class GatewayKeys:
         former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
         left = former and key_id not in self.evidence.proven
         goes = self.grant.deleting and not mark.retain
-        if goes or left or TAG not in tags or not missing:
+        # A key of an import is tagged by the import.
+        importing = TAG not in tags and key_id not in self.evidence.proven
+        if goes or left or importing or not missing:
             return
         client.tag_resource(resourceArn=self.arn(key["id"], region=region), tags=missing)
 
@@ -262,13 +266,19 @@ class GatewayKeys:
 
     def _remove(
         self, client: Any, *, key_ids: Iterable[str], region: str, and_holder: bool
-    ) -> None:
-        for key in self._members(client, key_ids, region=region):
-            gateway_key.delete(client, key["id"])
+    ) -> set[str]:
+        """Delete the keys; the ids of those whose tags name another grant, which stay."""
+        left: set[str] = set()
+        for key in self._behind(client, key_ids, region=region):
+            if self.covers(key):
+                gateway_key.delete(client, key["id"])
+            elif self.mark.owned(gateway_key.tags_of(key)) is not Owned.ELSEWHERE:
+                left.add(self._id_of(key, region=region))
         made = {plan.create.name for _, plan in self.key.usage_plans if plan.create is not None}
         here = region == self.region and not and_holder
         wanted = frozenset(made) if here else frozenset[str]()
         usage_plans.delete_unused_plans(client, mark=self.mark, wanted=wanted)
+        return left
 
     def _members(
         self, client: Any, key_ids: Iterable[str], *, region: str | None = None
@@ -277,18 +287,22 @@ class GatewayKeys:
 
         An id comes from where tenants may write; it must not reach another's key.
         """
+        return [key for key in self._behind(client, key_ids, region=region) if self.covers(key)]
+
+    def _behind(
+        self, client: Any, key_ids: Iterable[str], *, region: str | None = None
+    ) -> list[Key]:
+        """The keys behind ids, whoever owns them."""
         names = {_parts(key_id)[2] for key_id in key_ids}
         if any(name.startswith("import-") for name in names):
             of = region or self.region
-            found = [
+            return [
                 key
                 for key in gateway_key.list_keys(client)
                 if _parts(self._id_of(key, region=of))[2] in names
             ]
-        else:
-            each = (gateway_key.find(client, name) for name in sorted(names))
-            found = [key for key in each if key is not None]
-        return [key for key in found if self.covers(key)]
+        each = (gateway_key.find(client, name) for name in sorted(names))
+        return [key for key in each if key is not None]
 
     # ---- words
 

@@ -71,6 +71,11 @@ class OwnerTags(OwnerMark):
         return self.made(key) or (former and not is_retained(tags_of(key)))
 
 
+def is_unmarked(key: Key) -> bool:
+    """Whether the key has none of our tags, as if somebody had removed them."""
+    return not tags_of(key).keys() & _MARKS
+
+
 def import_of(key: Key, *, mark: OwnerTags) -> str | None:
     """The name of the import that the key is of; None for one that was made by itself."""
     found = tags_of(key).get(IMPORT_TAG)
