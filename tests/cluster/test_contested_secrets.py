@@ -27,6 +27,8 @@ from tests.cluster.rollouts import events
 from tests.cluster.tenants import GRANT, KEY, Document, Tenant, condition
 from tests.cluster.tier import Record
 
+pytestmark = pytest.mark.long
+
 _SECONDS = 20
 # The first repair, and those after pauses of 1, 2, 4 and 8 seconds; one more for a late start.
 _MOST_WRITES = 6

@@ -18,6 +18,8 @@ from tests.cluster.rollouts import events, let_restart, workload
 from tests.cluster.tenants import GRANT, KEY, Document, Tenant, condition
 from tests.cluster.worlds import MakeWorld
 
+pytestmark = pytest.mark.long
+
 NEW = "renamed"
 _SPEC = {"labels": {"team": "chat"}, "annotations": {"example.com/owner": "chat"}}
 _FOREIGN: dict[str, Any] = {

@@ -20,7 +20,7 @@ from tests.cluster.worlds import MakeWorld
 
 _REGISTRATION = "admissionregistration.k8s.io/v1"
 _STANDARD, _OURS = "app.kubernetes.io/managed-by", "keywright.dev/managed"
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 def _policy(name: str, label: str) -> list[Document]:
