@@ -123,6 +123,7 @@ class HttpClient:
         self._sessions: dict[_Pool, aiohttp.ClientSession] = {}
         self._resolvers: list[AbstractResolver] = []
         self._authorities = authorities or Authorities()
+        self._closed = False
 
     def warm_up(self) -> None:
         """Read the certificate authorities: 60 ms, which may be spent in another thread."""
@@ -199,7 +200,7 @@ class HttpClient:
                 named = {name.lower(): value for name, value in response.headers.items()}
                 read = await _limited(response, most=limits.most_bytes)
                 return HttpResponse(response.status, read, named)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TransportError):
             raise
         except Exception as error:  # whatever a hostile answer makes the library raise
             if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
@@ -208,7 +209,8 @@ class HttpClient:
             raise TransportError(f"{host}: {text}", cause=error) from None
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; a thread that still retries is refused."""
+        self._closed = True
         sessions = list(self._sessions.values())
         self._sessions.clear()
         for session in sessions:
@@ -219,6 +221,8 @@ class HttpClient:
     def _session(
         self, target: URL, reach: Reach, *, proxied: bool, keep: bool
     ) -> aiohttp.ClientSession:
+        if self._closed:
+            raise TransportError("the operator is stopping")
         host = target.raw_host or ""
         literal = is_literal(host)
         if proxied:

@@ -6,94 +6,119 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from keywright.clouds.slots import PATIENCE_SECONDS, Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The right to one call."""
+
+    tenant: str
+    number: int
 
 
 class FairShares:
     """Slots for calls; a tenant is a namespace.
 
-    One tenant may take all `soft` slots while no other tenant wants one. Above that, a tenant with
-    fewer running calls than its share (`soft` divided by the active tenants, at least one) still
-    starts at once, up to `hard` calls altogether: a newly arriving tenant does not wait for the
-    slow calls of others. A free slot goes to the waiting tenant with the fewest running calls.
+    One tenant may take all `soft` slots while no other tenant wants one. Calls that have run for
+    longer than `patience_seconds` do not count for a tenant with fewer running calls than its share
+    (`soft` divided by the active tenants, at least one), up to `hard` calls altogether: nobody
+    waits for the slow calls of others. A free slot goes to the waiting tenant with the fewest
+    running calls.
     """
 
-    def __init__(self, *, soft: int, hard: int) -> None:
+    def __init__(self, *, soft: int, hard: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._soft = soft
         self._hard = max(soft, hard)
+        self._slots = Slots(patience_seconds=patience_seconds)
         self._running: dict[str, int] = {}
-        self._total = 0
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, deque[asyncio.Future[Slot]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def slot(self, tenant: str) -> AsyncIterator[None]:
         """Hold a slot for the body of the `async with`."""
-        await self.acquire(tenant)
+        slot = await self.acquire(tenant)
         try:
             yield
         finally:
-            self.release(tenant)
+            self.release(slot)
 
-    async def acquire(self, tenant: str) -> None:
+    async def acquire(self, tenant: str) -> Slot:
         """Return when the tenant may start one more call; `release` must follow."""
         if tenant not in self._waiting and self._may_start(tenant):
-            self._start(tenant)
-            return
-        slot = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append(slot)
+            return self._start(tenant)
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append(turn)
         # A new tenant makes the shares smaller, and may be due to start itself.
         self._hand_out()
         try:
-            await slot
+            return await turn
         except asyncio.CancelledError:
-            if slot.done() and not slot.cancelled():
-                self.release(tenant)
+            if turn.done() and not turn.cancelled():
+                self.release(turn.result())
             else:
-                self._drop(tenant, slot)
+                self._drop(tenant, turn)
             raise
 
-    def release(self, tenant: str) -> None:
+    def release(self, slot: Slot) -> None:
         """Give the slot back."""
-        self._total -= 1
-        left = self._running[tenant] - 1
+        self._slots.free(slot.number)
+        left = self._running[slot.tenant] - 1
         if left:
-            self._running[tenant] = left
+            self._running[slot.tenant] = left
         else:
-            del self._running[tenant]
+            del self._running[slot.tenant]
         self._hand_out()
 
     @property
     def running(self) -> int:
         """How many calls run."""
-        return self._total
+        return len(self._slots)
 
     def _may_start(self, tenant: str) -> bool:
-        running = self._running.get(tenant, 0)
-        if self._total < self._soft:
+        if len(self._slots) < self._soft:
             return True
+        if len(self._slots) >= self._hard or self._slots.prompt() >= self._soft:
+            return False
         active = len(self._running.keys() | self._waiting.keys() | {tenant})
-        return self._total < self._hard and running < max(1, self._soft // active)
+        return self._running.get(tenant, 0) < max(1, self._soft // active)
 
-    def _start(self, tenant: str) -> None:
+    def _start(self, tenant: str) -> Slot:
         self._running[tenant] = self._running.get(tenant, 0) + 1
-        self._total += 1
+        return Slot(tenant, self._slots.take())
 
     def _hand_out(self) -> None:
         while self._waiting:
             tenant = min(self._waiting, key=lambda name: self._running.get(name, 0))
             if not self._may_start(tenant):
+                self._look_again()
                 return
-            slot = self._waiting[tenant].popleft()
+            turn = self._waiting[tenant].popleft()
             # The tenant goes to the end: equals take turns.
             others = self._waiting.pop(tenant)
             if others:
                 self._waiting[tenant] = others
-            if not slot.done():
-                self._start(tenant)
-                slot.set_result(None)
+            if not turn.done():
+                turn.set_result(self._start(tenant))
 
-    def _drop(self, tenant: str, slot: asyncio.Future[None]) -> None:
+    def _look_again(self) -> None:
+        """Hand out once more when a call becomes slow, if that may help those who wait."""
+        if self._timer is not None or len(self._slots) >= self._hard:
+            return
+        seconds = self._slots.seconds_until_slow()
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._hand_out()
+
+    def _drop(self, tenant: str, turn: asyncio.Future[Slot]) -> None:
         queue = self._waiting.get(tenant)
         if queue is not None:
-            queue.remove(slot)
+            queue.remove(turn)
             if not queue:
                 del self._waiting[tenant]

@@ -7,10 +7,15 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.fairness import FairQueue, Namespace, Work, one_namespace
 from keywright.controller.priority_queue import Order, fifo
+
+Demand = Literal["any", "guaranteed", "none"]
+"""Which work a free worker would take: of any namespace, of one with fewer keys in hand than it is
+guaranteed, or none."""
 
 _NEVER = float("inf")
 _LONGEST_WAIT_SECONDS = 5.0
@@ -43,7 +48,8 @@ class DelayingQueue:
     _heap: list[tuple[float, str]] = field(default_factory=list)
     _ready: FairQueue = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    _full: bool = False
+    _demand: Demand = "any"
+    _timed: bool = False
 
     def __post_init__(self) -> None:
         self._ready = self.waiting(guaranteed=self.guaranteed)
@@ -68,14 +74,12 @@ class DelayingQueue:
         """The key is of no interest any more."""
         self._entries.pop(key, None)
 
-    def take_work(self, *, full: bool) -> Work | None:
-        """The next key that is due, or rest; the caller says `started` and `finished` of it.
-
-        `full`: all usual workers are busy, so that only a namespace is served that has fewer keys
-        in hand than it is guaranteed.
-        """
+    def take_work(self, demand: Demand = "any") -> Work | None:
+        """The next key that is due, or rest; the caller says `started` and `finished` of it."""
         self._promote()
-        while not full or self._ready.first_may_start():
+        if demand == "none":
+            return None
+        while demand == "any" or self._ready.first_may_start():
             work = self._ready.pop()
             if work is None:
                 return None
@@ -104,26 +108,30 @@ class DelayingQueue:
         """A worker has ended with a key of the namespace."""
         self._ready.finished(namespace)
 
-    async def news(self, *, full: bool = False) -> None:
-        """Wait until a key may be due that was not when it was last asked for.
+    async def news(self, demand: Demand = "any", *, seconds: float | None = None) -> None:
+        """Wait until a key may be due that was not when it was last asked for, or for `seconds`.
 
-        `full`: all usual workers are busy, so that only a namespace is worth it that has fewer
-        keys in hand than it is guaranteed, or a worker that has ended (`wake`).
+        What the demand leaves out is not worth it, nor is anything that is added while `seconds`
+        are given; a worker that has ended is (`wake`).
         """
         self._wanted.clear()
-        self._full = full
+        self._demand, self._timed = demand, seconds is not None
         try:
-            await self._wait()
+            await self._wait(seconds)
         finally:
-            self._full = False
+            self._demand, self._timed = "any", False
 
     def wake(self) -> None:
         """Let whoever waits for news look again."""
         self._wanted.set()
 
     def _signal(self) -> None:
-        if not self._full or self._ready.first_may_start():
+        if self._demand == "any" or (not self._timed and self.may_start()):
             self._wanted.set()
+
+    def may_start(self) -> bool:
+        """True if the next in turn is of a namespace that has less than what it is guaranteed."""
+        return self._ready.first_may_start()
 
     def _take(self, key: str) -> bool:
         """Take a key in hand; False where it waits no more."""
@@ -195,15 +203,14 @@ class DelayingQueue:
                 return
             heapq.heappop(self._heap)
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float | None) -> None:
         self._drop_stale()
-        if not self._heap:
-            await self._wanted.wait()
-            return
-        seconds = self._heap[0][0] - self.now().timestamp()
-        try:
+        limits = [] if seconds is None else [seconds]
+        if self._heap:
             # The loop counts by the monotonic clock, which stops while a machine sleeps.
-            async with asyncio.timeout(min(max(seconds, 0.001), self.longest_wait)):
+            limits += [self._heap[0][0] - self.now().timestamp(), self.longest_wait]
+        try:
+            async with asyncio.timeout(max(min(limits), 0.001) if limits else None):
                 await self._wanted.wait()
         except TimeoutError:
             return

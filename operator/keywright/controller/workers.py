@@ -11,12 +11,13 @@ from functools import partial
 from typing import Protocol
 
 from keywright.clouds.sessions import Clock
+from keywright.clouds.slots import PATIENCE_SECONDS, Slots
 from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.errors import ConflictError
 from keywright.controller.fairness import FairQueue, Work
 from keywright.controller.leadership import LostLeaseError
-from keywright.controller.queue import DelayingQueue
+from keywright.controller.queue import DelayingQueue, Demand
 from keywright.controller.supervision import Supervisor
 
 Reconcile = Callable[[str], Awaitable[datetime | DeferredStatusWrite | None]]
@@ -46,6 +47,14 @@ class _AccountSlot:
     busy: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """What a worker works on, and since when."""
+
+    work: Work
+    slot: int
+
+
 def _no_lane(_: str) -> None:
     return None
 
@@ -53,9 +62,10 @@ def _no_lane(_: str) -> None:
 class WorkerPool:
     """Workers on one queue: `size` of them, and more where a namespace would wait for another.
 
-    A dispatcher starts workers; each takes keys until none is left for it. While `size` workers
-    are busy, a namespace that has fewer keys in hand than the queue guarantees is served by
-    another worker, up to `limit` in all: calls that hang hold up nobody else.
+    A dispatcher starts workers; each takes keys until none is left for it. Of `size` workers that
+    are busy, those that have been so for longer than `patience_seconds` do not count for a
+    namespace that has fewer keys in hand than the queue guarantees: another worker serves it, up to
+    `limit` in all. Calls that hang hold up nobody else.
 
     What is left of a reconcile is finished when no key is due, or after a while.
 
@@ -75,6 +85,7 @@ class WorkerPool:
         clock: Clock,
         size: int,
         limit: int | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
         throttle_key: Callable[[str], str | None] = _no_lane,
         supervisor: Supervisor | None = None,
     ) -> None:
@@ -90,7 +101,8 @@ class WorkerPool:
         self._throttle_key = throttle_key
         self._lanes: dict[str, _AccountSlot] = {}
         self._supervisor = supervisor or Supervisor(restarted=lambda _: None)
-        self._workers: dict[asyncio.Task[None], Work | None] = {}
+        self._workers: dict[asyncio.Task[None], _InHand | None] = {}
+        self._slots = Slots(patience_seconds=patience_seconds)
         self._failures: dict[str, int] = {}
         self._immediate_requeues: dict[str, int] = {}
         self._idle = asyncio.Event()
@@ -140,15 +152,23 @@ class WorkerPool:
             while (work := self._next(busy=len(self._workers))) is not None:
                 self._start_worker(work)
             if self._may_work():
-                await self._queue.news(full=len(self._workers) >= self._size)
+                demand = self._demand(busy=len(self._workers))
+                held_up = demand == "none" and self._queue.may_start()
+                seconds = self._slots.seconds_until_slow() if held_up else None
+                await self._queue.news(demand, seconds=seconds)
+
+    def _demand(self, *, busy: int) -> Demand:
+        if busy < self._size:
+            return "any"
+        return "guaranteed" if busy < self._limit and self._slots.prompt() < self._size else "none"
 
     def _next(self, *, busy: int) -> Work | None:
         """The work whose turn it is, where `busy` workers have some already."""
         if self._closing:
             return self._queue.take_rest()
-        if not self._may_work() or busy >= self._limit:
+        if not self._may_work():
             return None
-        return self._queue.take_work(full=busy >= self._size)
+        return self._queue.take_work(self._demand(busy=busy))
 
     def _start_worker(self, work: Work) -> None:
         task = asyncio.create_task(self._work(work), name=f"{self._name} worker")
@@ -170,28 +190,30 @@ class WorkerPool:
             work = self._next(busy=len(self._workers) - 1)
 
     def _take_in_hand(self, task: asyncio.Task[None], work: Work) -> None:
-        if self._workers[task] is not work:
+        has = self._workers[task]
+        if has is None or has.work is not work:
             self._put_down(task)
-            self._workers[task] = work
+            self._workers[task] = _InHand(work, self._slots.take())
             self._queue.started(work.namespace)
 
     def _put_down(self, task: asyncio.Task[None]) -> None:
-        work, self._workers[task] = self._workers[task], None
-        if work is not None:
-            self._queue.finished(work.namespace)
+        had, self._workers[task] = self._workers[task], None
+        if had is not None:
+            self._slots.free(had.slot)
+            self._queue.finished(had.work.namespace)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         """A worker has no more work, or has died: the key that it had is not lost."""
-        work = self._workers[task]
+        had = self._workers[task]
         self._put_down(task)
         del self._workers[task]
         error = None if task.cancelled() else task.exception()
-        if work is not None and not self._closing:
+        if had is not None and not self._closing:
             kind = f"{self._name} worker"
             self._supervisor.restarted(kind)
-            _LOG.error("%s failed, retrying %s", kind, work.key, exc_info=error)
-            self._retry(work.key)
-        if not self._may_work() or len(self._workers) == self._size - 1:
+            _LOG.error("%s failed, retrying %s", kind, had.work.key, exc_info=error)
+            self._retry(had.work.key)
+        if not self._may_work() or self._size - 1 in (len(self._workers), self._slots.prompt()):
             # The dispatcher would not hear of an office that is regained, nor of a free worker.
             self._queue.wake()
         if not self._in_hand():

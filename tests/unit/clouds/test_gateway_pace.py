@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -22,8 +23,8 @@ def pace() -> GatewayPace:
 
 async def test_a_plan_is_changed_once_in_twenty_seconds(pace: GatewayPace) -> None:
     """What is due much later is refused at once, with its time; nothing is held by it."""
-    await pace.enter(PLACE, "UpdateUsagePlan", tenant="chat", change=True)
-    pace.leave(PLACE, tenant="chat")
+    leave = await pace.enter(PLACE, "UpdateUsagePlan", tenant="chat", change=True)
+    leave()
     with pytest.raises(Failure) as caught:
         await pace.enter(PLACE, "UpdateUsagePlan", tenant="chat", change=True)
     assert caught.value.kind is FailureClass.THROTTLED
@@ -39,9 +40,10 @@ async def test_a_plan_is_changed_once_in_twenty_seconds(pace: GatewayPace) -> No
 async def test_one_change_at_a_time_and_tenants_take_turns(pace: GatewayPace) -> None:
     """Reads need not wait for a change; a flood of one namespace delays another by one turn."""
     order: list[str] = []
+    leaves: list[Callable[[], None]] = []
 
     async def change(tenant: str) -> None:
-        await pace.enter(PLACE, "CreateUsagePlanKey", tenant=tenant, change=True)
+        leaves.append(await pace.enter(PLACE, "CreateUsagePlanKey", tenant=tenant, change=True))
         order.append(tenant)
 
     await change("first")
@@ -52,8 +54,8 @@ async def test_one_change_at_a_time_and_tenants_take_turns(pace: GatewayPace) ->
     assert order == ["first"]
     async with asyncio.timeout(1):
         await pace.enter(PLACE, "GetApiKeys", tenant="flood", change=False)
-    for tenant in ("first", "flood"):
-        pace.leave(PLACE, tenant=tenant)
+    for number in range(2):
+        leaves[number]()
         await asyncio.sleep(0.01)
     assert honest.done()
     for task in flood:
@@ -63,12 +65,12 @@ async def test_one_change_at_a_time_and_tenants_take_turns(pace: GatewayPace) ->
 
 async def test_a_caller_that_is_cancelled_leaves_the_place_free(pace: GatewayPace) -> None:
     """While it waits for a change, and while it waits for its turn."""
-    await pace.enter(PLACE, "TagResource", tenant="chat", change=True)
+    leave = await pace.enter(PLACE, "TagResource", tenant="chat", change=True)
     waiting = asyncio.create_task(pace.enter(PLACE, "TagResource", tenant="chat", change=True))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    pace.leave(PLACE, tenant="chat")
+    leave()
     async with asyncio.timeout(1):
         await pace.enter(PLACE, "TagResource", tenant="chat", change=True)
 

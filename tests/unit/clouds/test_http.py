@@ -251,3 +251,15 @@ async def test_a_refusal_is_read(status: int, body: bytes, code: str, says: str)
     assert caught.value.code == code
     assert says in caught.value.message
     assert "planted" not in caught.value.message
+
+
+async def test_a_thread_that_retries_after_the_end_is_refused() -> None:
+    """It would open a session that nobody closes."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text="never asked")
+
+    async with _served(handler) as (http, url):
+        await http.close()
+        with pytest.raises(TransportError, match="stopping"):
+            await _ask(http, "GET", url)

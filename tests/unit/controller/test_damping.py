@@ -48,12 +48,12 @@ async def test_what_asks_for_something_is_never_delayed(request_: dict[str, Any]
     made = scene()
     for version in range(1000, 1010):
         _seen(made, version)
-        work = made.grant_queue.take_work(full=False)
+        work = made.grant_queue.take_work()
         if work is not None:
             made.grant_queue.done(UID, due=None)
     _seen(made, 1010)
-    assert made.grant_queue.take_work(full=False) is None
+    assert made.grant_queue.take_work() is None
     _seen(made, 1011, **request_)
-    work = made.grant_queue.take_work(full=False)
+    work = made.grant_queue.take_work()
     assert work is not None
     assert work.key == UID

@@ -190,14 +190,14 @@ async def test_while_all_workers_are_busy_only_another_namespace_wakes() -> None
     clock = FakeClock()
     queue = DelayingQueue(now=clock, namespace=lambda key: key[0])
     queue.started("a")
-    waiting = asyncio.create_task(queue.news(full=True))
+    waiting = asyncio.create_task(queue.news("guaranteed"))
     await asyncio.sleep(0)
     queue.add("a1")
     await asyncio.sleep(0)
     assert not waiting.done()
     queue.add("b1")
     await waiting
-    waiting = asyncio.create_task(queue.news(full=True))
+    waiting = asyncio.create_task(queue.news("guaranteed"))
     await asyncio.sleep(0)
     queue.wake()
     await waiting

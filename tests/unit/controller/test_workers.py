@@ -55,7 +55,9 @@ class Shop:
         self.restarts: list[str] = []
         self.pool = self.new_pool(size=size)
 
-    def new_pool(self, *, size: int, limit: int | None = None) -> WorkerPool:
+    def new_pool(
+        self, *, size: int, limit: int | None = None, patience_seconds: float = 0.0
+    ) -> WorkerPool:
         """A pool of so many workers."""
         return WorkerPool(
             "test",
@@ -67,6 +69,7 @@ class Shop:
             clock=self.clock,
             size=size,
             limit=limit,
+            patience_seconds=patience_seconds,
             supervisor=Supervisor(restarted=self.restarts.append),
         )
 
@@ -500,3 +503,33 @@ async def test_a_namespace_is_served_while_another_holds_every_worker() -> None:
         assert await shop.turns() == ["b2"]
         gate.set()
         assert sorted(await shop.turns(count=30)) == [f"a{number}" for number in range(6)]
+
+
+async def test_what_is_not_slow_yet_is_waited_for() -> None:
+    """More workers at once would make all of them slower: only what hangs counts no more."""
+    shop = Shop(size=2)
+    gate = asyncio.Event()
+    shop.queue.namespace = lambda key: key[0]
+    shop.queue.__post_init__()
+    began: list[str] = []
+    all_begun = asyncio.Event()
+
+    async def hang(key: str) -> None:
+        began.append(key)
+        if len(began) == 5:
+            all_begun.set()
+        await gate.wait()
+
+    shop.before = hang
+    shop.pool = shop.new_pool(size=2, limit=5, patience_seconds=0.05)
+    async with shop:
+        for key in "abcdefg":
+            shop.queue.add(key)
+        await shop.turns()
+        assert began == ["a", "b"]
+        async with asyncio.timeout(5):
+            await all_begun.wait()
+        await shop.turns()
+        assert began == ["a", "b", "c", "d", "e"]
+        gate.set()
+        assert sorted(await shop.turns(count=30)) == list("abcdefg")

@@ -31,14 +31,14 @@ from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Session
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
-from keywright.clouds.shares import FairShares
+from keywright.clouds.shares import FairShares, Slot
 
 _Answer = TypeVar("_Answer")
 _Clients = LruDict[tuple[str, str, str | None], Any]
 _ATTEMPTS = 3
 # A client is 150 KiB.
 _CLIENTS: Final = 64
-# Threads for tenants that arrive while others hold all that there are by default.
+# Threads for tenants that arrive while slow calls of others hold the usual ones.
 _MOST_THREADS_FOR_EACH: Final = 8
 
 
@@ -63,9 +63,9 @@ class _Call:
 class BotoClients:
     """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
 
-    `threads` calls run at once; while they are all taken, a namespace with less than its share
-    still starts at once, in up to eight times as many threads. `gateway` holds calls of API Gateway
-    to its fixed quotas.
+    `threads` calls run at once. Those that wait for their answer for more than a second do not
+    count for a namespace with less than its share: there are up to eight times as many threads.
+    `gateway` holds calls of API Gateway to its fixed quotas.
     """
 
     def __init__(
@@ -156,14 +156,14 @@ class BotoClients:
             finally:
                 del self._local.call
 
-        await self._shares.acquire(tenant)
+        slot = await self._shares.acquire(tenant)
         try:
             running = self._pool.submit(work)
         except BaseException:
-            self._shares.release(tenant)
+            self._shares.release(slot)
             raise
         # A thread outlives a caller that is cancelled, and holds its slot until its own end.
-        running.add_done_callback(lambda _: self._release(loop, tenant))
+        running.add_done_callback(lambda _: self._release(loop, slot))
         return await asyncio.wrap_future(running)
 
     def _observer(self, source: CredentialSource | None, reach: Reach) -> Observe | None:
@@ -171,10 +171,10 @@ class BotoClients:
             return None
         return partial(self._skews.note, source=source, by_vendor=reach is not Reach.LISTED)
 
-    def _release(self, loop: asyncio.AbstractEventLoop, tenant: str) -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop, slot: Slot) -> None:
         # A thread may end after the loop: then there is nobody left to start.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._shares.release, tenant)
+            loop.call_soon_threadsafe(self._shares.release, slot)
 
     def _reach(self, endpoint: str | None) -> Reach:
         if endpoint is None:
@@ -205,14 +205,12 @@ class BotoClients:
         place, loop = (call.account, call.region), call.transport.loop
         change = request.method != "GET"
         turn = self._gateway.enter(place, operation, tenant=call.tenant, change=change)
-        asyncio.run_coroutine_threadsafe(turn, loop).result()
+        leave = asyncio.run_coroutine_threadsafe(turn, loop).result()
         try:
             return call.transport.send(request)
         finally:
-            if change:
-                leave = partial(self._gateway.leave, place, tenant=call.tenant)
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(leave)
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(leave)
 
     def _note(
         self, parsed_response: dict[str, Any] | None = None, *, event_name: str = "", **_: Any

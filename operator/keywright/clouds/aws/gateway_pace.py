@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from keywright.clouds.bounded import LruDict
@@ -81,8 +82,8 @@ class GatewayPace:
 
     async def enter(
         self, place: tuple[str, str], operation: str, *, tenant: str, change: bool
-    ) -> None:
-        """Return when the call may be sent; after a change `leave` must follow.
+    ) -> Callable[[], None]:
+        """Return when the call may be sent, with what must be called when it is answered.
 
         `place` is the key of the account's rates, and the Region.
 
@@ -97,18 +98,13 @@ class GatewayPace:
             if wait > longest:
                 raise _later(operation, wait=wait)
             await asyncio.sleep(wait)
-        if change:
-            await of.changes.acquire(tenant)
+        leave = partial(of.changes.release, await of.changes.acquire(tenant)) if change else _no_op
         try:
             await asyncio.sleep(of.total.reserve(self._clock()))
         except BaseException:
-            if change:
-                of.changes.release(tenant)
+            leave()
             raise
-
-    def leave(self, place: tuple[str, str], *, tenant: str) -> None:
-        """End a change."""
-        self._of(place).changes.release(tenant)
+        return leave
 
     def _of(self, place: tuple[str, str]) -> _Place:
         found = self._places.get(place)
@@ -116,6 +112,10 @@ class GatewayPace:
             found = _Place(scale=self._scale, now=self._clock())
             self._places.put(place, found)
         return found
+
+
+def _no_op() -> None:
+    return
 
 
 def _later(operation: str, *, wait: float) -> Failure:
