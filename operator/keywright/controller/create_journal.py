@@ -140,22 +140,27 @@ class CreateJournal:
         self._unreadable.discard(uid)
         self._checks.issued(uid, key_id)
 
+    def verify_at(self, state: GrantState) -> datetime | None:
+        """When the key in use is looked up next: the step may have issued it just now."""
+        return self._checks.verify_at(state)
+
     async def verify(self, state: GrantState) -> None:
         """Look up the key in use; a lookup that fails is repeated, and reported by the log only."""
         secret = state.secret
         assert secret is not None
         assert secret.key_id is not None
-        found: bool | None = None
         try:
             keys = await self._keys(state)
-            found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entries)
+            fault = await keys.find_fault(secret.key_id, owned_key_ids(state), secret.entries)
         except Failure as failure:
             _LOG.warning(
                 "looking up a key failed, retrying later: %s",
                 failure.message_with_remedy(),
                 extra={"grant": f"{state.subject.namespace}/{state.subject.name}"},
             )
-        self._checks.looked_up(state, found=found)
+            self._checks.lookup_failed(state.subject.uid)
+        else:
+            self._checks.looked_up(state, fault)
 
     async def undo(self, state: GrantState, key_id: str) -> bool:
         """Remove a key that could not be handed over; what fails is cleared up by the journal."""

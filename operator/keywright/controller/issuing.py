@@ -30,7 +30,7 @@ from keywright.planning.key_ownership import owned_key_ids
 from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
 from keywright.planning.retirement import predecessor_id, strays_of_intent
-from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.state import GrantState, IssueReason, KeyFault
 from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.derived_value import derive_value
 from keywright.secrets.extraction import changed_at_admission
@@ -169,10 +169,13 @@ class Issuing:
     async def _value_again(self, state: GrantState, grant: ApiKeyGrant) -> Sensitive | None:
         """The value of a key that was deleted while it was in use: its readers notice nothing.
 
-        That of an old copy of the Secret was replaced or revoked, and does not come back.
+        The value of an old copy of the Secret was replaced or revoked, and that of a key which
+        somebody disabled may have leaked: neither is used again.
         """
         secret = state.secret
         if secret is None or not secret.lost or secret.key_id != state.status.key_id:
+            return None
+        if secret.fault is KeyFault.DISABLED:
             return None
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = await recovered(

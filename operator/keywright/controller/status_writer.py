@@ -166,6 +166,7 @@ class StatusWriter:
             pending_probe=None,
             skip_backoff=state.skip_backoff and not over,
             contest=contest,
+            verify_at=self._journal.verify_at(state),
         )
         if isinstance(outcome, Written):
             return next_look(after, NoOp(), now=now)

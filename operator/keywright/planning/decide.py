@@ -107,7 +107,9 @@ def _next_look(state: GrantState, step: Step, *, now: datetime) -> datetime | No
         return now
     grant = state.grant
     if grant is not None and grant.spec.suspend and state.source_problem is None:
-        found = (_look_at_expiry(state, now=now), state.verify_at)
+        # Without the finalizer there is no lookup that would move that time.
+        verify_at = state.verify_at if state.has_finalizer else None
+        found = (_look_at_expiry(state, now=now), verify_at)
         return min((moment for moment in found if moment is not None), default=None)
     if grant is None or grant.spec.suspend or isinstance(step, Reject):
         return _look_at_expiry(state, now=now)
@@ -143,8 +145,8 @@ def _tend_former(state: GrantState, *, now: datetime) -> TendFormer | None:
     """The step for a Secret that a change of the name has left behind, when its time has come."""
     former = former_to_tend(state)
     due = state.former_due is None or state.former_due <= now
-    carried_out = state.grant is not None and _carried_out(state.grant, state.status)
-    return former if due and carried_out else None
+    written = state.grant is not None and carried_out(state.grant, state.status)
+    return former if due and written else None
 
 
 def _relabel(state: GrantState, *, now: datetime) -> Relabel | None:
@@ -194,7 +196,7 @@ def _mistake(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",
-            cure="Change it back, delete the grant, so that its key is revoked, and make another.",
+            cure="Change it back, or delete the grant, which revokes the key, and create another.",
         )
     return None
 
@@ -262,12 +264,12 @@ def _wanted(grant: ApiKeyGrant, state: GrantState, *, now: datetime) -> Issue | 
         return Issue(cause)
     if not secret.intact:
         return Rewrite(IssueReason.DRIFT)
-    if not _carried_out(grant, state.status):
+    if not carried_out(grant, state.status):
         return Rewrite(IssueReason.SPEC)
     return NoOp()
 
 
-def _carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
+def carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
     """Whether the Secret was written by the spec as it stands.
 
     A failure has seen the generation as well, and leaves Ready at the one that was carried out.

@@ -30,6 +30,18 @@ class IssueReason(enum.Enum):
     LOST = "KeyLost"
 
 
+class KeyFault(enum.Enum):
+    """What keeps the key of a Secret from working in the cloud.
+
+    A generated value is not used again after its key was disabled: it may have leaked.
+    """
+
+    MISSING = "the cloud does not have it, or lists it as inactive"
+    DISABLED = "disabled by hand, and its value was generated"
+    NOT_ENABLED = "disabled, and its value is imported, or the operator itself disabled it"
+    OUTSIDE_PLAN = "not in a usage plan of the grant"
+
+
 class Standing(enum.Enum):
     """Whose the Secret of the grant's name is."""
 
@@ -47,7 +59,8 @@ class SecretView:
     that lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of
     the data, empty where there is no telling. `renewal_deadline`: the last moment to which a
     renewal window may put the renewal off, where the key ends. `lost`: the cloud was asked and has
-    no such key that works. `altered`: the fields that are not as they were applied, `taken_by` the
+    no such key that works; `fault` says why.
+    `altered`: the fields that are not as they were applied, `taken_by` the
     field managers that have them now. `watched`: it carries the label by which the watch selects
     Secrets. `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it
     is nobody's, and a grant has emptied it after its own Secret got another name. `entries`: how
@@ -70,6 +83,7 @@ class SecretView:
     data: str = ""
     handled_request: str | None = None
     lost: bool = False
+    fault: KeyFault = KeyFault.MISSING
     altered: tuple[str, ...] = ()
     taken_by: tuple[str, ...] = ()
     watched: bool = True
@@ -104,6 +118,7 @@ class CloudKey:
 
     `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
     `issued`: our tags say that this very key was issued for a grant of this name and cluster.
+    `disabled_by_operator`: it is inactive because the grant said so.
     `parts`: how many keys an import has that goes by this one id.
     """
 
@@ -113,6 +128,7 @@ class CloudKey:
     in_current_holder: bool = True
     marked: bool = False
     issued: bool = False
+    disabled_by_operator: bool = False
     parts: int = 1
 
 
@@ -154,7 +170,8 @@ class GrantState:
 
     `created_at`: when the grant was created, as the API server says.
     Of a key that lives in the cloud: `doubted` where nothing but the Secret says that its key is
-    the one in use, so that the cloud must be asked before it is believed; `suspected` where an
+    the one in use, or the status reports it as lost, so that the cloud must be asked before it is
+    believed; `loss_reported` in the latter case; `suspected` where an
     inconclusive listing lacks it; `verify_at` when the key
     is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
     to exist. `delays`: how far the cloud's answers may lag.
@@ -190,6 +207,7 @@ class GrantState:
     recorded_data_hash: str = ""
     created_at: datetime | None = None
     doubted: bool = False
+    loss_reported: bool = False
     suspected: bool = False
     verify_at: datetime | None = None
     absent_ids: frozenset[str] = frozenset()
