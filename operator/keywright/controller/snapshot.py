@@ -30,6 +30,7 @@ from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.expiry import EXPIRED
 from keywright.planning.failures import Failure
+from keywright.planning.recorded_keys import grant_to_revoke, recorded_account
 from keywright.planning.requests import request_time
 from keywright.planning.state import Contest, GrantState, ObjectRef, SecretView, Standing
 from keywright.secrets.drift import altered_fields, managers_of
@@ -113,11 +114,14 @@ class Snapshot:
         )
         status = GrantStatus.parse(body["status"])
         grant = [spec_problem(known.oversize)] if known.oversize else parse_grant(body)
+        if known.deleting:
+            grant = grant_to_revoke(body, status, grant)
         if isinstance(grant, list):
             return self._proofs.verified(
                 GrantState(subject=subject, status=status, field_errors=tuple(grant)), None
             )
-        source, source_problem = await self._access.find(grant)
+        account = recorded_account(status) if known.deleting else None
+        grant, source, source_problem = await self._access.find_for_keys(grant, account=account)
         if source is not None:
             grant = grant.with_formats_for(source.provider)
         field_errors = tuple(validate(grant))
