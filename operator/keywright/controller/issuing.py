@@ -243,6 +243,7 @@ class Issuing:
             replaces=self._proofs.kept(predecessor_id(state, key_id=credential.key_id), state),
             identity=self._proofs.identity_record(state),
             remark=issued_key.remark,
+            handled_requests=state.secret.handled_requests if state.secret is not None else (),
             fingerprint=fingerprint(
                 key_identity=key_identity(grant, source=source, imported=state.imported),
                 data=data,

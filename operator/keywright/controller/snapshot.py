@@ -291,7 +291,7 @@ class Snapshot:
             remark=state.remark if grant.is_bulk_import else "",
             entries=len(state.owned_keys) if grant.is_bulk_import else 1,
             data=data_hash(state.fingerprint),
-            handled_request=state.handled_request,
+            handled_requests=state.handled_requests,
             altered=altered,
             taken_by=managers_of(state, altered),
             watched=state.watched,

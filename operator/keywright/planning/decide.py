@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
+from keywright.api.renewal_requests import is_handled
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
@@ -169,11 +170,13 @@ def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
     """Whether an annotation asks for a renewal that has not happened yet.
 
     A request whose value the Secret names, or from before the key in it (by whole seconds), has
-    been answered: a restore from a backup brings the annotation back, and must not cost a key.
+    been answered: a restore from a backup, or a value that replaces a newer one, brings such an
+    annotation back, and must not cost a key.
     """
     requested = grant.renewal_request
-    handled = state.secret.handled_request if state.secret is not None else None
-    if requested is None or requested in (state.status.last_handled_reconcile_at, handled):
+    if requested is None or requested == state.status.last_handled_reconcile_at:
+        return False
+    if state.secret is not None and is_handled(requested, state.secret.handled_requests):
         return False
     issued_at = state.secret.issued_at if state.secret else None
     try:

@@ -81,7 +81,7 @@ class SecretView:
     replaces: str | None = None
     remark: str = ""
     data: str = ""
-    handled_request: str | None = None
+    handled_requests: tuple[str, ...] = ()
     lost: bool = False
     fault: KeyFault = KeyFault.MISSING
     altered: tuple[str, ...] = ()

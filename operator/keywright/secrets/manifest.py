@@ -1,7 +1,7 @@
 """The body of the server-side apply that writes a Secret: all of it that is ours, at once."""
 
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
+from keywright.api.renewal_requests import format_requests
 from keywright.api.times import format_time
 from keywright.secrets.drift import names_digest
 from keywright.secrets.proofs import IdentityRecord
@@ -57,13 +58,14 @@ def manifest(
     replaces: ManagedKeyId | None = None,
     identity: IdentityRecord | None = None,
     remark: str = "",
+    handled_requests: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The Secret as we want it; whatever it has beyond this belongs to others and stays.
 
     `kept_as` is the id of a key that lives in the cloud, `replaces` that of the one before it: a
     status that is lost comes back from them. `identity` says with which ids the cloud tags the key.
-    `remark` is what readers should know of many keys;
-    it stays with them.
+    `remark` is what readers should know of many keys; it stays with them. `handled_requests` are
+    the requests for a renewal that were handled before, the newest first.
 
     The grant owns the Secret, so that it goes with the grant. It does not block the grant's
     deletion: that would need a permission on the grant's finalizers.
@@ -79,8 +81,8 @@ def manifest(
         annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
     if renew_at is not None:
         annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
-    if grant.renewal_request:
-        annotations[ANNOTATION_HANDLED_REQUEST] = grant.renewal_request
+    if requests := format_requests(grant.renewal_request, handled_requests):
+        annotations[ANNOTATION_HANDLED_REQUEST] = requests
     if kept_as is not None:
         annotations[ANNOTATION_KEY_ID] = kept_as.key_id
         if kept_as.proof is not None:
