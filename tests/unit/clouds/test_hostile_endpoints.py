@@ -32,15 +32,28 @@ ANSWERED = {Manner.REDIRECTS, Manner.ZIPPED, Manner.INJECTS}
 
 
 @asynccontextmanager
-async def _aws(hostile: Hostile) -> AsyncIterator[BotoClients]:
-    http = HttpClient(longest_seconds=CEILING)
-    allowed = Endpoints(sts=AllowedUrls((hostile.url,)))
+async def _clients(
+    *servers: Hostile, longest_seconds: float = CEILING
+) -> AsyncIterator[tuple[BotoClients, HttpClient]]:
+    """Clients that may reach the servers; whatever fails, no connection and no thread is left.
+
+    A thread that outlives the test would use its event loop, and fail another test.
+    """
+    http = HttpClient(longest_seconds=longest_seconds)
+    allowed = Endpoints(sts=AllowedUrls(tuple(server.url for server in servers)))
     calls = BotoClients(http=http, endpoints=allowed, threads=2)
     try:
-        yield calls
+        yield calls, http
     finally:
         calls.close()
         await http.close()
+        await asyncio.to_thread(calls._pool.shutdown)
+
+
+@asynccontextmanager
+async def _aws(hostile: Hostile) -> AsyncIterator[BotoClients]:
+    async with _clients(hostile) as (calls, _):
+        yield calls
 
 
 @pytest.mark.parametrize("manner", Manner)
@@ -127,10 +140,11 @@ async def test_a_certificate_that_nobody_trusts_is_refused(tmp_path: Path) -> No
 
 async def test_a_flood_of_slow_calls_does_not_delay_another_namespace() -> None:
     """Forty calls of one namespace hang; the first of another starts at once, for AWS as well."""
-    async with Hostile(Manner.HANGS) as hostile, Hostile(Manner.REDIRECTS) as quick:
-        http = HttpClient(longest_seconds=5)
-        allowed = Endpoints(sts=AllowedUrls((hostile.url, quick.url)))
-        calls = BotoClients(http=http, endpoints=allowed, threads=2)
+    async with (
+        Hostile(Manner.HANGS) as hostile,
+        Hostile(Manner.REDIRECTS) as quick,
+        _clients(hostile, quick, longest_seconds=30) as (calls, http),
+    ):
 
         async def call(url: str, tenant: str) -> None:
             await calls.run(
@@ -149,26 +163,27 @@ async def test_a_flood_of_slow_calls_does_not_delay_another_namespace() -> None:
             for _ in range(40)
             for each in (call(hostile.url, "flood"), fetch(hostile.url, "flood"))
         ]
-        async with asyncio.timeout(4):
-            await hostile.connected(2 + 32)
-        began = time.monotonic()
-        with pytest.raises(ResponseParserError):
-            await call(quick.url, "honest")
-        await fetch(quick.url, "honest")
-        assert time.monotonic() - began < 1.5
-        for task in flood:
-            task.cancel()
-        await asyncio.gather(*flood, return_exceptions=True)
-        calls.close()
-        await http.close()
+        try:
+            async with asyncio.timeout(20):
+                await hostile.connected(2 + 32)
+            began = time.monotonic()
+            with pytest.raises(ResponseParserError):
+                await call(quick.url, "honest")
+            await fetch(quick.url, "honest")
+            # The flood holds what it has for 30 s, on a busy machine as well.
+            assert time.monotonic() - began < 10
+        finally:
+            for task in flood:
+                task.cancel()
+            await asyncio.gather(*flood, return_exceptions=True)
 
 
 async def test_clients_of_many_endpoints_are_not_kept() -> None:
     """A client is 150 KiB: a tenant that names a new endpoint every second fills no memory."""
-    async with Hostile(Manner.REDIRECTS) as server:
-        http = HttpClient()
-        allowed = Endpoints(sts=AllowedUrls((server.url,)))
-        calls = BotoClients(http=http, endpoints=allowed, threads=2)
+    async with (
+        Hostile(Manner.REDIRECTS) as server,
+        _clients(server, longest_seconds=60) as (calls, _),
+    ):
         for number in range(70):
             with pytest.raises(ResponseParserError):
                 await calls.run(
@@ -179,5 +194,3 @@ async def test_clients_of_many_endpoints_are_not_kept() -> None:
                     tenant="chat",
                 )
         assert calls.clients == 64
-        calls.close()
-        await http.close()
