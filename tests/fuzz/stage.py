@@ -12,15 +12,13 @@ from typing import Any, Final
 import aiohttp
 from typing_extensions import override
 
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, ManagedKeys
 from keywright.cluster.decoding import ShallowLines, decode_list
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.planning.failures import Failure
 from keywright.secrets.credential import CANONICAL_NAMES, Credential
 from tests.fuzz.bodies import GRANTS, SOURCES, Body
 from tests.fuzz.findings import Finding

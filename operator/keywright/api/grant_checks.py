@@ -9,7 +9,7 @@ from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
 from keywright.api.keys import (
     ApiGatewayKey,

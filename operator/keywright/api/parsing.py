@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant, GrantSpec
 from keywright.api.grant_checks import grant_problems
 from keywright.api.names import (

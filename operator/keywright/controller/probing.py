@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keywright.api.errors import FailureClass
 from keywright.api.grant import ApiKeyGrant, ProbeMode
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.classified import unexpected
@@ -15,7 +16,6 @@ from keywright.clouds.interfaces import GrantProvider, IssuedKey
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import UnprobedKey
 from keywright.controller.store import Store
-from keywright.planning.failures import FailureClass
 from keywright.planning.outcomes import ProbePending
 from keywright.planning.probing import next_try, probe_timed_out
 from keywright.planning.state import IssueReason

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.parsing import parse_grant
@@ -29,7 +30,6 @@ from keywright.controller.store import Store
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.expiry import EXPIRED
-from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
 from keywright.planning.state import Contest, GrantState, ObjectRef, SecretView, Standing
 from keywright.secrets.drift import altered_fields, managers_of

@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_FINGERPRINT, WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Outcome, Paused, Unchanged, Written
 from keywright.planning.state import (
     Contest,

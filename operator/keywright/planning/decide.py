@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus
@@ -15,7 +16,6 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, SECRET_CONFLICT, SECRET_CONTESTED
 from keywright.planning.contest import WATCH_FIELD, over_at, paused_until
 from keywright.planning.deletion import next_deletion_step
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_to_tend
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
@@ -182,11 +182,7 @@ def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
 
 def _mistake(state: GrantState) -> Failure | None:
     if state.field_errors:
-        return Failure(
-            "; ".join(str(problem) for problem in state.field_errors),
-            kind=FailureClass.CONFIGURATION,
-            reason="InvalidSpec",
-        )
+        return Failure.of_invalid_spec(*state.field_errors)
     grant = state.grant
     if state.has_finalizer and grant is not None and _was_another_kind(grant, state.status):
         return Failure(
@@ -194,7 +190,9 @@ def _mistake(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",
-            cure="Change it back, delete the grant, so that its key is revoked, and make another.",
+            remedy=(
+                "Change it back, delete the grant, so that its key is revoked, and make another."
+            ),
         )
     return None
 
@@ -215,7 +213,7 @@ def _conflict(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason=SECRET_CONFLICT,
             field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or wait until it is cleared.",
+            remedy="Choose another name, delete that Secret, or wait until it is cleared.",
         )
     if secret is not None and secret.standing is Standing.OWNED_BY_OTHER:
         owner = f"is kept by ApiKeyGrant {secret.owner}"
@@ -227,7 +225,7 @@ def _conflict(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason=SECRET_CONFLICT,
             field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
+            remedy="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
         )
     if not owner:
         return None
@@ -236,7 +234,7 @@ def _conflict(state: GrantState) -> Failure | None:
         kind=FailureClass.CONFIGURATION,
         reason=SECRET_CONFLICT,
         field="spec.secret.name",
-        cure="Choose another name.",
+        remedy="Choose another name.",
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import READY
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.state import (
     GrantState,
     Issue,

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from keywright.planning.failures import Failure
+from keywright.api.errors import Failure
 from keywright.planning.state import SecretView
 
 

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure
 from keywright.api.grant import Rollout, WorkloadKind
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.failures import Failure
 from keywright.planning.state import GrantState, SecretView
 
 # What a Deployment is given by default to make progress (`progressDeadlineSeconds`, 600).

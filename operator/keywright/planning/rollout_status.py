@@ -8,11 +8,11 @@ from datetime import datetime
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Workload
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.rollout import Plan, RolloutState, Scope, WorkloadView
 from keywright.planning.state import GrantState, SecretView
 
@@ -131,7 +131,7 @@ def rollout_failure(
             kind=FailureClass.TRANSIENT,
             reason="WorkloadUnavailable",
             field="spec.rollout.restart",
-            cure="See `kubectl rollout status`; the other workloads are restarted all the same.",
+            remedy="See `kubectl rollout status`; the other workloads are restarted all the same.",
         )
     if outlook.unmarked:
         return Failure(
@@ -139,7 +139,7 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="MarkRemoved",
             field="spec.rollout.restart",
-            cure="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
+            remedy="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
         )
     if unknown and course.of.scope is Scope.ALL:
         place, workload = unknown[0]
@@ -148,7 +148,9 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="WorkloadKindUnknown",
             field=f"spec.rollout.restart[{place}].kind",
-            cure="Install it, or remove the entry; the other workloads are restarted all the same.",
+            remedy=(
+                "Install it, or remove the entry; the other workloads are restarted all the same."
+            ),
         )
     if missing and course.of.scope is Scope.ALL:
         place, workload = missing[0]
@@ -157,7 +159,7 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="WorkloadNotFound",
             field=f"spec.rollout.restart[{place}].name",
-            cure="Correct the name, or remove it.",
+            remedy="Correct the name, or remove it.",
         )
     return None
 

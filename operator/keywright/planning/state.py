@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.delays import REAL, Delays
-from keywright.planning.failures import Failure
 
 
 class IssueReason(enum.Enum):

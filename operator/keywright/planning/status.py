@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
@@ -19,7 +20,6 @@ from keywright.planning.failure_status import (
     status_when_rejected,
     status_while_probing,
 )
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import after_tending, with_former
 from keywright.planning.outcomes import (
     Deleting,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint, KeyKind
 from keywright.api.partitions import partition_of
@@ -18,13 +18,7 @@ from keywright.secrets.templates import (
     parse_template,
     unknown_variables,
 )
-from keywright.secrets.variables import (
-    MANTLE_URLS,
-    RenderError,
-    Values,
-    Variable,
-    endpoint_of,
-)
+from keywright.secrets.variables import MANTLE_URLS, Values, Variable, endpoint_of
 
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})

@@ -12,15 +12,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
 from keywright.api.keys import KeyKind
-from keywright.secrets.variables import (
-    FORMAT_ONLY_VARIABLES,
-    VARIABLES_OF_KIND,
-    RenderError,
-    Values,
-    Variable,
-)
+from keywright.secrets.variables import FORMAT_ONLY_VARIABLES, VARIABLES_OF_KIND, Values, Variable
 
 _KNOWN: Final = {
     variable.value: variable for variable in Variable if variable not in FORMAT_ONLY_VARIABLES

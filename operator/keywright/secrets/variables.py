@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.partitions import partition_of, service_host
@@ -119,14 +119,6 @@ VARIABLES_OF_KIND: Final[Mapping[KeyKind, frozenset[Variable]]] = {
 }
 """Which variables a kind of key has. Whole files of access keys exist for these alone, a key id
 for keys that live in the cloud, an end not for an API Gateway key."""
-
-
-class RenderError(Exception):
-    """A Secret cannot be written as asked; `problem` names the field and the cure."""
-
-    def __init__(self, problem: FieldError) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

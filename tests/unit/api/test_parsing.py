@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
@@ -125,7 +125,7 @@ def _problems(invalid: Invalid) -> list[FieldError]:
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
 def test_a_mistake_that_the_api_server_cannot_see_stalls(invalid: Invalid) -> None:
-    """The operator's message names field and cure."""
+    """The operator's message names field and remedy."""
     said = "\n".join(map(str, _problems(invalid)))
     assert [part for part in invalid.says if part not in said] == [], said
 

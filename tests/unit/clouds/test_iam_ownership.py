@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity
 from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_ownership import UserOwnership
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
 from keywright.clouds.interfaces import Evidence
-from keywright.planning.failures import Failure
 from tests.unit.api.samples import grant
 
 _ACCOUNT, _USER = "123456789012", "bedrock-chat"

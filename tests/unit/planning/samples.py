@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.state import (
     Fail,
     GrantState,

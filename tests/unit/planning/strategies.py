@@ -7,9 +7,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
 from keywright.planning.state import (
     GrantState,

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FieldError
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.failures import Failure
 from keywright.planning.outcomes import Unchanged
 from keywright.planning.renewal import BEGINS_WITHIN, begins_at
 from keywright.planning.state import GrantState, NoOp, Reject, Standing, Wait
@@ -260,7 +259,7 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     ],
 )
 def test_a_refusal_says_what_where_and_what_to_do(known: GrantState, words: list[str]) -> None:
-    """Rule 15: the field, the mistake and the cure."""
+    """Rule 15: the field, the mistake and the remedy."""
     step = decide(known, now=NOON)
     assert isinstance(step, Reject)
     sentence = step.failure.message_with_remedy()

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_notice, former_secrets
 from keywright.planning.outcomes import (
     Failed,

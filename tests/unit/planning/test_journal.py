@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide, next_look
 from keywright.planning.deletion import LEAST_TRIES
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
     Deleting,
     Failed,

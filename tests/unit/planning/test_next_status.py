@@ -5,9 +5,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.planning.conditions import ConditionWriter
 from keywright.planning.decide import decide
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
 from keywright.planning.state import GrantState, Standing
 from keywright.planning.status import is_routine_renewal, next_status

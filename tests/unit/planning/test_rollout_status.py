@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Outcome, Unchanged, Written
 from keywright.planning.rollout import (
     ActiveRollout,

@@ -12,6 +12,7 @@ from alibabacloud_credentials.provider import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keywright.api.errors import RenderError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
@@ -20,7 +21,6 @@ from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render, validate
-from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
@@ -26,7 +27,6 @@ from keywright.clouds.aws.keys.gateway_value import SingleApiKey
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
-from keywright.planning.failures import Failure
 from keywright.planning.ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey
 
