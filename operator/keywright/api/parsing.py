@@ -68,7 +68,6 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
         finalizers=tuple(metadata.get("finalizers") or ()),
         renew_requested_at=annotations.get(ANNOTATION_RENEW_REQUESTED_AT),
         reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
-        kind=spec.set_kinds()[0],
         spec=spec,
         take_over=(annotations.get(ANNOTATION_TAKE_OVER) or "")[:_CLUSTER_ID_LIMIT] or None,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey
+from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.keys import MANAGED_KINDS
 from keywright.clouds.sessions import Clock
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.records import KeyCheck

@@ -122,7 +122,7 @@ def _marks(
     state: ManagedSecret, *, grant: ApiKeyGrant, source: CredentialSource | None
 ) -> frozenset[str]:
     kept = _MARKS_OF_KEPT if grant.managed is not None else frozenset()
-    ends = grant.ends
+    ends = grant.expires
     if source is not None and not source.credentials_end:
         ends = state.expires_at is not None
     return _MARKS | kept | (_MARKS_OF_END if ends else frozenset())

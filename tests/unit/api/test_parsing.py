@@ -8,7 +8,8 @@ import pytest
 from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
-from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import BedrockShortTermKey, Endpoint
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.secret_spec import Format
 from keywright.api.source import CredentialSource, Provider
@@ -51,7 +52,7 @@ def test_session_credentials_default_to_the_format_of_their_cloud(
     """A pod gets the variables that the SDKs of its cloud read."""
     body = grant_body(sessionCredentials={})
     del body["spec"]["bedrockShortTermKey"]
-    assert parsed_grant(body).formats_for(provider) == formats
+    assert parsed_grant(body).with_formats_for(provider).formats == formats
 
 
 def test_an_object_that_goes_is_known_to_go() -> None:

@@ -89,9 +89,9 @@ def status(**changed: Any) -> GrantStatus:
     return msgspec.structs.replace(STATUS, **changed)
 
 
-def asked(**annotations: str | None) -> Any:
+def asked(**annotations: Any) -> Any:
     """The usual grant with requests for a renewal."""
-    return msgspec.structs.replace(grant(), **annotations)
+    return replace(grant(), **annotations)
 
 
 def told(step: Step) -> str:

@@ -1,9 +1,9 @@
 """Any facts that a grant may be found in, and any outcome of the step that follows from them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -26,9 +26,9 @@ from tests.unit.planning.samples import NO_SOURCE, UID, noon
 
 GENERATION = 3
 _GRANTS = tuple(
-    msgspec.structs.replace(grant(**spec), generation=GENERATION, **asked)
+    replace(grant(**spec), generation=GENERATION, renew_requested_at=requested)
     for spec in ({}, {"suspend": True}, {"secret": {"adopt": True}})
-    for asked in ({}, {"renew_requested_at": "2026-11-22T11:00:00Z"}, {"renew_requested_at": "x"})
+    for requested in (None, "2026-11-22T11:00:00Z", "x")
 )
 _SUBJECT = ObjectRef("chat", "chat-key", UID, generation=GENERATION, resource_version="7")
 _SOURCE = source()

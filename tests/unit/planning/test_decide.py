@@ -1,5 +1,6 @@
 """The one decision: facts in, next step out."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -49,7 +50,7 @@ IN_A_WINDOW = grant(
     renewal={"windows": [{"schedule": "0 0 * * *", "duration": "24h", "timeZone": "UTC"}]}
 )
 BEGINS = begins_at(noon(hours=4), lifetime=timedelta(hours=12), uid=UID)
-EDITED = msgspec.structs.replace(grant(), generation=2)
+EDITED = replace(grant(), generation=2)
 WRONG = (FieldError("spec.secret.data", "has no such variable."),)
 
 ROWS: list[tuple[str, GrantState, str]] = [

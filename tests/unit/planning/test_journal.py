@@ -206,7 +206,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
-RETAINED = msgspec.structs.replace(
+RETAINED = replace(
     kept(), spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN)
 )
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 
 from keywright.api.errors import Failure, FailureClass
@@ -177,7 +176,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ),
         (
             "an edit is done",
-            state(grant=msgspec.structs.replace(grant(), generation=2)),
+            state(grant=replace(grant(), generation=2)),
             Written(NEXT, "ASIA2"),
         ),
         (
@@ -238,7 +237,7 @@ def test_a_suspended_grant_says_when_its_key_ends() -> None:
 
 def test_an_edit_that_could_not_be_written_is_owed() -> None:
     """Ready stays at the generation that was carried out, so that the next try still knows."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     for before in (STATUS, status(conditions=()), STATUS.__class__()):
         known = state(grant=second, subject=subject, status=before)
@@ -254,7 +253,7 @@ def test_an_edit_that_could_not_be_written_is_owed() -> None:
 
 def test_an_edit_without_a_source_is_owed_as_well() -> None:
     """The source comes back later; what was edited meanwhile is written then."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     gone = state(grant=second, subject=subject, **MISSING_SOURCE)
     waiting = next_status(gone, Rejected(NO_SOURCE), now=NOON)

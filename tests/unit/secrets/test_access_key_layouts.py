@@ -9,8 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KEY_TYPES
+from keywright.api.secret_spec import FORMATS_OF_PROVIDER
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
@@ -21,7 +22,7 @@ from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 
 KIND = KeyKind.SESSION_CREDENTIALS
-FORMATS = sorted(FORMATS_OF_KIND[KIND] & FORMATS_OF_PROVIDER[Provider.AWS])
+FORMATS = sorted(KEY_TYPES[KIND].formats & FORMATS_OF_PROVIDER[Provider.AWS])
 _WORDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _IDS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=16).map("ASIA{}".format)
 _SECRETS = st.text(_WORDS, min_size=40, max_size=40)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
-from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, Format
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KEY_TYPES
+from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.recovery import recover
@@ -82,7 +83,7 @@ def test_a_format_is_what_its_readers_take(form: Format, expected: dict[str, str
 
 def test_every_format_of_the_kinds_that_are_made_is_made() -> None:
     """No format that the CRD offers is missing."""
-    every = frozenset[Format]().union(*FORMATS_OF_KIND.values())
+    every = frozenset[Format]().union(*(key.formats for key in KEY_TYPES.values()))
     assert FORMATS.keys() == every
 
 

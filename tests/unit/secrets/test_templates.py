@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
-from keywright.api.keys import KeyKind
+from keywright.api.key_spec import KeyKind
+from keywright.api.secret_spec import Variable
 from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
-from keywright.secrets.variables import Values, Variable
+from keywright.secrets.variables import Values
 from tests.unit.api.samples import grant, schema
 from tests.unit.secrets.samples import TOKEN, credential
 

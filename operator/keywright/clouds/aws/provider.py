@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
-from keywright.api.keys import KeyKind
+from keywright.api.key_spec import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import account_of
 from keywright.clouds.aws.errors import refusal_of_session

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import GATEWAY_ID, moment, text
 from keywright.clouds.aws.gateway_errors import refusal_of_gateway
