@@ -156,13 +156,15 @@ class ApiGatewayKey(KeySpec, frozen=True):
     @override
     def key_identity(self) -> KeyIdentity:
         """The plans, and whether the value is imported; name, tags and switch change in place."""
-        state: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
+        identity: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
         if self.additional_usage_plans:
-            state["additionalUsagePlans"] = [p.key_identity() for p in self.additional_usage_plans]
+            identity["additionalUsagePlans"] = [
+                p.key_identity() for p in self.additional_usage_plans
+            ]
         for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
             if source is not None:
-                state[field] = True
+                identity[field] = True
         if self.csv_from is not None:
             # Whether each key is enabled is for the file to say as well.
-            state["enabled"] = self.enabled
-        return state
+            identity["enabled"] = self.enabled
+        return identity

@@ -48,10 +48,9 @@ from keywright.planning.state import (
     Remove,
     RemoveFinalizer,
     Revoke,
-    Standing,
 )
 from keywright.secrets.credential import API_KEY
-from keywright.secrets.ownership import managed_secret_from
+from keywright.secrets.ownership import Ownership, managed_secret_from
 
 _LOG = logging.getLogger(__name__)
 
@@ -152,7 +151,7 @@ class CreateJournal:
         found: bool | None = None
         try:
             keys = await self._keys(state)
-            found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entries)
+            found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entry_count)
         except Failure as failure:
             _LOG.warning(
                 "looking up a key failed, retrying later: %s",
@@ -294,7 +293,7 @@ class CreateJournal:
         managed = grant.managed
         if not state.unproved_ids or secret is None or managed is None or managed.marked:
             return Evidence(known)
-        if secret.standing is not Standing.OWNED or not secret.matches_spec:
+        if secret.ownership is not Ownership.OWNED or not secret.matches_spec:
             return Evidence(known)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = await recovered(

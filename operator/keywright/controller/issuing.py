@@ -34,7 +34,7 @@ from keywright.planning.state import GrantState, IssueReason
 from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.derived_value import derive_value
 from keywright.secrets.extraction import changed_at_admission
-from keywright.secrets.fingerprint import fingerprint, key_identity, same_mint_facts
+from keywright.secrets.fingerprint import fingerprint, has_identity, key_identity
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.rendering import render
@@ -153,9 +153,7 @@ class Issuing:
             IssueReason.MISSING,
             IssueReason.DRIFT,
             IssueReason.LOST,
-        } and same_mint_facts(
-            known_as, state=key_identity(grant, source=source, imported=state.imported)
-        )
+        } and has_identity(known_as, key_identity(grant, source=source, imported=state.imported))
         again = await self._value_again(state, grant) if cause is IssueReason.LOST else None
         return Intent(
             name=name,

@@ -78,8 +78,8 @@ class Probing:
             again_at = next_try(since=since, probe=probe, now=self._clock())
             if again_at is None or answer.kind is FailureClass.CONFIGURATION:
                 raise probe_timed_out(answer, probe=probe) from None
-            state = key_identity(grant, source=source, imported=imported)
-            self._hold(grant, UnprobedKey(issued_key, state, cause=cause, since=since))
+            identity = key_identity(grant, source=source, imported=imported)
+            self._hold(grant, UnprobedKey(issued_key, identity, cause=cause, since=since))
             return ProbePending(answer, again_at)
         return None
 

@@ -51,7 +51,7 @@ class SecretUpkeep:
         if found is None:
             raise ConflictError
         read = managed_secret_from(found["metadata"])
-        if read.deleting or classify(grant, state=read) is not Ownership.OWNED:
+        if read.deleting or classify(grant, read) is not Ownership.OWNED:
             self._store.put_secret(read)
             raise ConflictError
         self._fence.check()

@@ -14,7 +14,7 @@ from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
 from keywright.planning.events import Event
 from keywright.planning.rollout import Plan, RolloutState, Scope, WorkloadView
-from keywright.planning.state import GrantState, SecretView
+from keywright.planning.state import GrantState, SecretState
 
 _TYPES = frozenset({ROLLOUT_PROGRESSING, ROLLOUT_FAILING})
 _NAMED = 5
@@ -47,7 +47,7 @@ def with_rollout(
     status: GrantStatus,
     state: GrantState,
     *,
-    written: SecretView | None,
+    written: SecretState | None,
     kept: bool,
     news: RolloutUpdate | None,
     now: datetime,
@@ -61,7 +61,7 @@ def with_rollout(
     return msgspec.structs.replace(status, conditions=(*others, *shown))
 
 
-def begins(state: GrantState, *, written: SecretView | None, kept: bool) -> Scope | None:
+def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Scope | None:
     """Whom a rollout is about that begins now; None where none does.
 
     `written` is what was written to the Secret, `kept` where it was found to be as it should.
@@ -70,13 +70,15 @@ def begins(state: GrantState, *, written: SecretView | None, kept: bool) -> Scop
     if grant is None or not grant.spec.rollout.restart:
         return None
     holds = before if kept else written
-    if holds is None or not holds.data or holds.data == state.recorded_data_hash:
+    if holds is None or not holds.data_hash or holds.data_hash == state.recorded_data_hash:
         return None
     if state.recorded_data_hash:
         return Scope.ALL
     # The status tells nothing: the Secret is new, was taken over, or the status was lost.
     if written is not None:
-        return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
+        return (
+            Scope.MARKED if before is None or before.data_hash == written.data_hash else Scope.ALL
+        )
     taken_over = grant.spec.secret.adopt and holds.revision == 1
     return Scope.ALL if taken_over else Scope.MARKED
 
@@ -167,7 +169,7 @@ def rollout_failure(
 def _conditions(
     state: GrantState,
     *,
-    written: SecretView | None,
+    written: SecretState | None,
     kept: bool,
     news: RolloutUpdate | None,
     now: datetime,

@@ -15,10 +15,10 @@ from keywright.planning.state import (
     ObjectRef,
     Reject,
     Rewrite,
-    SecretView,
-    Standing,
+    SecretState,
     Step,
 )
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.fakes.clock import NOON
 
@@ -43,9 +43,10 @@ STATUS = GrantStatus(
     key_id="ASIA1",
     fingerprint="a.b.c",
 )
-SECRET = SecretView(
-    Standing.OWNED,
-    intact=True,
+SECRET = SecretState(
+    "chat",
+    "chat-key",
+    ownership=Ownership.OWNED,
     matches_spec=True,
     issued_at=NOON - timedelta(hours=4),
     expires_at=NOON + timedelta(hours=8),
@@ -79,7 +80,7 @@ def state(**changed: Any) -> GrantState:
     return replace(FACTS, **changed)
 
 
-def secret(**changed: Any) -> SecretView:
+def secret(**changed: Any) -> SecretState:
     """The usual Secret, with these changed."""
     return replace(SECRET, **changed)
 

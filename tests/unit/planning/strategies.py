@@ -17,10 +17,10 @@ from keywright.planning.state import (
     ObjectRef,
     Reject,
     Rewrite,
-    SecretView,
-    Standing,
+    SecretState,
     Step,
 )
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
 
@@ -81,23 +81,25 @@ def statuses() -> st.SearchStrategy[GrantStatus]:
 
 _MOMENTS = moments()
 _LIVES = st.none() | st.integers(60, 130_000).map(lambda seconds: timedelta(seconds=seconds))
-_STANDINGS = st.sampled_from((*Standing, Standing.OWNED, Standing.OWNED))
+_STANDINGS = st.sampled_from((*Ownership, Ownership.OWNED, Ownership.OWNED))
 _BOOLEANS = st.booleans()
 _REVISIONS = st.integers(0, 5)
 
 
 @st.composite
-def secrets(draw: DrawFn) -> SecretView:
+def secrets(draw: DrawFn) -> SecretState:
     """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
     standing = draw(_STANDINGS)
-    if standing is not Standing.OWNED:
-        return SecretView(standing, owner="chat/other")
+    if standing is not Ownership.OWNED:
+        return SecretState("chat", "chat-key", ownership=standing, owner="chat/other")
     issued_at, life = draw(_MOMENTS), draw(_LIVES)
     end = None if life is None else issued_at + life
     renew_at = None if life is None or draw(_BOOLEANS) else issued_at + life / 2
-    return SecretView(
-        standing,
-        intact=draw(_BOOLEANS),
+    return SecretState(
+        "chat",
+        "chat-key",
+        ownership=standing,
+        altered=("data",) if draw(_BOOLEANS) else (),
         matches_spec=draw(_BOOLEANS),
         issued_at=issued_at,
         expires_at=end,
@@ -133,11 +135,12 @@ def situations(draw: DrawFn) -> GrantState:
     )
 
 
-def fresh(*, revision: int, now: datetime) -> SecretView:
+def fresh(*, revision: int, now: datetime) -> SecretState:
     """A Secret as it is right after a write."""
-    return SecretView(
-        Standing.OWNED,
-        intact=True,
+    return SecretState(
+        "chat",
+        "chat-key",
+        ownership=Ownership.OWNED,
         matches_spec=True,
         issued_at=now.replace(microsecond=0),
         expires_at=noon(hours=200),

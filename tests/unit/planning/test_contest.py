@@ -38,7 +38,7 @@ _WATCH_LABEL = "metadata.labels[keywright.dev/managed]"
 
 
 def _taken(*fields: str, by: str = "policy", **changed: Any) -> GrantState:
-    taken = secret(intact=False, altered=fields or (_TEAM,), taken_by=(by,))
+    taken = secret(altered=fields or (_TEAM,), taken_by=(by,))
     return state(secret=taken, **changed)
 
 

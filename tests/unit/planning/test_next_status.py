@@ -8,8 +8,9 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.planning.conditions import ConditionWriter
 from keywright.planning.decide import decide
 from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
-from keywright.planning.state import GrantState, Standing
+from keywright.planning.state import GrantState
 from keywright.planning.status import is_routine_renewal, next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -193,7 +194,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         (
             "a rollout begins",
             state(grant=grant(rollout=RESTART), recorded_data_hash="a"),
-            Written(replace(NEXT, data="b"), "ASIA2"),
+            Written(replace(NEXT, data_hash="b"), "ASIA2"),
         ),
     ],
 )
@@ -269,6 +270,6 @@ def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
 
 def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
     """Whatever its marks say, a key that is not ours has no end to tell of."""
-    theirs = secret(standing=Standing.OWNED_BY_OTHER, revision=0)
+    theirs = secret(ownership=Ownership.OWNED_BY_OTHER, revision=0)
     found = next_status(state(secret=theirs), Rejected(CONFLICT), now=NOON)
     assert found.conditions[0].reason == "SecretConflict"

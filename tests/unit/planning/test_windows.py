@@ -130,7 +130,10 @@ def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) 
             id="new",
         ),
         pytest.param(
-            _known(secret=secret(renew_at=NOON, intact=False)), NOON, "Rewrite Drift", id="repair"
+            _known(secret=secret(renew_at=NOON, altered=("data",))),
+            NOON,
+            "Rewrite Drift",
+            id="repair",
         ),
     ],
 )
