@@ -25,7 +25,8 @@ from keywright.controller.secret_upkeep import SecretUpkeep
 from keywright.controller.snapshot import Snapshot
 from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.steps import (
     Fail,
@@ -109,7 +110,7 @@ class GrantReconciler:
             self._source_failed(state.grant.source_key)
         news = await self._rollouts.advance(state, outcome)
         if outcome is None and news is None:
-            return next_look(state, step, now=self._clock())
+            return requeue_at(state, step, now=self._clock())
         return await self._status_writer.write_status(state, step, outcome, news=news)
 
     async def _carry_out(self, step: Step, state: GrantState) -> Outcome | None:

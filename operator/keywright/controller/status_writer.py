@@ -20,10 +20,11 @@ from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.store import Store
 from keywright.planning.contest import contest_notice
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
 from keywright.planning.events import Event, event_for
 from keywright.planning.former import former_notice
 from keywright.planning.requests import renewal_answer
+from keywright.planning.requeue import requeue_at
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutUpdate, rollout_notice
 from keywright.planning.state import GrantState, IssueReason, ObjectRef
@@ -178,13 +179,13 @@ class StatusWriter:
             contest=contest,
         )
         if isinstance(outcome, Written):
-            return next_look(after, NoOp(), now=now)
+            return requeue_at(after, NoOp(), now=now)
         if isinstance(outcome, Fail):
             # The back-off decides when: a look now would only find it.
             step = decide(after, now=now)
             if isinstance(step, Issue | Rewrite):
                 return now  # it is over: it counts from the whole second that the status has
-        return next_look(after, step, now=now)
+        return requeue_at(after, step, now=now)
 
     async def _patch(self, subject: ObjectRef, status: GrantStatus) -> None:
         body = status.to_body()
