@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.gateway_pace import RATES, TOTAL, GatewayPace
@@ -23,7 +24,6 @@ from keywright.clouds.aws.keys.api_gateway import GatewayKeys
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Intent, Session
 from keywright.clouds.trust import Authorities
-from keywright.planning.failures import Failure, FailureClass
 from tests.testbed.api_gateway import Partner
 from tests.testbed.world import ACCOUNT, REGION, allow
 from tests.unit.api.samples import grant_body, parsed_grant, source

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from keywright.planning.failures import Failure
+from keywright.api.errors import Failure
 
 _Result = TypeVar("_Result")
 _LABELS = ("namespace", "name")

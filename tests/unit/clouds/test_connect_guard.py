@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe, ProbeMode
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.calls import BotoClients
@@ -18,7 +19,6 @@ from keywright.clouds.aws.probes import http as http_probe
 from keywright.clouds.aws.probes.request import ProbeContext
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
-from keywright.planning.failures import Failure, FailureClass
 from testbed.clouds.hostile import Hostile, Manner
 from tests.unit.clouds.test_probe_addresses import CREDENTIAL
 

@@ -9,13 +9,13 @@ import pytest
 from typing_extensions import override
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.probes import bedrock, http
 from keywright.clouds.aws.probes.request import ProbeContext
 from keywright.clouds.http import HttpClient, HttpResponse
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
 CREDENTIAL = Credential(

@@ -9,11 +9,10 @@ from typing import Self
 
 import pytest
 
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, LostLeaseError
 from keywright.clouds.slots import waiting_for_cloud
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import AlwaysLeader, LostLeaseError
+from keywright.controller.leadership import AlwaysLeader
 from keywright.controller.queue import DelayingQueue
 from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool

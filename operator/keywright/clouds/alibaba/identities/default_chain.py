@@ -7,6 +7,7 @@ allows it.
 from __future__ import annotations
 
 from keywright.api.alibaba_identities import DefaultChain
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.errors import RequestContext
 from keywright.clouds.alibaba.identities.context import (
@@ -17,7 +18,6 @@ from keywright.clouds.alibaba.identities.context import (
 )
 from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
 from keywright.clouds.interfaces import Session, SessionOptions
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.defaultChain"
 
@@ -38,7 +38,7 @@ async def open_session(
     del identity
     reject_session_options(ask, way="defaultChain")
     if context.own is None:
-        raise not_allowed(_FIELD, cure="Use oidcRoleArn")
+        raise not_allowed(_FIELD, remedy="Use oidcRoleArn")
     now = context.clock()
     session = await context.own.session(now=now)
     if session is None or (session.expires_at is not None and session.expires_at <= now):
@@ -47,7 +47,7 @@ async def open_session(
             kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
-            cure="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
+            remedy="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
         )
     return await verify_identity(
         session, source=source, asking=RequestContext(fields={"": _FIELD}), context=context

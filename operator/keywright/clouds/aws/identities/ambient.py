@@ -7,11 +7,11 @@ allows it. botocore keeps it fresh; it is asked for at each new session.
 from __future__ import annotations
 
 from keywright.api.aws_source import Ambient
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.errors import refusal_of_session
 from keywright.clouds.aws.identities.context import AwsContext, verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = "CredentialSource spec.aws.ambient"
 
@@ -31,7 +31,7 @@ async def open_session(
             kind=FailureClass.CONFIGURATION,
             reason="AmbientNotAllowed",
             field=_FIELD,
-            cure="Use webIdentity, or start the operator with --allow-ambient.",
+            remedy="Use webIdentity, or start the operator with --allow-ambient.",
         )
     try:
         session = await context.ambient.session(now=context.clock())
@@ -44,7 +44,7 @@ async def open_session(
             kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
-            cure="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
+            remedy="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
         )
     return await verify_identity(
         session, source=source, context=context, refusal=refusal_of_session

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from keywright.api import checks
 from keywright.api.aws_source import AwsHop, AwsSource, WebIdentity
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import (
     ACCOUNT,
@@ -32,7 +33,6 @@ from keywright.clouds.interfaces import (
 from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shared_listings import SharedListings
-from keywright.planning.failures import Failure, FailureClass
 
 # What STS gives where nothing is asked.
 DEFAULT_DURATION: Final = "1h"
@@ -102,7 +102,7 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
             f"AWS STS: the session has ended already, at {expires_at:%Y-%m-%dT%H:%M:%SZ}.",
             kind=FailureClass.TRANSIENT,
             reason="CredentialsExpired",
-            cure="Check the clocks of the operator's node and of the STS endpoint.",
+            remedy="Check the clocks of the operator's node and of the STS endpoint.",
         )
     return Session(
         access_key_id=text(credentials.get("AccessKeyId"), AWS_KEY_ID),

@@ -10,6 +10,7 @@ from typing import Any
 
 from keywright.api.aws_source import WebIdentity
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -24,7 +25,6 @@ from keywright.clouds.aws.identities.context import (
 )
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 
@@ -93,7 +93,7 @@ async def _annotated_role(source: CredentialSource, *, account: str, tokens: Tok
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field="CredentialSource spec.aws.webIdentity.serviceAccountRef",
-            cure="Write it like arn:aws:iam::123456789012:role/name.",
+            remedy="Write it like arn:aws:iam::123456789012:role/name.",
         )
     if not role_arn:
         raise Failure(
@@ -102,6 +102,6 @@ async def _annotated_role(source: CredentialSource, *, account: str, tokens: Tok
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field="CredentialSource spec.aws.webIdentity.roleArn",
-            cure="Set it, or annotate the ServiceAccount.",
+            remedy="Set it, or annotate the ServiceAccount.",
         )
     return role_arn

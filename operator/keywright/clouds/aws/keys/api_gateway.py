@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import GATEWAY_ID, moment, text
 from keywright.clouds.aws.gateway_errors import refusal_of_gateway
@@ -26,7 +27,6 @@ from keywright.clouds.aws.keys.gateway_value import SingleApiKey
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
-from keywright.planning.failures import Failure
 from keywright.planning.ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey
 

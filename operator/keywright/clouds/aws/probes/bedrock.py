@@ -49,5 +49,5 @@ async def probe_bedrock(probe: Probe, *, credential: Credential, context: ProbeC
         raise rejected(
             answer,
             by=_NAME,
-            cure=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
+            remedy=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
         )

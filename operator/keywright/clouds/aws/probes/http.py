@@ -30,5 +30,5 @@ async def probe_http(probe: Probe, *, credential: Credential, context: ProbeCont
         raise rejected(
             answer,
             by=place,
-            cure="See that its stage is in the usage plan, and that the method asks for a key.",
+            remedy="See that its stage is in the usage plan, and that the method asks for a key.",
         )

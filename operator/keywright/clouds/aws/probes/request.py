@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.endpoints import Endpoints, host_of
@@ -18,7 +19,6 @@ from keywright.clouds.http import (
     TransportError,
     may_connect_literal,
 )
-from keywright.planning.failures import Failure, FailureClass
 
 _CODE: Final = re.compile(r"[A-Za-z]{1,64}")
 _FLAG: Final = "or have the operator started with --allow-probe-url for it"
@@ -58,7 +58,7 @@ async def send(
             kind=FailureClass.CONFIGURATION,
             reason="AddressForbidden",
             field="spec.probe.url",
-            cure=f"Name a public one, {_FLAG}.",
+            remedy=f"Name a public one, {_FLAG}.",
         )
     try:
         return await context.http.request(
@@ -77,11 +77,13 @@ async def send(
             kind=FailureClass.TRANSIENT,
             reason="ProbeTimeout",
             field="spec.probe",
-            cure=f"Name a URL that the internet reaches, {_FLAG}." if reach is Reach.PUBLIC else "",
+            remedy=f"Name a URL that the internet reaches, {_FLAG}."
+            if reach is Reach.PUBLIC
+            else "",
         ) from None
 
 
-def rejected(answer: HttpResponse, *, by: str, cure: str = "") -> Failure:
+def rejected(answer: HttpResponse, *, by: str, remedy: str = "") -> Failure:
     """What the key was answered: the status and the cloud's error code, and nothing else of it."""
     code = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
     shown = code if _CODE.fullmatch(code) else ""
@@ -90,5 +92,5 @@ def rejected(answer: HttpResponse, *, by: str, cure: str = "") -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="ProbeRejected",
         field="spec.probe",
-        cure=cure,
+        remedy=remedy,
     )
