@@ -1,9 +1,7 @@
-"""boto3 at the edge: clients that are made once, and calls in a bounded pool of threads.
+"""Calls of boto3, in a bounded pool of threads.
 
-A client costs 70 ms of processor time to make and is safe to share between threads; a boto3
-Session is not, so that all clients are made by one thread (facts: botocore's own documentation of
-thread safety). Nothing of the operator's own credentials takes part: calls are unsigned, or signed
-with the credentials that are handed in. Requests leave by `clouds.http` alone (`aws.transport`).
+Nothing of the operator's own credentials takes part: calls are unsigned, or signed with the session
+that the caller passes. Requests are sent by `clouds.http` alone (`aws.transport`).
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws import gateway_pace
 from keywright.clouds.aws.answers import is_throttled, retry_after_seconds
+from keywright.clouds.aws.clients import DEFAULT_ATTEMPTS, BotoClientCache, ClientKey
 from keywright.clouds.aws.gateway_pace import GatewayPace
-from keywright.clouds.aws.transport import CONNECT_SECONDS, READ_SECONDS, Observe, Transport
-from keywright.clouds.bounded import LruDict
+from keywright.clouds.aws.transport import Observe, Transport
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient
@@ -34,10 +32,6 @@ from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.shares import FairShares, Slot
 
 _Answer = TypeVar("_Answer")
-_Clients = LruDict[tuple[str, str, str | None], Any]
-_ATTEMPTS = 3
-# A client is 150 KiB.
-_CLIENTS: Final = 64
 # Threads for tenants that arrive while slow calls of others hold the usual ones.
 _MOST_THREADS_FOR_EACH: Final = 8
 
@@ -51,6 +45,7 @@ class _Call:
     tenant: str
     service: str
     region: str
+    session: Session | None
 
     def limits(self, operation: str) -> tuple[str, ...]:
         """Return the names of the rate limits that apply to a request of this operation."""
@@ -85,19 +80,16 @@ class BotoClients:
         most = threads * _MOST_THREADS_FOR_EACH
         self._shares = FairShares(soft=threads, hard=most)
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="aws")
-        # Held for the look-up alone: a tenant's new endpoint must not delay clients that exist.
-        self._lock = threading.Lock()
-        self._making = threading.Lock()
-        self._clients = _new_cache()
-        # Endpoints of tenants evict each other, and none of the vendor's own.
-        self._tenant_clients = _new_cache()
-        self._session: Any = None
         self._local = threading.local()
+        self._clients = BotoClientCache(
+            signing_session=self._session_of_call,
+            handlers={"before-send.*": self._send, "response-received.*": self._note},
+        )
 
     def warm_up(self) -> None:
         """Import boto3 and read the model of STS in the background: a third of a second."""
         self._pool.submit(self._http.warm_up)
-        self._pool.submit(self._client, "sts", "us-east-1", None)
+        self._pool.submit(self._clients.unsigned, ClientKey("sts", "us-east-1"))
 
     def close(self) -> None:
         """Wait for no one: what is under way ends with the process."""
@@ -105,8 +97,8 @@ class BotoClients:
 
     @property
     def clients(self) -> int:
-        """How many clients are kept."""
-        return len(self._clients) + len(self._tenant_clients)
+        """The number of cached clients."""
+        return len(self._clients)
 
     async def run(
         self,
@@ -118,7 +110,7 @@ class BotoClients:
         endpoint: str | None = None,
         session: Session | None = None,
         pace: str | None = None,
-        attempts: int = _ATTEMPTS,
+        attempts: int = DEFAULT_ATTEMPTS,
         source: CredentialSource | None = None,
     ) -> _Answer:
         """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
@@ -141,17 +133,23 @@ class BotoClients:
             once=attempts == 1,
             observe=self._observer(source, reach),
         )
-        this = _Call(transport, account=pace or "", tenant=tenant, service=service, region=region)
+        key = ClientKey(service, region, endpoint, attempts)
+        this = _Call(
+            transport,
+            account=pace or "",
+            tenant=tenant,
+            service=service,
+            region=region,
+            session=session,
+        )
 
         def work() -> _Answer:
             self._local.call = this
             try:
                 return call(
-                    self._client(service, region, endpoint)
+                    self._clients.unsigned(key)
                     if session is None
-                    else self._new_client(
-                        service, region, endpoint, session=session, attempts=attempts
-                    )
+                    else self._clients.signed(key, tenant=tenant)
                 )
             finally:
                 del self._local.call
@@ -186,7 +184,12 @@ class BotoClients:
             raise not_allowed("spec.aws.stsEndpoint")
         return reach
 
-    # ---- handlers of botocore's events, run in the thread of the call
+    # ---- called by botocore, in the thread of the call
+
+    def _session_of_call(self) -> Session:
+        call: _Call = self._local.call
+        assert call.session is not None, "an unsigned call is being signed"
+        return call.session
 
     def _send(self, request: Any, *, event_name: str = "", **_: Any) -> Any:
         call: _Call = self._local.call
@@ -229,84 +232,8 @@ class BotoClients:
                 note = partial(self.rate_limiter.accepted, call.account, limit)
             call.transport.loop.call_soon_threadsafe(note)
 
-    def _client(self, service: str, region: str, endpoint: str | None) -> Any:
-        key = (service, region, endpoint)
-        cache = self._clients if endpoint is None else self._tenant_clients
-        with self._lock:
-            client = cache.get(key)
-        if client is None:
-            client = self._new_client(service, region, endpoint)
-            with self._lock:
-                cache.put(key, client)
-        return client
-
-    def _new_client(
-        self,
-        service: str,
-        region: str,
-        endpoint: str | None,
-        *,
-        session: Session | None = None,
-        attempts: int = _ATTEMPTS,
-    ) -> Any:
-        with self._making:
-            if self._session is None:
-                self._session = _bare_session()
-            from botocore import UNSIGNED  # noqa: PLC0415  as above
-            from botocore.config import Config  # noqa: PLC0415  as above
-
-            config = Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": attempts},
-                user_agent_extra="keywright",
-                **({"signature_version": UNSIGNED} if session is None else {}),
-            )
-            credentials = (
-                {}
-                if session is None
-                else {
-                    "aws_access_key_id": session.access_key_id,
-                    "aws_secret_access_key": session.secret_access_key.reveal(),
-                    "aws_session_token": session.session_token.reveal()
-                    if session.session_token
-                    else None,
-                }
-            )
-            client = self._session.client(
-                service, region_name=region, endpoint_url=endpoint, config=config, **credentials
-            )
-        client.meta.events.register("before-send.*", self._send)
-        client.meta.events.register("response-received.*", self._note)
-        return client
-
-
-def _new_cache() -> _Clients:
-    return LruDict(_CLIENTS, evicted=lambda client: client.close())
-
 
 def account_of(session: Session) -> str:
     """The account of a session's identity, an ARN; empty where that is not known yet."""
     parts = session.identity.split(":")
     return parts[4] if len(parts) > 4 else ""
-
-
-def _bare_session() -> Any:
-    """A boto3 Session that knows nothing of the operator's own profile, files or credentials.
-
-    What stays of the environment are botocore's variables of the network: endpoints, CA bundle,
-    proxies.
-    """
-    # Imported here: a third of a second that the first list of objects need not wait for.
-    import boto3  # noqa: PLC0415
-    from botocore.session import Session as CoreSession  # noqa: PLC0415
-
-    core = CoreSession(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    core.set_credentials("unused", "unused")
-    return boto3.session.Session(botocore_session=core, region_name="us-east-1")
