@@ -8,7 +8,7 @@ from typing import Final
 from keywright.api import alibaba_identities
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import AlibabaContext
+from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.answer_values import (
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,
