@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.api_gateway.pace import RATES, SERVICE, TOTAL, GatewayQuotas
@@ -23,7 +24,6 @@ from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Intent, Session
 from keywright.clouds.trust import Authorities
-from keywright.planning.failures import Failure, FailureClass
 from tests.testbed.api_gateway import Partner
 from tests.testbed.world import ACCOUNT, REGION, allow
 from tests.unit.api.samples import grant_body, parsed_grant, source

@@ -194,7 +194,7 @@ AlibabaIdentity: TypeAlias = (
 
 
 def _role(role_arn: str, *, policy: Policy | None) -> KeyIdentity:
-    state: KeyIdentity = {"roleArn": role_arn}
+    identity: KeyIdentity = {"roleArn": role_arn}
     if policy is not None:
-        state["policy"] = policy
-    return state
+        identity["policy"] = policy
+    return identity

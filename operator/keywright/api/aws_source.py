@@ -86,14 +86,14 @@ class AwsHop(SpecStruct, frozen=True):
 
     def key_identity(self) -> KeyIdentity:
         """The role, what limits it, and the tags and identity that its policies may look at."""
-        state: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
+        identity: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
             self.policy_arns, policy=self.policy
         )
         if self.session_tags:
-            state["sessionTags"] = dict(self.session_tags)
+            identity["sessionTags"] = dict(self.session_tags)
         if self.source_identity:
-            state["sourceIdentity"] = self.source_identity
-        return state
+            identity["sourceIdentity"] = self.source_identity
+        return identity
 
 
 AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
@@ -151,9 +151,9 @@ class AwsSource(SpecStruct, frozen=True):
 
 def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> KeyIdentity:
     """The session policies as facts; their order means nothing to AWS."""
-    state: KeyIdentity = {}
+    identity: KeyIdentity = {}
     if policy_arns:
-        state["policyArns"] = sorted(policy_arns)
+        identity["policyArns"] = sorted(policy_arns)
     if policy is not None:
-        state["policy"] = policy
-    return state
+        identity["policy"] = policy
+    return identity

@@ -1,7 +1,7 @@
 """What the schemas cannot say, or what an API server without our CRDs would let through.
 
 The API server refuses most of this at apply; here stands what would otherwise break the code that
-reads the values, and what CEL cannot see. Each check yields problems that name field and cure.
+reads the values, and what CEL cannot see. Each check yields problems that name field and remedy.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.names import RESERVED_PREFIX
 from keywright.api.nesting import MOST_POLICY_LEVELS, is_deeper
 from keywright.api.schema import Policy

@@ -7,22 +7,21 @@ from ipaddress import ip_network
 from keywright.api import checks
 from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.api_gateway_key import ApiGatewayKey, UsagePlan
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
+from keywright.api.key_spec import KeyKind
 from keywright.api.keys import (
-    ApiGatewayKey,
     BearerToken,
     BedrockLongTermKey,
     BedrockShortTermKey,
-    KeyKind,
+    Key,
     SessionCredentials,
-    UsagePlan,
 )
 from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX, imitates_mark
 from keywright.api.secret_spec import (
-    FORMATS_OF_KIND,
     FORMATS_OF_PROVIDER,
     SecretSpec,
 )
@@ -48,11 +47,13 @@ def validate_with_source(grant: ApiKeyGrant, *, source: CredentialSource) -> lis
 
 
 def _spec(spec: GrantSpec) -> Iterator[FieldError]:
-    kinds = spec.set_kinds()
-    if len(kinds) != 1:
-        yield from checks.exactly_one("spec", chosen=[kind.value for kind in kinds], choices=_KINDS)
+    keys = spec.keys
+    if len(keys) != 1:
+        chosen = [key.kind.value for key in keys]
+        yield from checks.exactly_one("spec", chosen=chosen, choices=_KINDS)
         return
-    match spec.key:
+    (key,) = keys
+    match key:
         case BedrockShortTermKey(duration=duration):
             yield from checks.duration(
                 "spec.bedrockShortTermKey.duration", duration, least=MINUTE, most=12 * HOUR
@@ -69,9 +70,9 @@ def _spec(spec: GrantSpec) -> Iterator[FieldError]:
         case BearerToken():
             pass
     yield from _secret(spec.secret)
-    yield from _layout(spec.secret, kind=kinds[0])
+    yield from _layout(spec.secret, key=key)
     yield from _renewal(spec.renewal)
-    yield from _probe(spec.probe, kind=kinds[0])
+    yield from _probe(spec.probe, kind=key.kind)
     yield from _rollout(spec.rollout)
 
 
@@ -194,22 +195,22 @@ def _secret(secret: SecretSpec) -> Iterator[FieldError]:
         yield from checks.object_name("spec.secret.name", secret.name)
 
 
-def _layout(secret: SecretSpec, *, kind: KeyKind) -> Iterator[FieldError]:
+def _layout(secret: SecretSpec, *, key: Key) -> Iterator[FieldError]:
     if secret.formats == () and not secret.data:
         yield FieldError(
             "spec.secret.formats", "an empty list leaves no key: name a format, or set data"
         )
     for form in secret.formats or ():
-        if form not in FORMATS_OF_KIND[kind]:
-            fitting = ", ".join(sorted(FORMATS_OF_KIND[kind]))
+        if form not in key.formats:
+            fitting = ", ".join(sorted(key.formats))
             yield FieldError(
-                "spec.secret.formats", f"{kind} cannot fill {form}: choose from {fitting}"
+                "spec.secret.formats", f"{key.kind} cannot fill {form}: choose from {fitting}"
             )
-    for name, keys in (("labels", secret.labels), ("annotations", secret.annotations)):
-        for key in keys:
-            if key.startswith(RESERVED_PREFIX):
+    for group, names in (("labels", secret.labels), ("annotations", secret.annotations)):
+        for name in names:
+            if name.startswith(RESERVED_PREFIX):
                 yield FieldError(
-                    f"spec.secret.{name}[{key}]", f"{RESERVED_PREFIX} is ours: use another prefix"
+                    f"spec.secret.{group}[{name}]", f"{RESERVED_PREFIX} is ours: use another prefix"
                 )
 
 
@@ -265,7 +266,7 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldErro
         yield FieldError(
             "spec.sourceRef", f"{grant.kind} cannot come from {name}: name a source {needed}"
         )
-    for form in grant.formats_for(provider):
+    for form in grant.with_formats_for(provider).formats:
         if form not in FORMATS_OF_PROVIDER[provider]:
             yield FieldError(
                 "spec.secret.formats",

@@ -1,41 +1,31 @@
-"""The kinds of key that a grant may ask for; exactly one stands in a grant."""
+"""The kinds of key that a grant can ask for, each with what it says of itself.
+
+A kind names the values that make up its key, the formats and template variables that these fill,
+and whether the key stays in the cloud until it is removed there (a managed key). `KEY_TYPES` is the
+table of the kinds; a grant has exactly one.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
+from typing_extensions import override
+
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import session_limits
 from keywright.api.durations import parse_duration
+from keywright.api.key_spec import COMMON_VARIABLES, KeyKind, KeySpec, ManagedKeyPolicy
 from keywright.api.schema import (
     KeyIdentity,
-    Marker,
     Policy,
     Region,
-    SecretKeyReference,
-    SecretKeySource,
     SpecStruct,
 )
+from keywright.api.secret_spec import Format, Variable
+from keywright.api.source import Provider
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
-# API Gateway has room for thousands; a grant that is edited all the time must not take it.
-_GATEWAY_KEYS_PER_GRANT = 10
-_GATEWAY_OVERLAP = "1d"
-_PROPAGATION = "2m"
-
-
-class KeyKind(StrEnum):
-    """The kinds of key; a value is the name of the field that asks for it."""
-
-    BEDROCK_SHORT_TERM_KEY = "bedrockShortTermKey"
-    BEDROCK_LONG_TERM_KEY = "bedrockLongTermKey"
-    SESSION_CREDENTIALS = "sessionCredentials"
-    API_GATEWAY_KEY = "apiGatewayKey"
-    BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
-
-
-MANAGED_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY})
-"""The kinds whose keys live in the cloud until they are removed there."""
 
 
 class Endpoint(StrEnum):
@@ -46,16 +36,44 @@ class Endpoint(StrEnum):
     MANTLE_OPENAI = "MantleOpenAI"
 
 
-class QuotaPeriod(StrEnum):
-    """Over what time a usage plan counts requests."""
+_BEDROCK_FORMATS: Final = frozenset(
+    {
+        Format.BEDROCK_ENV,
+        Format.OPENAI_ENV,
+        Format.ANTHROPIC_ENV,
+        Format.LITELLM_ENV,
+        Format.LIBRECHAT_ENV,
+        Format.API_KEY,
+        Format.AUTHORIZATION,
+        Format.HEADER_CREDENTIAL,
+        Format.DOT_ENV,
+    }
+)
+_BEDROCK_DEFAULTS: Final = (Format.BEDROCK_ENV, Format.OPENAI_ENV)
+_EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_BEDROCK_URLS: Final = frozenset(
+    {
+        Variable.BEDROCK_RUNTIME_URL,
+        Variable.OPENAI_BASE_URL,
+        Variable.MANTLE_URL,
+        Variable.MANTLE_OPENAI_URL,
+        Variable.RUNTIME_ANTHROPIC_URL,
+        Variable.MANTLE_ANTHROPIC_URL,
+    }
+)
+_BEDROCK_VARIABLES: Final = (
+    COMMON_VARIABLES | _EXPIRY | _BEDROCK_URLS | {Variable.API_KEY, Variable.DOT_ENV}
+)
 
-    DAY = "DAY"
-    WEEK = "WEEK"
-    MONTH = "MONTH"
 
-
-class BedrockShortTermKey(SpecStruct, frozen=True):
+class BedrockShortTermKey(KeySpec, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
+
+    kind: ClassVar = KeyKind.BEDROCK_SHORT_TERM_KEY
+    formats: ClassVar = _BEDROCK_FORMATS
+    default_formats: ClassVar = _BEDROCK_DEFAULTS
+    variables: ClassVar = _BEDROCK_VARIABLES
+    is_regional: ClassVar = True
 
     region: Region | None = None
     duration: str = "12h"
@@ -66,6 +84,13 @@ class BedrockShortTermKey(SpecStruct, frozen=True):
         """How long the key is asked to last; the session that signs it may end it sooner."""
         return int(parse_duration(self.duration))
 
+    @property
+    @override
+    def own_region(self) -> str | None:
+        """The region that the key names."""
+        return self.region
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The duration; the region is added by the grant. The endpoint only changes a URL."""
         return {"duration": self.duration_seconds}
@@ -81,27 +106,14 @@ class IamUser(SpecStruct, frozen=True):
     permissions_boundary: str | None = None
 
 
-class ManagedKeyPolicy(SpecStruct, frozen=True):
-    """How a key is kept that lives in the cloud, where it costs a place until it is removed.
-
-    `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
-    ours alone, so that keys of it that nobody knows may be removed. `marked`: the cloud shows whose
-    a key is and gives its value again, so that an intent is carried on where it was left.
-    `tagged`: our tag in the cloud, on the key or on its holder, says whose it is. `holder` names
-    the holder, where it is not the grant itself.
-    """
-
-    most: int
-    overlap_seconds: float
-    rotate_seconds: float | None = None
-    exclusive: bool = False
-    marked: bool = False
-    tagged: bool = True
-    holder: str = ""
-
-
-class BedrockLongTermKey(SpecStruct, frozen=True):
+class BedrockLongTermKey(KeySpec, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
+
+    kind: ClassVar = KeyKind.BEDROCK_LONG_TERM_KEY
+    formats: ClassVar = _BEDROCK_FORMATS
+    default_formats: ClassVar = _BEDROCK_DEFAULTS
+    variables: ClassVar = _BEDROCK_VARIABLES | {Variable.KEY_ID}
+    is_managed: ClassVar = True
 
     user: IamUser
     policy_arns: tuple[str, ...] | None = None
@@ -116,6 +128,13 @@ class BedrockLongTermKey(SpecStruct, frozen=True):
     endpoint: Endpoint = Endpoint.RUNTIME
 
     @property
+    @override
+    def expires(self) -> bool:
+        """Whether IAM ends the key."""
+        return self.expires_after_days is not None
+
+    @property
+    @override
     def managed(self) -> ManagedKeyPolicy:
         """IAM lets a user have two for a service; the old one stays an hour unless told."""
         rotate = self.rotate_every
@@ -128,152 +147,96 @@ class BedrockLongTermKey(SpecStruct, frozen=True):
             holder=self.user.name,
         )
 
+    @property
+    @override
+    def own_region(self) -> str | None:
+        """The region that the key names."""
+        return self.region
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The user and the lifetime; its policies change beside the key, which stays."""
         return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
 
 
-class SessionCredentials(SpecStruct, frozen=True):
+class SessionCredentials(KeySpec, frozen=True):
     """Credentials of STS, of either cloud."""
+
+    kind: ClassVar = KeyKind.SESSION_CREDENTIALS
+    values: ClassVar = frozenset(
+        {
+            Variable.ACCESS_KEY_ID.value,
+            Variable.SECRET_ACCESS_KEY.value,
+            Variable.SESSION_TOKEN.value,
+        }
+    )
+    formats: ClassVar = frozenset(
+        form for form in Format if form.name.startswith(("AWS_", "ALIBABA_"))
+    ) | {Format.DOT_ENV}
+    default_formats: ClassVar = (Format.AWS_ENV,)
+    variables: ClassVar = (
+        COMMON_VARIABLES
+        | _EXPIRY
+        | _BEDROCK_URLS
+        | {
+            Variable.ACCESS_KEY_ID,
+            Variable.SECRET_ACCESS_KEY,
+            Variable.SESSION_TOKEN,
+            Variable.AWS_CREDENTIALS_FILE,
+            Variable.AWS_CREDENTIAL_PROCESS,
+            Variable.ALIBABA_CONFIG_JSON,
+            Variable.ALIBABA_CREDENTIALS_FILE,
+            Variable.DOT_ENV,
+        }
+    )
 
     duration: str | None = None
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+
+    @classmethod
+    @override
+    def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
+        """The variables that the SDKs of the cloud read."""
+        if provider is Provider.ALIBABA_CLOUD:
+            return (Format.ALIBABA_ENV,)
+        return cls.default_formats
 
     @property
     def duration_seconds(self) -> int | None:
         """How long they are asked to last; None leaves it to the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
 
+    @override
     def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
         return {"duration": self.duration_seconds} | limits
 
 
-class Throttle(SpecStruct, frozen=True):
-    """Requests per second, and how many may come at once."""
-
-    rate_limit: float | None = None
-    burst_limit: int | None = None
-
-
-class Quota(SpecStruct, frozen=True):
-    """How many requests a period allows."""
-
-    limit: int
-    period: QuotaPeriod
-    offset: int = 0
-
-
-class ApiStage(SpecStruct, frozen=True):
-    """A deployed stage of an API."""
-
-    api_id: str
-    stage: str
-    method_throttles: Mapping[str, Throttle] = {}
-
-
-class NewUsagePlan(SpecStruct, frozen=True):
-    """A usage plan that is made for the key."""
-
-    name: str
-    api_stages: tuple[ApiStage, ...] = ()
-    throttle: Throttle | None = None
-    quota: Quota | None = None
-
-
-class UsagePlan(SpecStruct, frozen=True):
-    """A usage plan: by id, by name, or made for the key."""
-
-    id: str | None = None
-    name: str | None = None
-    create: NewUsagePlan | None = None
-
-    def key_identity(self) -> KeyIdentity:
-        """What names the plan; a changed limit changes the plan, not the key."""
-        if self.create is not None:
-            return {"create": self.create.name}
-        return {"id": self.id} if self.id is not None else {"name": self.name}
-
-
-class CsvSource(SpecStruct, frozen=True):
-    """Keys to import, in API Gateway's CSV format."""
-
-    secret_key_ref: SecretKeyReference
-    fail_on_warnings: bool = False
-
-
-class ApiGatewayKey(SpecStruct, frozen=True):
-    """An API key of Amazon API Gateway."""
-
-    usage_plan: UsagePlan
-    additional_usage_plans: tuple[UsagePlan, ...] = ()
-    key_name: str | None = None
-    value_from: SecretKeySource | None = None
-    csv_from: CsvSource | None = None
-    propagation: str | None = None
-    customer_id: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = {}
-    enabled: bool = True
-    rotate_every: str | None = None
-    overlap: str | None = None
-
-    @property
-    def managed(self) -> ManagedKeyPolicy:
-        """The old key stays a day unless told, and until a plan knows the new one in any case."""
-        rotate = self.rotate_every
-        return ManagedKeyPolicy(
-            most=_GATEWAY_KEYS_PER_GRANT,
-            overlap_seconds=max(
-                parse_duration(self.overlap or _GATEWAY_OVERLAP),
-                parse_duration(self.propagation or _PROPAGATION),
-            ),
-            rotate_seconds=None if rotate is None else parse_duration(rotate),
-            marked=True,
-        )
-
-    @property
-    def imports(self) -> tuple[str, SecretKeyReference] | None:
-        """The field and the Secret that the key's value comes from; None for a generated one."""
-        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
-            if source is not None:
-                return f"spec.apiGatewayKey.{field}.secretKeyRef", source.secret_key_ref
-        return None
-
-    @property
-    def usage_plans(self) -> tuple[tuple[str, UsagePlan], ...]:
-        """All plans of the key, each with the field that names it."""
-        field = "spec.apiGatewayKey"
-        further = enumerate(self.additional_usage_plans)
-        return (
-            (f"{field}.usagePlan", self.usage_plan),
-            *((f"{field}.additionalUsagePlans[{index}]", plan) for index, plan in further),
-        )
-
-    def key_identity(self) -> KeyIdentity:
-        """The plans, and whether the value is imported; name, tags and switch change in place."""
-        state: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
-        if self.additional_usage_plans:
-            state["additionalUsagePlans"] = [p.key_identity() for p in self.additional_usage_plans]
-        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
-            if source is not None:
-                state[field] = True
-        if self.csv_from is not None:
-            # Whether each key is enabled is for the file to say as well.
-            state["enabled"] = self.enabled
-        return state
-
-
-class BearerToken(Marker, frozen=True):
+class BearerToken(KeySpec, frozen=True):
     """The bearer token of an Alibaba Cloud source, handed on."""
 
-    def key_identity(self) -> KeyIdentity:
-        """Nothing but the choice."""
-        return {}
+    kind: ClassVar = KeyKind.BEARER_TOKEN
+    formats: ClassVar = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
+    default_formats: ClassVar = (Format.AUTHORIZATION,)
+    variables: ClassVar = COMMON_VARIABLES | _EXPIRY | {Variable.API_KEY}
 
 
 Key: TypeAlias = (
     BedrockShortTermKey | BedrockLongTermKey | SessionCredentials | ApiGatewayKey | BearerToken
 )
+
+KEY_TYPES: Final[Mapping[KeyKind, type[Key]]] = {
+    key_type.kind: key_type
+    for key_type in (
+        BedrockShortTermKey,
+        BedrockLongTermKey,
+        SessionCredentials,
+        ApiGatewayKey,
+        BearerToken,
+    )
+}
+"""The kinds of key."""
+MANAGED_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if key.is_managed)
+"""The kinds whose keys stay in the cloud until they are removed there."""

@@ -1,10 +1,9 @@
-"""How the Secret of a grant is to look: `spec.secret`."""
+"""`spec.secret`: formats, template variables, and the Secret that a grant keeps its key in."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from keywright.api.keys import KeyKind
 from keywright.api.schema import SpecStruct
 from keywright.api.source import Provider
 
@@ -35,55 +34,58 @@ class Format(StrEnum):
     DOT_ENV = "DotEnv"
 
 
-_BEDROCK: Final = frozenset(
-    {
-        Format.BEDROCK_ENV,
-        Format.OPENAI_ENV,
-        Format.ANTHROPIC_ENV,
-        Format.LITELLM_ENV,
-        Format.LIBRECHAT_ENV,
-        Format.API_KEY,
-        Format.AUTHORIZATION,
-        Format.HEADER_CREDENTIAL,
-        Format.DOT_ENV,
-    }
-)
 _ALIBABA: Final = frozenset(form for form in Format if form.name.startswith("ALIBABA_"))
 _AWS: Final = frozenset(form for form in Format if form.name.startswith("AWS_"))
-
-FORMATS_OF_KIND: Final[Mapping[KeyKind, frozenset[Format]]] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: _BEDROCK,
-    KeyKind.BEDROCK_LONG_TERM_KEY: _BEDROCK,
-    KeyKind.SESSION_CREDENTIALS: _AWS | _ALIBABA | {Format.DOT_ENV},
-    KeyKind.API_GATEWAY_KEY: frozenset(
-        {Format.API_GATEWAY_ENV, Format.API_KEY, Format.HEADER_CREDENTIAL, Format.DOT_ENV}
-    ),
-    KeyKind.BEARER_TOKEN: frozenset(
-        {Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL}
-    ),
-}
-"""Which formats a kind of key can fill."""
 
 FORMATS_OF_PROVIDER: Final[Mapping[Provider, frozenset[Format]]] = {
     Provider.AWS: frozenset(Format) - _ALIBABA,
     Provider.ALIBABA_CLOUD: frozenset(Format) - _AWS,
 }
-"""Which formats credentials of a cloud can fill, where the kind can."""
-
-_DEFAULTS: Final[Mapping[KeyKind, tuple[Format, ...]]] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: (Format.BEDROCK_ENV, Format.OPENAI_ENV),
-    KeyKind.BEDROCK_LONG_TERM_KEY: (Format.BEDROCK_ENV, Format.OPENAI_ENV),
-    KeyKind.SESSION_CREDENTIALS: (Format.AWS_ENV,),
-    KeyKind.API_GATEWAY_KEY: (Format.API_GATEWAY_ENV,),
-    KeyKind.BEARER_TOKEN: (Format.AUTHORIZATION,),
-}
+"""The formats that credentials of a cloud can fill, if their kind can."""
 
 
-def default_formats(kind: KeyKind, *, provider: Provider) -> tuple[Format, ...]:
-    """What a Secret holds whose grant names neither formats nor data of its own."""
-    if kind is KeyKind.SESSION_CREDENTIALS and provider is Provider.ALIBABA_CLOUD:
-        return (Format.ALIBABA_ENV,)
-    return _DEFAULTS[kind]
+class Variable(StrEnum):
+    """The variables of templates; a value is the name between `${` and `}`."""
+
+    API_KEY = "apiKey"
+    ACCESS_KEY_ID = "accessKeyId"
+    SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105  the name of a variable
+    SESSION_TOKEN = "sessionToken"  # noqa: S105  the name of a variable
+    REGION = "region"
+    ACCOUNT_ID = "accountId"
+    KEY_ID = "keyId"
+    EXPIRES_AT = "expiresAt"
+    EXPIRES_AT_UNIX = "expiresAtUnix"
+    NAMESPACE = "namespace"
+    NAME = "name"
+    BEDROCK_RUNTIME_URL = "bedrockRuntimeUrl"
+    OPENAI_BASE_URL = "openAiBaseUrl"
+    MANTLE_URL = "mantleUrl"
+    MANTLE_OPENAI_URL = "mantleOpenAiUrl"
+    RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
+    MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
+    AWS_CREDENTIALS_FILE = "awsCredentialsFile"
+    AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
+    ALIBABA_CONFIG_JSON = "alibabaConfigJson"
+    ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
+    DOT_ENV = "dotEnv"
+    AWS_CONFIG_FILE = "awsConfigFile"
+    HEADER = "headerCredential"
+    CURL_CONFIG = "curlConfig"
+    ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
+    ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
+
+
+FORMAT_ONLY_VARIABLES: Final = frozenset(
+    {
+        Variable.AWS_CONFIG_FILE,
+        Variable.HEADER,
+        Variable.CURL_CONFIG,
+        Variable.ALIBABA_CREDENTIALS_URI_BODY,
+        Variable.ALIBABA_CROSSPLANE_FILE,
+    }
+)
+"""Variables that a format uses and a user's template may not."""
 
 
 class FormerSecretPolicy(StrEnum):

@@ -12,7 +12,7 @@ from keywright.api.alibaba_identities import (
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.checks import HOUR, MINUTE
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import SourceSpec
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from keywright.api.errors import Failure
 from keywright.clouds.interfaces import Intent, IssuedKey, ManagedKeys
-from keywright.planning.failures import Failure
 from keywright.planning.state import CloudKey
 
 _LOG = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.addresses import Reach
-from keywright.planning.failures import Failure, FailureClass
 
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 # As RFC 3986 has them, without `;`: some servers end a path segment there.
@@ -105,7 +105,7 @@ def not_allowed(field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="EndpointNotAllowed",
         field=f"CredentialSource {field}",
-        cure=(
+        remedy=(
             "Leave it out, name a host of the cloud or its private link,"
             " or start the operator with --allow-sts-endpoint for it."
         ),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
+from keywright.api.errors import Failure
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.interfaces import Session, SessionRequirement
 from keywright.planning.backoff import retry_at
-from keywright.planning.failures import Failure
 
 Open = Callable[[], Awaitable[Session]]
 # A session in the last twentieth of its life assumes no role any more.

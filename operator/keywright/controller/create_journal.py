@@ -12,23 +12,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keywright.api.errors import (
+    ApiError,
+    ConflictError,
+    Failure,
+    SecretExistsUnwatchedError,
+    StaleGrantError,
+)
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.api.source import Provider
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import Evidence, GrantProvider, ManagedKeys
-from keywright.cluster.errors import ApiError
 from keywright.cluster.objects import ResourceClient
 from keywright.controller.api_errors import held_back
-from keywright.controller.errors import ConflictError, Fence, ObjectListener
+from keywright.controller.context import Fence, ObjectListener
 from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs, Others
 from keywright.controller.orphans import Orphans
-from keywright.controller.records import Name
 from keywright.controller.recovering import recovered
 from keywright.controller.store import Store
-from keywright.planning.failures import Failure
 from keywright.planning.key_ownership import checked_by_listing, owned_key_ids
 from keywright.planning.outcomes import IntentRecorded, Outcome, PendingCleared, Removed, Written
 from keywright.planning.state import (
@@ -44,10 +48,9 @@ from keywright.planning.state import (
     Remove,
     RemoveFinalizer,
     Revoke,
-    Standing,
 )
 from keywright.secrets.credential import API_KEY
-from keywright.secrets.ownership import managed_secret_from
+from keywright.secrets.ownership import Ownership, managed_secret_from
 
 _LOG = logging.getLogger(__name__)
 
@@ -148,7 +151,7 @@ class CreateJournal:
         found: bool | None = None
         try:
             keys = await self._keys(state)
-            found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entries)
+            found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entry_count)
         except Failure as failure:
             _LOG.warning(
                 "looking up a key failed, retrying later: %s",
@@ -290,7 +293,7 @@ class CreateJournal:
         managed = grant.managed
         if not state.unproved_ids or secret is None or managed is None or managed.marked:
             return Evidence(known)
-        if secret.standing is not Standing.OWNED or not secret.matches_spec:
+        if secret.ownership is not Ownership.OWNED or not secret.matches_spec:
             return Evidence(known)
         data = await self._objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
         values = await recovered(
@@ -317,26 +320,10 @@ class CreateJournal:
                 return
             if not error.is_conflict:
                 raise
-            raise StaleGrantError(subject) from error
+            raise StaleGrantError from error
         self._store.put_own(body)
 
 
 def _ids_of(status: GrantStatus) -> frozenset[str]:
     found = (status.key_id, *(key.key_id for key in status.retiring))
     return frozenset(key_id for key_id in found if key_id)
-
-
-class SecretExistsUnwatchedError(ConflictError):
-    """A Secret that the watch does not show stands at the name."""
-
-    def __init__(self, name: Name) -> None:
-        super().__init__(name)
-        self.name = name
-
-
-class StaleGrantError(ConflictError):
-    """The object has changed; what is known of it must be read again."""
-
-    def __init__(self, subject: ObjectRef) -> None:
-        super().__init__(subject)
-        self.subject = subject

@@ -195,13 +195,13 @@ class EventHandlers:
             self._secret(metadata, deleted=deleted)
 
     def _secret(self, metadata: Mapping[str, Any], *, deleted: bool) -> None:
-        state = managed_secret_from(metadata)
-        name = (state.namespace, state.name)
+        secret = managed_secret_from(metadata)
+        name = (secret.namespace, secret.name)
         if deleted:
             known = self._store.secrets.get(name)
-            if known is None or known.uid != state.uid:
+            if known is None or known.uid != secret.uid:
                 return
-            if state.resource_version and _is_older(state, known):
+            if secret.resource_version and _is_older(secret, known):
                 # It has left the selector of the watch, and was written again since.
                 return
             del self._store.secrets[name]
@@ -209,7 +209,7 @@ class EventHandlers:
                 # A back-off that waited for the Secret to go is over.
                 self._store.grants[uid].skip_backoff = True
             self._wake_former_owner(known)
-        elif not self._store.put_secret(state):
+        elif not self._store.put_secret(secret):
             return
         self._wake(self._store.grants_of_secret(name))
 
@@ -277,5 +277,5 @@ class EventHandlers:
             self._sources.add(source_key(source), due=due)
 
 
-def _is_older(state: ManagedSecret, known: ManagedSecret) -> bool:
-    return int(state.resource_version) < int(known.resource_version)
+def _is_older(secret: ManagedSecret, known: ManagedSecret) -> bool:
+    return int(secret.resource_version) < int(known.resource_version)

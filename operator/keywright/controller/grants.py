@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from keywright.api.names import SOURCE_KIND
-from keywright.clouds.sessions import Clock
-from keywright.controller.api_errors import failure_from_api_error
-from keywright.controller.create_journal import (
-    CreateJournal,
+from keywright.api.errors import (
+    ConflictError,
+    Failure,
+    LostLeaseError,
+    RenderError,
     SecretExistsUnwatchedError,
     StaleGrantError,
 )
+from keywright.api.names import SOURCE_KIND
+from keywright.clouds.sessions import Clock
+from keywright.controller.api_errors import failure_from_api_error
+from keywright.controller.create_journal import CreateJournal
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
 from keywright.controller.issuing import Issuing
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.records import Name
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.secret_upkeep import SecretUpkeep
@@ -24,7 +26,6 @@ from keywright.controller.snapshot import Snapshot
 from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
     Deleting,
     Failed,
@@ -54,7 +55,6 @@ from keywright.planning.state import (
     Verify,
     Wait,
 )
-from keywright.secrets.variables import RenderError
 
 _OF_THE_SOURCE = f"{SOURCE_KIND} "
 
@@ -107,8 +107,8 @@ class GrantReconciler:
         except SecretExistsUnwatchedError as error:
             self._snapshot.mark_unwatched_secret(error.name)
             raise
-        except StaleGrantError as error:
-            await self._status_writer.refresh(error.subject)
+        except StaleGrantError:
+            await self._status_writer.refresh(state.subject)
             raise
         if (
             isinstance(outcome, Failed)
@@ -160,14 +160,7 @@ class GrantReconciler:
             work = self._issuing.mint if isinstance(step, Issue) else self._issuing.rewrite
             return await work(state, state.grant, state.source, cause=step.cause)
         except RenderError as error:
-            return Rejected(
-                Failure(
-                    error.problem.message,
-                    kind=FailureClass.CONFIGURATION,
-                    reason="InvalidSpec",
-                    field=error.problem.field,
-                )
-            )
+            return Rejected(error.failure)
         except (ConflictError, LostLeaseError):
             raise
         except Failure as failure:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keywright.api.errors import ConflictError, Failure, SecretExistsError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import MANAGED_BY_LABEL
 from keywright.api.sensitive import Sensitive
@@ -13,10 +14,10 @@ from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import format_time
 from keywright.clouds.interfaces import GrantProvider, Intent, IssuedKey
 from keywright.clouds.sessions import Clock
-from keywright.cluster.objects import ResourceClient, SecretExistsError
+from keywright.cluster.objects import ResourceClient
 from keywright.controller.api_errors import certainly_not_written, held_back
+from keywright.controller.context import Fence
 from keywright.controller.create_journal import CreateJournal
-from keywright.controller.errors import ConflictError, Fence
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.probing import Probing
 from keywright.controller.recovering import recovered
@@ -25,7 +26,6 @@ from keywright.controller.snapshot import Snapshot
 from keywright.controller.store import Store
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import renewal_requested
-from keywright.planning.failures import Failure
 from keywright.planning.key_ownership import owned_key_ids
 from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
@@ -34,7 +34,7 @@ from keywright.planning.state import GrantState, IssueReason
 from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.derived_value import derive_value
 from keywright.secrets.extraction import changed_at_admission
-from keywright.secrets.fingerprint import fingerprint, key_identity, same_mint_facts
+from keywright.secrets.fingerprint import fingerprint, has_identity, key_identity
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.rendering import render
@@ -153,9 +153,7 @@ class Issuing:
             IssueReason.MISSING,
             IssueReason.DRIFT,
             IssueReason.LOST,
-        } and same_mint_facts(
-            known_as, state=key_identity(grant, source=source, imported=state.imported)
-        )
+        } and has_identity(known_as, key_identity(grant, source=source, imported=state.imported))
         again = await self._value_again(state, grant) if cause is IssueReason.LOST else None
         return Intent(
             name=name,

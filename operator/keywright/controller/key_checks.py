@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey
+from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.keys import MANAGED_KINDS
 from keywright.clouds.sessions import Clock
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.records import KeyCheck
@@ -13,7 +14,8 @@ from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
 from keywright.planning.key_check import shown_from
 from keywright.planning.renewal import hash_fraction
-from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.state import GrantState, SecretState
+from keywright.secrets.ownership import Ownership
 
 # After a lookup that failed.
 _RETRY = timedelta(minutes=5)
@@ -35,7 +37,7 @@ class KeyChecks:
             return state
         check = self._of(state.subject.uid)
         state = replace(state, delays=self._times.delays, revocation=self._times.revocation)
-        if secret is None or secret.standing is not Standing.OWNED or not secret.revision:
+        if secret is None or secret.ownership is not Ownership.OWNED or not secret.revision:
             return state
         if check is None or secret.key_id is None:
             return state
@@ -86,14 +88,16 @@ class KeyChecks:
                 record.check.verify_at = self._clock() + self._times.spread * hash_fraction(uid)
         return record.check
 
-    def _see(self, check: KeyCheck, state: GrantState, secret: SecretView, *, agreed: bool) -> None:
+    def _see(
+        self, check: KeyCheck, state: GrantState, secret: SecretState, *, agreed: bool
+    ) -> None:
         """What a listing that was made just now says of the key in the Secret."""
         grant, key_id = state.grant, secret.key_id
         assert grant is not None
         assert grant.managed is not None
         assert key_id is not None
         found = next((key for key in state.listed or () if key.id == key_id), None)
-        whole = found is not None and found.parts >= secret.entries
+        whole = found is not None and found.parts >= secret.entry_count
         may_be_inactive = grant.managed.marked and (agreed or _is_disabled(state, key_id))
         if found is not None and whole and (found.active or may_be_inactive):
             self._shown(check, state.subject.uid, key_id)
@@ -122,7 +126,7 @@ class KeyChecks:
         account = source.status.account_id if source is not None else None
         return account is None or key_id.startswith(f"{account}/")
 
-    def _is_agreed(self, state: GrantState, secret: SecretView) -> bool:
+    def _is_agreed(self, state: GrantState, secret: SecretState) -> bool:
         """Whether the status of this very object tells of the same key."""
         status, grant = state.status, state.grant
         return (

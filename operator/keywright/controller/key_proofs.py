@@ -61,7 +61,7 @@ class KeyProofs:
         found = identity_of(
             grant, status=status, secret=secret, prover=prover, cluster_id=self._cluster_id()
         )
-        return msgspec.structs.replace(grant, identity=found)
+        return replace(grant, identity=found)
 
     def verified(self, state: GrantState, secret: ManagedSecret | None) -> GrantState:
         """The facts with what is not proved; `secret` has the annotations as they stand."""

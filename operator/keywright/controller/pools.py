@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
 from keywright.controller.clients import SOURCE_WORKERS
+from keywright.controller.context import Context
 from keywright.controller.event_handlers import SEPARATOR, EventHandlers
 from keywright.controller.expiry import GRACE, ExpiryReporter
 from keywright.controller.leadership import AlwaysLeader, LeaderElector
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.reconcilers import Context, grant_reconciler
+from keywright.controller.reconcilers import grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor

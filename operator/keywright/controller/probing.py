@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keywright.api.errors import FailureClass
 from keywright.api.grant import ApiKeyGrant, ProbeMode
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.classified import unexpected
@@ -15,7 +16,6 @@ from keywright.clouds.interfaces import GrantProvider, IssuedKey
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import UnprobedKey
 from keywright.controller.store import Store
-from keywright.planning.failures import FailureClass
 from keywright.planning.outcomes import ProbePending
 from keywright.planning.probing import next_try, probe_timed_out
 from keywright.planning.state import IssueReason
@@ -78,8 +78,8 @@ class Probing:
             again_at = next_try(since=since, probe=probe, now=self._clock())
             if again_at is None or answer.kind is FailureClass.CONFIGURATION:
                 raise probe_timed_out(answer, probe=probe) from None
-            state = key_identity(grant, source=source, imported=imported)
-            self._hold(grant, UnprobedKey(issued_key, state, cause=cause, since=since))
+            identity = key_identity(grant, source=source, imported=imported)
+            self._hold(grant, UnprobedKey(issued_key, identity, cause=cause, since=since))
             return ProbePending(answer, again_at)
         return None
 

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from keywright.api.source import Provider
-from keywright.clouds.interfaces import CloudProvider
-from keywright.clouds.sessions import Clock
-from keywright.cluster.events import EventWriter
-from keywright.cluster.objects import ResourceClient
-from keywright.cluster.source_secrets import SecretCache
-from keywright.cluster.workloads import Workloads
+from keywright.controller.context import Context
 from keywright.controller.create_journal import CreateJournal
-from keywright.controller.errors import Fence, ObjectListener
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.issuing import Issuing
 from keywright.controller.key_checks import KeyChecks
 from keywright.controller.key_proofs import KeyProofs
-from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.orphans import Orphans
 from keywright.controller.probing import Probing
 from keywright.controller.rollouts import Rollouts
 from keywright.controller.secret_upkeep import SecretUpkeep
-from keywright.controller.settings import KeyTimes
 from keywright.controller.snapshot import Snapshot
 from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.status_writer import StatusWriter
-from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
-from keywright.telemetry.metrics import Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a reconciler reads from and writes to."""
-
-    store: Store
-    listener: ObjectListener
-    objects: ResourceClient
-    values: SecretCache
-    workloads: Workloads
-    providers: Mapping[Provider, CloudProvider]
-    tenancy: Tenancy
-    fence: Fence
-    events: EventWriter
-    metrics: Metrics
-    fingerprint_key: Callable[[], bytes]
-    cluster_id: Callable[[], str]
-    clock: Clock
-    key_times: KeyTimes
-    orphans: OrphanRegister
 
 
 def grant_reconciler(context: Context) -> GrantReconciler:

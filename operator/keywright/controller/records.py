@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,

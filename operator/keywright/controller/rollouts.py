@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from keywright.api.errors import ApiError, LostLeaseError
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError
 from keywright.cluster.objects import ResourceClient
 from keywright.cluster.workloads import Workloads
 from keywright.controller.api_errors import (
@@ -21,8 +21,7 @@ from keywright.controller.api_errors import (
     refusal_of_restart,
     refusal_of_rollout,
 )
-from keywright.controller.errors import Fence
-from keywright.controller.leadership import LostLeaseError
+from keywright.controller.context import Fence
 from keywright.controller.store import Store
 from keywright.planning.backoff import retry_at
 from keywright.planning.outcomes import Outcome, Written

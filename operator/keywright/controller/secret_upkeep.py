@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError
 from keywright.api.grant import ApiKeyGrant
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import ResourceClient
-from keywright.controller.errors import ConflictError, Fence
+from keywright.controller.context import Fence
 from keywright.controller.store import Store
 from keywright.planning.contest import after_repair
 from keywright.planning.former import LOOK_AGAIN, RETRY
@@ -51,7 +51,7 @@ class SecretUpkeep:
         if found is None:
             raise ConflictError
         read = managed_secret_from(found["metadata"])
-        if read.deleting or classify(grant, state=read) is not Ownership.OWNED:
+        if read.deleting or classify(grant, read) is not Ownership.OWNED:
             self._store.put_secret(read)
             raise ConflictError
         self._fence.check()

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.parsing import parse_grant
@@ -29,11 +30,10 @@ from keywright.controller.store import Store
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.expiry import EXPIRED
-from keywright.planning.failures import Failure
 from keywright.planning.requests import request_time
-from keywright.planning.state import Contest, GrantState, ObjectRef, SecretView, Standing
+from keywright.planning.state import Contest, GrantState, ObjectRef, SecretState
 from keywright.secrets.drift import altered_fields, managers_of
-from keywright.secrets.fingerprint import data_hash, imported_digest, key_identity, same_mint_facts
+from keywright.secrets.fingerprint import data_hash, has_identity, imported_digest, key_identity
 from keywright.secrets.ownership import (
     ManagedSecret,
     Ownership,
@@ -42,12 +42,6 @@ from keywright.secrets.ownership import (
     trust_status_over_annotations,
 )
 from keywright.secrets.rendering import check_region, data_keys, validate
-
-_STANDINGS = {
-    Ownership.OWNED: Standing.OWNED,
-    Ownership.UNMARKED: Standing.UNOWNED,
-    Ownership.OTHER_GRANT: Standing.OWNED_BY_OTHER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +135,7 @@ class Snapshot:
         )
         view = self._unless_ended(view, grant, status)
         pending_probe = self._probing.held(grant, source=source, imported=imported.digest)
-        ours = view is not None and view.standing is Standing.OWNED
+        ours = view is not None and view.ownership is Ownership.OWNED
         state = GrantState(
             subject=subject,
             status=status,
@@ -166,7 +160,7 @@ class Snapshot:
         self, grant: ApiKeyGrant, status: GrantStatus, secret: ManagedSecret | None
     ) -> ApiKeyGrant:
         """The grant with its identity in the clouds; another's Secret says nothing of it."""
-        ours = secret is not None and classify(grant, state=secret) is Ownership.OWNED
+        ours = secret is not None and classify(grant, secret) is Ownership.OWNED
         return self._proofs.identified(grant, status, secret if ours else None)
 
     async def _imported(
@@ -219,7 +213,7 @@ class Snapshot:
             self._forget(known)
             return None
         secret = managed_secret_from(metadata)
-        if classify(grant, state=secret) is not Ownership.OWNED:
+        if classify(grant, secret) is not Ownership.OWNED:
             return secret
         self._store.put_secret(secret)
         return None if secret.deleting else secret
@@ -242,65 +236,59 @@ class Snapshot:
     def secret_state(
         self,
         grant: ApiKeyGrant,
-        state: ManagedSecret,
+        secret: ManagedSecret,
         *,
         source: CredentialSource | None,
         imported: str,
         imported_before: str = "",
-    ) -> SecretView:
-        """What the metadata of its Secret tells of the grant's key.
+    ) -> SecretState:
+        """What the metadata of its Secret means for the grant.
 
         `imported_before` is a digest of before the salt, which counts as well.
         """
-        standing = _STANDINGS[classify(grant, state=state)]
-        mark = state.granted_by
-        if standing is not Standing.OWNED:
-            others = standing is Standing.OWNED_BY_OTHER
-            return SecretView(
-                standing,
-                owner=f"{mark.namespace}/{mark.name}" if mark else "",
-                left_behind=others and self._store.is_left_behind(state),
-                released=not others and self._store.is_released(state),
+        ownership = classify(grant, secret)
+        if ownership is not Ownership.OWNED:
+            owner = secret.granted_by
+            others = ownership is Ownership.OWNED_BY_OTHER
+            return SecretState(
+                secret.namespace,
+                secret.name,
+                ownership=ownership,
+                owner=f"{owner.namespace}/{owner.name}" if owner else "",
+                left_behind=others and self._store.is_left_behind(secret),
+                released=not others and self._store.is_released(secret),
             )
-        altered = altered_fields(state, data_keys(grant), grant=grant, source=source)
-        return SecretView(
-            standing,
-            intact=not altered,
+        altered = altered_fields(secret, data_keys(grant), grant=grant, source=source)
+        digests = (imported, imported_before) if imported_before else (imported,)
+        many = grant.is_bulk_import
+        return SecretState.of(
+            secret if many else replace(secret, remark=""),
+            ownership=ownership,
             matches_spec=source is not None
             and (grant.managed is not None or not self._is_stale(grant))
             and any(
-                same_mint_facts(
-                    state.fingerprint, state=key_identity(grant, source=source, imported=digest)
+                has_identity(
+                    secret.fingerprint, key_identity(grant, source=source, imported=digest)
                 )
-                for digest in ((imported, imported_before) if imported_before else (imported,))
+                for digest in digests
             ),
-            issued_at=state.issued_at,
-            expires_at=state.expires_at,
-            renew_at=state.renew_at,
             renewal_deadline=renewal_deadline_of(
-                grant, issued_at=state.issued_at, expires_at=state.expires_at
+                grant, issued_at=secret.issued_at, expires_at=secret.expires_at
             ),
-            revision=state.revision,
-            fingerprint=state.fingerprint,
-            key_id=state.key_id,
-            replaces=state.replaces,
-            remark=state.remark if grant.is_bulk_import else "",
-            entries=len(state.owned_keys) if grant.is_bulk_import else 1,
-            data=data_hash(state.fingerprint),
-            handled_request=state.handled_request,
+            entry_count=len(secret.owned_keys) if many else 1,
+            data_hash=data_hash(secret.fingerprint),
             altered=altered,
-            taken_by=managers_of(state, altered),
-            watched=state.watched,
+            taken_by=managers_of(secret, altered),
         )
 
     def _unless_ended(
-        self, view: SecretView | None, grant: ApiKeyGrant, status: GrantStatus
-    ) -> SecretView | None:
+        self, view: SecretState | None, grant: ApiKeyGrant, status: GrantStatus
+    ) -> SecretState | None:
         """The view, with the end that the cloud has shown where nobody reports one.
 
         Until another key is published it has ended, also after a restart: the status says so.
         """
-        if view is None or view.standing is not Standing.OWNED or grant.managed is not None:
+        if view is None or view.ownership is not Ownership.OWNED or grant.managed is not None:
             return view
         source = self._store.sources.get(grant.source_key)
         ended_at = source.ended_at if source is not None else None

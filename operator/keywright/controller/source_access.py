@@ -12,6 +12,7 @@ from datetime import datetime
 
 from typing_extensions import override
 
+from keywright.api.errors import ConflictError, Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.interfaces import (
@@ -23,10 +24,8 @@ from keywright.clouds.interfaces import (
     IssuedKey,
     ManagedKeys,
 )
-from keywright.controller.errors import ConflictError
 from keywright.controller.store import Store
 from keywright.controller.tenancy import Tenancy
-from keywright.planning.failures import Failure
 from keywright.planning.sources import source_failure
 from keywright.secrets.credential import Credential
 

@@ -8,15 +8,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from keywright.api.errors import ApiError, ConflictError
 from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
+from keywright.controller.context import Fence, ObjectListener
 from keywright.controller.create_journal import CreateJournal
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError, Fence, ObjectListener
 from keywright.controller.key_proofs import KeyProofs
 from keywright.controller.store import Store
 from keywright.planning.contest import contest_notice

@@ -168,22 +168,22 @@ class Store:
         """The last live version of a source that is gone; whom it allows is for the caller."""
         return self._deleted_sources.get(name)
 
-    def put_secret(self, state: ManagedSecret) -> bool:
+    def put_secret(self, secret: ManagedSecret) -> bool:
         """Remember a Secret; False where it is no news."""
-        name = (state.namespace, state.name)
+        name = (secret.namespace, secret.name)
         known = self.secrets.get(name)
         if (
             known is not None
-            and known.uid == state.uid
-            and int(state.resource_version) <= int(known.resource_version)
+            and known.uid == secret.uid
+            and int(secret.resource_version) <= int(known.resource_version)
         ):
             return False
         # The tuple of the grant that names it, where there is one.
         asked = self._by_secret.get(name)
-        self.secrets[self.grants[asked[0]].secret if asked else name] = state
-        if state.expires_at is not None:
+        self.secrets[self.grants[asked[0]].secret if asked else name] = secret
+        if secret.expires_at is not None:
             for uid in asked or ():
-                self.expires(uid, state.expires_at)
+                self.expires(uid, secret.expires_at)
         return True
 
     def only_own_writes(self, uid: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from keywright.api.errors import ApiError
 from keywright.api.source import CredentialSource
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError
 from keywright.cluster.namespace_labels import NamespaceLabels
 from keywright.cluster.tasks import Tasks
 from keywright.controller.store import Store

@@ -29,13 +29,13 @@ from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clock_watch import ClockWatch
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
+from keywright.controller.context import Context
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import build_pools, build_queues
-from keywright.controller.reconcilers import Context
 from keywright.controller.referenced_secrets import ReferencedSecretsWatch
 from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings

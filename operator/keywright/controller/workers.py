@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, LostLeaseError
 from keywright.clouds.sessions import Clock
 from keywright.clouds.slots import PATIENCE_SECONDS, Slots
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
 from keywright.controller.fairness import FairQueue, Work
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.queue import DelayingQueue, Demand
 from keywright.controller.supervision import Supervisor
 

@@ -64,10 +64,10 @@ def _message(skew: timedelta, *, endpoint_field: str) -> str:
     seconds = round(abs(skew).total_seconds() / _ROUNDED_SECONDS) * _ROUNDED_SECONDS
     side = "ahead of" if skew > timedelta(0) else "behind"
     whose = f"the host in {endpoint_field}" if endpoint_field else "the cloud"
-    cure = "Synchronize the clock of the operator's node (NTP)"
+    remedy = "Synchronize the clock of the operator's node (NTP)"
     if endpoint_field:
-        cure += f"; if no other source reports this, the clock of {whose} is wrong"
+        remedy += f"; if no other source reports this, the clock of {whose} is wrong"
     return (
         f"The operator's clock is about {format_duration(seconds)} {side} that of {whose}:"
-        f" signatures can be refused, and keys can end early. {cure}."
+        f" signatures can be refused, and keys can end early. {remedy}."
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus
@@ -15,7 +16,6 @@ from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, SECRET_CONFLICT, SECRET_CONTESTED
 from keywright.planning.contest import WATCH_FIELD, over_at, paused_until
 from keywright.planning.deletion import next_deletion_step
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_to_tend
 from keywright.planning.journal import journaled
 from keywright.planning.key_check import checked
@@ -31,13 +31,13 @@ from keywright.planning.state import (
     Reject,
     Relabel,
     Rewrite,
-    SecretView,
-    Standing,
+    SecretState,
     Step,
     TendFormer,
     Wait,
 )
 from keywright.planning.windows import next_renewal, renewal_begins
+from keywright.secrets.ownership import Ownership
 
 # How often a Secret that stands in the way is looked at again.
 _CONFLICT_PAUSE = timedelta(minutes=1)
@@ -87,7 +87,7 @@ def next_look(state: GrantState, step: Step, *, now: datetime) -> datetime | Non
     """
     secret = state.secret
     due = [_next_look(state, step, now=now)]
-    if secret is not None and secret.standing is Standing.OWNED and not secret.watched:
+    if secret is not None and secret.ownership is Ownership.OWNED and not secret.watched:
         due.append(now + UNWATCHED_PAUSE)
     if state.status.former_secrets:
         due.append(_former_due(state, now=now))
@@ -153,7 +153,7 @@ def _relabel(state: GrantState, *, now: datetime) -> Relabel | None:
     Versions before the watch label wrote Secrets without it.
     """
     secret = state.secret
-    if secret is None or secret.standing is not Standing.OWNED or not secret.revision:
+    if secret is None or secret.ownership is not Ownership.OWNED or not secret.revision:
         return None
     if secret.altered != (WATCH_FIELD,):
         return None
@@ -182,11 +182,7 @@ def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
 
 def _mistake(state: GrantState) -> Failure | None:
     if state.field_errors:
-        return Failure(
-            "; ".join(str(problem) for problem in state.field_errors),
-            kind=FailureClass.CONFIGURATION,
-            reason="InvalidSpec",
-        )
+        return Failure.of_invalid_spec(*state.field_errors)
     grant = state.grant
     if state.has_finalizer and grant is not None and _was_another_kind(grant, state.status):
         return Failure(
@@ -194,7 +190,9 @@ def _mistake(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",
-            cure="Change it back, delete the grant, so that its key is revoked, and make another.",
+            remedy=(
+                "Change it back, delete the grant, so that its key is revoked, and make another."
+            ),
         )
     return None
 
@@ -215,9 +213,9 @@ def _conflict(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason=SECRET_CONFLICT,
             field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or wait until it is cleared.",
+            remedy="Choose another name, delete that Secret, or wait until it is cleared.",
         )
-    if secret is not None and secret.standing is Standing.OWNED_BY_OTHER:
+    if secret is not None and secret.ownership is Ownership.OWNED_BY_OTHER:
         owner = f"is kept by ApiKeyGrant {secret.owner}"
     elif state.rival:
         owner = f"is asked for by ApiKeyGrant {state.rival} as well, which is older"
@@ -227,7 +225,7 @@ def _conflict(state: GrantState) -> Failure | None:
             kind=FailureClass.CONFIGURATION,
             reason=SECRET_CONFLICT,
             field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
+            remedy="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
         )
     if not owner:
         return None
@@ -236,13 +234,13 @@ def _conflict(state: GrantState) -> Failure | None:
         kind=FailureClass.CONFIGURATION,
         reason=SECRET_CONFLICT,
         field="spec.secret.name",
-        cure="Choose another name.",
+        remedy="Choose another name.",
     )
 
 
-def _is_somebodys(secret: SecretView, grant: ApiKeyGrant) -> bool:
+def _is_somebodys(secret: SecretState, grant: ApiKeyGrant) -> bool:
     """Whether a Secret without a grant's mark must be left alone."""
-    nobodys = secret.standing is Standing.UNOWNED
+    nobodys = secret.ownership is Ownership.UNOWNED
     return nobodys and not secret.released and not grant.spec.secret.adopt
 
 
@@ -260,7 +258,7 @@ def _wanted(grant: ApiKeyGrant, state: GrantState, *, now: datetime) -> Issue | 
     cause = _issue_reason(grant, state, secret, now=now)
     if cause is not None:
         return Issue(cause)
-    if not secret.intact:
+    if secret.altered:
         return Rewrite(IssueReason.DRIFT)
     if not _carried_out(grant, state.status):
         return Rewrite(IssueReason.SPEC)
@@ -279,9 +277,9 @@ def _carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
 
 
 def _issue_reason(
-    grant: ApiKeyGrant, state: GrantState, secret: SecretView, *, now: datetime
+    grant: ApiKeyGrant, state: GrantState, secret: SecretState, *, now: datetime
 ) -> IssueReason | None:
-    if secret.standing is Standing.UNOWNED:
+    if secret.ownership is Ownership.UNOWNED:
         return IssueReason.NEW
     # Without a source nothing can be said about the key in hand, and it stays.
     if state.source is not None and not secret.matches_spec:
@@ -306,7 +304,7 @@ def _source_may_follow(state: GrantState, *, now: datetime) -> Wait | None:
     return Wait(until) if created_at <= now < until else None
 
 
-def _issued_in_future(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> bool:
+def _issued_in_future(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> bool:
     """Whether the key was signed while the clock was ahead: the cloud refuses it until then.
 
     A key that is created in the cloud is valid from its creation, whatever our clock said.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import DELETING, READY, TRIED_UNTIL
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_ownership import (
     keys_of_intent,
     listing_consistent_at,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import (
@@ -16,7 +17,6 @@ from keywright.planning.conditions import (
     SECRET_CONFLICT,
     TRIED_UNTIL,
 )
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.outcomes import Deleting, Lost
 from keywright.planning.ownership import OWNED_BY_ANOTHER_CLUSTER

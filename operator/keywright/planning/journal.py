@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import PendingCreate
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_check import checked
 from keywright.planning.key_ownership import (
     keys_of_intent,
@@ -230,7 +230,7 @@ def _no_room(unknown: list[str], *, most: int) -> Failure:
         kind=FailureClass.QUOTA,
         reason="KeyLimitReached",
         field="spec.bedrockLongTermKey.user",
-        cure=(
+        remedy=(
             "Delete one of them, name another user, or set spec.bedrockLongTermKey.exclusive to"
             " true: the older one is then removed."
         ),

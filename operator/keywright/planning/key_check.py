@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import READY
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.state import (
     GrantState,
     Issue,
@@ -21,7 +21,7 @@ from keywright.planning.state import (
     NoOp,
     ReportLost,
     Rewrite,
-    SecretView,
+    SecretState,
     Step,
     Verify,
     Wait,
@@ -67,7 +67,7 @@ def _is_untagged(state: GrantState, *, now: datetime) -> bool:
     return state.verify_at is None or state.verify_at <= now
 
 
-def shown_from(secret: SecretView, state: GrantState, *, now: datetime) -> datetime | None:
+def shown_from(secret: SecretState, state: GrantState, *, now: datetime) -> datetime | None:
     """From when on a listing must show the key in the Secret; None where it must by now.
 
     A time of issue in the future is nobody's, and puts nothing off.

@@ -9,7 +9,8 @@ from typing import Final
 
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import PendingCreate
-from keywright.planning.state import CloudKey, GrantState, Standing
+from keywright.planning.state import CloudKey, GrantState
+from keywright.secrets.ownership import Ownership
 
 # An API that verifies signatures refuses a clock that is further off.
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -26,7 +27,7 @@ def recorded_key_ids(state: GrantState) -> frozenset[str]:
     found: set[str | None] = {retiring.key_id for retiring in status.retiring}
     if status.kind in MANAGED_KINDS:
         found.add(status.key_id)
-    if secret is not None and secret.standing is Standing.OWNED:
+    if secret is not None and secret.ownership is Ownership.OWNED:
         found |= {secret.key_id, secret.replaces}
     return frozenset(key_id for key_id in found if key_id) - state.absent_ids
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity
-from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey, BedrockLongTermKey
+from keywright.api.keys import MANAGED_KINDS, BedrockLongTermKey
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
 from keywright.planning.state import ObjectRef
@@ -81,7 +83,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
             cluster_id=cluster_id,
             former_ids=(self.grant.uid,),
         )
-        return msgspec.structs.replace(found, identity=identity)
+        return replace(found, identity=identity)
 
 
 def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from keywright.planning.failures import Failure
-from keywright.planning.state import SecretView
+from keywright.api.errors import Failure
+from keywright.planning.state import SecretState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Written:
     values than were applied.
     """
 
-    secret: SecretView
+    secret: SecretState
     key_id: str | None
     remark: str = ""
     renewed: bool = True

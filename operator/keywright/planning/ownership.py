@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import ANNOTATION_TAKE_OVER
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.state import GrantState
 
 OWNED_BY_ANOTHER_CLUSTER: Final = "OwnedByAnotherCluster"
@@ -49,7 +49,7 @@ def owned_by_another_cluster(grant: ApiKeyGrant, *, what: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason=OWNED_BY_ANOTHER_CLUSTER,
         field=f"metadata.annotations[{ANNOTATION_TAKE_OVER}]",
-        cure=(
+        remedy=(
             "If that cluster does not use it any more, take it over: kubectl annotate"
             f" --namespace={grant.namespace} apikeygrant {grant.name}"
             f" {ANNOTATION_TAKE_OVER}={cluster}.{find}{again} Otherwise give this grant another"

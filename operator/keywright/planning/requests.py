@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey, BearerToken, SessionCredentials
+from keywright.api.keys import BearerToken, SessionCredentials
 from keywright.api.times import parse_time
 from keywright.planning.events import Event
 from keywright.planning.secret_status import format_time_or_dash

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import REFERENCE_LABEL
 from keywright.api.sensitive import Sensitive
-from keywright.planning.failures import Failure, FailureClass
 
 Consent = Callable[[], Failure | None]
 """Why a value must not be copied at this moment; None where it may."""
@@ -67,7 +67,7 @@ def secret_not_text(name: str, key: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="SecretNotText",
         field=field,
-        cure="Save it as UTF-8 and put it into the Secret again.",
+        remedy="Save it as UTF-8 and put it into the Secret again.",
     )
 
 
@@ -78,7 +78,7 @@ def secret_not_labeled(name: str, *, namespace: str, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="SecretNotLabeled",
         field=field,
-        cure=(
+        remedy=(
             "If its owner agrees, run: kubectl label secret --namespace"
             f" {namespace} {name} {REFERENCE_LABEL}=true"
         ),

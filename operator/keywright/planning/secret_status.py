@@ -12,7 +12,7 @@ from keywright.api.times import format_time
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.former import former_secrets
 from keywright.planning.retirement import retiring_keys
-from keywright.planning.state import GrantState, SecretView
+from keywright.planning.state import GrantState, SecretState
 from keywright.planning.windows import next_renewal
 
 
@@ -81,7 +81,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
     )
 
 
-def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
+def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretState) -> GrantStatus:
     """What the Secret's own annotations say, so that a lost status comes back without a mint."""
     return msgspec.structs.replace(
         with_names(state, grant, published=True),
@@ -123,7 +123,7 @@ def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
     return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
-def ready_message(grant: ApiKeyGrant, secret: SecretView) -> str:
+def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     """The sentence that Ready says of a key."""
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""

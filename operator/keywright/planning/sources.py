@@ -7,12 +7,11 @@ from datetime import datetime
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.source import CredentialSource
 from keywright.api.status import Condition, ConditionStatus, SourceStatus
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import READY, ConditionWriter
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import hash_fraction, source_renews_at
 
 
@@ -50,7 +49,7 @@ def source_failure(
             kind=FailureClass.CONFIGURATION,
             reason="SourceNotAllowed",
             field="spec.sourceRef.namespace",
-            cure=(
+            remedy=(
                 f"Ask the owner of namespace {name[0]} to allow {asking} in the source's"
                 " spec.allowedNamespaces, or name a source of your own namespace."
             ),
@@ -61,7 +60,7 @@ def source_failure(
             kind=FailureClass.TRANSIENT,
             reason="SourceNotFound",
             field="spec.sourceRef.name",
-            cure="Create it, or name another one.",
+            remedy="Create it, or name another one.",
         )
     mistake = source_error(value)
     if mistake is not None:
@@ -77,7 +76,7 @@ def source_failure(
             kind=FailureClass.TRANSIENT,
             reason="SourceNotFound",
             field="spec.sourceRef.name",
-            cure="Create it again, or name another one.",
+            remedy="Create it again, or name another one.",
         )
     return None
 
@@ -85,11 +84,7 @@ def source_failure(
 def source_error(value: CredentialSource | list[FieldError]) -> Failure | None:
     """What is wrong with a source, if anything is."""
     if isinstance(value, list):
-        return Failure(
-            "; ".join(str(problem) for problem in value),
-            kind=FailureClass.CONFIGURATION,
-            reason="InvalidSpec",
-        )
+        return Failure.of_invalid_spec(*value)
     return None
 
 

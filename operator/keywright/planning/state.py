@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any, Final, Self
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.delays import REAL, Delays
-from keywright.planning.failures import Failure
+from keywright.secrets.ownership import ManagedSecret, Ownership
 
 
 class IssueReason(enum.Enum):
@@ -30,57 +31,46 @@ class IssueReason(enum.Enum):
     LOST = "KeyLost"
 
 
-class Standing(enum.Enum):
-    """Whose the Secret of the grant's name is."""
-
-    OWNED = "ours"
-    UNOWNED = "unowned"
-    OWNED_BY_OTHER = "another grant's"
+_RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
 
 
-@dataclass(frozen=True, slots=True)
-class SecretView:
-    """What the Secret's metadata tells; no value is needed for any decision.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretState(ManagedSecret):
+    """The Secret of the grant's name, and what its metadata means for the grant.
 
-    `intact` is false where somebody changed what we keep in it, `matches_spec` where the key in it
-    is not what the grant and its source describe now. `key_id` and `replaces` are those of a key
-    that lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of
-    the data, empty where there is no telling. `renewal_deadline`: the last moment to which a
-    renewal window may put the renewal off, where the key ends. `lost`: the cloud was asked and has
-    no such key that works. `altered`: the fields that are not as they were applied, `taken_by` the
-    field managers that have them now. `watched`: it carries the label by which the watch selects
-    Secrets. `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it
-    is nobody's, and a grant has emptied it after its own Secret got another name. `entries`: how
-    many keys it holds, where a grant imports many.
+    Of a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
+    whether that grant keeps another Secret now (`left_behind`), and whether a grant has emptied it
+    after a change of its Secret's name (`released`).
+
+    `matches_spec`: the key is what grant and source describe now. `renewal_deadline`: the last
+    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key that
+    works. `altered`: the fields that differ from what was applied, `taken_by` the field managers
+    that own them now. `data_hash` is a keyed hash of the data, empty if unknown. `entry_count`: the
+    number of keys in the Secret, which is one unless the grant imports many.
     """
 
-    standing: Standing
+    ownership: Ownership
     owner: str = ""
-    intact: bool = False
+    left_behind: bool = False
+    released: bool = False
     matches_spec: bool = False
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    renew_at: datetime | None = None
     renewal_deadline: datetime | None = None
-    revision: int = 0
-    fingerprint: str | None = None
-    key_id: str | None = None
-    replaces: str | None = None
-    remark: str = ""
-    data: str = ""
-    handled_request: str | None = None
     lost: bool = False
     altered: tuple[str, ...] = ()
     taken_by: tuple[str, ...] = ()
-    watched: bool = True
-    left_behind: bool = False
-    released: bool = False
-    entries: int = 1
+    data_hash: str = ""
+    entry_count: int = 1
+
+    @classmethod
+    def of(cls, secret: ManagedSecret, **judged: Any) -> Self:
+        """The state of a Secret that the grant owns, with what was found out about it."""
+        known = {name: getattr(secret, name) for name in _RECORDED}
+        return cls(**known, **judged)
 
     def is_unexpired(self, now: datetime) -> bool:
-        """Whether it is ours and holds a key that has not ended."""
+        """Whether the grant owns it and the key in it is valid."""
         return (
-            self.standing is Standing.OWNED
+            self.ownership is Ownership.OWNED
             and self.revision > 0
             and not self.lost
             and (self.expires_at is None or now < self.expires_at)
@@ -172,7 +162,7 @@ class GrantState:
     field_errors: tuple[FieldError, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
-    secret: SecretView | None = None
+    secret: SecretState | None = None
     rival: str = ""
     skip_backoff: bool = False
     deleting: bool = False

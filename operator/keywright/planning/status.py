@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
@@ -19,7 +20,6 @@ from keywright.planning.failure_status import (
     status_when_rejected,
     status_while_probing,
 )
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import after_tending, with_former
 from keywright.planning.outcomes import (
     Deleting,
@@ -46,7 +46,8 @@ from keywright.planning.secret_status import (
     status_unchanged,
     with_names,
 )
-from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.state import GrantState, SecretState
+from keywright.secrets.ownership import Ownership
 
 # As the CRD has it.
 _REQUEST_LIMIT: Final = 256
@@ -202,7 +203,7 @@ def _proved_id(state: GrantState) -> str | None:
     secret, status = state.secret, state.status
     if status.kind in MANAGED_KINDS and status.key_id is not None:
         return status.key_id
-    ours = secret is not None and secret.standing is Standing.OWNED
+    ours = secret is not None and secret.ownership is Ownership.OWNED
     return secret.key_id if ours and secret is not None else None
 
 
@@ -226,7 +227,7 @@ def _settled(state: GrantState, *, now: datetime) -> GrantStatus:
     )
 
 
-def _asked_before(state: GrantState, secret: SecretView | None) -> bool:
+def _asked_before(state: GrantState, secret: SecretState | None) -> bool:
     """Whether the request for a renewal is not younger than the key, by whole seconds."""
     requested = state.grant.renewal_request if state.grant is not None else None
     issued_at = secret.issued_at if secret is not None else None

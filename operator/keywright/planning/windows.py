@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.windows import Window
 from keywright.planning.renewal import begins_at, hash_fraction, margin, renew_at
-from keywright.planning.state import SecretView
+from keywright.planning.state import SecretState
 
 # What is left of a life when a window is waited for no longer, where the margin is longer: room
 # for many tries, for the readers, and for a person who has to look into it.
@@ -59,7 +59,7 @@ def renewal_deadline_in_window(
     return renew_at(issued_at=issued_at, expires_at=expires_at, margin=left, uid=uid)
 
 
-def next_renewal(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> datetime | None:
+def next_renewal(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> datetime | None:
     """When the key of the Secret is renewed; None where nothing asks for it.
 
     As it was planned; a window that was missed makes it the next one.
@@ -73,7 +73,7 @@ def next_renewal(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> da
     )
 
 
-def renewal_begins(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> datetime | None:
+def renewal_begins(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> datetime | None:
     """When the work on the next renewal begins: as it is planned, or within the second before.
 
     Never before a window opens. A key without an end is rotated as planned.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.secret_spec import Format
+from keywright.api.secret_spec import Format, Variable
 from keywright.secrets.templates import Placeholder, Template, parse_template
-from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE, Variable
+from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE
 
 _TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
     Format.BEDROCK_ENV: {

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import Endpoint, KeyKind
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of
-from keywright.api.secret_spec import Format
+from keywright.api.secret_spec import Format, Variable
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
 from keywright.secrets.recovery import CANONICAL_FILE, is_recoverable
@@ -18,13 +19,7 @@ from keywright.secrets.templates import (
     parse_template,
     unknown_variables,
 )
-from keywright.secrets.variables import (
-    MANTLE_URLS,
-    RenderError,
-    Values,
-    Variable,
-    endpoint_of,
-)
+from keywright.secrets.variables import MANTLE_URLS, Values, endpoint_of
 
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
@@ -158,7 +153,7 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
             continue
         for variable in sorted(unknown_variables(template, kind=grant.kind)):
             yield FieldError(field, f"${{{variable}}} is not available for {grant.kind}: remove it")
-        if template.variables & _END and not grant.ends:
+        if template.variables & _END and not grant.expires:
             yield FieldError(
                 field, "this key has no end: set expiresAfterDays, or drop ${expiresAt}"
             )

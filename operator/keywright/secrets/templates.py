@@ -12,15 +12,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
-from keywright.api.keys import KeyKind
-from keywright.secrets.variables import (
-    FORMAT_ONLY_VARIABLES,
-    VARIABLES_OF_KIND,
-    RenderError,
-    Values,
-    Variable,
-)
+from keywright.api.errors import FieldError, RenderError
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KEY_TYPES
+from keywright.api.secret_spec import FORMAT_ONLY_VARIABLES, Variable
+from keywright.secrets.variables import Values
 
 _KNOWN: Final = {
     variable.value: variable for variable in Variable if variable not in FORMAT_ONLY_VARIABLES
@@ -144,7 +140,7 @@ def _add_text(parts: list[str | Placeholder], plain: list[str]) -> None:
 
 def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variable]:
     """The variables of a template that keys of this kind do not have."""
-    return template.variables - VARIABLES_OF_KIND[kind]
+    return template.variables - KEY_TYPES[kind].variables
 
 
 def _slot(inside: str) -> Placeholder:

@@ -4,23 +4,20 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.key_spec import KeyKind
+from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint
 from keywright.api.partitions import partition_of, service_host
+from keywright.api.secret_spec import Variable
 from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
 from keywright.secrets.alibaba_files import AccessKey
 from keywright.secrets.credential import (
-    ACCESS_KEY_ID,
-    API_KEY,
-    SECRET_ACCESS_KEY,
-    SESSION_TOKEN,
     Credential,
 )
 
@@ -32,101 +29,9 @@ _PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
 CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
-class Variable(StrEnum):
-    """Every variable there is; a value is what stands between `${` and `}`."""
-
-    API_KEY = API_KEY
-    ACCESS_KEY_ID = ACCESS_KEY_ID
-    SECRET_ACCESS_KEY = SECRET_ACCESS_KEY
-    SESSION_TOKEN = SESSION_TOKEN
-    REGION = "region"
-    ACCOUNT_ID = "accountId"
-    KEY_ID = "keyId"
-    EXPIRES_AT = "expiresAt"
-    EXPIRES_AT_UNIX = "expiresAtUnix"
-    NAMESPACE = "namespace"
-    NAME = "name"
-    BEDROCK_RUNTIME_URL = "bedrockRuntimeUrl"
-    OPENAI_BASE_URL = "openAiBaseUrl"
-    MANTLE_URL = "mantleUrl"
-    MANTLE_OPENAI_URL = "mantleOpenAiUrl"
-    RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
-    MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
-    AWS_CREDENTIALS_FILE = "awsCredentialsFile"
-    AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
-    ALIBABA_CONFIG_JSON = "alibabaConfigJson"
-    ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
-    DOT_ENV = "dotEnv"
-    AWS_CONFIG_FILE = "awsConfigFile"
-    HEADER = "headerCredential"
-    CURL_CONFIG = "curlConfig"
-    ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
-    ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
-
-
-FORMAT_ONLY_VARIABLES: Final = frozenset(
-    {
-        Variable.AWS_CONFIG_FILE,
-        Variable.HEADER,
-        Variable.CURL_CONFIG,
-        Variable.ALIBABA_CREDENTIALS_URI_BODY,
-        Variable.ALIBABA_CROSSPLANE_FILE,
-    }
+_NAMES: Final = frozenset(
+    {Variable.REGION, Variable.ACCOUNT_ID, Variable.NAMESPACE, Variable.NAME, Variable.KEY_ID}
 )
-"""Variables that a format uses and a user's template may not."""
-
-_EVERYWHERE: Final = frozenset(
-    {
-        Variable.REGION,
-        Variable.ACCOUNT_ID,
-        Variable.NAMESPACE,
-        Variable.NAME,
-    }
-)
-_NAMES: Final = _EVERYWHERE | {Variable.KEY_ID}
-_END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
-_URLS: Final = frozenset(
-    {
-        Variable.BEDROCK_RUNTIME_URL,
-        Variable.OPENAI_BASE_URL,
-        Variable.MANTLE_URL,
-        Variable.MANTLE_OPENAI_URL,
-        Variable.RUNTIME_ANTHROPIC_URL,
-        Variable.MANTLE_ANTHROPIC_URL,
-    }
-)
-_ACCESS_KEY: Final = frozenset(
-    {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
-)
-_FILES: Final = frozenset(
-    {
-        Variable.AWS_CREDENTIALS_FILE,
-        Variable.AWS_CREDENTIAL_PROCESS,
-        Variable.ALIBABA_CONFIG_JSON,
-        Variable.ALIBABA_CREDENTIALS_FILE,
-    }
-)
-_API_KEY: Final = frozenset({Variable.API_KEY})
-_DOT_ENV: Final = frozenset({Variable.DOT_ENV})
-_KEY_ID: Final = frozenset({Variable.KEY_ID})
-
-VARIABLES_OF_KIND: Final[Mapping[KeyKind, frozenset[Variable]]] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _DOT_ENV,
-    KeyKind.BEDROCK_LONG_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _KEY_ID | _DOT_ENV,
-    KeyKind.SESSION_CREDENTIALS: _EVERYWHERE | _END | _URLS | _ACCESS_KEY | _FILES | _DOT_ENV,
-    KeyKind.API_GATEWAY_KEY: _EVERYWHERE | _API_KEY | _KEY_ID | _DOT_ENV,
-    KeyKind.BEARER_TOKEN: _EVERYWHERE | _END | _API_KEY,
-}
-"""Which variables a kind of key has. Whole files of access keys exist for these alone, a key id
-for keys that live in the cloud, an end not for an API Gateway key."""
-
-
-class RenderError(Exception):
-    """A Secret cannot be written as asked; `problem` names the field and the cure."""
-
-    def __init__(self, problem: FieldError) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

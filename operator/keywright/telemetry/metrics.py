@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from keywright.planning.failures import Failure
+from keywright.api.errors import Failure
 
 _Result = TypeVar("_Result")
 _EXPIRES: Final = "keywright_grant_expiration_timestamp_seconds"

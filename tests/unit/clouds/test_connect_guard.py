@@ -11,13 +11,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe, ProbeMode
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.probes import ProbeContext, probe_http
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
-from keywright.planning.failures import Failure, FailureClass
 from testbed.clouds.hostile import Hostile, Manner
 from tests.unit.clouds.aws.test_probe_addresses import CREDENTIAL
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -28,7 +29,6 @@ from keywright.clouds.interfaces import NO_EVIDENCE, Intent, Session
 from keywright.cluster.objects import ResourceClient
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretCache
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.alibaba.contexts import (

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
+from keywright.api.keys import BedrockLongTermKey
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.clients import BotoClients
@@ -96,7 +96,7 @@ class Cloud(BotoClients):
 
 def _grant(number: int, **spec: Any) -> ApiKeyGrant:
     found = grant(bedrockShortTermKey=None, **spec)
-    return msgspec.structs.replace(found, name=f"grant-{number}")
+    return replace(found, name=f"grant-{number}")
 
 
 def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys, str]:

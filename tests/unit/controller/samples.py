@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from keywright.api.errors import ConflictError, LostLeaseError
 from keywright.api.source import Provider
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.interfaces import CloudProvider
@@ -13,15 +14,14 @@ from keywright.cluster.objects import ResourceClient
 from keywright.cluster.orphan_list import OrphanList
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
+from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.grants import GrantReconciler
 from keywright.controller.invalid_objects import InvalidObjects
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.reconcilers import Context, grant_reconciler
+from keywright.controller.reconcilers import grant_reconciler
 from keywright.controller.settings import KeyTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keywright.controller.leadership import LostLeaseError
+from keywright.api.errors import LostLeaseError
 from tests.unit.controller.samples import GRANTS, UID, Scene
 from tests.unit.fakes.managed_keys import SmallIam
 

@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import ApiError, ConflictError, LostLeaseError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
 from keywright.clouds.interfaces import Intent, IssuedKey
-from keywright.cluster.errors import ApiError
-from keywright.controller.errors import ConflictError
 from keywright.controller.expiry import GRACE, ExpiryReporter
-from keywright.controller.leadership import LostLeaseError
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, Scene, scene
 from tests.unit.fakes.provider import LIFE, ScriptedProvider
 

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    ConflictError,
+    Failure,
+    FailureClass,
+    LostLeaseError,
+)
 from keywright.api.times import parse_time
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import LostLeaseError
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import BEGINS_WITHIN
 from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, scene
@@ -280,7 +284,7 @@ async def test_the_last_good_key_outlives_failures() -> None:
     ],
 )
 async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason: str) -> None:
-    """With the server's own words; only what an edit can cure is Stalled."""
+    """With the server's own words; only what an edit can remedy is Stalled."""
     made = scene()
     made.api.answers.append((f"PATCH {SECRET}", error))
     await made.settle()

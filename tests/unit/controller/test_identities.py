@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from keywright.api.identity import GrantIdentity
@@ -59,7 +59,7 @@ def _identity(
     take_over: str | None = None,
 ) -> GrantIdentity:
     return identity_of(
-        msgspec.structs.replace(_GRANT, take_over=take_over),
+        replace(_GRANT, take_over=take_over),
         status=status or GrantStatus(),
         secret=secret,
         prover=_OWN,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import ResourceClient
 from keywright.controller.expiry import ExpiryReporter
 from keywright.controller.initial_sync import InitialSync

@@ -9,10 +9,9 @@ from typing import Self
 
 import pytest
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, LostLeaseError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import AlwaysLeader, LostLeaseError
+from keywright.controller.leadership import AlwaysLeader
 from keywright.controller.queue import DelayingQueue
 from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool

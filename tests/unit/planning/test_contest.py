@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import GrantStatus
 from keywright.planning.contest import (
     WHOLE_OBJECT,
@@ -16,7 +17,6 @@ from keywright.planning.contest import (
     taken_fields,
 )
 from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Paused, Unchanged, Written
 from keywright.planning.state import (
     Contest,
@@ -38,7 +38,7 @@ _WATCH_LABEL = "metadata.labels[keywright.dev/managed]"
 
 
 def _taken(*fields: str, by: str = "policy", **changed: Any) -> GrantState:
-    taken = secret(intact=False, altered=fields or (_TEAM,), taken_by=(by,))
+    taken = secret(altered=fields or (_TEAM,), taken_by=(by,))
     return state(secret=taken, **changed)
 
 

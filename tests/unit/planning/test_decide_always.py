@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from keywright.planning.backoff import retry_at
 from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.state import GrantState, Issue, NoOp, Reject, Rewrite, Standing, Wait
+from keywright.planning.state import GrantState, Issue, NoOp, Reject, Rewrite, Wait
+from keywright.secrets.ownership import Ownership
 from tests.unit.planning.samples import READY, told
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
 
@@ -31,14 +32,14 @@ def test_nothing_is_minted_that_must_not_be(known: GrantState, now: datetime) ->
     assert not known.field_errors
     assert known.source_problem is None
     assert not known.rival
-    assert known.secret is None or known.secret.standing is not Standing.OWNED_BY_OTHER
+    assert known.secret is None or known.secret.ownership is not Ownership.OWNED_BY_OTHER
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
 def test_another_grants_secret_is_refused(known: GrantState, now: datetime) -> None:
     """A Secret that is marked by another grant is never touched."""
-    theirs = known.secret is not None and known.secret.standing is Standing.OWNED_BY_OTHER
+    theirs = known.secret is not None and known.secret.ownership is Ownership.OWNED_BY_OTHER
     if theirs or (known.rival and known.grant is not None):
         assert isinstance(decide(known, now=now), Reject)
 
@@ -82,7 +83,7 @@ def test_a_good_key_is_never_minted_anew_for_a_lost_status(
     known: GrantState, now: datetime
 ) -> None:
     """Rule 4: a restore without status, with a Secret that was touched, rewrites at the most."""
-    touched = replace(fresh(revision=1, now=now), intact=False)
+    touched = replace(fresh(revision=1, now=now), altered=("data",))
     lost = replace(known, secret=touched, status=msgspec.structs.replace(known.status.__class__()))
     if lost.grant is None or renewal_requested(lost.grant, lost):
         return

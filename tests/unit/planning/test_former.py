@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_notice, former_secrets
 from keywright.planning.outcomes import (
     Failed,
@@ -20,8 +20,9 @@ from keywright.planning.outcomes import (
     Unchanged,
     Written,
 )
-from keywright.planning.state import GrantState, NoOp, Standing, TendFormer
+from keywright.planning.state import GrantState, NoOp, TendFormer
 from keywright.planning.status import next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
@@ -96,7 +97,7 @@ def test_it_is_cleared_once_the_new_secret_is_published() -> None:
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
     assert next_look(renamed, NoOp(), now=NOON) == NOON
-    for secret_now in (None, secret(standing=Standing.UNOWNED), secret(intact=False)):
+    for secret_now in (None, secret(ownership=Ownership.UNOWNED), secret(altered=("data",))):
         other = _renamed(secret=secret_now)
         assert not isinstance(decide(other, now=NOON), TendFormer)
 
@@ -196,10 +197,10 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
 def test_a_grant_that_finds_a_secret_left_behind_is_told_so() -> None:
     """And one that was released takes it."""
     found = secret(
-        standing=Standing.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
+        ownership=Ownership.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
     )
     assert told(decide(state(secret=found), now=NOON)) == "Reject SecretConflict"
-    released = secret(standing=Standing.UNOWNED, released=True, revision=0, matches_spec=False)
+    released = secret(ownership=Ownership.UNOWNED, released=True, revision=0, matches_spec=False)
     assert told(decide(state(secret=released), now=NOON)).startswith("Issue")
     nobodys = replace(released, released=False)
     assert told(decide(state(secret=nobodys), now=NOON)) == "Reject SecretConflict"

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide, next_look
 from keywright.planning.deletion import LEAST_TRIES
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import (
     Deleting,
     Failed,
@@ -206,7 +206,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
-RETAINED = msgspec.structs.replace(
+RETAINED = replace(
     kept(), spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN)
 )
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)

@@ -71,7 +71,7 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
         # A key of ours that nobody knows does not take another's place.
         ({"secret": DUE, "listed": listed(A, B)}, Retire()),
         ({"listed": listed(A, B)}, Retire()),
-        ({"secret": replace(SERVED, intact=False), "listed": listed(A, B)}, Retire()),
+        ({"secret": replace(SERVED, altered=("data",)), "listed": listed(A, B)}, Retire()),
         ({"secret": DUE, "listed": listed(A)}, RecordIntent((A,))),
     ],
 )

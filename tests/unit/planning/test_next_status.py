@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.planning.conditions import ConditionWriter
 from keywright.planning.decide import decide
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
-from keywright.planning.state import GrantState, Standing
+from keywright.planning.state import GrantState
 from keywright.planning.status import is_routine_renewal, next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -177,7 +177,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ),
         (
             "an edit is done",
-            state(grant=msgspec.structs.replace(grant(), generation=2)),
+            state(grant=replace(grant(), generation=2)),
             Written(NEXT, "ASIA2"),
         ),
         (
@@ -194,7 +194,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         (
             "a rollout begins",
             state(grant=grant(rollout=RESTART), recorded_data_hash="a"),
-            Written(replace(NEXT, data="b"), "ASIA2"),
+            Written(replace(NEXT, data_hash="b"), "ASIA2"),
         ),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_suspended_grant_says_when_its_key_ends() -> None:
 
 def test_an_edit_that_could_not_be_written_is_owed() -> None:
     """Ready stays at the generation that was carried out, so that the next try still knows."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     for before in (STATUS, status(conditions=()), STATUS.__class__()):
         known = state(grant=second, subject=subject, status=before)
@@ -254,7 +254,7 @@ def test_an_edit_that_could_not_be_written_is_owed() -> None:
 
 def test_an_edit_without_a_source_is_owed_as_well() -> None:
     """The source comes back later; what was edited meanwhile is written then."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     gone = state(grant=second, subject=subject, **MISSING_SOURCE)
     waiting = next_status(gone, Rejected(NO_SOURCE), now=NOON)
@@ -270,6 +270,6 @@ def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
 
 def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
     """Whatever its marks say, a key that is not ours has no end to tell of."""
-    theirs = secret(standing=Standing.OWNED_BY_OTHER, revision=0)
+    theirs = secret(ownership=Ownership.OWNED_BY_OTHER, revision=0)
     found = next_status(state(secret=theirs), Rejected(CONFLICT), now=NOON)
     assert found.conditions[0].reason == "SecretConflict"

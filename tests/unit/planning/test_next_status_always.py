@@ -25,8 +25,9 @@ from keywright.planning.outcomes import (
     Unchanged,
     Written,
 )
-from keywright.planning.state import GrantState, NoOp, Standing, Wait
+from keywright.planning.state import GrantState, NoOp, Wait
 from keywright.planning.status import next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.planning.kstatus import kstatus
 from tests.unit.planning.strategies import GENERATION, moments, outcomes, situations
 
@@ -119,7 +120,7 @@ def test_past_its_end_a_key_is_told_as_expired(case: Recorded) -> None:
     failing = isinstance(outcome, Failed) or (
         isinstance(outcome, Rejected) and outcome.failure is state.source_problem
     )
-    if failing and secret is not None and secret.standing is Standing.OWNED and secret.revision:
+    if failing and secret is not None and secret.ownership is Ownership.OWNED and secret.revision:
         ready = status.condition("Ready")
         assert ready is not None
         assert (ready.reason == "Expired") is not secret.is_unexpired(now)

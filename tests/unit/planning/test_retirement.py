@@ -48,7 +48,7 @@ def given(
     known = state(
         grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=key, rollout=_ROLLOUT),
         status=told,
-        secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data="new"),
+        secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data_hash="new"),
         recorded_data_hash=recorded_data_hash,
         has_finalizer=True,
     )
@@ -129,7 +129,7 @@ def test_a_key_that_goes_in_a_rollout_is_told() -> None:
 def test_a_renewal_that_is_asked_for_waits_as_long() -> None:
     """IAM has room for two: the place of the old key is not taken while workloads have it."""
     asked = given(pending_probe=None, listed=_LISTED)
-    due = replace(asked, secret=replace(secret(key_id=A, data="new"), matches_spec=False))
+    due = replace(asked, secret=replace(secret(key_id=A, data_hash="new"), matches_spec=False))
     assert due.secret is not None
     due = replace(due, secret=replace(due.secret, expires_at=None, renew_at=noon(days=7)))
     assert decide(due, now=NOON) == Wait(noon(hours=2))

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.outcomes import Failed, Outcome, Unchanged, Written
 from keywright.planning.rollout import (
     ActiveRollout,
@@ -24,8 +24,9 @@ from keywright.planning.rollout_status import (
     rollout_failure,
     rollout_notice,
 )
-from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.state import GrantState, SecretState
 from keywright.planning.status import begins_rollout, next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import READY, noon, secret, state, status
@@ -50,8 +51,8 @@ FAILING = Condition(
     observed_generation=1,
 )
 SOUGHT = msgspec.structs.replace(PROGRESSING, reason="SecretNew")
-NEW, SAME = secret(data="new", revision=4), secret(data="old")
-UNOWNED = SecretView(Standing.UNOWNED)
+NEW, SAME = secret(data_hash="new", revision=4), secret(data_hash="old")
+UNOWNED = SecretState("chat", "chat-key", ownership=Ownership.UNOWNED)
 
 
 def known(**changed: Any) -> GrantState:
@@ -86,7 +87,7 @@ def known(**changed: Any) -> GrantState:
         ),
         (
             "killed as it was taken over",
-            known(grant=ADOPTER, secret=secret(data="new", revision=1), recorded_data_hash=""),
+            known(grant=ADOPTER, secret=secret(data_hash="new", revision=1), recorded_data_hash=""),
             Unchanged(),
             Scope.ALL,
         ),

@@ -1,9 +1,9 @@
 """Renewals that wait for a window, and those that do not."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +58,7 @@ def test_grants_of_one_window_do_not_begin_at_once() -> None:
 
 
 def _with_uid(uid: str) -> ApiKeyGrant:
-    return msgspec.structs.replace(_windowed(), uid=uid)
+    return replace(_windowed(), uid=uid)
 
 
 def test_no_window_in_time_is_overridden() -> None:
@@ -130,7 +130,10 @@ def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) 
             id="new",
         ),
         pytest.param(
-            _known(secret=secret(renew_at=NOON, intact=False)), NOON, "Rewrite Drift", id="repair"
+            _known(secret=secret(renew_at=NOON, altered=("data",))),
+            NOON,
+            "Rewrite Drift",
+            id="repair",
         ),
     ],
 )
@@ -143,7 +146,7 @@ def test_a_window_holds_up_what_is_due_and_nothing_else(
 
 def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
     """Somebody wants it now."""
-    wanted = msgspec.structs.replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
+    wanted = replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
     assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
 
 

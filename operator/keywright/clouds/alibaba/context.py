@@ -8,6 +8,7 @@ from typing import Final
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError, TemporaryCredentials
 from keywright.clouds.alibaba.sts.errors import SOURCE, RequestContext, refusal
@@ -21,7 +22,6 @@ from keywright.clouds.interfaces import (
     TokenSource,
 )
 from keywright.clouds.sessions import Clock
-from keywright.planning.failures import Failure, FailureClass
 
 DEFAULT_DURATION: Final = "1h"
 GRANTS_DURATION: Final = "spec.sessionCredentials.duration"
@@ -96,7 +96,7 @@ def session_of(
             kind=FailureClass.TRANSIENT,
             reason="CredentialsExpired",
             field=field,
-            cure="Their issuer must renew them first; check the clocks as well.",
+            remedy="Their issuer must renew them first; check the clocks as well.",
         )
     return Session(
         access_key_id=issued.access_key_id,
@@ -137,5 +137,5 @@ def reject_session_options(ask: SessionOptions, *, way: str) -> None:
         kind=FailureClass.CONFIGURATION,
         reason="NoRole",
         field=GRANTS_DURATION if ask.seconds else GRANTS_POLICY,
-        cure="Remove it, or let the source assume a role (assumeRoles).",
+        remedy="Remove it, or let the source assume a role (assumeRoles).",
     )

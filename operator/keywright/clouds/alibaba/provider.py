@@ -17,8 +17,9 @@ from keywright.api.alibaba_identities import (
     RamRoleArn,
     RsaKeyPair,
 )
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
+from keywright.api.key_spec import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import (
     ROOT,
@@ -54,7 +55,6 @@ from keywright.clouds.interfaces import (
     SessionOptions,
 )
 from keywright.clouds.role_chain import RoleChain
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
 # No service tells whose a bearer token is.
@@ -187,7 +187,7 @@ class Alibaba:
             kind=FailureClass.CONFIGURATION,
             reason="SourceChanged",
             field="spec.sourceRef.name",
-            cure=f"Make CredentialSource {source.name} one of AWS again.",
+            remedy=f"Make CredentialSource {source.name} one of AWS again.",
         )
 
     @classified("verifying the source")

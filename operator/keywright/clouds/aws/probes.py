@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
 from keywright.api.partitions import service_host
 from keywright.clouds.addresses import Reach
@@ -23,7 +24,6 @@ from keywright.clouds.http import (
     may_connect_literal,
 )
 from keywright.clouds.interfaces import Session
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
     API_KEY,
@@ -71,7 +71,7 @@ async def send(
             kind=FailureClass.CONFIGURATION,
             reason="AddressForbidden",
             field="spec.probe.url",
-            cure=f"Name a public one, {_FLAG}.",
+            remedy=f"Name a public one, {_FLAG}.",
         )
     try:
         return await context.http.request(
@@ -90,11 +90,13 @@ async def send(
             kind=FailureClass.TRANSIENT,
             reason="ProbeTimeout",
             field="spec.probe",
-            cure=f"Name a URL that the internet reaches, {_FLAG}." if reach is Reach.PUBLIC else "",
+            remedy=f"Name a URL that the internet reaches, {_FLAG}."
+            if reach is Reach.PUBLIC
+            else "",
         ) from None
 
 
-def rejected(answer: HttpResponse, *, by: str, cure: str = "") -> Failure:
+def rejected(answer: HttpResponse, *, by: str, remedy: str = "") -> Failure:
     """What the key was answered: the status and the cloud's error code, and nothing else of it."""
     code = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
     shown = code if _CODE.fullmatch(code) else ""
@@ -103,7 +105,7 @@ def rejected(answer: HttpResponse, *, by: str, cure: str = "") -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="ProbeRejected",
         field="spec.probe",
-        cure=cure,
+        remedy=remedy,
     )
 
 
@@ -175,7 +177,7 @@ async def probe_bedrock(probe: Probe, *, credential: Credential, context: ProbeC
         raise rejected(
             answer,
             by=_BEDROCK,
-            cure=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
+            remedy=f"The probe needs bedrock:CallWithBearerToken and {needs}.",
         )
 
 
@@ -202,5 +204,5 @@ async def probe_http(probe: Probe, *, credential: Credential, context: ProbeCont
         raise rejected(
             answer,
             by=place,
-            cure="See that its stage is in the usage plan, and that the method asks for a key.",
+            remedy="See that its stage is in the usage plan, and that the method asks for a key.",
         )

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
-from keywright.api.keys import KeyKind
+from keywright.api.key_spec import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import short_term
@@ -36,7 +37,6 @@ from keywright.clouds.interfaces import (
 )
 from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.role_chain import RoleChain
-from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 
 

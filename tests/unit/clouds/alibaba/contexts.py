@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
@@ -20,7 +21,6 @@ from keywright.clouds.alibaba.sts.rpc import Parameters, Signer
 from keywright.clouds.endpoints import AllowedUris
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, DefaultCredentials, Session, SessionOptions
-from keywright.planning.failures import Failure
 from tests.unit.api.samples import parsed_source
 from tests.unit.clouds.aws.contexts import Secrets
 from tests.unit.fakes.clock import NOON, FakeClock

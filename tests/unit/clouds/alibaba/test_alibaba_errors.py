@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, principal, refusal
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.planning.failures import Failure, FailureClass
 
 ISSUER, SUBJECT = "https://oidc-ack.example.com/c1", "system:serviceaccount:chat:chat"
 ROLE = "acs:ram::1234567890123456:role/chat"
@@ -117,7 +117,7 @@ def _told(code: str, message: str, asking: RequestContext) -> Failure:
 def test_a_refusal_is_told_by_field_and_cure(
     code: str, asking: RequestContext, kind: str, field: str, says: str
 ) -> None:
-    """Code and words of the cloud, the class that decides what follows, field and cure."""
+    """Code and words of the cloud, the class that decides what follows, field and remedy."""
     failure = _told(code, "The words of the cloud", asking)
     assert (failure.kind, failure.field) == (FailureClass(kind), field)
     assert failure.message.startswith(f"Alibaba Cloud STS: {code}: The words of the cloud")
@@ -143,8 +143,8 @@ def test_a_refused_token_is_told_by_what_it_says() -> None:
 
 def test_a_refused_hop_has_both_policies_to_paste() -> None:
     """That of the caller, and the trust policy with the caller's role and the external id."""
-    cure = _told("NoPermission", "You are not authorized", BY_KEY).remedy
-    needed, _, trust = cure.removeprefix("The caller needs this policy: ").partition(
+    remedy = _told("NoPermission", "You are not authorized", BY_KEY).remedy
+    needed, _, trust = remedy.removeprefix("The caller needs this policy: ").partition(
         f" and {ROLE} this trust policy: "
     )
     assert json.loads(needed)["Statement"] == [

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure
 from keywright.api.parsing import parse_source
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.identities.profile import open_session
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.interfaces import DEFAULT_OPTIONS
-from keywright.planning.failures import Failure
 from keywright.planning.secret_references import ReferencedSecret
 from tests.unit.fakes.clock import FakeClock
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.identities.roles import assume_chained_role
@@ -15,7 +16,6 @@ from keywright.clouds.alibaba.sts import session_credentials
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.http import Timeouts
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import grant
 from tests.unit.clouds.alibaba.contexts import (
     KEY,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.http import HttpResponse, Timeouts, TransportError
 from keywright.clouds.interfaces import Session
-from keywright.planning.failures import FailureClass
 from tests.unit.clouds.alibaba.contexts import (
     USER,
     Own,

@@ -189,12 +189,12 @@ def _chain(name: str, source: str) -> dict[str, Any]:
     ],
 )
 def test_a_mistake_in_a_configuration_is_named(text: str, says: str) -> None:
-    """Profile and field, with a cure; no value of the file is quoted."""
+    """Profile and field, with a remedy; no value of the file is quoted."""
     with pytest.raises(ProfileError) as caught:
         from_cli_config(text, name=None)
     assert says in caught.value.message
-    assert caught.value.cure
-    assert "planted" not in caught.value.message + caught.value.cure
+    assert caught.value.remedy
+    assert "planted" not in caught.value.message + caught.value.remedy
     assert "rm -rf" not in caught.value.message
 
 
@@ -268,12 +268,12 @@ def test_each_type_of_the_ini_file_is_read(text: str, expected: ResolvedProfile)
     ],
 )
 def test_a_mistake_in_a_credentials_file_is_named(text: str, says: str) -> None:
-    """Section and field, with a cure; no value of the file is quoted."""
+    """Section and field, with a remedy; no value of the file is quoted."""
     with pytest.raises(ProfileError) as caught:
         from_credentials_file(text, name=None)
     assert says in caught.value.message
-    assert caught.value.cure
-    assert "planted" not in caught.value.message + caught.value.cure
+    assert caught.value.remedy
+    assert "planted" not in caught.value.message + caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_no_value_of_a_file_is_quoted(read: Any, text: str) -> None:
     """A source may name any Secret of its namespace as a file of profiles, without a label."""
     with pytest.raises(ProfileError) as caught:
         read(text, name=None)
-    assert _CANARY not in f"{caught.value} {caught.value.cure}"
+    assert _CANARY not in f"{caught.value} {caught.value.remedy}"
 
 
 def test_a_byte_order_mark_is_no_part_of_a_file() -> None:

@@ -9,8 +9,8 @@ import yaml
 
 from keywright.api import alibaba_identities
 from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.errors import Failure
 from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, Alibaba
-from keywright.planning.failures import Failure
 from tests.cluster.alibaba_ways import WAYS
 from tests.unit.api.samples import ROOT, contract, grant, parsed_source
 from tests.unit.clouds.alibaba.contexts import Scripted, alibaba

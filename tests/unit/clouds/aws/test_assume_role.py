@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from keywright.api.errors import Failure
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions
-from keywright.planning.failures import Failure
 from tests.unit.api.samples import source
 from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON

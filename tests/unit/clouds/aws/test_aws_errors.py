@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.sts.errors import refusal_of_session, refusal_of_token
 from keywright.clouds.identity_tokens import TokenFacts, token_facts
 from keywright.clouds.redaction import redacted
-from keywright.planning.failures import Failure
 
 ROLE = "arn:aws:iam::123456789012:role/bedrock-invoker"
 ISSUER = "https://oidc.example.com/id/A"

@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from keywright.api.errors import FailureClass
 from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
-from keywright.planning.failures import FailureClass
 
 _POLICY = "examples/api-gateway-for-a-partner/permissions-policy.json"
 KEY = "spec.apiGatewayKey"
@@ -82,9 +82,9 @@ def test_a_refusal_names_field_and_cure(
     failure = refusal_of_gateway(
         ClientError({"Error": {"Code": code, "Message": message}}, "CreateApiKey")
     )
-    kind, reason, field, cure = told
+    kind, reason, field, remedy = told
     assert (failure.kind, failure.reason, failure.field) == (kind, reason, field)
-    assert cure in failure.remedy
+    assert remedy in failure.remedy
     assert message in failure.message
 
 

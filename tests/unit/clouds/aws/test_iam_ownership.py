@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 import pytest
 
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.ownership import UserOwnership
 from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
 from keywright.clouds.interfaces import Evidence
-from keywright.planning.failures import Failure
 from tests.unit.api.samples import grant
 
 _ACCOUNT, _USER = "123456789012", "bedrock-chat"
@@ -46,7 +45,7 @@ class _Iam:
 def _grant(*, deleting: bool = False, take_over: str = "") -> ApiKeyGrant:
     identity = GrantIdentity(grant_id="id", cluster_id="here", take_over=take_over)
     found = grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC)
-    return msgspec.structs.replace(found, identity=identity, deleting=deleting)
+    return replace(found, identity=identity, deleting=deleting)
 
 
 def _user(**tags: str) -> dict[str, Any]:
@@ -114,7 +113,7 @@ def test_a_deletion_that_retains_says_so_in_the_tags(policy: str, *, tagged: boo
     """The edit that set the policy may not have been carried out: the grant was suspended."""
     iam, user = _Iam(), _user(**_HERE | {KEYS_TAG: _KEY})
     found = grant(bedrockShortTermKey=None, bedrockLongTermKey=_SPEC, deletionPolicy=policy)
-    goes = msgspec.structs.replace(found, identity=_grant().identity, deleting=True)
+    goes = replace(found, identity=_grant().identity, deleting=True)
     assert _users(goes).tagged(iam, user, _USER, iam.items, needed=True) == {_KEY}
     assert iam.set_tags == ({RETAIN_TAG: "true"} if tagged else {})
 

@@ -9,12 +9,12 @@ import pytest
 from typing_extensions import override
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe, ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http
 from keywright.clouds.http import HttpClient, HttpResponse
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
 CREDENTIAL = Credential(

@@ -8,11 +8,11 @@ import pytest
 from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from keywright.api.aws_source import Ambient, AwsAccessKey
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.schema import SecretReference
 from keywright.clouds.aws.identities import access_key, ambient
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON

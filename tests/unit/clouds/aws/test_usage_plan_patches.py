@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywright.api.keys import NewUsagePlan
+from keywright.api.api_gateway_key import NewUsagePlan
 from keywright.clouds.aws.api_gateway.usage_plan_patches import detach_operations, patch_operations
 
 STAGE = {"apiId": "a1", "stage": "prod"}

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from keywright.api.alibaba_identities import DefaultChain
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import (
@@ -30,7 +31,6 @@ from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
 from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import LONGEST_CALL_SECONDS
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.defaultChain"
 # Both write to the terminal from their import on, whole answers of STS among other things.
@@ -53,7 +53,7 @@ async def open_session(
     del identity
     reject_session_options(ask, way="defaultChain")
     if context.own is None:
-        raise not_allowed(_FIELD, cure="Use oidcRoleArn")
+        raise not_allowed(_FIELD, remedy="Use oidcRoleArn")
     now = context.clock()
     session = await context.own.session(now=now)
     if session is None or (session.expires_at is not None and session.expires_at <= now):
@@ -62,7 +62,7 @@ async def open_session(
             kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
-            cure="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
+            remedy="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
         )
     return await verify_identity(
         session, source=source, asking=RequestContext(fields={"": _FIELD}), context=context

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from keywright.api import alibaba_identities
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import AlibabaContext
@@ -18,7 +19,6 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
 ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
@@ -73,7 +73,7 @@ def stored_value(found: ReferencedSecret, key: str, *, secret: str, field: str) 
             kind=FailureClass.CONFIGURATION,
             reason="SecretIncomplete",
             field=field,
-            cure=f"Put {key} into it.",
+            remedy=f"Put {key} into it.",
         )
     if key in _FORMS:
         stored(text, _FORMS[key], secret_name=secret, key=key, field=field)

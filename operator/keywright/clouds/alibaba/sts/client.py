@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
@@ -39,7 +40,6 @@ from keywright.clouds.interfaces import Session
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.redaction import redacted
 from keywright.clouds.sessions import Clock
-from keywright.planning.failures import Failure
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 

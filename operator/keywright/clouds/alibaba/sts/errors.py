@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.identity_tokens import TokenFacts
 from keywright.clouds.redaction import condition_reason
-from keywright.planning.failures import Failure, FailureClass
 
 _RETRY, _CONFIGURATION = FailureClass.TRANSIENT, FailureClass.CONFIGURATION
 _DENIED, _THROTTLED = FailureClass.DENIED, FailureClass.THROTTLED
@@ -41,7 +41,7 @@ class RequestContext:
 class _Row:
     kind: FailureClass
     part: str
-    cure: str
+    remedy: str
     reason: str = ""
 
 
@@ -197,7 +197,7 @@ def refusal(error: StsError, asking: RequestContext) -> Failure:
             kind=_RETRY,
             reason="CloudError",
             field=error.field or SOURCE,
-            cure=_UNTRUSTED if "certificate" in error.message.lower() else _UNREACHED,
+            remedy=_UNTRUSTED if "certificate" in error.message.lower() else _UNREACHED,
         )
     row = _row(error)
     place = error.field if row.part == _ENDPOINT else ""
@@ -206,7 +206,7 @@ def refusal(error: StsError, asking: RequestContext) -> Failure:
         kind=row.kind,
         reason=row.reason or condition_reason(error.code),
         field=place or asking.fields.get(row.part) or asking.fields.get("", ""),
-        cure=row.cure.format_map(_words(asking)),
+        remedy=row.remedy.format_map(_words(asking)),
     )
 
 

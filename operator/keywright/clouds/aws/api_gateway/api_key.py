@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.api_gateway.errors import NOT_FOUND, gateway_code
 from keywright.clouds.aws.api_gateway.usage_plans import list_plans as plans_listed

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import GATEWAY_ID, text
 from keywright.clouds.aws.api_gateway import api_key, usage_plans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.answers import (
     code_and_message,
     http_status,
@@ -12,7 +13,6 @@ from keywright.clouds.aws.answers import (
     retry_after,
 )
 from keywright.clouds.aws.sts.errors import refusal_of_session
-from keywright.planning.failures import Failure, FailureClass
 
 NOT_FOUND: Final = "NotFoundException"
 CONFLICT: Final = "ConflictException"
@@ -23,7 +23,7 @@ _PLAN: Final = f"{FIELD}.usagePlan"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A refusal that is a mistake in the grant: by its words, with field and cure.
+    """A refusal that is a mistake in the grant: by its words, with field and remedy.
 
     With `code`, only for that error code.
     """
@@ -31,7 +31,7 @@ class _Told:
     words: str
     reason: str
     field: str
-    cure: str
+    remedy: str
     code: str = ""
 
 
@@ -119,7 +119,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
             kind=FailureClass.DENIED,
             reason="AccessDenied",
             field="CredentialSource spec.aws",
-            cure=(
+            remedy=(
                 "Its role needs the policy of"
                 " examples/api-gateway-for-a-partner/permissions-policy.json."
             ),
@@ -131,7 +131,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
             kind=FailureClass.THROTTLED,
             reason="Throttled",
             field="CredentialSource spec.aws",
-            cure=(
+            remedy=(
                 "The operator slows down and tries again. API Gateway allows an account few"
                 " changes a second, and one at a time: docs/api-gateway.md."
             ),
@@ -144,7 +144,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
             kind=FailureClass.QUOTA,
             reason="LimitExceeded",
             field=FIELD,
-            cure="Delete unused keys or plans, or request a higher quota for the account.",
+            remedy="Delete unused keys or plans, or request a higher quota for the account.",
             no_side_effect=True,
         )
     if code in {"BadRequestException", NOT_FOUND, CONFLICT}:
@@ -164,7 +164,7 @@ def _mistake(code: str, message: str) -> Failure:
             kind=FailureClass.CONFIGURATION,
             reason=found.reason,
             field=found.field,
-            cure=found.cure,
+            remedy=found.remedy,
             no_side_effect=True,
         )
     # What is gone, or was made a moment ago by somebody else, may look otherwise at the next try.
@@ -174,7 +174,7 @@ def _mistake(code: str, message: str) -> Failure:
         kind=FailureClass.CONFIGURATION if mistake else FailureClass.TRANSIENT,
         reason=code.removesuffix("Exception"),
         field=FIELD,
-        cure="Correct the value to what API Gateway says of it."
+        remedy="Correct the value to what API Gateway says of it."
         if mistake
         else "Another program changed keys or plans at this moment; looked at again and retried.",
         no_side_effect=True,
@@ -188,7 +188,7 @@ def no_such_plan(what: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="UsagePlanNotFound",
         field=field,
-        cure="Make it, name another one, or let it be made: usagePlan.create.",
+        remedy="Make it, name another one, or let it be made: usagePlan.create.",
         no_side_effect=True,
     )
 
@@ -200,7 +200,7 @@ def ambiguous_plan(name: str, *, ids: list[str], field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="UsagePlanAmbiguous",
         field=f"{field}.name",
-        cure="Name the one that is meant by its id.",
+        remedy="Name the one that is meant by its id.",
         no_side_effect=True,
     )
 
@@ -213,7 +213,7 @@ def not_our_plan(name: str, *, plan_id: str, owner: str, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="UsagePlanNotOurs",
         field=f"{field}.create.name",
-        cure="Choose another name, or use that plan without touching it: usagePlan.id.",
+        remedy="Choose another name, or use that plan without touching it: usagePlan.id.",
         no_side_effect=True,
     )
 
@@ -225,7 +225,7 @@ def stage_in_two_plans(stage: str, *, plans: list[str], field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="StageInTwoPlans",
         field=field,
-        cure="A key has one plan for a stage: leave one of them out, or take the stage off it.",
+        remedy="A key has one plan for a stage: leave one of them out, or take the stage off it.",
         no_side_effect=True,
     )
 
@@ -237,7 +237,7 @@ def value_invalid(why: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="ValueInvalid",
         field=field,
-        cure="Put 20 to 128 letters, digits or plain signs into the Secret, without blanks.",
+        remedy="Put 20 to 128 letters, digits or plain signs into the Secret, without blanks.",
         no_side_effect=True,
     )
 
@@ -249,7 +249,7 @@ def value_taken(key_id: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="ValueTaken",
         field=field,
-        cure="Put another value into the Secret, or delete that key.",
+        remedy="Put another value into the Secret, or delete that key.",
         no_side_effect=True,
     )
 
@@ -261,7 +261,7 @@ def file_invalid(why: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="FileInvalid",
         field=field,
-        cure="Write a line of column names, Name and Key at least, and a line for each key.",
+        remedy="Write a line of column names, Name and Key at least, and a line for each key.",
         no_side_effect=True,
     )
 
@@ -275,7 +275,7 @@ def rows_refused(rows: list[str], *, none: bool) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="ImportWarnings",
         field=f"{FIELD}.csvFrom",
-        cure="Fix the rows."
+        remedy="Fix the rows."
         if none
         else "Fix the rows, or set csvFrom.failOnWarnings to false: the others are then imported.",
         no_side_effect=True,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from keywright.api.errors import Failure
 from keywright.clouds.answer_values import moment
 from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.api_key import Key
@@ -21,7 +22,6 @@ from keywright.clouds.aws.api_gateway.csv_import import CsvImport
 from keywright.clouds.aws.api_gateway.single_key import SingleApiKey
 from keywright.clouds.aws.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.interfaces import Intent, IssuedKey
-from keywright.planning.failures import Failure
 from keywright.planning.ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey
 

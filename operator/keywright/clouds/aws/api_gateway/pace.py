@@ -15,10 +15,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.rate_limit import FixedRate
 from keywright.clouds.shares import FairShares
-from keywright.planning.failures import Failure, FailureClass
 
 SERVICE: Final = "apigateway"
 RATES: Final = {
@@ -131,7 +131,7 @@ def _later(operation: str, *, wait: float) -> Failure:
         kind=FailureClass.THROTTLED,
         reason="Throttled",
         field="spec.apiGatewayKey.usagePlan",
-        cure="The operator tries again by itself.",
+        remedy="The operator tries again by itself.",
         no_side_effect=True,
         retry_after=timedelta(seconds=wait),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keywright.api.keys import ApiStage, NewUsagePlan, Quota, Throttle
+from keywright.api.api_gateway_key import ApiStage, NewUsagePlan, Quota, Throttle
 
 Operation = dict[str, str]
 Limits = Mapping[str, float | int]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from keywright.api.keys import ApiGatewayKey, NewUsagePlan, UsagePlan
+from keywright.api.api_gateway_key import ApiGatewayKey, NewUsagePlan, UsagePlan
 from keywright.clouds.aws.api_gateway.errors import (
     FIELD,
     NOT_FOUND,

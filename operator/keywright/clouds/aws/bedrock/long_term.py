@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
 from keywright.api.source import CredentialSource
@@ -38,7 +39,6 @@ from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.shared_listings import Listing
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.state import CloudKey
 from keywright.secrets.credential import API_KEY, Credential
 

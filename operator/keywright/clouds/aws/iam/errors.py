@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.answers import code_and_message, http_status
 from keywright.clouds.aws.error_codes import ErrorRow
 from keywright.clouds.aws.sts.errors import refusal_of_session
-from keywright.planning.failures import Failure, FailureClass
 
 NO_SUCH_ENTITY = "NoSuchEntity"
 ACCESS_DENIED = "AccessDenied"
@@ -139,7 +139,7 @@ def refusal_of_iam(error: Exception, *, user: str) -> Failure:
             kind=FailureClass.DENIED,
             reason=code,
             field="CredentialSource spec.aws",
-            cure=(
+            remedy=(
                 f"Its role needs the policy of examples/bedrock-long-term/permissions-policy.json"
                 f" for user {user}."
             ),
@@ -169,7 +169,7 @@ def no_such_user(name: str, *, created: bool) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="UserNotFound",
         field=f"{_FIELD}.user.name",
-        cure="Create it, name another one, or set user.create to true.",
+        remedy="Create it, name another one, or set user.create to true.",
         no_side_effect=True,
     )
 
@@ -179,12 +179,12 @@ def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
 
     `unsure`: its tag names a grant of this name, but no cluster.
     """
-    cure = "Name another user, or set user.create to false to use it without touching it."
+    remedy = "Name another user, or set user.create to false to use it without touching it."
     if unsure:
-        cure = (
+        remedy = (
             "It carries keys that nothing proves to be those of this cluster. If it is this"
             " cluster's, tag it with keywright.dev/cluster-id, the uid of the namespace"
-            f" kube-system. {cure}"
+            f" kube-system. {remedy}"
         )
     whose = f"belongs to ApiKeyGrant {owner}" if owner else "was not made by Keywright"
     return Failure(
@@ -192,6 +192,6 @@ def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="UserNotOurs",
         field=f"{_FIELD}.user",
-        cure=cure,
+        remedy=remedy,
         no_side_effect=True,
     )

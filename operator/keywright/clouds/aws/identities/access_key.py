@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from keywright.api import aws_source
 from keywright.api.aws_source import AwsAccessKey
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
@@ -15,7 +16,6 @@ from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.aws.sts.errors import refusal_of_key
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.secret_references import ReferencedSecret
 
 _ID, _SECRET, _TOKEN = aws_source.AWS_ID, aws_source.AWS_SECRET, aws_source.AWS_TOKEN
@@ -63,6 +63,6 @@ def _value(secret: ReferencedSecret, key: str, *, form: Form, name: str) -> Sens
             kind=FailureClass.CONFIGURATION,
             reason="AccessKeyIncomplete",
             field=_FIELD,
-            cure=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
+            remedy=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
         )
     return Sensitive(stored(text, form, secret_name=name, key=key, field=_FIELD))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from keywright.api.aws_source import Ambient
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import moment
@@ -21,7 +22,6 @@ from keywright.clouds.aws.sts.errors import refusal_of_session
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.http import LONGEST_CALL_SECONDS
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = "CredentialSource spec.aws.ambient"
 
@@ -41,7 +41,7 @@ async def open_session(
             kind=FailureClass.CONFIGURATION,
             reason="AmbientNotAllowed",
             field=_FIELD,
-            cure="Use webIdentity, or start the operator with --allow-ambient.",
+            remedy="Use webIdentity, or start the operator with --allow-ambient.",
         )
     try:
         session = await context.ambient.session(now=context.clock())
@@ -54,7 +54,7 @@ async def open_session(
             kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
-            cure="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
+            remedy="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
         )
     return await verify_identity(
         session, source=source, context=context, refusal=refusal_of_session

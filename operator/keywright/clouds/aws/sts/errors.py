@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from keywright.api.aws_source import AwsHop
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.answers import code_and_message, retry_after
 from keywright.clouds.aws.error_codes import (
     clock_fault,
@@ -18,7 +19,6 @@ from keywright.clouds.aws.error_codes import (
     is_clock_fault,
 )
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.planning.failures import Failure, FailureClass
 
 # Why AWS does not take a static key.
 _WRONG_KEYS = {
@@ -82,7 +82,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 kind=FailureClass.DENIED,
                 reason="AccessDenied",
                 field=_WEB_IDENTITY,
-                cure=(
+                remedy=(
                     "The role is missing, or its trust policy does not accept this token;"
                     f" a trust policy that does: {trust_policy(token, role_arn=role_arn)}"
                 ),
@@ -95,7 +95,9 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 kind=FailureClass.TRANSIENT,
                 reason="ExpiredToken",
                 field=_WEB_IDENTITY,
-                cure="The token was made seconds ago: check the clocks of the API server's nodes.",
+                remedy=(
+                    "The token was made seconds ago: check the clocks of the API server's nodes."
+                ),
             )
         case "IDPRejectedClaim":
             return Failure(
@@ -103,7 +105,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 kind=FailureClass.DENIED,
                 reason=code,
                 field=f"{_WEB_IDENTITY}.serviceAccountRef",
-                cure=(
+                remedy=(
                     "The issuer rejected a claim of the token, or the token was revoked: check that"
                     " the ServiceAccount exists and that the IAM OIDC provider is of this cluster."
                 ),
@@ -114,7 +116,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
                 kind=FailureClass.TRANSIENT,
                 reason="CloudError",
                 field=_WEB_IDENTITY,
-                cure=f"Tried again. If this stays, STS cannot reach {token.issuer}: it must be"
+                remedy=f"Tried again. If this stays, STS cannot reach {token.issuer}: it must be"
                 " public and answer.",
             )
         case _:
@@ -122,7 +124,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
 
 
 def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
-    """AssumeRole by a session did not succeed; the cure has both policies to paste."""
+    """AssumeRole by a session did not succeed; the remedy has both policies to paste."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
@@ -133,7 +135,7 @@ def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) ->
                 kind=FailureClass.DENIED,
                 reason="AccessDenied",
                 field=f"{field}.roleArn",
-                cure=(
+                remedy=(
                     f"The caller's role needs this policy: {_permission(hop)}"
                     f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
                 ),
@@ -151,30 +153,30 @@ def _of_request(code: str, message: str, *, field: str) -> Failure:
     match code:
         case "ValidationError" if "DurationSeconds" in message:
             reason, part = "SessionDurationTooLong", "sessionDuration"
-            cure = "Set it to the role's maximum session duration, or raise that."
+            remedy = "Set it to the role's maximum session duration, or raise that."
         case "MalformedPolicyDocument":
-            part, cure = "policy", "Correct the session policy."
+            part, remedy = "policy", "Correct the session policy."
         case "PackedPolicyTooLarge" if "tags" in message:
             part = "sessionTags"
-            cure = (
+            remedy = (
                 "Shorten or remove session tags: AWS packs keys and values, and counts the"
                 " transitive tags of the sessions before this role as well."
             )
         case "PackedPolicyTooLarge":
-            part, cure = "policy", "Correct or shorten the session policy and tags."
+            part, remedy = "policy", "Correct or shorten the session policy and tags."
         case "InvalidParameterValue" if "transitive" in message:
             part = "transitiveTagKeys"
-            cure = (
+            remedy = (
                 "Name keys of sessionTags, and none that a session before this role passes on"
                 " already."
             )
         case "InvalidParameterValue":
             part = "sessionTags"
-            cure = "Correct the session tags: AWS compares their keys without regard to case."
+            remedy = "Correct the session tags: AWS compares their keys without regard to case."
         case "ValidationError":
             named = _PARAMETER.search(message)
             part = _PARAMETER_FIELDS.get(named[1], "") if named else "roleArn"
-            cure = "Correct the value to what AWS says of it."
+            remedy = "Correct the value to what AWS says of it."
         case _:
             return common_failure(code, message)
     if part in (_HOP_FIELDS if field == _WEB_IDENTITY else {"sessionName"}):
@@ -184,7 +186,7 @@ def _of_request(code: str, message: str, *, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason=reason,
         field=f"{field}.{part}" if part else field,
-        cure=cure,
+        remedy=remedy,
     )
 
 
@@ -246,7 +248,9 @@ def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
         kind=FailureClass.DENIED,
         reason=code,
         field=field,
-        cure=f"Put a live key into the Secret ({_WRONG_KEYS[code]}); a change is noticed at once.",
+        remedy=(
+            f"Put a live key into the Secret ({_WRONG_KEYS[code]}); a change is noticed at once."
+        ),
     )
 
 
@@ -256,27 +260,27 @@ def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure
     kind = FailureClass.CONFIGURATION
     if "audience" in message:
         field = f"{_WEB_IDENTITY}.serviceAccountRef.audiences"
-        cure = (
+        remedy = (
             f"Set audiences to a client id of the IAM OIDC provider, or add {token.audience} to it."
         )
     elif "No OpenIDConnect provider" in message:
-        cure = f"Create an IAM OIDC provider for {token.issuer} in account {account}."
+        remedy = f"Create an IAM OIDC provider for {token.issuer} in account {account}."
     elif "thumbprint" in message:
         host = token.issuer.removeprefix("https://").rstrip("/")
-        cure = (
+        remedy = (
             f"The HTTPS certificate of {token.issuer} has changed: add the thumbprint of its top CA"
             f" to the IAM OIDC provider {host} of account {account}"
             " (aws iam update-open-id-connect-provider-thumbprint)."
         )
     elif "verification key" in message:
         kind = FailureClass.TRANSIENT
-        cure = f"{token.issuer} must be public and publish its keys; tried again."
+        remedy = f"{token.issuer} must be public and publish its keys; tried again."
     else:
-        cure = "Check the issuer of the cluster's ServiceAccount tokens."
+        remedy = "Check the issuer of the cluster's ServiceAccount tokens."
     return Failure(
         f"AWS STS: {message} (token {token.describe()}).",
         kind=kind,
         reason="InvalidIdentityToken",
         field=field,
-        cure=cure,
+        remedy=remedy,
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from keywright.api import checks
 from keywright.api.aws_source import AwsHop, WebIdentity
 from keywright.api.durations import format_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import (
     ACCOUNT,
@@ -26,7 +27,6 @@ from keywright.clouds.aws.clients import account_of
 from keywright.clouds.aws.context import AwsContext, aws_of
 from keywright.clouds.interfaces import CallerIdentity, Session, SessionOptions
 from keywright.clouds.rate_limit import pace_key
-from keywright.planning.failures import Failure, FailureClass
 
 # The default of STS.
 DEFAULT_DURATION: Final = "1h"
@@ -68,7 +68,7 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
             f"AWS STS: the session has ended already, at {expires_at:%Y-%m-%dT%H:%M:%SZ}.",
             kind=FailureClass.TRANSIENT,
             reason="CredentialsExpired",
-            cure="Check the clocks of the operator's node and of the STS endpoint.",
+            remedy="Check the clocks of the operator's node and of the STS endpoint.",
         )
     return Session(
         access_key_id=text(credentials.get("AccessKeyId"), AWS_KEY_ID),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keywright.planning.failures import Failure, FailureClass
+from keywright.api.errors import Failure, FailureClass
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ from keywright.planning.failures import Failure, FailureClass
 def test_a_full_stop_stands_between_what_is_wrong_and_what_to_do(message: str, told: str) -> None:
     """However the words of a cloud or of the API server end."""
     failure = Failure(
-        message, kind=FailureClass.TRANSIENT, reason="CloudError", field="spec.x", cure="Do it."
+        message, kind=FailureClass.TRANSIENT, reason="CloudError", field="spec.x", remedy="Do it."
     )
     assert failure.message_with_remedy() == told

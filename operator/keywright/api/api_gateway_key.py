@@ -1,0 +1,170 @@
+"""API keys of Amazon API Gateway, their usage plans, and imports of existing keys."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+from typing_extensions import override
+
+from keywright.api.durations import parse_duration
+from keywright.api.key_spec import COMMON_VARIABLES, KeyKind, KeySpec, ManagedKeyPolicy
+from keywright.api.schema import KeyIdentity, SecretKeyReference, SecretKeySource, SpecStruct
+from keywright.api.secret_spec import Format, Variable
+
+# API Gateway has room for thousands; a grant that is edited all the time must not take it.
+_KEYS_PER_GRANT = 10
+
+
+_OVERLAP = "1d"
+
+
+_PROPAGATION = "2m"
+
+
+class QuotaPeriod(StrEnum):
+    """Over what time a usage plan counts requests."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+class Throttle(SpecStruct, frozen=True):
+    """Requests per second, and how many may come at once."""
+
+    rate_limit: float | None = None
+    burst_limit: int | None = None
+
+
+class Quota(SpecStruct, frozen=True):
+    """How many requests a period allows."""
+
+    limit: int
+    period: QuotaPeriod
+    offset: int = 0
+
+
+class ApiStage(SpecStruct, frozen=True):
+    """A deployed stage of an API."""
+
+    api_id: str
+    stage: str
+    method_throttles: Mapping[str, Throttle] = {}
+
+
+class NewUsagePlan(SpecStruct, frozen=True):
+    """A usage plan that is made for the key."""
+
+    name: str
+    api_stages: tuple[ApiStage, ...] = ()
+    throttle: Throttle | None = None
+    quota: Quota | None = None
+
+
+class UsagePlan(SpecStruct, frozen=True):
+    """A usage plan: by id, by name, or made for the key."""
+
+    id: str | None = None
+    name: str | None = None
+    create: NewUsagePlan | None = None
+
+    def key_identity(self) -> KeyIdentity:
+        """What names the plan; a changed limit changes the plan, not the key."""
+        if self.create is not None:
+            return {"create": self.create.name}
+        return {"id": self.id} if self.id is not None else {"name": self.name}
+
+
+class CsvSource(SpecStruct, frozen=True):
+    """Keys to import, in API Gateway's CSV format."""
+
+    secret_key_ref: SecretKeyReference
+    fail_on_warnings: bool = False
+
+
+class ApiGatewayKey(KeySpec, frozen=True):
+    """An API key of Amazon API Gateway."""
+
+    kind: ClassVar = KeyKind.API_GATEWAY_KEY
+    formats: ClassVar = frozenset(
+        {Format.API_GATEWAY_ENV, Format.API_KEY, Format.HEADER_CREDENTIAL, Format.DOT_ENV}
+    )
+    default_formats: ClassVar = (Format.API_GATEWAY_ENV,)
+    variables: ClassVar = COMMON_VARIABLES | {Variable.API_KEY, Variable.KEY_ID, Variable.DOT_ENV}
+    is_managed: ClassVar = True
+    is_regional: ClassVar = True
+
+    usage_plan: UsagePlan
+    additional_usage_plans: tuple[UsagePlan, ...] = ()
+    key_name: str | None = None
+    value_from: SecretKeySource | None = None
+    csv_from: CsvSource | None = None
+    propagation: str | None = None
+    customer_id: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = {}
+    enabled: bool = True
+    rotate_every: str | None = None
+    overlap: str | None = None
+
+    @property
+    @override
+    def expires(self) -> bool:
+        """Never: API Gateway keys have no expiry."""
+        return False
+
+    @property
+    @override
+    def is_bulk_import(self) -> bool:
+        """Whether the Secret holds the keys of a CSV file."""
+        return self.csv_from is not None
+
+    @property
+    @override
+    def managed(self) -> ManagedKeyPolicy:
+        """The old key stays a day unless told, and until a plan knows the new one in any case."""
+        rotate = self.rotate_every
+        return ManagedKeyPolicy(
+            most=_KEYS_PER_GRANT,
+            overlap_seconds=max(
+                parse_duration(self.overlap or _OVERLAP),
+                parse_duration(self.propagation or _PROPAGATION),
+            ),
+            rotate_seconds=None if rotate is None else parse_duration(rotate),
+            marked=True,
+        )
+
+    @property
+    @override
+    def imports(self) -> tuple[str, SecretKeyReference] | None:
+        """The field and the Secret that the key's value comes from; None for a generated one."""
+        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
+            if source is not None:
+                return f"spec.apiGatewayKey.{field}.secretKeyRef", source.secret_key_ref
+        return None
+
+    @property
+    def usage_plans(self) -> tuple[tuple[str, UsagePlan], ...]:
+        """All plans of the key, each with the field that names it."""
+        field = "spec.apiGatewayKey"
+        further = enumerate(self.additional_usage_plans)
+        return (
+            (f"{field}.usagePlan", self.usage_plan),
+            *((f"{field}.additionalUsagePlans[{index}]", plan) for index, plan in further),
+        )
+
+    @override
+    def key_identity(self) -> KeyIdentity:
+        """The plans, and whether the value is imported; name, tags and switch change in place."""
+        identity: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
+        if self.additional_usage_plans:
+            identity["additionalUsagePlans"] = [
+                p.key_identity() for p in self.additional_usage_plans
+            ]
+        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
+            if source is not None:
+                identity[field] = True
+        if self.csv_from is not None:
+            # Whether each key is enabled is for the file to say as well.
+            identity["enabled"] = self.enabled
+        return identity
