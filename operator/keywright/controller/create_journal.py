@@ -34,20 +34,19 @@ from keywright.controller.orphans import Orphans
 from keywright.controller.recovering import recovered
 from keywright.controller.store import Store
 from keywright.planning.key_ownership import checked_by_listing, owned_key_ids
-from keywright.planning.outcomes import IntentRecorded, Outcome, PendingCleared, Removed, Written
-from keywright.planning.state import (
+from keywright.planning.state import CloudKey, GrantState, ObjectRef
+from keywright.planning.steps import (
     AddFinalizer,
     ClearPending,
-    CloudKey,
     Deactivate,
-    GrantState,
     JournalStep,
     ListKeys,
-    ObjectRef,
+    Outcome,
     RecordIntent,
     Remove,
     RemoveFinalizer,
     Revoke,
+    Written,
 )
 from keywright.secrets.credential import API_KEY
 from keywright.secrets.ownership import Ownership, managed_secret_from
@@ -181,20 +180,18 @@ class CreateJournal:
                 await self._set_finalizer(state.subject, wanted=True)
             case ListKeys(prepare):
                 await self._look(state, prepare=prepare)
-            case RecordIntent(baseline):
-                return IntentRecorded(baseline)
-            case ClearPending():
-                return PendingCleared()
+            case RecordIntent() | ClearPending():
+                return step
             case Deactivate(key_ids):
                 self._fence.check()
                 await (await self._keys(state)).deactivate(key_ids)
-            case Remove(key_ids, lost=lost, unproved=unproved):
+            case Remove(key_ids, lost=lost):
                 if lost:
                     await self._check_that_nobody_has(key_ids, state)
                 self._fence.check()
                 if key_ids:
                     await self._remove(state, key_ids)
-                return Removed((*key_ids, *unproved), lost=lost)
+                return step
             case Revoke() | RemoveFinalizer():
                 await self._end(step, state)
         return None
@@ -223,7 +220,7 @@ class CreateJournal:
         if isinstance(outcome, Written):
             # With its Secret, which named them as well.
             await self._orphans.report_unproved(state, state.unproved_ids - after)
-        elif isinstance(outcome, Removed):
+        elif isinstance(outcome, Remove):
             await self._orphans.report_unproved(state, state.unproved_ids & before - after)
 
     async def _look(self, state: GrantState, *, prepare: bool) -> None:

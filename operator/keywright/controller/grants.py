@@ -26,22 +26,13 @@ from keywright.controller.snapshot import Snapshot
 from keywright.controller.status_writer import StatusWriter
 from keywright.controller.store import Store
 from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import (
-    Deleting,
-    Failed,
-    Lost,
-    Outcome,
-    Paused,
-    Rejected,
-    Retired,
-    Unchanged,
-)
-from keywright.planning.state import (
+from keywright.planning.state import GrantState
+from keywright.planning.steps import (
     Fail,
-    GrantState,
     Issue,
     JournalStep,
     NoOp,
+    Outcome,
     Pause,
     Reject,
     Relabel,
@@ -111,7 +102,7 @@ class GrantReconciler:
             await self._status_writer.refresh(state.subject)
             raise
         if (
-            isinstance(outcome, Failed)
+            isinstance(outcome, Fail)
             and state.grant is not None
             and outcome.failure.field.startswith(_OF_THE_SOURCE)
         ):
@@ -122,24 +113,12 @@ class GrantReconciler:
         return await self._status_writer.write_status(state, step, outcome, news=news)
 
     async def _carry_out(self, step: Step, state: GrantState) -> Outcome | None:
-        """What came of it; None where nothing is to be told."""
+        """The outcome; None if there is nothing to report."""
         match step:
             case Wait():
                 return None
-            case NoOp():
-                return Unchanged()
-            case Pause():
-                return Paused()
-            case Reject(failure):
-                return Rejected(failure)
-            case Fail(failure):
-                return Failed(failure)
-            case Retire():
-                return Retired()
-            case ReportLost(key_id):
-                return Lost(key_id)
-            case ReportDeletion():
-                return Deleting()
+            case NoOp() | Pause() | Reject() | Fail() | Retire() | ReportLost() | ReportDeletion():
+                return step
             case Verify():
                 await self._journal.verify(state)
                 return None
@@ -160,11 +139,11 @@ class GrantReconciler:
             work = self._issuing.mint if isinstance(step, Issue) else self._issuing.rewrite
             return await work(state, state.grant, state.source, cause=step.cause)
         except RenderError as error:
-            return Rejected(error.failure)
+            return Reject(error.failure)
         except (ConflictError, LostLeaseError):
             raise
         except Failure as failure:
-            return Failed(failure)
+            return Fail(failure)
         except Exception as error:
             # Counted and told like any other: a grant is never silent about what fails.
-            return Failed(failure_from_api_error(error, state))
+            return Fail(failure_from_api_error(error, state))

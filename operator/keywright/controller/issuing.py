@@ -27,10 +27,10 @@ from keywright.controller.store import Store
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import renewal_requested
 from keywright.planning.key_ownership import owned_key_ids
-from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.requests import request_time
 from keywright.planning.retirement import predecessor_id, strays_of_intent
 from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.steps import Outcome, Written
 from keywright.secrets.credential import API_KEY, Credential
 from keywright.secrets.derived_value import derive_value
 from keywright.secrets.extraction import changed_at_admission

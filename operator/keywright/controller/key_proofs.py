@@ -20,8 +20,8 @@ from keywright.controller.identities import identity_of, own_records
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
 from keywright.planning.key_ownership import owned_key_ids, recorded_key_ids, unknown_keys
-from keywright.planning.outcomes import Failed, IntentRecorded, Outcome, Rejected, Written
 from keywright.planning.state import GrantState, ObjectRef
+from keywright.planning.steps import Fail, Outcome, RecordIntent, Reject, Written
 from keywright.secrets.manifest import ManagedKeyId
 from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover
@@ -106,7 +106,7 @@ class KeyProofs:
             known |= {outcome.key_id}
         pending = status.pending
         if (
-            isinstance(outcome, IntentRecorded)
+            isinstance(outcome, RecordIntent)
             and pending is not None
             and pending.started_at is not None
         ):
@@ -132,10 +132,10 @@ class KeyProofs:
     ) -> GrantStatus:
         """The status with the identity, once the cloud has its tags."""
         grant = state.grant
-        tagged = isinstance(outcome, IntentRecorded) or (
+        tagged = isinstance(outcome, RecordIntent) or (
             isinstance(outcome, Written) and outcome.renewed
         )
-        listed = state.listed is not None and not isinstance(outcome, Failed | Rejected)
+        listed = state.listed is not None and not isinstance(outcome, Fail | Reject)
         if grant is None or grant.managed is None or not (tagged or listed):
             return status
         found = self.identity_record(state)

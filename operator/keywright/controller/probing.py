@@ -16,9 +16,9 @@ from keywright.clouds.interfaces import GrantProvider, IssuedKey
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import UnprobedKey
 from keywright.controller.store import Store
-from keywright.planning.outcomes import ProbePending
 from keywright.planning.probing import next_try, probe_timed_out
 from keywright.planning.state import IssueReason
+from keywright.planning.steps import ProbePending
 from keywright.secrets.fingerprint import key_identity
 
 

@@ -24,7 +24,6 @@ from keywright.controller.api_errors import (
 from keywright.controller.context import Fence
 from keywright.controller.store import Store
 from keywright.planning.backoff import retry_at
-from keywright.planning.outcomes import Outcome, Written
 from keywright.planning.renewal import hash_fraction
 from keywright.planning.rollout import ActiveRollout, RolloutState, WorkloadView, plan, under_way
 from keywright.planning.rollout_status import (
@@ -34,6 +33,7 @@ from keywright.planning.rollout_status import (
     rollout_failure,
 )
 from keywright.planning.state import GrantState
+from keywright.planning.steps import Outcome, Written
 from keywright.secrets.fingerprint import data_hash
 from keywright.secrets.ownership import managed_secret_from
 from keywright.telemetry.metrics import Metrics

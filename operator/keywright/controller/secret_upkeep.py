@@ -15,8 +15,8 @@ from keywright.controller.context import Fence
 from keywright.controller.store import Store
 from keywright.planning.contest import after_repair
 from keywright.planning.former import LOOK_AGAIN, RETRY
-from keywright.planning.outcomes import FormerState, FormerTended
-from keywright.planning.state import GrantState, ObjectRef, TendFormer
+from keywright.planning.state import GrantState, ObjectRef
+from keywright.planning.steps import FormerState, FormerTended, TendFormer
 from keywright.secrets.extraction import (
     DEFAULT_TYPE,
     shared_marks,

@@ -23,12 +23,22 @@ from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide, next_look
 from keywright.planning.events import Event, event_for
 from keywright.planning.former import former_notice
-from keywright.planning.outcomes import Failed, IntentRecorded, Outcome, ProbePending, Written
 from keywright.planning.requests import renewal_answer
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutUpdate, rollout_notice
-from keywright.planning.state import GrantState, Issue, IssueReason, NoOp, ObjectRef, Rewrite, Step
+from keywright.planning.state import GrantState, IssueReason, ObjectRef
 from keywright.planning.status import begins_rollout, is_routine_renewal, next_status
+from keywright.planning.steps import (
+    Fail,
+    Issue,
+    NoOp,
+    Outcome,
+    ProbePending,
+    RecordIntent,
+    Rewrite,
+    Step,
+    Written,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,13 +156,13 @@ class StatusWriter:
         status: GrantStatus,
         now: datetime,
     ) -> datetime | None:
-        if isinstance(outcome, IntentRecorded):
+        if isinstance(outcome, RecordIntent):
             pending = status.pending
             at = pending.started_at if pending is not None else None
             self._journal.intent_is_written(state.subject.uid, at=at)
         if isinstance(outcome, ProbePending):
             return outcome.again_at
-        over = isinstance(outcome, Written | Failed)
+        over = isinstance(outcome, Written | Fail)
         contest = state.contest
         if isinstance(outcome, Written):
             known = self._store.grants.get(state.subject.uid)
@@ -169,7 +179,7 @@ class StatusWriter:
         )
         if isinstance(outcome, Written):
             return next_look(after, NoOp(), now=now)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, Fail):
             # The back-off decides when: a look now would only find it.
             step = decide(after, now=now)
             if isinstance(step, Issue | Rewrite):

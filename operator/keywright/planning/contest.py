@@ -18,15 +18,8 @@ from keywright.api.names import ANNOTATION_FINGERPRINT, WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.outcomes import Outcome, Paused, Unchanged, Written
-from keywright.planning.state import (
-    Contest,
-    GrantState,
-    Issue,
-    IssueReason,
-    Rewrite,
-    Step,
-)
+from keywright.planning.state import Contest, GrantState, IssueReason
+from keywright.planning.steps import Issue, NoOp, Outcome, Pause, Rewrite, Step, Written
 from keywright.secrets.ownership import Ownership
 
 FIELDS_TAKEN: Final = "FieldsTaken"
@@ -191,7 +184,7 @@ def _is_reported(
     if held is not None and held.reason == FIELDS_TAKEN:
         return True
     # Taken for the third time: two changes in one second may be those of a person.
-    return isinstance(outcome, Paused | Written) and contest.repairs >= _REPORTED_REPAIRS
+    return isinstance(outcome, Pause | Written) and contest.repairs >= _REPORTED_REPAIRS
 
 
 def _takes_values(contest: Contest, state: GrantState) -> bool:
@@ -247,7 +240,7 @@ def _changed_at_admission(
         if held is not None and held.reason == CHANGED_AT_ADMISSION:
             still = unwatched or _UNWATCHED not in held.message
             return held.message if still and secret is not None else ""
-        if not isinstance(outcome, Unchanged):
+        if not isinstance(outcome, NoOp):
             fields = ()
     if not fields:
         return ""

@@ -22,16 +22,14 @@ from keywright.planning.key_check import checked
 from keywright.planning.ownership import owned_elsewhere
 from keywright.planning.renewal import hash_fraction
 from keywright.planning.retirement import next_retirement_step, retirement_due
-from keywright.planning.state import (
-    GrantState,
+from keywright.planning.state import GrantState, IssueReason, SecretState
+from keywright.planning.steps import (
     Issue,
-    IssueReason,
     NoOp,
     Pause,
     Reject,
     Relabel,
     Rewrite,
-    SecretState,
     Step,
     TendFormer,
     Wait,

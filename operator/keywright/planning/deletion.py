@@ -17,9 +17,9 @@ from keywright.planning.key_ownership import (
     recorded_key_ids,
 )
 from keywright.planning.renewal import hash_fraction
-from keywright.planning.state import (
+from keywright.planning.state import GrantState
+from keywright.planning.steps import (
     Fail,
-    GrantState,
     ListKeys,
     RemoveFinalizer,
     ReportDeletion,

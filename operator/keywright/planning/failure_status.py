@@ -18,7 +18,6 @@ from keywright.planning.conditions import (
     TRIED_UNTIL,
 )
 from keywright.planning.key_check import KEY_LOST, loss
-from keywright.planning.outcomes import Deleting, Lost
 from keywright.planning.ownership import OWNED_BY_ANOTHER_CLUSTER
 from keywright.planning.probing import PROBE_FAILED
 from keywright.planning.secret_status import (
@@ -28,6 +27,7 @@ from keywright.planning.secret_status import (
     with_names,
 )
 from keywright.planning.state import GrantState
+from keywright.planning.steps import ReportDeletion, ReportLost
 
 
 def status_while_probing(state: GrantState, failure: Failure, *, now: datetime) -> GrantStatus:
@@ -90,9 +90,11 @@ def after_failure(
     )
 
 
-def after_report(state: GrantState, report: Lost | Deleting, *, now: datetime) -> GrantStatus:
+def after_report(
+    state: GrantState, report: ReportLost | ReportDeletion, *, now: datetime
+) -> GrantStatus:
     """What is told before anything is done about it."""
-    if isinstance(report, Lost):
+    if isinstance(report, ReportLost):
         return _after_loss(state, report.key_id, now=now)
     return _after_deletion(state, now=now)
 

@@ -17,9 +17,9 @@ from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.outcomes import FormerState, FormerTended, Outcome
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
-from keywright.planning.state import GrantState, SecretState, TendFormer
+from keywright.planning.state import GrantState, SecretState
+from keywright.planning.steps import FormerState, FormerTended, Outcome, TendFormer
 from keywright.secrets.ownership import Ownership
 
 CLEARED: Final = "FormerSecretCleared"

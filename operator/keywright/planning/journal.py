@@ -37,13 +37,12 @@ from keywright.planning.key_ownership import (
     unknown_keys,
 )
 from keywright.planning.retirement import next_retirement_step, retirement_time
-from keywright.planning.state import (
+from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.steps import (
     AddFinalizer,
     ClearPending,
     Fail,
-    GrantState,
     Issue,
-    IssueReason,
     ListKeys,
     NoOp,
     RecordIntent,

@@ -13,19 +13,8 @@ from typing import Final
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import READY
-from keywright.planning.state import (
-    GrantState,
-    Issue,
-    IssueReason,
-    ListKeys,
-    NoOp,
-    ReportLost,
-    Rewrite,
-    SecretState,
-    Step,
-    Verify,
-    Wait,
-)
+from keywright.planning.state import GrantState, IssueReason, SecretState
+from keywright.planning.steps import Issue, ListKeys, NoOp, ReportLost, Rewrite, Step, Verify, Wait
 
 KEY_LOST: Final = "KeyLost"
 # So often a fresh key is looked for while listings may lack it.

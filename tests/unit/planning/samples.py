@@ -8,16 +8,8 @@ import msgspec
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.state import (
-    Fail,
-    GrantState,
-    Issue,
-    ObjectRef,
-    Reject,
-    Rewrite,
-    SecretState,
-    Step,
-)
+from keywright.planning.state import GrantState, ObjectRef, SecretState
+from keywright.planning.steps import Fail, Issue, Reject, Rewrite, Step
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.fakes.clock import NOON

@@ -9,17 +9,8 @@ from hypothesis.strategies import DrawFn
 
 from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
-from keywright.planning.state import (
-    GrantState,
-    Issue,
-    NoOp,
-    ObjectRef,
-    Reject,
-    Rewrite,
-    SecretState,
-    Step,
-)
+from keywright.planning.state import GrantState, ObjectRef, SecretState
+from keywright.planning.steps import Fail, Issue, NoOp, Outcome, Reject, Rewrite, Step, Written
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
@@ -161,16 +152,16 @@ def outcomes(draw: DrawFn, known: GrantState, step: Step, now: datetime) -> Outc
     """What may come of a step; a Wait has no outcome."""
     match step:
         case NoOp():
-            return Unchanged()
+            return NoOp()
         case Reject(failure):
-            return Rejected(failure)
+            return Reject(failure)
         case _:
             assert isinstance(step, Issue | Rewrite)
     match draw(_TRIED):
         case "failed":
-            return Failed(draw(_FAILURES))
+            return Fail(draw(_FAILURES))
         case "refused":
-            return Rejected(draw(_FAILURES))
+            return Reject(draw(_FAILURES))
         case _:
             revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
             made = fresh(revision=revision, now=now)

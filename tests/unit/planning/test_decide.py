@@ -9,10 +9,10 @@ import pytest
 from keywright.api.errors import Failure, FieldError
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.outcomes import Unchanged
 from keywright.planning.renewal import BEGINS_WITHIN, begins_at
-from keywright.planning.state import GrantState, NoOp, Reject, Wait
+from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
+from keywright.planning.steps import NoOp, Reject, Wait
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
@@ -285,7 +285,7 @@ def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
     known = state(status=forged)
     step = decide(known, now=NOON)
     assert next_look(known, step, now=NOON) == BEGINS
-    mended = next_status(known, Unchanged(), now=NOON)
+    mended = next_status(known, NoOp(), now=NOON)
     assert (mended.retiring, mended.pending) == ((), None)
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from keywright.planning.backoff import retry_at
 from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.state import GrantState, Issue, NoOp, Reject, Rewrite, Wait
+from keywright.planning.state import GrantState
+from keywright.planning.steps import Issue, NoOp, Reject, Rewrite, Wait
 from keywright.secrets.ownership import Ownership
 from tests.unit.planning.samples import READY, told
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations

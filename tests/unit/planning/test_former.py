@@ -12,16 +12,17 @@ from keywright.api.status import Condition, ConditionStatus, FormerSecret, Grant
 from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide, next_look
 from keywright.planning.former import former_notice, former_secrets
-from keywright.planning.outcomes import (
-    Failed,
+from keywright.planning.state import GrantState
+from keywright.planning.status import next_status
+from keywright.planning.steps import (
+    Fail,
     FormerState,
     FormerTended,
-    Rejected,
-    Unchanged,
+    NoOp,
+    Reject,
+    TendFormer,
     Written,
 )
-from keywright.planning.state import GrantState, NoOp, TendFormer
-from keywright.planning.status import next_status
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
@@ -53,20 +54,20 @@ def test_another_name_leaves_the_old_secret_behind() -> None:
     after = next_status(before, Written(secret(), "ASIA2"), now=NOON)
     assert (after.secret_name, after.former_secrets) == ("chat-key", (_OLD,))
     assert _conditions(after) == ["Ready True Succeeded", "FormerSecretLeft True Pending"]
-    event = former_notice(before.status, after, Unchanged())
+    event = former_notice(before.status, after, NoOp())
     assert event is not None
     assert (event.warning, event.reason) == (True, "FormerSecretLeft")
     assert "spec.secret.name became chat-key: Secret old." in event.note
     later = replace(before, status=after)
-    assert next_status(later, Unchanged(), now=NOON) == after
-    assert former_notice(after, after, Unchanged()) is None
+    assert next_status(later, NoOp(), now=NOON) == after
+    assert former_notice(after, after, NoOp()) is None
 
 
 def test_a_name_that_was_never_published_leaves_nothing_behind() -> None:
     """If another Secret is in the way or the first try failed, the status names the old one."""
     failure = Failure("it is not ours.", kind=FailureClass.CONFIGURATION, reason="SecretConflict")
     before = state(status=status(secret_name="old"), secret=None)
-    for outcome in (Rejected(failure), Failed(failure)):
+    for outcome in (Reject(failure), Fail(failure)):
         after = next_status(before, outcome, now=NOON)
         assert (after.secret_name, after.former_secrets) == ("old", ())
         assert taken_fields(replace(before, status=after)) == ()
@@ -153,7 +154,7 @@ def test_a_retained_secret_is_only_looked_at() -> None:
     later = replace(retained, former_due=noon(hours=1))
     assert decide(later, now=NOON) == NoOp()
     assert next_look(later, NoOp(), now=NOON) == noon(hours=1)
-    after = next_status(later, Unchanged(), now=NOON)
+    after = next_status(later, NoOp(), now=NOON)
     assert _conditions(after)[-1] == "FormerSecretLeft True Retained"
 
 
@@ -188,7 +189,7 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
     """No warning: it is what was announced."""
     renamed = _renamed()
     tended = FormerTended("old", state, "u")
-    told_of = next_status(renamed, Unchanged(), now=NOON)
+    told_of = next_status(renamed, NoOp(), now=NOON)
     event = former_notice(told_of, next_status(renamed, tended, now=NOON), tended)
     assert (event.reason if event is not None else None) == reason
     assert event is None or not event.warning

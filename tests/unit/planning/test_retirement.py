@@ -10,11 +10,11 @@ import pytest
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
 from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import Removed, Written
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutProgress
-from keywright.planning.state import CloudKey, GrantState, Issue, ListKeys, NoOp, Remove, Wait
+from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
+from keywright.planning.steps import Issue, ListKeys, NoOp, Remove, Wait, Written
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status
@@ -117,13 +117,13 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
 def test_a_key_that_goes_in_a_rollout_is_told() -> None:
     """By a Warning that names it; one that goes after its rollout needs no word."""
     known = given()
-    gone = next_status(known, Removed((B,)), now=noon(hours=2))
+    gone = next_status(known, Remove((B,)), now=noon(hours=2))
     found = retirement_notice(known.status, gone)
     assert found is not None
     assert (found.warning, found.reason) == (True, "KeyRetiredInRollout")
     assert B in found.note
     calm = given(rolling=False)
-    assert retirement_notice(calm.status, next_status(calm, Removed((B,)), now=NOON)) is None
+    assert retirement_notice(calm.status, next_status(calm, Remove((B,)), now=NOON)) is None
 
 
 def test_a_renewal_that_is_asked_for_waits_as_long() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import Unchanged
-from keywright.planning.state import GrantState, Wait
+from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
+from keywright.planning.steps import NoOp, Wait
 from keywright.planning.windows import renewal_deadline_in_window, schedule_in_window
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
@@ -155,7 +155,7 @@ def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
     known = _known(windows=(_AT_TWO, _AT_FIVE))
     now = noon(hours=3.5)
     step = decide(known, now=now)
-    after = next_status(known, Unchanged(), now=now)
+    after = next_status(known, NoOp(), now=now)
     assert after.renew_at is not None
     assert noon(hours=5) <= after.renew_at <= noon(hours=5.25)
     assert next_look(known, step, now=now) == after.renew_at
