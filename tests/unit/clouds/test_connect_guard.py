@@ -12,7 +12,8 @@ from typing_extensions import override
 from yarl import URL
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.grant import Probe, ProbeMode
+from keywright.api.grant import Probe
+from keywright.api.key_spec import ProbeMode
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.probes import ProbeContext, probe_http

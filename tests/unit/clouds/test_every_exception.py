@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
+from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.key_spec import ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach

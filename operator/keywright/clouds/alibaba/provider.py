@@ -19,7 +19,7 @@ from keywright.api.alibaba_identities import (
 )
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import (
     ROOT,

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
 from keywright.api.errors import Failure
-from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
-from keywright.api.key_spec import KeyKind
+from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.key_spec import ProbeMode
+from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import short_term
