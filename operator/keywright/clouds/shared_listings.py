@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from keywright.clouds.slots import waiting_for_cloud
+
 Listing = Mapping[str, Counter[str]]
 """The keys that work, by their owners, each name with its number; the caller chooses the names."""
 ListingKey = tuple[str, ...]
@@ -41,7 +43,8 @@ class SharedListings:
             making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
             self._making[key] = making
         # Shielded: one waiter that is cancelled must not take the listing from the others.
-        return await asyncio.shield(making)
+        with waiting_for_cloud():
+            return await asyncio.shield(making)
 
     async def _make(
         self, key: ListingKey, make: Callable[[], Awaitable[Listing | None]]

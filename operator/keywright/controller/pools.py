@@ -23,11 +23,10 @@ from keywright.controller.workers import WorkerPool
 # How many keys of a namespace may be in hand whatever others have in hand.
 _GRANTS_GUARANTEED = 4
 _SOURCES_GUARANTEED = 2
-# Of the usual number of workers: how many there may be where namespaces would wait for others.
+# How many workers there may be for each usual one, where clouds are slow to answer.
 _LIMIT = 8
 _SOURCE_LIMIT = 64
 _EXPIRY_WORKERS = 4
-_EXPIRY_LIMIT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,6 @@ def build_pools(
             ready=ready,
             clock=context.clock,
             size=_EXPIRY_WORKERS,
-            limit=_EXPIRY_LIMIT,
             supervisor=supervisor,
         ),
     )

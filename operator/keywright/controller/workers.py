@@ -12,7 +12,7 @@ from typing import Protocol
 
 from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, LostLeaseError
 from keywright.clouds.sessions import Clock
-from keywright.clouds.slots import PATIENCE_SECONDS, Slots
+from keywright.clouds.slots import PATIENCE_SECONDS, Slot, Slots, work_in
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.fairness import FairQueue, Work
 from keywright.controller.queue import DelayingQueue, Demand
@@ -47,10 +47,10 @@ class _AccountSlot:
 
 @dataclass(frozen=True, slots=True)
 class _InHand:
-    """What a worker works on, and since when."""
+    """What a worker works on, and its slot."""
 
     work: Work
-    slot: int
+    slot: Slot
 
 
 def _no_lane(_: str) -> None:
@@ -61,9 +61,9 @@ class WorkerPool:
     """Workers on one queue: `size` of them, and more where a namespace would wait for another.
 
     A dispatcher starts workers; each takes keys until none is left for it. Of `size` workers that
-    are busy, those that have been so for longer than `patience_seconds` do not count for a
-    namespace that has fewer keys in hand than the queue guarantees: another worker serves it, up to
-    `limit` in all. Calls that hang hold up nobody else.
+    are busy, those that have waited for a cloud for longer than `patience_seconds` do not count for
+    a namespace that has fewer keys in hand than the queue guarantees: another worker serves it, up
+    to `limit` in all. Calls that hang hold up nobody else.
 
     What is left of a reconcile is finished when no key is due, or after a while.
 
@@ -171,7 +171,7 @@ class WorkerPool:
     def _start_worker(self, work: Work) -> None:
         task = asyncio.create_task(self._work(work), name=f"{self._name} worker")
         self._workers[task] = None
-        self._take_in_hand(task, work)
+        self._assign(task, work)
         task.add_done_callback(self._worker_ended)
 
     async def _work(self, first: Work) -> None:
@@ -187,12 +187,18 @@ class WorkerPool:
             self._put_down(task)
             work = self._next(busy=len(self._workers) - 1)
 
+    def _assign(self, task: asyncio.Task[None], work: Work) -> _InHand:
+        self._put_down(task)
+        found = self._workers[task] = _InHand(work, self._slots.take())
+        self._queue.started(work.namespace)
+        return found
+
     def _take_in_hand(self, task: asyncio.Task[None], work: Work) -> None:
+        """Called in the task."""
         has = self._workers[task]
         if has is None or has.work is not work:
-            self._put_down(task)
-            self._workers[task] = _InHand(work, self._slots.take())
-            self._queue.started(work.namespace)
+            has = self._assign(task, work)
+        work_in(has.slot)
 
     def _put_down(self, task: asyncio.Task[None]) -> None:
         had, self._workers[task] = self._workers[task], None

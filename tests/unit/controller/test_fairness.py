@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.clouds.slots import PATIENCE_SECONDS, Slots
+from keywright.clouds.slots import PATIENCE_SECONDS, Slot, Slots
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.fairness import FairQueue
 from keywright.controller.queue import DelayingQueue, Demand
@@ -140,7 +140,8 @@ class Workshop:
             now=self.clock, order=_order, namespace=_namespace, guaranteed=_GUARANTEED
         )
         self.slots = Slots(now=self.now)
-        self.busy: list[tuple[float, str, int]] = []
+        self.taken: dict[str, Slot] = {}
+        self.busy: list[tuple[float, str]] = []
         self.late: dict[str, list[float]] = {}
         self.due: dict[str, float] = {}
 
@@ -159,8 +160,8 @@ class Workshop:
             self._begin()
             self.clock.advance(seconds=step)
             while self.busy and self.busy[0][0] <= self.now():
-                _, key, slot = heapq.heappop(self.busy)
-                self.slots.free(slot)
+                _, key = heapq.heappop(self.busy)
+                self.slots.free(self.taken.pop(key))
                 self.queue.finished(_namespace(key))
                 again = self.now() + 10
                 self.due[key] = again
@@ -178,7 +179,10 @@ class Workshop:
             late = self.now() - self.due[work.key]
             self.late.setdefault(work.namespace, []).append(late)
             ends = self.now() + self.seconds[work.namespace]
-            heapq.heappush(self.busy, (ends, work.key, self.slots.take()))
+            slot = self.slots.take()
+            self.slots.begin_wait(slot)
+            self.taken[work.key] = slot
+            heapq.heappush(self.busy, (ends, work.key))
 
 
 def test_a_flood_of_slow_keys_delays_no_other_namespace() -> None:

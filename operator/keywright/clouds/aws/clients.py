@@ -27,7 +27,8 @@ from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Session
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
-from keywright.clouds.shares import FairShares, Slot
+from keywright.clouds.shares import FairShares, Share
+from keywright.clouds.slots import waiting_for_cloud
 
 _Answer = TypeVar("_Answer")
 # Threads for tenants that arrive while slow calls of others hold the usual ones.
@@ -168,25 +169,26 @@ class BotoClients:
             finally:
                 del self._local.call
 
-        slot = await self._shares.acquire(tenant)
-        try:
-            running = self._pool.submit(work)
-        except BaseException:
-            self._shares.release(slot)
-            raise
-        # A thread outlives a caller that is cancelled, and holds its slot until its own end.
-        running.add_done_callback(lambda _: self._release(loop, slot))
-        return await asyncio.wrap_future(running)
+        with waiting_for_cloud():
+            share = await self._shares.acquire(tenant)
+            try:
+                running = self._pool.submit(work)
+            except BaseException:
+                self._shares.release(share)
+                raise
+            # A thread outlives a caller that is cancelled, and holds its slot until its own end.
+            running.add_done_callback(lambda _: self._release(loop, share))
+            return await asyncio.wrap_future(running)
 
     def _observer(self, source: CredentialSource | None, reach: Reach) -> Observe | None:
         if source is None or self._skews is None:
             return None
         return partial(self._skews.note, source=source, by_vendor=reach is not Reach.LISTED)
 
-    def _release(self, loop: asyncio.AbstractEventLoop, slot: Slot) -> None:
+    def _release(self, loop: asyncio.AbstractEventLoop, share: Share) -> None:
         # A thread may end after the loop: then there is nobody left to start.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._shares.release, slot)
+            loop.call_soon_threadsafe(self._shares.release, share)
 
     def _reach(self, endpoint: str | None) -> Reach:
         if endpoint is None:
