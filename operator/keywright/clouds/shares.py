@@ -116,7 +116,7 @@ class FairShares:
         self._timer = None
         self._hand_out()
 
-    def _drop(self, tenant: str, turn: asyncio.Future[Slot]) -> None:
+    def _drop(self, tenant: str, turn: asyncio.Future[Share]) -> None:
         queue = self._waiting.get(tenant)
         if queue is not None:
             queue.remove(turn)
