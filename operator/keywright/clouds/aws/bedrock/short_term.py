@@ -63,11 +63,8 @@ def mint(
     ends_at = issued_at + requested
     if session.expires_at is not None:
         ends_at = min(ends_at, session.expires_at)
-    token = _provide_token()(
-        region=region, aws_credentials_provider=_Fixed(session), expiry=requested
-    )
     credential = Credential(
-        values={"apiKey": Sensitive(token)},
+        values={"apiKey": sign(session, region=region, lifetime=requested)},
         region=region,
         account_id=account_id,
         key_id=session.access_key_id,
@@ -77,6 +74,14 @@ def mint(
     return IssuedKey(
         credential, _remark(key, grant=grant, session=session, asked_end=issued_at + requested)
     )
+
+
+def sign(session: Session, *, region: str, lifetime: timedelta) -> Sensitive:
+    """A new API key, which expires with the session at the latest."""
+    token = _provide_token()(
+        region=region, aws_credentials_provider=_Fixed(session), expiry=lifetime
+    )
+    return Sensitive(token)
 
 
 def _remark(
