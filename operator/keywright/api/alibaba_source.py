@@ -1,6 +1,7 @@
 """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from keywright.api.alibaba_identities import (
     ALIBABA_BEARER,
@@ -20,7 +21,7 @@ from keywright.api.alibaba_identities import (
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct
+from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct, fields_of
 
 
 class AlibabaSource(SpecStruct, frozen=True):
@@ -42,20 +43,14 @@ class AlibabaSource(SpecStruct, frozen=True):
     default_chain: DefaultChain | None = None
     assume_roles: tuple[AlibabaHop, ...] = ()
 
+    @classmethod
+    def identity_fields(cls) -> tuple[str, ...]:
+        """The names of the fields that have an identity: exactly one of them is set."""
+        return tuple(_IDENTITIES.values())
+
     def identities(self) -> tuple[AlibabaIdentity, ...]:
-        """What is set of the identities; parsing lets exactly one through."""
-        every = (
-            self.access_key,
-            self.sts,
-            self.ram_role_arn,
-            self.ecs_ram_role,
-            self.oidc_role_arn,
-            self.credentials_uri,
-            self.bearer,
-            self.rsa_key_pair,
-            self.profile,
-            self.default_chain,
-        )
+        """The identities that are set; parsing lets exactly one through."""
+        every = (getattr(self, name) for name in _IDENTITIES)
         return tuple(identity for identity in every if identity is not None)
 
     @property
@@ -112,3 +107,6 @@ class AlibabaSource(SpecStruct, frozen=True):
         if self.assume_roles:
             state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]
         return state
+
+
+_IDENTITIES: Final = fields_of(AlibabaSource, AlibabaIdentity)

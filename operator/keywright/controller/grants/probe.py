@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.api.errors import FailureClass
-from keywright.api.grant import ApiKeyGrant, ProbeMode
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.key_spec import ProbeMode
 from keywright.api.source import CredentialSource
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey

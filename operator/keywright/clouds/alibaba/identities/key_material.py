@@ -9,7 +9,7 @@ from keywright.api import alibaba_identities
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import AlibabaContext
+from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.answer_values import (
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,

@@ -16,8 +16,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     endpoint_of,
@@ -27,7 +26,8 @@ from keywright.clouds.alibaba.identities.roles import (
     Role,
     build_role,
 )
-from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
 
