@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from keywright.api import checks
-from keywright.api.alibaba_identities import AlibabaBearer
-from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.alibaba_source import AlibabaBearer, AlibabaSource
 from keywright.api.api_gateway_key import ApiGatewayKey, UsagePlan
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, HOUR, MINUTE

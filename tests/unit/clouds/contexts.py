@@ -14,7 +14,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.aws.calls import BotoClients
 from keywright.clouds.aws.identities.context import AwsContext, DefaultCredentials
 from keywright.clouds.interfaces import Session
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock
 
 _Answer = TypeVar("_Answer")

@@ -7,7 +7,7 @@ import typing
 import pytest
 import yaml
 
-from keywright.api import alibaba_identities
+from keywright.api import alibaba_source as alibaba_identities
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.errors import Failure
 from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, Alibaba

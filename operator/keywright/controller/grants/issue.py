@@ -18,14 +18,14 @@ from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
 from keywright.controller.grants.write import write_secret
 from keywright.controller.records import UnprobedKey
+from keywright.planning.events import request_time
 from keywright.planning.key_ownership import owned_key_ids
-from keywright.planning.requests import request_time
 from keywright.planning.retirement import strays_of_intent
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.triggers import renewal_requested
 from keywright.secrets.credential import API_KEY
-from keywright.secrets.derived_value import derive_value
 from keywright.secrets.fingerprint import has_identity, key_identity
+from keywright.secrets.proofs import derive_value
 
 # How long the grants of a source that are requested with one value take to be requested.
 _ONE_REQUEST = timedelta(seconds=30)

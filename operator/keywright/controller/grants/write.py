@@ -9,9 +9,9 @@ from keywright.api.names import MANAGED_BY_LABEL
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context
-from keywright.controller.grants.renewals import remark_for_readers, renewal_due
 from keywright.controller.grants.results import Result
 from keywright.controller.grants.state import secret_state
+from keywright.planning.renewal import planned_renewal, warning_for_readers
 from keywright.planning.retirement import predecessor_id
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Written
@@ -51,7 +51,9 @@ async def write_secret(
         secret_state(context, grant, secret, source=source, imported=state.imported),
         credential.key_id,
         # Of many keys the Secret has the warning, and the status repeats it from there.
-        remark="" if grant.is_bulk_import else remark_for_readers(grant, issued_key),
+        remark=""
+        if grant.is_bulk_import
+        else warning_for_readers(grant, credential, issued=issued_key.remark),
         renewed=new,
         changed_at_admission=changed_at_admission(
             body["metadata"], applied, ignored=_OF_NO_CONSEQUENCE
@@ -75,7 +77,7 @@ def _body(
         data=data,
         issued_at=credential.issued_at,
         expires_at=credential.expires_at,
-        renew_at=renewal_due(grant, credential),
+        renew_at=planned_renewal(grant, credential),
         revision=revision,
         kept_as=proofs.kept(credential.key_id, state, new=new) if managed else None,
         replaces=proofs.kept(predecessor_id(state, key_id=credential.key_id), state),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.identities.context import ROOT, AlibabaContext

@@ -6,7 +6,7 @@ allows it.
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import DefaultChain
+from keywright.api.alibaba_source import DefaultChain
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.errors import RequestContext

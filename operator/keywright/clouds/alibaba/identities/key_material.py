@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keywright.api import alibaba_identities
+from keywright.api import alibaba_source as alibaba_identities
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -19,7 +19,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
 TOKEN, BEARER_TOKEN = alibaba_identities.ALIBABA_TOKEN, alibaba_identities.ALIBABA_BEARER

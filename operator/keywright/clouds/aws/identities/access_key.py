@@ -15,7 +15,7 @@ from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TO
 from keywright.clouds.aws.errors import refusal_of_key
 from keywright.clouds.aws.identities.context import AwsContext, verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _ID, _SECRET, _TOKEN = aws_source.AWS_ID, aws_source.AWS_SECRET, aws_source.AWS_TOKEN
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"

@@ -27,7 +27,7 @@ from keywright.clouds.aws.keys.gateway_value import SingleApiKey
 from keywright.clouds.aws.keys.tags import CLUSTER_TAG, TAG, Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
-from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.key_ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")

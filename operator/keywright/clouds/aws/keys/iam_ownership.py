@@ -16,7 +16,7 @@ from keywright.clouds.aws.keys import iam_user
 from keywright.clouds.aws.keys.iam_user import User
 from keywright.clouds.aws.keys.tags import TAG, Owned, OwnerMark
 from keywright.clouds.interfaces import Evidence
-from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.key_ownership import owned_by_another_cluster
 
 SERVICE: Final = "bedrock.amazonaws.com"
 _PREFIX: Final = "ABSK"
