@@ -122,14 +122,16 @@ _NEEDED: Final = timedelta(minutes=20)
 def min_refresh_margin(grant: ApiKeyGrant) -> timedelta | None:
     """The least time before expiry at which readers of this layout want the next credential.
 
-    None for a layout that nobody reads again by itself.
+    None for a layout that no reader reads again by itself.
     """
-    templates = [
-        *templates_of(grant.formats).values(),
-        *(parse_template(text) for text in grant.spec.secret.data.values()),
-    ]
-    process = any(Variable.AWS_CREDENTIAL_PROCESS in template.variables for template in templates)
-    return _NEEDED if process else None
+    again = _is_read_again(grant.formats, tuple(grant.spec.secret.data.values()))
+    return _NEEDED if again else None
+
+
+@lru_cache(maxsize=256)
+def _is_read_again(formats: tuple[Format, ...], texts: tuple[str, ...]) -> bool:
+    templates = [*templates_of(formats).values(), *map(parse_template, texts)]
+    return any(Variable.AWS_CREDENTIAL_PROCESS in template.variables for template in templates)
 
 
 def short_lifetime_warning(grant: ApiKeyGrant, *, lifetime: timedelta, margin: timedelta) -> str:
