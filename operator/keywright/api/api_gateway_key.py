@@ -1,23 +1,23 @@
 """API keys of Amazon API Gateway, their usage plans, and imports of existing keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from keywright.api import checks
+from keywright.api.checks import HOUR
 from keywright.api.durations import parse_duration
-from keywright.api.key_spec import COMMON_VARIABLES, KeyKind, KeySpec, ManagedKeyPolicy
+from keywright.api.errors import FieldError
+from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
+from keywright.api.names import RESERVED_PREFIX, imitates_mark
 from keywright.api.schema import KeyIdentity, SecretKeyReference, SecretKeySource, SpecStruct
 from keywright.api.secret_spec import Format, Variable
 
 # API Gateway has room for thousands; a grant that is edited all the time must not take it.
 _KEYS_PER_GRANT = 10
-
-
 _OVERLAP = "1d"
-
-
 _PROPAGATION = "2m"
 
 
@@ -85,12 +85,15 @@ class CsvSource(SpecStruct, frozen=True):
 class ApiGatewayKey(KeySpec, frozen=True):
     """An API key of Amazon API Gateway."""
 
-    kind: ClassVar = KeyKind.API_GATEWAY_KEY
+    kind: ClassVar = "apiGatewayKey"
     formats: ClassVar = frozenset(
         {Format.API_GATEWAY_ENV, Format.API_KEY, Format.HEADER_CREDENTIAL, Format.DOT_ENV}
     )
     default_formats: ClassVar = (Format.API_GATEWAY_ENV,)
     variables: ClassVar = COMMON_VARIABLES | {Variable.API_KEY, Variable.KEY_ID, Variable.DOT_ENV}
+    environment: ClassVar = {"X_API_KEY": Variable.API_KEY}
+    probe_modes: ClassVar = frozenset({ProbeMode.HTTP})
+    is_bearer: ClassVar = False
     is_managed: ClassVar = True
     is_regional: ClassVar = True
 
@@ -168,3 +171,82 @@ class ApiGatewayKey(KeySpec, frozen=True):
             # Whether each key is enabled is for the file to say as well.
             identity["enabled"] = self.enabled
         return identity
+
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """Tags, plans, imports and durations."""
+        field = "spec.apiGatewayKey"
+        yield from checks.own_tags(f"{field}.tags", self.tags)
+        if imitates_mark(self.description or ""):
+            yield FieldError(
+                f"{field}.description", f"{RESERVED_PREFIX} in it is the operator's own: remove it"
+            )
+        yield from _plan_errors(f"{field}.usagePlan", self.usage_plan)
+        for index, plan in enumerate(self.additional_usage_plans):
+            yield from _plan_errors(f"{field}.additionalUsagePlans[{index}]", plan)
+        yield from _stages_of_new_plans(self)
+        sources = {"valueFrom": self.value_from, "csvFrom": self.csv_from}
+        yield from checks.at_most_one(
+            field, chosen=[n for n, s in sources.items() if s is not None]
+        )
+        if self.imports is not None and self.rotate_every is not None:
+            yield FieldError(
+                f"{field}.rotateEvery", "an imported value is replaced by changing its Secret"
+            )
+        in_file = {"keyName": self.key_name, "description": self.description}
+        for name, text in in_file.items():
+            if self.csv_from is not None and text is not None:
+                yield FieldError(
+                    f"{field}.{name}", "the file of csvFrom has it for each key: remove it"
+                )
+        yield from checks.duration(f"{field}.rotateEvery", self.rotate_every, least=HOUR)
+        yield from checks.duration(f"{field}.overlap", self.overlap)
+        yield from checks.duration(f"{field}.propagation", self.propagation, most=HOUR)
+        yield from checks.shorter(
+            f"{field}.overlap", self.overlap, than_field="rotateEvery", than=self.rotate_every
+        )
+
+    @property
+    @override
+    def owner_description(self) -> str:
+        """The usage plans."""
+        plans = [
+            plan.id or plan.name or (plan.create.name if plan.create is not None else "")
+            for _, plan in self.usage_plans
+        ]
+        return f"usage plan {', '.join(filter(None, plans))}" if plans else ""
+
+    @property
+    @override
+    def revocation_spec(self) -> Mapping[str, Any]:
+        """Any plan: plans that were made for the grant are found by their tags."""
+        return {"usagePlan": {"id": "unknown"}}
+
+
+def _stages_of_new_plans(key: ApiGatewayKey) -> Iterator[FieldError]:
+    """A key has one plan for a stage; those of existing plans are known to API Gateway alone."""
+    seen: dict[tuple[str, str], str] = {}
+    names: set[str] = set()
+    for field, plan in key.usage_plans:
+        if plan.create is None:
+            continue
+        if plan.create.name in names:
+            yield FieldError(
+                f"{field}.create.name", "another plan of this key has it: choose another"
+            )
+        names.add(plan.create.name)
+        for stage in plan.create.api_stages:
+            place = (stage.api_id, stage.stage)
+            if place in seen:
+                yield FieldError(
+                    f"{field}.create.apiStages",
+                    f"{':'.join(place)} is in {seen[place]} as well, and a key has one plan for a"
+                    " stage: remove it here or there",
+                )
+            seen.setdefault(place, field)
+
+
+def _plan_errors(field: str, plan: UsagePlan) -> Iterator[FieldError]:
+    choices = {"id": plan.id, "name": plan.name, "create": plan.create}
+    chosen = [name for name, choice in choices.items() if choice is not None]
+    yield from checks.exactly_one(field, chosen=chosen, choices=list(choices))

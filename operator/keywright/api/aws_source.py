@@ -1,7 +1,7 @@
 """The ways to be someone in AWS."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from keywright.api.schema import (
     KeyIdentity,
@@ -12,6 +12,7 @@ from keywright.api.schema import (
     SecretReference,
     ServiceAccountReference,
     SpecStruct,
+    fields_of,
 )
 
 AWS_AUDIENCE = "sts.amazonaws.com"
@@ -109,9 +110,14 @@ class AwsSource(SpecStruct, frozen=True):
     ambient: Ambient | None = None
     assume_roles: tuple[AwsHop, ...] = ()
 
+    @classmethod
+    def identity_fields(cls) -> tuple[str, ...]:
+        """The names of the fields that have an identity: exactly one of them is set."""
+        return tuple(_IDENTITIES.values())
+
     def identities(self) -> tuple[AwsIdentity, ...]:
-        """What is set of the identities; parsing lets exactly one through."""
-        every = (self.web_identity, self.access_key, self.ambient)
+        """The identities that are set; parsing lets exactly one through."""
+        every = (getattr(self, name) for name in _IDENTITIES)
         return tuple(identity for identity in every if identity is not None)
 
     @property
@@ -147,6 +153,9 @@ class AwsSource(SpecStruct, frozen=True):
         if self.assume_roles:
             state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]
         return state
+
+
+_IDENTITIES: Final = fields_of(AwsSource, AwsIdentity)
 
 
 def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> KeyIdentity:

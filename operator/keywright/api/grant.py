@@ -9,16 +9,9 @@ from functools import partial
 
 import msgspec
 
-from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.durations import parse_duration
-from keywright.api.key_spec import KeyKind, ManagedKeyPolicy
-from keywright.api.keys import (
-    BearerToken,
-    BedrockLongTermKey,
-    BedrockShortTermKey,
-    Key,
-    SessionCredentials,
-)
+from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
+from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
     KeyIdentity,
     LabelSelector,
@@ -48,15 +41,6 @@ class Renewal(SpecStruct, frozen=True):
 
     before: str | None = None
     windows: tuple[Window, ...] = ()
-
-
-class ProbeMode(StrEnum):
-    """How a new credential is tried before it is published."""
-
-    NONE = "None"
-    IDENTITY = "Identity"
-    BEDROCK = "Bedrock"
-    HTTP = "Http"
 
 
 class Probe(SpecStruct, frozen=True):
@@ -105,33 +89,16 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-class GrantSpec(SpecStruct, frozen=True):
+class GrantSpec(KeyFields, frozen=True, kw_only=True):
     """The spec of an ApiKeyGrant."""
 
     source_ref: SourceReference
-    bedrock_short_term_key: BedrockShortTermKey | None = None
-    bedrock_long_term_key: BedrockLongTermKey | None = None
-    session_credentials: SessionCredentials | None = None
-    api_gateway_key: ApiGatewayKey | None = None
-    bearer_token: BearerToken | None = None
     secret: SecretSpec = SecretSpec()
     renewal: Renewal = Renewal()
     probe: Probe = Probe()
     rollout: Rollout = Rollout()
     deletion_policy: DeletionPolicy = DeletionPolicy.REVOKE
     suspend: bool = False
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The keys that are set; parsing lets exactly one through."""
-        every = (
-            self.bedrock_short_term_key,
-            self.bedrock_long_term_key,
-            self.session_credentials,
-            self.api_gateway_key,
-            self.bearer_token,
-        )
-        return tuple(key for key in every if key is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +150,7 @@ class ApiKeyGrant:
         (key,) = spec.keys
         formats = spec.secret.formats
         derive("key", key)
-        derive("kind", key.kind)
+        derive("kind", KeyKind(key.kind))
         derive("managed", key.managed)
         derive("imports", key.imports)
         derive("is_bulk_import", key.is_bulk_import)

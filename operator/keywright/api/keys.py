@@ -5,16 +5,21 @@ and whether the key stays in the cloud until it is removed there (a managed key)
 table of the kinds; a grant has exactly one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import ClassVar, Final, TypeAlias
+from ipaddress import ip_network
+from typing import Any, ClassVar, Final, TypeAlias, get_args
 
 from typing_extensions import override
 
+from keywright.api import checks
+from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import session_limits
+from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
-from keywright.api.key_spec import COMMON_VARIABLES, KeyKind, KeySpec, ManagedKeyPolicy
+from keywright.api.errors import FieldError
+from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.schema import (
     KeyIdentity,
     Policy,
@@ -22,7 +27,8 @@ from keywright.api.schema import (
     SpecStruct,
 )
 from keywright.api.secret_spec import Format, Variable
-from keywright.api.source import Provider
+from keywright.api.source import CredentialSource, Provider
+from keywright.api.times import parse_time
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
@@ -61,6 +67,13 @@ _BEDROCK_URLS: Final = frozenset(
         Variable.MANTLE_ANTHROPIC_URL,
     }
 )
+_BEDROCK_ENVIRONMENT: Final[Mapping[str, Variable]] = {
+    "AWS_BEARER_TOKEN_BEDROCK": Variable.API_KEY,
+    "AWS_REGION": Variable.REGION,
+    "OPENAI_API_KEY": Variable.API_KEY,
+    "OPENAI_BASE_URL": Variable.OPENAI_BASE_URL,
+}
+_BEDROCK_PROBES: Final = frozenset({ProbeMode.BEDROCK})
 _BEDROCK_VARIABLES: Final = (
     COMMON_VARIABLES | _EXPIRY | _BEDROCK_URLS | {Variable.API_KEY, Variable.DOT_ENV}
 )
@@ -69,10 +82,12 @@ _BEDROCK_VARIABLES: Final = (
 class BedrockShortTermKey(KeySpec, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
 
-    kind: ClassVar = KeyKind.BEDROCK_SHORT_TERM_KEY
+    kind: ClassVar = "bedrockShortTermKey"
     formats: ClassVar = _BEDROCK_FORMATS
     default_formats: ClassVar = _BEDROCK_DEFAULTS
     variables: ClassVar = _BEDROCK_VARIABLES
+    environment: ClassVar = _BEDROCK_ENVIRONMENT
+    probe_modes: ClassVar = _BEDROCK_PROBES
     is_regional: ClassVar = True
 
     region: Region | None = None
@@ -89,6 +104,12 @@ class BedrockShortTermKey(KeySpec, frozen=True):
     def own_region(self) -> str | None:
         """The region that the key names."""
         return self.region
+
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """The duration."""
+        field = "spec.bedrockShortTermKey.duration"
+        yield from checks.duration(field, self.duration, least=MINUTE, most=12 * HOUR)
 
     @override
     def key_identity(self) -> KeyIdentity:
@@ -109,10 +130,12 @@ class IamUser(SpecStruct, frozen=True):
 class BedrockLongTermKey(KeySpec, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
 
-    kind: ClassVar = KeyKind.BEDROCK_LONG_TERM_KEY
+    kind: ClassVar = "bedrockLongTermKey"
     formats: ClassVar = _BEDROCK_FORMATS
     default_formats: ClassVar = _BEDROCK_DEFAULTS
     variables: ClassVar = _BEDROCK_VARIABLES | {Variable.KEY_ID}
+    environment: ClassVar = _BEDROCK_ENVIRONMENT
+    probe_modes: ClassVar = _BEDROCK_PROBES
     is_managed: ClassVar = True
 
     user: IamUser
@@ -158,11 +181,64 @@ class BedrockLongTermKey(KeySpec, frozen=True):
         """The user and the lifetime; its policies change beside the key, which stays."""
         return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
 
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """Tags, durations, policies, addresses and times."""
+        field = "spec.bedrockLongTermKey"
+        yield from checks.own_tags(f"{field}.user.tags", self.user.tags)
+        if self.expires_after_days is None and self.rotate_every is None:
+            yield FieldError(
+                f"{field}.rotateEvery", "set it, or expiresAfterDays: a key must end somehow"
+            )
+        yield from checks.duration(f"{field}.rotateEvery", self.rotate_every, least=HOUR)
+        yield from checks.duration(f"{field}.overlap", self.overlap)
+        yield from checks.shorter(
+            f"{field}.overlap", self.overlap, than_field="rotateEvery", than=self.rotate_every
+        )
+        if self.expires_after_days is not None:
+            lifetime = f"{self.expires_after_days}d"
+            for name, text in (("rotateEvery", self.rotate_every), ("overlap", self.overlap)):
+                yield from checks.shorter(
+                    f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
+                )
+        for name, policy in self.inline_policies.items():
+            yield from checks.policy(f"{field}.inlinePolicies[{name}]", policy)
+        for cidr in self.allowed_source_cidrs:
+            try:
+                ip_network(cidr)
+            except ValueError as error:
+                yield FieldError(
+                    f"{field}.allowedSourceCidrs", f"{error}: write it like 10.0.0.0/8"
+                )
+        if self.not_after is not None:
+            try:
+                parse_time(self.not_after)
+            except ValueError:
+                yield FieldError(
+                    f"{field}.notAfter",
+                    f"{self.not_after!r} is no time: write 2027-01-01T00:00:00Z",
+                )
+
+    @property
+    @override
+    def owner_description(self) -> str:
+        """The IAM user."""
+        return f"IAM user {self.user.name}"
+
+    @property
+    @override
+    def revocation_spec(self) -> Mapping[str, Any]:
+        """The user; a rotation is required, and never due."""
+        user: dict[str, Any] = {"name": self.user.name, "create": self.user.create}
+        if self.user.path is not None:
+            user["path"] = self.user.path
+        return {"user": user, "rotateEvery": "30d"}
+
 
 class SessionCredentials(KeySpec, frozen=True):
     """Credentials of STS, of either cloud."""
 
-    kind: ClassVar = KeyKind.SESSION_CREDENTIALS
+    kind: ClassVar = "sessionCredentials"
     values: ClassVar = frozenset(
         {
             Variable.ACCESS_KEY_ID.value,
@@ -189,6 +265,14 @@ class SessionCredentials(KeySpec, frozen=True):
             Variable.DOT_ENV,
         }
     )
+    environment: ClassVar = {
+        "AWS_ACCESS_KEY_ID": Variable.ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": Variable.SECRET_ACCESS_KEY,
+        "AWS_SESSION_TOKEN": Variable.SESSION_TOKEN,
+        "AWS_REGION": Variable.REGION,
+    }
+    probe_modes: ClassVar = frozenset({ProbeMode.IDENTITY})
+    is_bearer: ClassVar = False
 
     duration: str | None = None
     policy: Policy | None = None
@@ -208,6 +292,22 @@ class SessionCredentials(KeySpec, frozen=True):
         return None if self.duration is None else int(parse_duration(self.duration))
 
     @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """The session policy and the duration."""
+        field = "spec.sessionCredentials"
+        yield from checks.session_policy(f"{field}.policy", self.policy)
+        yield from checks.duration(
+            f"{field}.duration", self.duration, least=15 * MINUTE, most=12 * HOUR
+        )
+
+    @classmethod
+    @override
+    def required_source(cls, source: CredentialSource) -> str:
+        """Any source, except for one with a bearer token."""
+        is_bearer = isinstance(source.identity, AlibabaBearer)
+        return "with an access key or a session" if is_bearer else ""
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
@@ -217,25 +317,52 @@ class SessionCredentials(KeySpec, frozen=True):
 class BearerToken(KeySpec, frozen=True):
     """The bearer token of an Alibaba Cloud source, handed on."""
 
-    kind: ClassVar = KeyKind.BEARER_TOKEN
+    kind: ClassVar = "bearerToken"
     formats: ClassVar = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
     default_formats: ClassVar = (Format.AUTHORIZATION,)
     variables: ClassVar = COMMON_VARIABLES | _EXPIRY | {Variable.API_KEY}
+
+    @classmethod
+    @override
+    def required_source(cls, source: CredentialSource) -> str:
+        """A source with a bearer token."""
+        return "" if isinstance(source.identity, AlibabaBearer) else "with alibabaCloud.bearer"
 
 
 Key: TypeAlias = (
     BedrockShortTermKey | BedrockLongTermKey | SessionCredentials | ApiGatewayKey | BearerToken
 )
 
+
+class KeyKind(StrEnum):
+    """The kinds of key; a value is the name of the field that asks for it."""
+
+    BEDROCK_SHORT_TERM_KEY = BedrockShortTermKey.kind
+    BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
+    SESSION_CREDENTIALS = SessionCredentials.kind
+    API_GATEWAY_KEY = ApiGatewayKey.kind
+    BEARER_TOKEN = BearerToken.kind
+
+
+class KeyFields(SpecStruct, frozen=True):
+    """The fields of a grant's spec that ask for a key: exactly one of them is set."""
+
+    bedrock_short_term_key: BedrockShortTermKey | None = None
+    bedrock_long_term_key: BedrockLongTermKey | None = None
+    session_credentials: SessionCredentials | None = None
+    api_gateway_key: ApiGatewayKey | None = None
+    bearer_token: BearerToken | None = None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys that are set; parsing lets exactly one through."""
+        every = (getattr(self, name) for name in _KEY_FIELDS)
+        return tuple(key for key in every if key is not None)
+
+
+_KEY_FIELDS: Final = KeyFields.__struct_fields__
 KEY_TYPES: Final[Mapping[KeyKind, type[Key]]] = {
-    key_type.kind: key_type
-    for key_type in (
-        BedrockShortTermKey,
-        BedrockLongTermKey,
-        SessionCredentials,
-        ApiGatewayKey,
-        BearerToken,
-    )
+    KeyKind(key_type.kind): key_type for key_type in get_args(Key)
 }
 """The kinds of key."""
 MANAGED_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if key.is_managed)

@@ -17,8 +17,7 @@ from pathlib import Path
 from keywright.api.durations import parse_duration
 from keywright.api.names import REFERENCE_LABEL
 from keywright.cli import serve_credentials
-from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.endpoints import is_entry
+from keywright.clouds.endpoints import AllowedUris, is_entry
 from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import REAL
 from keywright.telemetry.logs import set_up_logging

@@ -60,7 +60,7 @@ def classified(
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedKeys:
-    """Implements `clouds.ways.KeptKeys` with others, whose every exception becomes a Failure."""
+    """Implements `interfaces.ManagedKeys` with others, whose every exception becomes a Failure."""
 
     keys: ManagedKeys
 

@@ -177,3 +177,15 @@ def host_of(url: str) -> str:
         return (URL(url, encoded=True).raw_host or "").lower()
     except ValueError:
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedUris:
+    """The credentials URIs that flags allow; one that ends with `/` allows all below it."""
+
+    uris: tuple[str, ...] = ()
+
+    def allow(self, uri: str) -> bool:
+        """Whether the URI may be fetched; a URI whose path has several readings may not."""
+        listed = tuple(entry for entry in self.uris if "://" in entry)
+        return AllowedUrls(listed).allow(uri)

@@ -69,6 +69,13 @@ class Session:
     opened_at: datetime | None = None
 
 
+class DefaultCredentials(Protocol):
+    """The operator's own identity, as the default credential chain of a cloud's SDK finds it."""
+
+    async def session(self, *, now: datetime) -> Session | None:
+        """The current credentials, not verified yet; None if the chain finds none."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
     """The caller's ARN and account, as the cloud reports them; no account where it tells none."""

@@ -27,9 +27,10 @@ from keywright.api.names import (
 from keywright.api.parsing import parse_source
 from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
-from keywright.api.status import SourceStatus
+from keywright.api.status import Readiness, SourceStatus
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
+from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
 from keywright.planning.state import CloudKey, Contest, IssueReason
 from keywright.secrets.ownership import ManagedSecret
@@ -54,6 +55,7 @@ _ZLIB_DICTIONARY = (
 )
 _RAW_DEFLATE = -15
 _MOST_RELEASED = 16
+_UNKNOWN = Readiness()
 _KEPT_ANNOTATIONS = (
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -134,13 +136,14 @@ class KeyCheck:
 class GrantRecord:
     """One grant, and everything that the process remembers about it.
 
-    As last seen or written: `packed` is the object. `imports` names the Secret that the grant reads
-    a value from, `holder` the IAM user of its key. `released`: names and uids of the Secrets that
-    it has left behind. `failing`: the last attempt failed. `oversize`: the bytes of a spec that is
-    too large to be kept, and is not. `has_finalizer`: it has the operator's finalizer, so that it
-    may have keys to revoke. `take_over`: the annotation of that name. `last_written_version` and
-    `last_written_secret_version`: the versions that the operator's last writes of status and Secret
-    made.
+    As last seen or written: `packed` is the object. `imports` names the Secret that the grant
+    reads a value from, `holder` the IAM user of its key. `released`: names and uids of the
+    Secrets that it has left behind. `failing`: the last attempt failed. `readiness`: the part of
+    the status that metrics show. `oversize`: the bytes of a spec that is too large to be kept,
+    and is not. `has_finalizer`: it has the operator's finalizer, so that it may have keys to
+    revoke. `take_over`: the annotation of that name. `last_written_version` and
+    `last_written_secret_version`: the versions that the operator's last writes of status and
+    Secret made.
 
     Written by events: `skip_backoff`: something that the grant depends on has changed, so that its
     back-off is void. `source_key_changed`: the key in its Secret was made with an access key that
@@ -178,6 +181,7 @@ class GrantRecord:
     finding: Finding = NOTHING_FOUND
     unreadable: bool = False
     oversize: int = 0
+    readiness: Readiness = _UNKNOWN
     proved: ProvedKeys | None = None
     has_finalizer: bool = False
     take_over: str = ""
@@ -283,6 +287,7 @@ def grant_record(
         failing=bool(status.get("failedAttempts")),
         released=released_by(status),
         oversize=oversize,
+        readiness=readiness(content["status"]),
         has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
         take_over=annotations_kept.get(ANNOTATION_TAKE_OVER, ""),
     )
@@ -309,6 +314,11 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
+
+
+def readiness(status: Mapping[str, Any]) -> Readiness:
+    """What metrics show of a status; read when the status changes, not at each scrape."""
+    return Readiness.parse(status, condition=READY) if status else _UNKNOWN
 
 
 def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

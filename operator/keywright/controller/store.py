@@ -14,6 +14,7 @@ from keywright.controller.records import (
     SourceRecord,
     grant_record,
     packed,
+    readiness,
     released_by,
     source_record,
 )
@@ -91,6 +92,7 @@ class Store:
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = packed(body), int(version)
         record.failing = bool(status.get("failedAttempts"))
+        record.readiness = readiness(body["status"])
         record.released = released_by(status)
         self._note_released(record)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import kopf
 
-from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
@@ -45,7 +44,6 @@ from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
-from keywright.planning.conditions import READY
 from keywright.telemetry.certificates import ServingCertificate
 from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
@@ -120,7 +118,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         skews=parts.clouds.skews,
     )
     parts.metrics.watch(
-        grants=partial(_grant_metrics, parts.store),
+        grants=partial(grant_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
@@ -364,15 +362,15 @@ def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
         each.sources_changed()
 
 
-def _grant_metrics(store: Store) -> Iterator[GrantSample]:
-    # Read in a thread, while the event loop goes on: those of this moment.
-    for known in list(store.grants.values()):
-        status = GrantStatus.parse(known.parsed()["status"])
-        ready = status.condition(READY)
+def grant_samples(store: Store) -> Iterator[GrantSample]:
+    """What a scrape shows of each grant."""
+    # Read in a thread while the event loop goes on: a copy of the grants of this moment.
+    for record in list(store.grants.values()):
+        ready, expires_at, renew_at = record.readiness
         yield GrantSample(
-            namespace=known.namespace,
-            name=known.name,
-            ready=ready is not None and ready.status is ConditionStatus.TRUE,
-            expires_at=status.expires_at.timestamp() if status.expires_at else None,
-            renews_at=status.renew_at.timestamp() if status.renew_at else None,
+            namespace=record.namespace,
+            name=record.name,
+            ready=ready,
+            expires_at=expires_at,
+            renews_at=renew_at,
         )

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import KEY_TYPES
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.secret_spec import Variable
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import (

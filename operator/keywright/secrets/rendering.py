@@ -7,8 +7,7 @@ from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import Endpoint
+from keywright.api.keys import Endpoint, KeyKind
 from keywright.api.partitions import partition_of
 from keywright.api.secret_spec import Format, Variable
 from keywright.secrets.credential import Credential
@@ -24,7 +23,6 @@ from keywright.secrets.variables import MANTLE_URLS, Values, endpoint_of
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
-_BEDROCK: Final = frozenset({KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY})
 _MOST_BYTES: Final = 900 * 1024
 """Below the 1 MiB that a Secret may have, with room for base64 and metadata to differ."""
 
@@ -168,13 +166,14 @@ def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
     names = frozenset(grant.spec.secret.data).union(
         *(FORMATS.get(form, {}) for form in grant.formats)
     )
-    if names & _ACCESS_KEYS and (names & _BEARER_KEYS or grant.kind in _BEDROCK):
+    usual = grant.key.environment.keys()
+    if names & _ACCESS_KEYS and (names | usual) & _BEARER_KEYS:
         yield FieldError(
             "spec.secret.data",
             "a bearer key and an access key in one Secret: SDKs silently prefer the bearer; "
             "use two grants, or set spec.secret.allowMixed",
         )
-    elif names & _BEARER_KEYS and grant.kind is KeyKind.SESSION_CREDENTIALS:
+    elif names & _BEARER_KEYS and usual & _ACCESS_KEYS:
         yield FieldError(
             "spec.secret.data",
             "an access key and a bearer key in one Secret: SDKs silently prefer the bearer; "

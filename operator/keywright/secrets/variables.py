@@ -9,8 +9,7 @@ from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint
+from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.secret_spec import Variable
 from keywright.api.source import Provider
@@ -129,23 +128,9 @@ def _dot_env(values: Values) -> str:
     """The environment of the kind; its values are plain words, so that nothing needs quotes."""
     if values.credential.provider is Provider.ALIBABA_CLOUD:
         lines = alibaba_files.environment(values.plain_access_key())
-    elif values.grant.kind is KeyKind.SESSION_CREDENTIALS:
-        lines = {
-            "AWS_ACCESS_KEY_ID": values.plain(Variable.ACCESS_KEY_ID),
-            "AWS_SECRET_ACCESS_KEY": values.plain(Variable.SECRET_ACCESS_KEY),
-            "AWS_SESSION_TOKEN": values.plain(Variable.SESSION_TOKEN),
-            "AWS_REGION": values.plain(Variable.REGION),
-        }
-    elif values.grant.kind is KeyKind.API_GATEWAY_KEY:
-        lines = {"X_API_KEY": values.plain(Variable.API_KEY)}
     else:
-        token = values.plain(Variable.API_KEY)
-        lines = {
-            "AWS_BEARER_TOKEN_BEDROCK": token,
-            "AWS_REGION": values.plain(Variable.REGION),
-            "OPENAI_API_KEY": token,
-            "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
-        }
+        environment = values.grant.key.environment
+        lines = {name: values.plain(variable) for name, variable in environment.items()}
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
@@ -198,9 +183,9 @@ def _curl_config(values: Values) -> str:
 
 
 def _header(values: Values) -> str:
-    """What a gateway sends: an API Gateway key stands in its header as it is, a token does not."""
+    """The value of the header that a gateway sends: a token has a prefix there."""
     value = values[Variable.API_KEY]
-    return value if values.grant.kind is KeyKind.API_GATEWAY_KEY else f"Bearer {value}"
+    return f"Bearer {value}" if values.grant.key.is_bearer else value
 
 
 def _expires_at(values: Values) -> str | None:
@@ -237,10 +222,8 @@ def _openai_base_url(values: Values) -> str | None:
 
 def endpoint_of(grant: ApiKeyGrant) -> Endpoint:
     """The endpoint of Bedrock that the grant's OpenAI base URL is of."""
-    key = grant.key
-    if isinstance(key, BedrockShortTermKey | BedrockLongTermKey):
-        return key.endpoint
-    return Endpoint.RUNTIME
+    endpoint: Endpoint = getattr(grant.key, "endpoint", Endpoint.RUNTIME)
+    return endpoint
 
 
 MANTLE_URLS: Final = frozenset(

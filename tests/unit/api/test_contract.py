@@ -12,8 +12,7 @@ import pytest
 
 from keywright.api.durations import DURATION_PATTERN, PERCENT_PATTERN
 from keywright.api.grant import ApiKeyGrant, GrantSpec
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import KEY_TYPES
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.secret_spec import FORMAT_ONLY_VARIABLES, Format, Variable

@@ -8,8 +8,7 @@ import pytest
 from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import BedrockShortTermKey, Endpoint
+from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.secret_spec import Format
 from keywright.api.source import CredentialSource, Provider

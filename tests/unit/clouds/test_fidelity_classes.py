@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 
 from keywright.api.aws_source import AwsHop
 from keywright.api.errors import Failure, FailureClass
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.aws.errors import refusal_of_hop, refusal_of_key, refusal_of_token
-from keywright.clouds.aws.gateway_errors import refusal_of_gateway
-from keywright.clouds.aws.iam_errors import refusal_of_iam
+from keywright.clouds.alibaba.sts.client import StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
+from keywright.clouds.aws.iam.errors import refusal_of_iam
+from keywright.clouds.aws.sts.errors import refusal_of_hop, refusal_of_key, refusal_of_token
 from keywright.clouds.identity_tokens import TokenFacts
 from tests.fidelity_table import Row, rows
 

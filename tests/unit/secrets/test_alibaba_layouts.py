@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import KEY_TYPES
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.secret_spec import FORMATS_OF_PROVIDER
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
 from keywright.secrets.drift import altered_fields, names_digest

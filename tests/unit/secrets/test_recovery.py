@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.fingerprint import fingerprint
 from keywright.secrets.recovery import recover

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
-from keywright.api.key_spec import KeyKind
-from keywright.api.keys import KEY_TYPES
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS

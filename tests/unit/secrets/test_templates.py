@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
-from keywright.api.key_spec import KeyKind
+from keywright.api.keys import KeyKind
 from keywright.api.secret_spec import Variable
 from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
 from keywright.secrets.variables import Values

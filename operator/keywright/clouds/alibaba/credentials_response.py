@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from keywright.api.errors import Failure
-from keywright.clouds.alibaba.sts import TemporaryCredentials
+from keywright.clouds.alibaba.sts.client import TemporaryCredentials
 from keywright.clouds.answer_values import (
     ALIBABA_KEY_ID,
     ALIBABA_SECRET,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.api.errors import FailureClass
-from keywright.api.grant import ProbeMode
+from keywright.api.key_spec import ProbeMode
 from keywright.api.schema import KeyIdentity
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey

@@ -7,13 +7,11 @@ host or its metadata service, and neither a long answer nor a slow one holds any
 
 from __future__ import annotations
 
-from keywright.api.alibaba_source import CredentialsUri
+from keywright.api.alibaba_identities import CredentialsUri
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.credentials_response import parse_credentials
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     limits_of,
@@ -21,6 +19,8 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import TransportError
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_source import EcsRamRole
+from keywright.api.alibaba_identities import EcsRamRole
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.credentials_response import parse_credentials
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     alibaba_of,
@@ -25,7 +23,9 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
-from keywright.clouds.alibaba.sts import TemporaryCredentials
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.sts.client import TemporaryCredentials
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import HttpResponse, Timeouts, TransportError
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keywright.api import alibaba_source as alibaba_identities
+from keywright.api import alibaba_identities
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import AlibabaContext
+from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.answer_values import (
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,

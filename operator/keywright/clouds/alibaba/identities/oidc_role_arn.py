@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_source import OidcRoleArn, audience_of
+from keywright.api.alibaba_identities import OidcRoleArn, audience_of
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     endpoint_of,
@@ -24,7 +23,8 @@ from keywright.clouds.alibaba.identities.roles import (
     Role,
     build_role,
 )
-from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
 

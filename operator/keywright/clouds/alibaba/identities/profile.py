@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keywright.api.alibaba_source import Profile, ProfileFormat
+from keywright.api.alibaba_identities import Profile, ProfileFormat
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities import ecs_ram_role
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     GRANTS_POLICY,
@@ -26,6 +24,7 @@ from keywright.clouds.alibaba.identities.context import (
     session_name,
     verify_identity,
 )
+from keywright.clouds.alibaba.identities import ecs_ram_role
 from keywright.clouds.alibaba.identities.key_material import stored_value
 from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
 from keywright.clouds.alibaba.identities.roles import (
@@ -45,7 +44,8 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     StoredKey,
 )
-from keywright.clouds.alibaba.sts import Endpoint
+from keywright.clouds.alibaba.sts.client import Endpoint
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.answer_values import (
     ALIBABA_KEY_ID,
     ALIBABA_SECRET,

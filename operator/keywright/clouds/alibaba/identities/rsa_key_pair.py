@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from keywright.api.alibaba_source import RsaKeyPair
+from keywright.api.alibaba_identities import RsaKeyPair
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     ROOT,
@@ -20,8 +19,9 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
-from keywright.clouds.alibaba.rsa import NoRsaKeyError, RsaSigner
-from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.alibaba.sts.client import StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.alibaba.sts.rsa import NoRsaKeyError, RsaSigner
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = f"{ROOT}.rsaKeyPair"

@@ -12,8 +12,9 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
-from keywright.clouds.aws.errors import refusal_of_key
-from keywright.clouds.aws.identities.context import AwsContext, verify_identity
+from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.sts.errors import refusal_of_key
+from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.secrets.references import ReferencedSecret
 

@@ -14,15 +14,9 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.errors import refusal_of_token
-from keywright.clouds.aws.identities.context import (
-    DEFAULT_DURATION,
-    AwsContext,
-    aws_of,
-    limits,
-    session_name,
-    session_of,
-)
+from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.sts.errors import refusal_of_token
+from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
 
