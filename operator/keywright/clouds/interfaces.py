@@ -13,9 +13,9 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.planning.secret_references import Consent, ReferencedSecret
 from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import Credential
+from keywright.secrets.references import Consent, ReferencedSecret
 
 
 class SecretReader(Protocol):

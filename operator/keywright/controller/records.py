@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keywright.api.checks import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -23,7 +24,6 @@ from keywright.api.names import (
     ANNOTATION_TAKE_OVER,
     FINALIZER,
 )
-from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource

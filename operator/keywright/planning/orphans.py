@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time

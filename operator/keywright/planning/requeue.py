@@ -8,10 +8,10 @@ from typing import Final
 from keywright.planning.conditions import SECRET_CONFLICT, SECRET_CONTESTED
 from keywright.planning.contest import over_at
 from keywright.planning.decide import decide
+from keywright.planning.renewal import renewal_begins
 from keywright.planning.retirement import retirement_due
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Issue, NoOp, Pause, Reject, Rewrite, Step, TendFormer, Wait
-from keywright.planning.windows import renewal_begins
 from keywright.secrets.ownership import Ownership
 
 # How often a Secret that belongs to another owner is checked: no watch shows it.

@@ -8,13 +8,13 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.api.times import format_time
+from keywright.api.times import format_time_or_dash
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.former import former_secrets
 from keywright.planning.recorded_keys import recorded_kind
+from keywright.planning.renewal import next_renewal
 from keywright.planning.retirement import retiring_keys
 from keywright.planning.state import GrantState, SecretState
-from keywright.planning.windows import next_renewal
 
 
 def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
@@ -134,8 +134,3 @@ def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""
     return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
-
-
-def format_time_or_dash(moment: datetime | None) -> str:
-    """As the status writes times."""
-    return format_time(moment) if moment else "no time"

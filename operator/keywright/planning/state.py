@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.planning.delays import REAL, Delays
@@ -151,7 +152,8 @@ class GrantState:
     that the cloud has listed just now, `unprepared` where their holder was not prepared before,
     `intent_written_by_this_process` where the pending intent was written just now by this process,
     which has created nothing since; `unreadable` where the key in the Secret cannot be read back.
-    `imported` is a keyed digest of the value that the grant reads from a Secret.
+    `imported` is a keyed digest of the value that the grant reads from a Secret. `key_identity` is
+    what decides what its key IS, known with its source.
 
     Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
@@ -192,6 +194,7 @@ class GrantState:
     others_ids: frozenset[str] = frozenset()
     contested: bool = False
     imported: str = ""
+    key_identity: KeyIdentity | None = None
     pending_probe: IssueReason | None = None
     recorded_data_hash: str = ""
     created_at: datetime | None = None

@@ -13,9 +13,9 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.conditions import READY
+from keywright.planning.renewal import renewal_begins
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import Issue, NoOp, Rewrite
-from keywright.planning.windows import renewal_begins
 from keywright.secrets.ownership import Ownership
 
 Trigger = Callable[[GrantState, datetime], Issue | Rewrite | None]

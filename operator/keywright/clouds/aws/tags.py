@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from keywright.api.grant import ApiKeyGrant, DeletionPolicy
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, DeletionPolicy, GrantIdentity
 
 TAG: Final = "keywright.dev/grant"
 UID_TAG: Final = "keywright.dev/grant-uid"

@@ -17,9 +17,8 @@ from keywright.controller.grants import key_checks
 from keywright.controller.grants.journal import report_unproved_keys
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide
-from keywright.planning.events import Event, event_for
+from keywright.planning.events import Event, event_for, renewal_answer
 from keywright.planning.former import former_notice
-from keywright.planning.requests import renewal_answer
 from keywright.planning.requeue import requeue_at
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutUpdate, rollout_notice

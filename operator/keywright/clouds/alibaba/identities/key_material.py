@@ -19,7 +19,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
 TOKEN, BEARER_TOKEN = alibaba_identities.ALIBABA_TOKEN, alibaba_identities.ALIBABA_BEARER

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keywright.api.alibaba_identities import (
-    Profile,
-    ProfileFormat,
-)
+from keywright.api.alibaba_identities import Profile, ProfileFormat
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
@@ -56,7 +53,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _FIELD = f"{ROOT}.profile"
 _READERS = {

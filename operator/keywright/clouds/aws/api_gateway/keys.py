@@ -22,7 +22,7 @@ from keywright.clouds.aws.api_gateway.key_lookup import KeyLookup
 from keywright.clouds.aws.api_gateway.single_key import SingleApiKey
 from keywright.clouds.aws.tags import CLUSTER_TAG, DISABLED_TAG, TAG, Owned
 from keywright.clouds.interfaces import Intent, IssuedKey
-from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.key_ownership import owned_by_another_cluster
 from keywright.planning.state import CloudKey, KeyFault
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
