@@ -175,7 +175,7 @@ class Stage:
         """Look at a grant until it waits; whatever else is raised is a finding."""
         for _ in range(_STEPS):
             try:
-                due = await self.scene.grants.reconcile(uid)
+                due = await self.scene.reconcile(uid)
                 if isinstance(due, DeferredStatusWrite):
                     due = await due.finish()
             except CLASSIFIED:

@@ -5,6 +5,7 @@
     ├── RenderError             the Secret cannot be written as `spec.secret` asks
     ├── ConflictError           an object changed while it was worked on: decide again at once
     │   ├── StaleGrantError             the grant: read it again first
+    │   ├── KeyUnreadableError          the key in the Secret cannot be read back
     │   └── SecretExistsUnwatchedError  a Secret that the watch does not show has the name
     ├── LostLeaseError          another replica may be the leader: write nothing
     └── KubernetesError         what the API server answers
@@ -142,6 +143,10 @@ class ConflictError(KeywrightError):
 
 class StaleGrantError(ConflictError):
     """The grant changed: it must be read again."""
+
+
+class KeyUnreadableError(ConflictError):
+    """The key in the Secret cannot be read back: the journal makes another."""
 
 
 class SecretExistsUnwatchedError(ConflictError):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from keywright.api.source import Provider
-from keywright.clouds.interfaces import CloudProvider
+from keywright.clouds.interfaces import CloudProvider, GrantProvider
 from keywright.clouds.sessions import Clock
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
+from keywright.controller.grants.key_proofs import KeyProofs
+from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
@@ -48,7 +50,11 @@ class ObjectListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a reconciler reads from and writes to."""
+    """What the stages of a reconcile read from and write to.
+
+    `grant_providers` are the clouds with a check that the grant may use the source, before each
+    call: the stages of grants use no other.
+    """
 
     store: Store
     listener: ObjectListener
@@ -65,3 +71,17 @@ class Context:
     clock: Clock
     key_times: KeyTimes
     orphans: OrphanRegister
+    access: SourceAccess = field(init=False)
+    grant_providers: Mapping[Provider, GrantProvider] = field(init=False)
+    proofs: KeyProofs = field(init=False)
+
+    def __post_init__(self) -> None:
+        access = SourceAccess(store=self.store, tenancy=self.tenancy)
+        proofs = KeyProofs(
+            store=self.store, fingerprint_key=self.fingerprint_key, cluster_id=self.cluster_id
+        )
+        object.__setattr__(self, "access", access)
+        object.__setattr__(
+            self, "grant_providers", AuthorizedVendors(self.providers, access=access)
+        )
+        object.__setattr__(self, "proofs", proofs)

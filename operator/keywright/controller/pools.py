@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
 from keywright.controller.clients import SOURCE_WORKERS
 from keywright.controller.context import Context
 from keywright.controller.event_handlers import SEPARATOR, EventHandlers
-from keywright.controller.expiry import GRACE, ExpiryReporter
+from keywright.controller.grants.expiry import GRACE, report_expiry
+from keywright.controller.grants.reconcile import reconcile
 from keywright.controller.leadership import AlwaysLeader, LeaderElector
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.reconcilers import grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
@@ -91,15 +92,11 @@ def build_pools(
         times=context.key_times,
         clock=context.clock,
     )
-    grants = grant_reconciler(context)
-    expiry = ExpiryReporter(
-        store=context.store, status_writer=grants.status_writer, clock=context.clock
-    )
     return (
         WorkerPool(
             "grant",
             queue=queues.grants,
-            reconcile=grants.reconcile,
+            reconcile=partial(reconcile, context),
             settled=context.store.only_own_writes,
             elector=elector,
             ready=ready,
@@ -124,7 +121,7 @@ def build_pools(
         WorkerPool(
             "expiry",
             queue=queues.expiries,
-            reconcile=expiry.report,
+            reconcile=partial(report_expiry, context),
             settled=lambda _: False,
             elector=elector,
             ready=ready,

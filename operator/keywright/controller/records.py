@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -32,7 +32,7 @@ from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
 from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
-from keywright.planning.state import Contest, IssueReason
+from keywright.planning.state import CloudKey, Contest, IssueReason
 from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
@@ -100,6 +100,22 @@ class ProvedKeys:
         return self.packed is record.packed and self.secret is secret
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a step of the create journal has found out, for the very next decision.
+
+    `listed`: the keys in the cloud, `unprepared` if their holder was not prepared before. `intent`:
+    when this process has recorded the pending intent, by which it has created nothing yet.
+    """
+
+    listed: tuple[CloudKey, ...] | None = None
+    unprepared: bool = False
+    intent: datetime | None = None
+
+
+NOTHING_FOUND: Final = Finding()
+
+
 @dataclass(slots=True)
 class KeyCheck:
     """What the cloud has shown of the key that lives there.
@@ -118,20 +134,26 @@ class KeyCheck:
 
 @dataclass(slots=True)
 class GrantRecord:
-    """One grant as last seen or written by us.
+    """One grant, and everything that the process remembers about it.
 
-    `skip_backoff`: something it depends on changed for the better, so that its back-off is void.
-    `stale`: the key in its Secret was made with an access key that its source has no more.
-    `last_written_version` and `last_written_secret_version` are the versions that our last writes
-    of status and Secret made. `imports` names the Secret that the grant reads a value from.
-    `holder`: the IAM user of its key, where it says. `failing`: its last try failed. `contest`: of
-    the fields of its Secret. `released`: names and uids of the Secrets that it has left behind.
-    `former_due`: when the first of them is looked at again. `pending_probe`: a new key that has not
-    passed its probe yet. `course`: of the rollout under way. `check`: of a key that lives in the
-    cloud, once it was looked at. `proved` is a cache. `oversize`: the bytes of a spec that is too
-    large to be kept, and is not. `readiness`: the part of the status that metrics show.
+    As last seen or written: `packed` is the object. `imports` names the Secret that the grant reads
+    a value from, `holder` the IAM user of its key. `released`: names and uids of the Secrets that
+    it has left behind. `failing`: the last attempt failed. `oversize`: the bytes of a spec that is
+    too large to be kept, and is not. `readiness`: the part of the status that metrics show.
     `has_finalizer`: it has the operator's finalizer, so that it may have keys to revoke.
-    `take_over`: the annotation of that name.
+    `take_over`: the annotation of that name. `last_written_version` and
+    `last_written_secret_version`: the versions that the operator's last writes of status and Secret
+    made.
+
+    Written by events: `skip_backoff`: something that the grant depends on has changed, so that its
+    back-off is void. `source_key_changed`: the key in its Secret was made with an access key that
+    its source has no more.
+
+    Written by its reconcile, and carried over to the next version: `contest` of the fields of its
+    Secret. `former_due`: when the first former Secret is checked again. `pending_probe`: a new key
+    that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
+    managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
+    the key in the Secret cannot be read back. `proved` is a cache.
     """
 
     uid: str
@@ -156,11 +178,28 @@ class GrantRecord:
     former_due: datetime | None = None
     failing: bool = False
     check: KeyCheck | None = None
+    finding: Finding = NOTHING_FOUND
+    unreadable: bool = False
     oversize: int = 0
     readiness: Readiness = _UNKNOWN
     proved: ProvedKeys | None = None
     has_finalizer: bool = False
     take_over: str = ""
+
+    def carry_over(self, known: GrantRecord) -> None:
+        """Take over what is remembered about an earlier version of the same grant."""
+        self.skip_backoff = known.skip_backoff
+        self.source_key_changed = known.source_key_changed
+        self.last_written_version = known.last_written_version
+        self.last_written_secret_version = known.last_written_secret_version
+        self.pending_probe = known.pending_probe
+        self.rollout_state = known.rollout_state
+        self.check = known.check
+        self.contest = known.contest
+        self.finding = known.finding
+        self.unreadable = known.unreadable
+        if known.former_due is not None and _generation(known) == _generation(self):
+            self.former_due = known.former_due
 
     @property
     def has_keys_to_revoke(self) -> bool:
@@ -206,6 +245,10 @@ class SourceRecord:
     time_asked_at: datetime | None = None
     doubted: bool = False
     doubted_at: datetime | None = None
+
+
+def _generation(record: GrantRecord) -> object:
+    return record.parsed()["metadata"].get("generation")
 
 
 def grant_record(

@@ -33,6 +33,8 @@ class Store:
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
     secrets: dict[Name, ManagedSecret] = field(default_factory=dict)
+    # Names that have a Secret which the watch does not show: it is read until it is gone.
+    unwatched_secrets: set[Name] = field(default_factory=set)
     # Last live versions of sources that are gone, while grants still name them.
     _deleted_sources: dict[Name, CredentialSource] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
@@ -54,18 +56,7 @@ class Store:
             return False
         record = grant_record(body, metadata, version=version)
         if known is not None:
-            record.skip_backoff, record.source_key_changed = (
-                known.skip_backoff,
-                known.source_key_changed,
-            )
-            record.last_written_version, record.last_written_secret_version = (
-                known.last_written_version,
-                known.last_written_secret_version,
-            )
-            record.pending_probe, record.rollout_state = known.pending_probe, known.rollout_state
-            record.check, record.contest = known.check, known.contest
-            if known.former_due is not None and _generation(known) == metadata.get("generation"):
-                record.former_due = known.former_due
+            record.carry_over(known)
             if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,
@@ -288,7 +279,3 @@ class Store:
             self._by_secret[record.secret] = of_secret
         else:
             self._by_secret.pop(record.secret, None)
-
-
-def _generation(record: GrantRecord) -> object:
-    return record.parsed()["metadata"].get("generation")

@@ -54,7 +54,7 @@ from keywright.planning.steps import (
 )
 
 
-def journaled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
+def next_journal_step(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
     """The step, or the one of the journal that comes before it."""
     grant = state.grant
     assert grant is not None

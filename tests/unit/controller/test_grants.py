@@ -71,7 +71,7 @@ async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
     """Nobody waits for it: the Secret has the key, and the conditions are as they were."""
     made = scene()
     made.clock.now = await made.settle()
-    rest = await made.grants.reconcile(UID)
+    rest = await made.reconcile(UID)
     assert isinstance(rest, DeferredStatusWrite)
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
     assert made.status()["revision"] == 1
@@ -87,7 +87,7 @@ async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
     """The rest begins anew: the key that is written is told of, and the edit is done."""
     made = scene()
     made.clock.now = await made.settle()
-    rest = await made.grants.reconcile(UID)
+    rest = await made.reconcile(UID)
     assert isinstance(rest, DeferredStatusWrite)
     made.put_grant(secret={"formats": ["ApiKey"]})
     with pytest.raises(ConflictError):
@@ -190,7 +190,7 @@ async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", CONFLICT))
     with pytest.raises(ConflictError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     await made.settle()
     assert made.conditions() == READY
     assert made.cloud_provider.issued_key == 1
@@ -321,7 +321,7 @@ async def test_nothing_is_written_out_of_office(before: str) -> None:
     else:
         made.gate.shut = True
     with pytest.raises(LostLeaseError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     assert made.api.writes() == ([f"PATCH {SECRET}"] if before else [])
 
 
@@ -330,7 +330,7 @@ async def test_a_run_that_ended_between_two_writes_costs_no_key() -> None:
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", ApiUnreachableError("PATCH")))
     with pytest.raises(ApiUnreachableError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     await made.settle()
     assert made.cloud_provider.issued_key == 1
     assert (made.status()["revision"], made.conditions()) == (1, READY)
@@ -342,7 +342,7 @@ async def test_a_grant_that_is_being_deleted_is_left_alone() -> None:
     made.store.grants[UID].deleting = True
     assert await made.settle() is None
     assert made.api.asked == []
-    assert await made.grants.reconcile("unknown") is None
+    assert await made.reconcile("unknown") is None
 
 
 async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:

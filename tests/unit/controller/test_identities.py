@@ -9,7 +9,7 @@ import pytest
 
 from keywright.api.identity import GrantIdentity
 from keywright.api.status import GrantStatus
-from keywright.controller.identities import identity_of
+from keywright.controller.grants.identities import identity_of
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from keywright.secrets.proofs import IdentityRecord, Prover
 from tests.unit.api.samples import grant

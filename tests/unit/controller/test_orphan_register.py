@@ -10,8 +10,8 @@ import msgspec
 
 from keywright.api.errors import ApiError, Failure, FailureClass
 from keywright.api.source import Provider
+from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
 from keywright.planning.state import CloudKey, GrantState
 from tests.unit.api.samples import grant, source

@@ -16,7 +16,8 @@ from keywright.planning.contest import (
     resumed,
     taken_fields,
 )
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import Contest, GrantState, IssueReason
 from keywright.planning.status import next_status
 from keywright.planning.steps import Fail, Issue, NoOp, Pause, Relabel, Rewrite, Written
@@ -63,7 +64,7 @@ def test_the_pause_doubles_up_to_five_minutes(repairs: int, seconds: int) -> Non
     assert decide(contested, now=NOON) == Pause(due)
     assert decide(contested, now=due - timedelta(milliseconds=1)) == Pause(due)
     assert told(decide(contested, now=due)) == "Rewrite Drift"
-    assert next_look(contested, Pause(due), now=NOON) == due
+    assert requeue_at(contested, Pause(due), now=NOON) == due
 
 
 def test_ten_quiet_minutes_end_the_contest() -> None:
@@ -188,7 +189,7 @@ def test_the_condition_goes_when_the_contest_is_over() -> None:
     contest = _after(3)
     reported = next_status(_taken(_KEY, contest=contest), PAUSE, now=NOON)
     calm = state(status=reported, contest=contest)
-    assert next_look(calm, NoOp(), now=NOON) == noon(minutes=10)
+    assert requeue_at(calm, NoOp(), now=NOON) == noon(minutes=10)
     over = next_status(calm, NoOp(), now=noon(minutes=10))
     assert _conditions(over) == ["Ready True Succeeded"]
 
@@ -219,7 +220,7 @@ def test_a_missing_watch_label_alone_is_added_without_a_source() -> None:
     """Also for a grant that is suspended; with anything else altered the Secret is written."""
     unlabeled = _taken(_WATCH_LABEL, source=None)
     assert decide(unlabeled, now=NOON) == Relabel()
-    assert next_look(unlabeled, Relabel(), now=NOON) == NOON
+    assert requeue_at(unlabeled, Relabel(), now=NOON) == NOON
     assert isinstance(decide(_taken(_WATCH_LABEL, _TEAM), now=NOON), Rewrite)
     paused = _taken(_WATCH_LABEL, contest=_after(3, fields=(_WATCH_LABEL,)))
     assert decide(paused, now=NOON) == Pause(noon(seconds=4))
@@ -233,7 +234,7 @@ def test_a_secret_that_the_watch_cannot_show_is_read() -> None:
     """Every thirty seconds; the condition names the label that admission has changed."""
     unwatched = state(secret=secret(watched=False))
     assert decide(unwatched, now=NOON) == NoOp()
-    assert next_look(unwatched, NoOp(), now=NOON) == noon(seconds=30)
+    assert requeue_at(unwatched, NoOp(), now=NOON) == noon(seconds=30)
     reported = next_status(unwatched, NoOp(), now=NOON)
     condition = reported.conditions[-1]
     assert (condition.type, condition.reason) == ("SecretContested", "ChangedAtAdmission")

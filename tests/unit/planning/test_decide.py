@@ -8,11 +8,13 @@ import pytest
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
-from keywright.planning.decide import decide, next_look, renewal_requested
+from keywright.planning.decide import decide
 from keywright.planning.renewal import BEGINS_WITHIN, begins_at
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import NoOp, Reject, Wait
+from keywright.planning.triggers import renewal_requested
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
@@ -237,7 +239,7 @@ def test_the_next_look_is_no_earlier_than_needed(
     words: str, known: GrantState, expected: datetime | None
 ) -> None:
     """An idle grant costs nothing: it is looked at when something must be done or told."""
-    assert next_look(known, decide(known, now=NOON), now=NOON) == expected, words
+    assert requeue_at(known, decide(known, now=NOON), now=NOON) == expected, words
 
 
 def test_a_wait_is_looked_at_when_it_ends() -> None:
@@ -246,7 +248,7 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     step = decide(known, now=NOON)
     assert isinstance(step, Wait)
     assert timedelta(seconds=3) <= step.until - NOON <= timedelta(seconds=5)
-    assert next_look(known, step, now=NOON) == step.until
+    assert requeue_at(known, step, now=NOON) == step.until
     assert told(decide(known, now=step.until)) == "Issue Due"
 
 
@@ -274,7 +276,7 @@ def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
     known = state(**MISSING_SOURCE, status=status(retiring=retiring))
     step = decide(known, now=NOON)
     assert isinstance(step, NoOp)
-    assert next_look(known, step, now=NOON) == noon(hours=8)
+    assert requeue_at(known, step, now=NOON) == noon(hours=8)
 
 
 def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
@@ -284,7 +286,7 @@ def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
     )
     known = state(status=forged)
     step = decide(known, now=NOON)
-    assert next_look(known, step, now=NOON) == BEGINS
+    assert requeue_at(known, step, now=NOON) == BEGINS
     mended = next_status(known, NoOp(), now=NOON)
     assert (mended.retiring, mended.pending) == ((), None)
 

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keywright.planning.backoff import retry_at
-from keywright.planning.decide import decide, next_look, renewal_requested
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Issue, NoOp, Reject, Rewrite, Wait
+from keywright.planning.triggers import renewal_requested
 from keywright.secrets.ownership import Ownership
 from tests.unit.planning.samples import READY, told
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
@@ -97,7 +99,7 @@ def test_a_decision_is_a_function(known: GrantState, now: datetime) -> None:
     """The same facts at the same time have the same step, and so the same next look."""
     first, second = decide(known, now=now), decide(known, now=now)
     assert told(first) == told(second)
-    assert next_look(known, first, now=now) == next_look(known, second, now=now)
+    assert requeue_at(known, first, now=now) == requeue_at(known, second, now=now)
 
 
 @_enough
@@ -106,7 +108,7 @@ def test_a_refused_grant_is_looked_at_only_in_the_future(known: GrantState, now:
     """No step but a due one asks to be looked at again at once: nothing spins."""
     step = decide(known, now=now)
     if isinstance(step, Reject | Wait):
-        look = next_look(known, step, now=now)
+        look = requeue_at(known, step, now=now)
         assert look is None or look > now
 
 

@@ -10,8 +10,9 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
 from keywright.planning.former import former_notice, former_secrets
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import (
@@ -97,7 +98,7 @@ def test_it_is_cleared_once_the_new_secret_is_published() -> None:
     """At once where nobody is restarted and no old key retires."""
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
-    assert next_look(renamed, NoOp(), now=NOON) == NOON
+    assert requeue_at(renamed, NoOp(), now=NOON) == NOON
     for secret_now in (None, secret(ownership=Ownership.UNOWNED), secret(altered=("data",))):
         other = _renamed(secret=secret_now)
         assert not isinstance(decide(other, now=NOON), TendFormer)
@@ -126,7 +127,7 @@ def test_it_waits_for_the_rollout() -> None:
     rolling = msgspec.structs.replace(rolling, conditions=(*rolling.conditions, progress))
     waits = _renamed(status=rolling)
     assert decide(waits, now=NOON) == NoOp()
-    assert next_look(waits, NoOp(), now=NOON) == next_look(state(), NoOp(), now=NOON)
+    assert requeue_at(waits, NoOp(), now=NOON) == requeue_at(state(), NoOp(), now=NOON)
 
 
 def test_it_waits_for_the_old_key_of_a_cloud() -> None:
@@ -144,7 +145,7 @@ def test_a_suspended_grant_does_nothing_and_is_not_looked_at_for_it() -> None:
     """A due time that nothing comes of would keep the workers busy."""
     suspended = state(grant=grant(suspend=True), status=status(former_secrets=(_OLD,)))
     assert decide(suspended, now=NOON) == NoOp()
-    assert next_look(suspended, NoOp(), now=NOON) != NOON
+    assert requeue_at(suspended, NoOp(), now=NOON) != NOON
 
 
 def test_a_retained_secret_is_only_looked_at() -> None:
@@ -153,7 +154,7 @@ def test_a_retained_secret_is_only_looked_at() -> None:
     assert decide(retained, now=NOON) == TendFormer(_OLD, clear=False)
     later = replace(retained, former_due=noon(hours=1))
     assert decide(later, now=NOON) == NoOp()
-    assert next_look(later, NoOp(), now=NOON) == noon(hours=1)
+    assert requeue_at(later, NoOp(), now=NOON) == noon(hours=1)
     after = next_status(later, NoOp(), now=NOON)
     assert _conditions(after)[-1] == "FormerSecretLeft True Retained"
 

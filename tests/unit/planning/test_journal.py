@@ -10,8 +10,9 @@ import pytest
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
 from keywright.planning.deletion import LEAST_TRIES
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import (
@@ -406,6 +407,6 @@ def test_only_certain_knowledge_ends_an_intent(certain: bool) -> None:  # noqa: 
 
 def test_the_next_look_is_for_what_goes_next() -> None:
     """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
-    assert next_look(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
-    assert next_look(given(), NoOp(), now=NOON) == noon(days=1)
-    assert next_look(given(), ListKeys(prepare=True), now=NOON) == NOON
+    assert requeue_at(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
+    assert requeue_at(given(), NoOp(), now=NOON) == noon(days=1)
+    assert requeue_at(given(), ListKeys(prepare=True), now=NOON) == NOON

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutProgress
 from keywright.planning.state import CloudKey, GrantState
@@ -88,7 +89,7 @@ def test_an_old_key_stays_for_a_rollout_within_bounds(known: GrantState, until: 
     """
     if until > NOON:
         assert decide(known, now=NOON) == NoOp()
-        assert next_look(known, NoOp(), now=NOON) == until
+        assert requeue_at(known, NoOp(), now=NOON) == until
     assert isinstance(decide(known, now=until), ListKeys)
     listed = replace(known, listed=(_LISTED[0], replace(_LISTED[1], active=False)))
     assert decide(listed, now=until) == Remove((B,))
@@ -110,7 +111,7 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
     over = next_status(known, None, news=RolloutProgress(None, 1, 1), now=NOON)
     assert over.condition("RolloutProgressing") is None
     after = replace(known, status=over)
-    assert next_look(after, NoOp(), now=NOON) == NOON
+    assert requeue_at(after, NoOp(), now=NOON) == NOON
     assert decide(after, now=NOON) == ListKeys(prepare=False)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import NoOp, Wait
@@ -158,7 +159,7 @@ def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
     after = next_status(known, NoOp(), now=now)
     assert after.renew_at is not None
     assert noon(hours=5) <= after.renew_at <= noon(hours=5.25)
-    assert next_look(known, step, now=now) == after.renew_at
+    assert requeue_at(known, step, now=now) == after.renew_at
 
 
 def test_a_renewal_that_failed_until_the_window_shut_is_told_as_failing() -> None:

@@ -16,7 +16,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.identity import GrantIdentity, proof_id
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
-from keywright.controller.identities import identity_of, own_records
+from keywright.controller.grants.identities import identity_of, own_records
 from keywright.controller.records import GrantRecord, ProvedKeys
 from keywright.controller.store import Store
 from keywright.planning.key_ownership import owned_key_ids, recorded_key_ids, unknown_keys
