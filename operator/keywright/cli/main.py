@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +33,9 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 # Requests make short-lived objects by the thousand, and hardly any cycles.
 _COLLECT_EVERY = 20_000
+
+
+_Add = Callable[..., argparse.Action]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,7 +136,22 @@ def _parser() -> argparse.ArgumentParser:
         help="run the operator",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = start.add_argument
+    for add_options in (
+        _add_cluster,
+        _add_concurrency,
+        _add_endpoints,
+        _add_times,
+        _add_permissions,
+        _add_logging,
+    ):
+        add_options(start.add_argument)
+    start.set_defaults(start=_run)
+    serve_credentials.add_command(commands)
+    return parser
+
+
+def _add_cluster(add: _Add) -> None:
+    """The cluster, and leader election."""
     add("--kubeconfig", type=Path, help="kubeconfig file; in a pod its ServiceAccount is used")
     add("--context", help="context of the kubeconfig")
     add(
@@ -159,6 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--lease-name", default="keywright", help="the Lease's name")
     add("--lease-seconds", type=_count, default=15, help="how long a Lease outlives its holder")
+
+
+def _add_concurrency(add: _Add) -> None:
+    """How much runs at once."""
     add("--workers", type=_count, default=32, help="maximum concurrent reconciles")
     add(
         "--cloud-threads",
@@ -172,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="part of API Gateway's fixed quotas that is used, such as 0.5; 1 is all of them",
     )
+
+
+def _add_endpoints(add: _Add) -> None:
+    """Where probes and metrics are served."""
     add(
         "--http-address",
         type=_address,
@@ -197,6 +224,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a directory with tls.crt and tls.key for /metrics, read again when they change;"
         " default: a self-signed certificate",
     )
+
+
+def _add_times(add: _Add) -> None:
+    """Durations."""
     add("--drain-seconds", type=float, default=20.0, help="how long a shutdown waits for work")
     add(
         "--sweep-seconds",
@@ -231,6 +262,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     # How far answers of the clouds may lag; tests shorten it.
     add("--cloud-delay-scale", type=float, default=1.0, help=argparse.SUPPRESS)
+
+
+def _add_permissions(add: _Add) -> None:
+    """What tenants may use."""
     add(
         "--allow-ambient",
         action="store_true",
@@ -271,11 +306,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a URL that probes may call at a private address or through a proxy"
         " (spec.probe.url); a URL that ends with / stands for all below it; may be repeated",
     )
+
+
+def _add_logging(add: _Add) -> None:
+    """The log."""
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
-    start.set_defaults(start=_run)
-    serve_credentials.add_command(commands)
-    return parser
 
 
 def _count(text: str) -> int:

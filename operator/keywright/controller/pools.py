@@ -78,20 +78,7 @@ def build_pools(
     skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
     """The workers of grants, of sources, and of keys that end."""
-    sources = SourceReconciler(
-        store=context.store,
-        objects=context.objects,
-        providers=context.providers,
-        listener=event_handlers,
-        wake_grants=event_handlers.wake_grants,
-        count_due_at=event_handlers.count_due_at,
-        tenancy=context.tenancy,
-        fence=context.fence,
-        events=context.events,
-        skews=skews,
-        times=context.key_times,
-        clock=context.clock,
-    )
+    sources = _source_reconciler(context, event_handlers, skews)
     return (
         WorkerPool(
             "grant",
@@ -129,6 +116,25 @@ def build_pools(
             size=_EXPIRY_WORKERS,
             supervisor=supervisor,
         ),
+    )
+
+
+def _source_reconciler(
+    context: Context, event_handlers: EventHandlers, skews: ClockSkews
+) -> SourceReconciler:
+    return SourceReconciler(
+        store=context.store,
+        objects=context.objects,
+        providers=context.providers,
+        listener=event_handlers,
+        wake_grants=event_handlers.wake_grants,
+        count_due_at=event_handlers.count_due_at,
+        tenancy=context.tenancy,
+        fence=context.fence,
+        events=context.events,
+        skews=skews,
+        times=context.key_times,
+        clock=context.clock,
     )
 
 
