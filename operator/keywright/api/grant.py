@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import partial
 
 from keywright.api.durations import parse_duration
+from keywright.api.formats import Format
 from keywright.api.identity import GrantIdentity
 from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
 from keywright.api.keys import Key, KeyFields, KeyKind
@@ -19,7 +20,7 @@ from keywright.api.schema import (
     SecretKeyReference,
     SpecStruct,
 )
-from keywright.api.secret_spec import Format, SecretSpec
+from keywright.api.secret_spec import SecretSpec
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
 from keywright.api.windows import Window

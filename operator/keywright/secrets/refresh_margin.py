@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from keywright.api.durations import format_duration
+from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.secret_spec import Variable
 from keywright.secrets.formats import templates_of
 from keywright.secrets.templates import parse_template
-from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE
 
 # SDKs run a credential_process again from 15 minutes before the end on (botocore, credentials.py,
 # `_advisory_refresh_timeout`); the kubelet needs two to bring the new file into the pod.

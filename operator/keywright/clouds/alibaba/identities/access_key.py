@@ -6,7 +6,7 @@ would tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     AlibabaAccessKey,
     AlibabaSts,
 )

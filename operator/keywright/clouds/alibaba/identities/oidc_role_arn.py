@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     OidcRoleArn,
     audience_of,
 )

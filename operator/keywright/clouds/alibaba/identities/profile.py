@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     Profile,
     ProfileFormat,
 )
