@@ -136,14 +136,14 @@ class KeyCheck:
 class GrantRecord:
     """One grant, and everything that the process remembers about it.
 
-    As last seen or written: `packed` is the object. `imports` names the Secret that the grant reads
-    a value from, `holder` the IAM user of its key. `released`: names and uids of the Secrets that
-    it has left behind. `failing`: the last attempt failed. `oversize`: the bytes of a spec that is
-    too large to be kept, and is not. `readiness`: the part of the status that metrics show.
-    `has_finalizer`: it has the operator's finalizer, so that it may have keys to revoke.
-    `take_over`: the annotation of that name. `last_written_version` and
-    `last_written_secret_version`: the versions that the operator's last writes of status and Secret
-    made.
+    As last seen or written: `packed` is the object. `imports` names the Secret that the grant
+    reads a value from, `holder` the IAM user of its key. `released`: names and uids of the
+    Secrets that it has left behind. `failing`: the last attempt failed. `readiness`: the part of
+    the status that metrics show. `oversize`: the bytes of a spec that is too large to be kept,
+    and is not. `has_finalizer`: it has the operator's finalizer, so that it may have keys to
+    revoke. `take_over`: the annotation of that name. `last_written_version` and
+    `last_written_secret_version`: the versions that the operator's last writes of status and
+    Secret made.
 
     Written by events: `skip_backoff`: something that the grant depends on has changed, so that its
     back-off is void. `source_key_changed`: the key in its Secret was made with an access key that
