@@ -109,7 +109,7 @@ def kind_changed(at: Situation) -> Step | None:
             reason="KindChanged",
             field="spec",
             remedy=(
-                "Change it back, delete the grant, so that its key is revoked, and make another."
+                "Change it back, or delete the grant, which revokes the key, and create another."
             ),
         )
     )

@@ -103,7 +103,7 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
 def unparsed_orphan(
     subject: ObjectRef, key_id: str, *, kind: str | None, why: str, now: datetime
 ) -> Orphan:
-    """A key of a grant whose spec cannot be parsed: listed for people, as no source is known."""
+    """A key of a grant whose spec does not say how to revoke it, listed for people."""
     return Orphan(
         key_id=key_id,
         kind=kind if kind in MANAGED_KINDS else "",

@@ -46,7 +46,9 @@ def _after_step(state: GrantState, step: Step, *, now: datetime) -> datetime | N
         return now
     grant = state.grant
     if grant is not None and grant.spec.suspend and state.source_problem is None:
-        return _earliest(_expiry(state, now=now), state.verify_at)
+        # Without the finalizer there is no lookup that would move that time.
+        verify_at = state.verify_at if state.has_finalizer else None
+        return _earliest(_expiry(state, now=now), verify_at)
     if grant is None or grant.spec.suspend or isinstance(step, Reject):
         return _expiry(state, now=now)
     if state.source_problem is not None:

@@ -139,6 +139,7 @@ class Scene:
         if known is not None:
             body["status"] = known.get("status", {})
             body["metadata"]["generation"] = known["metadata"]["generation"] + 1
+            body["metadata"]["finalizers"] = known["metadata"].get("finalizers", [])
         self.store.put_grant(self.api.put(GRANTS, body))
 
     def put_source(self, **aws: object) -> None:

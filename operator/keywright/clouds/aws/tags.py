@@ -15,6 +15,8 @@ UID_TAG: Final = "keywright.dev/grant-uid"
 GRANT_ID_TAG: Final = "keywright.dev/grant-id"
 CLUSTER_TAG: Final = "keywright.dev/cluster-id"
 RETAIN_TAG: Final = "keywright.dev/retain"
+# On an API key that is disabled because the grant says enabled: false, and not by hand.
+DISABLED_TAG: Final = "keywright.dev/disabled"
 # On an IAM user: the ids of its keys, which cannot be tagged.
 KEYS_TAG: Final = "keywright.dev/key-ids"
 INTENT_TAG: Final = "keywright.dev/intent"

@@ -20,7 +20,7 @@ from keywright.controller.records import UnprobedKey
 from keywright.planning.events import request_time
 from keywright.planning.key_ownership import owned_key_ids
 from keywright.planning.retirement import strays_of_intent
-from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.state import GrantState, IssueReason, KeyFault
 from keywright.planning.triggers import renewal_requested
 from keywright.secrets.credential import API_KEY
 from keywright.secrets.fingerprint import has_identity
@@ -116,10 +116,13 @@ async def _intent(
 async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) -> Sensitive | None:
     """The value of a key that was deleted while it was in use: its readers notice nothing.
 
-    The value of an old copy of the Secret was replaced or revoked, and is not used again.
+    The value of an old copy of the Secret was replaced or revoked, and that of a key which somebody
+    disabled may have leaked: neither is used again.
     """
     secret = state.secret
     if secret is None or not secret.lost or secret.key_id != state.status.key_id:
+        return None
+    if secret.fault is KeyFault.DISABLED:
         return None
     return (await key_values(context, grant, secret) or {}).get(API_KEY)
 

@@ -8,12 +8,14 @@ where a session is opened, so that no path (issue, probe, list, revoke, undo) ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 from typing_extensions import override
 
 from keywright.api.errors import ApiError, ConflictError, Failure
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, SourceReference
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
@@ -65,6 +67,41 @@ class SourceAccess:
             permitted=permitted,
         )
         return usable if permitted else None, failure
+
+    async def find_for_keys(
+        self, grant: ApiKeyGrant, *, account: str | None
+    ) -> tuple[ApiKeyGrant, CredentialSource | None, Failure | None]:
+        """As `find`, by a source of the account that the keys of a deleted grant are in.
+
+        If the source was edited to one of another account, or to one that cannot be used, the
+        grant is returned with the name of another source of the account that allows its namespace.
+        """
+        source, failure = await self.find(grant)
+        named = self._store.sources.get(grant.source_key)
+        known = named.status.account_id if named is not None else None
+        if account is None or grant.managed is None:
+            return grant, source, failure
+        if source is not None and (known is None or known == account):
+            return grant, source, failure
+        for other in await self._of_account(grant, account):
+            reference = SourceReference(name=other.name, namespace=other.namespace)
+            spec = msgspec.structs.replace(grant.spec, source_ref=reference)
+            return replace(grant, spec=spec), other, None
+        return grant, source, failure
+
+    async def _of_account(self, grant: ApiKeyGrant, account: str) -> list[CredentialSource]:
+        """The live sources of an account that the grant may use, those of its namespace first."""
+        found = [
+            record.value
+            for record in self._store.sources.values()
+            if record.status.account_id == account
+            and not record.deleting
+            and isinstance(record.value, CredentialSource)
+        ]
+        found.sort(key=lambda each: (each.namespace != grant.namespace, each.namespace, each.name))
+        return [
+            each for each in found if await self._tenancy.is_allowed(grant.namespace, source=each)
+        ]
 
     async def check(self, grant: ApiKeyGrant, source: CredentialSource) -> None:
         """Return if the grant may use this version of the source at this moment.

@@ -27,6 +27,7 @@ from keywright.planning.contest import is_over, resumed
 from keywright.planning.events import request_time
 from keywright.planning.failure_status import EXPIRED
 from keywright.planning.key_ownership import checked_by_listing
+from keywright.planning.recorded_keys import grant_to_revoke, recorded_account
 from keywright.planning.renewal import renewal_deadline_of
 from keywright.planning.state import Contest, GrantState, ObjectRef, SecretState
 from keywright.secrets.drift import altered_fields, managers_of
@@ -84,6 +85,8 @@ async def build_state(
         unreadable=record.unreadable,
     )
     parsed = [spec_problem(record.oversize)] if record.oversize else parse_grant(body)
+    if record.deleting:
+        parsed = grant_to_revoke(body, status, parsed)
     if isinstance(parsed, list):
         invalid = replace(state, field_errors=tuple(parsed))
         state = context.proofs.verified(invalid, None)
@@ -97,7 +100,8 @@ async def _with_grant(
 ) -> GrantState:
     """The state with what the spec of the grant asks for: its source and its Secret."""
     status, now = state.status, context.clock()
-    source, source_problem = await context.access.find(grant)
+    account = recorded_account(status) if record.deleting else None
+    grant, source, source_problem = await context.access.find_for_keys(grant, account=account)
     if source is not None:
         grant = grant.with_formats_for(source.provider)
     imported, missing = await _imported(context, grant, deleting=record.deleting)
