@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix bench fuzz attack soak lock image node-image clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds bench fuzz attack soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,17 +60,21 @@ test-faults: .venv/.made ## faults and failovers at their pace, one after the ot
 test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## lint, format, types, layers, links and words of the docs
+check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts of the CRDs
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
 	$(DEV)/lint-imports
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
+	$(DEV)/python -m tools.crds --check
 
 fix: .venv/.made ## format, and fix what the linter can
 	$(DEV)/ruff check --fix
 	$(DEV)/ruff format
+
+crds: .venv/.made ## write the generated lists and rules into the CRDs
+	$(DEV)/python -m tools.crds
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane

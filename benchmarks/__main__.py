@@ -11,10 +11,10 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures, sidecar
+from benchmarks import measures, scrape, sidecar
 from benchmarks.measures import Row
 
-_NAMES = ("rates", "singles", "requests", "memory", "sidecar")
+_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape")
 
 
 def main() -> int:
@@ -52,6 +52,8 @@ async def _run(chosen: list[str], options: argparse.Namespace, console: Console)
                     found = await measures.requests()
                 case "sidecar":
                     found = sidecar.requests()
+                case "scrape":
+                    found = scrape.scrapes()
                 case _:
                     found = await measures.memory()
             rows += found

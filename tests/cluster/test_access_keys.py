@@ -99,7 +99,7 @@ def test_a_key_that_assumes_a_role_is_no_chain(tenant: Tenant) -> None:
 
 
 def test_a_bare_key_has_no_session(tenant: Tenant) -> None:
-    """Credentials of a session need a role: the field and the cure are told."""
+    """Credentials of a session need a role: the field and the remedy are told."""
     with_key(tenant, **entries(user(tenant)))
     tenant.world.api.apply(credentials_of(tenant))
     told = tenant.told("Stalled", reason="InvalidSpec")

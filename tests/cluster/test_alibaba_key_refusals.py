@@ -58,7 +58,7 @@ _SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 def test_a_key_that_is_not_taken_is_told_and_heals(
     alibaba_tenant: AlibabaTenant, mistake: Mistake
 ) -> None:
-    """Secret, field and cure; the right key in the Secret heals both within seconds."""
+    """Secret, field and remedy; the right key in the Secret heals both within seconds."""
     cloud = alibaba_tenant.world.alibaba
     key = cloud.create_user(name=alibaba_tenant.namespace, policies={"everything": EVERYTHING})
     right = {

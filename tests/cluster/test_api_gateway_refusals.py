@@ -111,7 +111,7 @@ REFUSALS = (
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
 def test_a_refusal_is_told_and_heals(tenant: GatewayTenant, refusal: Refusal) -> None:
-    """Stalled with field and cure, and no key; an edit of the grant heals it at once."""
+    """Stalled with field and remedy, and no key; an edit of the grant heals it at once."""
     tenant.apply_source()
     tenant.apply_key(**refusal.session_options(tenant))
     message = condition(tenant.told("Stalled", reason=refusal.reason), "Stalled")["message"]

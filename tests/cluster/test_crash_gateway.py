@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from keywright.planning import state
+from keywright.planning import steps
 from tests.cluster.crashes import PHASES, Row, Scene, Work, play
 from tests.cluster.gateway import GatewayTenant, gateway_tenants
 from tests.cluster.worlds import MakeWorld
@@ -144,8 +144,8 @@ def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
 
 def test_the_table_has_every_step() -> None:
     """A new step of the journal without a row of its own fails here."""
-    steps = {step.__name__ for step in get_args(state.JournalStep)} | {"Issue"}
-    assert {row.step for row in ROWS} == steps
+    names = {step.__name__ for step in get_args(steps.JournalStep)} | {"Issue"}
+    assert {row.step for row in ROWS} == names
 
 
 @pytest.mark.timeout(600)

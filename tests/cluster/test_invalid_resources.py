@@ -69,7 +69,7 @@ def test_no_two_rows_have_the_same_name() -> None:
 
 @pytest.mark.parametrize("invalid", rows(Refused.APPLY), ids=str)
 def test_a_mistake_is_refused_at_apply(mistakes: dict[str, Told], invalid: Invalid) -> None:
-    """A mistake that the API server can see never gets in; the message names field and cure."""
+    """A mistake that the API server can see never gets in; the message names field and remedy."""
     told = mistakes[str(invalid)]
     assert not told.let_in
     assert [part for part in invalid.says if part not in told.words] == [], told.words

@@ -92,7 +92,7 @@ def test_of_two_grants_the_older_keeps_the_secret(
 
 
 def test_a_secret_type_is_never_changed_silently(tenant: Tenant) -> None:
-    """Another `spec.secret.type` is told with its cure; the Secret stays as it is."""
+    """Another `spec.secret.type` is told with its remedy; the Secret stays as it is."""
     tenant.become_ready()
     before = tenant.data()
     tenant.edit_grant(secret={"type": "example.com/other"})

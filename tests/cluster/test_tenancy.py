@@ -83,7 +83,7 @@ def test_an_allowed_namespace_gets_keys_of_the_sources_identity(
 
 
 def test_whoever_may_not_learns_nothing_of_the_source(host: Tenant, guest: Guest) -> None:
-    """There or not there, the words are the same; both fields and the cure are named."""
+    """There or not there, the words are the same; both fields and the remedy are named."""
     guest.ask()
     there = guest.refused()["message"]
     guest.edit_grant(sourceRef={"name": "none-of-that-name"})

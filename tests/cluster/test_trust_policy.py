@@ -22,7 +22,7 @@ class Mistake:
     make: Callable[[Tenant], None]
     reason: str
     says: tuple[str, ...]
-    cure: Callable[[Tenant], None]
+    remedy: Callable[[Tenant], None]
 
     def __str__(self) -> str:
         return self.name
@@ -119,7 +119,7 @@ def test_a_refused_token_is_told_with_its_cure_and_heals(tenant: Tenant, mistake
             assert [words for words in wanted if words not in message] == []
             assert "eyJ" not in message
         assert not tenant.has_secret()
-        mistake.cure(tenant)
+        mistake.remedy(tenant)
     finally:
         _provider_stands(tenant)
     tenant.ready(seconds=40)

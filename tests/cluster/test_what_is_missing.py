@@ -1,4 +1,4 @@
-"""What a grant needs and does not find is told with its cure, and heals when it comes."""
+"""What a grant needs and does not find is told with its remedy, and heals when it comes."""
 
 from __future__ import annotations
 

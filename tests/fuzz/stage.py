@@ -12,16 +12,15 @@ from typing import Any, Final
 import aiohttp
 from typing_extensions import override
 
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, Failure
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import KEY_TYPES
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, ManagedKeys
 from keywright.cluster.decoding import ShallowLines, decode_list
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.planning.failures import Failure
-from keywright.secrets.credential import CANONICAL_NAMES, Credential
+from keywright.secrets.credential import Credential
 from tests.fuzz.bodies import GRANTS, SOURCES, Body
 from tests.fuzz.findings import Finding
 from tests.unit.api.samples import grant_body, source_body
@@ -67,7 +66,7 @@ class AnyVendor(ScriptedProvider):
         if grant.managed is not None:
             return await super().mint(grant, source=source, intent=intent, not_before=not_before)
         now = self._times()
-        names = CANONICAL_NAMES[grant.kind]
+        names = KEY_TYPES[grant.kind].values
         return IssuedKey(
             Credential(
                 values={name: Sensitive(f"planted-{name}") for name in names},
@@ -176,7 +175,7 @@ class Stage:
         """Look at a grant until it waits; whatever else is raised is a finding."""
         for _ in range(_STEPS):
             try:
-                due = await self.scene.grants.reconcile(uid)
+                due = await self.scene.reconcile(uid)
                 if isinstance(due, DeferredStatusWrite):
                     due = await due.finish()
             except CLASSIFIED:

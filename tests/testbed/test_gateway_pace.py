@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.gateway_pace import RATES, TOTAL, GatewayPace
-from keywright.clouds.aws.identities.context import AwsContext
-from keywright.clouds.aws.keys.api_gateway import GatewayKeys
+from keywright.clouds.aws.api_gateway.keys import GatewayKeys
+from keywright.clouds.aws.api_gateway.pace import RATES, SERVICE, TOTAL, GatewayQuotas
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Intent, Session
 from keywright.clouds.trust import Authorities
-from keywright.planning.failures import Failure, FailureClass
 from tests.testbed.api_gateway import Partner
 from tests.testbed.world import ACCOUNT, REGION, allow
 from tests.unit.api.samples import grant_body, parsed_grant, source
-from tests.unit.clouds.contexts import Secrets, Tokens
+from tests.unit.clouds.aws.contexts import Secrets, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -116,7 +116,7 @@ async def stage(tenant: Tenant) -> AsyncIterator[Stage]:
         proxy_of=lambda url: f"http://127.0.0.1:{cloud.proxy_port}" if url.host else None,
         authorities=Authorities(bundle=str(cloud.ca_file)),
     )
-    calls = BotoClients(http=http, gateway=GatewayPace(scale=SCALE))
+    calls = BotoClients(http=http, quotas={SERVICE: GatewayQuotas(scale=SCALE)})
     now = datetime.now(UTC)
     yield Stage(
         cloud,

@@ -22,7 +22,7 @@ from testbed.world import ROOT
 def test_one_line_says_that_pods_were_not_tested(
     arguments: tuple[str, ...], begins: str, code: int
 ) -> None:
-    """What is missing, and the cure; a failure only to who has asked for this tier by its name."""
+    """What is missing, and the remedy; a failure only if the tier was named."""
     environment = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.kind", *arguments],

@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Final
 
-from keywright.planning.failures import Failure
+from keywright.api.errors import Failure
 
 LIBRARIES: Final = (
     *("botocore", "boto3", "aiohttp", "kubernetes", "keywright.cluster", "keywright.clouds"),
@@ -90,6 +90,6 @@ def _ways(kind: type[Exception]) -> Iterator[tuple[tuple[Any, ...], dict[str, An
     for count in range(5):
         yield ("planted",) * count, {}
     yield (), {"status": 500, "reason": "planted", "message": "planted"}
-    yield ("planted",), {"cure": "planted"}
+    yield ("planted",), {"remedy": "planted"}
     yield (None, ()), {}
     yield ("utf-8", b"planted", 0, 1, "planted"), {}

@@ -1,7 +1,7 @@
 """The ways to be someone in AWS."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from keywright.api.schema import (
     KeyIdentity,
@@ -12,6 +12,7 @@ from keywright.api.schema import (
     SecretReference,
     ServiceAccountReference,
     SpecStruct,
+    fields_of,
 )
 
 AWS_AUDIENCE = "sts.amazonaws.com"
@@ -86,14 +87,14 @@ class AwsHop(SpecStruct, frozen=True):
 
     def key_identity(self) -> KeyIdentity:
         """The role, what limits it, and the tags and identity that its policies may look at."""
-        state: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
+        identity: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
             self.policy_arns, policy=self.policy
         )
         if self.session_tags:
-            state["sessionTags"] = dict(self.session_tags)
+            identity["sessionTags"] = dict(self.session_tags)
         if self.source_identity:
-            state["sourceIdentity"] = self.source_identity
-        return state
+            identity["sourceIdentity"] = self.source_identity
+        return identity
 
 
 AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
@@ -109,9 +110,14 @@ class AwsSource(SpecStruct, frozen=True):
     ambient: Ambient | None = None
     assume_roles: tuple[AwsHop, ...] = ()
 
+    @classmethod
+    def identity_fields(cls) -> tuple[str, ...]:
+        """The names of the fields that have an identity: exactly one of them is set."""
+        return tuple(_IDENTITIES.values())
+
     def identities(self) -> tuple[AwsIdentity, ...]:
-        """What is set of the identities; parsing lets exactly one through."""
-        every = (self.web_identity, self.access_key, self.ambient)
+        """The identities that are set; parsing lets exactly one through."""
+        every = (getattr(self, name) for name in _IDENTITIES)
         return tuple(identity for identity in every if identity is not None)
 
     @property
@@ -149,11 +155,14 @@ class AwsSource(SpecStruct, frozen=True):
         return state
 
 
+_IDENTITIES: Final = fields_of(AwsSource, AwsIdentity)
+
+
 def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> KeyIdentity:
     """The session policies as facts; their order means nothing to AWS."""
-    state: KeyIdentity = {}
+    identity: KeyIdentity = {}
     if policy_arns:
-        state["policyArns"] = sorted(policy_arns)
+        identity["policyArns"] = sorted(policy_arns)
     if policy is not None:
-        state["policy"] = policy
-    return state
+        identity["policy"] = policy
+    return identity

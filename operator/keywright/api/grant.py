@@ -1,22 +1,18 @@
 """ApiKeyGrant: what to mint, and the Secret to keep it in."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
 from keywright.api.durations import parse_duration
-from keywright.api.identity import GrantIdentity
-from keywright.api.keys import (
-    ApiGatewayKey,
-    BearerToken,
-    BedrockLongTermKey,
-    BedrockShortTermKey,
-    Key,
-    KeyKind,
-    ManagedKeyPolicy,
-    SessionCredentials,
-)
+from keywright.api.formats import Format
+from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
+from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
     KeyIdentity,
     LabelSelector,
@@ -25,7 +21,7 @@ from keywright.api.schema import (
     SecretKeyReference,
     SpecStruct,
 )
-from keywright.api.secret_spec import Format, SecretSpec, default_formats
+from keywright.api.secret_spec import SecretSpec
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
 from keywright.api.windows import Window
@@ -46,15 +42,6 @@ class Renewal(SpecStruct, frozen=True):
 
     before: str | None = None
     windows: tuple[Window, ...] = ()
-
-
-class ProbeMode(StrEnum):
-    """How a new credential is tried before it is published."""
-
-    NONE = "None"
-    IDENTITY = "Identity"
-    BEDROCK = "Bedrock"
-    HTTP = "Http"
 
 
 class Probe(SpecStruct, frozen=True):
@@ -103,15 +90,10 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-class GrantSpec(SpecStruct, frozen=True):
+class GrantSpec(KeyFields, frozen=True, kw_only=True):
     """The spec of an ApiKeyGrant."""
 
     source_ref: SourceReference
-    bedrock_short_term_key: BedrockShortTermKey | None = None
-    bedrock_long_term_key: BedrockLongTermKey | None = None
-    session_credentials: SessionCredentials | None = None
-    api_gateway_key: ApiGatewayKey | None = None
-    bearer_token: BearerToken | None = None
     secret: SecretSpec = SecretSpec()
     renewal: Renewal = Renewal()
     probe: Probe = Probe()
@@ -119,30 +101,20 @@ class GrantSpec(SpecStruct, frozen=True):
     deletion_policy: DeletionPolicy = DeletionPolicy.REVOKE
     suspend: bool = False
 
-    def set_kinds(self) -> tuple[KeyKind, ...]:
-        """What is set of the kinds; parsing lets exactly one through."""
-        return tuple(kind for kind, key in self._key_fields() if key is not None)
 
-    def _key_fields(self) -> tuple[tuple[KeyKind, Key | None], ...]:
-        return (
-            (KeyKind.BEDROCK_SHORT_TERM_KEY, self.bedrock_short_term_key),
-            (KeyKind.BEDROCK_LONG_TERM_KEY, self.bedrock_long_term_key),
-            (KeyKind.SESSION_CREDENTIALS, self.session_credentials),
-            (KeyKind.API_GATEWAY_KEY, self.api_gateway_key),
-            (KeyKind.BEARER_TOKEN, self.bearer_token),
-        )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKeyGrant:
+    """An ApiKeyGrant as read: what of its metadata matters, its spec, and what that asks for.
 
-    @property
-    def key(self) -> Key:
-        """The one key that is asked for."""
-        return next(key for _, key in self._key_fields() if key is not None)
+    `renew_requested_at`, `reconcile_requested_at` and `take_over` are the values of the
+    annotations. `identity` is added by the controller, `provider` once the source is known.
 
-
-class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """An ApiKeyGrant as read: what of its metadata matters, and its spec.
-
-    `renew_requested_at`, `reconcile_requested_at` and `take_over` are the annotations' values as
-    they stand. `identity` is added by the controller.
+    What the spec asks for is computed once: `key` and its `kind`, `managed` (how the key is kept in
+    the cloud, None for one that can be issued again freely), `imports` (the field and the Secret
+    that the value comes from), `is_bulk_import` (the Secret holds many keys, one entry each),
+    `expires` (the key ends by itself), `formats`, the names of Secret and source, and
+    `renewal_request`, the newer of the two annotations. `known_as` is the identity in the clouds;
+    by the uid if nothing more is known.
     """
 
     namespace: str
@@ -155,112 +127,69 @@ class ApiKeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     finalizers: tuple[str, ...]
     renew_requested_at: str | None
     reconcile_requested_at: str | None
-    kind: KeyKind
     spec: GrantSpec
     take_over: str | None = None
     identity: GrantIdentity | None = None
+    provider: Provider = Provider.AWS
 
-    @property
-    def known_as(self) -> GrantIdentity:
-        """The identity in the clouds; by the uid where nothing more is known."""
-        return self.identity or GrantIdentity(grant_id=self.uid)
+    key: Key = field(init=False)
+    kind: KeyKind = field(init=False)
+    managed: ManagedKeyPolicy | None = field(init=False)
+    imports: tuple[str, SecretKeyReference] | None = field(init=False)
+    is_bulk_import: bool = field(init=False)
+    expires: bool = field(init=False)
+    formats: tuple[Format, ...] = field(init=False)
+    object_key: tuple[str, str] = field(init=False)
+    secret_name: str = field(init=False)
+    source_key: tuple[str, str] = field(init=False)
+    renewal_request: str | None = field(init=False)
+    known_as: GrantIdentity = field(init=False)
 
-    @property
-    def object_key(self) -> tuple[str, str]:
-        """Namespace and name."""
-        return self.namespace, self.name
+    def __post_init__(self) -> None:
+        derive = partial(object.__setattr__, self)
+        spec, reference = self.spec, self.spec.source_ref
+        (key,) = spec.keys
+        formats = spec.secret.formats
+        derive("key", key)
+        derive("kind", KeyKind(key.kind))
+        derive("managed", key.managed)
+        derive("imports", key.imports)
+        derive("is_bulk_import", key.is_bulk_import)
+        derive("expires", key.expires)
+        derive("formats", key.default_formats_for(self.provider) if formats is None else formats)
+        derive("object_key", (self.namespace, self.name))
+        derive("secret_name", spec.secret.name or self.name)
+        derive("source_key", (reference.namespace or self.namespace, reference.name))
+        derive("renewal_request", _newest(self.renew_requested_at, self.reconcile_requested_at))
+        derive("known_as", self.identity or GrantIdentity(grant_id=self.uid))
 
-    @property
-    def key(self) -> Key:
-        """The part of the spec that says what key is asked for."""
-        return self.spec.key
-
-    @property
-    def secret_name(self) -> str:
-        """The Secret's name; the grant's own unless the spec has another."""
-        return self.spec.secret.name or self.name
-
-    @property
-    def source_key(self) -> tuple[str, str]:
-        """Namespace and name of the source."""
-        reference = self.spec.source_ref
-        return reference.namespace or self.namespace, reference.name
-
-    @property
-    def formats(self) -> tuple[Format, ...]:
-        """The formats of the spec, or the kind's default with an AWS source."""
-        return self.formats_for(Provider.AWS)
-
-    def formats_for(self, provider: Provider) -> tuple[Format, ...]:
-        """The formats of the spec, or the default of the kind with such a source."""
-        explicit = self.spec.secret.formats
-        return default_formats(self.kind, provider=provider) if explicit is None else explicit
-
-    def with_formats_for(self, provider: Provider) -> "ApiKeyGrant":
-        """The grant with the formats written down that it has by default with such a source."""
-        if self.spec.secret.formats is not None or provider is Provider.AWS:
-            return self
-        secret = msgspec.structs.replace(
-            self.spec.secret, formats=default_formats(self.kind, provider=provider)
-        )
-        return msgspec.structs.replace(self, spec=msgspec.structs.replace(self.spec, secret=secret))
-
-    @property
-    def renewal_request(self) -> str | None:
-        """The newest request for a renewal; a value not seen before asks for one.
-
-        Both annotations count. One that is no time counts as the older.
-        """
-        requested = [
-            text for text in (self.renew_requested_at, self.reconcile_requested_at) if text
-        ]
-        return max(requested, key=_moment) if requested else None
-
-    @property
-    def ends(self) -> bool:
-        """Whether the key ends by itself, so that it has an expiry to write down."""
-        match self.key:
-            case BedrockLongTermKey(expires_after_days=None) | ApiGatewayKey():
-                return False
-            case _:
-                return True
-
-    @property
-    def managed(self) -> ManagedKeyPolicy | None:
-        """How the key is kept in the cloud; None for one that is free to be minted again."""
-        key = self.key
-        return key.managed if isinstance(key, BedrockLongTermKey | ApiGatewayKey) else None
-
-    @property
-    def imports(self) -> tuple[str, SecretKeyReference] | None:
-        """The field and the Secret that the key's value is read from, where it is imported."""
-        key = self.key
-        return key.imports if isinstance(key, ApiGatewayKey) else None
-
-    @property
-    def is_bulk_import(self) -> bool:
-        """Whether the Secret holds many keys, one entry each, and no layout."""
-        key = self.key
-        return isinstance(key, ApiGatewayKey) and key.csv_from is not None
+    def with_formats_for(self, provider: Provider) -> ApiKeyGrant:
+        """The grant, with the formats that it has by default with such a source."""
+        return self if provider is self.provider else replace(self, provider=provider)
 
     def region(self, source: CredentialSource) -> str:
-        """Where the key works: the key's own region, else the source's."""
-        match self.key:
-            case BedrockShortTermKey(region=str(region)) | BedrockLongTermKey(region=str(region)):
-                return region
-            case _:
-                return source.region
+        """The region of the key: the key's own, otherwise that of the source."""
+        return self.key.own_region or source.region
 
     def key_identity(self, source: CredentialSource) -> KeyIdentity:
-        """What decides what the key IS, together with `source.mint_facts()`.
+        """What decides what the key IS, together with `source.key_identity()`.
 
-        Kind, region where a key works only there, duration, user and plan; nothing of the Secret's
-        layout, the renewal, the probe or the rollout, so that changing these never mints.
+        Kind, region if a key works only there, duration, user and plan; nothing of the Secret's
+        layout, the renewal, the probe or the rollout, so that changing these issues no key.
         """
-        state: KeyIdentity = {"kind": self.kind.value} | self.key.key_identity()
-        if self.kind in (KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.API_GATEWAY_KEY):
-            state["region"] = self.region(source)
-        return state
+        identity: KeyIdentity = {"kind": self.kind.value} | self.key.key_identity()
+        if self.key.is_regional:
+            identity["region"] = self.region(source)
+        return identity
+
+
+def _newest(*requests: str | None) -> str | None:
+    """The newest request for a renewal; a value that was not seen before asks for one.
+
+    Both annotations count. One that is no time counts as the older.
+    """
+    requested = [text for text in requests if text]
+    return max(requested, key=_moment) if len(requested) > 1 else next(iter(requested), None)
 
 
 def _moment(text: str) -> datetime:
@@ -268,3 +197,51 @@ def _moment(text: str) -> datetime:
         return parse_time(text)
     except ValueError:
         return EPOCH
+
+
+class GrantIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """The grant id and cluster id of a grant, with which its keys are tagged.
+
+    `grant_id` is the uid of the object that the first key was issued for: a restored grant has
+    another uid, and keeps its id. `cluster_id` is the uid of the namespace `kube-system`, empty
+    where it is unknown. `former_ids` are other ids under which the grant may have tagged keys;
+    the operator has proved each of them.
+
+    `recorded`: the status has the id, so that the tags were written by this cluster.
+    `elsewhere` is the cluster that Secret or status name where that is another one, and
+    `claimed_id` the grant id that they name then, proved or not. `take_over` is the cluster that
+    the annotation names whose keys are to become those of this one.
+    """
+
+    grant_id: str
+    cluster_id: str = ""
+    former_ids: tuple[str, ...] = ()
+    recorded: bool = False
+    elsewhere: str = ""
+    claimed_id: str = ""
+    take_over: str = ""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All grant ids that are proved to be those of the grant."""
+        return frozenset({self.grant_id, *self.former_ids})
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        """The clusters whose tags count as those of the grant."""
+        return frozenset({self.cluster_id, self.take_over} - {""})
+
+    @property
+    def owned_by_another_cluster(self) -> bool:
+        """Whether Secret or status name another cluster, whose keys are not to be taken over."""
+        return bool(self.elsewhere) and self.elsewhere != self.take_over
+
+    @property
+    def proof_id(self) -> str:
+        """What proofs of key ids are made by: grant and cluster."""
+        return proof_id(self.grant_id, self.cluster_id)
+
+
+def proof_id(grant_id: str, cluster_id: str) -> str:
+    """A grant of a cluster as one word; the grant id alone where the cluster is unknown."""
+    return f"{grant_id}@{cluster_id}" if cluster_id else grant_id

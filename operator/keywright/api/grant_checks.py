@@ -2,32 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_network
 
 from keywright.api import checks
-from keywright.api.alibaba_identities import AlibabaBearer
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
-from keywright.api.checks import DAY, HOUR, MINUTE
-from keywright.api.field_errors import FieldError
-from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, ProbeMode, Renewal, Rollout
-from keywright.api.keys import (
-    ApiGatewayKey,
-    BearerToken,
-    BedrockLongTermKey,
-    BedrockShortTermKey,
-    KeyKind,
-    SessionCredentials,
-    UsagePlan,
-)
-from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX, imitates_mark
-from keywright.api.secret_spec import (
-    FORMATS_OF_KIND,
-    FORMATS_OF_PROVIDER,
-    SecretSpec,
-)
-from keywright.api.source import CredentialSource, Provider
-from keywright.api.times import parse_time
+from keywright.api.checks import DAY, MINUTE
+from keywright.api.errors import FieldError
+from keywright.api.formats import FORMATS_OF_PROVIDER
+from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, Renewal, Rollout
+from keywright.api.key_spec import ProbeMode
+from keywright.api.keys import Key, KeyKind, SessionCredentials
+from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX
+from keywright.api.secret_spec import SecretSpec
+from keywright.api.source import CredentialSource
 from keywright.api.windows import window_problems
 
 _KINDS = [kind.value for kind in KeyKind]
@@ -48,125 +35,18 @@ def validate_with_source(grant: ApiKeyGrant, *, source: CredentialSource) -> lis
 
 
 def _spec(spec: GrantSpec) -> Iterator[FieldError]:
-    kinds = spec.set_kinds()
-    if len(kinds) != 1:
-        yield from checks.exactly_one("spec", chosen=[kind.value for kind in kinds], choices=_KINDS)
+    keys = spec.keys
+    if len(keys) != 1:
+        chosen = [key.kind for key in keys]
+        yield from checks.exactly_one("spec", chosen=chosen, choices=_KINDS)
         return
-    match spec.key:
-        case BedrockShortTermKey(duration=duration):
-            yield from checks.duration(
-                "spec.bedrockShortTermKey.duration", duration, least=MINUTE, most=12 * HOUR
-            )
-        case BedrockLongTermKey() as long_term:
-            yield from _long_term(long_term)
-        case SessionCredentials(duration=duration, policy=policy):
-            yield from checks.session_policy("spec.sessionCredentials.policy", policy)
-            yield from checks.duration(
-                "spec.sessionCredentials.duration", duration, least=15 * MINUTE, most=12 * HOUR
-            )
-        case ApiGatewayKey() as gateway:
-            yield from _api_gateway(gateway)
-        case BearerToken():
-            pass
+    (key,) = keys
+    yield from key.field_errors()
     yield from _secret(spec.secret)
-    yield from _layout(spec.secret, kind=kinds[0])
+    yield from _layout(spec.secret, key=key)
     yield from _renewal(spec.renewal)
-    yield from _probe(spec.probe, kind=kinds[0])
+    yield from _probe(spec.probe, key=key)
     yield from _rollout(spec.rollout)
-
-
-def _long_term(key: BedrockLongTermKey) -> Iterator[FieldError]:
-    field = "spec.bedrockLongTermKey"
-    yield from checks.own_tags(f"{field}.user.tags", key.user.tags)
-    if key.expires_after_days is None and key.rotate_every is None:
-        yield FieldError(
-            f"{field}.rotateEvery", "set it, or expiresAfterDays: a key must end somehow"
-        )
-    yield from checks.duration(f"{field}.rotateEvery", key.rotate_every, least=HOUR)
-    yield from checks.duration(f"{field}.overlap", key.overlap)
-    yield from checks.shorter(
-        f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
-    )
-    if key.expires_after_days is not None:
-        lifetime = f"{key.expires_after_days}d"
-        for name, text in (("rotateEvery", key.rotate_every), ("overlap", key.overlap)):
-            yield from checks.shorter(
-                f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
-            )
-    for name, policy in key.inline_policies.items():
-        yield from checks.policy(f"{field}.inlinePolicies[{name}]", policy)
-    for cidr in key.allowed_source_cidrs:
-        try:
-            ip_network(cidr)
-        except ValueError as error:
-            yield FieldError(f"{field}.allowedSourceCidrs", f"{error}: write it like 10.0.0.0/8")
-    if key.not_after is not None:
-        try:
-            parse_time(key.not_after)
-        except ValueError:
-            yield FieldError(
-                f"{field}.notAfter", f"{key.not_after!r} is no time: write 2027-01-01T00:00:00Z"
-            )
-
-
-def _api_gateway(key: ApiGatewayKey) -> Iterator[FieldError]:
-    field = "spec.apiGatewayKey"
-    yield from checks.own_tags(f"{field}.tags", key.tags)
-    if imitates_mark(key.description or ""):
-        yield FieldError(
-            f"{field}.description", f"{RESERVED_PREFIX} in it is the operator's own: remove it"
-        )
-    yield from _plan(f"{field}.usagePlan", key.usage_plan)
-    for index, plan in enumerate(key.additional_usage_plans):
-        yield from _plan(f"{field}.additionalUsagePlans[{index}]", plan)
-    yield from _stages_of_new_plans(key)
-    sources = {"valueFrom": key.value_from, "csvFrom": key.csv_from}
-    yield from checks.at_most_one(field, chosen=[n for n, s in sources.items() if s is not None])
-    if key.imports is not None and key.rotate_every is not None:
-        yield FieldError(
-            f"{field}.rotateEvery", "an imported value is replaced by changing its Secret"
-        )
-    in_file = {"keyName": key.key_name, "description": key.description}
-    for name, text in in_file.items():
-        if key.csv_from is not None and text is not None:
-            yield FieldError(
-                f"{field}.{name}", "the file of csvFrom has it for each key: remove it"
-            )
-    yield from checks.duration(f"{field}.rotateEvery", key.rotate_every, least=HOUR)
-    yield from checks.duration(f"{field}.overlap", key.overlap)
-    yield from checks.duration(f"{field}.propagation", key.propagation, most=HOUR)
-    yield from checks.shorter(
-        f"{field}.overlap", key.overlap, than_field="rotateEvery", than=key.rotate_every
-    )
-
-
-def _stages_of_new_plans(key: ApiGatewayKey) -> Iterator[FieldError]:
-    """A key has one plan for a stage; those of existing plans are known to API Gateway alone."""
-    seen: dict[tuple[str, str], str] = {}
-    names: set[str] = set()
-    for field, plan in key.usage_plans:
-        if plan.create is None:
-            continue
-        if plan.create.name in names:
-            yield FieldError(
-                f"{field}.create.name", "another plan of this key has it: choose another"
-            )
-        names.add(plan.create.name)
-        for stage in plan.create.api_stages:
-            place = (stage.api_id, stage.stage)
-            if place in seen:
-                yield FieldError(
-                    f"{field}.create.apiStages",
-                    f"{':'.join(place)} is in {seen[place]} as well, and a key has one plan for a"
-                    " stage: remove it here or there",
-                )
-            seen.setdefault(place, field)
-
-
-def _plan(field: str, plan: UsagePlan) -> Iterator[FieldError]:
-    choices = {"id": plan.id, "name": plan.name, "create": plan.create}
-    chosen = [name for name, choice in choices.items() if choice is not None]
-    yield from checks.exactly_one(field, chosen=chosen, choices=list(choices))
 
 
 def _secret(secret: SecretSpec) -> Iterator[FieldError]:
@@ -194,22 +74,22 @@ def _secret(secret: SecretSpec) -> Iterator[FieldError]:
         yield from checks.object_name("spec.secret.name", secret.name)
 
 
-def _layout(secret: SecretSpec, *, kind: KeyKind) -> Iterator[FieldError]:
+def _layout(secret: SecretSpec, *, key: Key) -> Iterator[FieldError]:
     if secret.formats == () and not secret.data:
         yield FieldError(
             "spec.secret.formats", "an empty list leaves no key: name a format, or set data"
         )
     for form in secret.formats or ():
-        if form not in FORMATS_OF_KIND[kind]:
-            fitting = ", ".join(sorted(FORMATS_OF_KIND[kind]))
+        if form not in key.formats:
+            fitting = ", ".join(sorted(key.formats))
             yield FieldError(
-                "spec.secret.formats", f"{kind} cannot fill {form}: choose from {fitting}"
+                "spec.secret.formats", f"{key.kind} cannot fill {form}: choose from {fitting}"
             )
-    for name, keys in (("labels", secret.labels), ("annotations", secret.annotations)):
-        for key in keys:
-            if key.startswith(RESERVED_PREFIX):
+    for group, names in (("labels", secret.labels), ("annotations", secret.annotations)):
+        for name in names:
+            if name.startswith(RESERVED_PREFIX):
                 yield FieldError(
-                    f"spec.secret.{name}[{key}]", f"{RESERVED_PREFIX} is ours: use another prefix"
+                    f"spec.secret.{group}[{name}]", f"{RESERVED_PREFIX} is ours: use another prefix"
                 )
 
 
@@ -221,20 +101,15 @@ def _renewal(renewal: Renewal) -> Iterator[FieldError]:
         yield from window_problems(field, window)
 
 
-def _probe(probe: Probe, *, kind: KeyKind) -> Iterator[FieldError]:
-    match probe.mode:
-        case ProbeMode.NONE:
-            return
-        case ProbeMode.HTTP:
-            fits = kind is KeyKind.API_GATEWAY_KEY
-            if probe.url is None:
-                yield FieldError("spec.probe.url", "set it: mode Http asks this URL")
-        case ProbeMode.BEDROCK:
-            fits = kind in (KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY)
-        case ProbeMode.IDENTITY:
-            fits = kind is KeyKind.SESSION_CREDENTIALS
-    if not fits:
-        yield FieldError("spec.probe.mode", f"{probe.mode} cannot try {kind}: use another or None")
+def _probe(probe: Probe, *, key: Key) -> Iterator[FieldError]:
+    if probe.mode is ProbeMode.NONE:
+        return
+    if probe.mode is ProbeMode.HTTP and probe.url is None:
+        yield FieldError("spec.probe.url", "set it: mode Http asks this URL")
+    if probe.mode not in key.probe_modes:
+        yield FieldError(
+            "spec.probe.mode", f"{probe.mode} cannot try {key.kind}: use another or None"
+        )
     yield from checks.duration("spec.probe.timeout", probe.timeout, most=10 * MINUTE)
 
 
@@ -250,31 +125,20 @@ def _rollout(rollout: Rollout) -> Iterator[FieldError]:
 def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldError]:
     name = f"{source.namespace}/{source.name}"
     provider = source.provider
-    match grant.kind:
-        case KeyKind.SESSION_CREDENTIALS:
-            fits = not isinstance(source.identity, AlibabaBearer)
-            needed = "with an access key or a session"
-        case KeyKind.BEARER_TOKEN:
-            fits = isinstance(source.identity, AlibabaBearer)
-            needed = "with alibabaCloud.bearer"
-        case KeyKind.BEDROCK_SHORT_TERM_KEY | KeyKind.BEDROCK_LONG_TERM_KEY:
-            fits, needed = provider is Provider.AWS, "with aws"
-        case KeyKind.API_GATEWAY_KEY:
-            fits, needed = provider is Provider.AWS, "with aws"
-    if not fits:
+    if needed := grant.key.required_source(source):
         yield FieldError(
             "spec.sourceRef", f"{grant.kind} cannot come from {name}: name a source {needed}"
         )
-    for form in grant.formats_for(provider):
+    for form in grant.with_formats_for(provider).formats:
         if form not in FORMATS_OF_PROVIDER[provider]:
             yield FieldError(
                 "spec.secret.formats",
                 f"{form} is not for {provider}, the cloud of source {name}: choose another format",
             )
-    key = grant.spec.session_credentials
-    if key is not None and source.spec.aws is not None:
+    key = grant.key
+    if isinstance(key, SessionCredentials) and source.spec.aws is not None:
         yield from _session_of_aws(key, aws=source.spec.aws, name=name)
-    if key is not None and source.spec.alibaba_cloud is not None:
+    if isinstance(key, SessionCredentials) and source.spec.alibaba_cloud is not None:
         yield from _session_of_alibaba(key, alibaba=source.spec.alibaba_cloud, name=name)
 
 

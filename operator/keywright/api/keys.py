@@ -1,41 +1,43 @@
-"""The kinds of key that a grant may ask for; exactly one stands in a grant."""
+"""The kinds of key that a grant can ask for, each with what it says of itself.
 
-from collections.abc import Mapping
+A kind names the values that make up its key, the formats and template variables that these fill,
+and whether the key stays in the cloud until it is removed there (a managed key). `KEY_TYPES` is the
+table of the kinds; a grant has exactly one.
+"""
+
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from ipaddress import ip_network
+from typing import Any, ClassVar, Final, TypeAlias, get_args
 
+from typing_extensions import override
+
+from keywright.api import checks
+from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import session_limits
+from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
+from keywright.api.errors import FieldError
+from keywright.api.formats import (
+    BEDROCK_FORMATS,
+    SESSION_FORMATS,
+    TOKEN_FORMATS,
+    Format,
+    Variable,
+)
+from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.schema import (
     KeyIdentity,
-    Marker,
     Policy,
     Region,
-    SecretKeyReference,
-    SecretKeySource,
     SpecStruct,
 )
+from keywright.api.source import CredentialSource, Provider
+from keywright.api.times import parse_time
 
 _SERVICE_CREDENTIALS_PER_USER = 2
 _OVERLAP = "1h"
-# API Gateway has room for thousands; a grant that is edited all the time must not take it.
-_GATEWAY_KEYS_PER_GRANT = 10
-_GATEWAY_OVERLAP = "1d"
-_PROPAGATION = "2m"
-
-
-class KeyKind(StrEnum):
-    """The kinds of key; a value is the name of the field that asks for it."""
-
-    BEDROCK_SHORT_TERM_KEY = "bedrockShortTermKey"
-    BEDROCK_LONG_TERM_KEY = "bedrockLongTermKey"
-    SESSION_CREDENTIALS = "sessionCredentials"
-    API_GATEWAY_KEY = "apiGatewayKey"
-    BEARER_TOKEN = "bearerToken"  # noqa: S105  # the name of a field
-
-
-MANAGED_KINDS: Final = frozenset({KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY})
-"""The kinds whose keys live in the cloud until they are removed there."""
 
 
 class Endpoint(StrEnum):
@@ -46,16 +48,40 @@ class Endpoint(StrEnum):
     MANTLE_OPENAI = "MantleOpenAI"
 
 
-class QuotaPeriod(StrEnum):
-    """Over what time a usage plan counts requests."""
+_BEDROCK_DEFAULTS: Final = (Format.BEDROCK_ENV, Format.OPENAI_ENV)
+_EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
+_BEDROCK_URLS: Final = frozenset(
+    {
+        Variable.BEDROCK_RUNTIME_URL,
+        Variable.OPENAI_BASE_URL,
+        Variable.MANTLE_URL,
+        Variable.MANTLE_OPENAI_URL,
+        Variable.RUNTIME_ANTHROPIC_URL,
+        Variable.MANTLE_ANTHROPIC_URL,
+    }
+)
+_BEDROCK_ENVIRONMENT: Final[Mapping[str, Variable]] = {
+    "AWS_BEARER_TOKEN_BEDROCK": Variable.API_KEY,
+    "AWS_REGION": Variable.REGION,
+    "OPENAI_API_KEY": Variable.API_KEY,
+    "OPENAI_BASE_URL": Variable.OPENAI_BASE_URL,
+}
+_BEDROCK_PROBES: Final = frozenset({ProbeMode.BEDROCK})
+_BEDROCK_VARIABLES: Final = (
+    COMMON_VARIABLES | _EXPIRY | _BEDROCK_URLS | {Variable.API_KEY, Variable.DOT_ENV}
+)
 
-    DAY = "DAY"
-    WEEK = "WEEK"
-    MONTH = "MONTH"
 
-
-class BedrockShortTermKey(SpecStruct, frozen=True):
+class BedrockShortTermKey(KeySpec, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
+
+    kind: ClassVar = "bedrockShortTermKey"
+    formats: ClassVar = BEDROCK_FORMATS
+    default_formats: ClassVar = _BEDROCK_DEFAULTS
+    variables: ClassVar = _BEDROCK_VARIABLES
+    environment: ClassVar = _BEDROCK_ENVIRONMENT
+    probe_modes: ClassVar = _BEDROCK_PROBES
+    is_regional: ClassVar = True
 
     region: Region | None = None
     duration: str = "12h"
@@ -66,6 +92,19 @@ class BedrockShortTermKey(SpecStruct, frozen=True):
         """How long the key is asked to last; the session that signs it may end it sooner."""
         return int(parse_duration(self.duration))
 
+    @property
+    @override
+    def own_region(self) -> str | None:
+        """The region that the key names."""
+        return self.region
+
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """The duration."""
+        field = "spec.bedrockShortTermKey.duration"
+        yield from checks.duration(field, self.duration, least=MINUTE, most=12 * HOUR)
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The duration; the region is added by the grant. The endpoint only changes a URL."""
         return {"duration": self.duration_seconds}
@@ -81,27 +120,16 @@ class IamUser(SpecStruct, frozen=True):
     permissions_boundary: str | None = None
 
 
-class ManagedKeyPolicy(SpecStruct, frozen=True):
-    """How a key is kept that lives in the cloud, where it costs a place until it is removed.
-
-    `most` is how many of them the cloud lets their holder have; `exclusive` says that the holder is
-    ours alone, so that keys of it that nobody knows may be removed. `marked`: the cloud shows whose
-    a key is and gives its value again, so that an intent is carried on where it was left.
-    `tagged`: our tag in the cloud, on the key or on its holder, says whose it is. `holder` names
-    the holder, where it is not the grant itself.
-    """
-
-    most: int
-    overlap_seconds: float
-    rotate_seconds: float | None = None
-    exclusive: bool = False
-    marked: bool = False
-    tagged: bool = True
-    holder: str = ""
-
-
-class BedrockLongTermKey(SpecStruct, frozen=True):
+class BedrockLongTermKey(KeySpec, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
+
+    kind: ClassVar = "bedrockLongTermKey"
+    formats: ClassVar = BEDROCK_FORMATS
+    default_formats: ClassVar = _BEDROCK_DEFAULTS
+    variables: ClassVar = _BEDROCK_VARIABLES | {Variable.KEY_ID}
+    environment: ClassVar = _BEDROCK_ENVIRONMENT
+    probe_modes: ClassVar = _BEDROCK_PROBES
+    is_managed: ClassVar = True
 
     user: IamUser
     policy_arns: tuple[str, ...] | None = None
@@ -116,6 +144,13 @@ class BedrockLongTermKey(SpecStruct, frozen=True):
     endpoint: Endpoint = Endpoint.RUNTIME
 
     @property
+    @override
+    def expires(self) -> bool:
+        """Whether IAM ends the key."""
+        return self.expires_after_days is not None
+
+    @property
+    @override
     def managed(self) -> ManagedKeyPolicy:
         """IAM lets a user have two for a service; the old one stays an hour unless told."""
         rotate = self.rotate_every
@@ -128,152 +163,198 @@ class BedrockLongTermKey(SpecStruct, frozen=True):
             holder=self.user.name,
         )
 
+    @property
+    @override
+    def own_region(self) -> str | None:
+        """The region that the key names."""
+        return self.region
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The user and the lifetime; its policies change beside the key, which stays."""
         return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
 
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """Tags, durations, policies, addresses and times."""
+        field = "spec.bedrockLongTermKey"
+        yield from checks.own_tags(f"{field}.user.tags", self.user.tags)
+        if self.expires_after_days is None and self.rotate_every is None:
+            yield FieldError(
+                f"{field}.rotateEvery", "set it, or expiresAfterDays: a key must end somehow"
+            )
+        yield from checks.duration(f"{field}.rotateEvery", self.rotate_every, least=HOUR)
+        yield from checks.duration(f"{field}.overlap", self.overlap)
+        yield from checks.shorter(
+            f"{field}.overlap", self.overlap, than_field="rotateEvery", than=self.rotate_every
+        )
+        if self.expires_after_days is not None:
+            lifetime = f"{self.expires_after_days}d"
+            for name, text in (("rotateEvery", self.rotate_every), ("overlap", self.overlap)):
+                yield from checks.shorter(
+                    f"{field}.{name}", text, than_field="expiresAfterDays", than=lifetime
+                )
+        for name, policy in self.inline_policies.items():
+            yield from checks.policy(f"{field}.inlinePolicies[{name}]", policy)
+        for cidr in self.allowed_source_cidrs:
+            try:
+                ip_network(cidr)
+            except ValueError as error:
+                yield FieldError(
+                    f"{field}.allowedSourceCidrs", f"{error}: write it like 10.0.0.0/8"
+                )
+        if self.not_after is not None:
+            try:
+                parse_time(self.not_after)
+            except ValueError:
+                yield FieldError(
+                    f"{field}.notAfter",
+                    f"{self.not_after!r} is no time: write 2027-01-01T00:00:00Z",
+                )
 
-class SessionCredentials(SpecStruct, frozen=True):
+    @property
+    @override
+    def owner_description(self) -> str:
+        """The IAM user."""
+        return f"IAM user {self.user.name}"
+
+    @property
+    @override
+    def revocation_spec(self) -> Mapping[str, Any]:
+        """The user; a rotation is required, and never due."""
+        user: dict[str, Any] = {"name": self.user.name, "create": self.user.create}
+        if self.user.path is not None:
+            user["path"] = self.user.path
+        return {"user": user, "rotateEvery": "30d"}
+
+
+class SessionCredentials(KeySpec, frozen=True):
     """Credentials of STS, of either cloud."""
+
+    kind: ClassVar = "sessionCredentials"
+    values: ClassVar = frozenset(
+        {
+            Variable.ACCESS_KEY_ID.value,
+            Variable.SECRET_ACCESS_KEY.value,
+            Variable.SESSION_TOKEN.value,
+        }
+    )
+    formats: ClassVar = SESSION_FORMATS
+    default_formats: ClassVar = (Format.AWS_ENV,)
+    variables: ClassVar = (
+        COMMON_VARIABLES
+        | _EXPIRY
+        | _BEDROCK_URLS
+        | {
+            Variable.ACCESS_KEY_ID,
+            Variable.SECRET_ACCESS_KEY,
+            Variable.SESSION_TOKEN,
+            Variable.AWS_CREDENTIALS_FILE,
+            Variable.AWS_CREDENTIAL_PROCESS,
+            Variable.ALIBABA_CONFIG_JSON,
+            Variable.ALIBABA_CREDENTIALS_FILE,
+            Variable.DOT_ENV,
+        }
+    )
+    environment: ClassVar = {
+        "AWS_ACCESS_KEY_ID": Variable.ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": Variable.SECRET_ACCESS_KEY,
+        "AWS_SESSION_TOKEN": Variable.SESSION_TOKEN,
+        "AWS_REGION": Variable.REGION,
+    }
+    probe_modes: ClassVar = frozenset({ProbeMode.IDENTITY})
+    is_bearer: ClassVar = False
 
     duration: str | None = None
     policy: Policy | None = None
     policy_arns: tuple[str, ...] = ()
+
+    @classmethod
+    @override
+    def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
+        """The variables that the SDKs of the cloud read."""
+        if provider is Provider.ALIBABA_CLOUD:
+            return (Format.ALIBABA_ENV,)
+        return cls.default_formats
 
     @property
     def duration_seconds(self) -> int | None:
         """How long they are asked to last; None leaves it to the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
 
+    @override
+    def field_errors(self) -> Iterator[FieldError]:
+        """The session policy and the duration."""
+        field = "spec.sessionCredentials"
+        yield from checks.session_policy(f"{field}.policy", self.policy)
+        yield from checks.duration(
+            f"{field}.duration", self.duration, least=15 * MINUTE, most=12 * HOUR
+        )
+
+    @classmethod
+    @override
+    def required_source(cls, source: CredentialSource) -> str:
+        """Any source, except for one with a bearer token."""
+        is_bearer = isinstance(source.identity, AlibabaBearer)
+        return "with an access key or a session" if is_bearer else ""
+
+    @override
     def key_identity(self) -> KeyIdentity:
         """The duration and the session policies."""
         limits = session_limits(self.policy_arns, policy=self.policy)
         return {"duration": self.duration_seconds} | limits
 
 
-class Throttle(SpecStruct, frozen=True):
-    """Requests per second, and how many may come at once."""
-
-    rate_limit: float | None = None
-    burst_limit: int | None = None
-
-
-class Quota(SpecStruct, frozen=True):
-    """How many requests a period allows."""
-
-    limit: int
-    period: QuotaPeriod
-    offset: int = 0
-
-
-class ApiStage(SpecStruct, frozen=True):
-    """A deployed stage of an API."""
-
-    api_id: str
-    stage: str
-    method_throttles: Mapping[str, Throttle] = {}
-
-
-class NewUsagePlan(SpecStruct, frozen=True):
-    """A usage plan that is made for the key."""
-
-    name: str
-    api_stages: tuple[ApiStage, ...] = ()
-    throttle: Throttle | None = None
-    quota: Quota | None = None
-
-
-class UsagePlan(SpecStruct, frozen=True):
-    """A usage plan: by id, by name, or made for the key."""
-
-    id: str | None = None
-    name: str | None = None
-    create: NewUsagePlan | None = None
-
-    def key_identity(self) -> KeyIdentity:
-        """What names the plan; a changed limit changes the plan, not the key."""
-        if self.create is not None:
-            return {"create": self.create.name}
-        return {"id": self.id} if self.id is not None else {"name": self.name}
-
-
-class CsvSource(SpecStruct, frozen=True):
-    """Keys to import, in API Gateway's CSV format."""
-
-    secret_key_ref: SecretKeyReference
-    fail_on_warnings: bool = False
-
-
-class ApiGatewayKey(SpecStruct, frozen=True):
-    """An API key of Amazon API Gateway."""
-
-    usage_plan: UsagePlan
-    additional_usage_plans: tuple[UsagePlan, ...] = ()
-    key_name: str | None = None
-    value_from: SecretKeySource | None = None
-    csv_from: CsvSource | None = None
-    propagation: str | None = None
-    customer_id: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = {}
-    enabled: bool = True
-    rotate_every: str | None = None
-    overlap: str | None = None
-
-    @property
-    def managed(self) -> ManagedKeyPolicy:
-        """The old key stays a day unless told, and until a plan knows the new one in any case."""
-        rotate = self.rotate_every
-        return ManagedKeyPolicy(
-            most=_GATEWAY_KEYS_PER_GRANT,
-            overlap_seconds=max(
-                parse_duration(self.overlap or _GATEWAY_OVERLAP),
-                parse_duration(self.propagation or _PROPAGATION),
-            ),
-            rotate_seconds=None if rotate is None else parse_duration(rotate),
-            marked=True,
-        )
-
-    @property
-    def imports(self) -> tuple[str, SecretKeyReference] | None:
-        """The field and the Secret that the key's value comes from; None for a generated one."""
-        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
-            if source is not None:
-                return f"spec.apiGatewayKey.{field}.secretKeyRef", source.secret_key_ref
-        return None
-
-    @property
-    def usage_plans(self) -> tuple[tuple[str, UsagePlan], ...]:
-        """All plans of the key, each with the field that names it."""
-        field = "spec.apiGatewayKey"
-        further = enumerate(self.additional_usage_plans)
-        return (
-            (f"{field}.usagePlan", self.usage_plan),
-            *((f"{field}.additionalUsagePlans[{index}]", plan) for index, plan in further),
-        )
-
-    def key_identity(self) -> KeyIdentity:
-        """The plans, and whether the value is imported; name, tags and switch change in place."""
-        state: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
-        if self.additional_usage_plans:
-            state["additionalUsagePlans"] = [p.key_identity() for p in self.additional_usage_plans]
-        for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
-            if source is not None:
-                state[field] = True
-        if self.csv_from is not None:
-            # Whether each key is enabled is for the file to say as well.
-            state["enabled"] = self.enabled
-        return state
-
-
-class BearerToken(Marker, frozen=True):
+class BearerToken(KeySpec, frozen=True):
     """The bearer token of an Alibaba Cloud source, handed on."""
 
-    def key_identity(self) -> KeyIdentity:
-        """Nothing but the choice."""
-        return {}
+    kind: ClassVar = "bearerToken"
+    formats: ClassVar = TOKEN_FORMATS
+    default_formats: ClassVar = (Format.AUTHORIZATION,)
+    variables: ClassVar = COMMON_VARIABLES | _EXPIRY | {Variable.API_KEY}
+
+    @classmethod
+    @override
+    def required_source(cls, source: CredentialSource) -> str:
+        """A source with a bearer token."""
+        return "" if isinstance(source.identity, AlibabaBearer) else "with alibabaCloud.bearer"
 
 
 Key: TypeAlias = (
     BedrockShortTermKey | BedrockLongTermKey | SessionCredentials | ApiGatewayKey | BearerToken
 )
+
+
+class KeyKind(StrEnum):
+    """The kinds of key; a value is the name of the field that asks for it."""
+
+    BEDROCK_SHORT_TERM_KEY = BedrockShortTermKey.kind
+    BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
+    SESSION_CREDENTIALS = SessionCredentials.kind
+    API_GATEWAY_KEY = ApiGatewayKey.kind
+    BEARER_TOKEN = BearerToken.kind
+
+
+class KeyFields(SpecStruct, frozen=True):
+    """The fields of a grant's spec that ask for a key: exactly one of them is set."""
+
+    bedrock_short_term_key: BedrockShortTermKey | None = None
+    bedrock_long_term_key: BedrockLongTermKey | None = None
+    session_credentials: SessionCredentials | None = None
+    api_gateway_key: ApiGatewayKey | None = None
+    bearer_token: BearerToken | None = None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys that are set; parsing lets exactly one through."""
+        every = (getattr(self, name) for name in _KEY_FIELDS)
+        return tuple(key for key in every if key is not None)
+
+
+_KEY_FIELDS: Final = KeyFields.__struct_fields__
+KEY_TYPES: Final[Mapping[KeyKind, type[Key]]] = {
+    KeyKind(key_type.kind): key_type for key_type in get_args(Key)
+}
+"""The kinds of key."""
+MANAGED_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if key.is_managed)
+"""The kinds whose keys stay in the cloud until they are removed there."""

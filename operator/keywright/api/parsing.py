@@ -4,6 +4,8 @@ Parsing runs for every event of every object, so the common case does one pass o
 comparisons; messages are only made for what is wrong.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -11,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant, GrantSpec
 from keywright.api.grant_checks import grant_problems
 from keywright.api.names import (
@@ -68,7 +70,6 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
         finalizers=tuple(metadata.get("finalizers") or ()),
         renew_requested_at=annotations.get(ANNOTATION_RENEW_REQUESTED_AT),
         reconcile_requested_at=annotations.get(ANNOTATION_RECONCILE_REQUESTED_AT),
-        kind=spec.set_kinds()[0],
         spec=spec,
         take_over=(annotations.get(ANNOTATION_TAKE_OVER) or "")[:_CLUSTER_ID_LIMIT] or None,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 
 import msgspec
 
@@ -45,6 +45,15 @@ class SpecStruct(
     Unknown fields are the API server's to refuse; ignoring them here lets an older operator read
     what a newer CRD has let in.
     """
+
+
+def fields_of(struct: type[SpecStruct], kinds: object) -> Mapping[str, str]:
+    """The optional fields whose type is one of a union's, with their names on the wire."""
+    return {
+        field.name: field.encode_name
+        for field in msgspec.structs.fields(struct)
+        if set(get_args(field.type)) & set(get_args(kinds))
+    }
 
 
 class SecretReference(SpecStruct, frozen=True):

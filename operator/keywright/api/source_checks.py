@@ -3,33 +3,20 @@
 from collections.abc import Iterator
 
 from keywright.api import checks
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
+    AlibabaSource,
     OidcRoleArn,
     Profile,
     RamRoleArn,
     RsaKeyPair,
 )
-from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.checks import HOUR, MINUTE
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import SourceSpec
 
 MAX_HOPS = 5
-
-_ALIBABA_IDENTITIES = [
-    "accessKey",
-    "sts",
-    "ramRoleArn",
-    "ecsRamRole",
-    "oidcRoleArn",
-    "credentialsUri",
-    "bearer",
-    "rsaKeyPair",
-    "profile",
-    "defaultChain",
-]
 
 
 def source_problems(spec: SourceSpec) -> list[FieldError]:
@@ -54,13 +41,8 @@ def _spec(spec: SourceSpec) -> Iterator[FieldError]:
 
 
 def _aws(aws: AwsSource) -> Iterator[FieldError]:
-    identities = {
-        "webIdentity": aws.web_identity,
-        "accessKey": aws.access_key,
-        "ambient": aws.ambient,
-    }
-    chosen = [name for name, identity in identities.items() if identity is not None]
-    yield from checks.exactly_one("spec.aws", chosen=chosen, choices=list(identities))
+    chosen = [name for one in aws.identities() for name in one.key_identity()]
+    yield from checks.exactly_one("spec.aws", chosen=chosen, choices=list(aws.identity_fields()))
     web = aws.web_identity
     if web is not None:
         field = "spec.aws.webIdentity"
@@ -103,7 +85,7 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[FieldError]:
     found = alibaba.identities()
     if len(found) != 1:
         state = [name for one in found for name in one.key_identity()]
-        yield from checks.exactly_one(field, chosen=state, choices=_ALIBABA_IDENTITIES)
+        yield from checks.exactly_one(field, chosen=state, choices=list(alibaba.identity_fields()))
     connect, read = alibaba.connect_timeout, alibaba.read_timeout
     yield from checks.duration(f"{field}.connectTimeout", connect, most=5 * MINUTE)
     yield from checks.duration(f"{field}.readTimeout", read, most=5 * MINUTE)

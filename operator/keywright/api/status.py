@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from keywright.api.times import format_time, parse_time
+
+_WIRE_TYPES = frozenset({str, int, bool})
 
 
 class ConditionStatus(StrEnum):
@@ -30,7 +32,12 @@ class StatusValue(
 
     def to_body(self) -> dict[str, Any]:
         """The wire form for a merge patch: what is absent is None, which removes it."""
-        return {name: _to_wire(getattr(self, field)) for field, name in _wire_names(type(self))}
+        values = ((name, getattr(self, field)) for field, name in _wire_names(type(self)))
+        # Most values are what they are on the wire.
+        return {
+            name: value if value is None or type(value) in _WIRE_TYPES else _to_wire(value)
+            for name, value in values
+        }
 
 
 class Condition(StatusValue, frozen=True):
@@ -177,6 +184,34 @@ class GrantStatus(StatusValue, frozen=True):
         return next((c for c in self.conditions if c.type == kind), None)
 
 
+class Readiness(NamedTuple):
+    """The part of a grant's status that metrics show; times in seconds since 1970."""
+
+    ready: bool = False
+    expires_at: float | None = None
+    renew_at: float | None = None
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], *, condition: str) -> "Readiness":
+        """As `GrantStatus.parse` reads it, without the rest; ready by the type of condition."""
+        conditions = raw.get("conditions")
+        status = next(
+            (
+                status
+                for item in (conditions if isinstance(conditions, list) else ())
+                if isinstance(item, Mapping)
+                and item.get("type") == condition
+                and (status := _STATUSES.get(_text(item.get("status")))) is not None
+            ),
+            None,
+        )
+        return cls(
+            ready=status is ConditionStatus.TRUE,
+            expires_at=_seconds(raw.get("expiresAt")),
+            renew_at=_seconds(raw.get("renewAt")),
+        )
+
+
 _T = TypeVar("_T")
 
 
@@ -274,6 +309,11 @@ def _time(raw: object) -> datetime | None:
         return parse_time(raw)
     except ValueError:
         return None
+
+
+def _seconds(raw: object) -> float | None:
+    time = _time(raw)
+    return None if time is None else time.timestamp()
 
 
 def _to_wire(value: object) -> object:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from keywright.api.durations import parse_duration
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.schema import SpecStruct
 from keywright.api.times import EPOCH
 

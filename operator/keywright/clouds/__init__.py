@@ -1,4 +1,5 @@
-"""The clouds: one folder per vendor, one file per way to be someone and per kind of key.
+"""The clouds: identities of each vendor, and one package for each of its services.
 
-Nothing in here knows Kubernetes: what an identity needs of a cluster is handed in as `TokenSource`.
+No module in here knows Kubernetes: what an identity needs from a cluster is passed as `TokenSource`
+and `SecretReader`.
 """

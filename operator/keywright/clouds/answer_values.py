@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.planning.failures import Failure, FailureClass
 
 _YEARS: Final = range(2000, 2200)
 
@@ -60,7 +60,7 @@ def invalid(what: str) -> Failure:
         f"the answer has no valid {what}.",
         kind=FailureClass.TRANSIENT,
         reason="InvalidAnswer",
-        cure="See that the endpoint, or the file that it answers from, is the cloud's own.",
+        remedy="See that the endpoint, or the file that it answers from, is the cloud's own.",
     )
 
 
@@ -118,5 +118,5 @@ def stored(value: str, form: Form, *, secret_name: str, key: str, field: str) ->
         kind=FailureClass.CONFIGURATION,
         reason="InvalidKeyFormat",
         field=field,
-        cure="Put the value into it as the cloud gave it: ASCII, without blanks and line breaks.",
+        remedy="Put the value into it as the cloud gave it: ASCII, without blanks and line breaks.",
     )

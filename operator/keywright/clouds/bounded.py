@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+_Owner = TypeVar("_Owner")
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -57,3 +58,43 @@ class LruDict(Generic[_Key, _Value]):
     def __len__(self) -> int:
         """The number of entries."""
         return len(self._entries)
+
+
+class FairLruDict(Generic[_Owner, _Key, _Value]):
+    """At most `limit` entries, each of one owner; an owner cannot evict those of smaller owners.
+
+    Above the limit, the owner with the most entries loses its least recently used one.
+    """
+
+    def __init__(self, limit: int, *, evicted: Callable[[_Value], None] | None = None) -> None:
+        self._limit = limit
+        self._evicted = evicted
+        # The least recently used owner first, so that it loses among equals.
+        self._owners: OrderedDict[_Owner, OrderedDict[_Key, _Value]] = OrderedDict()
+
+    def get(self, owner: _Owner, key: _Key) -> _Value | None:
+        """The owner's value of the key, which counts as a use; None without an entry."""
+        entries = self._owners.get(owner)
+        if entries is None or key not in entries:
+            return None
+        self._owners.move_to_end(owner)
+        entries.move_to_end(key)
+        return entries[key]
+
+    def put(self, owner: _Owner, key: _Key, value: _Value) -> None:
+        """Store the value; evict above the limit."""
+        entries = self._owners.setdefault(owner, OrderedDict())
+        entries[key] = value
+        entries.move_to_end(key)
+        self._owners.move_to_end(owner)
+        while len(self) > self._limit:
+            largest = max(self._owners, key=lambda name: len(self._owners[name]))
+            _, oldest = self._owners[largest].popitem(last=False)
+            if not self._owners[largest]:
+                del self._owners[largest]
+            if self._evicted is not None:
+                self._evicted(oldest)
+
+    def __len__(self) -> int:
+        """The number of entries of all owners."""
+        return sum(map(len, self._owners.values()))

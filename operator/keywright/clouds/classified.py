@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from keywright.api.errors import Failure
 from keywright.clouds.interfaces import Intent, IssuedKey, ManagedKeys
-from keywright.planning.failures import Failure
 from keywright.planning.state import CloudKey, KeyFault
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def classified(
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedKeys:
-    """Implements `clouds.ways.KeptKeys` with others, whose every exception becomes a Failure."""
+    """Implements `interfaces.ManagedKeys` with others, whose every exception becomes a Failure."""
 
     keys: ManagedKeys
 

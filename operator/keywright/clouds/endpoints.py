@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from yarl import URL
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.addresses import Reach
-from keywright.planning.failures import Failure, FailureClass
 
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 # As RFC 3986 has them, without `;`: some servers end a path segment there.
@@ -105,7 +105,7 @@ def not_allowed(field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="EndpointNotAllowed",
         field=f"CredentialSource {field}",
-        cure=(
+        remedy=(
             "Leave it out, name a host of the cloud or its private link,"
             " or start the operator with --allow-sts-endpoint for it."
         ),
@@ -177,3 +177,15 @@ def host_of(url: str) -> str:
         return (URL(url, encoded=True).raw_host or "").lower()
     except ValueError:
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedUris:
+    """The credentials URIs that flags allow; one that ends with `/` allows all below it."""
+
+    uris: tuple[str, ...] = ()
+
+    def allow(self, uri: str) -> bool:
+        """Whether the URI may be fetched; a URI whose path has several readings may not."""
+        listed = tuple(entry for entry in self.uris if "://" in entry)
+        return AllowedUrls(listed).allow(uri)

@@ -25,6 +25,7 @@ from keywright.clouds.proxies import ProxyOf, environment_proxy
 from keywright.clouds.redaction import redacted
 from keywright.clouds.resolver import Names
 from keywright.clouds.shares import FairShares
+from keywright.clouds.slots import waiting_for_cloud
 from keywright.clouds.trust import Authorities
 
 LONGEST_CALL_SECONDS: Final = 30.0
@@ -152,10 +153,11 @@ class HttpClient:
         if body is not None:
             sent["Content-Type"] = content_type
         data = None if body is None else body.encode()
-        async with self._shares.slot(tenant):
-            return await self.exchange(
-                method, url, limits=limits, reach=reach, body=data, headers=sent
-            )
+        with waiting_for_cloud():
+            async with self._shares.slot(tenant):
+                return await self.exchange(
+                    method, url, limits=limits, reach=reach, body=data, headers=sent
+                )
 
     async def exchange(
         self,

@@ -13,9 +13,9 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.planning.secret_references import Consent, ReferencedSecret
 from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import Credential
+from keywright.secrets.references import Consent, ReferencedSecret
 
 
 class SecretReader(Protocol):
@@ -67,6 +67,13 @@ class Session:
     bearer: Sensitive | None = None
     not_shared: Consent | None = None
     opened_at: datetime | None = None
+
+
+class DefaultCredentials(Protocol):
+    """The operator's own identity, as the default credential chain of a cloud's SDK finds it."""
+
+    async def session(self, *, now: datetime) -> Session | None:
+        """The current credentials, not verified yet; None if the chain finds none."""
 
 
 @dataclass(frozen=True, slots=True)

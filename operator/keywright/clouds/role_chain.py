@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import SOURCE_KIND
 from keywright.api.source import CredentialSource
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, CallerIdentity, Session, SessionOptions
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, is_usable
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import is_fresh, source_renews_at
 
 # At most one issue a minute from a cloud whose credentials end too soon.
@@ -170,7 +170,7 @@ class RoleChain:
             kind=FailureClass.CONFIGURATION,
             reason="LifetimeTooShort",
             field=f"CredentialSource {source.name} spec",
-            cure="Ask for longer sessions, or check the endpoint and the clocks.",
+            remedy="Ask for longer sessions, or check the endpoint and the clocks.",
             retry_after=_TOO_SHORT_PAUSE,
         )
 

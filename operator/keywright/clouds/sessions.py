@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
+from keywright.api.errors import Failure
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.interfaces import Session, SessionRequirement
+from keywright.clouds.slots import waiting_for_cloud
 from keywright.planning.backoff import retry_at
-from keywright.planning.failures import Failure
 
 Open = Callable[[], Awaitable[Session]]
 # A session in the last twentieth of its life assumes no role any more.
@@ -89,7 +90,8 @@ class SessionCache:
         """
         opening = self._opening.get(key)
         while opening is not None and not_before is not None and opening.began < not_before:
-            await asyncio.wait({opening.task})
+            with waiting_for_cloud():
+                await asyncio.wait({opening.task})
             opening = self._opening.get(key)
         now = self._clock()
         cached = _of(self._sessions, key)
@@ -105,7 +107,8 @@ class SessionCache:
             )
             opening = self._opening[key] = _Opening(task, began=now)
         # Shielded: one waiter that is cancelled must not take the session from the others.
-        return await asyncio.shield(opening.task)
+        with waiting_for_cloud():
+            return await asyncio.shield(opening.task)
 
     def newest(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
         """The session in memory that can be used longest, whatever was asked of it."""

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from keywright.clouds.slots import waiting_for_cloud
+
 ListingKey = tuple[str, ...]
 """What is listed; the first word names the type of the listing."""
 _Listing = TypeVar("_Listing")
@@ -39,7 +41,8 @@ class SharedListings:
             making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
             self._making[key] = making
         # Shielded: one waiter that is cancelled must not take the listing from the others.
-        made: _Listing = await asyncio.shield(making)
+        with waiting_for_cloud():
+            made: _Listing = await asyncio.shield(making)
         return made
 
     async def _make(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from keywright.clouds.slots import PATIENCE_SECONDS, Slots
+from keywright.clouds.slots import PATIENCE_SECONDS, Slot, Slots
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """The right to one call."""
+class Share:
+    """The right to one call; it waits for its answer from the beginning."""
 
     tenant: str
-    number: int
+    slot: Slot
 
 
 class FairShares:
@@ -34,23 +34,23 @@ class FairShares:
         self._hard = max(soft, hard)
         self._slots = Slots(patience_seconds=patience_seconds)
         self._running: dict[str, int] = {}
-        self._waiting: dict[str, deque[asyncio.Future[Slot]]] = {}
+        self._waiting: dict[str, deque[asyncio.Future[Share]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def slot(self, tenant: str) -> AsyncIterator[None]:
         """Hold a slot for the body of the `async with`."""
-        slot = await self.acquire(tenant)
+        share = await self.acquire(tenant)
         try:
             yield
         finally:
-            self.release(slot)
+            self.release(share)
 
-    async def acquire(self, tenant: str) -> Slot:
+    async def acquire(self, tenant: str) -> Share:
         """Return when the tenant may start one more call; `release` must follow."""
         if tenant not in self._waiting and self._may_start(tenant):
             return self._start(tenant)
-        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
         # A new tenant makes the shares smaller, and may be due to start itself.
         self._hand_out()
@@ -63,14 +63,14 @@ class FairShares:
                 self._drop(tenant, turn)
             raise
 
-    def release(self, slot: Slot) -> None:
+    def release(self, share: Share) -> None:
         """Give the slot back."""
-        self._slots.free(slot.number)
-        left = self._running[slot.tenant] - 1
+        self._slots.free(share.slot)
+        left = self._running[share.tenant] - 1
         if left:
-            self._running[slot.tenant] = left
+            self._running[share.tenant] = left
         else:
-            del self._running[slot.tenant]
+            del self._running[share.tenant]
         self._hand_out()
 
     @property
@@ -86,9 +86,11 @@ class FairShares:
         active = len(self._running.keys() | self._waiting.keys() | {tenant})
         return self._running.get(tenant, 0) < max(1, self._soft // active)
 
-    def _start(self, tenant: str) -> Slot:
+    def _start(self, tenant: str) -> Share:
         self._running[tenant] = self._running.get(tenant, 0) + 1
-        return Slot(tenant, self._slots.take())
+        slot = self._slots.take()
+        self._slots.begin_wait(slot)
+        return Share(tenant, slot)
 
     def _hand_out(self) -> None:
         while self._waiting:
@@ -106,17 +108,15 @@ class FairShares:
 
     def _look_again(self) -> None:
         """Hand out once more when a call becomes slow, if that may help those who wait."""
-        if self._timer is not None or len(self._slots) >= self._hard:
-            return
-        seconds = self._slots.seconds_until_slow()
-        if seconds is not None:
+        if self._timer is None and self._slots.prompt() and len(self._slots) < self._hard:
+            seconds = self._slots.seconds_until_slow()
             self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._hand_out()
 
-    def _drop(self, tenant: str, turn: asyncio.Future[Slot]) -> None:
+    def _drop(self, tenant: str, turn: asyncio.Future[Share]) -> None:
         queue = self._waiting.get(tenant)
         if queue is not None:
             queue.remove(turn)

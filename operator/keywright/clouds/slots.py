@@ -1,25 +1,47 @@
-"""Which of the slots that are taken are held by calls that are slow to answer."""
+"""Which of the slots that are taken are held up by a cloud that is slow to answer."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 PATIENCE_SECONDS: Final = 1.0
-"""What has run for longer waits for an answer: it no longer counts as busy for others.
+"""A slot that has waited for a cloud for longer no longer counts as busy for others.
 
-Where a thousand keys are due at once, everything runs for a while and more at once would only make
-all of it slower; what hangs must hold up nobody else.
+What hangs must hold up nobody else. A slot that is slow for other reasons counts: where a thousand
+keys are due at once, or the API server is overloaded, more at once would make all of them slower.
 """
 
 
-class Slots:
-    """What runs, told apart by whether it has run for longer than the patience.
+class Slot:
+    """The right to work on something; made by `Slots.take`."""
 
-    A slot is any number that `take` returned and `free` has not been given yet.
-    """
+    __slots__ = ("_depth", "_slots")
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._depth = 0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The body waits for a cloud; may be nested."""
+        self._depth += 1
+        if self._depth == 1:
+            self._slots.begin_wait(self)
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._slots.end_wait(self)
+
+
+class Slots:
+    """What runs, told apart by whether it has waited for longer than the patience."""
 
     def __init__(
         self,
@@ -27,41 +49,69 @@ class Slots:
         patience_seconds: float = PATIENCE_SECONDS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._patience = patience_seconds
+        self.patience_seconds = patience_seconds
         self._now = now
-        # In the order in which they began, which is the order in which they become slow.
-        self._prompt: OrderedDict[int, float] = OrderedDict()
-        self._slow: set[int] = set()
-        self._number = 0
+        self._taken: set[Slot] = set()
+        # In the order in which the waits began, which is the order in which they become slow.
+        self._waiting: OrderedDict[Slot, float] = OrderedDict()
+        self._slow: set[Slot] = set()
 
     def __len__(self) -> int:
-        return len(self._prompt) + len(self._slow)
+        return len(self._taken)
 
-    def take(self) -> int:
-        """Begin a slot and return its number."""
-        self._number += 1
-        self._prompt[self._number] = self._now()
-        return self._number
+    def take(self) -> Slot:
+        """Begin a slot."""
+        slot = Slot(self)
+        self._taken.add(slot)
+        return slot
 
-    def free(self, slot: int) -> None:
+    def free(self, slot: Slot) -> None:
         """End a slot."""
-        if self._prompt.pop(slot, None) is None:
-            self._slow.remove(slot)
+        self._taken.remove(slot)
+        self.end_wait(slot)
+
+    def begin_wait(self, slot: Slot) -> None:
+        """The slot waits from now on; without effect once it has been freed."""
+        if slot in self._taken:
+            self._waiting[slot] = self._now()
+
+    def end_wait(self, slot: Slot) -> None:
+        """The slot does not wait any more."""
+        self._waiting.pop(slot, None)
+        self._slow.discard(slot)
 
     def prompt(self) -> int:
-        """How many have not run for longer than the patience."""
-        until = self._now() - self._patience
-        while self._prompt:
-            slot, since = next(iter(self._prompt.items()))
+        """How many have not waited for longer than the patience."""
+        until = self._now() - self.patience_seconds
+        while self._waiting:
+            slot, since = next(iter(self._waiting.items()))
             if since > until:
                 break
-            del self._prompt[slot]
+            del self._waiting[slot]
             self._slow.add(slot)
-        return len(self._prompt)
+        return len(self._taken) - len(self._slow)
 
-    def seconds_until_slow(self) -> float | None:
-        """In how many seconds the next one becomes slow; None where none is left to."""
-        if not self.prompt():
-            return None
-        since = next(iter(self._prompt.values()))
-        return max(0.0, since + self._patience - self._now())
+    def seconds_until_slow(self) -> float:
+        """In how many seconds the next one may become slow; at most the patience."""
+        self.prompt()
+        since = next(iter(self._waiting.values()), self._now())
+        return max(0.0, since + self.patience_seconds - self._now())
+
+
+_OF_THIS_TASK: ContextVar[Slot | None] = ContextVar("slot", default=None)
+
+
+def work_in(slot: Slot) -> None:
+    """Let this task, and those that it creates, work in the slot."""
+    _OF_THIS_TASK.set(slot)
+
+
+@contextmanager
+def waiting_for_cloud() -> Iterator[None]:
+    """The body waits for the answer of a cloud; the slot of this task is marked so, if any."""
+    slot = _OF_THIS_TASK.get()
+    if slot is None:
+        yield
+    else:
+        with slot.waiting():
+            yield

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 
 DECISION_SECONDS: Final = 60.0
 # What one scraper needs is one entry; strangers' tokens must not fill the memory.

@@ -13,9 +13,9 @@ import aiohttp
 import msgspec
 from aiohttp.abc import AbstractStreamWriter
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.connection import Connection
 from keywright.cluster.decoding import decode, shallow
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"

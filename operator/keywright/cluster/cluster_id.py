@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError
 
 NAMESPACE = "kube-system"
 _FORBIDDEN = 403

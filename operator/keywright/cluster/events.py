@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 
 _LOG = logging.getLogger(__name__)
 _NOTE_LIMIT = 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import secrets
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError
 
 SECRET_NAME = "keywright-fingerprint-key"  # noqa: S105  the name of a Secret
 _ENTRY = "key"

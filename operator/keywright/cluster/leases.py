@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError
 
 _SECONDS = 5.0
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.tasks import PlainTasks, Tasks
 from keywright.cluster.watch import watch_events
 

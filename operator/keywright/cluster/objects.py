@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keywright.api.errors import ApiError, SecretExistsError
 from keywright.api.names import (
     FIELD_MANAGER,
     GROUP,
@@ -15,17 +16,12 @@ from keywright.api.names import (
     VERSION,
 )
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesClient
-from keywright.cluster.errors import ApiError
 
 _CUSTOM = f"/apis/{GROUP}/{VERSION}"
 # Of whole objects, which may have a megabyte each.
 _WHOLE_PAGE = 50
 # The store counts from 1, and its first write makes version 2.
 _NEVER_A_RESOURCE_VERSION = "1"
-
-
-class SecretExistsError(Exception):
-    """A Secret that should be new is there already; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

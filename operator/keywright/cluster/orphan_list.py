@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import MERGE, KubernetesClient
-from keywright.cluster.errors import ApiError
 
 CONFIG_MAP = "keywright-orphans"
 

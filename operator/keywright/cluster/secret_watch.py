@@ -14,8 +14,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import METADATA_LIST, KubernetesClient
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.tasks import PlainTasks, Tasks
 from keywright.cluster.watch import watch_events
 

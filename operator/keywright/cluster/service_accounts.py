@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    Failure,
+    FailureClass,
+    api_unreachable,
+)
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
-from keywright.planning.failures import Failure, FailureClass
 
 # The least that the API server grants; the token is exchanged within seconds.
 _SECONDS = 600
@@ -85,7 +90,7 @@ def _for_the_api_server(audience: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="AudienceForbidden",
         field="CredentialSource spec: serviceAccountRef.audiences",
-        cure="Name the audience that the cloud expects, or none for the default.",
+        remedy="Name the audience that the cloud expects, or none for the default.",
     )
 
 
@@ -115,7 +120,7 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
             kind=FailureClass.CONFIGURATION,
             reason="ServiceAccountNotFound",
             field=field,
-            cure="Create it, or name another one.",
+            remedy="Create it, or name another one.",
         )
     if error.status == 403:
         resource = "serviceaccounts/token" if verb == "create" else "serviceaccounts"
@@ -124,7 +129,7 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
             kind=FailureClass.DENIED,
             reason="TokenRequestForbidden",
             field=field,
-            cure=(
+            remedy=(
                 f"Run: kubectl create role keywright-{name} --namespace {namespace}"
                 f" --verb={verb} --resource={resource} --resource-name={name}; then: kubectl create"
                 f" rolebinding keywright-{name} --namespace {namespace} --role=keywright-{name}"
@@ -136,5 +141,5 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
         kind=FailureClass.TRANSIENT,
         reason="TokenRequestFailed",
         field=field,
-        cure="Tried again. If this stays, check the API server and its admission webhooks.",
+        remedy="Tried again. If this stays, check the API server and its admission webhooks.",
     )

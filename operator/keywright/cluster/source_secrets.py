@@ -11,16 +11,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    Failure,
+    FailureClass,
+    api_unreachable,
+)
 from keywright.api.sensitive import Sensitive
-from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.objects import ResourceClient
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.secret_references import (
+from keywright.secrets.references import (
     ReferencedSecret,
     secret_not_labeled,
     secret_not_text,
+    shareable_keys,
 )
-from keywright.secrets.references import shareable_keys
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _NOTHING = b""
@@ -211,7 +216,7 @@ def _not_read(error: ApiError, *, name: str, field: str) -> Failure:
         kind=FailureClass.DENIED if error.status == 403 else FailureClass.TRANSIENT,
         reason="SecretNotReadable",
         field=field,
-        cure="Apply the rbac.yaml of this version." if error.status == 403 else "",
+        remedy="Apply the rbac.yaml of this version." if error.status == 403 else "",
     )
 
 
@@ -221,5 +226,5 @@ def _missing(what: str, *, namespace: str, field: str) -> Failure:
         kind=FailureClass.CONFIGURATION,
         reason="SecretNotFound",
         field=field,
-        cure="Create it, or name another one.",
+        remedy="Create it, or name another one.",
     )

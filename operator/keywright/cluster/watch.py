@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.client import METADATA, KubernetesClient
-from keywright.cluster.errors import ApiUnreachableError
 
 _WATCH_SECONDS = 300
 # A watch that ends sooner, and told nothing, is not begun again without a pause.

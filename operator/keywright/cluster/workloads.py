@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from keywright.api.errors import ApiError
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.schema import LabelExpression, LabelOperator, LabelSelector
 from keywright.cluster import argo_rollouts
 from keywright.cluster.client import APPLY, JSON, METADATA, KubernetesClient
-from keywright.cluster.errors import ApiError
 from keywright.cluster.workload_views import restart_annotation, restart_manager, view_of
 from keywright.planning.rollout import WorkloadView
 

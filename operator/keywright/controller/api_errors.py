@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    ConflictError,
+    Failure,
+    FailureClass,
+    LostLeaseError,
+    RenderError,
+    api_unreachable,
+)
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.clouds.classified import unexpected
-from keywright.cluster.errors import ApiError, ApiUnreachableError, api_unreachable
 from keywright.cluster.workloads import PLURALS
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import LostLeaseError
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.rollout import WorkloadView
 from keywright.planning.state import GrantState
-from keywright.secrets.variables import RenderError
 
 _FINALIZER_RIGHT: Final = f'cannot patch resource "{GRANT_PLURAL}" '
 _ROLLOUTS_ROLE: Final = "keywright-rollouts"
@@ -42,7 +47,7 @@ def held_back(grant: ApiKeyGrant) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="SecretTerminating",
         field="spec.secret.name",
-        cure="Remove the finalizer, or wait for its owner; the Secret is then written again.",
+        remedy="Remove the finalizer, or wait for its owner; the Secret is then written again.",
     )
 
 
@@ -59,7 +64,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
             kind=FailureClass.CONFIGURATION,
             reason="SecretImmutable",
             field="spec.secret.name",
-            cure="Delete the Secret: it is then written again, without immutable.",
+            remedy="Delete the Secret: it is then written again, without immutable.",
         )
     if error.status == 422 and "type" in error.fields:
         return Failure(
@@ -67,7 +72,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
             kind=FailureClass.CONFIGURATION,
             reason="SecretTypeImmutable",
             field="spec.secret.type",
-            cure="Set it to the Secret's type, or delete the Secret: it is then written again.",
+            remedy="Set it to the Secret's type, or delete the Secret: it is then written again.",
         )
     if error.status == 403 and _FINALIZER_RIGHT in error.message:
         return Failure(
@@ -75,7 +80,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
             kind=FailureClass.DENIED,
             reason="FinalizerForbidden",
             field="metadata.finalizers",
-            cure="Apply manifests/all-namespaces/rbac.yaml of this version.",
+            remedy="Apply manifests/all-namespaces/rbac.yaml of this version.",
         )
     configuration = error.status in (400, 422)
     return Failure(
@@ -83,7 +88,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
         kind=FailureClass.CONFIGURATION if configuration else FailureClass.TRANSIENT,
         reason="SecretRefused",
         field="spec.secret",
-        cure=_remedy(error),
+        remedy=_remedy(error),
     )
 
 
@@ -122,7 +127,7 @@ def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="RestartRefused",
         field="spec.rollout.restart",
-        cure="Correct the workload or the policy that refuses it; it is tried again.",
+        remedy="Correct the workload or the policy that refuses it; it is tried again.",
     )
 
 
@@ -138,7 +143,7 @@ def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
             kind=FailureClass.DENIED,
             reason="RolloutForbidden",
             field="spec.rollout.restart",
-            cure=(
+            remedy=(
                 "Run: kubectl create rolebinding keywright-rollouts --namespace"
                 f" {grant.namespace} --clusterrole={_ROLLOUTS_ROLE}"
                 " --serviceaccount=keywright-system:keywright"
@@ -149,5 +154,5 @@ def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="RolloutRefused",
         field="spec.rollout.restart",
-        cure="Tried again. If this stays, check the API server and its admission webhooks.",
+        remedy="Tried again. If this stays, check the API server and its admission webhooks.",
     )

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keywright.api.source import Provider
-from keywright.clouds.alibaba.allowed_uris import AllowedUris
-from keywright.clouds.alibaba.default_chain import AlibabaDefaultChain
-from keywright.clouds.alibaba.identities.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.identities.default_chain import AlibabaDefaultChain
 from keywright.clouds.alibaba.provider import Alibaba
-from keywright.clouds.alibaba.sts import StsCalls
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.default_chain import AwsDefaultChain
-from keywright.clouds.aws.gateway_pace import GatewayPace
-from keywright.clouds.aws.identities.context import AwsContext as AwsEdges
+from keywright.clouds.alibaba.sts.client import StsCalls
+from keywright.clouds.aws.api_gateway.pace import SERVICE as GATEWAY
+from keywright.clouds.aws.api_gateway.pace import GatewayQuotas
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.context import AwsContext as AwsEdges
+from keywright.clouds.aws.identities.ambient import AwsDefaultChain
 from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews
-from keywright.clouds.endpoints import AllowedUrls, Endpoints
+from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import CloudProvider, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
@@ -71,7 +71,7 @@ def connect_clouds(
         http=http,
         endpoints=endpoints,
         threads=settings.cloud_threads,
-        gateway=GatewayPace(scale=settings.gateway_quota_share),
+        quotas={GATEWAY: GatewayQuotas(scale=settings.gateway_quota_share)},
         skews=skews,
     )
     ambient = AwsDefaultChain() if settings.allow_ambient else None

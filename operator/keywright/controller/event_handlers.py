@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from keywright.api.names import GRANT_KIND, SOURCE_KIND
 from keywright.clouds.sessions import Clock
-from keywright.controller.damping import Damper, is_request
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.records import Name
+from keywright.controller.records import GrantRecord, Name
 from keywright.controller.sources import COUNT_SETTLES
 from keywright.controller.store import Store
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
@@ -195,13 +195,13 @@ class EventHandlers:
             self._secret(metadata, deleted=deleted)
 
     def _secret(self, metadata: Mapping[str, Any], *, deleted: bool) -> None:
-        state = managed_secret_from(metadata)
-        name = (state.namespace, state.name)
+        secret = managed_secret_from(metadata)
+        name = (secret.namespace, secret.name)
         if deleted:
             known = self._store.secrets.get(name)
-            if known is None or known.uid != state.uid:
+            if known is None or known.uid != secret.uid:
                 return
-            if state.resource_version and _is_older(state, known):
+            if secret.resource_version and _is_older(secret, known):
                 # It has left the selector of the watch, and was written again since.
                 return
             del self._store.secrets[name]
@@ -209,7 +209,7 @@ class EventHandlers:
                 # A back-off that waited for the Secret to go is over.
                 self._store.grants[uid].skip_backoff = True
             self._wake_former_owner(known)
-        elif not self._store.put_secret(state):
+        elif not self._store.put_secret(secret):
             return
         self._wake(self._store.grants_of_secret(name))
 
@@ -277,5 +277,56 @@ class EventHandlers:
             self._sources.add(source_key(source), due=due)
 
 
-def _is_older(state: ManagedSecret, known: ManagedSecret) -> bool:
-    return int(state.resource_version) < int(known.resource_version)
+def _is_older(secret: ManagedSecret, known: ManagedSecret) -> bool:
+    return int(secret.resource_version) < int(known.resource_version)
+
+
+_LOG = logging.getLogger(__name__)
+_IMMEDIATE: Final = 5
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(minutes=1)
+_CALM: Final = timedelta(minutes=10)
+# What a change of these asks for is done at once.
+_REQUESTS: Final = ("generation", "deletionTimestamp", "annotations")
+
+
+def is_request(before: GrantRecord, after: GrantRecord) -> bool:
+    """Whether the change of a grant asks for something: an edit, a deletion or a renewal.
+
+    A status or finalizer that somebody else has written is none: it is only put right.
+    """
+    old, new = before.parsed()["metadata"], after.parsed()["metadata"]
+    return any(old.get(name) != new.get(name) for name in _REQUESTS)
+
+
+class Damper:
+    """Counts the changes of each object; after five in a row the reaction to the next ones waits.
+
+    The pause doubles from a second to a minute, and starts anew after ten minutes without a change.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[int, datetime]] = {}
+
+    def due(self, key: str, *, name: str) -> datetime | None:
+        """When to react to a change that has come now; None for at once."""
+        now = self._clock()
+        count, last = self._seen.get(key, (0, now))
+        count = count + 1 if timedelta(0) <= now - last < _CALM else 1
+        self._seen[key] = (count, now)
+        if count <= _IMMEDIATE:
+            return None
+        if count == _IMMEDIATE + 1:
+            _LOG.warning(
+                "status or finalizers of %s were changed by another manager %d times, retrying"
+                " after pauses of up to a minute",
+                name,
+                count,
+            )
+        pause: timedelta = _FIRST_PAUSE * 2 ** min(count - _IMMEDIATE - 1, 10)
+        return now + min(pause, _LONGEST_PAUSE)
+
+    def forget(self, key: str) -> None:
+        """The object is gone."""
+        self._seen.pop(key, None)

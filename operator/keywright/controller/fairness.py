@@ -1,8 +1,12 @@
 """Fair queueing by namespace: no namespace waits for what another one has brought.
 
-The next turn goes to the namespace that has the fewest keys in hand; among equals, to the one that
-has waited the longest, with a bounded head start for keys that are about to end. Within a namespace
-keys come by their own order, and what is left of reconciles after the keys that are due.
+First come keys that have expired or are about to, the soonest first, whosever they are: after a
+takeover everything is due at once, and the order decides whether a reader meets an expired key.
+Each namespace has a budget of such turns, as dates are what a tenant says.
+
+Every other turn goes to the namespace that has the fewest keys in hand; among equals, to the one
+that has waited the longest, with a bounded head start for keys that are about to end. Within a
+namespace keys come by their own order, and what is left of reconciles after the keys that are due.
 
 A share binds only while another namespace waits: one that is alone gets every worker.
 """
@@ -14,16 +18,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Final
 
 from keywright.controller.deferred_writes import DeferredStatusWrite, DeferredWrites
 from keywright.controller.priority_queue import Order, PriorityQueue
-from keywright.planning.priority import HEAD_START_SECONDS
+from keywright.planning.priority import HEAD_START_SECONDS, NO_PRIORITY, Urgency
 
 Namespace = Callable[[str], str]
 """Names the namespace of a key."""
 
-_Rank = tuple[bool, bool, int, float]
+_Rank = tuple[bool, bool, bool, float, float]
 _RANKS_HOLD = timedelta(seconds=1)
+# An emptied budget of urgent turns is full again after so many seconds.
+_REFILL_SECONDS: Final = 4.0
 
 
 def one_namespace(_: str) -> str:
@@ -51,16 +58,34 @@ class _Share:
     in_hand: int = 0
     rank: _Rank | None = None
     number: int = 0
+    urgent_turns: float = 0.0
+    most_urgent_turns: int = 0
+    refilled_at: float = 0.0
 
     def waits(self) -> bool:
         return bool(self.due) or bool(self.rests)
+
+    def may_forget(self) -> bool:
+        """Whether it is like a new one."""
+        return not self.waits() and not self.in_hand and self.urgent_turns >= self.most_urgent_turns
+
+    def refill(self, now: float) -> None:
+        passed, self.refilled_at = max(0.0, now - self.refilled_at), now
+        more = self.most_urgent_turns * passed / _REFILL_SECONDS
+        self.urgent_turns = min(self.most_urgent_turns, self.urgent_turns + more)
+
+    def is_urgent(self) -> bool:
+        if not self.due or self.urgent_turns < 1:
+            return False
+        return self.due.first_priority()[0] <= Urgency.ENDING
 
 
 class FairQueue:
     """Keys and rests that wait, by namespace.
 
     `guaranteed` is how many of a namespace may always be in hand: while it has fewer, its rests go
-    before the keys of namespaces that have more, and `first_may_start` says so.
+    before the keys of namespaces that have more, and `first_may_start` says so. `urgent_turns` is
+    how many keys of a namespace that have expired or are about to go before all others in a row.
     """
 
     def __init__(
@@ -70,11 +95,13 @@ class FairQueue:
         now: Callable[[], datetime],
         namespace: Namespace = one_namespace,
         guaranteed: int = 1,
+        urgent_turns: int = 0,
     ) -> None:
         self._order = order
         self._now = now
         self._namespace = namespace
         self._guaranteed = guaranteed
+        self._urgent_turns = urgent_turns
         self._shares: dict[str, _Share] = {}
         self._ranked: list[tuple[_Rank, int, str]] = []
         self._numbers = count()
@@ -165,12 +192,17 @@ class FairQueue:
                 PriorityQueue(self._order, now=self._now),
                 DeferredWrites(self._now),
                 since=self._now().timestamp(),
+                urgent_turns=self._urgent_turns,
+                most_urgent_turns=self._urgent_turns,
+                refilled_at=self._now().timestamp(),
             )
         return share
 
     def _pop_of(self, share: _Share) -> Work:
         if share.rests and (not share.due or share.rests.take_turn()):
             return self._rest_of(share)
+        if share.is_urgent():
+            share.urgent_turns -= 1
         key = share.due.pop()
         self._due -= 1
         self._settle(share)
@@ -184,21 +216,24 @@ class FairQueue:
 
     def _settle(self, share: _Share) -> None:
         """Rank the share again, or forget it: namespaces come and go."""
-        if share.waits() or share.in_hand > 0:
-            self._rank(share)
-        else:
+        if share.may_forget():
             del self._shares[share.namespace]
+        else:
+            self._rank(share)
 
     def _rank(self, share: _Share) -> None:
         if not share.waits():
             share.rank = None
             return
-        ahead = HEAD_START_SECONDS[share.due.first_turn()] if share.due else 0.0
+        share.refill(self._now().timestamp())
+        urgency, place = share.due.first_priority() if share.due else NO_PRIORITY
+        urgent = share.is_urgent()
         rank = (
             share.in_hand >= self._guaranteed,
             not share.due and not share.rests.are_overdue(),
-            share.in_hand,
-            share.since - ahead,
+            not urgent,
+            float(urgency if urgent else share.in_hand),
+            place if urgent else share.since - HEAD_START_SECONDS[urgency],
         )
         if rank != share.rank:
             share.rank, share.number = rank, next(self._numbers)
@@ -208,9 +243,10 @@ class FairQueue:
         """Drop what is outdated, and let time tell: keys come to their end while they wait."""
         self._ranked_at = self._now()
         self._ranked.clear()
-        for share in self._shares.values():
+        for share in tuple(self._shares.values()):
+            share.refill(self._ranked_at.timestamp())
             share.rank = None
-            self._rank(share)
+            self._settle(share)
 
     def _first(self, *, with_due: bool = False) -> _Share | None:
         if self._now() - self._ranked_at >= _RANKS_HOLD:

@@ -10,8 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import ResourceClient
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.store import Store

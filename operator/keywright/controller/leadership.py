@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError, LostLeaseError
 from keywright.cluster.leases import Leases, LeaseState
 
 _LOG = logging.getLogger(__name__)
@@ -34,10 +34,6 @@ class LeaseTimings:
     def of(cls, duration: int) -> LeaseTimings:
         """The usual proportions for another duration."""
         return cls(duration=duration, renew_deadline=duration * 2 / 3, retry=duration * 2 / 15)
-
-
-class LostLeaseError(Exception):
-    """Somebody else may be working now: whatever is under way here must not be written."""
 
 
 class LeaderElector:

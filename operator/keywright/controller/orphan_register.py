@@ -10,14 +10,13 @@ from typing import Protocol
 
 import msgspec
 
+from keywright.api.errors import ApiError, ApiUnreachableError, Failure, FailureClass
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import Evidence, GrantProvider
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.store import Store
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.orphans import (
     OVERFLOW,
     Orphan,

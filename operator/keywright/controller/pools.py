@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.sessions import Clock
 from keywright.controller.clients import SOURCE_WORKERS
+from keywright.controller.context import Context
 from keywright.controller.event_handlers import SEPARATOR, EventHandlers
-from keywright.controller.expiry import GRACE, ExpiryReporter
+from keywright.controller.grants.expiry import GRACE, report_expiry
+from keywright.controller.grants.reconcile import reconcile
 from keywright.controller.leadership import AlwaysLeader, LeaderElector
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.reconcilers import Context, grant_reconciler
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
@@ -22,11 +24,10 @@ from keywright.controller.workers import WorkerPool
 # How many keys of a namespace may be in hand whatever others have in hand.
 _GRANTS_GUARANTEED = 4
 _SOURCES_GUARANTEED = 2
-# Of the usual number of workers: how many there may be where namespaces would wait for others.
+# How many workers there may be for each usual one, where clouds are slow to answer.
 _LIMIT = 8
 _SOURCE_LIMIT = 64
 _EXPIRY_WORKERS = 4
-_EXPIRY_LIMIT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +78,12 @@ def build_pools(
     skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
     """The workers of grants, of sources, and of keys that end."""
-    sources = SourceReconciler(
-        store=context.store,
-        objects=context.objects,
-        providers=context.providers,
-        listener=event_handlers,
-        wake_grants=event_handlers.wake_grants,
-        count_due_at=event_handlers.count_due_at,
-        tenancy=context.tenancy,
-        fence=context.fence,
-        events=context.events,
-        skews=skews,
-        times=context.key_times,
-        clock=context.clock,
-    )
-    grants = grant_reconciler(context)
-    expiry = ExpiryReporter(
-        store=context.store, status_writer=grants.status_writer, clock=context.clock
-    )
+    sources = _source_reconciler(context, event_handlers, skews)
     return (
         WorkerPool(
             "grant",
             queue=queues.grants,
-            reconcile=grants.reconcile,
+            reconcile=partial(reconcile, context),
             settled=context.store.only_own_writes,
             elector=elector,
             ready=ready,
@@ -124,15 +108,33 @@ def build_pools(
         WorkerPool(
             "expiry",
             queue=queues.expiries,
-            reconcile=expiry.report,
+            reconcile=partial(report_expiry, context),
             settled=lambda _: False,
             elector=elector,
             ready=ready,
             clock=context.clock,
             size=_EXPIRY_WORKERS,
-            limit=_EXPIRY_LIMIT,
             supervisor=supervisor,
         ),
+    )
+
+
+def _source_reconciler(
+    context: Context, event_handlers: EventHandlers, skews: ClockSkews
+) -> SourceReconciler:
+    return SourceReconciler(
+        store=context.store,
+        objects=context.objects,
+        providers=context.providers,
+        listener=event_handlers,
+        wake_grants=event_handlers.wake_grants,
+        count_due_at=event_handlers.count_due_at,
+        tenancy=context.tenancy,
+        fence=context.fence,
+        events=context.events,
+        skews=skews,
+        times=context.key_times,
+        clock=context.clock,
     )
 
 

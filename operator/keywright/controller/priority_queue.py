@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
 
-from keywright.planning.priority import LAST, NO_PRIORITY, Priority, Urgency
+from keywright.planning.priority import LAST, NO_PRIORITY, Priority
 
 Order = Callable[[str], Priority]
 _LOG = logging.getLogger(__name__)
@@ -54,9 +54,9 @@ class PriorityQueue:
         self._refresh_order()
         return self._heap[0][2]
 
-    def first_turn(self) -> Urgency:
-        """The class of the next key, as it was when the keys were last ordered."""
-        return self._heap[0][0][0]
+    def first_priority(self) -> Priority:
+        """The priority of the next key, as it was when the keys were last ordered."""
+        return self._heap[0][0]
 
     def pop(self) -> str:
         """The key that is next, which waits no more."""

@@ -15,9 +15,9 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from keywright.api.errors import LostLeaseError
 from keywright.cluster.connection import connect
 from keywright.controller.initial_sync import CrdReappearedError
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
 from keywright.controller.wiring import Operator, build, stop_work

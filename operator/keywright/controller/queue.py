@@ -19,6 +19,7 @@ guaranteed, or none."""
 
 _NEVER = float("inf")
 _LONGEST_WAIT_SECONDS = 5.0
+_URGENT_TURNS = 64
 
 
 @dataclass(slots=True)
@@ -52,11 +53,17 @@ class DelayingQueue:
     _timed: bool = False
 
     def __post_init__(self) -> None:
-        self._ready = self.waiting(guaranteed=self.guaranteed)
+        self._ready = self.waiting(guaranteed=self.guaranteed, urgent_turns=_URGENT_TURNS)
 
-    def waiting(self, *, guaranteed: int = 0) -> FairQueue:
+    def waiting(self, *, guaranteed: int = 0, urgent_turns: int = 0) -> FairQueue:
         """An empty place to wait in, in the same order."""
-        return FairQueue(self.order, now=self.now, namespace=self.namespace, guaranteed=guaranteed)
+        return FairQueue(
+            self.order,
+            now=self.now,
+            namespace=self.namespace,
+            guaranteed=guaranteed,
+            urgent_turns=urgent_turns,
+        )
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
         """The key is due then, or now; in hand, it is taken once more after it is done."""

@@ -12,26 +12,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.checks import MOST_LEVELS, is_deeper, without_depths
+from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_TAKE_OVER,
     FINALIZER,
 )
-from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
-from keywright.api.status import SourceStatus
+from keywright.api.status import Readiness, SourceStatus
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
+from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
-from keywright.planning.state import Contest, IssueReason, KeyFault
+from keywright.planning.state import CloudKey, Contest, IssueReason, KeyFault
 from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
@@ -54,6 +55,7 @@ _ZLIB_DICTIONARY = (
 )
 _RAW_DEFLATE = -15
 _MOST_RELEASED = 16
+_UNKNOWN = Readiness()
 _KEPT_ANNOTATIONS = (
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -98,6 +100,22 @@ class ProvedKeys:
         return self.packed is record.packed and self.secret is secret
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a step of the create journal has found out, for the very next decision.
+
+    `listed`: the keys in the cloud, `unprepared` if their holder was not prepared before. `intent`:
+    when this process has recorded the pending intent, by which it has created nothing yet.
+    """
+
+    listed: tuple[CloudKey, ...] | None = None
+    unprepared: bool = False
+    intent: datetime | None = None
+
+
+NOTHING_FOUND: Final = Finding()
+
+
 @dataclass(slots=True)
 class KeyCheck:
     """What the cloud has shown of the key that lives there.
@@ -119,19 +137,26 @@ class KeyCheck:
 
 @dataclass(slots=True)
 class GrantRecord:
-    """One grant as last seen or written by us.
+    """One grant, and everything that the process remembers about it.
 
-    `skip_backoff`: something it depends on changed for the better, so that its back-off is void.
-    `stale`: the key in its Secret was made with an access key that its source has no more.
-    `last_written_version` and `last_written_secret_version` are the versions that our last writes
-    of status and Secret made. `imports` names the Secret that the grant reads a value from.
-    `holder`: the IAM user of its key, where it says. `failing`: its last try failed. `contest`: of
-    the fields of its Secret. `released`: names and uids of the Secrets that it has left behind.
-    `former_due`: when the first of them is looked at again. `pending_probe`: a new key that has not
-    passed its probe yet. `course`: of the rollout under way. `check`: of a key that lives in the
-    cloud, once it was looked at. `proved` is a cache. `oversize`: the bytes of a spec that is too
-    large to be kept, and is not. `has_finalizer`: it has the operator's finalizer, so that it may
-    have keys to revoke. `take_over`: the annotation of that name.
+    As last seen or written: `packed` is the object. `imports` names the Secret that the grant
+    reads a value from, `holder` the IAM user of its key. `released`: names and uids of the
+    Secrets that it has left behind. `failing`: the last attempt failed. `readiness`: the part of
+    the status that metrics show. `oversize`: the bytes of a spec that is too large to be kept,
+    and is not. `has_finalizer`: it has the operator's finalizer, so that it may have keys to
+    revoke. `take_over`: the annotation of that name. `last_written_version` and
+    `last_written_secret_version`: the versions that the operator's last writes of status and
+    Secret made.
+
+    Written by events: `skip_backoff`: something that the grant depends on has changed, so that its
+    back-off is void. `source_key_changed`: the key in its Secret was made with an access key that
+    its source has no more.
+
+    Written by its reconcile, and carried over to the next version: `contest` of the fields of its
+    Secret. `former_due`: when the first former Secret is checked again. `pending_probe`: a new key
+    that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
+    managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
+    the key in the Secret cannot be read back. `proved` is a cache.
     """
 
     uid: str
@@ -156,10 +181,28 @@ class GrantRecord:
     former_due: datetime | None = None
     failing: bool = False
     check: KeyCheck | None = None
+    finding: Finding = NOTHING_FOUND
+    unreadable: bool = False
     oversize: int = 0
+    readiness: Readiness = _UNKNOWN
     proved: ProvedKeys | None = None
     has_finalizer: bool = False
     take_over: str = ""
+
+    def carry_over(self, known: GrantRecord) -> None:
+        """Take over what is remembered about an earlier version of the same grant."""
+        self.skip_backoff = known.skip_backoff
+        self.source_key_changed = known.source_key_changed
+        self.last_written_version = known.last_written_version
+        self.last_written_secret_version = known.last_written_secret_version
+        self.pending_probe = known.pending_probe
+        self.rollout_state = known.rollout_state
+        self.check = known.check
+        self.contest = known.contest
+        self.finding = known.finding
+        self.unreadable = known.unreadable
+        if known.former_due is not None and _generation(known) == _generation(self):
+            self.former_due = known.former_due
 
     @property
     def has_keys_to_revoke(self) -> bool:
@@ -207,6 +250,10 @@ class SourceRecord:
     doubted_at: datetime | None = None
 
 
+def _generation(record: GrantRecord) -> object:
+    return record.parsed()["metadata"].get("generation")
+
+
 def grant_record(
     body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
 ) -> GrantRecord:
@@ -243,6 +290,7 @@ def grant_record(
         failing=bool(status.get("failedAttempts")),
         released=released_by(status),
         oversize=oversize,
+        readiness=readiness(content["status"]),
         has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
         take_over=annotations_kept.get(ANNOTATION_TAKE_OVER, ""),
     )
@@ -269,6 +317,11 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
         if reference.get("name"):
             return namespace, str(reference["name"])
     return None
+
+
+def readiness(status: Mapping[str, Any]) -> Readiness:
+    """What metrics show of a status; read when the status changes, not at each scrape."""
+    return Readiness.parse(status, condition=READY) if status else _UNKNOWN
 
 
 def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

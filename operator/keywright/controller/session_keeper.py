@@ -12,11 +12,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from keywright.api.errors import Failure
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.interfaces import CloudProvider
 from keywright.controller.records import Name
 from keywright.controller.store import Store
-from keywright.planning.failures import Failure
 
 _LOG = logging.getLogger(__name__)
 # A session is opened long before it is needed; only the start cannot wait for a round.

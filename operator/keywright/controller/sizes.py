@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 
 MOST_OF_SPEC: Final = 65_536
 _MOST_OF_FINALIZERS: Final = 16_384

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from keywright.api.errors import ApiError, ConflictError, Failure
 from keywright.api.names import API_VERSION, SOURCE_KIND, SOURCE_PLURAL
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import SourceStatus
@@ -15,27 +16,26 @@ from keywright.clouds.classified import unexpected
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.interfaces import CloudProvider, end_unknown
 from keywright.clouds.sessions import Clock
-from keywright.cluster.errors import ApiError
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
-from keywright.controller.errors import ConflictError, Fence, ObjectListener
+from keywright.controller.context import Fence, ObjectListener
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.settings import KeyTimes
 from keywright.controller.static_credentials import StaticCredentials
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
-from keywright.planning.clock_skew import skew_notice, with_clock_skew
 from keywright.planning.conditions import CLOCK_SKEWED
 from keywright.planning.events import Event, event_for
-from keywright.planning.failures import Failure
 from keywright.planning.sources import (
     Verified,
     failed_status,
     invalid_status,
+    skew_notice,
     source_error,
     tells_only_of_dates,
     verification_due,
     verified_status,
+    with_clock_skew,
 )
 
 _LOG = logging.getLogger(__name__)

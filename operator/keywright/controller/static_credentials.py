@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import CloudProvider
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.settings import KeyTimes
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import hash_fraction
 
 # After a cloud that could not be reached.

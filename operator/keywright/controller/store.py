@@ -14,6 +14,7 @@ from keywright.controller.records import (
     SourceRecord,
     grant_record,
     packed,
+    readiness,
     released_by,
     source_record,
 )
@@ -32,6 +33,8 @@ class Store:
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
     secrets: dict[Name, ManagedSecret] = field(default_factory=dict)
+    # Names that have a Secret which the watch does not show: it is read until it is gone.
+    unwatched_secrets: set[Name] = field(default_factory=set)
     # Last live versions of sources that are gone, while grants still name them.
     _deleted_sources: dict[Name, CredentialSource] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
@@ -53,18 +56,7 @@ class Store:
             return False
         record = grant_record(body, metadata, version=version)
         if known is not None:
-            record.skip_backoff, record.source_key_changed = (
-                known.skip_backoff,
-                known.source_key_changed,
-            )
-            record.last_written_version, record.last_written_secret_version = (
-                known.last_written_version,
-                known.last_written_secret_version,
-            )
-            record.pending_probe, record.rollout_state = known.pending_probe, known.rollout_state
-            record.check, record.contest = known.check, known.contest
-            if known.former_due is not None and _generation(known) == metadata.get("generation"):
-                record.former_due = known.former_due
+            record.carry_over(known)
             if (known.source, known.secret, known.imports, known.holder) != (
                 record.source,
                 record.secret,
@@ -100,6 +92,7 @@ class Store:
         body["metadata"]["resourceVersion"] = version
         record.packed, record.version = packed(body), int(version)
         record.failing = bool(status.get("failedAttempts"))
+        record.readiness = readiness(body["status"])
         record.released = released_by(status)
         self._note_released(record)
 
@@ -166,22 +159,22 @@ class Store:
         """The last live version of a source that is gone; whom it allows is for the caller."""
         return self._deleted_sources.get(name)
 
-    def put_secret(self, state: ManagedSecret) -> bool:
+    def put_secret(self, secret: ManagedSecret) -> bool:
         """Remember a Secret; False where it is no news."""
-        name = (state.namespace, state.name)
+        name = (secret.namespace, secret.name)
         known = self.secrets.get(name)
         if (
             known is not None
-            and known.uid == state.uid
-            and int(state.resource_version) <= int(known.resource_version)
+            and known.uid == secret.uid
+            and int(secret.resource_version) <= int(known.resource_version)
         ):
             return False
         # The tuple of the grant that names it, where there is one.
         asked = self._by_secret.get(name)
-        self.secrets[self.grants[asked[0]].secret if asked else name] = state
-        if state.expires_at is not None:
+        self.secrets[self.grants[asked[0]].secret if asked else name] = secret
+        if secret.expires_at is not None:
             for uid in asked or ():
-                self.expires(uid, state.expires_at)
+                self.expires(uid, secret.expires_at)
         return True
 
     def only_own_writes(self, uid: str) -> bool:
@@ -286,7 +279,3 @@ class Store:
             self._by_secret[record.secret] = of_secret
         else:
             self._by_secret.pop(record.secret, None)
-
-
-def _generation(record: GrantRecord) -> object:
-    return record.parsed()["metadata"].get("generation")

@@ -12,7 +12,6 @@ from typing import Any
 
 import kopf
 
-from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
@@ -30,23 +29,21 @@ from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clock_watch import ClockWatch
 from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
+from keywright.controller.context import Context
 from keywright.controller.event_handlers import EventHandlers
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.controller.pools import build_pools, build_queues
-from keywright.controller.reconcilers import Context
+from keywright.controller.pools import Queues, build_pools, build_queues
 from keywright.controller.referenced_secrets import ReferencedSecretsWatch
 from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings
-from keywright.controller.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
-from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
-from keywright.planning.conditions import READY
 from keywright.telemetry.certificates import ServingCertificate
 from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
@@ -82,18 +79,64 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the stages of the reconciles, the watches and the telemetry share."""
+
+    store: Store
+    metrics: Metrics
+    supervisor: Supervisor
+    queues: Queues
+    elector: LeaderElector | AlwaysLeader
+    clients: Clients
+    values: SecretCache
+    clouds: Clouds
+    invalid: InvalidObjects
+    event_handlers: EventHandlers
+    source_secrets: ReferencedSecretsWatch
+    tenancy: Tenancy
+    initial_sync: InitialSync
+
+    def leads(self) -> bool:
+        """Whether this process works, and knows all objects."""
+        return self.elector.holds() and self.initial_sync.synced.is_set()
+
+
 def build(settings: Settings, *, connection: Connection) -> Operator:
     """An operator, ready to be started."""
+    parts = _parts(settings, connection)
+    context = _context(settings, parts)
+    pools = build_pools(
+        context,
+        parts.queues,
+        workers=settings.workers,
+        event_handlers=parts.event_handlers,
+        elector=parts.elector,
+        ready=parts.initial_sync.synced,
+        throttle_key=partial(_throttle_key, parts.store, parts.clouds.calls.rate_limiter),
+        supervisor=parts.supervisor,
+        skews=parts.clouds.skews,
+    )
+    parts.metrics.watch(
+        grants=partial(grant_samples, parts.store),
+        queue_depth=parts.queues.grants.depth,
+        leads=parts.elector.holds,
+        invalid=parts.invalid.count,
+        orphans=context.orphans.count,
+        clock_skews=parts.clouds.skews.by_vendor,
+    )
+    return _operator(settings, connection, parts=parts, context=context, pools=pools)
+
+
+def _parts(settings: Settings, connection: Connection) -> _Parts:
     store, metrics = Store(), Metrics()
     supervisor = Supervisor(restarted=metrics.task_restarted)
     queues = build_queues(store, now, workers=settings.workers)
     lease = lease_client(connection)
     elector = _elector(settings, lease)
     clients = open_clients(settings, connection, lease=lease, fence=elector.check)
-    values = SecretCache(
-        ResourceClient(clients.reading, namespaces=settings.namespaces),
-        needs_consent=settings.secrets_need_consent,
-    )
+    objects = ResourceClient(clients.reading, namespaces=settings.namespaces)
+    values = SecretCache(objects, needs_consent=settings.secrets_need_consent)
     clouds = connect_clouds(
         settings,
         tokens=ServiceAccounts(clients.reading),
@@ -108,7 +151,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         sources=queues.sources,
         clock=now,
         forget_source=clouds.forget,
-        # Each looks at all sources: not once for each of them that comes.
+        # Each reads all sources: not once for each of them that arrives.
         sources_changed=Coalesced(lambda: _notify_sources_changed(source_secrets, tenancy)),
         invalid=invalid,
         expiries=queues.expiries,
@@ -128,96 +171,111 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         changed=event_handlers.namespaces,
         tasks=supervisor,
     )
-    initial_sync = InitialSync(
+    return _Parts(
+        store,
+        metrics,
+        supervisor,
+        queues,
+        elector,
+        clients,
+        values,
+        clouds,
+        invalid,
+        event_handlers,
+        source_secrets,
+        tenancy,
+        _initial_sync(settings, clients, store, event_handlers),
+    )
+
+
+def _initial_sync(
+    settings: Settings, clients: Clients, store: Store, event_handlers: EventHandlers
+) -> InitialSync:
+    reading = clients.reading
+    return InitialSync(
         store=store,
-        objects=ResourceClient(clients.reading, namespaces=settings.namespaces),
+        objects=ResourceClient(reading, namespaces=settings.namespaces),
         event_handlers=event_handlers,
-        load_key=lambda: load_fingerprint_key(clients.reading, namespace=settings.own_namespace),
-        load_cluster_id=lambda: load_cluster_id(clients.reading),
+        load_key=lambda: load_fingerprint_key(reading, namespace=settings.own_namespace),
+        load_cluster_id=lambda: load_cluster_id(reading),
     )
-    orphans = OrphanRegister(
-        OrphanList(clients.writing, namespace=settings.own_namespace),
-        store=store,
-        clock=now,
-        cluster_id=initial_sync.cluster_id,
-    )
-    context = Context(
-        store=store,
-        listener=event_handlers,
+
+
+def _context(settings: Settings, parts: _Parts) -> Context:
+    clients, cluster_id = parts.clients, parts.initial_sync.cluster_id
+    return Context(
+        store=parts.store,
+        listener=parts.event_handlers,
         objects=ResourceClient(clients.writing, namespaces=settings.namespaces),
-        values=values,
+        values=parts.values,
         workloads=Workloads(clients.background),
-        providers=clouds.providers,
-        tenancy=tenancy,
-        fence=elector,
+        providers=parts.clouds.providers,
+        tenancy=parts.tenancy,
+        fence=parts.elector,
         events=EventWriter(clients.background, instance=settings.identity),
-        metrics=metrics,
-        fingerprint_key=initial_sync.fingerprint_key,
-        cluster_id=initial_sync.cluster_id,
+        metrics=parts.metrics,
+        fingerprint_key=parts.initial_sync.fingerprint_key,
+        cluster_id=cluster_id,
         clock=now,
         key_times=settings.key_times,
-        orphans=orphans,
+        orphans=OrphanRegister(
+            OrphanList(clients.writing, namespace=settings.own_namespace),
+            store=parts.store,
+            clock=now,
+            cluster_id=cluster_id,
+        ),
     )
-    pools = build_pools(
-        context,
-        queues,
-        workers=settings.workers,
-        event_handlers=event_handlers,
-        elector=elector,
-        ready=initial_sync.synced,
-        throttle_key=partial(_throttle_key, store, clouds.calls.rate_limiter),
-        supervisor=supervisor,
-        skews=clouds.skews,
-    )
-    metrics.watch(
-        grants=partial(_grant_metrics, store),
-        queue_depth=queues.grants.depth,
-        leads=elector.holds,
-        invalid=invalid.count,
-        orphans=orphans.count,
-        clock_skews=clouds.skews.by_vendor,
-    )
+
+
+def _operator(
+    settings: Settings,
+    connection: Connection,
+    *,
+    parts: _Parts,
+    context: Context,
+    pools: tuple[WorkerPool, ...],
+) -> Operator:
     heartbeat = Heartbeat()
-    access = SourceAccess(store=store, tenancy=tenancy)
+    clouds, elector, supervisor = parts.clouds, parts.elector, parts.supervisor
     keeper = SessionKeeper(
-        store=store,
+        store=parts.store,
         providers=clouds.providers,
-        leads=lambda: elector.holds() and initial_sync.synced.is_set(),
-        source_failed=event_handlers.source_failed,
+        leads=parts.leads,
+        source_failed=parts.event_handlers.source_failed,
     )
     return Operator(
-        clients=clients,
+        clients=parts.clients,
         session_keeper=keeper.run,
         orphan_sweep=partial(
-            orphans.sweep,
-            providers=AuthorizedVendors(clouds.providers, access=access),
-            leads=lambda: elector.holds() and initial_sync.synced.is_set(),
+            context.orphans.sweep,
+            providers=context.grant_providers,
+            leads=parts.leads,
             seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
         ),
         clouds=clouds,
-        initial_sync=initial_sync,
-        source_secrets=source_secrets,
-        tenancy=tenancy,
+        initial_sync=parts.initial_sync,
+        source_secrets=parts.source_secrets,
+        tenancy=parts.tenancy,
         elector=elector,
         pools=pools,
         supervisor=supervisor,
         heartbeat=heartbeat,
-        watchdog=LoopWatchdog(metrics.loop_lag),
+        watchdog=LoopWatchdog(parts.metrics.loop_lag),
         clock_watch=ClockWatch(
             now=now,
             monotonic=time.monotonic,
-            stepped=partial(_clock_was_set, clouds, event_handlers),
+            stepped=partial(_clock_was_set, clouds, parts.event_handlers),
         ),
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
             live=partial(_not_live, heartbeat, supervisor),
-            ready=initial_sync.not_ready_reason,
-            metrics=metrics.text,
-            listener=_metrics_listener(settings, clients.reviewing),
+            ready=parts.initial_sync.not_ready_reason,
+            metrics=parts.metrics.text,
+            listener=_metrics_listener(settings, parts.clients.reviewing),
         ),
         registry=build_registry(
-            event_handlers,
+            parts.event_handlers,
             connection,
             stop=partial(stop_work, pools, elector, settings.drain_seconds, supervisor=supervisor),
         ),
@@ -304,15 +362,15 @@ def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
         each.sources_changed()
 
 
-def _grant_metrics(store: Store) -> Iterator[GrantSample]:
-    # Read in a thread, while the event loop goes on: those of this moment.
-    for known in list(store.grants.values()):
-        status = GrantStatus.parse(known.parsed()["status"])
-        ready = status.condition(READY)
+def grant_samples(store: Store) -> Iterator[GrantSample]:
+    """What a scrape shows of each grant."""
+    # Read in a thread while the event loop goes on: a copy of the grants of this moment.
+    for record in list(store.grants.values()):
+        ready, expires_at, renew_at = record.readiness
         yield GrantSample(
-            namespace=known.namespace,
-            name=known.name,
-            ready=ready is not None and ready.status is ConditionStatus.TRUE,
-            expires_at=status.expires_at.timestamp() if status.expires_at else None,
-            renews_at=status.renew_at.timestamp() if status.renew_at else None,
+            namespace=record.namespace,
+            name=record.name,
+            ready=ready,
+            expires_at=expires_at,
+            renews_at=renew_at,
         )

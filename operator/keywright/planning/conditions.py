@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus
-from keywright.planning.failures import Failure, FailureClass
 
 READY = "Ready"
 RECONCILING = "Reconciling"

@@ -13,21 +13,14 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_FINGERPRINT, WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Outcome, Paused, Unchanged, Written
-from keywright.planning.state import (
-    Contest,
-    GrantState,
-    Issue,
-    IssueReason,
-    Rewrite,
-    Standing,
-    Step,
-)
+from keywright.planning.state import Contest, GrantState, IssueReason
+from keywright.planning.steps import Issue, NoOp, Outcome, Pause, Rewrite, Step, Written
+from keywright.secrets.ownership import Ownership
 
 FIELDS_TAKEN: Final = "FieldsTaken"
 CHANGED_AT_ADMISSION: Final = "ChangedAtAdmission"
@@ -54,7 +47,7 @@ def taken_fields(state: GrantState) -> tuple[str, ...]:
         return ()
     if secret is None:
         return (WHOLE_OBJECT,) if status.secret_name == grant.secret_name else ()
-    return secret.altered if secret.standing is Standing.OWNED else ()
+    return secret.altered if secret.ownership is Ownership.OWNED else ()
 
 
 def after_repair(contest: Contest | None, state: GrantState, *, now: datetime) -> Contest | None:
@@ -191,7 +184,7 @@ def _is_reported(
     if held is not None and held.reason == FIELDS_TAKEN:
         return True
     # Taken for the third time: two changes in one second may be those of a person.
-    return isinstance(outcome, Paused | Written) and contest.repairs >= _REPORTED_REPAIRS
+    return isinstance(outcome, Pause | Written) and contest.repairs >= _REPORTED_REPAIRS
 
 
 def _takes_values(contest: Contest, state: GrantState) -> bool:
@@ -242,12 +235,12 @@ def _changed_at_admission(
     if isinstance(outcome, Written):
         fields, unwatched = outcome.changed_at_admission, not outcome.secret.watched
     else:
-        unwatched = secret is not None and secret.intact and not secret.watched
+        unwatched = secret is not None and not secret.altered and not secret.watched
         fields = (WATCH_FIELD,) if unwatched else ()
         if held is not None and held.reason == CHANGED_AT_ADMISSION:
             still = unwatched or _UNWATCHED not in held.message
             return held.message if still and secret is not None else ""
-        if not isinstance(outcome, Unchanged):
+        if not isinstance(outcome, NoOp):
             fields = ()
     if not fields:
         return ""

@@ -1,359 +1,310 @@
-"""What to do next for one grant: a pure function of what is known and the time.
+"""The next step of one grant: RULES from the top, the first that applies decides.
 
-Read it from the top: the first rule that applies decides.
+A pure function of the state and the time. What the Secret needs is decided by `triggers`, the steps
+of managed keys by `journal`; the rules say what comes before both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
-from keywright.api.renewal_requests import is_handled
-from keywright.api.status import GrantStatus
-from keywright.api.times import parse_time
 from keywright.planning.backoff import retry_at
-from keywright.planning.conditions import READY, SECRET_CONFLICT, SECRET_CONTESTED
-from keywright.planning.contest import WATCH_FIELD, over_at, paused_until
+from keywright.planning.conditions import SECRET_CONFLICT
+from keywright.planning.contest import WATCH_FIELD, paused_until
 from keywright.planning.deletion import next_deletion_step
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import former_to_tend
-from keywright.planning.journal import journaled
+from keywright.planning.journal import next_journal_step
 from keywright.planning.key_check import checked
-from keywright.planning.ownership import owned_elsewhere
-from keywright.planning.renewal import hash_fraction
-from keywright.planning.retirement import next_retirement_step, retirement_due
-from keywright.planning.state import (
-    GrantState,
+from keywright.planning.key_ownership import owned_elsewhere
+from keywright.planning.renewal import hash_fraction, next_renewal
+from keywright.planning.retirement import next_retirement_step
+from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.steps import (
     Issue,
-    IssueReason,
     NoOp,
     Pause,
     Reject,
     Relabel,
     Rewrite,
-    SecretView,
-    Standing,
     Step,
     TendFormer,
     Wait,
 )
-from keywright.planning.windows import next_renewal, renewal_begins
+from keywright.planning.triggers import carried_out, required_write
+from keywright.secrets.ownership import Ownership
 
-# How often a Secret that stands in the way is looked at again.
-_CONFLICT_PAUSE = timedelta(minutes=1)
-# How often a Secret that the watch does not show is read.
-UNWATCHED_PAUSE = timedelta(seconds=30)
 # How long `kubectl apply` of some files may take from a grant to its source.
-_APPLIED_TOGETHER = timedelta(seconds=5)
-# What AWS and the services behind SigV4 accept of a clock that is ahead.
-_CLOCK_TOLERANCE = timedelta(minutes=5)
+_APPLIED_TOGETHER: Final = timedelta(seconds=5)
+
+
+class Situation:
+    """The state of a grant at one moment, and what follows from it, computed at most once."""
+
+    def __init__(self, state: GrantState, now: datetime) -> None:
+        self.state = state
+        self.now = now
+
+    @property
+    def grant(self) -> ApiKeyGrant:
+        """The grant, whose spec is valid: for the rules after `invalid_spec`."""
+        assert self.state.grant is not None
+        return self.state.grant
+
+    @property
+    def may_have_keys(self) -> bool:
+        """Whether there may be managed keys to check and to retire."""
+        return self.grant.managed is not None and self.state.has_finalizer
+
+    @cached_property
+    def required(self) -> Issue | Rewrite | NoOp:
+        """The write that the Secret needs."""
+        return required_write(self.state, now=self.now)
+
+    @cached_property
+    def step(self) -> Step:
+        """That write, or the step of the create journal that comes before it."""
+        return next_journal_step(self.required, self.state, now=self.now)
+
+
+Rule = Callable[[Situation], Step | None]
 
 
 def decide(state: GrantState, *, now: datetime) -> Step:
     """The next step of the grant."""
-    if state.deleting:
-        return next_deletion_step(state, now=now)
-    refusal = _mistake(state) or _conflict(state) or owned_elsewhere(state)
-    if refusal is not None:
-        return Reject(refusal)
-    grant = state.grant
-    assert grant is not None
-    relabel = _relabel(state, now=now)
-    if relabel is not None:
-        return relabel
-    if grant.spec.suspend:
-        checks = grant.managed is not None and state.has_finalizer
-        return (checked(NoOp(), state, now=now) if checks else None) or NoOp()
-    wanted = _wanted(grant, state, now=now)
-    pause = paused_until(wanted, state, now=now)
-    if pause is not None:
-        retires = grant.managed is not None and state.has_finalizer
-        return (next_retirement_step(state, now=now) if retires else None) or Pause(pause)
-    step = journaled(wanted, state, now=now)
-    if isinstance(step, NoOp | Wait):
-        held = _held_up(step, grant, state, now=now)
-        return (_tend_former(state, now=now) if isinstance(held, NoOp) else None) or held
-    if state.source_problem is not None:
-        patient = _source_may_follow(state, now=now)
-        known = isinstance(wanted, NoOp) and not state.doubted
-        return wanted if known else patient or Reject(state.source_problem)
-    return _after_back_off(step, state, now=now)
+    situation = Situation(state, now)
+    for rule in RULES:
+        step = rule(situation)
+        if step is not None:
+            return step
+    return situation.step
 
 
-def next_look(state: GrantState, step: Step, *, now: datetime) -> datetime | None:
-    """When the grant must be looked at again if nothing happens; None: never.
-
-    `state` are those after the step was carried out.
-    """
-    secret = state.secret
-    due = [_next_look(state, step, now=now)]
-    if secret is not None and secret.standing is Standing.OWNED and not secret.watched:
-        due.append(now + UNWATCHED_PAUSE)
-    if state.status.former_secrets:
-        due.append(_former_due(state, now=now))
-    if state.status.condition(SECRET_CONTESTED) is not None and state.contest is not None:
-        due.append(max(over_at(state.contest), now))
-    return min((moment for moment in due if moment is not None), default=None)
+def deletion(at: Situation) -> Step | None:
+    """The grant is being deleted."""
+    return next_deletion_step(at.state, now=at.now) if at.state.deleting else None
 
 
-def _next_look(state: GrantState, step: Step, *, now: datetime) -> datetime | None:
-    if isinstance(step, Wait | Pause):
-        return step.until
-    if isinstance(step, Reject) and step.failure.reason == SECRET_CONFLICT:
-        # Secrets that are not ours are not watched.
-        return now + _CONFLICT_PAUSE
-    if not isinstance(step, NoOp | Issue | Rewrite | Reject):
-        # A step of the journal: the next one follows at once.
-        return now
-    grant = state.grant
-    if grant is not None and grant.spec.suspend and state.source_problem is None:
-        # Without the finalizer there is no lookup that would move that time.
-        verify_at = state.verify_at if state.has_finalizer else None
-        found = (_look_at_expiry(state, now=now), verify_at)
-        return min((moment for moment in found if moment is not None), default=None)
-    if grant is None or grant.spec.suspend or isinstance(step, Reject):
-        return _look_at_expiry(state, now=now)
-    if state.source_problem is not None:
-        # Nothing can be done until there is news of the source, which wakes the grant.
-        return _look_at_expiry(state, now=now)
-    renewal = renewal_begins(grant, state.secret, now=now) if state.secret is not None else None
-    due = [renewal]
-    if grant.managed is not None:
-        # In another status they are somebody's forgery, and nothing would come of looking.
-        due += [retirement_due(state), now if state.status.pending is not None else None]
-        due.append(state.verify_at)
-    return min((moment for moment in due if moment is not None), default=None)
+def invalid_spec(at: Situation) -> Step | None:
+    """The spec does not parse, or does not fit the source."""
+    errors = at.state.field_errors
+    return Reject(Failure.of_invalid_spec(*errors)) if errors else None
 
 
-def _look_at_expiry(state: GrantState, *, now: datetime) -> datetime | None:
-    """A key that is not renewed still has to be told as expired when its time comes."""
-    secret = state.secret
-    if secret is None or secret.expires_at is None or secret.expires_at <= now:
+def kind_changed(at: Situation) -> Step | None:
+    """Managed keys of the grant may be in the cloud that its kind of today cannot manage."""
+    grant, status = at.grant, at.state.status
+    other = status.kind in MANAGED_KINDS and status.kind != grant.kind
+    if not at.state.has_finalizer or (grant.managed is not None and not other):
         return None
-    return secret.expires_at
-
-
-def _former_due(state: GrantState, *, now: datetime) -> datetime | None:
-    """When a former Secret is looked at; None where something else has to happen before."""
-    if isinstance(decide(state, now=now), TendFormer):
-        return now
-    later = state.former_due is not None and state.former_due > now
-    return state.former_due if later else None
-
-
-def _tend_former(state: GrantState, *, now: datetime) -> TendFormer | None:
-    """The step for a Secret that a change of the name has left behind, when its time has come."""
-    former = former_to_tend(state)
-    due = state.former_due is None or state.former_due <= now
-    written = state.grant is not None and carried_out(state.grant, state.status)
-    return former if due and written else None
-
-
-def _relabel(state: GrantState, *, now: datetime) -> Relabel | None:
-    """The step that lets the watch see the Secret, where nothing else is wrong with it.
-
-    Versions before the watch label wrote Secrets without it.
-    """
-    secret = state.secret
-    if secret is None or secret.standing is not Standing.OWNED or not secret.revision:
-        return None
-    if secret.altered != (WATCH_FIELD,):
-        return None
-    if paused_until(Rewrite(IssueReason.DRIFT), state, now=now) is not None:
-        return None
-    step = _after_back_off(Relabel(), state, now=now)
-    return step if isinstance(step, Relabel) else None
-
-
-def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
-    """Whether an annotation asks for a renewal that has not happened yet.
-
-    A request whose value the Secret names, or from before the key in it (by whole seconds), has
-    been answered: a restore from a backup, or a value that replaces a newer one, brings such an
-    annotation back, and must not cost a key.
-    """
-    requested = grant.renewal_request
-    if requested is None or requested == state.status.last_handled_reconcile_at:
-        return False
-    if state.secret is not None and is_handled(requested, state.secret.handled_requests):
-        return False
-    issued_at = state.secret.issued_at if state.secret else None
-    try:
-        return issued_at is None or parse_time(requested) >= issued_at
-    except ValueError:
-        return True
-
-
-def _mistake(state: GrantState) -> Failure | None:
-    if state.field_errors:
-        return Failure(
-            "; ".join(str(problem) for problem in state.field_errors),
-            kind=FailureClass.CONFIGURATION,
-            reason="InvalidSpec",
-        )
-    grant = state.grant
-    if state.has_finalizer and grant is not None and _was_another_kind(grant, state.status):
-        return Failure(
+    return Reject(
+        Failure(
             "a managed key was created for this grant, and its kind cannot be changed.",
             kind=FailureClass.CONFIGURATION,
             reason="KindChanged",
             field="spec",
-            cure="Change it back, or delete the grant, which revokes the key, and create another.",
+            remedy=(
+                "Change it back, or delete the grant, which revokes the key, and create another."
+            ),
         )
-    return None
+    )
 
 
-def _was_another_kind(grant: ApiKeyGrant, status: GrantStatus) -> bool:
-    """Whether keys of the grant may be in the cloud that its kind knows nothing of."""
-    return grant.managed is None or (status.kind in MANAGED_KINDS and status.kind != grant.kind)
-
-
-def _conflict(state: GrantState) -> Failure | None:
-    grant, secret = state.grant, state.secret
-    assert grant is not None
-    owner = ""
-    if secret is not None and secret.left_behind:
-        return Failure(
-            f"Secret {grant.secret_name} was left behind by ApiKeyGrant {secret.owner}, which keeps"
-            " another Secret now.",
-            kind=FailureClass.CONFIGURATION,
-            reason=SECRET_CONFLICT,
-            field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or wait until it is cleared.",
-        )
-    if secret is not None and secret.standing is Standing.OWNED_BY_OTHER:
-        owner = f"is kept by ApiKeyGrant {secret.owner}"
-    elif state.rival:
-        owner = f"is asked for by ApiKeyGrant {state.rival} as well, which is older"
-    elif secret is not None and _is_somebodys(secret, grant):
-        return Failure(
-            f"Secret {grant.secret_name} exists and is not ours; it was left alone.",
-            kind=FailureClass.CONFIGURATION,
-            reason=SECRET_CONFLICT,
-            field="spec.secret.name",
-            cure="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
-        )
-    if not owner:
+def secret_left_behind(at: Situation) -> Step | None:
+    """The Secret is one that another grant has left behind, and not cleared yet."""
+    secret = at.state.secret
+    if secret is None or not secret.left_behind:
         return None
-    return Failure(
-        f"Secret {grant.secret_name} {owner}.",
-        kind=FailureClass.CONFIGURATION,
-        reason=SECRET_CONFLICT,
-        field="spec.secret.name",
-        cure="Choose another name.",
+    return _conflict(
+        at,
+        f"was left behind by ApiKeyGrant {secret.owner}, which keeps another Secret now",
+        remedy="Choose another name, delete that Secret, or wait until it is cleared.",
     )
 
 
-def _is_somebodys(secret: SecretView, grant: ApiKeyGrant) -> bool:
-    """Whether a Secret without a grant's mark must be left alone."""
-    nobodys = secret.standing is Standing.UNOWNED
-    return nobodys and not secret.released and not grant.spec.secret.adopt
+def secret_of_another_grant(at: Situation) -> Step | None:
+    """Another grant keeps its key in the Secret."""
+    secret = at.state.secret
+    if secret is None or secret.ownership is not Ownership.OWNED_BY_OTHER:
+        return None
+    return _conflict(at, f"is kept by ApiKeyGrant {secret.owner}")
 
 
-def _wanted(grant: ApiKeyGrant, state: GrantState, *, now: datetime) -> Issue | Rewrite | NoOp:
-    """What the Secret needs, were there neither failures nor a missing source."""
-    secret = state.secret
-    if state.pending_probe is not None:
-        return Issue(state.pending_probe)
-    if state.unreadable:
-        return Issue(IssueReason.DRIFT)
-    if state.secret is not None and state.secret.lost:
-        return Issue(IssueReason.LOST)
-    if secret is None or secret.revision == 0:
-        return Issue(IssueReason.MISSING if state.status.revision else IssueReason.NEW)
-    cause = _issue_reason(grant, state, secret, now=now)
-    if cause is not None:
-        return Issue(cause)
-    if not secret.intact:
-        return Rewrite(IssueReason.DRIFT)
-    if not carried_out(grant, state.status):
-        return Rewrite(IssueReason.SPEC)
-    return NoOp()
+def older_grant(at: Situation) -> Step | None:
+    """An older grant asks for a Secret of the same name."""
+    rival = at.state.rival
+    if not rival:
+        return None
+    return _conflict(at, f"is asked for by ApiKeyGrant {rival} as well, which is older")
 
 
-def carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
-    """Whether the Secret was written by the spec as it stands.
+def unowned_secret(at: Situation) -> Step | None:
+    """The Secret has no owner, and the grant may not adopt it."""
+    secret = at.state.secret
+    if secret is None or secret.ownership is not Ownership.UNOWNED:
+        return None
+    if secret.released or at.grant.spec.secret.adopt:
+        return None
+    return _conflict(
+        at,
+        "exists and is not ours; it was left alone",
+        remedy="Choose another name, delete that Secret, or set spec.secret.adopt to true.",
+    )
 
-    A failure has seen the generation as well, and leaves Ready at the one that was carried out.
+
+def keys_of_another_cluster(at: Situation) -> Step | None:
+    """Secret or status name keys of another cluster, which were not taken over."""
+    failure = owned_elsewhere(at.state)
+    return Reject(failure) if failure is not None else None
+
+
+def watch_label_missing(at: Situation) -> Step | None:
+    """Only the label is missing by which the watch selects Secrets.
+
+    Versions before the watch label wrote Secrets without it.
     """
-    ready = status.condition(READY)
-    return status.observed_generation == grant.generation and (
-        ready is None or ready.observed_generation in (None, grant.generation)
-    )
+    state, secret = at.state, at.state.secret
+    if secret is None or secret.ownership is not Ownership.OWNED or not secret.revision:
+        return None
+    if secret.altered != (WATCH_FIELD,):
+        return None
+    contested = paused_until(Rewrite(IssueReason.DRIFT), state, now=at.now) is not None
+    return None if contested or _back_off_end(at) is not None else Relabel()
 
 
-def _issue_reason(
-    grant: ApiKeyGrant, state: GrantState, secret: SecretView, *, now: datetime
-) -> IssueReason | None:
-    if secret.standing is Standing.UNOWNED:
-        return IssueReason.NEW
-    # Without a source nothing can be said about the key in hand, and it stays.
-    if state.source is not None and not secret.matches_spec:
-        return IssueReason.CHANGED
-    if not secret.is_unexpired(now):
-        return IssueReason.EXPIRED
-    if _issued_in_future(grant, secret, now=now):
-        return IssueReason.CLOCK
-    if renewal_requested(grant, state):
-        return IssueReason.REQUESTED
-    due = renewal_begins(grant, secret, now=now)
-    return IssueReason.DUE if due is not None and now >= due else None
+def suspended(at: Situation) -> Step | None:
+    """The grant is suspended: a managed key is still checked."""
+    if not at.grant.spec.suspend:
+        return None
+    found = checked(NoOp(), at.state, now=at.now) if at.may_have_keys else None
+    return found or NoOp()
 
 
-def _source_may_follow(state: GrantState, *, now: datetime) -> Wait | None:
-    """A wait for a source that is applied together with the grant, in whatever order."""
-    problem, created_at = state.source_problem, state.created_at
+def contested_field(at: Situation) -> Step | None:
+    """The write repairs a field that another manager changes again, and waits; old keys retire."""
+    until = paused_until(at.required, at.state, now=at.now)
+    if until is None:
+        return None
+    retires = next_retirement_step(at.state, now=at.now) if at.may_have_keys else None
+    return retires or Pause(until)
+
+
+def missed_window(at: Situation) -> Step | None:
+    """A renewal failed until its window closed: it waits for the next one, and stays failing."""
+    secret, status = at.state.secret, at.state.status
+    if not isinstance(at.step, NoOp) or secret is None or not status.failed_attempts:
+        return None
+    due = next_renewal(at.grant, secret, now=at.now)
+    missed = secret.renew_at is not None and secret.renew_at <= at.now
+    return Wait(due) if missed and due is not None and due > at.now else None
+
+
+def former_secret(at: Situation) -> TendFormer | None:
+    """Nothing else is to do, and it is time to check a Secret of a former name."""
+    state = at.state
+    if not isinstance(at.step, NoOp) or not state.status.former_secrets:
+        return None
+    due = state.former_due is None or state.former_due <= at.now
+    return former_to_tend(state) if due and carried_out(at.grant, state.status) else None
+
+
+def nothing_to_do(at: Situation) -> Step | None:
+    """The Secret is as it should be, or the journal waits."""
+    return at.step if isinstance(at.step, NoOp | Wait) else None
+
+
+def key_outlasts_source(at: Situation) -> Step | None:
+    """The source cannot be used, and the key in the Secret needs none now."""
+    unusable = at.state.source_problem is not None
+    good = isinstance(at.required, NoOp) and not at.state.doubted
+    return at.required if unusable and good else None
+
+
+def source_not_applied_yet(at: Situation) -> Step | None:
+    """The grant is new: its source may be applied a moment later."""
+    problem, created_at = at.state.source_problem, at.state.created_at
     missing = problem is not None and problem.reason == "SourceNotFound"
-    if not missing or created_at is None or state.status.observed_generation >= 0:
+    if not missing or created_at is None or at.state.status.observed_generation >= 0:
         return None
     until = created_at + _APPLIED_TOGETHER
-    return Wait(until) if created_at <= now < until else None
+    return Wait(until) if created_at <= at.now < until else None
 
 
-def _issued_in_future(grant: ApiKeyGrant, secret: SecretView, *, now: datetime) -> bool:
-    """Whether the key was signed while the clock was ahead: the cloud refuses it until then.
+def source_unusable(at: Situation) -> Step | None:
+    """The source is missing, invalid, or does not allow the namespace."""
+    problem = at.state.source_problem
+    return Reject(problem) if problem is not None else None
 
-    A key that is created in the cloud is valid from its creation, whatever our clock said.
+
+def backing_off(at: Situation) -> Step | None:
+    """An earlier attempt failed, and the back-off has not passed."""
+    until = _back_off_end(at)
+    return Wait(until) if until is not None else None
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    deletion,
+    invalid_spec,
+    kind_changed,
+    secret_left_behind,
+    secret_of_another_grant,
+    older_grant,
+    unowned_secret,
+    keys_of_another_cluster,
+    watch_label_missing,
+    suspended,
+    contested_field,
+    missed_window,
+    former_secret,
+    nothing_to_do,
+    key_outlasts_source,
+    source_not_applied_yet,
+    source_unusable,
+    backing_off,
+)
+"""If none applies, the write that the Secret needs is made, by the steps of its journal."""
+
+
+def _conflict(at: Situation, why: str, *, remedy: str = "Choose another name.") -> Reject:
+    return Reject(
+        Failure(
+            f"Secret {at.grant.secret_name} {why}.",
+            kind=FailureClass.CONFIGURATION,
+            reason=SECRET_CONFLICT,
+            field="spec.secret.name",
+            remedy=remedy,
+        )
+    )
+
+
+def _back_off_end(at: Situation) -> datetime | None:
+    """When the next attempt is due after failures; None for now.
+
+    An edit of the grant is tried at once. A failure in the future (the clock was set back, or that
+    of another replica is ahead) delays nothing, and neither does one of before the steps of the
+    journal or of a probe that are in progress.
     """
-    issued_at = secret.issued_at
-    return grant.managed is None and issued_at is not None and issued_at > now + _CLOCK_TOLERANCE
-
-
-def _held_up(step: NoOp | Wait, grant: ApiKeyGrant, state: GrantState, *, now: datetime) -> Step:
-    """The step; a renewal that failed until its window closed is told as failing all the same."""
-    secret, status = state.secret, state.status
-    if not isinstance(step, NoOp) or secret is None or not status.failed_attempts:
-        return step
-    due = next_renewal(grant, secret, now=now)
-    missed = secret.renew_at is not None and secret.renew_at <= now
-    return Wait(due) if missed and due is not None and due > now else step
-
-
-def _after_back_off(step: Step, state: GrantState, *, now: datetime) -> Step:
-    """The step, or a wait for the time that earlier failures have put it off to.
-
-    An edit of the grant is tried at once, and a failure that is still to come (the clock was set
-    back, or another replica's is ahead) puts nothing off.
-    """
-    status, failed_at = state.status, state.status.last_failure_time
+    state, status = at.state, at.state.status
+    failed_at = status.last_failure_time
     edited = status.observed_generation != state.subject.generation
     if not status.failed_attempts or failed_at is None or edited or state.skip_backoff:
-        return step
-    if (
+        return None
+    in_progress = (
         state.listed is not None
         or state.intent_written_by_this_process
         or state.pending_probe is not None
-    ):
-        # In the middle of the journal or of a probe, which has begun after the back-off.
-        return step
-    if failed_at > now:
-        return step
-    secret = state.secret
+    )
+    if in_progress or failed_at > at.now:
+        return None
     until = retry_at(
         attempts=status.failed_attempts,
         last_failure=failed_at,
-        expires_at=secret.expires_at if secret is not None else None,
+        expires_at=state.secret.expires_at if state.secret is not None else None,
         position=hash_fraction(state.subject.uid),
     )
-    return step if now >= until else Wait(until)
+    return until if at.now < until else None

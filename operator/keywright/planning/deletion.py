@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import DELETING, READY, TRIED_UNTIL
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_ownership import (
     keys_of_intent,
     listing_consistent_at,
@@ -17,9 +17,9 @@ from keywright.planning.key_ownership import (
     recorded_key_ids,
 )
 from keywright.planning.renewal import hash_fraction
-from keywright.planning.state import (
+from keywright.planning.state import GrantState
+from keywright.planning.steps import (
     Fail,
-    GrantState,
     ListKeys,
     RemoveFinalizer,
     ReportDeletion,
@@ -144,7 +144,7 @@ _NO_KIND: Final = Failure(
     kind=FailureClass.CONFIGURATION,
     reason="KindChanged",
     field="spec",
-    cure="Correct the spec: it can be edited until the grant is gone.",
+    remedy="Correct the spec: it can be edited until the grant is gone.",
 )
 _NO_SOURCE: Final = Failure(
     "its CredentialSource is gone.", kind=FailureClass.TRANSIENT, reason="SourceNotFound"

@@ -17,9 +17,10 @@ from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.outcomes import FormerState, FormerTended, Outcome
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
-from keywright.planning.state import GrantState, SecretView, Standing, TendFormer
+from keywright.planning.state import GrantState, SecretState
+from keywright.planning.steps import FormerState, FormerTended, Outcome, TendFormer
+from keywright.secrets.ownership import Ownership
 
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
@@ -123,10 +124,10 @@ def _is_replaced(state: GrantState) -> bool:
     )
 
 
-def _is_published(secret: SecretView | None) -> bool:
+def _is_published(secret: SecretState | None) -> bool:
     return (
         secret is not None
-        and secret.standing is Standing.OWNED
+        and secret.ownership is Ownership.OWNED
         and secret.revision > 0
         and not secret.lost
     )

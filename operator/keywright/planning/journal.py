@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import PendingCreate
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.key_check import checked
 from keywright.planning.key_ownership import (
     keys_of_intent,
@@ -37,13 +37,12 @@ from keywright.planning.key_ownership import (
     unknown_keys,
 )
 from keywright.planning.retirement import next_retirement_step, retirement_time
-from keywright.planning.state import (
+from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.steps import (
     AddFinalizer,
     ClearPending,
     Fail,
-    GrantState,
     Issue,
-    IssueReason,
     ListKeys,
     NoOp,
     RecordIntent,
@@ -55,7 +54,7 @@ from keywright.planning.state import (
 )
 
 
-def journaled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
+def next_journal_step(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
     """The step, or the one of the journal that comes before it."""
     grant = state.grant
     assert grant is not None
@@ -230,7 +229,7 @@ def _no_room(unknown: list[str], *, most: int) -> Failure:
         kind=FailureClass.QUOTA,
         reason="KeyLimitReached",
         field="spec.bedrockLongTermKey.user",
-        cure=(
+        remedy=(
             "Delete one of them, name another user, or set spec.bedrockLongTermKey.exclusive to"
             " true: the older one is then removed."
         ),

@@ -10,23 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.state import (
-    GrantState,
-    Issue,
-    IssueReason,
-    KeyFault,
-    ListKeys,
-    NoOp,
-    ReportLost,
-    Rewrite,
-    SecretView,
-    Step,
-    Verify,
-    Wait,
-)
+from keywright.planning.state import GrantState, IssueReason, KeyFault, SecretState
+from keywright.planning.steps import Issue, ListKeys, NoOp, ReportLost, Rewrite, Step, Verify, Wait
 
 KEY_LOST: Final = "KeyLost"
 # So often a fresh key is looked for while listings may lack it.
@@ -72,7 +60,7 @@ def _is_untagged(state: GrantState, *, now: datetime) -> bool:
     return state.verify_at is None or state.verify_at <= now
 
 
-def shown_from(secret: SecretView, state: GrantState, *, now: datetime) -> datetime | None:
+def shown_from(secret: SecretState, state: GrantState, *, now: datetime) -> datetime | None:
     """From when on a listing must show the key in the Secret; None where it must by now.
 
     A time of issue in the future is nobody's, and puts nothing off.

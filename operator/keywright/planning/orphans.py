@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity
-from keywright.api.keys import MANAGED_KINDS, ApiGatewayKey, BedrockLongTermKey
+from keywright.api.grant import ApiKeyGrant, GrantIdentity
+from keywright.api.keys import MANAGED_KINDS
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
 from keywright.planning.state import ObjectRef
@@ -81,7 +81,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
             cluster_id=cluster_id,
             former_ids=(self.grant.uid,),
         )
-        return msgspec.structs.replace(found, identity=identity)
+        return replace(found, identity=identity)
 
 
 def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:
@@ -93,7 +93,7 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
         source=source,
         grant=Ref(grant.namespace, grant.name, grant.uid),
         holder=holder_of(grant),
-        key=_needed(grant),
+        key=dict(grant.key.revocation_spec),
         since=format_time(now),
         why=why[:_WHY_LIMIT],
         grant_id=grant.known_as.grant_id,
@@ -119,27 +119,7 @@ def unparsed_orphan(
 
 def holder_of(grant: ApiKeyGrant) -> str:
     """The IAM user or the usage plans of a grant's key, in a few words."""
-    key = grant.key
-    if isinstance(key, BedrockLongTermKey):
-        return f"IAM user {key.user.name}"
-    if isinstance(key, ApiGatewayKey):
-        plans = [
-            plan.id or plan.name or (plan.create.name if plan.create is not None else "")
-            for _, plan in key.usage_plans
-        ]
-        return f"usage plan {', '.join(filter(None, plans))[:_WHY_LIMIT]}" if plans else ""
-    return ""
-
-
-def _needed(grant: ApiKeyGrant) -> dict[str, Any]:
-    key = grant.key
-    if isinstance(key, BedrockLongTermKey):
-        user: dict[str, Any] = {"name": key.user.name, "create": key.user.create}
-        if key.user.path is not None:
-            user["path"] = key.user.path
-        return {"user": user, "rotateEvery": "30d"}
-    # Plans that were made for the grant are found by their tags.
-    return {"usagePlan": {"id": "unknown"}}
+    return grant.key.owner_description[:_WHY_LIMIT]
 
 
 def parsed(data: Mapping[str, str]) -> dict[str, Orphan]:

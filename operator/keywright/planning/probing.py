@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
-from keywright.planning.failures import Failure, FailureClass
 
 PROBE_FAILED: Final = "ProbeFailed"
 _SHORTEST: Final = timedelta(seconds=1)
@@ -32,5 +32,5 @@ def probe_timed_out(answer: Failure, *, probe: Probe) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason=PROBE_FAILED,
         field=answer.field,
-        cure=answer.remedy,
+        remedy=answer.remedy,
     )

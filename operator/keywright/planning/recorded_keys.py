@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy
 from keywright.api.keys import MANAGED_KINDS, KeyKind
 from keywright.api.parsing import parse_grant

@@ -19,7 +19,8 @@ from keywright.planning.conditions import ROLLOUT_PROGRESSING
 from keywright.planning.events import Event
 from keywright.planning.key_ownership import owned_key_ids, unknown_keys
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
-from keywright.planning.state import Deactivate, GrantState, ListKeys, Remove, Step
+from keywright.planning.state import GrantState
+from keywright.planning.steps import Deactivate, ListKeys, Remove, Step
 
 # A batch of workloads is waited for ten minutes: time for some of them, and for a person to look.
 _LEAST_GRACE: Final = timedelta(hours=1)

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure
 from keywright.api.grant import Rollout, WorkloadKind
 from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
-from keywright.planning.failures import Failure
-from keywright.planning.state import GrantState, SecretView
+from keywright.planning.state import GrantState, SecretState
 
 # What a Deployment is given by default to make progress (`progressDeadlineSeconds`, 600).
 PROGRESS_DEADLINE: Final = timedelta(minutes=10)
@@ -125,7 +125,7 @@ class Plan:
 
 
 def under_way(
-    state: GrantState, secret: SecretView | None, *, now: datetime
+    state: GrantState, secret: SecretState | None, *, now: datetime
 ) -> ActiveRollout | None:
     """The rollout of what `secret` holds, where the status says that it has begun."""
     grant, condition = state.grant, state.status.condition(ROLLOUT_PROGRESSING)
@@ -133,13 +133,13 @@ def under_way(
         return None
     if grant is None or state.field_errors or grant.spec.suspend:
         return None
-    if not grant.spec.rollout.restart or secret is None or not secret.data:
+    if not grant.spec.rollout.restart or secret is None or not secret.data_hash:
         return None
-    if secret.data != state.recorded_data_hash:
+    if secret.data_hash != state.recorded_data_hash:
         # Newer than what the status tells of: the rollout of that has still to begin.
         return None
     scope = Scope.MARKED if condition.reason == Scope.MARKED.value else Scope.ALL
-    return ActiveRollout(secret.data, condition.last_transition_time or now, scope)
+    return ActiveRollout(secret.data_hash, condition.last_transition_time or now, scope)
 
 
 def plan(

@@ -8,13 +8,13 @@ from datetime import datetime
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Workload
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.conditions import ROLLOUT_FAILING, ROLLOUT_PROGRESSING, ConditionWriter
 from keywright.planning.events import Event
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.rollout import Plan, RolloutState, Scope, WorkloadView
-from keywright.planning.state import GrantState, SecretView
+from keywright.planning.state import GrantState, SecretState
 
 _TYPES = frozenset({ROLLOUT_PROGRESSING, ROLLOUT_FAILING})
 _NAMED = 5
@@ -47,7 +47,7 @@ def with_rollout(
     status: GrantStatus,
     state: GrantState,
     *,
-    written: SecretView | None,
+    written: SecretState | None,
     kept: bool,
     news: RolloutUpdate | None,
     now: datetime,
@@ -61,7 +61,7 @@ def with_rollout(
     return msgspec.structs.replace(status, conditions=(*others, *shown))
 
 
-def begins(state: GrantState, *, written: SecretView | None, kept: bool) -> Scope | None:
+def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Scope | None:
     """Whom a rollout is about that begins now; None where none does.
 
     `written` is what was written to the Secret, `kept` where it was found to be as it should.
@@ -70,13 +70,15 @@ def begins(state: GrantState, *, written: SecretView | None, kept: bool) -> Scop
     if grant is None or not grant.spec.rollout.restart:
         return None
     holds = before if kept else written
-    if holds is None or not holds.data or holds.data == state.recorded_data_hash:
+    if holds is None or not holds.data_hash or holds.data_hash == state.recorded_data_hash:
         return None
     if state.recorded_data_hash:
         return Scope.ALL
     # The status tells nothing: the Secret is new, was taken over, or the status was lost.
     if written is not None:
-        return Scope.MARKED if before is None or before.data == written.data else Scope.ALL
+        return (
+            Scope.MARKED if before is None or before.data_hash == written.data_hash else Scope.ALL
+        )
     taken_over = grant.spec.secret.adopt and holds.revision == 1
     return Scope.ALL if taken_over else Scope.MARKED
 
@@ -131,7 +133,7 @@ def rollout_failure(
             kind=FailureClass.TRANSIENT,
             reason="WorkloadUnavailable",
             field="spec.rollout.restart",
-            cure="See `kubectl rollout status`; the other workloads are restarted all the same.",
+            remedy="See `kubectl rollout status`; the other workloads are restarted all the same.",
         )
     if outlook.unmarked:
         return Failure(
@@ -139,7 +141,7 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="MarkRemoved",
             field="spec.rollout.restart",
-            cure="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
+            remedy="Let your GitOps tool leave annotations restarted-for.keywright.dev/* alone.",
         )
     if unknown and course.of.scope is Scope.ALL:
         place, workload = unknown[0]
@@ -148,7 +150,9 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="WorkloadKindUnknown",
             field=f"spec.rollout.restart[{place}].kind",
-            cure="Install it, or remove the entry; the other workloads are restarted all the same.",
+            remedy=(
+                "Install it, or remove the entry; the other workloads are restarted all the same."
+            ),
         )
     if missing and course.of.scope is Scope.ALL:
         place, workload = missing[0]
@@ -157,7 +161,7 @@ def rollout_failure(
             kind=FailureClass.CONFIGURATION,
             reason="WorkloadNotFound",
             field=f"spec.rollout.restart[{place}].name",
-            cure="Correct the name, or remove it.",
+            remedy="Correct the name, or remove it.",
         )
     return None
 
@@ -165,7 +169,7 @@ def rollout_failure(
 def _conditions(
     state: GrantState,
     *,
-    written: SecretView | None,
+    written: SecretState | None,
     kept: bool,
     news: RolloutUpdate | None,
     now: datetime,

@@ -8,13 +8,13 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.api.times import format_time
+from keywright.api.times import format_time_or_dash
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.former import former_secrets
 from keywright.planning.recorded_keys import recorded_kind
+from keywright.planning.renewal import next_renewal
 from keywright.planning.retirement import retiring_keys
-from keywright.planning.state import GrantState, SecretView
-from keywright.planning.windows import next_renewal
+from keywright.planning.state import GrantState, SecretState
 
 
 def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
@@ -82,7 +82,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
     )
 
 
-def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretView) -> GrantStatus:
+def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretState) -> GrantStatus:
     """What the Secret's own annotations say, so that a lost status comes back without a mint."""
     return msgspec.structs.replace(
         with_names(state, grant, published=True),
@@ -129,13 +129,8 @@ def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
     return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
-def ready_message(grant: ApiKeyGrant, secret: SecretView) -> str:
+def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     """The sentence that Ready says of a key."""
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""
     return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
-
-
-def format_time_or_dash(moment: datetime | None) -> str:
-    """As the status writes times."""
-    return format_time(moment) if moment else "no time"

@@ -1,18 +1,20 @@
-"""What a decision is made from, and what it can be."""
+"""The state of a grant at one moment, from which the next step is decided."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any, Final, Self
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
-from keywright.api.status import FormerSecret, GrantStatus
+from keywright.api.status import GrantStatus
 from keywright.planning.delays import REAL, Delays
-from keywright.planning.failures import Failure
+from keywright.secrets.ownership import ManagedSecret, Ownership
 
 
 class IssueReason(enum.Enum):
@@ -42,59 +44,48 @@ class KeyFault(enum.Enum):
     OUTSIDE_PLAN = "not in a usage plan of the grant"
 
 
-class Standing(enum.Enum):
-    """Whose the Secret of the grant's name is."""
-
-    OWNED = "ours"
-    UNOWNED = "unowned"
-    OWNED_BY_OTHER = "another grant's"
+_RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
 
 
-@dataclass(frozen=True, slots=True)
-class SecretView:
-    """What the Secret's metadata tells; no value is needed for any decision.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretState(ManagedSecret):
+    """The Secret of the grant's name, and what its metadata means for the grant.
 
-    `intact` is false where somebody changed what we keep in it, `matches_spec` where the key in it
-    is not what the grant and its source describe now. `key_id` and `replaces` are those of a key
-    that lives in the cloud. `remark` is a sentence for its readers. `data` is a short keyed hash of
-    the data, empty where there is no telling. `renewal_deadline`: the last moment to which a
-    renewal window may put the renewal off, where the key ends. `lost`: the cloud was asked and has
-    no such key that works; `fault` says why.
-    `altered`: the fields that are not as they were applied, `taken_by` the
-    field managers that have them now. `watched`: it carries the label by which the watch selects
-    Secrets. `left_behind`: the grant that it is marked for keeps another Secret now. `released`: it
-    is nobody's, and a grant has emptied it after its own Secret got another name. `entries`: how
-    many keys it holds, where a grant imports many.
+    Of a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
+    whether that grant keeps another Secret now (`left_behind`), and whether a grant has emptied it
+    after a change of its Secret's name (`released`).
+
+    `matches_spec`: the key is what grant and source describe now. `renewal_deadline`: the last
+    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key
+    that works; `fault` says why. `altered`: the fields that differ from what was applied,
+    `taken_by` the field managers that own them now. `data_hash` is a keyed hash of the data,
+    empty if unknown. `entry_count`: the number of keys in the Secret, which is one unless the
+    grant imports many.
     """
 
-    standing: Standing
+    ownership: Ownership
     owner: str = ""
-    intact: bool = False
+    left_behind: bool = False
+    released: bool = False
     matches_spec: bool = False
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    renew_at: datetime | None = None
     renewal_deadline: datetime | None = None
-    revision: int = 0
-    fingerprint: str | None = None
-    key_id: str | None = None
-    replaces: str | None = None
-    remark: str = ""
-    data: str = ""
-    handled_requests: tuple[str, ...] = ()
     lost: bool = False
     fault: KeyFault = KeyFault.MISSING
     altered: tuple[str, ...] = ()
     taken_by: tuple[str, ...] = ()
-    watched: bool = True
-    left_behind: bool = False
-    released: bool = False
-    entries: int = 1
+    data_hash: str = ""
+    entry_count: int = 1
+
+    @classmethod
+    def of(cls, secret: ManagedSecret, **judged: Any) -> Self:
+        """The state of a Secret that the grant owns, with what was found out about it."""
+        known = {name: getattr(secret, name) for name in _RECORDED}
+        return cls(**known, **judged)
 
     def is_unexpired(self, now: datetime) -> bool:
-        """Whether it is ours and holds a key that has not ended."""
+        """Whether the grant owns it and the key in it is valid."""
         return (
-            self.standing is Standing.OWNED
+            self.ownership is Ownership.OWNED
             and self.revision > 0
             and not self.lost
             and (self.expires_at is None or now < self.expires_at)
@@ -161,20 +152,20 @@ class GrantState:
     that the cloud has listed just now, `unprepared` where their holder was not prepared before,
     `intent_written_by_this_process` where the pending intent was written just now by this process,
     which has created nothing since; `unreadable` where the key in the Secret cannot be read back.
-    `imported` is a keyed digest of the value that the grant reads from a Secret.
+    `imported` is a keyed digest of the value that the grant reads from a Secret. `key_identity` is
+    what decides what its key IS, known with its source.
 
     Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
     to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
     theirs, `contested` is set while one of them creates a key.
 
-    `created_at`: when the grant was created, as the API server says.
-    Of a key that lives in the cloud: `doubted` where nothing but the Secret says that its key is
-    the one in use, or the status reports it as lost, so that the cloud must be asked before it is
-    believed; `loss_reported` in the latter case; `suspected` where an
-    inconclusive listing lacks it; `verify_at` when the key
-    is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
-    to exist. `delays`: how far the cloud's answers may lag.
+    `created_at`: when the grant was created, as the API server says. Of a key that lives in the
+    cloud: `doubted` where nothing but the Secret says that its key is the one in use, or the
+    status reports it as lost, so that the cloud must be asked before it is believed;
+    `loss_reported` in the latter case; `suspected` where an inconclusive listing lacks it;
+    `verify_at` when the key is next looked up in the cloud in any case; `absent_ids` the keys
+    that a listing has shown not to exist. `delays`: how far the cloud's answers may lag.
     `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `pending_probe`: why a key was made that is what the grant wants now, and waits for its probe.
@@ -189,7 +180,7 @@ class GrantState:
     field_errors: tuple[FieldError, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
-    secret: SecretView | None = None
+    secret: SecretState | None = None
     rival: str = ""
     skip_backoff: bool = False
     deleting: bool = False
@@ -203,6 +194,7 @@ class GrantState:
     others_ids: frozenset[str] = frozenset()
     contested: bool = False
     imported: str = ""
+    key_identity: KeyIdentity | None = None
     pending_probe: IssueReason | None = None
     recorded_data_hash: str = ""
     created_at: datetime | None = None
@@ -222,159 +214,3 @@ class GrantState:
         """From when on a grant that is being deleted may go without its key being revoked."""
         since = self.deleting_since
         return None if since is None else since + self.revocation
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Make a new key and write it."""
-
-    cause: IssueReason
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """Write the Secret again from the key that it holds; mint only where that cannot be read."""
-
-    cause: IssueReason
-
-
-@dataclass(frozen=True, slots=True)
-class Relabel:
-    """Add the watch label to the Secret, whose data stays as it is; needs no key and no source."""
-
-
-@dataclass(frozen=True, slots=True)
-class TendFormer:
-    """Look at a Secret of a former name; `clear`: remove what the operator has written to it."""
-
-    secret: FormerSecret
-    clear: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A contested field is repaired at that time, and no earlier."""
-
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Do nothing until the object, or what it refers to, is edited; the failure says why."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class NoOp:
-    """All is well; see that the status says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A failed attempt is repeated at that time, and no earlier."""
-
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """What was found is told as a failed attempt, and looked at again after the back-off."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Verify:
-    """Look the key in use up in the cloud, by a listing that other grants share."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportLost:
-    """The key in the Secret is not in the cloud any more: tell it before another is issued."""
-
-    key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReportDeletion:
-    """Tell that the grant is being deleted, before its key is revoked."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddFinalizer:
-    """Put our finalizer on the grant: from here on it does not go without its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListKeys:
-    """List the keys in the cloud; `prepare` their holder first, so that it can carry one."""
-
-    prepare: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RecordIntent:
-    """Write down that a key is about to be created, and which existed before."""
-
-    baseline: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ClearPending:
-    """Nothing is under way any more: the journal is closed by what Secret and cloud hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deactivate:
-    """Make keys inactive that are to be removed next."""
-
-    key_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove keys from the cloud; `lost` are those of an intent whose secret nobody has.
-
-    `unproved` are old keys that nothing proves to be the grant's: they are left alone, and no
-    longer kept in mind.
-    """
-
-    key_ids: tuple[str, ...]
-    lost: bool = False
-    unproved: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    """Keys of the grant that Secret and status do not name: they are removed after the overlap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Revoke:
-    """The grant goes: remove its keys and what was made for them, and let it go."""
-
-    key_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizer:
-    """Let the grant go, whatever is left in the cloud; `orphaned` is what should not be."""
-
-    orphaned: tuple[str, ...] = ()
-    why: str = ""
-
-
-JournalStep = (
-    AddFinalizer
-    | ListKeys
-    | RecordIntent
-    | ClearPending
-    | Deactivate
-    | Remove
-    | Revoke
-    | RemoveFinalizer
-)
-ReportStep = ReportLost | ReportDeletion
-SecretStep = Issue | Rewrite | Relabel | TendFormer
-Step = SecretStep | Pause | Reject | NoOp | Wait | Fail | Verify | Retire | ReportStep | JournalStep

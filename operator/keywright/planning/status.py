@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
@@ -19,24 +20,7 @@ from keywright.planning.failure_status import (
     status_when_rejected,
     status_while_probing,
 )
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.former import after_tending, with_former
-from keywright.planning.outcomes import (
-    Deleting,
-    Failed,
-    FormerTended,
-    IntentRecorded,
-    Lost,
-    Outcome,
-    Paused,
-    PendingCleared,
-    ProbePending,
-    Rejected,
-    Removed,
-    Retired,
-    Unchanged,
-    Written,
-)
 from keywright.planning.retirement import retiring_keys, with_held_keys, with_strays
 from keywright.planning.rollout_status import RolloutUpdate, begins, with_rollout
 from keywright.planning.secret_status import (
@@ -46,7 +30,24 @@ from keywright.planning.secret_status import (
     status_unchanged,
     with_names,
 )
-from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.state import GrantState, SecretState
+from keywright.planning.steps import (
+    ClearPending,
+    Fail,
+    FormerTended,
+    NoOp,
+    Outcome,
+    Pause,
+    ProbePending,
+    RecordIntent,
+    Reject,
+    Remove,
+    ReportDeletion,
+    ReportLost,
+    Retire,
+    Written,
+)
+from keywright.secrets.ownership import Ownership
 
 # As the CRD has it.
 _REQUEST_LIMIT: Final = 256
@@ -61,7 +62,7 @@ def next_status(
     """
     status = state.status if outcome is None else _after(state, outcome, now=now)
     written = outcome.secret if isinstance(outcome, Written) else None
-    kept = isinstance(outcome, Unchanged)
+    kept = isinstance(outcome, NoOp)
     result = with_rollout(status, state, written=written, kept=kept, news=news, now=now)
     result = with_contest(with_held_keys(result, state, now=now), state, outcome, now=now)
     return with_former(result, state, condition_writer(state, now))
@@ -70,7 +71,7 @@ def next_status(
 def begins_rollout(state: GrantState, outcome: Outcome | None) -> bool:
     """Whether the status that tells of the outcome begins a rollout, which is then due at once."""
     written = outcome.secret if isinstance(outcome, Written) else None
-    return begins(state, written=written, kept=isinstance(outcome, Unchanged)) is not None
+    return begins(state, written=written, kept=isinstance(outcome, NoOp)) is not None
 
 
 def is_routine_renewal(before: GrantStatus, after: GrantStatus) -> bool:
@@ -108,30 +109,30 @@ def _after(state: GrantState, outcome: Outcome, *, now: datetime) -> GrantStatus
             return _after_writing(state, outcome, now=now)
         case ProbePending(failure):
             return status_while_probing(state, failure, now=now)
-        case Failed(failure):
+        case Fail(failure):
             tries = deletion_attempts(state) if state.deleting else state.status.failed_attempts
             result = after_failure(state, failure, attempts=tries + 1, now=now)
             return (
                 msgspec.structs.replace(result, pending=None) if failure.no_side_effect else result
             )
-        case IntentRecorded() | Removed() | Retired() | PendingCleared():
+        case RecordIntent() | Remove() | Retire() | ClearPending():
             return _after_journal_step(state, outcome, now=now)
-        case Lost() | Deleting():
+        case ReportLost() | ReportDeletion():
             return after_report(state, outcome, now=now)
-        case Rejected(failure):
+        case Reject(failure):
             return status_when_rejected(state, failure, now=now)
-        case Unchanged() | Paused() | FormerTended():
+        case NoOp() | Pause() | FormerTended():
             return _after_keeping(state, outcome, now=now)
 
 
 def _after_keeping(
-    state: GrantState, outcome: Unchanged | Paused | FormerTended, *, now: datetime
+    state: GrantState, outcome: NoOp | Pause | FormerTended, *, now: datetime
 ) -> GrantStatus:
     """The key stays what it is."""
     match outcome:
-        case Unchanged():
+        case NoOp():
             return status_unchanged(state, now=now)
-        case Paused():
+        case Pause():
             # What a changed Secret says of its key is not believed.
             return state.status
         case FormerTended():
@@ -140,21 +141,22 @@ def _after_keeping(
 
 def _after_journal_step(
     state: GrantState,
-    outcome: IntentRecorded | Removed | Retired | PendingCleared,
+    outcome: RecordIntent | Remove | Retire | ClearPending,
     *,
     now: datetime,
 ) -> GrantStatus:
     status = state.status
     match outcome:
-        case IntentRecorded(baseline):
+        case RecordIntent(baseline):
             return _after_intending(state, baseline, now=now)
-        case Removed(key_ids, lost=lost):
-            left = tuple(key for key in status.retiring if key.key_id not in key_ids)
+        case Remove(key_ids, lost=lost, unproved=unproved):
+            gone = {*key_ids, *unproved}
+            left = tuple(key for key in status.retiring if key.key_id not in gone)
             pending = None if lost else status.pending
             return msgspec.structs.replace(status, retiring=left, pending=pending)
-        case Retired():
+        case Retire():
             return msgspec.structs.replace(status, retiring=with_strays(state, now=now))
-        case PendingCleared():
+        case ClearPending():
             return _settled(state, now=now)
 
 
@@ -202,7 +204,7 @@ def _proved_id(state: GrantState) -> str | None:
     secret, status = state.secret, state.status
     if status.kind in MANAGED_KINDS and status.key_id is not None:
         return status.key_id
-    ours = secret is not None and secret.standing is Standing.OWNED
+    ours = secret is not None and secret.ownership is Ownership.OWNED
     return secret.key_id if ours and secret is not None else None
 
 
@@ -226,7 +228,7 @@ def _settled(state: GrantState, *, now: datetime) -> GrantStatus:
     )
 
 
-def _asked_before(state: GrantState, secret: SecretView | None) -> bool:
+def _asked_before(state: GrantState, secret: SecretState | None) -> bool:
     """Whether the request for a renewal is not younger than the key, by whole seconds."""
     requested = state.grant.renewal_request if state.grant is not None else None
     issued_at = secret.issued_at if secret is not None else None

@@ -5,26 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from keywright.api.keys import KeyKind
+from keywright.api.formats import Variable
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.api.times import clamp_time
 
-API_KEY: Final = "apiKey"
-ACCESS_KEY_ID: Final = "accessKeyId"
-SECRET_ACCESS_KEY: Final = "secretAccessKey"  # noqa: S105  # a name
-SESSION_TOKEN: Final = "sessionToken"  # noqa: S105  # a name
-
-_ONE_KEY: Final = frozenset({API_KEY})
-
-CANONICAL_NAMES: Final[Mapping[KeyKind, frozenset[str]]] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: _ONE_KEY,
-    KeyKind.BEDROCK_LONG_TERM_KEY: _ONE_KEY,
-    KeyKind.SESSION_CREDENTIALS: frozenset({ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN}),
-    KeyKind.API_GATEWAY_KEY: _ONE_KEY,
-    KeyKind.BEARER_TOKEN: _ONE_KEY,
-}
-"""The names of the values that make up a key; with them, any layout can be written."""
+API_KEY: Final = Variable.API_KEY.value
+ACCESS_KEY_ID: Final = Variable.ACCESS_KEY_ID.value
+SECRET_ACCESS_KEY: Final = Variable.SECRET_ACCESS_KEY.value
+SESSION_TOKEN: Final = Variable.SESSION_TOKEN.value
 
 
 @dataclass(frozen=True, slots=True)

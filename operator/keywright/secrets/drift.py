@@ -30,19 +30,8 @@ _MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
 _MOST_FIELDS: Final = 16
 
 
-def is_intact(
-    state: ManagedSecret,
-    expected_keys: frozenset[str],
-    *,
-    grant: ApiKeyGrant,
-    source: CredentialSource | None,
-) -> bool:
-    """Whether every key, label, annotation and the owner reference is still as we applied it."""
-    return not altered_fields(state, expected_keys, grant=grant, source=source)
-
-
 def altered_fields(
-    state: ManagedSecret,
+    secret: ManagedSecret,
     expected_keys: frozenset[str],
     *,
     grant: ApiKeyGrant,
@@ -62,55 +51,55 @@ def altered_fields(
     Whether a key has an end that must be written down is told by its kind, but for credentials that
     are handed on as they come: these have one if the status, or else the Secret, says so.
     """
-    return tuple(islice(_altered(state, expected_keys, grant=grant, source=source), _MOST_FIELDS))
+    return tuple(islice(_altered(secret, expected_keys, grant=grant, source=source), _MOST_FIELDS))
 
 
 def _altered(
-    state: ManagedSecret,
+    secret: ManagedSecret,
     expected_keys: frozenset[str],
     *,
     grant: ApiKeyGrant,
     source: CredentialSource | None,
 ) -> Iterator[str]:
-    secret = grant.spec.secret
-    labels = secret.labels.keys() | {MANAGED_BY_LABEL, WATCH_LABEL}
-    annotations = secret.annotations.keys() | _marks(state, grant=grant, source=source)
+    wanted = grant.spec.secret
+    labels = wanted.labels.keys() | {MANAGED_BY_LABEL, WATCH_LABEL}
+    annotations = wanted.annotations.keys() | _marks(secret, grant=grant, source=source)
     if grant.is_bulk_import:
-        if not _all_entries(state):
+        if not _all_entries(secret):
             yield "data"
-    elif state.owned_keys != expected_keys:
-        yield from _named("data", expected_keys ^ state.owned_keys)
-    yield from _named("metadata.labels", labels - state.owned_labels)
-    yield from _named("metadata.annotations", annotations - state.owned_annotations)
-    if state.owner_uid != grant.uid:
+    elif secret.owned_keys != expected_keys:
+        yield from _named("data", expected_keys ^ secret.owned_keys)
+    yield from _named("metadata.labels", labels - secret.owned_labels)
+    yield from _named("metadata.annotations", annotations - secret.owned_annotations)
+    if secret.owner_uid != grant.uid:
         yield OWNER_REFERENCES
-    if not _is_of_this_cluster(state, grant):
+    if not _is_of_this_cluster(secret, grant):
         yield field_of("metadata.annotations", ANNOTATION_CLUSTER_ID)
 
 
-def managers_of(state: ManagedSecret, fields: Iterable[str]) -> tuple[str, ...]:
+def managers_of(secret: ManagedSecret, fields: Iterable[str]) -> tuple[str, ...]:
     """The other field managers that own one of these fields now."""
     asked = frozenset(fields)
-    return tuple(manager for manager, owned in state.others if not asked.isdisjoint(owned))
+    return tuple(manager for manager, owned in secret.others if not asked.isdisjoint(owned))
 
 
 def _named(group: str, names: Iterable[str]) -> Iterator[str]:
     return (field_of(group, name) for name in sorted(names))
 
 
-def _is_of_this_cluster(state: ManagedSecret, grant: ApiKeyGrant) -> bool:
+def _is_of_this_cluster(secret: ManagedSecret, grant: ApiKeyGrant) -> bool:
     """False once the keys were taken over from the cluster that the Secret names."""
     identity = grant.known_as
-    return not identity.recorded or state.cluster_id in (None, identity.cluster_id)
+    return not identity.recorded or secret.cluster_id in (None, identity.cluster_id)
 
 
-def _all_entries(state: ManagedSecret) -> bool:
+def _all_entries(secret: ManagedSecret) -> bool:
     """Whether the entries of many keys are those that were written, by the digest of their names.
 
     What they are called the grant does not say, and what was written must not be told by memory.
     """
-    recorded = ANNOTATION_ENTRIES in state.owned_annotations
-    return recorded and state.entries == names_digest(state.owned_keys)
+    recorded = ANNOTATION_ENTRIES in secret.owned_annotations
+    return recorded and secret.entries == names_digest(secret.owned_keys)
 
 
 def names_digest(names: Iterable[str]) -> str:
@@ -119,10 +108,10 @@ def names_digest(names: Iterable[str]) -> str:
 
 
 def _marks(
-    state: ManagedSecret, *, grant: ApiKeyGrant, source: CredentialSource | None
+    secret: ManagedSecret, *, grant: ApiKeyGrant, source: CredentialSource | None
 ) -> frozenset[str]:
     kept = _MARKS_OF_KEPT if grant.managed is not None else frozenset()
-    ends = grant.ends
+    ends = grant.expires
     if source is not None and not source.credentials_end:
-        ends = state.expires_at is not None
+        ends = secret.expires_at is not None
     return _MARKS | kept | (_MARKS_OF_END if ends else frozenset())

@@ -32,8 +32,8 @@ def key_identity(
 
     `imported` is the digest of the value that the grant imports, where it does.
     """
-    state = {"key": grant.key_identity(source), "source": source.key_identity()}
-    return state | {"imported": imported} if imported else state
+    identity = {"key": grant.key_identity(source), "source": source.key_identity()}
+    return identity | {"imported": imported} if imported else identity
 
 
 def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str:
@@ -64,13 +64,13 @@ def fingerprint(
             of_data = parts[1]
             break
     of_values = _digest("values", _opened(values), key=key, namespace=namespace)
-    return f"{_facts_hash(key_identity)}.{of_data}.{of_values}"
+    return f"{_identity_hash(key_identity)}.{of_data}.{of_values}"
 
 
-def same_mint_facts(fingerprint: str | None, *, state: KeyIdentity) -> bool:
-    """Whether the Secret holds the key that these facts ask for; False if there is no telling."""
+def has_identity(fingerprint: str | None, identity: KeyIdentity) -> bool:
+    """Whether the Secret holds the key of this identity; False if the fingerprint is unreadable."""
     parts = _split(fingerprint)
-    return parts is not None and parts[0] == _facts_hash(state)
+    return parts is not None and parts[0] == _identity_hash(identity)
 
 
 def same_data(
@@ -106,8 +106,8 @@ def _split(text: str | None) -> list[str] | None:
     return parts if len(parts) == _PARTS else None
 
 
-def _facts_hash(state: KeyIdentity) -> str:
-    return hashlib.sha256(_ENCODE(state)).hexdigest()[:16]
+def _identity_hash(identity: KeyIdentity) -> str:
+    return hashlib.sha256(_ENCODE(identity)).hexdigest()[:16]
 
 
 def _opened(values: Mapping[str, Sensitive]) -> bytes:

@@ -60,38 +60,23 @@ def manifest(
     remark: str = "",
     handled_requests: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The Secret as we want it; whatever it has beyond this belongs to others and stays.
+    """The Secret as the operator applies it; what it has beyond this belongs to others and stays.
 
-    `kept_as` is the id of a key that lives in the cloud, `replaces` that of the one before it: a
-    status that is lost comes back from them. `identity` says with which ids the cloud tags the key.
-    `remark` is what readers should know of many keys; it stays with them. `handled_requests` are
-    the requests for a renewal that were handled before, the newest first.
+    `kept_as` is the id of a managed key, `replaces` that of the one before it: a lost status is
+    restored from them. `identity`: the ids with which the cloud tags the key. `remark`: a warning
+    for the readers of many keys. `handled_requests`: the requests for a renewal that were handled
+    before, the newest first.
 
-    The grant owns the Secret, so that it goes with the grant. It does not block the grant's
-    deletion: that would need a permission on the grant's finalizers.
+    The grant owns the Secret, so that it is deleted with the grant. It does not block the deletion
+    of the grant: that would need a permission on the grant's finalizers.
     """
-    annotations = {
-        **grant.spec.secret.annotations,
-        ANNOTATION_GRANTED_BY: f"{grant.namespace}/{grant.name} {grant.uid}",
-        ANNOTATION_ISSUED_AT: format_time(issued_at),
-        ANNOTATION_REVISION: str(revision),
-        ANNOTATION_FINGERPRINT: fingerprint,
-    }
-    if expires_at is not None:
-        annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
-    if renew_at is not None:
-        annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
+    annotations = _annotations(
+        grant, issued_at=issued_at, expires_at=expires_at, renew_at=renew_at, revision=revision
+    )
+    annotations[ANNOTATION_FINGERPRINT] = fingerprint
     if requests := format_requests(grant.renewal_request, handled_requests):
         annotations[ANNOTATION_HANDLED_REQUEST] = requests
-    if kept_as is not None:
-        annotations[ANNOTATION_KEY_ID] = kept_as.key_id
-        if kept_as.proof is not None:
-            annotations[ANNOTATION_KEY_PROOF] = kept_as.proof
-    if replaces is not None:
-        annotations[ANNOTATION_REPLACES] = replaces.key_id
-        if replaces.proof is not None:
-            annotations[ANNOTATION_REPLACES_PROOF] = replaces.proof
-    annotations |= _identity(identity)
+    annotations |= _key_ids(kept_as, replaces) | _identity(identity)
     if grant.is_bulk_import:
         annotations[ANNOTATION_ENTRIES] = names_digest(data)
         if remark:
@@ -124,6 +109,42 @@ def manifest(
             key: b2a_base64(text.encode(), newline=False).decode() for key, text in data.items()
         },
     }
+
+
+def _annotations(
+    grant: ApiKeyGrant,
+    *,
+    issued_at: datetime,
+    expires_at: datetime | None,
+    renew_at: datetime | None,
+    revision: int,
+) -> dict[str, str]:
+    """Those of the spec, the owner, the times and the number of the key."""
+    annotations = {
+        **grant.spec.secret.annotations,
+        ANNOTATION_GRANTED_BY: f"{grant.namespace}/{grant.name} {grant.uid}",
+        ANNOTATION_ISSUED_AT: format_time(issued_at),
+        ANNOTATION_REVISION: str(revision),
+    }
+    if expires_at is not None:
+        annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
+    if renew_at is not None:
+        annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
+    return annotations
+
+
+def _key_ids(kept_as: ManagedKeyId | None, replaces: ManagedKeyId | None) -> dict[str, str]:
+    """The managed key in the Secret and the one that it replaces, with their proofs."""
+    annotations: dict[str, str] = {}
+    for key, id_name, proof_name in (
+        (kept_as, ANNOTATION_KEY_ID, ANNOTATION_KEY_PROOF),
+        (replaces, ANNOTATION_REPLACES, ANNOTATION_REPLACES_PROOF),
+    ):
+        if key is not None:
+            annotations[id_name] = key.key_id
+            if key.proof is not None:
+                annotations[proof_name] = key.proof
+    return annotations
 
 
 def _identity(identity: IdentityRecord | None) -> dict[str, str]:

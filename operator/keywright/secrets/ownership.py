@@ -1,4 +1,4 @@
-"""Whose a Secret is, told from its metadata alone: the values never leave the API server for it."""
+"""What is known of a Secret, and who owns it: from its metadata alone, without any value."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -50,12 +50,11 @@ _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
 class Ownership(Enum):
-    """What a Secret is to a grant."""
+    """What an existing Secret is to a grant."""
 
-    ABSENT = "Absent"
-    OWNED = "Ours"
-    UNMARKED = "Unmarked"
-    OTHER_GRANT = "OtherGrant"
+    OWNED = "Owned"
+    UNOWNED = "Unowned"
+    OWNED_BY_OTHER = "OwnedByOther"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +78,19 @@ class ManagedSecret:
 
     namespace: str
     name: str
-    uid: str
-    resource_version: str
-    deleting: bool
-    granted_by: OwnerAnnotation | None
-    issued_at: datetime | None
-    expires_at: datetime | None
-    renew_at: datetime | None
-    revision: int
-    fingerprint: str | None
-    owner_uid: str | None
-    owned_keys: frozenset[str]
-    owned_labels: frozenset[str]
-    owned_annotations: frozenset[str]
+    uid: str = ""
+    resource_version: str = ""
+    deleting: bool = False
+    granted_by: OwnerAnnotation | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    revision: int = 0
+    fingerprint: str | None = None
+    owner_uid: str | None = None
+    owned_keys: frozenset[str] = frozenset()
+    owned_labels: frozenset[str] = frozenset()
+    owned_annotations: frozenset[str] = frozenset()
     key_id: str | None = None
     replaces: str | None = None
     key_proof: str | None = None
@@ -107,7 +106,7 @@ class ManagedSecret:
 
 
 def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
-    """The facts of a Secret from its `metadata`; what is malformed or forged counts as absent."""
+    """A Secret from its `metadata`; what is malformed or forged counts as absent."""
     annotations = meta.get("annotations") or {}
     owned = owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
@@ -142,7 +141,7 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
     )
 
 
-def classify(grant: ApiKeyGrant, *, state: ManagedSecret | None) -> Ownership:
+def classify(grant: ApiKeyGrant, secret: ManagedSecret) -> Ownership:
     """What the Secret of the grant's name is to the grant.
 
     The annotation decides; a label is no mark. Another uid under the same name is the same grant
@@ -150,35 +149,33 @@ def classify(grant: ApiKeyGrant, *, state: ManagedSecret | None) -> Ownership:
     annotation was removed or edited by hand (it is no longer recorded as ours), the owner reference
     that we wrote speaks for it, so that the Secret is repaired.
     """
-    if state is None:
-        return Ownership.ABSENT
-    edited = ANNOTATION_GRANTED_BY not in state.owned_annotations
-    if edited and state.owner_uid == grant.uid:
+    edited = ANNOTATION_GRANTED_BY not in secret.owned_annotations
+    if edited and secret.owner_uid == grant.uid:
         return Ownership.OWNED
-    mark = state.granted_by
+    mark = secret.granted_by
     if mark is None:
-        return Ownership.UNMARKED
+        return Ownership.UNOWNED
     if (mark.namespace, mark.name) == grant.object_key:
         return Ownership.OWNED
-    return Ownership.OTHER_GRANT
+    return Ownership.OWNED_BY_OTHER
 
 
-def trust_status_over_annotations(state: ManagedSecret, *, status: GrantStatus) -> ManagedSecret:
-    """The facts with times and revision from the status, where that tells of the same key.
+def trust_status_over_annotations(secret: ManagedSecret, *, status: GrantStatus) -> ManagedSecret:
+    """The Secret with times and revision from the status, where that tells of the same key.
 
     The annotations of a Secret can be edited by whoever may edit it, and an end that was moved away
     by hand must not keep the key from being renewed. Where the status tells of another key, or of
     none (we were ended between two writes, or it was lost), the annotations are all there is.
     """
-    if not status.revision or status.fingerprint != state.fingerprint:
-        return state
+    if not status.revision or status.fingerprint != secret.fingerprint:
+        return secret
     return replace(
-        state,
+        secret,
         issued_at=status.issued_at,
         expires_at=status.expires_at,
         renew_at=status.renew_at,
         revision=status.revision,
-        key_id=status.key_id if state.key_id else None,
+        key_id=status.key_id if secret.key_id else None,
     )
 
 

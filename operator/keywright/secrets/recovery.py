@@ -11,17 +11,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from keywright.api.keys import KeyKind
+from keywright.api.formats import Variable
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,
-    CANONICAL_NAMES,
     SECRET_ACCESS_KEY,
     SESSION_TOKEN,
 )
 from keywright.secrets.fingerprint import same_values
 from keywright.secrets.templates import Template
-from keywright.secrets.variables import Variable
 
 CANONICAL_FILE: Final = "keywright.json"
 """The key that carries the canonical values where nothing else in the Secret does."""
@@ -76,7 +75,7 @@ def recover(
 def is_recoverable(templates: Iterable[Template], *, kind: KeyKind) -> bool:
     """Whether `recover` finds the key in what these templates write together."""
     bare = {_without_prefix(template).only for template in templates}
-    if len(CANONICAL_NAMES[kind]) == 1:
+    if len(KEY_TYPES[kind].values) == 1:
         return bool(bare & _ONE_KEY)
     return bare >= _ACCESS_KEY or bool(bare & _ACCESS_KEY_FILES)
 
@@ -87,7 +86,7 @@ def _without_prefix(template: Template) -> Template:
 
 
 def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    names = CANONICAL_NAMES[kind]
+    names = KEY_TYPES[kind].values
     stored = _strings(data.get(CANONICAL_FILE, ""))
     if stored.keys() == names:
         yield stored

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import Format, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint, KeyKind
 from keywright.api.partitions import partition_of
-from keywright.api.secret_spec import Format
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
 from keywright.secrets.recovery import CANONICAL_FILE, is_recoverable
@@ -18,18 +18,11 @@ from keywright.secrets.templates import (
     parse_template,
     unknown_variables,
 )
-from keywright.secrets.variables import (
-    MANTLE_URLS,
-    RenderError,
-    Values,
-    Variable,
-    endpoint_of,
-)
+from keywright.secrets.variables import MANTLE_URLS, Values, endpoint_of
 
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
-_BEDROCK: Final = frozenset({KeyKind.BEDROCK_SHORT_TERM_KEY, KeyKind.BEDROCK_LONG_TERM_KEY})
 _MOST_BYTES: Final = 900 * 1024
 """Below the 1 MiB that a Secret may have, with room for base64 and metadata to differ."""
 
@@ -158,7 +151,7 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
             continue
         for variable in sorted(unknown_variables(template, kind=grant.kind)):
             yield FieldError(field, f"${{{variable}}} is not available for {grant.kind}: remove it")
-        if template.variables & _END and not grant.ends:
+        if template.variables & _END and not grant.expires:
             yield FieldError(
                 field, "this key has no end: set expiresAfterDays, or drop ${expiresAt}"
             )
@@ -173,13 +166,14 @@ def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
     names = frozenset(grant.spec.secret.data).union(
         *(FORMATS.get(form, {}) for form in grant.formats)
     )
-    if names & _ACCESS_KEYS and (names & _BEARER_KEYS or grant.kind in _BEDROCK):
+    usual = grant.key.environment.keys()
+    if names & _ACCESS_KEYS and (names | usual) & _BEARER_KEYS:
         yield FieldError(
             "spec.secret.data",
             "a bearer key and an access key in one Secret: SDKs silently prefer the bearer; "
             "use two grants, or set spec.secret.allowMixed",
         )
-    elif names & _BEARER_KEYS and grant.kind is KeyKind.SESSION_CREDENTIALS:
+    elif names & _BEARER_KEYS and usual & _ACCESS_KEYS:
         yield FieldError(
             "spec.secret.data",
             "an access key and a bearer key in one Secret: SDKs silently prefer the bearer; "

@@ -7,20 +7,15 @@ What a value holds is never looked at for further variables.
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from keywright.api.field_errors import FieldError
-from keywright.api.keys import KeyKind
-from keywright.secrets.variables import (
-    FORMAT_ONLY_VARIABLES,
-    VARIABLES_OF_KIND,
-    RenderError,
-    Values,
-    Variable,
-)
+from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import FORMAT_ONLY_VARIABLES, Variable
+from keywright.api.keys import KEY_TYPES, KeyKind
+from keywright.secrets.variables import Values
 
 _KNOWN: Final = {
     variable.value: variable for variable in Variable if variable not in FORMAT_ONLY_VARIABLES
@@ -65,15 +60,20 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that has been read: plain text and slots in turn."""
+    """A template that has been read: plain text and placeholders in turn; `variables` it uses."""
 
     parts: tuple[str | Placeholder, ...]
+    variables: frozenset[Variable] = field(init=False)
+
+    def __post_init__(self) -> None:
+        used = frozenset(part.variable for part in self.parts if isinstance(part, Placeholder))
+        object.__setattr__(self, "variables", used)
 
     def render(self, values: Values) -> str:
-        """The text with every slot filled.
+        """The text with every placeholder filled.
 
         Raises:
-            LayoutError: The credential lacks a value, or the text is longer than a Secret may be.
+            RenderError: The credential lacks a value, or the text is longer than a Secret may be.
         """
         texts: list[str] = []
         length = 0
@@ -89,11 +89,6 @@ class Template:
                     )
                 )
         return "".join(texts)
-
-    @property
-    def variables(self) -> frozenset[Variable]:
-        """The variables that it uses."""
-        return frozenset(part.variable for part in self.parts if isinstance(part, Placeholder))
 
     @property
     def only(self) -> Variable | None:
@@ -144,7 +139,7 @@ def _add_text(parts: list[str | Placeholder], plain: list[str]) -> None:
 
 def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variable]:
     """The variables of a template that keys of this kind do not have."""
-    return template.variables - VARIABLES_OF_KIND[kind]
+    return template.variables - KEY_TYPES[kind].variables
 
 
 def _slot(inside: str) -> Placeholder:

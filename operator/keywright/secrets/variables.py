@@ -4,23 +4,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, Endpoint, KeyKind
+from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
 from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
 from keywright.secrets.alibaba_files import AccessKey
 from keywright.secrets.credential import (
-    ACCESS_KEY_ID,
-    API_KEY,
-    SECRET_ACCESS_KEY,
-    SESSION_TOKEN,
     Credential,
 )
 
@@ -29,104 +25,11 @@ _WORD: Final = re.compile(r"[!-~]*")
 # What dotenv, INI, curl and shells read as it is: no quotes, comments, escapes, interpolation.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 _PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
-CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
-class Variable(StrEnum):
-    """Every variable there is; a value is what stands between `${` and `}`."""
-
-    API_KEY = API_KEY
-    ACCESS_KEY_ID = ACCESS_KEY_ID
-    SECRET_ACCESS_KEY = SECRET_ACCESS_KEY
-    SESSION_TOKEN = SESSION_TOKEN
-    REGION = "region"
-    ACCOUNT_ID = "accountId"
-    KEY_ID = "keyId"
-    EXPIRES_AT = "expiresAt"
-    EXPIRES_AT_UNIX = "expiresAtUnix"
-    NAMESPACE = "namespace"
-    NAME = "name"
-    BEDROCK_RUNTIME_URL = "bedrockRuntimeUrl"
-    OPENAI_BASE_URL = "openAiBaseUrl"
-    MANTLE_URL = "mantleUrl"
-    MANTLE_OPENAI_URL = "mantleOpenAiUrl"
-    RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
-    MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
-    AWS_CREDENTIALS_FILE = "awsCredentialsFile"
-    AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
-    ALIBABA_CONFIG_JSON = "alibabaConfigJson"
-    ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
-    DOT_ENV = "dotEnv"
-    AWS_CONFIG_FILE = "awsConfigFile"
-    HEADER = "headerCredential"
-    CURL_CONFIG = "curlConfig"
-    ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
-    ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
-
-
-FORMAT_ONLY_VARIABLES: Final = frozenset(
-    {
-        Variable.AWS_CONFIG_FILE,
-        Variable.HEADER,
-        Variable.CURL_CONFIG,
-        Variable.ALIBABA_CREDENTIALS_URI_BODY,
-        Variable.ALIBABA_CROSSPLANE_FILE,
-    }
+_NAMES: Final = frozenset(
+    {Variable.REGION, Variable.ACCOUNT_ID, Variable.NAMESPACE, Variable.NAME, Variable.KEY_ID}
 )
-"""Variables that a format uses and a user's template may not."""
-
-_EVERYWHERE: Final = frozenset(
-    {
-        Variable.REGION,
-        Variable.ACCOUNT_ID,
-        Variable.NAMESPACE,
-        Variable.NAME,
-    }
-)
-_NAMES: Final = _EVERYWHERE | {Variable.KEY_ID}
-_END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
-_URLS: Final = frozenset(
-    {
-        Variable.BEDROCK_RUNTIME_URL,
-        Variable.OPENAI_BASE_URL,
-        Variable.MANTLE_URL,
-        Variable.MANTLE_OPENAI_URL,
-        Variable.RUNTIME_ANTHROPIC_URL,
-        Variable.MANTLE_ANTHROPIC_URL,
-    }
-)
-_ACCESS_KEY: Final = frozenset(
-    {Variable.ACCESS_KEY_ID, Variable.SECRET_ACCESS_KEY, Variable.SESSION_TOKEN}
-)
-_FILES: Final = frozenset(
-    {
-        Variable.AWS_CREDENTIALS_FILE,
-        Variable.AWS_CREDENTIAL_PROCESS,
-        Variable.ALIBABA_CONFIG_JSON,
-        Variable.ALIBABA_CREDENTIALS_FILE,
-    }
-)
-_API_KEY: Final = frozenset({Variable.API_KEY})
-_DOT_ENV: Final = frozenset({Variable.DOT_ENV})
-_KEY_ID: Final = frozenset({Variable.KEY_ID})
-
-VARIABLES_OF_KIND: Final[Mapping[KeyKind, frozenset[Variable]]] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _DOT_ENV,
-    KeyKind.BEDROCK_LONG_TERM_KEY: _EVERYWHERE | _END | _URLS | _API_KEY | _KEY_ID | _DOT_ENV,
-    KeyKind.SESSION_CREDENTIALS: _EVERYWHERE | _END | _URLS | _ACCESS_KEY | _FILES | _DOT_ENV,
-    KeyKind.API_GATEWAY_KEY: _EVERYWHERE | _API_KEY | _KEY_ID | _DOT_ENV,
-    KeyKind.BEARER_TOKEN: _EVERYWHERE | _END | _API_KEY,
-}
-"""Which variables a kind of key has. Whole files of access keys exist for these alone, a key id
-for keys that live in the cloud, an end not for an API Gateway key."""
-
-
-class RenderError(Exception):
-    """A Secret cannot be written as asked; `problem` names the field and the cure."""
-
-    def __init__(self, problem: FieldError) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +127,9 @@ def _dot_env(values: Values) -> str:
     """The environment of the kind; its values are plain words, so that nothing needs quotes."""
     if values.credential.provider is Provider.ALIBABA_CLOUD:
         lines = alibaba_files.environment(values.plain_access_key())
-    elif values.grant.kind is KeyKind.SESSION_CREDENTIALS:
-        lines = {
-            "AWS_ACCESS_KEY_ID": values.plain(Variable.ACCESS_KEY_ID),
-            "AWS_SECRET_ACCESS_KEY": values.plain(Variable.SECRET_ACCESS_KEY),
-            "AWS_SESSION_TOKEN": values.plain(Variable.SESSION_TOKEN),
-            "AWS_REGION": values.plain(Variable.REGION),
-        }
-    elif values.grant.kind is KeyKind.API_GATEWAY_KEY:
-        lines = {"X_API_KEY": values.plain(Variable.API_KEY)}
     else:
-        token = values.plain(Variable.API_KEY)
-        lines = {
-            "AWS_BEARER_TOKEN_BEDROCK": token,
-            "AWS_REGION": values.plain(Variable.REGION),
-            "OPENAI_API_KEY": token,
-            "OPENAI_BASE_URL": values[Variable.OPENAI_BASE_URL],
-        }
+        environment = values.grant.key.environment
+        lines = {name: values.plain(variable) for name, variable in environment.items()}
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 
 
@@ -293,9 +182,9 @@ def _curl_config(values: Values) -> str:
 
 
 def _header(values: Values) -> str:
-    """What a gateway sends: an API Gateway key stands in its header as it is, a token does not."""
+    """The value of the header that a gateway sends: a token has a prefix there."""
     value = values[Variable.API_KEY]
-    return value if values.grant.kind is KeyKind.API_GATEWAY_KEY else f"Bearer {value}"
+    return f"Bearer {value}" if values.grant.key.is_bearer else value
 
 
 def _expires_at(values: Values) -> str | None:
@@ -332,10 +221,8 @@ def _openai_base_url(values: Values) -> str | None:
 
 def endpoint_of(grant: ApiKeyGrant) -> Endpoint:
     """The endpoint of Bedrock that the grant's OpenAI base URL is of."""
-    key = grant.key
-    if isinstance(key, BedrockShortTermKey | BedrockLongTermKey):
-        return key.endpoint
-    return Endpoint.RUNTIME
+    endpoint: Endpoint = getattr(grant.key, "endpoint", Endpoint.RUNTIME)
+    return endpoint
 
 
 MANTLE_URLS: Final = frozenset(

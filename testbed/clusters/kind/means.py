@@ -59,7 +59,7 @@ def engine_means(machine: Machine) -> EngineMeans:
     """Which engine to take.
 
     Raises:
-        NoClusterError: there is none; the message says what is missing, and the cure.
+        NoClusterError: there is none; the message says what is missing, and the remedy.
     """
     if machine.answers():
         return EngineMeans.RUNNING
@@ -78,7 +78,7 @@ def node_means(store: ImageStore) -> NodeMeans:
     """Which image of a node to take.
 
     Raises:
-        NoClusterError: there is none; the message says what is missing, and the cure.
+        NoClusterError: there is none; the message says what is missing, and the remedy.
     """
     if store.is_asked_for():
         return NodeMeans.ASKED

@@ -11,15 +11,14 @@ import msgspec
 import pytest
 
 from keywright.api.durations import DURATION_PATTERN, PERCENT_PATTERN
+from keywright.api.formats import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.grant import ApiKeyGrant, GrantSpec
-from keywright.api.keys import KeyKind
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.secret_spec import FORMATS_OF_KIND, Format
 from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.status import GrantStatus, SourceStatus
 from keywright.secrets.formats import FORMATS
-from keywright.secrets.variables import FORMAT_ONLY_VARIABLES, VARIABLES_OF_KIND, Variable
 from tests.fields.leaves import leaves, used_leaves
 from tests.unit.api.samples import ROOT, contract, schema
 
@@ -195,7 +194,7 @@ def test_the_rules_know_the_formats_that_a_kind_can_fill() -> None:
     """CEL and the operator refuse the same formats of a kind."""
     rules = _rules(GRANT_PLURAL)
     for kind in KeyKind:
-        fits = ", ".join(f"'{form}'" for form in Format if form in FORMATS_OF_KIND[kind])
+        fits = ", ".join(f"'{form}'" for form in Format if form in KEY_TYPES[kind].formats)
         assert f"!has(self.{kind}) || !has(self.secret)" in rules
         assert f"self.secret.formats.all(f, f in [{fits}])" in rules
 
@@ -214,7 +213,7 @@ def test_the_rules_know_the_variables_of_each_kind() -> None:
     known = [name for name in Variable if name not in FORMAT_ONLY_VARIABLES]
     assert f"[$][{{]({'|'.join(known)})" in rules
     for kind in KeyKind:
-        foreign = "|".join(name for name in known if name not in VARIABLES_OF_KIND[kind])
+        foreign = "|".join(name for name in known if name not in KEY_TYPES[kind].variables)
         assert f"[$][{{]({foreign})[|}}]" in rules
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import FieldError
+from keywright.api.formats import Format
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.secret_spec import Format
 from keywright.api.source import CredentialSource, Provider
 from keywright.secrets.rendering import validate
 from tests.data.invalid.table import Invalid, Refused, rows
@@ -51,7 +51,7 @@ def test_session_credentials_default_to_the_format_of_their_cloud(
     """A pod gets the variables that the SDKs of its cloud read."""
     body = grant_body(sessionCredentials={})
     del body["spec"]["bedrockShortTermKey"]
-    assert parsed_grant(body).formats_for(provider) == formats
+    assert parsed_grant(body).with_formats_for(provider).formats == formats
 
 
 def test_an_object_that_goes_is_known_to_go() -> None:
@@ -125,7 +125,7 @@ def _problems(invalid: Invalid) -> list[FieldError]:
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
 def test_a_mistake_that_the_api_server_cannot_see_stalls(invalid: Invalid) -> None:
-    """The operator's message names field and cure."""
+    """The operator's message names field and remedy."""
     said = "\n".join(map(str, _problems(invalid)))
     assert [part for part in invalid.says if part not in said] == [], said
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keywright.clouds.alibaba.allowed_uris import AllowedUris
+from keywright.clouds.endpoints import AllowedUris
 
 LISTED = ("https://credentials.example.com/team/", "http://vault.svc:8080/one?role=a")
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.credentials_response import parse_credentials
 from keywright.clouds.alibaba.provider import _account
-from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.answer_values import moment, parsed_moment
-from keywright.clouds.aws.identities.context import caller_of, session_of
+from keywright.clouds.aws.sts.sessions import caller_of, session_of
 from keywright.clouds.http import HttpResponse, Timeouts
-from keywright.planning.failures import Failure, FailureClass
-from tests.unit.clouds.alibaba_contexts import KEY, Scripted, ScriptedHttp, refused
-from tests.unit.clouds.contexts import bare
+from tests.unit.clouds.alibaba.contexts import KEY, Scripted, ScriptedHttp, refused
+from tests.unit.clouds.aws.contexts import bare
 from tests.unit.fakes.clock import NOON, FakeClock
 
 URL = "https://sts.cn-hangzhou.aliyuncs.com/"

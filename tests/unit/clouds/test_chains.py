@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.interfaces import CallerIdentity, Session, SessionOptions
 from keywright.clouds.role_chain import RoleChain
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.api.samples import source
 from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.provider import session

@@ -11,16 +11,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
 from yarl import URL
 
-from keywright.api.grant import Probe, ProbeMode
+from keywright.api.errors import Failure, FailureClass
+from keywright.api.grant import Probe
+from keywright.api.key_spec import ProbeMode
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.probes import http as http_probe
-from keywright.clouds.aws.probes.request import ProbeContext
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.probes import ProbeContext, probe_http
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
-from keywright.planning.failures import Failure, FailureClass
 from testbed.clouds.hostile import Hostile, Manner
-from tests.unit.clouds.test_probe_addresses import CREDENTIAL
+from tests.unit.clouds.aws.test_probe_addresses import CREDENTIAL
 
 LIMITS = Timeouts(connect_seconds=1, read_seconds=1)
 VENDOR = "http://sts.us-west-2.amazonaws.com"
@@ -166,7 +166,7 @@ async def test_a_probe_repeats_status_and_error_code_alone(http: HttpClient) -> 
     calls = BotoClients(http=http)
     context = ProbeContext(calls=calls, http=http, endpoints=Endpoints(probes=AllowedUrls((url,))))
     with pytest.raises(Failure) as refused:
-        await http_probe.probe_http(
+        await probe_http(
             Probe(mode=ProbeMode.HTTP, url=url), credential=CREDENTIAL, context=context
         )
     assert "answered 403 ForbiddenException." in refused.value.message_with_remedy()

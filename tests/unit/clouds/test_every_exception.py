@@ -11,16 +11,18 @@ import pytest
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
-from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
+from keywright.api.errors import Failure, FailureClass
+from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.key_spec import ProbeMode
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.identities.context import AlibabaContext as AlibabaEdges
+from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
 from keywright.clouds.alibaba.provider import Alibaba
-from keywright.clouds.alibaba.rpc import Parameters, Signer
-from keywright.clouds.alibaba.sts import Endpoint, StsCalls, TemporaryCredentials
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.identities.context import AwsContext as AwsEdges
+from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, TemporaryCredentials
+from keywright.clouds.alibaba.sts.rpc import Parameters, Signer
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.context import AwsContext as AwsEdges
 from keywright.clouds.aws.provider import MANAGED_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
@@ -28,10 +30,9 @@ from keywright.clouds.interfaces import NO_EVIDENCE, Intent, Session
 from keywright.cluster.objects import ResourceClient
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretCache
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 from tests.unit.api.samples import grant, source
-from tests.unit.clouds.alibaba_contexts import (
+from tests.unit.clouds.alibaba.contexts import (
     KEY,
     PROVIDER,
     ROLE,
@@ -39,8 +40,8 @@ from tests.unit.clouds.alibaba_contexts import (
     Scripted,
     alibaba,
 )
-from tests.unit.clouds.alibaba_contexts import Tokens as AlibabaTokens
-from tests.unit.clouds.contexts import Secrets, bare
+from tests.unit.clouds.alibaba.contexts import Tokens as AlibabaTokens
+from tests.unit.clouds.aws.contexts import Secrets, bare
 from tests.unit.exceptions import every_exception, instances
 from tests.unit.fakes.clock import NOON, FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory

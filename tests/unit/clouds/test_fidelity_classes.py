@@ -13,13 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keywright.api.aws_source import AwsHop
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.sts import StsError
-from keywright.clouds.aws.errors import refusal_of_hop, refusal_of_key, refusal_of_token
-from keywright.clouds.aws.gateway_errors import refusal_of_gateway
-from keywright.clouds.aws.iam_errors import refusal_of_iam
+from keywright.api.errors import Failure, FailureClass
+from keywright.clouds.alibaba.sts.client import StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
+from keywright.clouds.aws.iam.errors import refusal_of_iam
+from keywright.clouds.aws.sts.errors import refusal_of_hop, refusal_of_key, refusal_of_token
 from keywright.clouds.identity_tokens import TokenFacts
-from keywright.planning.failures import Failure, FailureClass
 from tests.fidelity_table import Row, rows
 
 _CLASSES = Path(__file__).parents[2] / "data" / "fidelity-classes.tsv"
@@ -173,7 +173,7 @@ def test_a_retry_after_that_is_no_number_of_seconds_does_no_harm(value: str) -> 
     ["NotSupportedService", "ServiceNotSupported", "PolicyNotAttachable"],
 )
 def test_codes_of_iam_that_only_an_edit_cures(code: str) -> None:
-    """They name the field; without a cure the grant would retry in silence."""
+    """They name the field; without a remedy the grant would retry in silence."""
     failure = refusal_of_iam(aws_error(code, "words"), user="chat")
     assert failure.kind is FailureClass.CONFIGURATION
     assert failure.field.startswith("spec.bedrockLongTermKey")

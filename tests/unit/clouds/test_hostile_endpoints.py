@@ -14,15 +14,15 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, SSLError
 from botocore.parsers import ResponseParserError
 
+from keywright.api.errors import FailureClass
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.errors import refusal_of_session
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.sts.errors import refusal_of_session
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient, Timeouts, TransportError
-from keywright.planning.failures import FailureClass
 from testbed.certificates import Authority
 from testbed.clouds.hostile import Hostile, Manner
-from tests.unit.clouds.contexts import bare
+from tests.unit.clouds.aws.contexts import bare
 
 # The operator's ceiling in these tests; a source asks for far more.
 CEILING = 0.4

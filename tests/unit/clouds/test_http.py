@@ -18,10 +18,10 @@ from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.sts import Endpoint, StsCalls, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts, TransportError
-from tests.unit.clouds.alibaba_contexts import ScriptedHttp
-from tests.unit.clouds.contexts import bare
+from tests.unit.clouds.alibaba.contexts import ScriptedHttp
+from tests.unit.clouds.aws.contexts import bare
 from tests.unit.fakes.clock import FakeClock
 
 LIMITS = Timeouts(connect_seconds=2, read_seconds=2)

@@ -14,12 +14,13 @@ ALLOWED = {
     "aiohttp": {"http.py", "resolver.py", "answer_protocol.py", "aws/transport.py"},
     "socket": {"http.py", "resolver.py"},
     # Clients whose requests leave by `aws.transport`, and the operator's own default chains.
-    "boto3": {"aws/calls.py"},
+    "boto3": {"aws/client_cache.py"},
     "botocore": {
-        *("aws/calls.py", "aws/transport.py", "aws/answers.py", "aws/default_chain.py"),
-        "aws/keys/bedrock_short_term.py",  # which signs, and sends nothing
+        *("aws/client_cache.py", "aws/transport.py", "aws/answers.py"),
+        "aws/identities/ambient.py",
+        "aws/bedrock/short_term.py",  # which signs, and sends nothing
     },
-    "alibabacloud_credentials": {"alibaba/default_chain.py"},
+    "alibabacloud_credentials": {"alibaba/identities/default_chain.py"},
     "requests": set(),
     "httpx": set(),
     "urllib3": set(),

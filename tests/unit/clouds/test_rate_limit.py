@@ -9,7 +9,7 @@ import pytest
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from testbed.clouds.buckets import Bucket
 from tests.unit.api.samples import source
-from tests.unit.clouds.alibaba_contexts import alibaba
+from tests.unit.clouds.alibaba.contexts import alibaba
 
 
 class Watch:

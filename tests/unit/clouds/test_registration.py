@@ -9,7 +9,7 @@ import pytest
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
-from keywright.api.grant import ProbeMode
+from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.clouds.alibaba import provider as alibaba
 from keywright.clouds.aws import provider as aws

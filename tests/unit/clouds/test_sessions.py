@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.interfaces import Session
 from keywright.clouds.sessions import SessionCache, SessionKey, is_usable
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.fakes.clock import FakeClock
 from tests.unit.fakes.provider import session
 

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from typing_extensions import override
 
+from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import ApiGatewayKey, BedrockLongTermKey
-from keywright.clouds.aws.calls import BotoClients
-from keywright.clouds.aws.keys.api_gateway import GatewayKeys
-from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
-from keywright.clouds.aws.keys.iam_ownership import SERVICE
-from keywright.clouds.aws.keys.tags import TAG
+from keywright.api.keys import BedrockLongTermKey
+from keywright.clouds.aws.api_gateway.keys import GatewayKeys
+from keywright.clouds.aws.bedrock.long_term import LongTermKeys
+from keywright.clouds.aws.clients import BotoClients
+from keywright.clouds.aws.iam.ownership import SERVICE
+from keywright.clouds.aws.tags import TAG
 from keywright.clouds.shared_listings import SharedListings
 from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
-from tests.unit.clouds.contexts import ScriptedSts, bare, context
+from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock
 
 _KEYS = 1000
@@ -125,7 +125,7 @@ class _Paginator:
 
 def _grant(number: int, **spec: Any) -> ApiKeyGrant:
     found = grant(bedrockShortTermKey=None, **spec)
-    return msgspec.structs.replace(found, name=f"grant-{number}")
+    return replace(found, name=f"grant-{number}")
 
 
 def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys, str]:

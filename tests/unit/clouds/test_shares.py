@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from keywright.clouds.bounded import LruDict
-from keywright.clouds.shares import FairShares, Slot
+from keywright.clouds.shares import FairShares, Share
 
 
-async def _waits(shares: FairShares, tenant: str) -> asyncio.Task[Slot]:
+async def _waits(shares: FairShares, tenant: str) -> asyncio.Task[Share]:
     task = asyncio.create_task(shares.acquire(tenant))
     await asyncio.sleep(0)
     return task

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.access_reviews import Access, AccessReviews
-from keywright.cluster.errors import ApiUnreachableError
 from tests.unit.fakes.clock import FakeMonotonic
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 

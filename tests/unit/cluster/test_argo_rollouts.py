@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import ApiError
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.schema import LabelSelector
-from keywright.cluster.errors import ApiError
 from keywright.cluster.workload_views import view_of
 from keywright.cluster.workloads import Workloads
 from keywright.planning.rollout import WorkloadView

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import METADATA_LIST, KubernetesClient, audiences_of
 from keywright.cluster.connection import Connection
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from testbed.certificates import Authority
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keywright.cluster.errors import ApiError
+from keywright.api.errors import ApiError
 from keywright.cluster.leases import Leases, LeaseState
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 

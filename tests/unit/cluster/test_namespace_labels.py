@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import METADATA, METADATA_LIST
-from keywright.cluster.errors import ApiError
 from keywright.cluster.namespace_labels import NamespaceLabels
 from tests.unit.cluster.test_client import client_of
 

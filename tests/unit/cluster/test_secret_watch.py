@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.client import METADATA, METADATA_LIST
-from keywright.cluster.errors import ApiUnreachableError
 from keywright.cluster.secret_watch import SecretWatch
 from tests.unit.cluster.test_client import client_of
 

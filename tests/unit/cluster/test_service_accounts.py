@@ -4,9 +4,8 @@ from collections.abc import Awaitable
 
 import pytest
 
-from keywright.cluster.errors import ApiError
+from keywright.api.errors import ApiError, Failure, FailureClass
 from keywright.cluster.service_accounts import ServiceAccounts
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
 COLLECTION = "/api/v1/namespaces/chat/serviceaccounts"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure
 from keywright.api.names import REFERENCE_LABEL
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.objects import ResourceClient
 from keywright.cluster.source_secrets import SecretCache
-from keywright.planning.failures import Failure
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 
 PATH = "/api/v1/namespaces/chat/secrets"

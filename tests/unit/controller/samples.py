@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from keywright.api.errors import ConflictError, LostLeaseError
 from keywright.api.source import Provider
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.interfaces import CloudProvider
@@ -13,19 +14,17 @@ from keywright.cluster.objects import ResourceClient
 from keywright.cluster.orphan_list import OrphanList
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
+from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
 from keywright.controller.event_handlers import EventHandlers
-from keywright.controller.grants import GrantReconciler
+from keywright.controller.grants.reconcile import reconcile
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.invalid_objects import InvalidObjects
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.queue import DelayingQueue
-from keywright.controller.reconcilers import Context, grant_reconciler
 from keywright.controller.settings import KeyTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.secrets.ownership import managed_secret_from
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body, source_body
@@ -73,7 +72,7 @@ class Scene:
     key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
     tenancy: Tenancy = field(init=False)
     skews: ClockSkews = field(init=False)
-    grants: GrantReconciler = field(init=False)
+    context: Context = field(init=False)
     sources: SourceReconciler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,28 +91,26 @@ class Scene:
         )
         objects = ResourceClient(self.api)
         events = EventWriter(self.api, instance="test")
-        self.grants = grant_reconciler(
-            Context(
+        self.context = Context(
+            store=self.store,
+            listener=self.event_handlers,
+            objects=objects,
+            values=SecretCache(objects),
+            workloads=Workloads(self.api),
+            providers=self._providers,
+            tenancy=self.tenancy,
+            fence=self.gate,
+            events=events,
+            metrics=self.metrics,
+            fingerprint_key=lambda: b"operator's own",
+            cluster_id=lambda: CLUSTER_ID,
+            clock=self.clock,
+            key_times=self.key_times,
+            orphans=OrphanRegister(
+                OrphanList(self.api, namespace="keywright-system"),
                 store=self.store,
-                listener=self.event_handlers,
-                objects=objects,
-                values=SecretCache(objects),
-                workloads=Workloads(self.api),
-                providers=self._providers,
-                tenancy=self.tenancy,
-                fence=self.gate,
-                events=events,
-                metrics=self.metrics,
-                fingerprint_key=lambda: b"operator's own",
-                cluster_id=lambda: CLUSTER_ID,
                 clock=self.clock,
-                key_times=self.key_times,
-                orphans=OrphanRegister(
-                    OrphanList(self.api, namespace="keywright-system"),
-                    store=self.store,
-                    clock=self.clock,
-                ),
-            )
+            ),
         )
         self.sources = SourceReconciler(
             store=self.store,
@@ -179,9 +176,13 @@ class Scene:
                 continue
         raise AssertionError("it never settles")
 
+    async def reconcile(self, uid: str = UID) -> datetime | DeferredStatusWrite | None:
+        """Reconcile the grant once."""
+        return await reconcile(self.context, uid)
+
     async def looked_at(self) -> datetime | None:
         """Reconcile the grant once, with what is left of it."""
-        due = await self.grants.reconcile(UID)
+        due = await self.reconcile()
         return await due.finish() if isinstance(due, DeferredStatusWrite) else due
 
 

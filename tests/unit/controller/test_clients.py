@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from keywright.api.errors import LostLeaseError
 from keywright.cli.main import _parser, _settings
 from keywright.cluster.client import KubernetesClient
 from keywright.controller.clients import lease_client, open_clients
-from keywright.controller.leadership import LostLeaseError
 from tests.unit.cluster.test_client import connection, serving
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keywright.controller.leadership import LostLeaseError
+from keywright.api.errors import LostLeaseError
 from tests.unit.controller.samples import GRANTS, UID, Scene
 from tests.unit.fakes.managed_keys import SmallIam
 
@@ -67,5 +67,5 @@ async def test_without_the_lease_nothing_is_asked_of_the_cloud() -> None:
     made, iam = scene()
     made.gate.shut = True
     with pytest.raises(LostLeaseError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     assert iam.made == 0

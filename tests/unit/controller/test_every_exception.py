@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from keywright.cluster.errors import ApiError
-from keywright.cluster.objects import SecretExistsError
-from keywright.controller.errors import ConflictError
+from keywright.api.errors import ApiError, ConflictError, SecretExistsError
 from keywright.planning.deletion import LEAST_TRIES
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
 from tests.unit.controller.test_rollouts import APPS, renew, rolling

@@ -1,18 +1,18 @@
 """The end of a key is reported on time, whatever the workers are busy with."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import ApiError, ConflictError, LostLeaseError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.source import CredentialSource
 from keywright.clouds.interfaces import Intent, IssuedKey
-from keywright.cluster.errors import ApiError
-from keywright.controller.errors import ConflictError
-from keywright.controller.expiry import GRACE, ExpiryReporter
-from keywright.controller.leadership import LostLeaseError
+from keywright.controller.grants.expiry import GRACE, report_expiry
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, Scene, scene
 from tests.unit.fakes.provider import LIFE, ScriptedProvider
 
@@ -38,10 +38,8 @@ class Hanging(ScriptedProvider):
         return await super().mint(grant, source=source, intent=intent, not_before=not_before)
 
 
-def _reporter(made: Scene) -> ExpiryReporter:
-    return ExpiryReporter(
-        store=made.store, status_writer=made.grants.status_writer, clock=made.clock
-    )
+def _reporter(made: Scene) -> Callable[[str], Awaitable[datetime | None]]:
+    return partial(report_expiry, made.context)
 
 
 async def _with_key(made: Scene) -> datetime:
@@ -59,17 +57,17 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
     hanging.issued_key, hanging.answers_now = 1, asyncio.Event()
     made.use_vendor(hanging)
     made.clock.now = ends
-    renewal = asyncio.create_task(made.grants.reconcile(UID))
+    renewal = asyncio.create_task(made.reconcile(UID))
     await asyncio.sleep(0)
     reporter = _reporter(made)
-    assert await reporter.report(UID) == ends + GRACE
+    assert await reporter(UID) == ends + GRACE
     assert made.api.writes() == []
     made.clock.now = ends + GRACE
-    assert await reporter.report(UID) is None
+    assert await reporter(UID) is None
     assert made.api.writes() == [STATUS]
     assert made.conditions() == EXPIRED
     assert made.api.events() == [("Warning", "Expired")]
-    assert await reporter.report(UID) is None
+    assert await reporter(UID) is None
     made.api.asked.clear()
     hanging.answers_now.set()
     with pytest.raises(ConflictError):
@@ -90,7 +88,7 @@ async def test_what_was_renewed_is_not_reported() -> None:
     made.api.asked.clear()
     ends = made.store.secrets["chat", "chat-key"].expires_at
     assert ends is not None
-    assert await _reporter(made).report(UID) == ends + GRACE
+    assert await _reporter(made)(UID) == ends + GRACE
     assert made.api.asked == []
 
 
@@ -119,10 +117,10 @@ async def test_a_secret_of_somebody_else_says_nothing_of_the_grant() -> None:
         body["metadata"]["annotations"]["keywright.dev/granted-by"] = "chat/other uid"
 
     made.see_secret(give_away)
-    assert await _reporter(made).report(UID) is None
+    assert await _reporter(made)(UID) is None
     made.store.secrets.clear()
-    assert await _reporter(made).report(UID) is None
-    assert await _reporter(made).report("gone") is None
+    assert await _reporter(made)(UID) is None
+    assert await _reporter(made)("gone") is None
     assert made.api.writes() == []
 
 
@@ -132,9 +130,9 @@ async def test_nothing_is_reported_out_of_office() -> None:
     made.clock.now = await _with_key(made) + GRACE
     made.api.answers.append((STATUS, ApiError(status=409, reason="Conflict", message="")))
     with pytest.raises(ConflictError):
-        await _reporter(made).report(UID)
+        await _reporter(made)(UID)
     made.gate.shut = True
     with pytest.raises(LostLeaseError):
-        await _reporter(made).report(UID)
+        await _reporter(made)(UID)
     assert SECRET in made.api.objects
     assert made.conditions() == ["Ready True Succeeded"]

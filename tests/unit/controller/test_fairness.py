@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.clouds.slots import PATIENCE_SECONDS, Slots
+from keywright.clouds.slots import PATIENCE_SECONDS, Slot, Slots
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.fairness import FairQueue
 from keywright.controller.queue import DelayingQueue, Demand
@@ -78,6 +78,50 @@ def test_an_ended_key_overtakes_within_bounds() -> None:
     assert work.key == "old/1"
 
 
+def _taken(waiting: FairQueue, *, count: int) -> list[str]:
+    """The next keys, each of which is done at once."""
+    keys = []
+    for _ in range(count):
+        work = waiting.pop()
+        assert work is not None
+        waiting.started(work.namespace)
+        waiting.finished(work.namespace)
+        keys.append(work.key)
+    return keys
+
+
+def test_keys_that_expired_come_first_by_their_expiry_whosever_they_are() -> None:
+    """After a takeover, namespaces whose keys are due later do not delay those whose keys end now.
+
+    Turns by namespace alone let keys of one namespace expire while keys of others were renewed that
+    had ten seconds left.
+    """
+    ends = {"late/1": 1.0, "late/2": 2.0, "later/1": 3.0, "late/3": 4.0}
+    waiting = FairQueue(
+        lambda key: (Urgency.ENDING, ends[key]) if key in ends else NO_PRIORITY,
+        now=FakeClock(),
+        namespace=_namespace,
+        urgent_turns=8,
+    )
+    for key in ("new/1", "later/1", "late/3", "late/1", "other/1", "late/2"):
+        waiting.push(key)
+    assert _taken(waiting, count=4) == ["late/1", "late/2", "later/1", "late/3"]
+
+
+def test_the_budget_of_urgent_turns_is_limited_and_refilled() -> None:
+    """A namespace whose keys have all expired cannot hold up the others."""
+    clock = FakeClock()
+    waiting = FairQueue(_order, now=clock, namespace=_namespace, urgent_turns=4)
+    waiting.push("honest/1")
+    clock.advance(seconds=3)
+    for number in range(100):
+        waiting.push(f"flood/{number}!")
+    assert _taken(waiting, count=5)[-1] == "honest/1"
+    waiting.push("honest/2")
+    clock.advance(seconds=4)
+    assert _taken(waiting, count=5)[-1] == "honest/2"
+
+
 def test_a_rest_waits_for_keys_of_namespaces_that_have_their_share() -> None:
     """And goes before those of a namespace that has more than it is guaranteed."""
     waiting = _waiting(guaranteed=1)
@@ -93,12 +137,17 @@ def test_a_rest_waits_for_keys_of_namespaces_that_have_their_share() -> None:
 
 def test_namespaces_that_are_done_are_forgotten() -> None:
     """Nothing is kept of a namespace for which nothing waits and of which nothing is in hand."""
-    waiting = _waiting()
+    clock = FakeClock()
+    waiting = FairQueue(_order, now=clock, namespace=_namespace, urgent_turns=4)
     for number in range(1000):
-        waiting.push(f"n{number}/1")
+        waiting.push(f"n{number}/1{'!' * (number % 2)}")
         waiting.pop()
         waiting.started(f"n{number}")
         waiting.finished(f"n{number}")
+    # Whoever has used urgent turns is remembered until they are refilled.
+    assert len(waiting._shares) == 500
+    clock.advance(seconds=4)
+    assert waiting.pop() is None
     assert not waiting._shares
 
 
@@ -140,7 +189,8 @@ class Workshop:
             now=self.clock, order=_order, namespace=_namespace, guaranteed=_GUARANTEED
         )
         self.slots = Slots(now=self.now)
-        self.busy: list[tuple[float, str, int]] = []
+        self.taken: dict[str, Slot] = {}
+        self.busy: list[tuple[float, str]] = []
         self.late: dict[str, list[float]] = {}
         self.due: dict[str, float] = {}
 
@@ -159,8 +209,8 @@ class Workshop:
             self._begin()
             self.clock.advance(seconds=step)
             while self.busy and self.busy[0][0] <= self.now():
-                _, key, slot = heapq.heappop(self.busy)
-                self.slots.free(slot)
+                _, key = heapq.heappop(self.busy)
+                self.slots.free(self.taken.pop(key))
                 self.queue.finished(_namespace(key))
                 again = self.now() + 10
                 self.due[key] = again
@@ -178,7 +228,10 @@ class Workshop:
             late = self.now() - self.due[work.key]
             self.late.setdefault(work.namespace, []).append(late)
             ends = self.now() + self.seconds[work.namespace]
-            heapq.heappush(self.busy, (ends, work.key, self.slots.take()))
+            slot = self.slots.take()
+            self.slots.begin_wait(slot)
+            self.taken[work.key] = slot
+            heapq.heappush(self.busy, (ends, work.key))
 
 
 def test_a_flood_of_slow_keys_delays_no_other_namespace() -> None:

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    ConflictError,
+    Failure,
+    FailureClass,
+    LostLeaseError,
+)
 from keywright.api.times import parse_time
-from keywright.cluster.errors import ApiError, ApiUnreachableError
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import LostLeaseError
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.renewal import BEGINS_WITHIN
 from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import GRANTS, SECRET, UID, WRITES_OF_A_RENEWAL, scene
@@ -67,7 +71,7 @@ async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
     """Nobody waits for it: the Secret has the key, and the conditions are as they were."""
     made = scene()
     made.clock.now = await made.settle()
-    rest = await made.grants.reconcile(UID)
+    rest = await made.reconcile(UID)
     assert isinstance(rest, DeferredStatusWrite)
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted2"
     assert made.status()["revision"] == 1
@@ -83,7 +87,7 @@ async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
     """The rest begins anew: the key that is written is told of, and the edit is done."""
     made = scene()
     made.clock.now = await made.settle()
-    rest = await made.grants.reconcile(UID)
+    rest = await made.reconcile(UID)
     assert isinstance(rest, DeferredStatusWrite)
     made.put_grant(secret={"formats": ["ApiKey"]})
     with pytest.raises(ConflictError):
@@ -186,7 +190,7 @@ async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", CONFLICT))
     with pytest.raises(ConflictError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     await made.settle()
     assert made.conditions() == READY
     assert made.cloud_provider.issued_key == 1
@@ -280,7 +284,7 @@ async def test_the_last_good_key_outlives_failures() -> None:
     ],
 )
 async def test_a_write_that_the_cluster_refuses_is_told(error: Exception, reason: str) -> None:
-    """With the server's own words; only what an edit can cure is Stalled."""
+    """With the server's own words; only what an edit can remedy is Stalled."""
     made = scene()
     made.api.answers.append((f"PATCH {SECRET}", error))
     await made.settle()
@@ -317,7 +321,7 @@ async def test_nothing_is_written_out_of_office(before: str) -> None:
     else:
         made.gate.shut = True
     with pytest.raises(LostLeaseError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     assert made.api.writes() == ([f"PATCH {SECRET}"] if before else [])
 
 
@@ -326,7 +330,7 @@ async def test_a_run_that_ended_between_two_writes_costs_no_key() -> None:
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", ApiUnreachableError("PATCH")))
     with pytest.raises(ApiUnreachableError):
-        await made.grants.reconcile(UID)
+        await made.reconcile(UID)
     await made.settle()
     assert made.cloud_provider.issued_key == 1
     assert (made.status()["revision"], made.conditions()) == (1, READY)
@@ -338,7 +342,7 @@ async def test_a_grant_that_is_being_deleted_is_left_alone() -> None:
     made.store.grants[UID].deleting = True
     assert await made.settle() is None
     assert made.api.asked == []
-    assert await made.grants.reconcile("unknown") is None
+    assert await made.reconcile("unknown") is None
 
 
 async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import GrantIdentity
 from keywright.api.status import GrantStatus
-from keywright.controller.identities import identity_of
+from keywright.controller.grants.identities import identity_of
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from keywright.secrets.proofs import IdentityRecord, Prover
 from tests.unit.api.samples import grant
@@ -59,7 +59,7 @@ def _identity(
     take_over: str | None = None,
 ) -> GrantIdentity:
     return identity_of(
-        msgspec.structs.replace(_GRANT, take_over=take_over),
+        replace(_GRANT, take_over=take_over),
         status=status or GrantStatus(),
         secret=secret,
         prover=_OWN,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from keywright.api.errors import ApiUnreachableError
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
-from keywright.cluster.errors import ApiUnreachableError
 from keywright.cluster.objects import ResourceClient
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.initial_sync import CrdReappearedError, InitialSync

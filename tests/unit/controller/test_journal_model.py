@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from keywright.cluster.errors import ApiUnreachableError
-from keywright.controller.errors import ConflictError
+from keywright.api.errors import ApiUnreachableError, ConflictError
 from keywright.controller.settings import KeyTimes
 from keywright.secrets.ownership import managed_secret_from
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene

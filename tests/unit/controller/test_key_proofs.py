@@ -168,7 +168,7 @@ async def test_exclusive_spares_what_another_grant_has_proved() -> None:
     other["metadata"] |= {"name": "other", "uid": "another"}
     made.store.put_grant(made.api.put(GRANTS, other))
     for _ in range(10):
-        await made.grants.reconcile("another")
+        await made.reconcile("another")
     theirs = made.api.objects[f"{GRANTS}/other"]["status"]["keyId"]
     stranger = "123456789012/bedrock-chat/ACCASTRANGER"
     iam.held[stranger] = CloudKey(stranger, created_at=made.clock.now)
@@ -235,12 +235,12 @@ async def test_a_restored_secret_proves_its_key() -> None:
     del body["status"]
     made.store.put_grant(made.api.put(GRANTS, body))
     for _ in range(5):
-        await made.grants.reconcile("restored")
+        await made.reconcile("restored")
     assert made.status()["keyId"] == ours
     assert iam.made == 1
     _delete(made)
     for _ in range(5):
-        await made.grants.reconcile("restored")
+        await made.reconcile("restored")
     assert iam.held == {}
 
 
@@ -267,7 +267,7 @@ async def test_a_copied_secret_proves_nothing_elsewhere() -> None:
     # The copied value would prove it by possession: it is not even there.
     made.api.objects[f"{SECRETS}/copy"].pop("data", None)
     for _ in range(5):
-        await made.grants.reconcile(uid)
+        await made.reconcile(uid)
     assert list(iam.held) == [made.status()["keyId"]]
     assert not made.api.objects[f"{GRANTS}/copy"]["metadata"]["finalizers"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.parsing import parse_grant
-from keywright.controller.key_proofs import KeyProofs
+from keywright.controller.grants.key_proofs import KeyProofs
 from keywright.controller.store import Store
 from keywright.secrets.proofs import Prover
 

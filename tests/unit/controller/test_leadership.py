@@ -8,14 +8,9 @@ from typing import Any
 
 import pytest
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError, LostLeaseError
 from keywright.cluster.leases import Leases
-from keywright.controller.leadership import (
-    AlwaysLeader,
-    LeaderElector,
-    LeaseTimings,
-    LostLeaseError,
-)
+from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
 from tests.unit.fakes.clock import FakeMonotonic
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 

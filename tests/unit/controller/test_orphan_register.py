@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
+from keywright.api.errors import ApiError, Failure, FailureClass
 from keywright.api.source import Provider
-from keywright.cluster.errors import ApiError
+from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.controller.source_access import AuthorizedVendors, SourceAccess
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
 from keywright.planning.state import CloudKey, GrantState
 from tests.unit.api.samples import grant, source
@@ -124,9 +123,7 @@ async def test_a_key_is_revoked_once_its_source_can() -> None:
     iam.held[_KEY] = CloudKey(_KEY, created_at=NOON)
     register = _register(entries, scene)
     gone = source()
-    await register.add(
-        _state(source=msgspec.structs.replace(gone, uid="former")), {_KEY}, why="it failed"
-    )
+    await register.add(_state(source=replace(gone, uid="former")), {_KEY}, why="it failed")
     scene.put_source()
     await register.revoke_all(_providers(scene))
     assert _KEY in iam.held

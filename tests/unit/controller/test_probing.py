@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keywright.planning.failures import Failure, FailureClass
+from keywright.api.errors import Failure, FailureClass
 from tests.unit.controller.samples import SECRET, Scene, scene
 from tests.unit.fakes.clock import NOON
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    Failure,
+    FailureClass,
+    LostLeaseError,
+)
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.cluster.errors import ApiError, ApiUnreachableError
-from keywright.controller.leadership import LostLeaseError
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.fingerprint import data_hash, fingerprint, key_identity
 from tests.unit.api.samples import parsed_grant
 from tests.unit.controller.samples import GRANTS, SECRET, SECRETS, UID, Scene, scene

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keywright.cluster.errors import ApiError
+from keywright.api.errors import ApiError, FailureClass
 from keywright.controller.api_errors import failure_from_api_error
-from keywright.planning.failures import FailureClass
 from tests.unit.planning.samples import state
 
 _SECRETS = 'secrets is forbidden: User "x" cannot patch resource "secrets"'

@@ -2,13 +2,14 @@
 
 import copy
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.objects import ResourceClient
-from keywright.controller.expiry import ExpiryReporter
+from keywright.controller.grants.expiry import report_expiry
 from keywright.controller.initial_sync import InitialSync
 from keywright.secrets.ownership import managed_secret_from
 from tests.unit.api.samples import grant_body
@@ -70,21 +71,19 @@ async def test_the_end_of_such_a_secret_is_judged_by_the_status() -> None:
     """What a standby remembers of it may be old."""
     made = scene()
     await made.settle()
-    reporter = ExpiryReporter(
-        store=made.store, status_writer=made.grants.status_writer, clock=made.clock
-    )
+    reporter = partial(report_expiry, made.context)
     stale = copy.deepcopy(made.api.objects[SECRET]["metadata"])
     stale["annotations"]["keywright.dev/expires-at"] = "2026-11-22T12:30:00Z"
     stale["resourceVersion"] = "900"
     del stale["labels"]["keywright.dev/managed"]
     made.store.put_secret(managed_secret_from(stale))
     made.clock.advance(hours=1)
-    due = await reporter.report(UID)
+    due = await reporter(UID)
     assert due is not None
     assert due > made.clock.now
     assert made.conditions() == _READY
     made.clock.advance(seconds=LIFE.total_seconds())
-    await reporter.report(UID)
+    await reporter(UID)
     assert made.conditions()[0] == "Ready False Expired"
 
 

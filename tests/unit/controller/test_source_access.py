@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from keywright.controller.errors import ConflictError
-from keywright.controller.source_access import AuthorizedVendor, SourceAccess
-from keywright.planning.failures import Failure
+from keywright.api.errors import ConflictError, Failure
+from keywright.controller.grants.source_access import AuthorizedVendor, SourceAccess
 from keywright.secrets.credential import Credential
 from tests.unit.api.samples import grant, parsed_source, source_body
 from tests.unit.controller.samples import GRANTS, UID, Scene

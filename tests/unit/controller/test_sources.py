@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import ApiError, ConflictError, Failure, FailureClass, LostLeaseError
 from keywright.api.source import CredentialSource
-from keywright.cluster.errors import ApiError
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import LostLeaseError
 from keywright.controller.settings import KeyTimes
-from keywright.planning.failures import Failure, FailureClass
 from tests.unit.controller.samples import SOURCES, UID, Scene, scene
 from tests.unit.fakes.clock import NOON
 

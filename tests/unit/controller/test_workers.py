@@ -9,10 +9,10 @@ from typing import Self
 
 import pytest
 
-from keywright.cluster.errors import ApiError, ApiUnreachableError
+from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError, LostLeaseError
+from keywright.clouds.slots import waiting_for_cloud
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.errors import ConflictError
-from keywright.controller.leadership import AlwaysLeader, LostLeaseError
+from keywright.controller.leadership import AlwaysLeader
 from keywright.controller.queue import DelayingQueue
 from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool
@@ -489,7 +489,8 @@ async def test_a_namespace_is_served_while_another_holds_every_worker() -> None:
 
     async def hang(key: str) -> None:
         if key.startswith("a"):
-            await gate.wait()
+            with waiting_for_cloud():
+                await gate.wait()
 
     shop.before = hang
     shop.pool = shop.new_pool(size=2, limit=5)
@@ -505,10 +506,10 @@ async def test_a_namespace_is_served_while_another_holds_every_worker() -> None:
         assert sorted(await shop.turns(count=30)) == [f"a{number}" for number in range(6)]
 
 
-async def test_what_is_not_slow_yet_is_waited_for() -> None:
-    """More workers at once would make all of them slower: only what hangs counts no more."""
+async def test_more_workers_begin_only_where_a_cloud_hangs() -> None:
+    """More at once would make all of them slower where the API server or this process is slow."""
     shop = Shop(size=2)
-    gate = asyncio.Event()
+    gate, cloud = asyncio.Event(), asyncio.Event()
     shop.queue.namespace = lambda key: key[0]
     shop.queue.__post_init__()
     began: list[str] = []
@@ -518,15 +519,18 @@ async def test_what_is_not_slow_yet_is_waited_for() -> None:
         began.append(key)
         if len(began) == 5:
             all_begun.set()
-        await gate.wait()
+        await cloud.wait()
+        with waiting_for_cloud():
+            await gate.wait()
 
     shop.before = hang
     shop.pool = shop.new_pool(size=2, limit=5, patience_seconds=0.05)
     async with shop:
         for key in "abcdefg":
             shop.queue.add(key)
-        await shop.turns()
+        await asyncio.sleep(0.2)  # four times the patience: nothing must happen
         assert began == ["a", "b"]
+        cloud.set()
         async with asyncio.timeout(5):
             await all_begun.wait()
         await shop.turns()

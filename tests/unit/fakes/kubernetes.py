@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import msgspec
 from typing_extensions import override
 
+from keywright.api.errors import ApiError
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA_LIST, KubernetesClient
-from keywright.cluster.errors import ApiError
 from tests.unit.fakes.workloads import WORKLOADS, workload_after_apply
 from tests.unit.secrets.samples import metadata_after_apply
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from keywright.planning.failures import FailureClass
+from keywright.api.errors import FailureClass
 from keywright.telemetry.metrics import GrantSample, Metrics
 from tests.unit.api.samples import ROOT
 

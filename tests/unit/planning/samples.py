@@ -6,19 +6,11 @@ from typing import Any
 
 import msgspec
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.state import (
-    Fail,
-    GrantState,
-    Issue,
-    ObjectRef,
-    Reject,
-    Rewrite,
-    SecretView,
-    Standing,
-    Step,
-)
+from keywright.planning.state import GrantState, ObjectRef, SecretState
+from keywright.planning.steps import Fail, Issue, Reject, Rewrite, Step
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.fakes.clock import NOON
 
@@ -43,9 +35,10 @@ STATUS = GrantStatus(
     key_id="ASIA1",
     fingerprint="a.b.c",
 )
-SECRET = SecretView(
-    Standing.OWNED,
-    intact=True,
+SECRET = SecretState(
+    "chat",
+    "chat-key",
+    ownership=Ownership.OWNED,
     matches_spec=True,
     issued_at=NOON - timedelta(hours=4),
     expires_at=NOON + timedelta(hours=8),
@@ -79,7 +72,7 @@ def state(**changed: Any) -> GrantState:
     return replace(FACTS, **changed)
 
 
-def secret(**changed: Any) -> SecretView:
+def secret(**changed: Any) -> SecretState:
     """The usual Secret, with these changed."""
     return replace(SECRET, **changed)
 
@@ -89,9 +82,9 @@ def status(**changed: Any) -> GrantStatus:
     return msgspec.structs.replace(STATUS, **changed)
 
 
-def asked(**annotations: str | None) -> Any:
+def asked(**annotations: Any) -> Any:
     """The usual grant with requests for a renewal."""
-    return msgspec.structs.replace(grant(), **annotations)
+    return replace(grant(), **annotations)
 
 
 def told(step: Step) -> str:

@@ -1,35 +1,25 @@
 """Any facts that a grant may be found in, and any outcome of the step that follows from them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
-from keywright.planning.state import (
-    GrantState,
-    Issue,
-    NoOp,
-    ObjectRef,
-    Reject,
-    Rewrite,
-    SecretView,
-    Standing,
-    Step,
-)
+from keywright.planning.state import GrantState, ObjectRef, SecretState
+from keywright.planning.steps import Fail, Issue, NoOp, Outcome, Reject, Rewrite, Step, Written
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
 
 GENERATION = 3
 _GRANTS = tuple(
-    msgspec.structs.replace(grant(**spec), generation=GENERATION, **asked)
+    replace(grant(**spec), generation=GENERATION, renew_requested_at=requested)
     for spec in ({}, {"suspend": True}, {"secret": {"adopt": True}})
-    for asked in ({}, {"renew_requested_at": "2026-11-22T11:00:00Z"}, {"renew_requested_at": "x"})
+    for requested in (None, "2026-11-22T11:00:00Z", "x")
 )
 _SUBJECT = ObjectRef("chat", "chat-key", UID, generation=GENERATION, resource_version="7")
 _SOURCE = source()
@@ -82,23 +72,25 @@ def statuses() -> st.SearchStrategy[GrantStatus]:
 
 _MOMENTS = moments()
 _LIVES = st.none() | st.integers(60, 130_000).map(lambda seconds: timedelta(seconds=seconds))
-_STANDINGS = st.sampled_from((*Standing, Standing.OWNED, Standing.OWNED))
+_STANDINGS = st.sampled_from((*Ownership, Ownership.OWNED, Ownership.OWNED))
 _BOOLEANS = st.booleans()
 _REVISIONS = st.integers(0, 5)
 
 
 @st.composite
-def secrets(draw: DrawFn) -> SecretView:
+def secrets(draw: DrawFn) -> SecretState:
     """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
     standing = draw(_STANDINGS)
-    if standing is not Standing.OWNED:
-        return SecretView(standing, owner="chat/other")
+    if standing is not Ownership.OWNED:
+        return SecretState("chat", "chat-key", ownership=standing, owner="chat/other")
     issued_at, life = draw(_MOMENTS), draw(_LIVES)
     end = None if life is None else issued_at + life
     renew_at = None if life is None or draw(_BOOLEANS) else issued_at + life / 2
-    return SecretView(
-        standing,
-        intact=draw(_BOOLEANS),
+    return SecretState(
+        "chat",
+        "chat-key",
+        ownership=standing,
+        altered=("data",) if draw(_BOOLEANS) else (),
         matches_spec=draw(_BOOLEANS),
         issued_at=issued_at,
         expires_at=end,
@@ -134,11 +126,12 @@ def situations(draw: DrawFn) -> GrantState:
     )
 
 
-def fresh(*, revision: int, now: datetime) -> SecretView:
+def fresh(*, revision: int, now: datetime) -> SecretState:
     """A Secret as it is right after a write."""
-    return SecretView(
-        Standing.OWNED,
-        intact=True,
+    return SecretState(
+        "chat",
+        "chat-key",
+        ownership=Ownership.OWNED,
         matches_spec=True,
         issued_at=now.replace(microsecond=0),
         expires_at=noon(hours=200),
@@ -159,16 +152,16 @@ def outcomes(draw: DrawFn, known: GrantState, step: Step, now: datetime) -> Outc
     """What may come of a step; a Wait has no outcome."""
     match step:
         case NoOp():
-            return Unchanged()
+            return NoOp()
         case Reject(failure):
-            return Rejected(failure)
+            return Reject(failure)
         case _:
             assert isinstance(step, Issue | Rewrite)
     match draw(_TRIED):
         case "failed":
-            return Failed(draw(_FAILURES))
+            return Fail(draw(_FAILURES))
         case "refused":
-            return Rejected(draw(_FAILURES))
+            return Reject(draw(_FAILURES))
         case _:
             revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
             made = fresh(revision=revision, now=now)

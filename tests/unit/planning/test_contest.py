@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import GrantStatus
 from keywright.planning.contest import (
     WHOLE_OBJECT,
@@ -15,30 +16,22 @@ from keywright.planning.contest import (
     resumed,
     taken_fields,
 )
-from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Paused, Unchanged, Written
-from keywright.planning.state import (
-    Contest,
-    GrantState,
-    Issue,
-    IssueReason,
-    NoOp,
-    Pause,
-    Relabel,
-    Rewrite,
-)
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import Contest, GrantState, IssueReason
 from keywright.planning.status import next_status
+from keywright.planning.steps import Fail, Issue, NoOp, Pause, Relabel, Rewrite, Written
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
 
+PAUSE = Pause(NOON)
 _TEAM = "metadata.labels[team]"
 _KEY = "data[AWS_BEARER_TOKEN_BEDROCK]"
 _WATCH_LABEL = "metadata.labels[keywright.dev/managed]"
 
 
 def _taken(*fields: str, by: str = "policy", **changed: Any) -> GrantState:
-    taken = secret(intact=False, altered=fields or (_TEAM,), taken_by=(by,))
+    taken = secret(altered=fields or (_TEAM,), taken_by=(by,))
     return state(secret=taken, **changed)
 
 
@@ -71,7 +64,7 @@ def test_the_pause_doubles_up_to_five_minutes(repairs: int, seconds: int) -> Non
     assert decide(contested, now=NOON) == Pause(due)
     assert decide(contested, now=due - timedelta(milliseconds=1)) == Pause(due)
     assert told(decide(contested, now=due)) == "Rewrite Drift"
-    assert next_look(contested, Pause(due), now=NOON) == due
+    assert requeue_at(contested, Pause(due), now=NOON) == due
 
 
 def test_ten_quiet_minutes_end_the_contest() -> None:
@@ -101,7 +94,7 @@ def test_an_edit_whose_first_try_failed_is_no_contest() -> None:
     found: Contest | None = None
     for _ in range(3):
         edited = replace(_taken(_KEY, by=""), subject=replace(state().subject, generation=2))
-        failed = next_status(edited, Failed(throttled), now=NOON)
+        failed = next_status(edited, Fail(throttled), now=NOON)
         assert failed.observed_generation == 2
         retried = replace(edited, status=failed)
         assert after_repair(None, retried, now=NOON) is None
@@ -155,10 +148,10 @@ def test_a_change_of_the_source_or_of_an_imported_value_is_no_repair() -> None:
 
 def test_one_condition_and_one_event_name_field_and_manager() -> None:
     """From the third time on; the same words from then on, so that nothing is written again."""
-    once = next_status(_taken(contest=_after(1)), Paused(), now=NOON)
+    once = next_status(_taken(contest=_after(1)), PAUSE, now=NOON)
     assert _conditions(once) == ["Ready True Succeeded"]
     contested = _taken(contest=_after(2))
-    reported = next_status(contested, Paused(), now=NOON)
+    reported = next_status(contested, PAUSE, now=NOON)
     assert _conditions(reported) == ["Ready True Succeeded", "SecretContested True FieldsTaken"]
     message = reported.conditions[1].message
     assert message.startswith(f"{_TEAM} of Secret chat-key: changed again by policy each time")
@@ -166,7 +159,7 @@ def test_one_condition_and_one_event_name_field_and_manager() -> None:
     assert event is not None
     assert (event.warning, event.reason, event.note) == (True, "SecretContested", message)
     later = replace(contested, status=reported, contest=_after(5, at=noon(seconds=9)))
-    assert next_status(later, Paused(), now=noon(seconds=9)) == reported
+    assert next_status(later, PAUSE, now=noon(seconds=9)) == reported
     written = Written(secret(), None)
     assert (
         next_status(later, written, now=noon(seconds=9)).conditions[1:] == reported.conditions[1:]
@@ -178,7 +171,7 @@ def test_one_condition_and_one_event_name_field_and_manager() -> None:
 def test_contested_values_are_not_ready(fields: tuple[str, ...]) -> None:
     """Readers may meet others, also right after a repair; Ready says so once, by one Event."""
     contested = _taken(*fields, contest=_after(2, fields=fields))
-    reported = next_status(contested, Paused(), now=NOON)
+    reported = next_status(contested, PAUSE, now=NOON)
     expected = [
         "Ready False SecretContested",
         "Reconciling True ProgressingWithRetry",
@@ -187,29 +180,28 @@ def test_contested_values_are_not_ready(fields: tuple[str, ...]) -> None:
     assert _conditions(reported) == expected
     assert contest_notice(contested.status, reported) is None
     later = replace(contested, status=reported, secret=secret())
-    for outcome in (Written(secret(), "ASIA1"), Unchanged()):
+    for outcome in (Written(secret(), "ASIA1"), NoOp()):
         assert _conditions(next_status(later, outcome, now=noon(seconds=9))) == expected
 
 
 def test_the_condition_goes_when_the_contest_is_over() -> None:
     """The grant is looked at then."""
     contest = _after(3)
-    reported = next_status(_taken(_KEY, contest=contest), Paused(), now=NOON)
+    reported = next_status(_taken(_KEY, contest=contest), PAUSE, now=NOON)
     calm = state(status=reported, contest=contest)
-    assert next_look(calm, NoOp(), now=NOON) == noon(minutes=10)
-    over = next_status(calm, Unchanged(), now=noon(minutes=10))
+    assert requeue_at(calm, NoOp(), now=NOON) == noon(minutes=10)
+    over = next_status(calm, NoOp(), now=noon(minutes=10))
     assert _conditions(over) == ["Ready True Succeeded"]
 
 
 def test_a_restart_begins_with_a_pause() -> None:
     """The condition shows that there is a contest; how often was repaired is not known."""
-    reported = next_status(_taken(contest=_after(3)), Paused(), now=NOON)
+    reported = next_status(_taken(contest=_after(3)), PAUSE, now=NOON)
     contest = resumed(reported, now=noon(minutes=1))
     restarted = _taken("data[AWS_REGION]", contest=contest, status=reported)
     assert decide(restarted, now=noon(minutes=1)) == Pause(noon(minutes=2, seconds=4))
     assert (
-        next_status(restarted, Paused(), now=noon(minutes=1)).conditions[-1]
-        == reported.conditions[1]
+        next_status(restarted, PAUSE, now=noon(minutes=1)).conditions[-1] == reported.conditions[1]
     )
     assert resumed(status(), now=NOON) is None
 
@@ -228,7 +220,7 @@ def test_a_missing_watch_label_alone_is_added_without_a_source() -> None:
     """Also for a grant that is suspended; with anything else altered the Secret is written."""
     unlabeled = _taken(_WATCH_LABEL, source=None)
     assert decide(unlabeled, now=NOON) == Relabel()
-    assert next_look(unlabeled, Relabel(), now=NOON) == NOON
+    assert requeue_at(unlabeled, Relabel(), now=NOON) == NOON
     assert isinstance(decide(_taken(_WATCH_LABEL, _TEAM), now=NOON), Rewrite)
     paused = _taken(_WATCH_LABEL, contest=_after(3, fields=(_WATCH_LABEL,)))
     assert decide(paused, now=NOON) == Pause(noon(seconds=4))
@@ -242,15 +234,15 @@ def test_a_secret_that_the_watch_cannot_show_is_read() -> None:
     """Every thirty seconds; the condition names the label that admission has changed."""
     unwatched = state(secret=secret(watched=False))
     assert decide(unwatched, now=NOON) == NoOp()
-    assert next_look(unwatched, NoOp(), now=NOON) == noon(seconds=30)
-    reported = next_status(unwatched, Unchanged(), now=NOON)
+    assert requeue_at(unwatched, NoOp(), now=NOON) == noon(seconds=30)
+    reported = next_status(unwatched, NoOp(), now=NOON)
     condition = reported.conditions[-1]
     assert (condition.type, condition.reason) == ("SecretContested", "ChangedAtAdmission")
     assert condition.message.startswith(f"{_WATCH_LABEL} of Secret chat-key: an admission webhook")
     again = replace(unwatched, status=reported)
-    assert next_status(again, Unchanged(), now=NOON) == reported
+    assert next_status(again, NoOp(), now=NOON) == reported
     assert contest_notice(reported, reported) is None
-    healed = next_status(replace(again, secret=secret()), Unchanged(), now=NOON)
+    healed = next_status(replace(again, secret=secret()), NoOp(), now=NOON)
     assert _conditions(healed) == ["Ready True Succeeded"]
 
 
@@ -259,7 +251,7 @@ def test_what_admission_changes_is_reported_until_the_next_write() -> None:
     written = Written(secret(), "ASIA1", changed_at_admission=(_TEAM,))
     reported = next_status(state(), written, now=NOON)
     assert reported.conditions[-1].message.startswith(_TEAM)
-    kept = next_status(state(status=reported), Unchanged(), now=NOON)
+    kept = next_status(state(status=reported), NoOp(), now=NOON)
     assert kept.conditions[-1] == reported.conditions[-1]
     healed = next_status(state(status=reported), Written(secret(), "ASIA1"), now=NOON)
     assert _conditions(healed) == ["Ready True Succeeded"]

@@ -1,18 +1,21 @@
 """The one decision: facts in, next step out."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FieldError
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
-from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.failures import Failure
-from keywright.planning.outcomes import Unchanged
+from keywright.planning.decide import decide
 from keywright.planning.renewal import BEGINS_WITHIN, begins_at
-from keywright.planning.state import GrantState, NoOp, Reject, Standing, Wait
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
+from keywright.planning.steps import NoOp, Reject, Wait
+from keywright.planning.triggers import renewal_requested
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -30,14 +33,14 @@ from tests.unit.planning.samples import (
 
 AFTER_ISSUE = "2026-11-22T09:00:00Z"
 BEFORE_ISSUE = "2026-11-22T07:00:00Z"
-UNOWNED = secret(standing=Standing.UNOWNED, revision=0, matches_spec=False, intact=False)
-ANOTHERS = secret(standing=Standing.OWNED_BY_OTHER, owner="chat/other")
+UNOWNED = secret(ownership=Ownership.UNOWNED, revision=0, matches_spec=False)
+ANOTHERS = secret(ownership=Ownership.OWNED_BY_OTHER, owner="chat/other")
 ADOPTING = grant(secret={"adopt": True})
 SUSPENDED = grant(suspend=True)
 DUE = secret(renew_at=NOON)
 ENDED = secret(expires_at=NOON)
 UNLIKE = secret(matches_spec=False)
-DRIFTED = secret(intact=False)
+DRIFTED = secret(altered=("data",))
 JUST_FAILED = status(failed_attempts=3, last_failure_time=NOON)
 EDITED_AND_FAILED = status(
     observed_generation=2,
@@ -50,7 +53,7 @@ IN_A_WINDOW = grant(
     renewal={"windows": [{"schedule": "0 0 * * *", "duration": "24h", "timeZone": "UTC"}]}
 )
 BEGINS = begins_at(noon(hours=4), lifetime=timedelta(hours=12), uid=UID)
-EDITED = msgspec.structs.replace(grant(), generation=2)
+EDITED = replace(grant(), generation=2)
 WRONG = (FieldError("spec.secret.data", "has no such variable."),)
 
 ROWS: list[tuple[str, GrantState, str]] = [
@@ -157,7 +160,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ),
     (
         "a Secret without our mark but with a key, to be adopted",
-        state(secret=secret(standing=Standing.UNOWNED), grant=ADOPTING),
+        state(secret=secret(ownership=Ownership.UNOWNED), grant=ADOPTING),
         "Issue New",
     ),
     ("another grant's Secret", state(secret=ANOTHERS), "Reject SecretConflict"),
@@ -236,7 +239,7 @@ def test_the_next_look_is_no_earlier_than_needed(
     words: str, known: GrantState, expected: datetime | None
 ) -> None:
     """An idle grant costs nothing: it is looked at when something must be done or told."""
-    assert next_look(known, decide(known, now=NOON), now=NOON) == expected, words
+    assert requeue_at(known, decide(known, now=NOON), now=NOON) == expected, words
 
 
 def test_a_wait_is_looked_at_when_it_ends() -> None:
@@ -245,7 +248,7 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     step = decide(known, now=NOON)
     assert isinstance(step, Wait)
     assert timedelta(seconds=3) <= step.until - NOON <= timedelta(seconds=5)
-    assert next_look(known, step, now=NOON) == step.until
+    assert requeue_at(known, step, now=NOON) == step.until
     assert told(decide(known, now=step.until)) == "Issue Due"
 
 
@@ -260,7 +263,7 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     ],
 )
 def test_a_refusal_says_what_where_and_what_to_do(known: GrantState, words: list[str]) -> None:
-    """Rule 15: the field, the mistake and the cure."""
+    """Rule 15: the field, the mistake and the remedy."""
     step = decide(known, now=NOON)
     assert isinstance(step, Reject)
     sentence = step.failure.message_with_remedy()
@@ -273,7 +276,7 @@ def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
     known = state(**MISSING_SOURCE, status=status(retiring=retiring))
     step = decide(known, now=NOON)
     assert isinstance(step, NoOp)
-    assert next_look(known, step, now=NOON) == noon(hours=8)
+    assert requeue_at(known, step, now=NOON) == noon(hours=8)
 
 
 def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
@@ -283,8 +286,8 @@ def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
     )
     known = state(status=forged)
     step = decide(known, now=NOON)
-    assert next_look(known, step, now=NOON) == BEGINS
-    mended = next_status(known, Unchanged(), now=NOON)
+    assert requeue_at(known, step, now=NOON) == BEGINS
+    mended = next_status(known, NoOp(), now=NOON)
     assert (mended.retiring, mended.pending) == ((), None)
 
 

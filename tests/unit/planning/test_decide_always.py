@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keywright.planning.backoff import retry_at
-from keywright.planning.decide import decide, next_look, renewal_requested
-from keywright.planning.state import GrantState, Issue, NoOp, Reject, Rewrite, Standing, Wait
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import GrantState
+from keywright.planning.steps import Issue, NoOp, Reject, Rewrite, Wait
+from keywright.planning.triggers import renewal_requested
+from keywright.secrets.ownership import Ownership
 from tests.unit.planning.samples import READY
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
 
@@ -31,14 +35,14 @@ def test_nothing_is_minted_that_must_not_be(known: GrantState, now: datetime) ->
     assert not known.field_errors
     assert known.source_problem is None
     assert not known.rival
-    assert known.secret is None or known.secret.standing is not Standing.OWNED_BY_OTHER
+    assert known.secret is None or known.secret.ownership is not Ownership.OWNED_BY_OTHER
 
 
 @_enough
 @given(_SITUATIONS, _MOMENTS)
 def test_another_grants_secret_is_refused(known: GrantState, now: datetime) -> None:
     """A Secret that is marked by another grant is never touched."""
-    theirs = known.secret is not None and known.secret.standing is Standing.OWNED_BY_OTHER
+    theirs = known.secret is not None and known.secret.ownership is Ownership.OWNED_BY_OTHER
     if theirs or (known.rival and known.grant is not None):
         assert isinstance(decide(known, now=now), Reject)
 
@@ -82,7 +86,7 @@ def test_a_good_key_is_never_minted_anew_for_a_lost_status(
     known: GrantState, now: datetime
 ) -> None:
     """Rule 4: a restore without status, with a Secret that was touched, rewrites at the most."""
-    touched = replace(fresh(revision=1, now=now), intact=False)
+    touched = replace(fresh(revision=1, now=now), altered=("data",))
     lost = replace(known, secret=touched, status=msgspec.structs.replace(known.status.__class__()))
     if lost.grant is None or renewal_requested(lost.grant, lost):
         return
@@ -95,7 +99,7 @@ def test_a_refused_grant_is_looked_at_only_in_the_future(known: GrantState, now:
     """No step but a due one asks to be looked at again at once: nothing spins."""
     step = decide(known, now=now)
     if isinstance(step, Reject | Wait):
-        look = next_look(known, step, now=now)
+        look = requeue_at(known, step, now=now)
         assert look is None or look > now
 
 

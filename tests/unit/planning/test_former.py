@@ -6,22 +6,25 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.secret_spec import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
-from keywright.planning.decide import decide, next_look
-from keywright.planning.failures import Failure, FailureClass
+from keywright.planning.decide import decide
 from keywright.planning.former import former_notice, former_secrets
-from keywright.planning.outcomes import (
-    Failed,
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import GrantState
+from keywright.planning.status import next_status
+from keywright.planning.steps import (
+    Fail,
     FormerState,
     FormerTended,
-    Rejected,
-    Unchanged,
+    NoOp,
+    Reject,
+    TendFormer,
     Written,
 )
-from keywright.planning.state import GrantState, NoOp, Standing, TendFormer
-from keywright.planning.status import next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
@@ -52,20 +55,20 @@ def test_another_name_leaves_the_old_secret_behind() -> None:
     after = next_status(before, Written(secret(), "ASIA2"), now=NOON)
     assert (after.secret_name, after.former_secrets) == ("chat-key", (_OLD,))
     assert _conditions(after) == ["Ready True Succeeded", "FormerSecretLeft True Pending"]
-    event = former_notice(before.status, after, Unchanged())
+    event = former_notice(before.status, after, NoOp())
     assert event is not None
     assert (event.warning, event.reason) == (True, "FormerSecretLeft")
     assert "spec.secret.name became chat-key: Secret old." in event.note
     later = replace(before, status=after)
-    assert next_status(later, Unchanged(), now=NOON) == after
-    assert former_notice(after, after, Unchanged()) is None
+    assert next_status(later, NoOp(), now=NOON) == after
+    assert former_notice(after, after, NoOp()) is None
 
 
 def test_a_name_that_was_never_published_leaves_nothing_behind() -> None:
     """If another Secret is in the way or the first try failed, the status names the old one."""
     failure = Failure("it is not ours.", kind=FailureClass.CONFIGURATION, reason="SecretConflict")
     before = state(status=status(secret_name="old"), secret=None)
-    for outcome in (Rejected(failure), Failed(failure)):
+    for outcome in (Reject(failure), Fail(failure)):
         after = next_status(before, outcome, now=NOON)
         assert (after.secret_name, after.former_secrets) == ("old", ())
         assert taken_fields(replace(before, status=after)) == ()
@@ -95,8 +98,8 @@ def test_it_is_cleared_once_the_new_secret_is_published() -> None:
     """At once where nobody is restarted and no old key retires."""
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
-    assert next_look(renamed, NoOp(), now=NOON) == NOON
-    for secret_now in (None, secret(standing=Standing.UNOWNED), secret(intact=False)):
+    assert requeue_at(renamed, NoOp(), now=NOON) == NOON
+    for secret_now in (None, secret(ownership=Ownership.UNOWNED), secret(altered=("data",))):
         other = _renamed(secret=secret_now)
         assert not isinstance(decide(other, now=NOON), TendFormer)
 
@@ -124,7 +127,7 @@ def test_it_waits_for_the_rollout() -> None:
     rolling = msgspec.structs.replace(rolling, conditions=(*rolling.conditions, progress))
     waits = _renamed(status=rolling)
     assert decide(waits, now=NOON) == NoOp()
-    assert next_look(waits, NoOp(), now=NOON) == next_look(state(), NoOp(), now=NOON)
+    assert requeue_at(waits, NoOp(), now=NOON) == requeue_at(state(), NoOp(), now=NOON)
 
 
 def test_it_waits_for_the_old_key_of_a_cloud() -> None:
@@ -142,7 +145,7 @@ def test_a_suspended_grant_does_nothing_and_is_not_looked_at_for_it() -> None:
     """A due time that nothing comes of would keep the workers busy."""
     suspended = state(grant=grant(suspend=True), status=status(former_secrets=(_OLD,)))
     assert decide(suspended, now=NOON) == NoOp()
-    assert next_look(suspended, NoOp(), now=NOON) != NOON
+    assert requeue_at(suspended, NoOp(), now=NOON) != NOON
 
 
 def test_a_retained_secret_is_only_looked_at() -> None:
@@ -151,8 +154,8 @@ def test_a_retained_secret_is_only_looked_at() -> None:
     assert decide(retained, now=NOON) == TendFormer(_OLD, clear=False)
     later = replace(retained, former_due=noon(hours=1))
     assert decide(later, now=NOON) == NoOp()
-    assert next_look(later, NoOp(), now=NOON) == noon(hours=1)
-    after = next_status(later, Unchanged(), now=NOON)
+    assert requeue_at(later, NoOp(), now=NOON) == noon(hours=1)
+    after = next_status(later, NoOp(), now=NOON)
     assert _conditions(after)[-1] == "FormerSecretLeft True Retained"
 
 
@@ -187,7 +190,7 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
     """No warning: it is what was announced."""
     renamed = _renamed()
     tended = FormerTended("old", state, "u")
-    told_of = next_status(renamed, Unchanged(), now=NOON)
+    told_of = next_status(renamed, NoOp(), now=NOON)
     event = former_notice(told_of, next_status(renamed, tended, now=NOON), tended)
     assert (event.reason if event is not None else None) == reason
     assert event is None or not event.warning
@@ -196,10 +199,10 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
 def test_a_grant_that_finds_a_secret_left_behind_is_told_so() -> None:
     """And one that was released takes it."""
     found = secret(
-        standing=Standing.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
+        ownership=Ownership.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
     )
     assert told(decide(state(secret=found), now=NOON)) == "Reject SecretConflict"
-    released = secret(standing=Standing.UNOWNED, released=True, revision=0, matches_spec=False)
+    released = secret(ownership=Ownership.UNOWNED, released=True, revision=0, matches_spec=False)
     assert told(decide(state(secret=released), now=NOON)).startswith("Issue")
     nobodys = replace(released, released=False)
     assert told(decide(state(secret=nobodys), now=NOON)) == "Reject SecretConflict"

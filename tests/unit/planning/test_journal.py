@@ -7,26 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
-from keywright.planning.decide import decide, next_look
+from keywright.planning.decide import decide
 from keywright.planning.deletion import LEAST_TRIES
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import (
-    Deleting,
-    Failed,
-    IntentRecorded,
-    PendingCleared,
-    Removed,
-    Written,
-)
-from keywright.planning.state import (
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import CloudKey, GrantState
+from keywright.planning.status import next_status
+from keywright.planning.steps import (
     AddFinalizer,
     ClearPending,
-    CloudKey,
     Deactivate,
     Fail,
-    GrantState,
     Issue,
     ListKeys,
     NoOp,
@@ -37,8 +30,8 @@ from keywright.planning.state import (
     Revoke,
     Step,
     Wait,
+    Written,
 )
-from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import MISSING_SOURCE, READY, noon, secret, state, status, told
@@ -206,7 +199,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("no other kind of key", state(has_finalizer=True), "Reject KindChanged"),
 ]
 
-RETAINED = msgspec.structs.replace(
+RETAINED = replace(
     kept(), spec=msgspec.structs.replace(kept().spec, deletion_policy=DeletionPolicy.RETAIN)
 )
 LOST_SOURCE = given(deleting=True, **MISSING_SOURCE)
@@ -321,7 +314,7 @@ def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
     )
     going = replace(going, deleting=True)
     assert decide(going, now=NOON) == ReportDeletion()
-    after = next_status(going, Deleting(), now=NOON)
+    after = next_status(going, ReportDeletion(), now=NOON)
     ready = after.condition("Ready")
     assert ready is not None
     assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
@@ -339,7 +332,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
         status=told_of(failed_attempts=LEAST_TRIES),
     )
     before = noon(minutes=14)
-    after = replace(going, status=next_status(going, Failed(failing), now=before))
+    after = replace(going, status=next_status(going, Fail(failing), now=before))
     ready = after.status.condition("Ready")
     assert ready is not None
     assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Deleting")
@@ -364,7 +357,7 @@ def test_the_message_names_the_unknown_keys() -> None:
 
 def test_an_intent_is_written_with_its_baseline() -> None:
     """Ready is told from the first write on; the time is in whole seconds."""
-    found = next_status(replace(NEW, listed=(key(C),)), IntentRecorded((C,)), now=noon(seconds=0.7))
+    found = next_status(replace(NEW, listed=(key(C),)), RecordIntent((C,)), now=noon(seconds=0.7))
     assert found.pending == PendingCreate(started_at=NOON, baseline=(C,))
     assert found.kind == KIND
 
@@ -372,7 +365,7 @@ def test_an_intent_is_written_with_its_baseline() -> None:
 def test_an_id_of_another_kind_is_no_key_to_retire() -> None:
     """A grant that had a short-term key leaves nothing in the cloud."""
     before = given(secret=None, status=status(kind="bedrockShortTermKey", key_id="ASIA1"))
-    found = next_status(before, IntentRecorded(()), now=NOON)
+    found = next_status(before, RecordIntent(()), now=NOON)
     assert found.key_id is None
 
 
@@ -387,7 +380,7 @@ def test_the_old_key_retires_after_the_overlap() -> None:
 
 def test_a_status_that_was_not_written_is_settled_from_the_secret() -> None:
     """Killed between Secret and status: the same end as without."""
-    found = next_status(given(secret=IN_B, status=OPEN), PendingCleared(), now=NOON)
+    found = next_status(given(secret=IN_B, status=OPEN), ClearPending(), now=NOON)
     assert (found.key_id, found.pending) == (B, None)
     assert [old.key_id for old in found.retiring] == [A]
 
@@ -396,7 +389,7 @@ def test_a_lost_status_comes_back_from_the_secret() -> None:
     """The key in use, and the one that it has replaced, until the overlap is over."""
     lost = msgspec.structs.replace(told_of(), key_id=None, revision=0, kind=None)
     view = replace(SERVED, replaces=C)
-    found = next_status(given(secret=view, status=lost), PendingCleared(), now=NOON)
+    found = next_status(given(secret=view, status=lost), ClearPending(), now=NOON)
     assert found.key_id == A
     assert found.retiring == (RetiringKey(key_id=C, retire_at=noon(hours=-3)),)
 
@@ -404,21 +397,21 @@ def test_a_lost_status_comes_back_from_the_secret() -> None:
 def test_removed_keys_leave_the_status() -> None:
     """A lost key ends its intent; a retired one does not."""
     before = given(status=told_of(pending=pending(), retiring=retiring(B, minutes=0)))
-    assert next_status(before, Removed((B,)), now=NOON).retiring == ()
-    assert next_status(before, Removed((B,)), now=NOON).pending is not None
-    assert next_status(before, Removed((C,), lost=True), now=NOON).pending is None
+    assert next_status(before, Remove((B,)), now=NOON).retiring == ()
+    assert next_status(before, Remove((B,)), now=NOON).pending is not None
+    assert next_status(before, Remove((C,), lost=True), now=NOON).pending is None
 
 
 @pytest.mark.parametrize("certain", [True, False])
 def test_only_certain_knowledge_ends_an_intent(certain: bool) -> None:  # noqa: FBT001  a table
     """A refusal made nothing; an answer that did not come is an unknown."""
     failure = Failure("no.", kind=FailureClass.TRANSIENT, reason="No", no_side_effect=certain)
-    found = next_status(given(status=OPEN), Failed(failure), now=NOON)
+    found = next_status(given(status=OPEN), Fail(failure), now=NOON)
     assert (found.pending is None) == certain
 
 
 def test_the_next_look_is_for_what_goes_next() -> None:
     """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
-    assert next_look(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
-    assert next_look(given(), NoOp(), now=NOON) == noon(days=1)
-    assert next_look(given(), ListKeys(prepare=True), now=NOON) == NOON
+    assert requeue_at(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
+    assert requeue_at(given(), NoOp(), now=NOON) == noon(days=1)
+    assert requeue_at(given(), ListKeys(prepare=True), now=NOON) == NOON

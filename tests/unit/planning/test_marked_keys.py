@@ -8,11 +8,10 @@ import pytest
 
 from keywright.api.status import PendingCreate
 from keywright.planning.decide import decide
-from keywright.planning.outcomes import Written
-from keywright.planning.state import (
+from keywright.planning.state import CloudKey, GrantState
+from keywright.planning.status import next_status
+from keywright.planning.steps import (
     ClearPending,
-    CloudKey,
-    GrantState,
     Issue,
     ListKeys,
     RecordIntent,
@@ -20,8 +19,8 @@ from keywright.planning.state import (
     Retire,
     Revoke,
     Step,
+    Written,
 )
-from keywright.planning.status import next_status
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
@@ -71,7 +70,7 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
         # A key of ours that nobody knows does not take another's place.
         ({"secret": DUE, "listed": listed(A, B)}, Retire()),
         ({"listed": listed(A, B)}, Retire()),
-        ({"secret": replace(SERVED, intact=False), "listed": listed(A, B)}, Retire()),
+        ({"secret": replace(SERVED, altered=("data",)), "listed": listed(A, B)}, Retire()),
         ({"secret": DUE, "listed": listed(A)}, RecordIntent((A,))),
     ],
 )

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.planning.conditions import ConditionWriter
 from keywright.planning.decide import decide
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Outcome, Rejected, Unchanged, Written
-from keywright.planning.state import GrantState, Standing
+from keywright.planning.state import GrantState
 from keywright.planning.status import is_routine_renewal, next_status
+from keywright.planning.steps import Fail, NoOp, Outcome, Reject, Written
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import (
@@ -39,59 +39,59 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
     ("words", "known", "outcome", "expected"),
     [
         ("written", state(), Written(secret(), None), ["Ready True Succeeded"]),
-        ("kept", state(), Unchanged(), ["Ready True Succeeded"]),
+        ("kept", state(), NoOp(), ["Ready True Succeeded"]),
         (
             "kept without a source",
             state(**MISSING_SOURCE),
-            Unchanged(),
+            NoOp(),
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
         ),
         (
             "failed, the key lives",
             state(),
-            Failed(PASSING),
+            Fail(PASSING),
             ["Ready True Succeeded", "RenewalFailing True CloudError"],
         ),
         (
             "failed, the key has ended",
             state(secret=ENDED),
-            Failed(PASSING),
+            Fail(PASSING),
             ["Ready False Expired", "Reconciling True ProgressingWithRetry"],
         ),
         (
             "failed, there never was a key",
             state(**NEW),
-            Failed(PASSING),
+            Fail(PASSING),
             ["Ready False CloudError", "Reconciling True ProgressingWithRetry"],
         ),
         (
             "denied: it may not have spread yet",
             state(**NEW),
-            Failed(DENIED),
+            Fail(DENIED),
             ["Ready False AccessDenied", "Reconciling True ProgressingWithRetry"],
         ),
         (
             "denied for the fifth time",
             state(secret=None, status=status(failed_attempts=4)),
-            Failed(DENIED),
+            Fail(DENIED),
             ["Ready False AccessDenied", "Stalled True AccessDenied"],
         ),
         (
             "a mistake found while trying",
             state(**NEW),
-            Failed(MISTAKE),
+            Fail(MISTAKE),
             ["Ready False InvalidSpec", "Stalled True InvalidSpec"],
         ),
         (
             "wrong",
             state(),
-            Rejected(MISTAKE),
+            Reject(MISTAKE),
             ["Ready False InvalidSpec", "Stalled True InvalidSpec"],
         ),
         (
             "a conflict",
             state(**NEW),
-            Rejected(CONFLICT),
+            Reject(CONFLICT),
             [
                 "Ready False SecretConflict",
                 "Stalled True SecretConflict",
@@ -101,32 +101,32 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
         (
             "no source, no key",
             state(**NEW | MISSING_SOURCE),
-            Rejected(NO_SOURCE),
+            Reject(NO_SOURCE),
             ["Ready False SourceNotFound", "Reconciling True ProgressingWithRetry"],
         ),
         (
             "no source, the key lives",
             state(**MISSING_SOURCE),
-            Rejected(NO_SOURCE),
+            Reject(NO_SOURCE),
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
         ),
         (
             "no source, the key has ended",
             state(**MISSING_SOURCE, secret=ENDED),
-            Rejected(NO_SOURCE),
+            Reject(NO_SOURCE),
             ["Ready False Expired", "Reconciling True ProgressingWithRetry"],
         ),
-        ("suspended", state(grant=SUSPENDED), Unchanged(), ["Ready True Suspended"]),
+        ("suspended", state(grant=SUSPENDED), NoOp(), ["Ready True Suspended"]),
         (
             "suspended, ended",
             state(grant=SUSPENDED, secret=ENDED),
-            Unchanged(),
+            NoOp(),
             ["Ready False Suspended"],
         ),
         (
             "suspended, no key",
             state(grant=SUSPENDED, secret=None),
-            Unchanged(),
+            NoOp(),
             ["Ready False Suspended"],
         ),
     ],
@@ -177,15 +177,15 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ),
         (
             "an edit is done",
-            state(grant=msgspec.structs.replace(grant(), generation=2)),
+            state(grant=replace(grant(), generation=2)),
             Written(NEXT, "ASIA2"),
         ),
         (
             "renewals failed before",
-            state(status=next_status(state(), Failed(PASSING), now=NOON)),
+            state(status=next_status(state(), Fail(PASSING), now=NOON)),
             Written(NEXT, "ASIA2"),
         ),
-        ("a renewal fails", state(), Failed(PASSING)),
+        ("a renewal fails", state(), Fail(PASSING)),
         (
             "a key that lives in the cloud",
             state(status=KEPT, grant=MANAGED),
@@ -194,7 +194,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         (
             "a rollout begins",
             state(grant=grant(rollout=RESTART), recorded_data_hash="a"),
-            Written(replace(NEXT, data="b"), "ASIA2"),
+            Written(replace(NEXT, data_hash="b"), "ASIA2"),
         ),
     ],
 )
@@ -214,14 +214,14 @@ def test_a_rewrite_keeps_the_name_of_the_key() -> None:
 
 def test_a_lost_status_comes_back_from_the_secret() -> None:
     """After a restore the annotations of the Secret say all that there is to say."""
-    found = next_status(state(status=STATUS.__class__()), Unchanged(), now=NOON)
+    found = next_status(state(status=STATUS.__class__()), NoOp(), now=NOON)
     assert (found.revision, found.fingerprint) == (3, "a.b.c")
     assert (found.issued_at, found.expires_at) == (STATUS.issued_at, STATUS.expires_at)
 
 
 def test_a_grant_that_does_not_parse_keeps_its_names() -> None:
     """What was known of its kind and Secret stands, as the spec cannot be asked."""
-    found = next_status(state(grant=None), Rejected(MISTAKE), now=NOON)
+    found = next_status(state(grant=None), Reject(MISTAKE), now=NOON)
     assert (found.kind, found.secret_name) == ("bedrockShortTermKey", "chat-key")
 
 
@@ -232,18 +232,18 @@ def test_a_suspended_grant_says_when_its_key_ends() -> None:
         (ENDED, "ended at 2026-11-22T11:59:00Z"),
         (None, "nothing is minted."),
     ):
-        found = next_status(state(grant=SUSPENDED, secret=held), Unchanged(), now=NOON)
+        found = next_status(state(grant=SUSPENDED, secret=held), NoOp(), now=NOON)
         assert words in found.conditions[0].message
 
 
 def test_an_edit_that_could_not_be_written_is_owed() -> None:
     """Ready stays at the generation that was carried out, so that the next try still knows."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     for before in (STATUS, status(conditions=()), STATUS.__class__()):
         known = state(grant=second, subject=subject, status=before)
         assert told(decide(known, now=NOON)) == "Rewrite SpecChanged"
-        failed = next_status(known, Failed(PASSING), now=NOON)
+        failed = next_status(known, Fail(PASSING), now=NOON)
         assert failed.observed_generation == 2
         after = state(grant=second, subject=subject, status=failed)
         assert told(decide(after, now=noon(minutes=1))) == "Rewrite SpecChanged"
@@ -254,10 +254,10 @@ def test_an_edit_that_could_not_be_written_is_owed() -> None:
 
 def test_an_edit_without_a_source_is_owed_as_well() -> None:
     """The source comes back later; what was edited meanwhile is written then."""
-    second = msgspec.structs.replace(grant(), generation=2)
+    second = replace(grant(), generation=2)
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     gone = state(grant=second, subject=subject, **MISSING_SOURCE)
-    waiting = next_status(gone, Rejected(NO_SOURCE), now=NOON)
+    waiting = next_status(gone, Reject(NO_SOURCE), now=NOON)
     back = state(grant=second, subject=subject, status=waiting)
     assert told(decide(back, now=NOON)) == "Rewrite SpecChanged"
 
@@ -270,6 +270,6 @@ def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
 
 def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
     """Whatever its marks say, a key that is not ours has no end to tell of."""
-    theirs = secret(standing=Standing.OWNED_BY_OTHER, revision=0)
-    found = next_status(state(secret=theirs), Rejected(CONFLICT), now=NOON)
+    theirs = secret(ownership=Ownership.OWNED_BY_OTHER, revision=0)
+    found = next_status(state(secret=theirs), Reject(CONFLICT), now=NOON)
     assert found.conditions[0].reason == "SecretConflict"

@@ -9,24 +9,26 @@ from hypothesis import strategies as st
 
 from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.decide import decide
-from keywright.planning.outcomes import (
-    Deleting,
-    Failed,
+from keywright.planning.state import GrantState
+from keywright.planning.status import next_status
+from keywright.planning.steps import (
+    ClearPending,
+    Fail,
     FormerTended,
-    IntentRecorded,
-    Lost,
+    NoOp,
     Outcome,
-    Paused,
-    PendingCleared,
+    Pause,
     ProbePending,
-    Rejected,
-    Removed,
-    Retired,
-    Unchanged,
+    RecordIntent,
+    Reject,
+    Remove,
+    ReportDeletion,
+    ReportLost,
+    Retire,
+    Wait,
     Written,
 )
-from keywright.planning.state import GrantState, NoOp, Standing, Wait
-from keywright.planning.status import next_status
+from keywright.secrets.ownership import Ownership
 from tests.unit.planning.kstatus import kstatus
 from tests.unit.planning.strategies import GENERATION, moments, outcomes, situations
 
@@ -105,7 +107,7 @@ def test_every_condition_has_words(case: Recorded) -> None:
 def test_a_failure_while_the_key_lives_is_no_outage(case: Recorded) -> None:
     """Rule 3: Ready stays True, and RenewalFailing says that no new key can be had."""
     state, outcome, status, now = case
-    if isinstance(outcome, Failed) and state.secret is not None and state.secret.is_unexpired(now):
+    if isinstance(outcome, Fail) and state.secret is not None and state.secret.is_unexpired(now):
         assert _holds(status, "Ready")
         assert _holds(status, "RenewalFailing")
 
@@ -116,10 +118,10 @@ def test_past_its_end_a_key_is_told_as_expired(case: Recorded) -> None:
     """Rule 3: Ready False, reason Expired, whether the cloud fails or the source is missing."""
     state, outcome, status, now = case
     secret = state.secret
-    failing = isinstance(outcome, Failed) or (
-        isinstance(outcome, Rejected) and outcome.failure is state.source_problem
+    failing = isinstance(outcome, Fail) or (
+        isinstance(outcome, Reject) and outcome.failure is state.source_problem
     )
-    if failing and secret is not None and secret.standing is Standing.OWNED and secret.revision:
+    if failing and secret is not None and secret.ownership is Ownership.OWNED and secret.revision:
         ready = status.condition("Ready")
         assert ready is not None
         assert (ready.reason == "Expired") is not secret.is_unexpired(now)
@@ -131,7 +133,7 @@ def test_past_its_end_a_key_is_told_as_expired(case: Recorded) -> None:
 def test_a_failure_loses_nothing_of_the_key(case: Recorded) -> None:
     """Rule 3: what is known of the last good key stays as it was."""
     state, outcome, status, _ = case
-    if isinstance(outcome, Failed | Rejected):
+    if isinstance(outcome, Fail | Reject):
         for name in ("issued_at", "expires_at", "renew_at", "revision", "fingerprint", "key_id"):
             assert getattr(status, name) == getattr(state.status, name)
 
@@ -143,26 +145,26 @@ def test_only_a_failure_counts_as_one(case: Recorded) -> None:
     state, outcome, status, _ = case
     before = state.status.failed_attempts
     match outcome:
-        case Failed():
+        case Fail():
             assert status.failed_attempts == before + 1
             assert status.last_failure_time is not None
-        case Rejected():
+        case Reject():
             assert status.failed_attempts == before
             assert status.last_failure_time == state.status.last_failure_time
         case Written():
             assert (status.failed_attempts, status.last_failure_time) == (0, None)
-        case Unchanged():
+        case NoOp():
             assert status.failed_attempts in (0, before)
-        case Deleting():
+        case ReportDeletion():
             assert status.failed_attempts == 0
         case (
-            IntentRecorded()
-            | Removed()
-            | Retired()
-            | PendingCleared()
-            | Lost()
+            RecordIntent()
+            | Remove()
+            | Retire()
+            | ClearPending()
+            | ReportLost()
             | ProbePending()
-            | Paused()
+            | Pause()
             | FormerTended()
         ):
             assert status.failed_attempts == before
@@ -179,7 +181,7 @@ def test_after_a_write_a_restart_writes_nothing(case: Recorded) -> None:
     if not outcome.secret.is_unexpired(now) or now >= (outcome.secret.renew_at or now):
         return
     assert decide(after, now=now) == NoOp()
-    assert next_status(after, Unchanged(), now=now) == status
+    assert next_status(after, NoOp(), now=now) == status
 
 
 @_enough
@@ -187,7 +189,7 @@ def test_after_a_write_a_restart_writes_nothing(case: Recorded) -> None:
 def test_looking_twice_writes_once(case: Recorded, later: datetime) -> None:
     """What was kept or refused is told once: the same again, whenever, is no new status."""
     state, outcome, status, now = case
-    if isinstance(outcome, Unchanged | Rejected):
+    if isinstance(outcome, NoOp | Reject):
         secret = state.secret
         if secret is not None and secret.is_unexpired(now) != secret.is_unexpired(later):
             return

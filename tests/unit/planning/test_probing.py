@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.probing import next_try, probe_timed_out
 from tests.unit.fakes.clock import NOON
 
@@ -28,13 +28,13 @@ def test_tries_grow_apart_and_the_last_is_at_the_end(now: float, expected: float
 
 
 def test_what_was_answered_is_told_at_the_end() -> None:
-    """With the timeout, the field and the cure."""
+    """With the timeout, the field and the remedy."""
     answer = Failure(
         "Amazon Bedrock answered 403",
         kind=FailureClass.TRANSIENT,
         reason="ProbeRejected",
         field="spec.probe",
-        cure="Allow it.",
+        remedy="Allow it.",
     )
     assert probe_timed_out(answer, probe=PROBE).message_with_remedy() == (
         "spec.probe: the new key did not work within 60s, and was not published:"

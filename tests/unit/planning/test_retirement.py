@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
-from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import Removed, Written
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutProgress
-from keywright.planning.state import CloudKey, GrantState, Issue, ListKeys, NoOp, Remove, Wait
+from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
+from keywright.planning.steps import Issue, ListKeys, NoOp, Remove, Wait, Written
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status
@@ -48,7 +49,7 @@ def given(
     known = state(
         grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=key, rollout=_ROLLOUT),
         status=told,
-        secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data="new"),
+        secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data_hash="new"),
         recorded_data_hash=recorded_data_hash,
         has_finalizer=True,
     )
@@ -88,7 +89,7 @@ def test_an_old_key_stays_for_a_rollout_within_bounds(known: GrantState, until: 
     """
     if until > NOON:
         assert decide(known, now=NOON) == NoOp()
-        assert next_look(known, NoOp(), now=NOON) == until
+        assert requeue_at(known, NoOp(), now=NOON) == until
     assert isinstance(decide(known, now=until), ListKeys)
     listed = replace(known, listed=(_LISTED[0], replace(_LISTED[1], active=False)))
     assert decide(listed, now=until) == Remove((B,))
@@ -110,26 +111,26 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
     over = next_status(known, None, news=RolloutProgress(None, 1, 1), now=NOON)
     assert over.condition("RolloutProgressing") is None
     after = replace(known, status=over)
-    assert next_look(after, NoOp(), now=NOON) == NOON
+    assert requeue_at(after, NoOp(), now=NOON) == NOON
     assert decide(after, now=NOON) == ListKeys(prepare=False)
 
 
 def test_a_key_that_goes_in_a_rollout_is_told() -> None:
     """By a Warning that names it; one that goes after its rollout needs no word."""
     known = given()
-    gone = next_status(known, Removed((B,)), now=noon(hours=2))
+    gone = next_status(known, Remove((B,)), now=noon(hours=2))
     found = retirement_notice(known.status, gone)
     assert found is not None
     assert (found.warning, found.reason) == (True, "KeyRetiredInRollout")
     assert B in found.note
     calm = given(rolling=False)
-    assert retirement_notice(calm.status, next_status(calm, Removed((B,)), now=NOON)) is None
+    assert retirement_notice(calm.status, next_status(calm, Remove((B,)), now=NOON)) is None
 
 
 def test_a_renewal_that_is_asked_for_waits_as_long() -> None:
     """IAM has room for two: the place of the old key is not taken while workloads have it."""
     asked = given(pending_probe=None, listed=_LISTED)
-    due = replace(asked, secret=replace(secret(key_id=A, data="new"), matches_spec=False))
+    due = replace(asked, secret=replace(secret(key_id=A, data_hash="new"), matches_spec=False))
     assert due.secret is not None
     due = replace(due, secret=replace(due.secret, expires_at=None, renew_at=noon(days=7)))
     assert decide(due, now=NOON) == Wait(noon(hours=2))

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.outcomes import Failed, Outcome, Unchanged, Written
 from keywright.planning.rollout import (
     ActiveRollout,
     Availability,
@@ -24,8 +23,10 @@ from keywright.planning.rollout_status import (
     rollout_failure,
     rollout_notice,
 )
-from keywright.planning.state import GrantState, SecretView, Standing
+from keywright.planning.state import GrantState, SecretState
 from keywright.planning.status import begins_rollout, next_status
+from keywright.planning.steps import Fail, NoOp, Outcome, Written
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import READY, noon, secret, state, status
@@ -50,8 +51,8 @@ FAILING = Condition(
     observed_generation=1,
 )
 SOUGHT = msgspec.structs.replace(PROGRESSING, reason="SecretNew")
-NEW, SAME = secret(data="new", revision=4), secret(data="old")
-UNOWNED = SecretView(Standing.UNOWNED)
+NEW, SAME = secret(data_hash="new", revision=4), secret(data_hash="old")
+UNOWNED = SecretState("chat", "chat-key", ownership=Ownership.UNOWNED)
 
 
 def known(**changed: Any) -> GrantState:
@@ -64,11 +65,11 @@ def known(**changed: Any) -> GrantState:
     [
         ("a renewal", known(), Written(NEW, "k"), Scope.ALL),
         ("the same data again", known(), Written(SAME, "k"), None),
-        ("nothing was written", known(), Unchanged(), None),
-        ("a failure", known(), Failed(DENIED), None),
+        ("nothing was written", known(), NoOp(), None),
+        ("a failure", known(), Fail(DENIED), None),
         ("no rollout in the spec", known(grant=grant()), Written(NEW, "k"), None),
         ("deleted by hand", known(secret=None), Written(NEW, "k"), Scope.ALL),
-        ("killed between the writes", known(secret=NEW), Unchanged(), Scope.ALL),
+        ("killed between the writes", known(secret=NEW), NoOp(), Scope.ALL),
         (
             "a new Secret",
             known(secret=None, recorded_data_hash=""),
@@ -76,7 +77,7 @@ def known(**changed: Any) -> GrantState:
             Scope.MARKED,
         ),
         ("taken over", known(secret=UNOWNED, recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
-        ("a lost status", known(recorded_data_hash=""), Unchanged(), Scope.MARKED),
+        ("a lost status", known(recorded_data_hash=""), NoOp(), Scope.MARKED),
         ("a lost status, and due", known(recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
         (
             "a lost status, relabelled",
@@ -86,8 +87,8 @@ def known(**changed: Any) -> GrantState:
         ),
         (
             "killed as it was taken over",
-            known(grant=ADOPTER, secret=secret(data="new", revision=1), recorded_data_hash=""),
-            Unchanged(),
+            known(grant=ADOPTER, secret=secret(data_hash="new", revision=1), recorded_data_hash=""),
+            NoOp(),
             Scope.ALL,
         ),
     ],
@@ -173,7 +174,7 @@ def test_what_of_it_is_kept(
 def test_a_grant_that_cannot_be_parsed_keeps_its_rollout() -> None:
     """It goes on when the mistake is corrected; without a rollout in the spec it ends."""
     before = status(conditions=(READY, PROGRESSING))
-    unparsed = next_status(state(grant=None, status=before), Failed(DENIED), now=NOON)
+    unparsed = next_status(state(grant=None, status=before), Fail(DENIED), now=NOON)
     assert unparsed.condition("RolloutProgressing") == PROGRESSING
     ended = next_status(state(status=before), None, now=NOON)
     assert ended.condition("RolloutProgressing") is None

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywright.api.field_errors import FieldError
+from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.source import CredentialSource
 from keywright.api.status import SourceStatus
-from keywright.planning.failures import Failure, FailureClass
 from keywright.planning.sources import (
     Verified,
     failed_status,
@@ -66,7 +65,7 @@ def test_a_grant_is_told_why_its_source_is_of_no_use(
 def test_who_may_not_use_a_source_learns_nothing_of_it(
     value: CredentialSource | list[FieldError] | None, *, deleting: bool
 ) -> None:
-    """Missing, wrong, going or well: the words are the same, and name both fields and the cure."""
+    """Missing, wrong, deleting or valid: the message is the same, with field and remedy."""
     failure = source_failure(
         ("platform", "bedrock"), value=value, deleting=deleting, asking="chat", permitted=False
     )

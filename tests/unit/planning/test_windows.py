@@ -1,19 +1,20 @@
 """Renewals that wait for a window, and those that do not."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.planning.decide import decide, next_look
-from keywright.planning.outcomes import Unchanged
-from keywright.planning.state import GrantState, Wait
+from keywright.planning.decide import decide
+from keywright.planning.renewal import renewal_deadline_in_window, schedule_in_window
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
-from keywright.planning.windows import renewal_deadline_in_window, schedule_in_window
+from keywright.planning.steps import NoOp, Wait
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
@@ -58,7 +59,7 @@ def test_grants_of_one_window_do_not_begin_at_once() -> None:
 
 
 def _with_uid(uid: str) -> ApiKeyGrant:
-    return msgspec.structs.replace(_windowed(), uid=uid)
+    return replace(_windowed(), uid=uid)
 
 
 def test_no_window_in_time_is_overridden() -> None:
@@ -130,7 +131,10 @@ def _known(*, windows: tuple[dict[str, str], ...] = (_AT_TWO,), **changed: Any) 
             id="new",
         ),
         pytest.param(
-            _known(secret=secret(renew_at=NOON, intact=False)), NOON, "Rewrite Drift", id="repair"
+            _known(secret=secret(renew_at=NOON, altered=("data",))),
+            NOON,
+            "Rewrite Drift",
+            id="repair",
         ),
     ],
 )
@@ -143,7 +147,7 @@ def test_a_window_holds_up_what_is_due_and_nothing_else(
 
 def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
     """Somebody wants it now."""
-    wanted = msgspec.structs.replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
+    wanted = replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
     assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
 
 
@@ -152,10 +156,10 @@ def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
     known = _known(windows=(_AT_TWO, _AT_FIVE))
     now = noon(hours=3.5)
     step = decide(known, now=now)
-    after = next_status(known, Unchanged(), now=now)
+    after = next_status(known, NoOp(), now=now)
     assert after.renew_at is not None
     assert noon(hours=5) <= after.renew_at <= noon(hours=5.25)
-    assert next_look(known, step, now=now) == after.renew_at
+    assert requeue_at(known, step, now=now) == after.renew_at
 
 
 def test_a_renewal_that_failed_until_the_window_shut_is_told_as_failing() -> None:

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keywright.api.formats import FORMATS_OF_PROVIDER
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
+from keywright.secrets.formats import min_refresh_margin, short_lifetime_warning
 from keywright.secrets.recovery import recover
-from keywright.secrets.refresh_margin import min_refresh_margin, short_lifetime_warning
 from keywright.secrets.rendering import data_keys, render, validate
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 
 KIND = KeyKind.SESSION_CREDENTIALS
-FORMATS = sorted(FORMATS_OF_KIND[KIND] & FORMATS_OF_PROVIDER[Provider.AWS])
+FORMATS = sorted(KEY_TYPES[KIND].formats & FORMATS_OF_PROVIDER[Provider.AWS])
 _WORDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _IDS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=16).map("ASIA{}".format)
 _SECRETS = st.text(_WORDS, min_size=40, max_size=40)
@@ -116,7 +116,7 @@ def test_the_files_of_sdks_are_what_sdks_read() -> None:
 def test_readers_that_read_again_are_known_by_the_layout(
     secret: dict[str, Any], *, again: bool
 ) -> None:
-    """They need twenty minutes; where a life leaves less, they are told, with the cure."""
+    """They need twenty minutes; where a life leaves less, they are told, with the remedy."""
     made = _grant(**secret)
     assert min_refresh_margin(made) == (timedelta(minutes=20) if again else None)
     lifetime = timedelta(minutes=15)

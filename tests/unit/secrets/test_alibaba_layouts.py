@@ -12,20 +12,20 @@ from alibabacloud_credentials.provider import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keywright.api.errors import RenderError
+from keywright.api.formats import FORMATS_OF_PROVIDER
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, FORMATS_OF_PROVIDER
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render, validate
-from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of
 
 KIND = KeyKind.SESSION_CREDENTIALS
-FORMATS = sorted(FORMATS_OF_KIND[KIND] & FORMATS_OF_PROVIDER[Provider.ALIBABA_CLOUD])
+FORMATS = sorted(KEY_TYPES[KIND].formats & FORMATS_OF_PROVIDER[Provider.ALIBABA_CLOUD])
 ENDING = {"AlibabaRam", "AlibabaCredentialsUri"}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _IDS = st.sampled_from(["LTAI5t", "STS.", "TMPSK."]).flatmap(

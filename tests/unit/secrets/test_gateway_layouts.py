@@ -9,10 +9,10 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
-from keywright.secrets.derived_value import derive_value
-from keywright.secrets.drift import is_intact, names_digest
+from keywright.secrets.drift import altered_fields, names_digest
 from keywright.secrets.manifest import ManagedKeyId, manifest
 from keywright.secrets.ownership import managed_secret_from
+from keywright.secrets.proofs import derive_value
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render
 from tests.unit.api.samples import grant
@@ -105,12 +105,12 @@ def _applied(names: set[str]) -> dict[str, Any]:
 def test_a_lost_entry_of_many_is_drift() -> None:
     """The names that were written are known by a digest in the Secret's own annotations."""
     whole = managed_secret_from(_applied({"partner-a", "partner-b"}))
-    assert is_intact(whole, frozenset(), grant=many(), source=None)
+    assert not altered_fields(whole, frozenset(), grant=many(), source=None)
     assert whole.remark == "1 of 3 rows were left out: row 2 (c): no."
     lost = replace(whole, owned_keys=frozenset({"partner-a"}))
-    assert not is_intact(lost, frozenset(), grant=many(), source=None)
+    assert altered_fields(lost, frozenset(), grant=many(), source=None)
     forged = replace(lost, entries=names_digest({"partner-a"}), owned_annotations=frozenset())
-    assert not is_intact(forged, frozenset(), grant=many(), source=None)
+    assert altered_fields(forged, frozenset(), grant=many(), source=None)
 
 
 def test_the_same_intent_has_the_same_value() -> None:

@@ -16,12 +16,12 @@ from botocore.configloader import raw_config_parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keywright.api.errors import RenderError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
 from keywright.secrets.rendering import render
-from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, ISSUED
 

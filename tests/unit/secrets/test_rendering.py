@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import FORMATS_OF_KIND, Format
+from keywright.api.errors import RenderError
+from keywright.api.formats import Format
+from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import check_region, data_keys, render, validate
-from keywright.secrets.variables import RenderError
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import HASH_KEY, TOKEN, credential, fingerprint_of
 
@@ -82,7 +82,7 @@ def test_a_format_is_what_its_readers_take(form: Format, expected: dict[str, str
 
 def test_every_format_of_the_kinds_that_are_made_is_made() -> None:
     """No format that the CRD offers is missing."""
-    every = frozenset[Format]().union(*FORMATS_OF_KIND.values())
+    every = frozenset[Format]().union(*(key.formats for key in KEY_TYPES.values()))
     assert FORMATS.keys() == every
 
 
@@ -196,7 +196,7 @@ def test_a_forged_fingerprint_gives_no_key(mark: str) -> None:
     ],
 )
 def test_a_layout_that_cannot_be_written_says_why(secret: dict[str, Any], said: str) -> None:
-    """One problem each, that names field and cure."""
+    """One problem each, that names field and remedy."""
     (problem,) = validate(grant(secret=secret))
     assert str(problem).startswith(said)
 

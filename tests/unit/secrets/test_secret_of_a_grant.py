@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from keywright.api.sensitive import Sensitive
-from keywright.secrets.drift import is_intact
+from keywright.secrets.drift import altered_fields
 from keywright.secrets.fingerprint import (
     data_hash,
     fingerprint,
+    has_identity,
     imported_digest,
     key_identity,
     same_data,
-    same_mint_facts,
     same_values,
 )
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
@@ -96,8 +96,8 @@ def test_the_fingerprint_tells_what_changed() -> None:
     state = key_identity(GRANT, source=source())
     other = key_identity(grant(bedrockShortTermKey={"duration": "1h"}), source=source())
     assert [len(part) for part in mark.split(".")] == [16, 32, 32]
-    assert same_mint_facts(mark, state=state)
-    assert not same_mint_facts(mark, state=other)
+    assert has_identity(mark, state)
+    assert not has_identity(mark, other)
     assert same_data(mark, data=dict(reversed(data.items())), key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data | {"more": ""}, key=HASH_KEY, namespace="chat")
     assert not same_data(mark, data=data, key=b"another", namespace="chat")
@@ -108,7 +108,7 @@ def test_the_fingerprint_tells_what_changed() -> None:
 @pytest.mark.parametrize("mark", [None, "", "x", "a.b", "é.é.é", "..", "a.b.c.d"])
 def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
     """Missing or forged, it means that there is no telling."""
-    assert not same_mint_facts(mark, state=key_identity(GRANT, source=source()))
+    assert not has_identity(mark, key_identity(GRANT, source=source()))
     assert not same_data(mark, data={}, key=HASH_KEY, namespace="chat")
     assert not same_values(mark, values={}, key=HASH_KEY, namespace="chat")
 
@@ -136,10 +136,10 @@ def test_secrets_of_one_layout_share_memory() -> None:
     [
         ({"keywright.dev/granted-by": f"chat/chat-key {UID}"}, Ownership.OWNED),
         ({"keywright.dev/granted-by": "chat/chat-key of-a-backup"}, Ownership.OWNED),
-        ({"keywright.dev/granted-by": f"chat/other {UID}"}, Ownership.OTHER_GRANT),
-        ({"keywright.dev/granted-by": f"other/chat-key {UID}"}, Ownership.OTHER_GRANT),
-        ({"keywright.dev/granted-by": "nonsense"}, Ownership.UNMARKED),
-        ({}, Ownership.UNMARKED),
+        ({"keywright.dev/granted-by": f"chat/other {UID}"}, Ownership.OWNED_BY_OTHER),
+        ({"keywright.dev/granted-by": f"other/chat-key {UID}"}, Ownership.OWNED_BY_OTHER),
+        ({"keywright.dev/granted-by": "nonsense"}, Ownership.UNOWNED),
+        ({}, Ownership.UNOWNED),
     ],
 )
 def test_the_mark_says_whose_a_secret_is(annotations: dict[str, str], expected: Ownership) -> None:
@@ -150,7 +150,7 @@ def test_the_mark_says_whose_a_secret_is(annotations: dict[str, str], expected: 
         "annotations": annotations,
         "labels": {"app.kubernetes.io/managed-by": "keywright"},
     }
-    assert classify(GRANT, state=managed_secret_from(meta)) is expected
+    assert classify(GRANT, managed_secret_from(meta)) is expected
 
 
 @pytest.mark.parametrize("mark", [None, "chat/other uid"])
@@ -160,13 +160,8 @@ def test_a_mark_that_was_edited_by_hand_does_not_take_the_secret_away(mark: str 
     _remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by")(meta)
     meta["annotations"]["keywright.dev/granted-by"] = mark
     state = managed_secret_from(meta)
-    assert classify(GRANT, state=state) is Ownership.OWNED
-    assert not is_intact(state, data_keys(GRANT), grant=GRANT, source=None)
-
-
-def test_no_secret_is_absent() -> None:
-    """The grant may create it."""
-    assert classify(GRANT, state=None) is Ownership.ABSENT
+    assert classify(GRANT, state) is Ownership.OWNED
+    assert altered_fields(state, data_keys(GRANT), grant=GRANT, source=None)
 
 
 def _remove(*path: str) -> Callable[[dict[str, Any]], None]:
@@ -232,9 +227,8 @@ def test_a_change_by_others_is_seen_without_reading_the_secret(
     """What is ours and was touched is found; what others added beside it is theirs."""
     meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
     change(meta)
-    assert (
-        is_intact(managed_secret_from(meta), data_keys(GRANT), grant=GRANT, source=None) is expected
-    )
+    altered = altered_fields(managed_secret_from(meta), data_keys(GRANT), grant=GRANT, source=None)
+    assert (not altered) is expected
 
 
 def test_a_restored_grant_takes_its_secret_back() -> None:
@@ -242,9 +236,9 @@ def test_a_restored_grant_takes_its_secret_back() -> None:
     body = grant_body()
     restored = parsed_grant(body | {"metadata": body["metadata"] | {"uid": "new"}})
     state = managed_secret_from(metadata_after_apply(manifest_of(grant())))
-    assert classify(restored, state=state) is Ownership.OWNED
-    assert not is_intact(state, data_keys(restored), grant=restored, source=None)
-    assert same_mint_facts(state.fingerprint, state=key_identity(restored, source=source()))
+    assert classify(restored, state) is Ownership.OWNED
+    assert altered_fields(state, data_keys(restored), grant=restored, source=None)
+    assert has_identity(state.fingerprint, key_identity(restored, source=source()))
 
 
 def test_equal_data_is_not_seen_to_be_equal_in_two_namespaces() -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keywright.api.errors import RenderError
+from keywright.api.formats import Variable
 from keywright.api.keys import KeyKind
 from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
-from keywright.secrets.variables import RenderError, Values, Variable
+from keywright.secrets.variables import Values
 from tests.unit.api.samples import grant, schema
 from tests.unit.secrets.samples import TOKEN, credential
 
@@ -66,7 +68,7 @@ def test_a_template_says_what_it_stands_for(text: str, expected: str) -> None:
     ],
 )
 def test_a_template_that_cannot_be_read_says_how_to_write_it(text: str, message: str) -> None:
-    """The message names the cure."""
+    """The message names the remedy."""
     with pytest.raises(TemplateError, match=re.escape(message)):
         parse_template(text)
 

@@ -143,7 +143,7 @@ async def test_another_host_is_refused(client: Client, host: str) -> None:
 
 
 async def test_a_missing_file_is_told(client: Client) -> None:
-    """503 with the path and the cure, in both forms."""
+    """503 with the path and the remedy, in both forms."""
     for status, told in (await client.get("/alibaba-cloud"), await client.aws()):
         assert status == 503
         assert "mount the Secret there" in (told.get("Message") or told["message"])

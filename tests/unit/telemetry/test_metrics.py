@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from keywright.planning.failures import Failure, FailureClass
+from keywright.api.errors import Failure, FailureClass
 from keywright.telemetry.metrics import GrantSample, Metrics
 
 READING = GrantSample("chat", "chat-key", ready=True, expires_at=200.0, renews_at=100.0)

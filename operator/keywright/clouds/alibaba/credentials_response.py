@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from keywright.clouds.alibaba.sts import TemporaryCredentials
+from keywright.api.errors import Failure
+from keywright.clouds.alibaba.sts.client import TemporaryCredentials
 from keywright.clouds.answer_values import (
     ALIBABA_KEY_ID,
     ALIBABA_SECRET,
@@ -13,7 +14,6 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
-from keywright.planning.failures import Failure
 
 
 class _Answer(msgspec.Struct, rename="pascal"):

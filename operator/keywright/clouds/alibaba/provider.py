@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     AlibabaAccessKey,
     AlibabaBearer,
     AlibabaSts,
@@ -17,10 +17,16 @@ from keywright.api.alibaba_identities import (
     RamRoleArn,
     RsaKeyPair,
 )
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
+from keywright.clouds.alibaba.context import (
+    ROOT,
+    AlibabaContext,
+    alibaba_of,
+    endpoint_of,
+)
 from keywright.clouds.alibaba.identities import (
     access_key,
     bearer,
@@ -32,16 +38,10 @@ from keywright.clouds.alibaba.identities import (
     ram_role_arn,
     rsa_key_pair,
 )
-from keywright.clouds.alibaba.identities.assume_role import assume_chained_role
-from keywright.clouds.alibaba.identities.context import (
-    ROOT,
-    AlibabaContext,
-    alibaba_of,
-    endpoint_of,
-)
-from keywright.clouds.alibaba.keys import bearer_token, session_credentials
-from keywright.clouds.alibaba.probes import identity
-from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.alibaba.identities.roles import assume_chained_role
+from keywright.clouds.alibaba.sts import session_credentials
+from keywright.clouds.alibaba.sts.client import StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.answer_values import ACCOUNT, fits
 from keywright.clouds.classified import classified
 from keywright.clouds.interfaces import (
@@ -55,7 +55,6 @@ from keywright.clouds.interfaces import (
     SessionOptions,
 )
 from keywright.clouds.role_chain import RoleChain
-from keywright.planning.failures import Failure, FailureClass
 from keywright.secrets.credential import Credential
 
 # No service tells whose a bearer token is.
@@ -105,12 +104,12 @@ IDENTITIES: dict[type, OpenSession] = {
 }
 KEYS: dict[KeyKind, KeyIssuer] = {
     KeyKind.SESSION_CREDENTIALS: session_credentials,
-    KeyKind.BEARER_TOKEN: bearer_token,
+    KeyKind.BEARER_TOKEN: bearer,
 }
 
 
-class _Links:
-    """Implements `clouds.chains.Links`."""
+class _ChainSteps:
+    """Implements `role_chain.ChainSteps`."""
 
     def __init__(self, context: AlibabaContext) -> None:
         self._context = context
@@ -138,12 +137,12 @@ class _Links:
 
 
 class Alibaba:
-    """Implements `clouds.ways.Vendor`."""
+    """Implements `interfaces.CloudProvider`."""
 
     def __init__(self, context: AlibabaContext) -> None:
         self._context = context
         self._role_chain = RoleChain(
-            _Links(context), clock=context.clock, min_lifetime=context.min_lifetime
+            _ChainSteps(context), clock=context.clock, min_lifetime=context.min_lifetime
         )
 
     @classified("issuing a key")
@@ -188,7 +187,7 @@ class Alibaba:
             kind=FailureClass.CONFIGURATION,
             reason="SourceChanged",
             field="spec.sourceRef.name",
-            cure=f"Make CredentialSource {source.name} one of AWS again.",
+            remedy=f"Make CredentialSource {source.name} one of AWS again.",
         )
 
     @classified("verifying the source")
@@ -209,7 +208,9 @@ class Alibaba:
         It is all that a grant of Alibaba Cloud may ask for (api.grant_checks).
         """
         del grant
-        await identity.probe_identity(credential, at=endpoint_of(source), context=self._context)
+        await session_credentials.probe_identity(
+            credential, at=endpoint_of(source), sts=self._context.sts
+        )
 
     async def hold(self, source: CredentialSource) -> None:
         """Nothing: no key of this cloud has to be revoked."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.redaction import condition_reason
-from keywright.planning.failures import Failure, FailureClass
 
 THROTTLED: Final = frozenset(
     {
@@ -57,7 +57,7 @@ class ErrorRow:
 
     kind: FailureClass
     field: str
-    cure: str
+    remedy: str
     reason: str = ""
 
     def failure(self, code: str, message: str, *, service: str = "AWS") -> Failure:
@@ -67,7 +67,7 @@ class ErrorRow:
             kind=self.kind,
             reason=self.reason or condition_reason(code),
             field=self.field,
-            cure=self.cure,
+            remedy=self.remedy,
         )
 
 
@@ -113,7 +113,10 @@ def is_clock_fault(code: str, message: str) -> bool:
 def clock_fault(code: str, message: str) -> Failure:
     """The failure for a signature whose time AWS does not accept."""
     return Failure(
-        f"AWS: {code}: {message}.", kind=FailureClass.TRANSIENT, reason=CLOCK_SKEW, cure=_CLOCK_CURE
+        f"AWS: {code}: {message}.",
+        kind=FailureClass.TRANSIENT,
+        reason=CLOCK_SKEW,
+        remedy=_CLOCK_CURE,
     )
 
 
@@ -127,7 +130,7 @@ def common_failure(code: str, message: str) -> Failure:
             kind=FailureClass.THROTTLED,
             reason="Throttled",
             field=SOURCE,
-            cure="The operator sends requests more slowly and tries again.",
+            remedy="The operator sends requests more slowly and tries again.",
         )
     if not code and message.startswith(_NO_ENDPOINT):
         return Failure(
@@ -135,7 +138,7 @@ def common_failure(code: str, message: str) -> Failure:
             kind=FailureClass.TRANSIENT,
             reason="CloudError",
             field=f"{SOURCE}.region",
-            cure=(
+            remedy=(
                 "The Region has no such endpoint, or the endpoint cannot be reached: correct region"
                 " or stsEndpoint, or the network, proxy and firewall; tried again."
             ),
@@ -146,7 +149,7 @@ def common_failure(code: str, message: str) -> Failure:
             kind=FailureClass.TRANSIENT,
             reason="CloudError",
             field=SOURCE,
-            cure=(
+            remedy=(
                 "Tried again. If this stays, check region and stsEndpoint, the network, proxy and"
                 " firewall between the operator and AWS, and the AWS Health Dashboard."
             ),
@@ -160,7 +163,7 @@ def common_failure(code: str, message: str) -> Failure:
         kind=FailureClass.DENIED if denied else FailureClass.TRANSIENT,
         reason=condition_reason(code),
         field=SOURCE,
-        cure=(
+        remedy=(
             "Allow the action for the role or user of the source."
             if denied
             else "Tried again. If this stays, look the code up in the API reference of the service."

@@ -7,19 +7,22 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keywright.api.aws_source import Ambient, AwsAccessKey, WebIdentity
-from keywright.api.grant import ApiKeyGrant, Probe, ProbeMode
+from keywright.api.errors import Failure
+from keywright.api.grant import ApiKeyGrant, Probe
+from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import KeyKind
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import account_of
-from keywright.clouds.aws.errors import refusal_of_session
+from keywright.clouds.aws.api_gateway.keys import GatewayKeys
+from keywright.clouds.aws.bedrock import short_term
+from keywright.clouds.aws.bedrock.long_term import LongTermKeys
+from keywright.clouds.aws.clients import account_of
+from keywright.clouds.aws.context import AwsContext, aws_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
-from keywright.clouds.aws.identities.context import AwsContext, aws_of, caller_of
-from keywright.clouds.aws.keys import bedrock_short_term, session_credentials
-from keywright.clouds.aws.keys.api_gateway import GatewayKeys
-from keywright.clouds.aws.keys.bedrock_long_term import LongTermKeys
-from keywright.clouds.aws.probes import bedrock, http, identity
-from keywright.clouds.aws.probes.request import ProbeContext as ProbeEdges
+from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
+from keywright.clouds.aws.sts import session_credentials
+from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.sessions import caller_of
 from keywright.clouds.classified import ClassifiedKeys, classified
 from keywright.clouds.endpoints import Endpoints
 from keywright.clouds.http import HttpClient
@@ -35,7 +38,6 @@ from keywright.clouds.interfaces import (
 )
 from keywright.clouds.rate_limit import pace_key
 from keywright.clouds.role_chain import RoleChain
-from keywright.planning.failures import Failure
 from keywright.secrets.credential import Credential
 
 
@@ -73,7 +75,9 @@ class KeyIssuer(Protocol):
 class Attempt(Protocol):
     """One way to try a key."""
 
-    async def __call__(self, probe: Probe, *, credential: Credential, context: ProbeEdges) -> None:
+    async def __call__(
+        self, probe: Probe, *, credential: Credential, context: ProbeContext
+    ) -> None:
         """Raises Failure unless the key works."""
 
 
@@ -105,20 +109,20 @@ MANAGED_KEYS: dict[KeyKind, ManagedKeysFactory] = {
     KeyKind.API_GATEWAY_KEY: GatewayKeys,
 }
 KEYS: dict[KeyKind, KeyIssuer] = {
-    KeyKind.BEDROCK_SHORT_TERM_KEY: bedrock_short_term,
+    KeyKind.BEDROCK_SHORT_TERM_KEY: short_term,
     KeyKind.SESSION_CREDENTIALS: session_credentials,
 }
 
 
 PROBES: dict[ProbeMode, Attempt] = {
-    ProbeMode.IDENTITY: identity.probe_identity,
-    ProbeMode.BEDROCK: bedrock.probe_bedrock,
-    ProbeMode.HTTP: http.probe_http,
+    ProbeMode.IDENTITY: probe_identity,
+    ProbeMode.BEDROCK: probe_bedrock,
+    ProbeMode.HTTP: probe_http,
 }
 
 
-class _Links:
-    """Implements `clouds.chains.Links`."""
+class _ChainSteps:
+    """Implements `role_chain.ChainSteps`."""
 
     def __init__(self, context: AwsContext) -> None:
         self._context = context
@@ -154,17 +158,17 @@ class _Links:
 
 
 class Aws:
-    """Implements `clouds.ways.Vendor`."""
+    """Implements `interfaces.CloudProvider`."""
 
     def __init__(
         self, context: AwsContext, *, http: HttpClient, endpoints: Endpoints | None = None
     ) -> None:
         self._context = context
-        self._probe_edges = ProbeEdges(
+        self._probe_context = ProbeContext(
             calls=context.calls, http=http, endpoints=endpoints or Endpoints()
         )
         self._role_chain = RoleChain(
-            _Links(context), clock=context.clock, min_lifetime=context.min_lifetime
+            _ChainSteps(context), clock=context.clock, min_lifetime=context.min_lifetime
         )
 
     @classified("issuing a key")
@@ -241,7 +245,7 @@ class Aws:
         """Try a new key the way that the grant asks for."""
         del source
         probe = grant.spec.probe
-        context = replace(self._probe_edges, tenant=grant.namespace)
+        context = replace(self._probe_context, tenant=grant.namespace)
         await PROBES[probe.mode](probe, credential=credential, context=context)
 
     @classified("asking for the time")

@@ -6,19 +6,19 @@ would tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     AlibabaAccessKey,
     AlibabaSts,
 )
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     reject_session_options,
     verify_identity,
 )
 from keywright.clouds.alibaba.identities.key_material import access_key_from_secret
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.interfaces import Session, SessionOptions
 
 

@@ -1,18 +1,28 @@
-"""A bearer token out of a Secret (Cloud Call Center): handed on as it is.
+"""A bearer token from a Secret (Cloud Call Center), as an identity and as a key.
 
-No service tells whose it is or when it ends; a new one in the Secret is noticed by its watch.
+No service reports the owner or the expiry of a token. The watch of the Secret reports a new one.
 """
 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
-from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaBearer
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BearerToken
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import ROOT, AlibabaContext
+from keywright.api.source import CredentialSource, Provider
+from keywright.clouds.alibaba.context import ROOT, AlibabaContext
 from keywright.clouds.alibaba.identities.key_material import BEARER_TOKEN, stored_value
-from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
+from keywright.clouds.interfaces import (
+    DEFAULT_OPTIONS,
+    IssuedKey,
+    Session,
+    SessionOptions,
+    whole_seconds,
+)
+from keywright.secrets.credential import API_KEY, Credential
 
 _FIELD = f"{ROOT}.bearer.secretRef"
 
@@ -44,4 +54,44 @@ async def open_session(
         expires_at=None,
         identity="",
         bearer=token,
+    )
+
+
+def session_options(key: BearerToken) -> SessionOptions:
+    """Nothing."""
+    del key
+    return DEFAULT_OPTIONS
+
+
+def accepts_session(key: BearerToken, *, session: Session, now: datetime) -> bool:
+    """A token that was read stays until its Secret changes."""
+    del key, now
+    return session.bearer is not None
+
+
+def mint(
+    key: BearerToken,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+) -> IssuedKey:
+    """The token; nobody tells its end."""
+    del key, account_id
+    # Of a source with a bearer token: pair_problems lets no other through.
+    assert session.bearer is not None
+    credential = Credential(
+        values={API_KEY: session.bearer},
+        region=region,
+        account_id=None,
+        key_id=session.access_key_id,
+        issued_at=session.issued_at,
+        expires_at=None,
+        provider=Provider.ALIBABA_CLOUD,
+    )
+    return IssuedKey(
+        credential,
+        "Its expiry is unknown, and it is written again when that of CredentialSource"
+        f" {grant.source_key[1]} changes.",
     )

@@ -7,12 +7,11 @@ host or its metadata service, and neither a long answer nor a slow one holds any
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import CredentialsUri
+from keywright.api.alibaba_source import CredentialsUri
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.credentials_response import parse_credentials
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     limits_of,
@@ -20,9 +19,10 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import TransportError
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.credentialsUri.uri"
 
@@ -47,7 +47,9 @@ async def open_session(
             kind=FailureClass.CONFIGURATION,
             reason="UriNotAllowed",
             field=_FIELD,
-            cure="Start the operator with --allow-credentials-uri for it, or use another identity.",
+            remedy=(
+                "Start the operator with --allow-credentials-uri for it, or use another identity."
+            ),
         )
     issued_at = whole_seconds(context.clock())
     try:
@@ -79,7 +81,7 @@ def _unfit(what: str) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="CredentialsUriFailed",
         field=_FIELD,
-        cure=(
+        remedy=(
             "It must answer with HTTP 200 and a JSON object of Code Success, AccessKeyId,"
             " AccessKeySecret, SecurityToken and Expiration."
         ),

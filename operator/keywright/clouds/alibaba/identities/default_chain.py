@@ -1,25 +1,40 @@
-"""The operator's own identity: what the default credential chain finds in its surroundings.
+"""The operator's own identity: the default credential chain of Alibaba Cloud's library.
 
-Whoever may write a CredentialSource could borrow it, so that it is off until the operator's flag
+Anyone who may write a CredentialSource could use it, so it is off unless a flag of the operator
 allows it.
+
+The library's order, variables and files count. But its `DefaultCredentialsProvider` drops the
+expiry of what it finds, and keeps a thread for the metadata service running, so its providers are
+called one by one. They block, and read the environment at their import: both happens in a thread.
 """
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import DefaultChain
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from keywright.api.alibaba_source import DefaultChain
+from keywright.api.errors import Failure, FailureClass
+from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     reject_session_options,
     verify_identity,
 )
 from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
-from keywright.clouds.interfaces import Session, SessionOptions
-from keywright.planning.failures import Failure, FailureClass
+from keywright.clouds.alibaba.sts.errors import RequestContext
+from keywright.clouds.http import LONGEST_CALL_SECONDS
+from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = f"{ROOT}.defaultChain"
+# Both write to the terminal from their import on, whole answers of STS among other things.
+_LOGGERS = ("credentials", "alibabacloud-tea")
 
 
 async def open_session(
@@ -38,7 +53,7 @@ async def open_session(
     del identity
     reject_session_options(ask, way="defaultChain")
     if context.own is None:
-        raise not_allowed(_FIELD, cure="Use oidcRoleArn")
+        raise not_allowed(_FIELD, remedy="Use oidcRoleArn")
     now = context.clock()
     session = await context.own.session(now=now)
     if session is None or (session.expires_at is not None and session.expires_at <= now):
@@ -47,8 +62,79 @@ async def open_session(
             kind=FailureClass.TRANSIENT,
             reason="AmbientNotFound",
             field=_FIELD,
-            cure="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
+            remedy="Give the operator's pod an identity: RRSA, variables, or a role of its node.",
         )
     return await verify_identity(
         session, source=source, asking=RequestContext(fields={"": _FIELD}), context=context
     )
+
+
+class AlibabaDefaultChain:
+    """Implements `DefaultCredentials`; nothing else in the process reads any of it."""
+
+    def __init__(self, *, load: Callable[[], Iterable[Any]] | None = None) -> None:
+        self._load = load or _providers
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="alibaba-own")
+        self._providers: tuple[Any, ...] | None = None
+
+    async def session(self, *, now: datetime) -> Session | None:
+        """The first credentials of the chain, as they are now; None where there are none."""
+        loop = asyncio.get_running_loop()
+        # The libraries' own calls have no total deadline.
+        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+            return await loop.run_in_executor(self._pool, lambda: self._first(now))
+
+    def close(self) -> None:
+        """Wait for no one."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _first(self, now: datetime) -> Session | None:
+        if self._providers is None:
+            self._providers = tuple(self._load())
+        for provider in self._providers:
+            found = _found(provider)
+            if found is not None:
+                return _session(found, now=now)
+        return None
+
+
+def _found(provider: Any) -> Any:
+    """What the provider gives, with its end; None where it raises, as the chain goes on then."""
+    try:
+        found = provider.get_credentials()
+        # Those of files hand on what another one gives, without its end; that one has no public
+        # name (alibabacloud_credentials 1.0.12, provider/cli_profile.py and profile.py).
+        inner = getattr(provider, f"_{type(provider).__name__}__innerProvider", None)
+        return found if inner is None else inner.get_credentials()
+    except Exception:  # the library raises whatever; its words may quote what was read
+        return None
+
+
+def _session(found: Any, *, now: datetime) -> Session:
+    token, end = found.get_security_token(), found.get_expiration()
+    return Session(
+        access_key_id=found.get_access_key_id(),
+        secret_access_key=Sensitive(found.get_access_key_secret()),
+        session_token=Sensitive(token) if token else None,
+        issued_at=whole_seconds(now),
+        expires_at=datetime.fromtimestamp(end, UTC) if end else None,
+        identity="",
+    )
+
+
+def _providers() -> Iterable[Any]:
+    """The library's chain, in its order (provider/default.py)."""
+    from alibabacloud_credentials import provider as library  # noqa: PLC0415  reads the environment
+    from alibabacloud_credentials.utils import auth_util  # noqa: PLC0415  as above
+
+    for name in _LOGGERS:
+        logging.getLogger(name).disabled = True
+    yield library.EnvironmentVariableCredentialsProvider()
+    if auth_util.enable_oidc_credential:
+        yield library.OIDCRoleArnCredentialsProvider()
+    yield library.CLIProfileCredentialsProvider()
+    yield library.ProfileCredentialsProvider()
+    if auth_util.environment_ecs_metadata_disabled.lower() != "true":
+        yield library.EcsRamRoleCredentialsProvider(async_update_enabled=False)
+    if auth_util.environment_credentials_uri:
+        yield library.URLCredentialsProvider()

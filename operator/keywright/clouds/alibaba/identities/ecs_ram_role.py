@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_identities import EcsRamRole
+from keywright.api.alibaba_source import EcsRamRole
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach
-from keywright.clouds.alibaba.credentials_response import parse_credentials
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     alibaba_of,
@@ -24,10 +23,11 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
-from keywright.clouds.alibaba.sts import TemporaryCredentials
+from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.sts.client import TemporaryCredentials
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import HttpResponse, Timeouts, TransportError
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 FIELD = f"{ROOT}.ecsRamRole"
 _SERVICE = "http://100.100.100.200/latest"
@@ -51,7 +51,7 @@ async def open_session(
     """
     reject_session_options(ask, way="ecsRamRole")
     if context.own is None:
-        raise not_allowed(FIELD, cure="Use oidcRoleArn")
+        raise not_allowed(FIELD, remedy="Use oidcRoleArn")
     session = await node_session(
         identity.role_name,
         hardened_alone=identity.disable_imds_v1,
@@ -64,14 +64,14 @@ async def open_session(
     )
 
 
-def not_allowed(field: str, *, cure: str) -> Failure:
+def not_allowed(field: str, *, remedy: str) -> Failure:
     """The operator lends its own identity, and its node's, to no one."""
     return Failure(
         "this operator lends its own identity, and its node's, to no one.",
         kind=FailureClass.CONFIGURATION,
         reason="AmbientNotAllowed",
         field=field,
-        cure=f"{cure}, or start the operator with --allow-ambient.",
+        remedy=f"{remedy}, or start the operator with --allow-ambient.",
     )
 
 
@@ -141,7 +141,7 @@ class _Metadata:
                 kind=FailureClass.TRANSIENT,
                 reason="MetadataUnavailable",
                 field=f"{self._field}.disableImdsV1",
-                cure="Turn the hardened mode on for the node, or set disableImdsV1 to false.",
+                remedy="Turn the hardened mode on for the node, or set disableImdsV1 to false.",
             )
         return {}
 
@@ -191,7 +191,7 @@ class _Metadata:
                 kind=FailureClass.TRANSIENT,
                 reason="MetadataUnavailable",
                 field=f"{self._field}.roleName",
-                cure="Attach a RAM role to the node, or correct the name.",
+                remedy="Attach a RAM role to the node, or correct the name.",
             )
         if answer.status != 200:
             raise _failed(f"answers with HTTP {answer.status}", field=self._field)
@@ -204,5 +204,5 @@ def _failed(what: str, *, field: str) -> Failure:
         kind=FailureClass.TRANSIENT,
         reason="MetadataUnavailable",
         field=field,
-        cure="Run the operator on a node of ECS or ECI that has a RAM role.",
+        remedy="Run the operator on a node of ECS or ECI that has a RAM role.",
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keywright.api import alibaba_identities
+from keywright.api import alibaba_source
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import AlibabaContext
+from keywright.clouds.alibaba.context import AlibabaContext
 from keywright.clouds.answer_values import (
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,
@@ -18,11 +19,10 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
-ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
-TOKEN, BEARER_TOKEN = alibaba_identities.ALIBABA_TOKEN, alibaba_identities.ALIBABA_BEARER
+ID, SECRET = alibaba_source.ALIBABA_ID, alibaba_source.ALIBABA_SECRET
+TOKEN, BEARER_TOKEN = alibaba_source.ALIBABA_TOKEN, alibaba_source.ALIBABA_BEARER
 _FORMS: Final[Mapping[str, Form]] = {
     ID: ALIBABA_STORED_KEY_ID,
     SECRET: ALIBABA_SECRET,
@@ -73,7 +73,7 @@ def stored_value(found: ReferencedSecret, key: str, *, secret: str, field: str) 
             kind=FailureClass.CONFIGURATION,
             reason="SecretIncomplete",
             field=field,
-            cure=f"Put {key} into it.",
+            remedy=f"Put {key} into it.",
         )
     if key in _FORMS:
         stored(text, _FORMS[key], secret_name=secret, key=key, field=field)

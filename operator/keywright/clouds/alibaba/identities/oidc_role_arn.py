@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     OidcRoleArn,
     audience_of,
 )
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     endpoint_of,
@@ -26,10 +26,10 @@ from keywright.clouds.alibaba.identities.roles import (
     Role,
     build_role,
 )
-from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.oidcRoleArn"
 _ROLE_NAME = re.compile(r"[\w.-]{1,64}")
@@ -109,7 +109,7 @@ async def _annotated_role(
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field=f"{_FIELD}.serviceAccountRef",
-            cure="Write the role's name alone, such as chat, not its ARN.",
+            remedy="Write the role's name alone, such as chat, not its ARN.",
         )
     if not name:
         raise Failure(
@@ -118,6 +118,6 @@ async def _annotated_role(
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field=f"{_FIELD}.roleArn",
-            cure="Set it, or annotate the ServiceAccount.",
+            remedy="Set it, or annotate the ServiceAccount.",
         )
     return f"acs:ram::{provider_arn.split(':')[3]}:role/{name}"

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     Profile,
     ProfileFormat,
 )
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext
-from keywright.clouds.alibaba.identities import ecs_ram_role
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     GRANTS_POLICY,
@@ -28,6 +27,7 @@ from keywright.clouds.alibaba.identities.context import (
     session_name,
     verify_identity,
 )
+from keywright.clouds.alibaba.identities import ecs_ram_role
 from keywright.clouds.alibaba.identities.key_material import stored_value
 from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
 from keywright.clouds.alibaba.identities.roles import (
@@ -47,7 +47,8 @@ from keywright.clouds.alibaba.profiles.resolved import (
     ResolvedProfile,
     StoredKey,
 )
-from keywright.clouds.alibaba.sts import Endpoint
+from keywright.clouds.alibaba.sts.client import Endpoint
+from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.answer_values import (
     ALIBABA_KEY_ID,
     ALIBABA_SECRET,
@@ -55,8 +56,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _FIELD = f"{ROOT}.profile"
 _READERS = {
@@ -86,7 +86,7 @@ async def open_session(
             kind=FailureClass.CONFIGURATION,
             reason="InvalidProfile",
             field=_FIELD,
-            cure=error.cure,
+            remedy=error.remedy,
         ) from None
     if _sends_values(profile):
         secret.check_copy(identity.file)
@@ -169,7 +169,7 @@ class _ProfileResolver:
                 )
             case NodeRole(role_name=name):
                 if context.own is None:
-                    raise ecs_ram_role.not_allowed(_FIELD, cure="Use another profile")
+                    raise ecs_ram_role.not_allowed(_FIELD, remedy="Use another profile")
                 session = await ecs_ram_role.node_session(
                     name, hardened_alone=True, field=_FIELD, source=source, context=context
                 )
@@ -200,7 +200,7 @@ class _ProfileResolver:
                 kind=FailureClass.CONFIGURATION,
                 reason="NoServiceAccount",
                 field=f"{_FIELD}.serviceAccountRef",
-                cure="Name the ServiceAccount, of this namespace, whose token is meant.",
+                remedy="Name the ServiceAccount, of this namespace, whose token is meant.",
             )
         assert found.provider_arn is not None
         return await exchanged(
@@ -219,7 +219,7 @@ class _ProfileResolver:
                 kind=FailureClass.CONFIGURATION,
                 reason="ConflictingSessionPolicies",
                 field=GRANTS_POLICY,
-                cure="Remove it here, or the policy of the profile.",
+                remedy="Remove it here, or the policy of the profile.",
             )
         # All of it stands in the file.
         fields = dict.fromkeys(("", "role", "sessionName", "duration", "policy"), _FIELD)

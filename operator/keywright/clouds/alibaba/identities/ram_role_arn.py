@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import RamRoleArn
+from keywright.api.alibaba_source import RamRoleArn
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     ROOT,
     AlibabaContext,
     endpoint_of,

@@ -11,17 +11,20 @@ import msgspec
 from keywright.api.durations import parse_duration
 from keywright.api.schema import Policy
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     GRANTS_POLICY,
+    ROOT,
     AlibabaContext,
+    alibaba_of,
+    endpoint_of,
     session_name,
     session_of,
 )
-from keywright.clouds.alibaba.rpc import Parameters
-from keywright.clouds.alibaba.sts import Endpoint, StsError
+from keywright.clouds.alibaba.sts.client import Endpoint, StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.alibaba.sts.rpc import Parameters
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _DENIALS: Final = ("NoPermission", "EntityNotExist.Role")
@@ -157,3 +160,28 @@ async def _caller(error: StsError, *, by: Session, at: Endpoint, context: Alibab
         return (await context.sts.caller(by, at=at))[0]
     except StsError:
         return ""
+
+
+async def assume_chained_role(
+    number: int,
+    *,
+    by: Session,
+    source: CredentialSource,
+    ask: SessionOptions,
+    context: AlibabaContext,
+) -> Session:
+    """A new session of `assumeRoles[number]`, assumed by the session `by`.
+
+    Raises:
+        Failure: STS refuses.
+    """
+    hop = alibaba_of(source).assume_roles[number]
+    role = build_role(
+        hop,
+        arn=hop.role_arn,
+        field=f"{ROOT}.assumeRoles[{number}]",
+        source=source,
+        ask=ask,
+        external_id=hop.external_id,
+    )
+    return await assume(role, by=by, at=endpoint_of(source), context=context)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from keywright.api.alibaba_identities import RsaKeyPair
+from keywright.api.alibaba_source import RsaKeyPair
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.alibaba.errors import RequestContext, refusal
-from keywright.clouds.alibaba.identities.context import (
+from keywright.clouds.alibaba.context import (
     DEFAULT_DURATION,
     GRANTS_DURATION,
     ROOT,
@@ -19,10 +19,10 @@ from keywright.clouds.alibaba.identities.context import (
     session_of,
     verify_identity,
 )
-from keywright.clouds.alibaba.rsa import NoRsaKeyError, RsaSigner
-from keywright.clouds.alibaba.sts import StsError
+from keywright.clouds.alibaba.sts.client import StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.alibaba.sts.rsa import NoRsaKeyError, RsaSigner
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _FIELD = f"{ROOT}.rsaKeyPair"
 
@@ -84,7 +84,7 @@ async def generated(
             kind=FailureClass.CONFIGURATION,
             reason="NoRsaPrivateKey",
             field=asking.fields["key"],
-            cure="Put the key into it as PEM (PKCS #8), without a password.",
+            remedy="Put the key into it as PEM (PKCS #8), without a password.",
         ) from None
     try:
         issued = await context.sts.generate_session_access_key(

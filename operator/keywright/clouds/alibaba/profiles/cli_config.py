@@ -44,16 +44,16 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
         # `from None`: the words of the parser may quote the file.
         raise ProfileError(
             "the file is no configuration of the Alibaba Cloud CLI",
-            cure="Put a config.json into the Secret, with a list of profiles that have names.",
+            remedy="Put a config.json into the Secret, with a list of profiles that have names.",
         ) from None
     chosen = name or current
     if not chosen:
         raise ProfileError(
-            "the file has no current profile", cure="Name one in profile.name, or set current."
+            "the file has no current profile", remedy="Name one in profile.name, or set current."
         )
     if name and name not in profiles:
         raise ProfileError(
-            f"there is no profile {name}", cure="Set profile.name to the name of a profile."
+            f"there is no profile {name}", remedy="Set profile.name to the name of a profile."
         )
     return _resolved(profiles, str(chosen), seen=())
 
@@ -64,16 +64,16 @@ def _resolved(
     if name in seen:
         raise ProfileError(
             "the profiles build on each other in a cycle",
-            cure="Let the last source_profile name one that has a key, a node's role or a token.",
+            remedy="Let the last source_profile name one that has a key, a node's role or a token.",
         )
     if len(seen) >= _MOST_PROFILES:
         raise ProfileError(
-            f"the chain of profiles is longer than {_MOST_PROFILES}", cure="Shorten it."
+            f"the chain of profiles is longer than {_MOST_PROFILES}", remedy="Shorten it."
         )
     if name not in profiles:
         raise ProfileError(
             "there is no profile of the name that is asked for",
-            cure="Set profile.name, current or source_profile to the name of a profile.",
+            remedy="Set profile.name, current or source_profile to the name of a profile.",
         )
     section = profiles[name]
     mode = section.get("mode")
@@ -86,7 +86,7 @@ def _resolved(
         return ResolvedProfile(name, before.start, (*before.roles, role))
     raise ProfileError(
         _REFUSED_MODES.get(str(mode), "the profile has a mode that is not known"),
-        cure=f"Use a profile of mode {', '.join([*_MODES, 'ChainableRamRoleArn'])}.",
+        remedy=f"Use a profile of mode {', '.join([*_MODES, 'ChainableRamRoleArn'])}.",
     )
 
 
@@ -137,7 +137,7 @@ def _cli_role(section: Section) -> ProfileRole:
     seconds = section.get("expired_seconds")
     if seconds is not None and (not isinstance(seconds, int) or seconds < 0):
         raise ProfileError(
-            "expired_seconds of the profile is no number of seconds", cure="Write it like 3600."
+            "expired_seconds of the profile is no number of seconds", remedy="Write it like 3600."
         )
     return ProfileRole(
         arn=arn(section, "ram_role_arn", kind="role"),

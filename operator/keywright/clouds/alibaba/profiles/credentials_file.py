@@ -43,7 +43,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     if _MANY_BLANKS.search(text):
         raise ProfileError(
             "a line of the file has more than a hundred blanks in a row",
-            cure="Write lines of name = value.",
+            remedy="Write lines of name = value.",
         )
     if not _is_ini(text):
         # The parser collects the errors of all lines, at a quadratic cost.
@@ -54,7 +54,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     except (DuplicateSectionError, DuplicateOptionError):
         raise ProfileError(
             "a section, or a name in a section, is in the file twice",
-            cure="Keep one of them.",
+            remedy="Keep one of them.",
         ) from None
     except Error:
         raise _no_ini_file() from None
@@ -62,21 +62,21 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
     if not parser.has_section(chosen):
         raise ProfileError(
             f"there is no section [{name}]" if name else "there is no section [default]",
-            cure="Set profile.name to the name of a section, or name one [default].",
+            remedy="Set profile.name to the name of a section, or name one [default].",
         )
     # As the library: a # ends a value, wherever it stands.
     section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
     if section.get("enable", "true").lower() == "false":
         raise ProfileError(
             "the section is switched off (enable = false)",
-            cure="Set enable to true, remove the line, or name another section.",
+            remedy="Set enable to true, remove the line, or name another section.",
         )
     type_ = section.get("type", "")
     read = _TYPES.get(type_)
     if read is None:
         raise ProfileError(
             "the section has a type that is not known" if type_ else "the section has no type",
-            cure=f"Use one of {', '.join(_TYPES)}.",
+            remedy=f"Use one of {', '.join(_TYPES)}.",
         )
     return read(chosen, section)
 
@@ -102,7 +102,7 @@ def _is_ini(text: str) -> bool:
 
 def _no_ini_file() -> ProfileError:
     return ProfileError(
-        "the file is no INI file", cure="Write sections in brackets, and lines of name = value."
+        "the file is no INI file", remedy="Write sections in brackets, and lines of name = value."
     )
 
 

@@ -18,10 +18,10 @@ _HOST: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}(:[0-9]{1,5})
 class ProfileError(ValueError):
     """The file or the profile cannot be used: what is wrong, and what to do; no value is quoted."""
 
-    def __init__(self, message: str, *, cure: str) -> None:
+    def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)
         self.message = message
-        self.cure = cure
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def check_size(text: str) -> None:
     if len(text) > _MOST_CHARACTERS:
         raise ProfileError(
             f"the file has {len(text)} characters, of which {_MOST_CHARACTERS} are read at most",
-            cure="Leave the profiles out that are not needed here.",
+            remedy="Leave the profiles out that are not needed here.",
         )
 
 
@@ -96,7 +96,7 @@ def sts_host(endpoint: str) -> str:
     if not _HOST.fullmatch(host):
         raise ProfileError(
             "sts_endpoint of the profile is no host",
-            cure="Write it like sts-vpc.cn-beijing.aliyuncs.com.",
+            remedy="Write it like sts-vpc.cn-beijing.aliyuncs.com.",
         )
     return host
 
@@ -107,7 +107,7 @@ def sts_host_of(region: str | None, *, field: str, vpc: bool = False) -> str | N
         return None
     if not _REGION.fullmatch(region):
         raise ProfileError(
-            f"{field} of the profile is no region", cure="Write it like cn-hangzhou."
+            f"{field} of the profile is no region", remedy="Write it like cn-hangzhou."
         )
     return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
 
@@ -116,7 +116,7 @@ def required(section: Section, field: str) -> str:
     """A text that the profile must have; raises ProfileError, which names it."""
     found = optional(section, field)
     if found is None:
-        raise ProfileError(f"the profile has no {field}", cure=f"Set {field} in it.")
+        raise ProfileError(f"the profile has no {field}", remedy=f"Set {field} in it.")
     return found
 
 
@@ -126,7 +126,7 @@ def arn(section: Section, field: str, *, kind: str) -> str:
     if not re.fullmatch(rf"acs:ram::[0-9]{{1,20}}:{kind}/[A-Za-z0-9._-]{{1,64}}", found):
         raise ProfileError(
             f"{field} of the profile is no ARN",
-            cure=f"Write it like acs:ram::1234567890123456:{kind}/name.",
+            remedy=f"Write it like acs:ram::1234567890123456:{kind}/name.",
         )
     return found
 
@@ -137,7 +137,7 @@ def session_name(section: Section, field: str) -> str | None:
     if found is not None and not re.fullmatch(r"[A-Za-z0-9@._-]{2,64}", found):
         raise ProfileError(
             f"{field} of the profile is no session name",
-            cure="Write 2 to 64 letters, digits, or @ . _ - into it.",
+            remedy="Write 2 to 64 letters, digits, or @ . _ - into it.",
         )
     return found
 

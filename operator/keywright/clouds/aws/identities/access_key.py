@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from keywright.api import aws_source
 from keywright.api.aws_source import AwsAccessKey
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
-from keywright.clouds.aws.errors import refusal_of_key
-from keywright.clouds.aws.identities.context import AwsContext, verify_identity
+from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.sts.errors import refusal_of_key
+from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _ID, _SECRET, _TOKEN = aws_source.AWS_ID, aws_source.AWS_SECRET, aws_source.AWS_TOKEN
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
@@ -62,6 +63,6 @@ def _value(secret: ReferencedSecret, key: str, *, form: Form, name: str) -> Sens
             kind=FailureClass.CONFIGURATION,
             reason="AccessKeyIncomplete",
             field=_FIELD,
-            cure=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
+            remedy=f"Put {_ID}, {_SECRET} and, for temporary credentials, {_TOKEN} into it.",
         )
     return Sensitive(stored(text, form, secret_name=name, key=key, field=_FIELD))

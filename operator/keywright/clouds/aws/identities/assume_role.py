@@ -12,16 +12,10 @@ from typing import Any
 from keywright.api.aws_source import AwsHop
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.calls import account_of
-from keywright.clouds.aws.errors import refusal_of_hop
-from keywright.clouds.aws.identities.context import (
-    DEFAULT_DURATION,
-    AwsContext,
-    aws_of,
-    limits,
-    session_name,
-    session_of,
-)
+from keywright.clouds.aws.clients import account_of
+from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.sts.errors import refusal_of_hop
+from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.clouds.rate_limit import pace_key
 

@@ -10,21 +10,15 @@ from typing import Any
 
 from keywright.api.aws_source import WebIdentity
 from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.errors import refusal_of_token
-from keywright.clouds.aws.identities.context import (
-    DEFAULT_DURATION,
-    AwsContext,
-    aws_of,
-    limits,
-    session_name,
-    session_of,
-)
+from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.sts.errors import refusal_of_token
+from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
-from keywright.planning.failures import Failure, FailureClass
 
 _ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 
@@ -93,7 +87,7 @@ async def _annotated_role(source: CredentialSource, *, account: str, tokens: Tok
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field="CredentialSource spec.aws.webIdentity.serviceAccountRef",
-            cure="Write it like arn:aws:iam::123456789012:role/name.",
+            remedy="Write it like arn:aws:iam::123456789012:role/name.",
         )
     if not role_arn:
         raise Failure(
@@ -102,6 +96,6 @@ async def _annotated_role(source: CredentialSource, *, account: str, tokens: Tok
             kind=FailureClass.CONFIGURATION,
             reason="NoRoleArn",
             field="CredentialSource spec.aws.webIdentity.roleArn",
-            cure="Set it, or annotate the ServiceAccount.",
+            remedy="Set it, or annotate the ServiceAccount.",
         )
     return role_arn

@@ -1,0 +1,141 @@
+"""What all ways of asking STS for a session have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.durations import parse_duration
+from keywright.api.errors import Failure, FailureClass
+from keywright.api.source import CredentialSource
+from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError, TemporaryCredentials
+from keywright.clouds.alibaba.sts.errors import SOURCE, RequestContext, refusal
+from keywright.clouds.endpoints import AllowedUris
+from keywright.clouds.http import HttpClient, Timeouts
+from keywright.clouds.interfaces import (
+    DefaultCredentials,
+    SecretReader,
+    Session,
+    SessionOptions,
+    TokenSource,
+)
+from keywright.clouds.sessions import Clock
+
+DEFAULT_DURATION: Final = "1h"
+GRANTS_DURATION: Final = "spec.sessionCredentials.duration"
+GRANTS_POLICY: Final = "spec.sessionCredentials.policy"
+ROOT: Final = SOURCE
+_SESSION_NAME_LIMIT = 64
+# What the Alibaba Cloud Credentials tool waits.
+_CONNECT, _READ = "10s", "5s"
+
+
+@dataclass(frozen=True, slots=True)
+class AlibabaContext:
+    """Everything outside that an identity may need.
+
+    `own` is there only where the operator's flag allows it, and with it the node's metadata.
+    """
+
+    tokens: TokenSource
+    secrets: SecretReader
+    sts: StsCalls
+    http: HttpClient
+    clock: Clock
+    uris: AllowedUris
+    own: DefaultCredentials | None = None
+    min_lifetime: timedelta = timedelta(0)
+
+
+def alibaba_of(source: CredentialSource) -> AlibabaSource:
+    """The part of the source that is for Alibaba Cloud."""
+    assert source.spec.alibaba_cloud is not None
+    return source.spec.alibaba_cloud
+
+
+def limits_of(source: CredentialSource) -> Timeouts:
+    """How patiently the source asks; seconds."""
+    alibaba = alibaba_of(source)
+    return Timeouts(
+        connect_seconds=parse_duration(alibaba.connect_timeout or _CONNECT),
+        read_seconds=parse_duration(alibaba.read_timeout or _READ),
+    )
+
+
+def endpoint_of(source: CredentialSource) -> Endpoint:
+    """Where the source asks STS: its own endpoint, else the public one of its region."""
+    alibaba = alibaba_of(source)
+    host = alibaba.sts_endpoint or f"sts.{alibaba.region_id}.aliyuncs.com"
+    return Endpoint(
+        host.removeprefix("https://"),
+        limits_of(source),
+        tenant=source.namespace,
+        source=source,
+        field=f"{ROOT}.stsEndpoint" if alibaba.sts_endpoint else f"{ROOT}.regionId",
+    )
+
+
+def session_name(source: CredentialSource) -> str:
+    """<namespace>.<name>, cut to what STS allows: ActionTrail tells tenants apart by it."""
+    return f"{source.namespace}.{source.name}"[:_SESSION_NAME_LIMIT]
+
+
+def session_of(
+    issued: TemporaryCredentials, *, issued_at: datetime, field: str, chained: bool = False
+) -> Session:
+    """The session of an answer; its end is what the cloud says, never what was asked.
+
+    Raises:
+        Failure: it is over already.
+    """
+    if issued.expires_at <= issued_at:
+        raise Failure(
+            f"the credentials that came are over since {issued.expires_at:%Y-%m-%dT%H:%M:%SZ}.",
+            kind=FailureClass.TRANSIENT,
+            reason="CredentialsExpired",
+            field=field,
+            remedy="Their issuer must renew them first; check the clocks as well.",
+        )
+    return Session(
+        access_key_id=issued.access_key_id,
+        secret_access_key=issued.secret,
+        session_token=issued.token,
+        issued_at=issued_at,
+        expires_at=issued.expires_at,
+        identity=issued.arn,
+        chained=chained,
+    )
+
+
+async def verify_identity(
+    session: Session, *, source: CredentialSource, asking: RequestContext, context: AlibabaContext
+) -> Session:
+    """The session with the identity that the cloud itself gives it.
+
+    Raises:
+        Failure: the cloud does not know it.
+    """
+    try:
+        arn, _ = await context.sts.caller(session, at=endpoint_of(source))
+    except StsError as error:
+        raise refusal(error, asking) from None
+    return replace(session, identity=arn)
+
+
+def reject_session_options(ask: SessionOptions, *, way: str) -> None:
+    """Nothing, where the grant asks nothing of a session that only a role could have.
+
+    Raises:
+        Failure: it does.
+    """
+    if ask.seconds is None and ask.policy is None:
+        return
+    raise Failure(
+        f"{way} assumes no role, so that nothing can be asked of its session.",
+        kind=FailureClass.CONFIGURATION,
+        reason="NoRole",
+        field=GRANTS_DURATION if ask.seconds else GRANTS_POLICY,
+        remedy="Remove it, or let the source assume a role (assumeRoles).",
+    )

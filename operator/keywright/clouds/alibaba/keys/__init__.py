@@ -1,1 +1,0 @@
-"""The kinds of key that Alibaba Cloud has, one file each."""

@@ -1,0 +1,1 @@
+"""STS of Alibaba Cloud: requests, errors, and sessions as keys."""

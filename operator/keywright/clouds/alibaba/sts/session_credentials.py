@@ -1,0 +1,123 @@
+"""STS credentials: the session itself is the key; static ones are handed on as they stand.
+
+A grant that asks for nothing of its own is given the source's session, which other grants share; a
+duration or a session policy makes a session of its own, shared by all grants that ask the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keywright.api.durations import format_duration
+from keywright.api.formats import Format
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import SessionCredentials
+from keywright.api.sensitive import Sensitive
+from keywright.api.source import Provider
+from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
+from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
+from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
+from keywright.planning.renewal import is_fresh
+from keywright.secrets.credential import (
+    ACCESS_KEY_ID,
+    SECRET_ACCESS_KEY,
+    SESSION_TOKEN,
+    Credential,
+)
+
+# What STS counts off for its own work; no shortening worth a word.
+_SLACK = timedelta(seconds=60)
+
+
+def session_options(key: SessionCredentials) -> SessionOptions:
+    """What the grant wants of its session."""
+    return SessionOptions(seconds=key.duration_seconds, policy=key.policy)
+
+
+def accepts_session(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
+    """Whether a cached session may be handed on: it must not be old already."""
+    del key
+    return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
+
+
+def mint(
+    key: SessionCredentials,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+) -> IssuedKey:
+    """The session's credentials; a remark says how they end where that is not as was asked.
+
+    Raises:
+        Failure: they are those of a Secret in another namespace, which does not consent.
+    """
+    if session.not_shared is not None and grant.namespace != grant.source_key[0]:
+        refusal = session.not_shared()
+        if refusal is not None:
+            raise refusal
+    credential = Credential(
+        values={
+            ACCESS_KEY_ID: Sensitive(session.access_key_id),
+            SECRET_ACCESS_KEY: session.secret_access_key,
+            SESSION_TOKEN: session.session_token or Sensitive(""),
+        },
+        region=region,
+        account_id=account_id or None,
+        key_id=session.access_key_id,
+        issued_at=session.issued_at,
+        expires_at=session.expires_at,
+        provider=Provider.ALIBABA_CLOUD,
+    )
+    return IssuedKey(credential, _remark(key, grant=grant, session=session))
+
+
+def _remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+    parts = (_end_remark(key, grant=grant, session=session), _file_remark(grant, session=session))
+    return " ".join(filter(None, parts))
+
+
+def _file_remark(grant: ApiKeyGrant, *, session: Session) -> str:
+    """A warning for a file that some SDKs cannot read."""
+    if session.session_token is None or Format.ALIBABA_CREDENTIALS_FILE not in grant.formats:
+        return ""
+    return (
+        "The SDK for Python reads no session from the file of AlibabaCredentialsFile: for its"
+        " readers use AlibabaEnv, AlibabaCliConfig or AlibabaCredentialsUri."
+    )
+
+
+def _end_remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+    source = f"CredentialSource {grant.source_key[1]}"
+    if session.expires_at is None:
+        end = "no end"
+        if session.session_token is not None:
+            end = "an end that Alibaba Cloud does not report, after which they stop working"
+        return f"They have {end}, and are written again when those of {source} change."
+    life, requested = session.expires_at - session.issued_at, key.duration_seconds
+    if requested is None or life + _SLACK >= timedelta(seconds=requested):
+        return ""
+    return (
+        f"They end before the {format_duration(requested)} asked: the session lasts"
+        f" {format_duration(life.total_seconds())}."
+        " Raise the role's maximum session duration in RAM."
+    )
+
+
+async def probe_identity(credential: Credential, *, at: Endpoint, sts: StsCalls) -> None:
+    """Ask STS for the caller, which needs no permission; raises Failure if STS refuses."""
+    values = credential.values
+    token = values[SESSION_TOKEN]
+    session = Session(
+        access_key_id=values[ACCESS_KEY_ID].reveal(),
+        secret_access_key=values[SECRET_ACCESS_KEY],
+        session_token=token if token.reveal() else None,
+        issued_at=credential.issued_at,
+        expires_at=credential.expires_at,
+        identity="",
+    )
+    try:
+        await sts.caller(session, at=at)
+    except StsError as error:
+        raise refusal(error, RequestContext(fields={"": "spec.probe"})) from None

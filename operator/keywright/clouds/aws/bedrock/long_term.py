@@ -1,0 +1,346 @@
+"""Amazon Bedrock long-term API keys: service-specific credentials of an IAM user.
+
+A key's id here is `<account>/<user>/<credential>`: all that is needed to remove it, whatever the
+grant says by then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from keywright.api.errors import Failure, FailureClass
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockLongTermKey
+from keywright.api.source import CredentialSource
+from keywright.clouds.answer_values import (
+    BEDROCK_SECRET,
+    CREDENTIAL_ID,
+    USER_NAME,
+    moment,
+    part,
+    secret,
+    text,
+)
+from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.iam import user as iam_user
+from keywright.clouds.aws.iam.errors import (
+    ACCESS_DENIED,
+    NO_SUCH_ENTITY,
+    iam_code,
+    no_such_user,
+    refusal_of_iam,
+)
+from keywright.clouds.aws.iam.ownership import SERVICE, UserOwnership, parts
+from keywright.clouds.aws.tags import Owned
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
+from keywright.clouds.rate_limit import pace_key
+from keywright.planning.state import CloudKey, KeyFault
+from keywright.secrets.credential import API_KEY, Credential
+
+_LOG = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+_Listing = Mapping[str, Counter[str]]
+"""The ids of active keys, by account and user."""
+
+
+@dataclass(frozen=True, slots=True)
+class LongTermKeys:
+    """The keys of one grant, by one session; implements `interfaces.ManagedKeys`."""
+
+    key: BedrockLongTermKey
+    grant: ApiKeyGrant
+    source: CredentialSource
+    session: Session
+    context: AwsContext
+    evidence: Evidence = NO_EVIDENCE
+
+    async def prepare(self, known: frozenset[str]) -> None:
+        """The user with its tags, boundary and policies; nothing where it is not ours to make."""
+        del known
+        if not self.key.user.create:
+            return
+        partition = self.session.identity.split(":")[1]
+        await self._run(
+            lambda client: iam_user.prepare(
+                client,
+                self.key,
+                mark=self._users.mark,
+                is_ours=lambda user: self._users.is_ours(client, user),
+                partition=partition,
+            )
+        )
+
+    async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
+        """The keys of the user, and of the other users that the ids name.
+
+        A user that should be ours and lacks our tags is somebody else's, and its keys are not
+        shown. One of ours that lacks grant id, cluster id or the ids of its keys gets these tags.
+        """
+        users = {user for account, user, _ in map(parts, known) if account == self._account}
+        return await self._run(
+            lambda client: tuple(
+                key
+                for user in sorted(users | {self.key.user.name})
+                for key in self._listed(client, user)
+            )
+        )
+
+    async def find_fault(self, key_id: str, known: frozenset[str], count: int) -> KeyFault | None:
+        """MISSING if the key is not there or inactive, or its user has keys that are not known.
+
+        By one listing of the account if that is allowed, otherwise by one of the user.
+        """
+        del count  # an id is one key here
+        account, user, _ = parts(key_id)
+        if account != self._account:
+            return None
+        every = await self.context.listings.get(
+            ("iam", account), lambda: self._run(self._all_of_account)
+        )
+        if every is None:
+            every = await self._run(lambda client: self._all_of_user(client, user))
+        active = every.get(f"{account}/{user}", Counter()).keys()
+        tagged = self.key.user.create or self.key.exclusive
+        fine = key_id in active and (not tagged or active <= known)
+        return None if fine else KeyFault.MISSING
+
+    async def create(self, intent: Intent) -> IssuedKey:
+        """A new key, by one call that is never repeated; its value is IAM's to choose."""
+        del intent
+        request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
+        if self.key.expires_after_days is not None:
+            request["CredentialAgeDays"] = self.key.expires_after_days
+        answer = await self._run(
+            lambda client: client.create_service_specific_credential(**request), attempts=1
+        )
+        made = part(answer, "ServiceSpecificCredential")
+        await self._note(text(made.get("ServiceSpecificCredentialId"), CREDENTIAL_ID))
+        ends_at = made.get("ExpirationDate")
+        return IssuedKey(
+            Credential(
+                values={API_KEY: secret(made.get("ServiceCredentialSecret"), BEDROCK_SECRET)},
+                region=self.grant.region(self.source),
+                account_id=self._account,
+                key_id=self._id(self.key.user.name, made),
+                issued_at=moment(made.get("CreateDate"), what="CreateDate"),
+                expires_at=None if ends_at is None else moment(ends_at, what="ExpirationDate"),
+            )
+        )
+
+    async def _note(self, credential_id: str) -> None:
+        """Name a new key in the tag of its user, where the user is ours."""
+
+        def note(client: Any) -> None:
+            user = iam_user.find(client, self.key.user.name, path=self._path)
+            if user is not None and self._users.owned(user) is Owned.OWNED:
+                ids = (*iam_user.key_ids_of(user), credential_id)
+                iam_user.note_keys(client, user, ids, tags={})
+
+        if not (self.key.user.create or self.key.exclusive):
+            return
+        try:
+            await self._run(note)
+        except Failure as failure:
+            if failure.kind is FailureClass.DENIED and not self.key.user.create:
+                return
+            # The key is there and must reach its Secret; the next listing sets the tag.
+            _LOG.warning("tagging the user of a new key failed: %s", failure.message_with_remedy())
+
+    async def deactivate(self, key_ids: tuple[str, ...]) -> None:
+        """Make them inactive; one that is gone is no failure."""
+        await self._run(lambda client: self._deactivate(client, key_ids))
+
+    async def remove(
+        self, key_ids: tuple[str, ...], *, and_holder: bool = False
+    ) -> tuple[str, ...]:
+        """Delete them, and a user of ours that the grant has left; returns what is out of reach.
+
+        `and_holder` takes the grant's user as well, if it is ours and carries nobody else's key.
+        """
+        return await self._run(lambda client: self._remove(client, key_ids, and_holder=and_holder))
+
+    # ---- run in a thread
+
+    def _all_of_account(self, client: Any) -> _Listing | None:
+        """All active keys by users, in pages; None where only single users may be listed."""
+        found: dict[str, Counter[str]] = {}
+        request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
+        try:
+            while True:
+                answer = client.list_service_specific_credentials(**request)
+                for user, ids in self._active(answer["ServiceSpecificCredentials"]).items():
+                    found.setdefault(user, Counter()).update(ids)
+                if not answer.get("IsTruncated"):
+                    return found
+                request["Marker"] = answer["Marker"]
+        except client.exceptions.ClientError as error:
+            if iam_code(error) == ACCESS_DENIED:
+                return None
+            raise
+
+    def _all_of_user(self, client: Any, user: str) -> _Listing:
+        try:
+            answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
+        except client.exceptions.ClientError as error:
+            if iam_code(error) == NO_SUCH_ENTITY:
+                return {}
+            raise
+        return self._active(answer["ServiceSpecificCredentials"])
+
+    def _active(self, items: Iterable[Any]) -> dict[str, Counter[str]]:
+        """The ids of the active credentials, by their users."""
+        found: dict[str, Counter[str]] = {}
+        for item in items:
+            if item.get("Status") == "Active":
+                user = text(item.get("UserName"), USER_NAME)
+                name = f"{self._account}/{user}"
+                found.setdefault(name, Counter())[self._id(user, item)] += 1
+        return found
+
+    def _listed(self, client: Any, user: str) -> list[CloudKey]:
+        own = user == self.key.user.name and not self.key.user.create
+        # The tags of an existing user are ours to set only where the author says it is ours alone.
+        tagged = not own or self.key.exclusive
+        found = iam_user.find(client, user, path=self._path) if tagged else None
+        if found is not None and self._users.is_elsewhere(found):
+            return []
+        ours = not own and found is not None and self._users.is_ours(client, found)
+        if not own and not ours and not self._users.is_proved(user):
+            return []
+        try:
+            answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
+        except client.exceptions.ClientError as error:
+            if iam_code(error) not in {NO_SUCH_ENTITY, ACCESS_DENIED}:
+                raise
+            if iam_user.find(client, user, path=self._path) is None:
+                return []
+            raise
+        items = answer["ServiceSpecificCredentials"]
+        issued = frozenset[str]()
+        if found is not None and (ours or own):
+            issued = self._users.tagged(client, found, user, items, needed=ours)
+        return [self._key(user, item, ours=ours, issued=issued) for item in items]
+
+    def _key(self, user: str, item: Any, *, ours: bool, issued: frozenset[str]) -> CloudKey:
+        key_id = self._id(user, item)
+        tagged = item.get("ServiceSpecificCredentialId") in issued
+        proved = key_id in self.evidence.proven or self._users.has_value(item)
+        return CloudKey(
+            id=key_id,
+            created_at=moment(item.get("CreateDate"), what="CreateDate"),
+            active=item.get("Status") == "Active",
+            in_current_holder=user == self.key.user.name,
+            marked=ours or tagged or proved,
+            issued=tagged,
+        )
+
+    def _deactivate(self, client: Any, key_ids: tuple[str, ...]) -> None:
+        for user, credential in self._reachable(client, key_ids):
+            try:
+                client.update_service_specific_credential(
+                    UserName=user, ServiceSpecificCredentialId=credential, Status="Inactive"
+                )
+            except client.exceptions.ClientError as error:
+                if iam_code(error) != NO_SUCH_ENTITY:
+                    raise
+
+    def _remove(
+        self, client: Any, key_ids: tuple[str, ...], *, and_holder: bool
+    ) -> tuple[str, ...]:
+        reachable = self._reachable(client, key_ids)
+        for user, credential in reachable:
+            try:
+                client.delete_service_specific_credential(
+                    UserName=user, ServiceSpecificCredentialId=credential
+                )
+            except client.exceptions.ClientError as error:
+                if iam_code(error) != NO_SUCH_ENTITY:
+                    raise
+        for user in sorted({user for user, _ in reachable} - {self.key.user.name}):
+            self._leave(client, user)
+        if and_holder and self.key.user.create:
+            self._leave(client, self.key.user.name)
+        elif and_holder and self.key.exclusive:
+            self._users.untag(client, iam_user.find(client, self.key.user.name, path=None))
+        touched = {f"{self._account}/{user}/{credential}" for user, credential in reachable}
+        return tuple(
+            key_id
+            for key_id in key_ids
+            if key_id not in touched and not self._is_gone(client, key_id)
+        )
+
+    def _is_gone(self, client: Any, key_id: str) -> bool:
+        """Whether the user of a key of this account is gone, or another cluster's."""
+        account, user, _ = parts(key_id)
+        if account != self._account:
+            return False
+        found = iam_user.find(client, user, path=self._path)
+        return found is None or self._users.owned(found) is Owned.ELSEWHERE
+
+    def _leave(self, client: Any, user: str) -> None:
+        """Delete a user that was made for this grant, unless it carries keys that are not ours."""
+        found = iam_user.find(client, user, path=self._path)
+        ours = found is not None and self._users.is_ours(client, found)
+        if ours and not self._listed(client, user):
+            iam_user.delete_user(client, user)
+
+    def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
+        """User and credential of each id that may be touched.
+
+        These are ids with a proof, those of a user with our tag, and those of an existing user that
+        the grant names (`create: false`), which the journal has checked.
+        """
+        found = []
+        for key_id in key_ids:
+            account, user, credential = parts(key_id)
+            if account != self._account or not user:
+                continue
+            own = user == self.key.user.name and not self.key.user.create
+            holder = iam_user.find(client, user, path=self._path)
+            if holder is None:
+                continue
+            if self._users.owned(holder) is Owned.ELSEWHERE:
+                continue
+            proved = own or key_id in self.evidence.proven
+            if proved or self._users.is_ours(client, holder):
+                found.append((user, credential))
+        return found
+
+    # ---- words
+
+    @property
+    def _users(self) -> UserOwnership:
+        return UserOwnership(self.grant, self._account, self.evidence)
+
+    @property
+    def _account(self) -> str:
+        return self.session.identity.split(":")[4]
+
+    @property
+    def _path(self) -> str | None:
+        user = self.key.user
+        return (user.path or iam_user.DEFAULT_PATH) if user.create else None
+
+    def _id(self, user: str, item: Any) -> str:
+        return self._users.id_of(user, item)
+
+    async def _run(self, call: Callable[[Any], _Answer], *, attempts: int = 3) -> _Answer:
+        user = self.key.user
+        try:
+            return await self.context.calls.run(
+                "iam",
+                call,
+                region=self.source.region,
+                tenant=self.grant.namespace,
+                session=self.session,
+                pace=pace_key(self.source, account=self._account),
+                attempts=attempts,
+            )
+        except Exception as error:
+            if iam_code(error) == NO_SUCH_ENTITY and "user with name" in str(error):
+                raise no_such_user(user.name, created=user.create) from None
+            raise refusal_of_iam(error, user=user.name) from None

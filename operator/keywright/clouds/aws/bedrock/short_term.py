@@ -1,0 +1,140 @@
+"""Amazon Bedrock short-term API keys: signed locally by AWS's own library, no call is made.
+
+The key is a presigned request (SigV4) and ends with the smaller of its own duration, twelve hours
+at most, and the session that signed it; the library does not tell, so it is worked out here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from keywright.api.durations import format_duration
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockShortTermKey
+from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.sts.sessions import why_so_short
+from keywright.clouds.interfaces import (
+    DEFAULT_OPTIONS,
+    IssuedKey,
+    Session,
+    SessionOptions,
+    whole_seconds,
+)
+from keywright.planning.renewal import session_may_sign
+from keywright.secrets.credential import Credential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What STS counts off for its own work; no shortening worth a word.
+_SLACK = timedelta(seconds=60)
+
+
+def session_options(key: BedrockShortTermKey) -> SessionOptions:
+    """Nothing: the source's own session signs."""
+    del key
+    return DEFAULT_OPTIONS
+
+
+def accepts_session(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
+    """Whether the cached session may sign the key: it must not be born old."""
+    return session_may_sign(
+        session_issued_at=session.issued_at,
+        session_expires_at=session.expires_at,
+        key_ends_at=now + _duration(key),
+        now=now,
+    )
+
+
+def mint(
+    key: BedrockShortTermKey,
+    *,
+    grant: ApiKeyGrant,
+    session: Session,
+    region: str,
+    account_id: str,
+    now: datetime,
+) -> IssuedKey:
+    """A key signed by the session; a remark says so where the session is what shortens it."""
+    requested = _duration(key)
+    issued_at = whole_seconds(now)
+    ends_at = issued_at + requested
+    if session.expires_at is not None:
+        ends_at = min(ends_at, session.expires_at)
+    credential = Credential(
+        values={"apiKey": sign(session, region=region, lifetime=requested)},
+        region=region,
+        account_id=account_id,
+        key_id=session.access_key_id,
+        issued_at=issued_at,
+        expires_at=ends_at,
+    )
+    return IssuedKey(
+        credential, _remark(key, grant=grant, session=session, asked_end=issued_at + requested)
+    )
+
+
+def sign(session: Session, *, region: str, lifetime: timedelta) -> Sensitive:
+    """A new API key, which expires with the session at the latest."""
+    token = _provide_token()(
+        region=region, aws_credentials_provider=_Fixed(session), expiry=lifetime
+    )
+    return Sensitive(token)
+
+
+def _remark(
+    key: BedrockShortTermKey, *, grant: ApiKeyGrant, session: Session, asked_end: datetime
+) -> str:
+    if session.expires_at is None:
+        return _end_is_unknown(session, source=grant.source_key[1])
+    # A shared session that is a little older lasts as long as it can: nothing needs changing.
+    lasts = session.expires_at - session.issued_at
+    if asked_end <= session.expires_at or lasts + _SLACK >= _duration(key):
+        return ""
+    return (
+        "It ends with the session that signed it, before the"
+        f" {format_duration(key.duration_seconds)} asked:"
+        f" {why_so_short(session, source=grant.source_key[1])}"
+    )
+
+
+def _duration(key: BedrockShortTermKey) -> timedelta:
+    return timedelta(seconds=key.duration_seconds)
+
+
+class _Fixed:
+    """The session in the shape of botocore's credential providers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def load(self) -> Any:
+        from botocore.credentials import Credentials  # noqa: PLC0415  imported after start-up
+
+        token = self._session.session_token
+        return Credentials(
+            self._session.access_key_id,
+            self._session.secret_access_key.reveal(),
+            token.reveal() if token else None,
+        )
+
+
+@cache
+def _provide_token() -> Callable[..., str]:
+    from aws_bedrock_token_generator import (  # noqa: PLC0415  brings botocore, after start-up
+        provide_token,
+    )
+
+    return provide_token  # type: ignore[no-any-return]  # published without types
+
+
+def _end_is_unknown(session: Session, *, source: str) -> str:
+    """A warning for a session token from a Secret; a bare access key does not expire."""
+    if session.session_token is None:
+        return ""
+    return (
+        f"It ends with the session token that CredentialSource {source} has from its Secret, if"
+        " that ends first; AWS does not tell when."
+    )

@@ -1,0 +1,252 @@
+"""Calls of boto3, in a bounded pool of threads.
+
+Nothing of the operator's own credentials takes part: calls are unsigned, or signed with the session
+that the caller passes. Requests are sent by `clouds.http` alone (`aws.transport`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from keywright.api.source import CredentialSource
+from keywright.clouds.addresses import Reach
+from keywright.clouds.aws.answers import is_throttled, retry_after_seconds
+from keywright.clouds.aws.client_cache import DEFAULT_ATTEMPTS, BotoClientCache, ClientKey
+from keywright.clouds.aws.transport import Observe, Transport
+from keywright.clouds.clock_skew import ClockSkews
+from keywright.clouds.endpoints import Endpoints, not_allowed
+from keywright.clouds.http import HttpClient
+from keywright.clouds.interfaces import Session
+from keywright.clouds.rate_limit import AdaptiveRateLimiter
+from keywright.clouds.shares import FairShares, Share
+from keywright.clouds.slots import waiting_for_cloud
+
+_Answer = TypeVar("_Answer")
+# Threads for tenants that arrive while slow calls of others hold the usual ones.
+_MOST_THREADS_FOR_EACH: Final = 8
+
+
+class ServiceQuotas(Protocol):
+    """The fixed quotas of one service, to which its requests are held."""
+
+    def limits(self, region: str, operation: str) -> tuple[str, ...]:
+        """The names of the rate limits of an operation, beyond the fixed quotas."""
+
+    async def enter(
+        self, place: tuple[str, str], operation: str, *, tenant: str, change: bool
+    ) -> Callable[[], None]:
+        """Return when the request may be sent, with what must be called after the response.
+
+        `place` is the key of the account's rates, and the Region. Raises Failure.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the handlers of a client need to know of the call in their thread."""
+
+    transport: Transport
+    account: str
+    tenant: str
+    service: str
+    region: str
+    session: Session | None
+    quotas: ServiceQuotas | None
+
+    def limits(self, operation: str) -> tuple[str, ...]:
+        """Return the names of the rate limits that apply to a request of this operation."""
+        if self.quotas is None:
+            return (self.service,)
+        return self.quotas.limits(self.region, operation)
+
+
+class BotoClients:
+    """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
+
+    `threads` calls run at once. Those that wait for their answer for more than a second do not
+    count for a namespace with less than its share: there are up to eight times as many threads.
+    `quotas` has the services with fixed quotas.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: HttpClient | None = None,
+        endpoints: Endpoints | None = None,
+        threads: int = 8,
+        quotas: Mapping[str, ServiceQuotas] | None = None,
+        skews: ClockSkews | None = None,
+    ) -> None:
+        self._skews = skews
+        self._quotas = quotas or {}
+        self.rate_limiter = AdaptiveRateLimiter(clock=time.monotonic)
+        self._http = http or HttpClient()
+        self._endpoints = endpoints or Endpoints()
+        most = threads * _MOST_THREADS_FOR_EACH
+        self._shares = FairShares(soft=threads, hard=most)
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="aws")
+        self._local = threading.local()
+        self._clients = BotoClientCache(
+            signing_session=self._session_of_call,
+            handlers={"before-send.*": self._send, "response-received.*": self._note},
+        )
+
+    def warm_up(self) -> None:
+        """Import boto3 and read the model of STS in the background: a third of a second."""
+        self._pool.submit(self._http.warm_up)
+        self._pool.submit(self._clients.unsigned, ClientKey("sts", "us-east-1"))
+
+    def close(self) -> None:
+        """Wait for no one: what is under way ends with the process."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def clients(self) -> int:
+        """The number of cached clients."""
+        return len(self._clients)
+
+    async def run(
+        self,
+        service: str,
+        call: Callable[[Any], _Answer],
+        *,
+        region: str,
+        tenant: str,
+        endpoint: str | None = None,
+        session: Session | None = None,
+        pace: str | None = None,
+        attempts: int = DEFAULT_ATTEMPTS,
+        source: CredentialSource | None = None,
+    ) -> _Answer:
+        """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
+
+        `tenant` is the namespace whose share of the threads the call takes; `pace` the key of the
+        rates that its requests are held to. `source` is whom the clock of the answers is compared
+        for. `attempts=1` is for what must not be done twice: the
+        SDK then repeats nothing by itself.
+
+        Raises:
+            Failure: the operator does not allow the endpoint.
+        """
+        loop = asyncio.get_running_loop()
+        reach = self._reach(endpoint)
+        transport = Transport(
+            self._http,
+            loop,
+            reach=reach,
+            service=service,
+            once=attempts == 1,
+            observe=self._observer(source, reach),
+        )
+        key = ClientKey(service, region, endpoint, attempts)
+        this = _Call(
+            transport,
+            account=pace or "",
+            tenant=tenant,
+            service=service,
+            region=region,
+            session=session,
+            quotas=self._quotas.get(service),
+        )
+
+        def work() -> _Answer:
+            self._local.call = this
+            try:
+                return call(
+                    self._clients.unsigned(key)
+                    if session is None
+                    else self._clients.signed(key, tenant=tenant)
+                )
+            finally:
+                del self._local.call
+
+        with waiting_for_cloud():
+            share = await self._shares.acquire(tenant)
+            try:
+                running = self._pool.submit(work)
+            except BaseException:
+                self._shares.release(share)
+                raise
+            # A thread outlives a caller that is cancelled, and holds its slot until its own end.
+            running.add_done_callback(lambda _: self._release(loop, share))
+            return await asyncio.wrap_future(running)
+
+    def _observer(self, source: CredentialSource | None, reach: Reach) -> Observe | None:
+        if source is None or self._skews is None:
+            return None
+        return partial(self._skews.note, source=source, by_vendor=reach is not Reach.LISTED)
+
+    def _release(self, loop: asyncio.AbstractEventLoop, share: Share) -> None:
+        # A thread may end after the loop: then there is nobody left to start.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._shares.release, share)
+
+    def _reach(self, endpoint: str | None) -> Reach:
+        if endpoint is None:
+            # botocore's own hosts, or those of the operator's AWS_ENDPOINT_URL variables.
+            chosen = any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
+            return Reach.OPERATOR if chosen else Reach.VENDOR
+        reach = self._endpoints.sts_reach(endpoint)
+        if reach is None:
+            raise not_allowed("spec.aws.stsEndpoint")
+        return reach
+
+    # ---- called by botocore, in the thread of the call
+
+    def _session_of_call(self) -> Session:
+        call: _Call = self._local.call
+        assert call.session is not None, "an unsigned call is being signed"
+        return call.session
+
+    def _send(self, request: Any, *, event_name: str = "", **_: Any) -> Any:
+        call: _Call = self._local.call
+        operation = event_name.rpartition(".")[2]
+        if not call.account:
+            return call.transport.send(request)
+        for limit in call.limits(operation):
+            if self.rate_limiter.is_held(call.account, limit):
+                turn = self.rate_limiter.wait(call.account, limit, tenant=call.tenant)
+                asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
+        if call.quotas is None:
+            return call.transport.send(request)
+        place, loop = (call.account, call.region), call.transport.loop
+        change = request.method != "GET"
+        entering = call.quotas.enter(place, operation, tenant=call.tenant, change=change)
+        leave = asyncio.run_coroutine_threadsafe(entering, loop).result()
+        try:
+            return call.transport.send(request)
+        finally:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(leave)
+
+    def _note(
+        self, parsed_response: dict[str, Any] | None = None, *, event_name: str = "", **_: Any
+    ) -> None:
+        """Note each answer: also those that botocore tries again."""
+        call: _Call = self._local.call
+        if not call.account:
+            return
+        answer = parsed_response or {}
+        refused = is_throttled(answer)
+        for limit in call.limits(event_name.rpartition(".")[2]):
+            if refused:
+                pause = retry_after_seconds(answer)
+                note = partial(self.rate_limiter.throttled, call.account, limit, retry_after=pause)
+            else:
+                note = partial(self.rate_limiter.accepted, call.account, limit)
+            call.transport.loop.call_soon_threadsafe(note)
+
+
+def account_of(session: Session) -> str:
+    """The account of a session's identity, an ARN; empty where that is not known yet."""
+    parts = session.identity.split(":")
+    return parts[4] if len(parts) > 4 else ""

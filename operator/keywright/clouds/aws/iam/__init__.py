@@ -1,0 +1,1 @@
+"""IAM users, which carry long-lived keys."""

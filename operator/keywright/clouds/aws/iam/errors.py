@@ -1,0 +1,197 @@
+"""How IAM says no, told so that a person knows what to change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keywright.api.errors import Failure, FailureClass
+from keywright.clouds.aws.answers import code_and_message, http_status
+from keywright.clouds.aws.error_codes import ErrorRow
+from keywright.clouds.aws.sts.errors import refusal_of_session
+
+NO_SUCH_ENTITY = "NoSuchEntity"
+ACCESS_DENIED = "AccessDenied"
+ALREADY_EXISTS = "EntityAlreadyExists"
+
+_FIELD = "spec.bedrockLongTermKey"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """How one answer of IAM is treated: by its code, and by words of its message if not empty."""
+
+    code: str
+    words: str
+    row: ErrorRow
+
+
+_USER = f"{_FIELD}.user"
+_RETRY, _CONFIGURATION = FailureClass.TRANSIENT, FailureClass.CONFIGURATION
+_POLICY_ARNS = f"{_FIELD}.policyArns"
+_AWS_SERVICE = (
+    "AWS does not offer API keys of this service in this account or partition: use"
+    " spec.bedrockShortTermKey, or an account that has them."
+)
+_CORRECT = "Correct the value to what IAM says of it."
+# Code and words of the message; the first row that fits counts.
+_ROWS: Final = (
+    # A key is created only where the listing shows room: IAM still counts a deleted key, or does
+    # not list a new one yet, and heals by itself.
+    _Row(
+        "LimitExceeded",
+        "ServiceSpecificCredentials",
+        ErrorRow(
+            FailureClass.TRANSIENT,
+            _USER,
+            "IAM counts a deleted key for some seconds more, and may list a new one late: tried"
+            " again by itself. If this stays, delete one of the keys of the user.",
+            reason="KeyLimitReached",
+        ),
+    ),
+    _Row(
+        "LimitExceeded",
+        "",
+        ErrorRow(
+            _CONFIGURATION,
+            _USER,
+            "Use fewer or shorter policies or tags, or have the quota of the account raised.",
+        ),
+    ),
+    _Row(NO_SUCH_ENTITY, "is supported", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row("NotSupportedService", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row("ServiceNotSupported", "", ErrorRow(_CONFIGURATION, _FIELD, _AWS_SERVICE)),
+    _Row(
+        NO_SUCH_ENTITY,
+        "not attachable",
+        ErrorRow(
+            _CONFIGURATION,
+            _POLICY_ARNS,
+            "Name managed policies that exist: create it, or correct it.",
+        ),
+    ),
+    _Row(
+        "PolicyNotAttachable",
+        "",
+        ErrorRow(
+            _CONFIGURATION,
+            _POLICY_ARNS,
+            "Name a policy for users: AWS attaches policies of service roles to no user.",
+        ),
+    ),
+    _Row(
+        NO_SUCH_ENTITY,
+        "",
+        ErrorRow(_RETRY, _USER, "It was deleted a moment ago, or is not shown yet; tried again."),
+    ),
+    _Row(
+        "DeleteConflict",
+        "",
+        ErrorRow(
+            _RETRY,
+            _USER,
+            "Remove from the user what others gave it (keys, groups, policies, a login profile,"
+            " MFA devices); tried again.",
+        ),
+    ),
+    _Row(
+        "ConcurrentModification",
+        "",
+        ErrorRow(_RETRY, _USER, "Another program changes the user at this moment; tried again."),
+    ),
+    _Row(
+        ALREADY_EXISTS,
+        "",
+        ErrorRow(_RETRY, _USER, "IAM does not show the user everywhere yet; tried again."),
+    ),
+    _Row(
+        "MalformedPolicyDocument",
+        "",
+        ErrorRow(_CONFIGURATION, f"{_FIELD}.inlinePolicies", "Correct the policy."),
+    ),
+    _Row(
+        "ValidationError",
+        "credentialAgeDays",
+        ErrorRow(_CONFIGURATION, f"{_FIELD}.expiresAfterDays", "Set 1 to 36600 days."),
+    ),
+    _Row("ValidationError", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
+    _Row("InvalidInput", "", ErrorRow(_CONFIGURATION, _FIELD, _CORRECT)),
+)
+
+
+def iam_code(error: Exception) -> str:
+    """IAM's word for what is wrong; empty where there was no answer."""
+    return code_and_message(error)[0]
+
+
+def refusal_of_iam(error: Exception, *, user: str) -> Failure:
+    """A call about a user did not succeed.
+
+    Only an answer that refuses tells for certain that nothing was done.
+    """
+    if isinstance(error, Failure):
+        return error
+    code, message = code_and_message(error)
+    refused = 400 <= http_status(error) < 500
+    if code == ACCESS_DENIED:
+        return Failure(
+            f"AWS IAM: {message}.",
+            kind=FailureClass.DENIED,
+            reason=code,
+            field="CredentialSource spec.aws",
+            remedy=(
+                f"Its role needs the policy of examples/bedrock-long-term/permissions-policy.json"
+                f" for user {user}."
+            ),
+            no_side_effect=True,
+        )
+    row = next((row for row in _ROWS if row.code == code and row.words in message), None)
+    if row is not None:
+        known = row.row.failure(code, message, service="AWS IAM")
+        known.no_side_effect = True
+        return known
+    failure = refusal_of_session(error)
+    failure.no_side_effect = refused
+    return failure
+
+
+def no_such_user(name: str, *, created: bool) -> Failure:
+    """The user is not there: yet, where it is ours to make; else a person must."""
+    if created:
+        return Failure(
+            f"IAM does not show user {name} everywhere yet.",
+            kind=FailureClass.TRANSIENT,
+            reason="UserNotYetVisible",
+            no_side_effect=True,
+        )
+    return Failure(
+        f"there is no IAM user {name}.",
+        kind=FailureClass.CONFIGURATION,
+        reason="UserNotFound",
+        field=f"{_FIELD}.user.name",
+        remedy="Create it, name another one, or set user.create to true.",
+        no_side_effect=True,
+    )
+
+
+def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
+    """A user of that name exists and was not made for this grant, as far as anything proves.
+
+    `unsure`: its tag names a grant of this name, but no cluster.
+    """
+    remedy = "Name another user, or set user.create to false to use it without touching it."
+    if unsure:
+        remedy = (
+            "It carries keys that nothing proves to be those of this cluster. If it is this"
+            " cluster's, tag it with keywright.dev/cluster-id, the uid of the namespace"
+            f" kube-system. {remedy}"
+        )
+    whose = f"belongs to ApiKeyGrant {owner}" if owner else "was not made by Keywright"
+    return Failure(
+        f"the IAM user {name} {whose}; it was left alone.",
+        kind=FailureClass.CONFIGURATION,
+        reason="UserNotOurs",
+        field=f"{_FIELD}.user",
+        remedy=remedy,
+        no_side_effect=True,
+    )

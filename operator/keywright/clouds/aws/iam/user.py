@@ -1,0 +1,246 @@
+"""The IAM user that carries a key: made, tagged, given its policies, and taken apart again.
+
+Everything in here is a plain function of a boto3 client, run in a thread. A user is ours by its
+tags, which name grant and cluster: no other user's policies are ever touched. Keys have no tags, so
+that their ids are in a tag of the user. All of it may be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from keywright.api.keys import BedrockLongTermKey, IamUser
+from keywright.clouds.aws.iam.errors import (
+    ACCESS_DENIED,
+    ALREADY_EXISTS,
+    NO_SUCH_ENTITY,
+    iam_code,
+    no_such_user,
+    not_our_user,
+)
+from keywright.clouds.aws.tags import KEYS_TAG, TAG, Owned, OwnerMark, is_retained
+
+DEFAULT_PATH: Final = "/keywright/"
+RESTRICTIONS: Final = "keywright-restrictions"
+_TAG_VALUE_LIMIT: Final = 256
+_DEFAULT_POLICY: Final = "AmazonBedrockLimitedAccess"
+_USE_OF_KEYS: Final = ["bedrock:CallWithBearerToken", "bedrock-mantle:CallWithBearerToken"]
+
+User = Mapping[str, Any]
+
+
+def find(client: Any, name: str, *, path: str | None) -> User | None:
+    """The user, None where there is none.
+
+    A role that may only see users below a path is refused a name that does not exist; the list of
+    that path then tells the one from the other.
+    """
+    try:
+        user: User = client.get_user(UserName=name)["User"]
+    except client.exceptions.ClientError as error:
+        code = iam_code(error)
+        if code == NO_SUCH_ENTITY:
+            return None
+        if code == ACCESS_DENIED and not _listed(client, name, path=path):
+            return None
+        raise
+    return user
+
+
+def tags_of(user: User) -> dict[str, str]:
+    """The tags as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in user.get("Tags", ())}
+
+
+def key_ids_of(user: User) -> tuple[str, ...]:
+    """The ids of the keys that were issued for the grant, as the user's tag names them."""
+    return tuple(tags_of(user).get(KEYS_TAG, "").split())
+
+
+def is_left(user: User, *, mark: OwnerMark) -> bool:
+    """Whether the user is of a former grant of the name, whose deletion has left it on purpose."""
+    return mark.owned(tags_of(user)) is Owned.FORMER and is_retained(tags_of(user))
+
+
+def note_keys(client: Any, user: User, key_ids: Iterable[str], *, tags: Mapping[str, str]) -> None:
+    """Name the keys in the user's tag, the newest last, and set other tags that it lacks."""
+    ids = list(dict.fromkeys(key_ids))
+    while len(text := " ".join(ids)) > _TAG_VALUE_LIMIT:
+        ids.pop(0)
+    held = tags_of(user)
+    wanted = {**tags, KEYS_TAG: text}
+    changed = {name: value for name, value in wanted.items() if held.get(name, "") != value}
+    if changed:
+        client.tag_user(UserName=user["UserName"], Tags=_tag_list(changed))
+
+
+def prepare(
+    client: Any,
+    key: BedrockLongTermKey,
+    *,
+    mark: OwnerMark,
+    is_ours: Callable[[User], bool],
+    partition: str,
+) -> None:
+    """The user as the grant describes it; one that is not ours is refused, never changed.
+
+    Raises:
+        Failure: a user of that name is not ours, or is not shown yet.
+    """
+    wanted = key.user
+    found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
+    user = found or _create(client, wanted, mark=mark)
+    if found is not None and not is_ours(found):
+        owner = tags_of(found).get(TAG, "")
+        raise not_our_user(wanted.name, owner=owner, unsure=owner == mark.owner)
+    tags = dict(wanted.tags) | mark.tags()
+    if is_left(user, mark=mark):
+        # Its keys were left on purpose: this grant has not issued them.
+        tags[KEYS_TAG] = ""
+    _tag(client, user, wanted=tags)
+    _sync_permissions_boundary(client, user, wanted=wanted)
+    # What restricts comes first, and what allows goes last: no moment is more open than meant.
+    documents = inline_policies(key)
+    held = _inline(client, wanted.name) if found else []
+    for name, document in documents.items():
+        if name not in held or _document(client, wanted.name, name) != document:
+            client.put_user_policy(
+                UserName=wanted.name, PolicyName=name, PolicyDocument=json.dumps(document)
+            )
+    arns = managed_policies(key, partition=partition)
+    attached = _attached(client, wanted.name) if found else []
+    for arn in [arn for arn in attached if arn not in arns]:
+        client.detach_user_policy(UserName=wanted.name, PolicyArn=arn)
+    for arn in [arn for arn in arns if arn not in attached]:
+        client.attach_user_policy(UserName=wanted.name, PolicyArn=arn)
+    for name in [name for name in held if name not in documents]:
+        client.delete_user_policy(UserName=wanted.name, PolicyName=name)
+
+
+def delete_user(client: Any, name: str) -> None:
+    """Delete a user of ours, in the order that IAM demands; its keys must be gone."""
+    for arn in _attached(client, name):
+        _unless_gone(client, partial(client.detach_user_policy, UserName=name, PolicyArn=arn))
+    for policy in _inline(client, name):
+        _unless_gone(client, partial(client.delete_user_policy, UserName=name, PolicyName=policy))
+    _unless_gone(client, partial(client.delete_user, UserName=name))
+
+
+def managed_policies(key: BedrockLongTermKey, *, partition: str) -> tuple[str, ...]:
+    """The policies to attach; AWS's own one for such keys unless the grant names some."""
+    if key.policy_arns is not None:
+        return key.policy_arns
+    return (f"arn:{partition}:iam::aws:policy/{_DEFAULT_POLICY}",)
+
+
+def inline_policies(key: BedrockLongTermKey) -> dict[str, Any]:
+    """The inline policies, with the one that CIDRs and an end stand for."""
+    found: dict[str, Any] = {name: dict(policy) for name, policy in key.inline_policies.items()}
+    statements = []
+    if key.allowed_source_cidrs:
+        statements.append(
+            _deny(
+                "UseFromTheseAddressesOnly",
+                {"NotIpAddress": {"aws:SourceIp": sorted(key.allowed_source_cidrs)}},
+            )
+        )
+    if key.not_after is not None:
+        statements.append(
+            _deny("UseUntil", {"DateGreaterThan": {"aws:CurrentTime": key.not_after}})
+        )
+    if statements:
+        found[RESTRICTIONS] = {"Version": "2012-10-17", "Statement": statements}
+    return found
+
+
+def _deny(sid: str, condition: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Action": _USE_OF_KEYS,
+        "Resource": "*",
+        "Condition": dict(condition),
+    }
+
+
+def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
+    tags = dict(wanted.tags) | mark.tags()
+    request: dict[str, Any] = {
+        "UserName": wanted.name,
+        "Path": wanted.path or DEFAULT_PATH,
+        "Tags": _tag_list(tags),
+    }
+    if wanted.permissions_boundary is not None:
+        request["PermissionsBoundary"] = wanted.permissions_boundary
+    try:
+        user: User = client.create_user(**request)["User"]
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == ALREADY_EXISTS:
+            raise no_such_user(wanted.name, created=True) from None
+        raise
+    return user
+
+
+def _listed(client: Any, name: str, *, path: str | None) -> bool:
+    """Whether a user stands below that path; a refusal of the list counts as yes."""
+    if path is None:
+        return True
+    try:
+        pages = client.get_paginator("list_users").paginate(PathPrefix=path)
+        return any(user["UserName"] == name for page in pages for user in page["Users"])
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == ACCESS_DENIED:
+            return True
+        raise
+
+
+def _tag(client: Any, user: User, *, wanted: Mapping[str, str]) -> None:
+    held = tags_of(user)
+    changed = {key: value for key, value in wanted.items() if held.get(key) != value}
+    if changed:
+        client.tag_user(UserName=user["UserName"], Tags=_tag_list(changed))
+    extra = [key for key in held if key not in wanted and key != KEYS_TAG]
+    if extra:
+        client.untag_user(UserName=user["UserName"], TagKeys=extra)
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def _sync_permissions_boundary(client: Any, user: User, *, wanted: IamUser) -> None:
+    held = user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    if held == wanted.permissions_boundary:
+        return
+    if wanted.permissions_boundary is None:
+        client.delete_user_permissions_boundary(UserName=wanted.name)
+        return
+    client.put_user_permissions_boundary(
+        UserName=wanted.name, PermissionsBoundary=wanted.permissions_boundary
+    )
+
+
+def _attached(client: Any, name: str) -> list[str]:
+    pages = client.get_paginator("list_attached_user_policies").paginate(UserName=name)
+    return [policy["PolicyArn"] for page in pages for policy in page["AttachedPolicies"]]
+
+
+def _inline(client: Any, name: str) -> list[str]:
+    pages = client.get_paginator("list_user_policies").paginate(UserName=name)
+    return [policy for page in pages for policy in page["PolicyNames"]]
+
+
+def _document(client: Any, name: str, policy: str) -> Any:
+    document = client.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
+    return json.loads(document) if isinstance(document, str) else document
+
+
+def _unless_gone(client: Any, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except client.exceptions.ClientError as error:
+        if iam_code(error) != NO_SUCH_ENTITY:
+            raise

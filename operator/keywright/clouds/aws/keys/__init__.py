@@ -1,1 +1,0 @@
-"""The kinds of key of AWS, one file each."""

@@ -1,1 +1,0 @@
-"""One file per way to try a new key of AWS before it is published."""

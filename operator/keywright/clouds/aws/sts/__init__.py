@@ -1,0 +1,1 @@
+"""AWS STS: sessions, their errors, and sessions as keys."""

@@ -1,0 +1,286 @@
+"""How AWS says no, told so that a person knows what to change.
+
+The codes and words are STS's own; a refused token is told by its issuer, audience and subject
+(never the token), with the trust policy that would accept it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from keywright.api.aws_source import AwsHop
+from keywright.api.errors import Failure, FailureClass
+from keywright.clouds.aws.answers import code_and_message, retry_after
+from keywright.clouds.aws.error_codes import (
+    clock_fault,
+    common_failure,
+    is_clock_fault,
+)
+from keywright.clouds.identity_tokens import TokenFacts
+
+# Why AWS does not take a static key.
+_WRONG_KEYS = {
+    "InvalidClientTokenId": "this one was deleted, made inactive, or lacks its session token",
+    "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
+    "ExpiredToken": "its session token has ended",
+}
+_WEB_IDENTITY: Final = "CredentialSource spec.aws.webIdentity"
+# The parameter in "Value ... at 'roleSessionName' failed to satisfy constraint", and its field.
+_PARAMETER: Final = re.compile(r"at '(\w+)")
+_PARAMETER_FIELDS: Final = {
+    "roleArn": "roleArn",
+    "roleSessionName": "sessionName",
+    "durationSeconds": "sessionDuration",
+    "policy": "policy",
+    "policyArns": "policyArns",
+    "tags": "sessionTags",
+    "transitiveTagKeys": "transitiveTagKeys",
+    "externalId": "externalId",
+    "sourceIdentity": "sourceIdentity",
+}
+_HOP_FIELDS: Final = frozenset({"sessionTags", "transitiveTagKeys", "externalId", "sourceIdentity"})
+
+
+def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
+    """The trust policy of a role that would accept the token, as JSON."""
+    host = token.issuer.removeprefix("https://").rstrip("/")
+    partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {
+                        "Federated": f"arn:{partition}:iam::{account}:oidc-provider/{host}"
+                    },
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {
+                            f"{host}:aud": token.audience,
+                            f"{host}:sub": token.subject,
+                        }
+                    },
+                }
+            ],
+        }
+    )
+
+
+def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
+    """AssumeRoleWithWebIdentity did not succeed."""
+    if isinstance(error, Failure):
+        return error
+    code, message = code_and_message(error)
+    described = token.describe()
+    match code:
+        case "AccessDenied":
+            return Failure(
+                f"AWS STS: {message} (role {role_arn}; token {described}).",
+                kind=FailureClass.DENIED,
+                reason="AccessDenied",
+                field=_WEB_IDENTITY,
+                remedy=(
+                    "The role is missing, or its trust policy does not accept this token;"
+                    f" a trust policy that does: {trust_policy(token, role_arn=role_arn)}"
+                ),
+            )
+        case "InvalidIdentityToken":
+            return _invalid_token(message, token=token, role_arn=role_arn)
+        case "ExpiredTokenException":
+            return Failure(
+                f"AWS STS: {message}.",
+                kind=FailureClass.TRANSIENT,
+                reason="ExpiredToken",
+                field=_WEB_IDENTITY,
+                remedy=(
+                    "The token was made seconds ago: check the clocks of the API server's nodes."
+                ),
+            )
+        case "IDPRejectedClaim":
+            return Failure(
+                f"AWS STS: {code}: {message} (token {described}).",
+                kind=FailureClass.DENIED,
+                reason=code,
+                field=f"{_WEB_IDENTITY}.serviceAccountRef",
+                remedy=(
+                    "The issuer rejected a claim of the token, or the token was revoked: check that"
+                    " the ServiceAccount exists and that the IAM OIDC provider is of this cluster."
+                ),
+            )
+        case "IDPCommunicationError":
+            return Failure(
+                f"AWS STS: {code}: {message} (token {described}).",
+                kind=FailureClass.TRANSIENT,
+                reason="CloudError",
+                field=_WEB_IDENTITY,
+                remedy=f"Tried again. If this stays, STS cannot reach {token.issuer}: it must be"
+                " public and answer.",
+            )
+        case _:
+            return _of_request(code, message, field=_WEB_IDENTITY)
+
+
+def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
+    """AssumeRole by a session did not succeed; the remedy has both policies to paste."""
+    if isinstance(error, Failure):
+        return error
+    code, message = code_and_message(error)
+    match code:
+        case "AccessDenied":
+            return Failure(
+                f"AWS STS: {message}.",
+                kind=FailureClass.DENIED,
+                reason="AccessDenied",
+                field=f"{field}.roleArn",
+                remedy=(
+                    f"The caller's role needs this policy: {_permission(hop)}"
+                    f" and {hop.role_arn} this trust policy: {_trust(hop, caller=caller)}"
+                ),
+            )
+        case _:
+            return _of_request(code, message, field=field)
+
+
+def _of_request(code: str, message: str, *, field: str) -> Failure:
+    """The failure for parameters of AssumeRole or AssumeRoleWithWebIdentity, or a common one.
+
+    `field` is the part of the source that the parameters come from.
+    """
+    reason = code
+    match code:
+        case "ValidationError" if "DurationSeconds" in message:
+            reason, part = "SessionDurationTooLong", "sessionDuration"
+            remedy = "Set it to the role's maximum session duration, or raise that."
+        case "MalformedPolicyDocument":
+            part, remedy = "policy", "Correct the session policy."
+        case "PackedPolicyTooLarge" if "tags" in message:
+            part = "sessionTags"
+            remedy = (
+                "Shorten or remove session tags: AWS packs keys and values, and counts the"
+                " transitive tags of the sessions before this role as well."
+            )
+        case "PackedPolicyTooLarge":
+            part, remedy = "policy", "Correct or shorten the session policy and tags."
+        case "InvalidParameterValue" if "transitive" in message:
+            part = "transitiveTagKeys"
+            remedy = (
+                "Name keys of sessionTags, and none that a session before this role passes on"
+                " already."
+            )
+        case "InvalidParameterValue":
+            part = "sessionTags"
+            remedy = "Correct the session tags: AWS compares their keys without regard to case."
+        case "ValidationError":
+            named = _PARAMETER.search(message)
+            part = _PARAMETER_FIELDS.get(named[1], "") if named else "roleArn"
+            remedy = "Correct the value to what AWS says of it."
+        case _:
+            return common_failure(code, message)
+    if part in (_HOP_FIELDS if field == _WEB_IDENTITY else {"sessionName"}):
+        part = ""
+    return Failure(
+        f"AWS STS: {message}.",
+        kind=FailureClass.CONFIGURATION,
+        reason=reason,
+        field=f"{field}.{part}" if part else field,
+        remedy=remedy,
+    )
+
+
+def _actions(hop: AwsHop) -> list[str]:
+    actions = ["sts:AssumeRole"]
+    if hop.session_tags or hop.transitive_tag_keys:
+        actions.append("sts:TagSession")
+    if hop.source_identity:
+        actions.append("sts:SetSourceIdentity")
+    return actions
+
+
+def _permission(hop: AwsHop) -> str:
+    statement = {"Effect": "Allow", "Action": _actions(hop), "Resource": hop.role_arn}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _trust(hop: AwsHop, *, caller: str) -> str:
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": _principal(caller)},
+        "Action": _actions(hop),
+    }
+    if hop.external_id is not None or hop.external_id_from is not None:
+        external_id = hop.external_id or "<the external id of the source's Secret>"
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _principal(caller: str) -> str:
+    """The role of a session, which trust policies name; a user is named as it is."""
+    parts = caller.split(":", 5)
+    if not parts[-1].startswith("assumed-role/"):
+        return caller
+    role = parts[-1].split("/")[1]
+    return f"arn:{parts[1]}:iam::{parts[4]}:role/{role}"
+
+
+def refusal_of_session(error: Exception) -> Failure:
+    """A call that was signed with a session did not succeed."""
+    if isinstance(error, Failure):
+        return error
+    failure = common_failure(*code_and_message(error))
+    failure.retry_after = retry_after(error)
+    return failure
+
+
+def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
+    """A call that was signed with a key out of a Secret did not succeed."""
+    if isinstance(error, Failure):
+        return error
+    code, message = code_and_message(error)
+    if is_clock_fault(code, message):
+        return clock_fault(code, message)
+    if code not in _WRONG_KEYS:
+        return common_failure(code, message)
+    return Failure(
+        f"AWS STS: {message} (the access key in Secret {secret}).",
+        kind=FailureClass.DENIED,
+        reason=code,
+        field=field,
+        remedy=(
+            f"Put a live key into the Secret ({_WRONG_KEYS[code]}); a change is noticed at once."
+        ),
+    )
+
+
+def _invalid_token(message: str, *, token: TokenFacts, role_arn: str) -> Failure:
+    account = role_arn.split(":")[4]
+    field = _WEB_IDENTITY
+    kind = FailureClass.CONFIGURATION
+    if "audience" in message:
+        field = f"{_WEB_IDENTITY}.serviceAccountRef.audiences"
+        remedy = (
+            f"Set audiences to a client id of the IAM OIDC provider, or add {token.audience} to it."
+        )
+    elif "No OpenIDConnect provider" in message:
+        remedy = f"Create an IAM OIDC provider for {token.issuer} in account {account}."
+    elif "thumbprint" in message:
+        host = token.issuer.removeprefix("https://").rstrip("/")
+        remedy = (
+            f"The HTTPS certificate of {token.issuer} has changed: add the thumbprint of its top CA"
+            f" to the IAM OIDC provider {host} of account {account}"
+            " (aws iam update-open-id-connect-provider-thumbprint)."
+        )
+    elif "verification key" in message:
+        kind = FailureClass.TRANSIENT
+        remedy = f"{token.issuer} must be public and publish its keys; tried again."
+    else:
+        remedy = "Check the issuer of the cluster's ServiceAccount tokens."
+    return Failure(
+        f"AWS STS: {message} (token {token.describe()}).",
+        kind=kind,
+        reason="InvalidIdentityToken",
+        field=field,
+        remedy=remedy,
+    )

@@ -1,0 +1,86 @@
+"""What a reconcile reads from and writes to, and the protocols of the process around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from keywright.api.source import Provider
+from keywright.clouds.interfaces import CloudProvider, GrantProvider
+from keywright.clouds.sessions import Clock
+from keywright.cluster.events import EventWriter
+from keywright.cluster.objects import ResourceClient
+from keywright.cluster.source_secrets import SecretCache
+from keywright.cluster.workloads import Workloads
+from keywright.controller.grants.key_proofs import KeyProofs
+from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess, Tenancy
+from keywright.controller.orphan_register import OrphanRegister
+from keywright.controller.settings import KeyTimes
+from keywright.controller.store import Store
+from keywright.telemetry.metrics import Metrics
+
+
+class Fence(Protocol):
+    """Says whether this process may still write."""
+
+    def check(self) -> None:
+        """Raise LostLeaseError if it may not."""
+
+
+class ObjectListener(Protocol):
+    """Takes objects that were read besides the watches, and requeues what depends on them.
+
+    The watch will show the same version, which is then not newer than what is stored.
+    """
+
+    def grant(self, body: Mapping[str, Any]) -> None:
+        """A grant as it is now."""
+
+    def drop_grant(self, uid: str) -> None:
+        """A grant is gone."""
+
+    def source(self, body: Mapping[str, Any]) -> None:
+        """A source as it is now."""
+
+    def source_failed(self, name: tuple[str, str]) -> None:
+        """A grant could not use the source, which the status of the source may not say yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the stages of a reconcile read from and write to.
+
+    `grant_providers` are the clouds with a check that the grant may use the source, before each
+    call: the stages of grants use no other.
+    """
+
+    store: Store
+    listener: ObjectListener
+    objects: ResourceClient
+    values: SecretCache
+    workloads: Workloads
+    providers: Mapping[Provider, CloudProvider]
+    tenancy: Tenancy
+    fence: Fence
+    events: EventWriter
+    metrics: Metrics
+    fingerprint_key: Callable[[], bytes]
+    cluster_id: Callable[[], str]
+    clock: Clock
+    key_times: KeyTimes
+    orphans: OrphanRegister
+    access: SourceAccess = field(init=False)
+    grant_providers: Mapping[Provider, GrantProvider] = field(init=False)
+    proofs: KeyProofs = field(init=False)
+
+    def __post_init__(self) -> None:
+        access = SourceAccess(store=self.store, tenancy=self.tenancy)
+        proofs = KeyProofs(
+            store=self.store, fingerprint_key=self.fingerprint_key, cluster_id=self.cluster_id
+        )
+        object.__setattr__(self, "access", access)
+        object.__setattr__(
+            self, "grant_providers", AuthorizedVendors(self.providers, access=access)
+        )
+        object.__setattr__(self, "proofs", proofs)

@@ -1,0 +1,1 @@
+"""The reconcile of grants, stage by stage; each stage is a function of values."""

@@ -1,0 +1,58 @@
+"""Reports the expiry of a key on time, even if all workers of grants are busy.
+
+The renewal of the same grant may wait for a cloud, and every worker with it. So expiries have a
+queue and a few workers of their own, which only patch a status. The renewal that is in progress
+finds that its version of the status is outdated, and decides again: the Secret that it has written
+is good, and only the status is written once more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keywright.api.status import GrantStatus
+from keywright.controller.context import Context
+from keywright.controller.grants.status import report_status
+from keywright.planning.failure_status import expired_status
+from keywright.planning.state import ObjectRef
+
+GRACE = timedelta(seconds=1)
+"""How long after the expiry a worker of grants has to report it itself, with all that it knows."""
+
+
+async def report_expiry(context: Context, uid: str) -> datetime | None:
+    """When the key of the grant ends, with the grace; None if that is reported.
+
+    Raises:
+        ConflictError: another client wrote the status.
+        ApiError, ApiUnreachableError: it could not be written.
+    """
+    record = context.store.grants.get(uid)
+    if record is None or record.deleting:
+        return None
+    secret = context.store.secrets.get(record.secret)
+    owner = secret.granted_by if secret is not None else None
+    if secret is None or owner is None or secret.expires_at is None:
+        return None
+    if (owner.namespace, owner.name) != (record.namespace, record.name):
+        return None
+    now = context.clock()
+    if secret.expires_at + GRACE > now:
+        return secret.expires_at + GRACE
+    body = record.parsed()
+    before = GrantStatus.parse(body["status"])
+    after = expired_status(before, expires_at=secret.expires_at, now=now)
+    if not secret.watched and before.expires_at is not None and before.expires_at > now:
+        # It was renewed by another replica, and no watch has shown it.
+        return before.expires_at + GRACE
+    if after is None:
+        return None
+    subject = ObjectRef(
+        namespace=record.namespace,
+        name=record.name,
+        uid=uid,
+        generation=body["metadata"]["generation"],
+        resource_version=body["metadata"]["resourceVersion"],
+    )
+    await report_status(context, subject, before, after)
+    return None

@@ -1,0 +1,249 @@
+"""Carries out the steps of the create journal: listings, the finalizer, the deletion.
+
+`planning.journal` and `planning.deletion` decide which step is next. What a step has found is
+handed to the very next decision about the grant, and to no other: an older listing or intent counts
+as none.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from keywright.api.errors import (
+    ApiError,
+    ConflictError,
+    Failure,
+    SecretExistsUnwatchedError,
+    StaleGrantError,
+)
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import FINALIZER, GRANT_PLURAL
+from keywright.api.status import GrantStatus
+from keywright.clouds.classified import unexpected
+from keywright.clouds.interfaces import Evidence, ManagedKeys
+from keywright.controller.api_errors import held_back
+from keywright.controller.context import Context
+from keywright.controller.grants import key_checks, orphans
+from keywright.controller.grants.read_back import key_values
+from keywright.controller.grants.results import Result
+from keywright.controller.records import Finding
+from keywright.planning.key_ownership import owned_key_ids
+from keywright.planning.state import GrantState, ObjectRef
+from keywright.planning.steps import (
+    AddFinalizer,
+    ClearPending,
+    Deactivate,
+    JournalStep,
+    ListKeys,
+    Outcome,
+    RecordIntent,
+    Remove,
+    RemoveFinalizer,
+    Revoke,
+    Written,
+)
+from keywright.secrets.credential import API_KEY
+from keywright.secrets.ownership import Ownership, managed_secret_from
+
+_LOG = logging.getLogger(__name__)
+
+
+async def prepare_holder(context: Context, state: GrantState) -> None:
+    """Bring the holder of the grant's managed keys to where the spec wants it."""
+    if state.grant is not None and state.grant.managed is not None:
+        await (await _keys(context, state)).prepare(owned_key_ids(state))
+
+
+async def verify_key(context: Context, state: GrantState) -> None:
+    """Look up the key in use; a failure is logged, and the lookup is retried."""
+    secret = state.secret
+    assert secret is not None
+    assert secret.key_id is not None
+    try:
+        keys = await _keys(context, state)
+        fault = await keys.find_fault(secret.key_id, owned_key_ids(state), secret.entry_count)
+    except Failure as failure:
+        _LOG.warning(
+            "looking up a key failed, retrying later: %s",
+            failure.message_with_remedy(),
+            extra={"grant": f"{state.subject.namespace}/{state.subject.name}"},
+        )
+        key_checks.lookup_failed(context, state.subject.uid)
+    else:
+        key_checks.looked_up(context, state, fault)
+
+
+async def undo_create(context: Context, state: GrantState, key_id: str) -> bool:
+    """Remove a key that could not be written; False if the journal has to clear it up."""
+    try:
+        left = await (await _keys(context, state)).remove((key_id,))
+    except Exception as error:
+        why = (
+            "the source was edited"
+            if isinstance(error, ConflictError)
+            else unexpected(error, what="removing a key").message_with_remedy()
+        )
+        _LOG.warning("deleting an unused key failed, retrying later: %s", why)
+        return False
+    return not left
+
+
+async def carry_out(context: Context, step: JournalStep, state: GrantState) -> Result:
+    """The outcome of a step of the journal, or what a listing has found.
+
+    Raises:
+        Failure, ConflictError, ApiError, ApiUnreachableError: the step was not carried out.
+    """
+    match step:
+        case AddFinalizer():
+            await _set_finalizer(context, state.subject, wanted=True)
+        case ListKeys(prepare):
+            return Result(finding=await _list_keys(context, state, prepare=prepare))
+        case RecordIntent() | ClearPending():
+            return Result(step)
+        case Deactivate(key_ids):
+            context.fence.check()
+            await (await _keys(context, state)).deactivate(key_ids)
+        case Remove(key_ids, lost=lost):
+            if lost:
+                await _check_unpublished(context, key_ids, state)
+            context.fence.check()
+            if key_ids:
+                await _remove(context, state, key_ids)
+            return Result(step)
+        case Revoke() | RemoveFinalizer():
+            await _end(context, step, state)
+    return Result()
+
+
+async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantState) -> None:
+    """Remove the finalizer, after the keys or with a report of what is left of them."""
+    if isinstance(step, Revoke):
+        context.fence.check()
+        await _remove(context, state, step.key_ids, and_holder=True)
+    new: frozenset[str] = frozenset()
+    if isinstance(step, RemoveFinalizer):
+        # Listed first: once the grant is gone, nothing else knows of its keys.
+        new = await orphans.keep(context, state, step.orphaned, why=step.why)
+    # Reported once: a grant that has changed meanwhile is decided about again first.
+    await _set_finalizer(context, state.subject, wanted=False)
+    if isinstance(step, RemoveFinalizer):
+        await orphans.report(context, state, new, why=step.why)
+    if isinstance(step, Revoke) or step.why:
+        await orphans.report_unproved(context, state, state.unproved_ids)
+
+
+async def report_unproved_keys(
+    context: Context, state: GrantState, status: GrantStatus, outcome: Outcome | None
+) -> None:
+    """Report keys that the status no longer names, and no proof shows to be the grant's."""
+    before, after = _ids_of(state.status), _ids_of(status)
+    if isinstance(outcome, Written):
+        # With its Secret, which named them as well.
+        await orphans.report_unproved(context, state, state.unproved_ids - after)
+    elif isinstance(outcome, Remove):
+        await orphans.report_unproved(context, state, state.unproved_ids & before - after)
+
+
+async def _list_keys(context: Context, state: GrantState, *, prepare: bool) -> Finding:
+    if prepare and state.secret is None:
+        await _check_name_is_free(context, state)
+    keys = await _keys(context, state)
+    # Listing sets tags that are missing.
+    context.fence.check()
+    if prepare:
+        await keys.prepare(owned_key_ids(state))
+    listed = await keys.list_keys(owned_key_ids(state) | state.unproved_ids)
+    return Finding(listed=listed, unprepared=not prepare)
+
+
+async def _check_name_is_free(context: Context, state: GrantState) -> None:
+    """Raise if a Secret has the name: a key that cannot be written is not created."""
+    grant = state.grant
+    assert grant is not None
+    name = (grant.namespace, grant.secret_name)
+    metadata = await context.objects.secret_metadata(namespace=name[0], name=name[1])
+    if metadata is None:
+        return
+    if "deletionTimestamp" in metadata:
+        raise held_back(grant)
+    raise SecretExistsUnwatchedError(name)
+
+
+async def _check_unpublished(context: Context, key_ids: tuple[str, ...], state: GrantState) -> None:
+    """Raise ConflictError if the Secret has one of the keys: the watch may be behind its write."""
+    grant = state.grant
+    assert grant is not None
+    metadata = await context.objects.secret_metadata(
+        namespace=grant.namespace, name=grant.secret_name
+    )
+    if metadata is None:
+        return
+    secret = managed_secret_from(metadata)
+    if secret.key_id in key_ids and secret.granted_by is not None:
+        context.store.put_secret(secret)
+        raise ConflictError
+
+
+async def _remove(
+    context: Context, state: GrantState, key_ids: tuple[str, ...], *, and_holder: bool = False
+) -> None:
+    keys = await _keys(context, state)
+    left = await keys.remove(key_ids, and_holder=and_holder)
+    if left:
+        why = "the source's role is of another account, or the keys' holder is not ours"
+        new = await orphans.keep(context, state, left, why=why)
+        await orphans.report(context, state, new, why=why)
+
+
+async def _keys(context: Context, state: GrantState) -> ManagedKeys:
+    grant, source = state.grant, state.source
+    assert grant is not None
+    assert source is not None
+    return await context.grant_providers[source.provider].keys(
+        grant, source=source, evidence=await _evidence(context, state, grant)
+    )
+
+
+async def _evidence(context: Context, state: GrantState, grant: ApiKeyGrant) -> Evidence:
+    """What proves whose keys are, besides the cloud's tags.
+
+    Of a key whose id has no proof (it was written before there were proofs) the value speaks:
+    a fingerprint that is right shows that the operator wrote it.
+    """
+    known, secret = owned_key_ids(state), state.secret
+    managed = grant.managed
+    if not state.unproved_ids or secret is None or managed is None or managed.marked:
+        return Evidence(known)
+    if secret.ownership is not Ownership.OWNED or not secret.matches_spec:
+        return Evidence(known)
+    values = await key_values(context, grant, secret)
+    return Evidence(known, value=(values or {}).get(API_KEY))
+
+
+async def _set_finalizer(context: Context, subject: ObjectRef, *, wanted: bool) -> None:
+    record = context.store.grants.get(subject.uid)
+    held = tuple(record.parsed()["metadata"].get("finalizers", ())) if record else ()
+    others = tuple(name for name in held if name != FINALIZER)
+    context.fence.check()
+    try:
+        body = await context.objects.set_finalizers(
+            GRANT_PLURAL,
+            namespace=subject.namespace,
+            name=subject.name,
+            resource_version=subject.resource_version,
+            finalizers=(*others, FINALIZER) if wanted else others,
+        )
+    except ApiError as error:
+        if error.is_missing:
+            context.listener.drop_grant(subject.uid)
+            return
+        if not error.is_conflict:
+            raise
+        raise StaleGrantError from error
+    context.store.put_own(body)
+
+
+def _ids_of(status: GrantStatus) -> frozenset[str]:
+    found = (status.key_id, *(key.key_id for key in status.retiring))
+    return frozenset(key_id for key_id in found if key_id)

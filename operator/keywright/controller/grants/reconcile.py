@@ -1,0 +1,143 @@
+"""The one reconcile of grants, the same for every kind of key.
+
+    state      build_state(record)             what is known of the grant, its source, its Secret
+    decide     RULES, the first match wins     the next step
+    execute    issue, rewrite, a journal step  the outcome
+    rollout    advance(...)                    workloads that have to be restarted
+    status     new_status(...), one patch      and when the grant is reconciled next
+
+Each stage takes values and returns values. Only this module writes what the record of the grant
+remembers, apart from the lookups of managed keys (`key_checks`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keywright.api.errors import KeyUnreadableError, SecretExistsUnwatchedError, StaleGrantError
+from keywright.api.names import SOURCE_KIND
+from keywright.controller.context import Context
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.grants import key_checks
+from keywright.controller.grants.execute import execute
+from keywright.controller.grants.results import Result
+from keywright.controller.grants.rollout import advance
+from keywright.controller.grants.state import build_state
+from keywright.controller.grants.status import new_status, read_again, write_status
+from keywright.controller.records import NOTHING_FOUND, Finding, GrantRecord
+from keywright.planning.contest import after_repair
+from keywright.planning.decide import decide
+from keywright.planning.requeue import requeue_at
+from keywright.planning.state import GrantState
+from keywright.planning.steps import Fail, Issue, ProbePending, RecordIntent, Step, Written
+
+_OF_THE_SOURCE = f"{SOURCE_KIND} "
+
+
+async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrite | None:
+    """When the grant must be reconciled again; None leaves it to the next event.
+
+    The rest of the reconcile, if that can be deferred while other grants are due.
+    """
+    record = context.store.grants.get(uid)
+    if record is None:
+        return None
+    state = await _state(context, record)
+    if state.deleting and not state.has_finalizer:
+        return None
+    step = decide(state, now=context.clock())
+    result = await _execute(context, step, state)
+    outcome = result.outcome
+    record = context.store.grants.get(uid)
+    rolled = await advance(
+        context, state, outcome, known=record.rollout_state if record is not None else None
+    )
+    record = context.store.grants.get(uid)
+    if record is not None:
+        record.rollout_state = rolled.course
+    now = context.clock()
+    if outcome is None and rolled.update is None:
+        return requeue_at(state, step, now=now)
+    status = new_status(context, state, outcome, rollout=rolled.update, now=now)
+    due = await write_status(
+        context, state, step, outcome, status=status, rollout=rolled.update, now=now
+    )
+    record = context.store.grants.get(uid)
+    if isinstance(outcome, RecordIntent) and record is not None and status.pending is not None:
+        record.finding = Finding(intent=status.pending.started_at)
+    return due
+
+
+async def _state(context: Context, record: GrantRecord) -> GrantState:
+    """The state; what the record has only for the next decision is handed out to this one."""
+    # An event from here on makes the back-off void again.
+    skip_backoff, record.skip_backoff = record.skip_backoff, False
+    state = await build_state(context, record, skip_backoff=skip_backoff, finding=record.finding)
+    current = context.store.grants.get(record.uid)
+    if current is not None:
+        current.finding = NOTHING_FOUND
+        if state.grant is not None:
+            current.contest = state.contest
+            if state.pending_probe is None:
+                current.pending_probe = None
+    return state
+
+
+async def _execute(context: Context, step: Step, state: GrantState) -> Result:
+    """What the step came to, remembered."""
+    uid = state.subject.uid
+    record = context.store.grants.get(uid)
+    held, changed = None, False
+    if record is not None and isinstance(step, Issue):
+        # A change of the source's key from here on makes the new key stale as well.
+        held, changed = record.pending_probe, record.source_key_changed
+        record.source_key_changed = False
+    result = Result()
+    try:
+        result = await execute(context, step, state, held=held)
+    except SecretExistsUnwatchedError as error:
+        context.store.unwatched_secrets.add(error.name)
+        raise
+    except StaleGrantError:
+        await read_again(context, state.subject)
+        raise
+    except KeyUnreadableError:
+        _set_unreadable(context, uid)
+        raise
+    finally:
+        issued = isinstance(result.outcome, Written | ProbePending)
+        _remember(context, step, state, result, source_key_changed=changed and not issued)
+    outcome = result.outcome
+    of_source = isinstance(outcome, Fail) and outcome.failure.field.startswith(_OF_THE_SOURCE)
+    if of_source and state.grant is not None:
+        context.listener.source_failed(state.grant.source_key)
+    return result
+
+
+def _set_unreadable(context: Context, uid: str) -> None:
+    record = context.store.grants.get(uid)
+    if record is not None:
+        record.unreadable = True
+
+
+def _remember(
+    context: Context, step: Step, state: GrantState, result: Result, *, source_key_changed: bool
+) -> None:
+    """Write to the record what the next reconcile needs to know of this one."""
+    # The record of this moment: an event may have replaced it meanwhile.
+    record = context.store.grants.get(state.subject.uid)
+    if record is None:
+        return
+    record.source_key_changed = record.source_key_changed or source_key_changed
+    if isinstance(step, Issue):
+        record.pending_probe = result.pending_probe
+    if result.finding is not None:
+        record.finding = result.finding
+    if result.former_due is not None:
+        record.former_due = result.former_due
+    if result.written is not None:
+        record.last_written_secret_version = result.written.resource_version
+        record.contest = after_repair(record.contest, state, now=context.clock())
+    if isinstance(result.outcome, Written):
+        record.unreadable = False
+        key_checks.issued(context, record.uid, result.issued_id)

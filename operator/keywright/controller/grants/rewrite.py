@@ -1,0 +1,77 @@
+"""Writes the Secret of a grant again with the key that it holds, or adds the label of the watch."""
+
+from __future__ import annotations
+
+from keywright.api.errors import ApiError, ConflictError, KeyUnreadableError
+from keywright.clouds.interfaces import IssuedKey
+from keywright.controller.context import Context
+from keywright.controller.grants.issue import issue_key
+from keywright.controller.grants.journal import prepare_holder
+from keywright.controller.grants.read_back import key_values
+from keywright.controller.grants.results import Result
+from keywright.controller.grants.write import write_secret
+from keywright.planning.state import GrantState, IssueReason
+from keywright.secrets.credential import Credential
+from keywright.secrets.extraction import with_watch_label
+from keywright.secrets.ownership import Ownership, classify, managed_secret_from
+
+
+async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueReason) -> Result:
+    """The same key in the layout of the spec; if it cannot be read back, another one.
+
+    Raises:
+        KeyUnreadableError: a managed key cannot be read back; the journal issues another.
+        Failure, RenderError, ConflictError, ApiError, ApiUnreachableError: it is not written.
+    """
+    grant, source, secret = state.grant, state.source, state.secret
+    assert grant is not None
+    assert source is not None
+    assert secret is not None
+    assert secret.issued_at is not None
+    if cause is IssueReason.SPEC:
+        await prepare_holder(context, state)
+    values = await key_values(context, grant, secret)
+    if values is None and grant.managed is not None:
+        raise KeyUnreadableError
+    if values is None:
+        return await issue_key(context, state, cause=cause)
+    found = context.store.sources.get(grant.source_key)
+    credential = Credential(
+        values=values,
+        region=grant.region(source),
+        account_id=found.status.account_id if found else None,
+        key_id=secret.key_id or state.status.key_id,
+        issued_at=secret.issued_at,
+        expires_at=secret.expires_at,
+        provider=source.provider,
+    )
+    issued_key = IssuedKey(credential, secret.remark)
+    return await write_secret(context, state, issued_key, revision=secret.revision)
+
+
+async def add_watch_label(context: Context, state: GrantState) -> Result:
+    """The Secret with the watch label, by an apply of what is there.
+
+    Raises:
+        ConflictError: the Secret is another one by now.
+        ApiError, ApiUnreachableError: it could not be written.
+    """
+    grant = state.grant
+    assert grant is not None
+    found = await context.objects.whole_secret(namespace=grant.namespace, name=grant.secret_name)
+    if found is None:
+        raise ConflictError
+    read = managed_secret_from(found["metadata"])
+    if read.deleting or classify(grant, read) is not Ownership.OWNED:
+        context.store.put_secret(read)
+        raise ConflictError
+    context.fence.check()
+    try:
+        applied = await context.objects.apply_secret(with_watch_label(found), must_not_exist=False)
+    except ApiError as error:
+        if error.is_conflict or error.is_missing:
+            raise ConflictError from error
+        raise
+    secret = managed_secret_from(applied)
+    context.store.put_secret(secret)
+    return Result(written=secret)

@@ -1,0 +1,102 @@
+"""Bedrock short-term keys: signed here, and their real end."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from keywright.api.keys import BedrockShortTermKey
+from keywright.clouds.aws.bedrock.short_term import accepts_session, mint
+from keywright.clouds.interfaces import IssuedKey
+from tests.unit.api.samples import grant
+from tests.unit.fakes.clock import NOON
+from tests.unit.fakes.provider import session
+
+H = timedelta(hours=1)
+
+
+def _mint(*, asked: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
+    return mint(
+        BedrockShortTermKey(duration=asked),
+        grant=grant(),
+        session=session(issued_at=NOON, life=life),
+        region="eu-west-1",
+        account_id="123456789012",
+        now=now,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "session_life", "expected"),
+    [
+        ("12h", H, H),
+        ("12h", 12 * H, 12 * H),
+        ("1h", 12 * H, H),
+        ("15m", H, H / 4),
+        ("1h", H, H),
+    ],
+)
+def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
+    asked: str, session_life: timedelta, expected: timedelta
+) -> None:
+    """Rule 1: what is written down is the real end; where the session shortens it, it is said."""
+    issued_key = _mint(asked=asked, life=session_life)
+    assert issued_key.credential.issued_at == NOON
+    assert issued_key.credential.expires_at == NOON + expected
+    shortened = expected < timedelta(hours=float(asked[:-1])) and asked.endswith("h")
+    assert ("sessionDuration" in issued_key.remark) is shortened
+    assert ("bedrock" in issued_key.remark and "lasts 1h" in issued_key.remark) is shortened
+
+
+def test_a_key_of_an_older_session_ends_with_it() -> None:
+    """Five minutes into the session, five minutes are gone."""
+    issued_key = _mint(now=NOON + timedelta(minutes=5, microseconds=7))
+    assert issued_key.credential.issued_at == NOON + timedelta(minutes=5)
+    assert issued_key.credential.expires_at == NOON + H
+
+
+def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() -> None:
+    """The session lasts as long as the key should: it is only a little older."""
+    issued_key = _mint(
+        asked="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5)
+    )
+    assert issued_key.credential.expires_at == NOON + 12 * H + timedelta(seconds=1)
+    assert issued_key.remark == ""
+
+
+def test_the_key_is_what_bedrock_takes() -> None:
+    """A presigned request of AWS's own library: region in its scope, twelve hours at most."""
+    issued_key = _mint()
+    text = issued_key.credential.values["apiKey"].reveal()
+    assert text.startswith("bedrock-api-key-")
+    assert text == text.strip()
+    url = base64.b64decode(text.removeprefix("bedrock-api-key-")).decode()
+    query = parse_qs(urlsplit(f"https://{url.removeprefix('https://')}").query)
+    assert query["Action"] == ["CallWithBearerToken"]
+    assert "/eu-west-1/bedrock/aws4_request" in query["X-Amz-Credential"][0]
+    assert query["X-Amz-Credential"][0].startswith("ASIA1/")
+    assert 0 < int(query["X-Amz-Expires"][0]) <= 43_200
+    assert query["X-Amz-Security-Token"] == ["planted-session-token"]
+    assert issued_key.credential.key_id == "ASIA1"
+    signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - signed) < timedelta(minutes=1)
+
+
+def test_a_key_shows_itself_to_nobody() -> None:
+    """Rule 13: neither in a repr of the credential nor of what was minted."""
+    issued_key = _mint()
+    assert "bedrock-api-key" not in repr(issued_key) + str(issued_key.credential)
+
+
+@pytest.mark.parametrize(
+    ("asked", "age", "expected"),
+    [("12h", 0, True), ("12h", 6, True), ("12h", 7, False), ("15m", 45, True), ("15m", 46, False)],
+)
+def test_only_a_session_that_makes_no_old_key_will_do(
+    asked: str, age: int, *, expected: bool
+) -> None:
+    """In the first tenth of its life, or where the key ends before it."""
+    made = session(issued_at=NOON)
+    key = BedrockShortTermKey(duration=asked)
+    assert accepts_session(key, session=made, now=NOON + timedelta(minutes=age)) is expected
