@@ -25,9 +25,9 @@ from keywright.secrets.credential import Credential
 
 # A warning of API Gateway's begins so where it is about one row.
 _ROW: Final = re.compile(r"row (\d+)\W*", re.IGNORECASE)
-_MOST_TOLD: Final = 20
+_MAX_REPORTED: Final = 20
 # Each is compared with every value.
-_MOST_WARNINGS: Final = 200
+_MAX_WARNINGS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class CsvImport:
         if new:
             answer = await keys.run(lambda client: self._import(client, new, this), attempts=1)
             found = await keys.run(lambda client: self._found(client, rows))
-            warnings = (answer.get("warnings") or [])[:_MOST_WARNINGS]
+            warnings = (answer.get("warnings") or [])[:_MAX_WARNINGS]
             left_out += await asyncio.to_thread(not_imported, new, found=found, warnings=warnings)
         rows = tuple(row for row in rows if row.name in found)
         if not rows:
-            raise rows_refused([str(row) for row in left_out][:_MOST_TOLD], none=True)
-        await keys.run(lambda client: self._settle(client, rows, found, this))
+            raise rows_refused([str(row) for row in left_out][:_MAX_REPORTED], none=True)
+        await keys.run(lambda client: self._tag_and_attach(client, rows, found, this))
         return IssuedKey(
             Credential(
                 values={row.name: row.value for row in rows},
@@ -105,7 +105,7 @@ class CsvImport:
         reported = [str(row) for row in left_out]
         csv_from = self.keys.key.csv_from
         if reported and csv_from is not None and csv_from.fail_on_warnings:
-            raise rows_refused(reported[:_MOST_TOLD], none=False)
+            raise rows_refused(reported[:_MAX_REPORTED], none=False)
 
     # ---- run in a thread
 
@@ -153,7 +153,7 @@ class CsvImport:
             failOnWarnings=csv_from is not None and csv_from.fail_on_warnings,
         )
 
-    def _settle(
+    def _tag_and_attach(
         self, client: Any, rows: tuple[Row, ...], found: dict[str, Key], this: _Import
     ) -> None:
         """Bring the keys to what their rows say, and tag them as those of this import."""
@@ -230,7 +230,7 @@ def _import_summary(left_out: tuple[SkippedRow, ...], *, of: int) -> str:
     if not left_out:
         return ""
     reported = "; ".join(
-        str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MOST_TOLD]
+        str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MAX_REPORTED]
     )
-    more = f"; and {len(left_out) - _MOST_TOLD} more" if len(left_out) > _MOST_TOLD else ""
+    more = f"; and {len(left_out) - _MAX_REPORTED} more" if len(left_out) > _MAX_REPORTED else ""
     return f"{len(left_out)} of {of} rows were left out: {reported}{more}."
