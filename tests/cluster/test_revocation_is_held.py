@@ -125,3 +125,28 @@ def assert_refused_often(tenant: AnyTenant) -> None:
 def assert_gone(tenant: AnyTenant) -> None:
     """Return once the grant is gone."""
     eventually(lambda: not tenant.world.api.exists(tenant.grant_path()), seconds=120)
+
+
+@pytest.mark.parametrize("kind", ["apiGatewayKey", "bedrockShortTermKey"])
+def test_an_edited_kind_is_revoked_by_what_was_created(
+    stage: tuple[World, OperatorProcess], kind: str
+) -> None:
+    """A grant of an IAM key that names another kind by now waits, and takes its key with it."""
+    world, _ = stage
+    tenant = next(tenants(world, name="edited"))()
+    ready(tenant)
+    world.aws.put_role_policy(role=tenant.role, name="permissions", document=_NOTHING)
+    key: Document = {"usagePlan": {"id": "abc123"}} if kind == "apiGatewayKey" else {}
+    # Without formats: those of the example are refused for other kinds.
+    edited: Document = {"bedrockLongTermKey": None, kind: key, "secret": {"formats": None}}
+    tenant.edit_grant(**edited)
+    told = tenant.told("Ready", status="False", reason="KindChanged")
+    assert told["kind"] == "bedrockLongTermKey"
+    world.api.delete(tenant.grant_path())
+    eventually(lambda: int(tenant.status().get("failedAttempts", 0)) >= 2, seconds=60)
+    assert condition(tenant.status(), "Ready")["reason"] == "Deleting"
+    assert tenant.live_keys()
+    world.aws.put_role_policy(role=tenant.role, name="permissions", document=allowed_to(tenant))
+    assert_gone(tenant)
+    assert tenant.leftovers() == []
+    assert events(tenant, "CredentialsOrphaned") == []

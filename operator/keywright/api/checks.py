@@ -7,11 +7,11 @@ reads the values, and what CEL cannot see. Each check yields problems that name 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from keywright.api.durations import format_duration, parse_duration, parse_percent
 from keywright.api.errors import FieldError
 from keywright.api.names import RESERVED_PREFIX
-from keywright.api.nesting import MOST_POLICY_LEVELS, is_deeper
 from keywright.api.schema import Policy
 
 MINUTE = 60.0
@@ -135,3 +135,37 @@ def policy_text(document: Policy, *, latin: bool) -> str:
     if latin and any(character > _LAST_LATIN for character in text):
         return json.dumps(document, separators=(",", ":"))
     return text
+
+
+MOST_LEVELS: Final = 100
+"""Levels of a whole object; its schema and the largest policy of any cloud need some twenty."""
+MOST_POLICY_LEVELS: Final = 20
+"""Levels of a policy document; those of AWS and Alibaba Cloud have six."""
+CUT: Final = "cut off by Keywright: nested too deeply"
+"""Stands where something deeper was."""
+
+
+def is_deeper(value: object, *, than: int) -> bool:
+    """Whether a JSON value has more levels of objects and arrays; does not recurse."""
+    level = [value] if isinstance(value, Mapping | list) else []
+    for _ in range(than):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(inner, Mapping | list)
+        ]
+        if not level:
+            return False
+    return bool(level)
+
+
+def without_depths(value: Any, *, levels: int = MOST_LEVELS) -> Any:
+    """The value, with what is deeper replaced by `CUT`."""
+    if not isinstance(value, Mapping | list):
+        return value
+    if not levels:
+        return CUT
+    if isinstance(value, Mapping):
+        return {name: without_depths(inner, levels=levels - 1) for name, inner in value.items()}
+    return [without_depths(inner, levels=levels - 1) for inner in value]

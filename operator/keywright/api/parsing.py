@@ -4,6 +4,8 @@ Parsing runs for every event of every object, so the common case does one pass o
 comparisons; messages are only made for what is wrong.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,9 +1,9 @@
-"""CredentialSource: who we are in the cloud."""
+"""CredentialSource: the identity in the cloud, and who may use it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-import msgspec
+from functools import partial
 
 from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
@@ -37,8 +37,13 @@ class SourceSpec(SpecStruct, frozen=True):
         return Provider.AWS if self.aws is not None else Provider.ALIBABA_CLOUD
 
 
-class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A CredentialSource as read: what of its metadata matters, and its spec."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CredentialSource:
+    """A CredentialSource as read: what of its metadata matters, its spec, and what that says.
+
+    `provider` is the cloud that it is for, `cloud` the part of the spec for it, and `region` the
+    one whose STS is called; grants default to it.
+    """
 
     namespace: str
     name: str
@@ -48,36 +53,24 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
     deleting: bool
     spec: SourceSpec
 
-    @property
-    def object_key(self) -> tuple[str, str]:
-        """Namespace and name."""
-        return self.namespace, self.name
+    object_key: tuple[str, str] = field(init=False)
+    provider: Provider = field(init=False)
+    cloud: AwsSource | AlibabaSource = field(init=False)
+    region: str = field(init=False)
 
-    @property
-    def provider(self) -> Provider:
-        """The cloud that it is for."""
-        return self.spec.provider
-
-    @property
-    def cloud(self) -> AwsSource | AlibabaSource:
-        """The part of the spec that is for its cloud."""
+    def __post_init__(self) -> None:
+        derive = partial(object.__setattr__, self)
         cloud = self.spec.aws or self.spec.alibaba_cloud
         assert cloud is not None
-        return cloud
+        derive("object_key", (self.namespace, self.name))
+        derive("provider", self.spec.provider)
+        derive("cloud", cloud)
+        derive("region", cloud.region if isinstance(cloud, AwsSource) else cloud.region_id)
 
     @property
     def identity(self) -> AwsIdentity | AlibabaIdentity:
         """The one identity."""
         return self.cloud.identity
-
-    @property
-    def region(self) -> str:
-        """Where STS is asked; grants default to it."""
-        aws = self.spec.aws
-        if aws is not None:
-            return aws.region
-        assert self.spec.alibaba_cloud is not None
-        return self.spec.alibaba_cloud.region_id
 
     @property
     def endpoint_field(self) -> str:
@@ -121,7 +114,7 @@ class CredentialSource(msgspec.Struct, frozen=True, kw_only=True):
 
         It says nothing of names, uids, endpoints, session names and durations, so that a rename, a
         restore from a backup or a longer session never cost a new key. The region is the grant's
-        business, see `ApiKeyGrant.mint_facts`.
+        business, see `ApiKeyGrant.key_identity`.
         """
         return {self.provider.value: self.cloud.key_identity()}
 

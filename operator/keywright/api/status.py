@@ -14,6 +14,8 @@ import msgspec
 
 from keywright.api.times import format_time, parse_time
 
+_WIRE_TYPES = frozenset({str, int, bool})
+
 
 class ConditionStatus(StrEnum):
     """Whether a condition holds."""
@@ -30,7 +32,12 @@ class StatusValue(
 
     def to_body(self) -> dict[str, Any]:
         """The wire form for a merge patch: what is absent is None, which removes it."""
-        return {name: _to_wire(getattr(self, field)) for field, name in _wire_names(type(self))}
+        values = ((name, getattr(self, field)) for field, name in _wire_names(type(self)))
+        # Most values are what they are on the wire.
+        return {
+            name: value if value is None or type(value) in _WIRE_TYPES else _to_wire(value)
+            for name, value in values
+        }
 
 
 class Condition(StatusValue, frozen=True):

@@ -34,3 +34,8 @@ def clamp_time(moment: datetime) -> datetime:
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC; fractions of a second are cut, so that nothing ends later than it does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_time_or_dash(moment: datetime | None) -> str:
+    """The time as a status has it, for messages."""
+    return format_time(moment) if moment else "no time"

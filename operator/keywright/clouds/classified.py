@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from keywright.api.errors import Failure
 from keywright.clouds.interfaces import Intent, IssuedKey, ManagedKeys
-from keywright.planning.state import CloudKey
+from keywright.planning.state import CloudKey, KeyFault
 
 _LOG = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -72,9 +72,11 @@ class ClassifiedKeys:
         """As of `keys`."""
         return await classified("listing the keys")(self.keys.list_keys)(known)
 
-    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
+    async def find_fault(
+        self, key_id: str, known: frozenset[str], parts: int, /
+    ) -> KeyFault | None:
         """As of `keys`."""
-        return await classified("looking up a key")(self.keys.shows)(key_id, known, parts)
+        return await classified("looking up a key")(self.keys.find_fault)(key_id, known, parts)
 
     async def create(self, intent: Intent, /) -> IssuedKey:
         """As of `keys`."""

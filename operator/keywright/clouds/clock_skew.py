@@ -19,7 +19,7 @@ from typing import Final
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.bounded import LruDict
 from keywright.clouds.sessions import Clock
-from keywright.planning.clock_skew import is_skewed
+from keywright.planning.sources import is_skewed
 
 _SOURCES: Final = 16_384
 # RFC 9110, section 5.6.7: the one form that a sender may generate.

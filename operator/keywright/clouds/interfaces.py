@@ -13,9 +13,9 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.planning.secret_references import Consent, ReferencedSecret
-from keywright.planning.state import CloudKey
+from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import Credential
+from keywright.secrets.references import Consent, ReferencedSecret
 
 
 class SecretReader(Protocol):
@@ -141,11 +141,14 @@ class ManagedKeys(Protocol):
     async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """The keys of the holder, and those of former holders that the known ids name."""
 
-    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
-        """Whether the key is there and works; by a listing that is shared and minutes old.
+    async def find_fault(
+        self, key_id: str, known: frozenset[str], parts: int, /
+    ) -> KeyFault | None:
+        """What keeps a key from working; None if shared listings show that it works.
 
-        `parts`: of how many keys it is, if it is an import. False also where it shows keys of the
-        grant that are not known: a listing made now decides.
+        `parts`: the number of its keys, if it is an import. MISSING comes from a listing that is
+        minutes old, and also means that it shows keys of the grant that are not known: the caller
+        lists the keys again to decide. Other faults were confirmed.
         """
 
     async def create(self, intent: Intent, /) -> IssuedKey:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from keywright.clouds.slots import waiting_for_cloud
 
-Listing = Mapping[str, Counter[str]]
-"""The keys that work, by their owners, each name with its number; the caller chooses the names."""
 ListingKey = tuple[str, ...]
+"""What is listed; the first word names the type of the listing."""
+_Listing = TypeVar("_Listing")
 _AGE: Final = timedelta(minutes=10)
 
 
@@ -26,29 +25,27 @@ class SharedListings:
     def __init__(self, *, clock: Callable[[], datetime], age: timedelta = _AGE) -> None:
         self._clock = clock
         self._age = age
-        self._made: dict[ListingKey, tuple[datetime, Listing | None]] = {}
-        self._making: dict[ListingKey, asyncio.Task[Listing | None]] = {}
+        self._made: dict[ListingKey, tuple[datetime, Any]] = {}
+        self._making: dict[ListingKey, asyncio.Task[Any]] = {}
 
-    async def get(
-        self, key: ListingKey, make: Callable[[], Awaitable[Listing | None]]
-    ) -> Listing | None:
-        """The listing; None where such a listing is not allowed. Raises what `make` raises."""
+    async def get(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
+        """The listing; raises what `make` raises."""
         now = self._clock()
         for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
             del self._made[old]
         if key in self._made:
-            return self._made[key][1]
+            known: _Listing = self._made[key][1]
+            return known
         making = self._making.get(key)
         if making is None:
             making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
             self._making[key] = making
         # Shielded: one waiter that is cancelled must not take the listing from the others.
         with waiting_for_cloud():
-            return await asyncio.shield(making)
+            made: _Listing = await asyncio.shield(making)
+        return made
 
-    async def _make(
-        self, key: ListingKey, make: Callable[[], Awaitable[Listing | None]]
-    ) -> Listing | None:
+    async def _make(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
         began = self._clock()
         try:
             listing = await make()

@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from keywright.api.nesting import CUT, MOST_LEVELS
+from keywright.api.checks import CUT, MOST_LEVELS
 
 # Possessive, and a string without its end goes on to the end of the text: every byte is read once.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)

@@ -20,12 +20,12 @@ from keywright.api.errors import (
 )
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.objects import ResourceClient
-from keywright.planning.secret_references import (
+from keywright.secrets.references import (
     ReferencedSecret,
     secret_not_labeled,
     secret_not_text,
+    shareable_keys,
 )
-from keywright.secrets.references import shareable_keys
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _NOTHING = b""

@@ -14,11 +14,10 @@ from keywright.cluster.objects import ResourceClient
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
 from keywright.controller.grants.key_proofs import KeyProofs
-from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
+from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess, Tenancy
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.telemetry.metrics import Metrics
 
 

@@ -88,13 +88,32 @@ class OrphanRegister:
 
     def _orphan(self, state: GrantState, key_id: str, *, why: str) -> Orphan:
         grant, source, now = state.grant, state.source, self._clock()
-        if grant is None:
+        if grant is None or grant.managed is None:
             kind = state.status.kind
             return unparsed_orphan(state.subject, key_id, kind=kind, why=why, now=now)
         where = Ref(*grant.source_key, uid="")
         if source is not None:
-            where = Ref(source.namespace, source.name, source.uid)
+            where = self._source_of(key_id, Ref(source.namespace, source.name, source.uid))
         return orphan(grant, where, key_id, why=why, now=now)
+
+    def _source_of(self, key_id: str, named: Ref) -> Ref:
+        """The source that can revoke the key: one of its account, if the grant's source is not.
+
+        Whether that source allows the namespace is checked when it is used.
+        """
+        account = key_id.partition("/")[0]
+        record = self._store.sources.get((named.namespace, named.name))
+        if record is None or record.status.account_id in {None, account}:
+            return named
+        others = sorted(
+            (each.name[0] != named.namespace, each.name, each.uid)
+            for each in self._store.sources.values()
+            if each.status.account_id == account
+        )
+        if not others:
+            return named
+        _, name, uid = others[0]
+        return Ref(*name, uid=uid)
 
     async def _read(self) -> None:
         data = await self._register.read()

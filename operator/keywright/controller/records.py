@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keywright.api.checks import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -23,7 +24,6 @@ from keywright.api.names import (
     ANNOTATION_TAKE_OVER,
     FINALIZER,
 )
-from keywright.api.nesting import MOST_LEVELS, is_deeper, without_depths
 from keywright.api.parsing import parse_source
 from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
@@ -32,7 +32,7 @@ from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
 from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
-from keywright.planning.state import CloudKey, Contest, IssueReason
+from keywright.planning.state import CloudKey, Contest, IssueReason, KeyFault
 from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
@@ -120,14 +120,17 @@ NOTHING_FOUND: Final = Finding()
 class KeyCheck:
     """What the cloud has shown of the key that lives there.
 
-    `shown` works, as the last listing or create has said; `lost` does not, and is `absent` where it
-    does not even exist. `suspect`: a shared listing lacks the key in use. `verify_at`: when it is
-    looked up next.
+    `shown` works, as the last listing or create has said; `lost` does not, because of `fault`, and
+    is `absent` where it does not even exist. `unconfirmed`: the status of before a restart reports
+    the key in use as lost. `suspect`: a shared listing lacks the key in use. `verify_at`: when it
+    is looked up next.
     """
 
     shown: str | None = None
     lost: str | None = None
+    fault: KeyFault = KeyFault.MISSING
     absent: bool = False
+    unconfirmed: bool = False
     suspect: bool = False
     verify_at: datetime | None = None
 

@@ -19,22 +19,23 @@ from keywright.clouds.sessions import Clock
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
 from keywright.controller.context import Fence, ObjectListener
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.records import Name, SourceRecord
 from keywright.controller.settings import KeyTimes
 from keywright.controller.static_credentials import StaticCredentials
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
-from keywright.planning.clock_skew import skew_notice, with_clock_skew
 from keywright.planning.conditions import CLOCK_SKEWED
 from keywright.planning.events import Event, event_for
 from keywright.planning.sources import (
     Verified,
     failed_status,
     invalid_status,
+    skew_notice,
     source_error,
     tells_only_of_dates,
     verification_due,
     verified_status,
+    with_clock_skew,
 )
 
 _LOG = logging.getLogger(__name__)

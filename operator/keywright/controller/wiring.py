@@ -31,6 +31,7 @@ from keywright.controller.clouds import Clouds, connect_clouds
 from keywright.controller.coalescing import Coalesced
 from keywright.controller.context import Context
 from keywright.controller.event_handlers import EventHandlers
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
@@ -41,7 +42,6 @@ from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
-from keywright.controller.tenancy import Tenancy
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
 from keywright.telemetry.certificates import ServingCertificate

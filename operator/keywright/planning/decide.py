@@ -21,8 +21,8 @@ from keywright.planning.deletion import next_deletion_step
 from keywright.planning.former import former_to_tend
 from keywright.planning.journal import next_journal_step
 from keywright.planning.key_check import checked
-from keywright.planning.ownership import owned_elsewhere
-from keywright.planning.renewal import hash_fraction
+from keywright.planning.key_ownership import owned_elsewhere
+from keywright.planning.renewal import hash_fraction, next_renewal
 from keywright.planning.retirement import next_retirement_step
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import (
@@ -37,7 +37,6 @@ from keywright.planning.steps import (
     Wait,
 )
 from keywright.planning.triggers import carried_out, required_write
-from keywright.planning.windows import next_renewal
 from keywright.secrets.ownership import Ownership
 
 # How long `kubectl apply` of some files may take from a grant to its source.
@@ -110,7 +109,7 @@ def kind_changed(at: Situation) -> Step | None:
             reason="KindChanged",
             field="spec",
             remedy=(
-                "Change it back, delete the grant, so that its key is revoked, and make another."
+                "Change it back, or delete the grant, which revokes the key, and create another."
             ),
         )
     )

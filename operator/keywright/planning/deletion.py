@@ -36,7 +36,7 @@ def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
     """The next step of a grant that is being deleted and has our finalizer."""
     grant, known = state.grant, owned_key_ids(state)
     if grant is None or grant.managed is None:
-        return RemoveFinalizer(tuple(sorted(known)), why="its spec says no more whose key it is")
+        return _without_kind(state, known, now=now)
     if grant.known_as.owned_by_another_cluster:
         # They stay in use there.
         return RemoveFinalizer()
@@ -58,6 +58,16 @@ def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
         if not lost and settles_at is not None and now < settles_at:
             return Wait(settles_at)
     return Revoke((*sorted(known), *lost))
+
+
+def _without_kind(state: GrantState, known: frozenset[str], *, now: datetime) -> Step:
+    """The step of a grant whose spec does not say how its keys are revoked.
+
+    Its author can still correct the spec, so it waits like any other revocation that fails.
+    """
+    if not known and state.status.pending is None:
+        return RemoveFinalizer(why="its spec says no more whose key it is")
+    return _waiting(state, known, now=now) or Fail(_NO_KIND)
 
 
 def _before_retaining(state: GrantState, *, now: datetime) -> Step | None:
@@ -129,6 +139,13 @@ def _given_up(state: GrantState, *, tries: int, now: datetime) -> str:
     return f"{tries} tries did not succeed: {why or 'no reason is known'}"
 
 
+_NO_KIND: Final = Failure(
+    "the spec does not say how the keys are revoked: it is invalid, or names another kind of key.",
+    kind=FailureClass.CONFIGURATION,
+    reason="KindChanged",
+    field="spec",
+    remedy="Correct the spec: it can be edited until the grant is gone.",
+)
 _NO_SOURCE: Final = Failure(
     "its CredentialSource is gone.", kind=FailureClass.TRANSIENT, reason="SourceNotFound"
 )

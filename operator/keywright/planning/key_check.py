@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.status import ConditionStatus
+from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.planning.conditions import READY
-from keywright.planning.state import GrantState, IssueReason, SecretState
+from keywright.planning.state import GrantState, IssueReason, KeyFault, SecretState
 from keywright.planning.steps import Issue, ListKeys, NoOp, ReportLost, Rewrite, Step, Verify, Wait
 
 KEY_LOST: Final = "KeyLost"
@@ -32,6 +32,10 @@ def checked(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -
         # Lists the keys itself.
         return None
     if state.listed is None:
+        if state.loss_reported:
+            # A restarted operator: only a lookup finds everything that can be wrong with the key.
+            due = state.verify_at
+            return Verify() if due is None or due <= now else Wait(due)
         edited = isinstance(step, Rewrite) and step.cause is IssueReason.SPEC
         if state.doubted or state.suspected or edited or _is_untagged(state, now=now):
             return ListKeys(prepare=False)
@@ -69,28 +73,48 @@ def shown_from(secret: SecretState, state: GrantState, *, now: datetime) -> date
 
 
 def loss(state: GrantState, key_id: str) -> Failure:
-    """What is told of a key that the cloud does not have."""
-    grant = state.grant
+    """The failure to report for a key that does not work in the cloud."""
+    grant, secret = state.grant, state.secret
     name = grant.secret_name if grant is not None else ""
-    agreed = key_id == state.status.key_id
-    why = (
-        "It was deleted or made inactive there."
-        if agreed
-        else "The Secret is an old copy, or its key was revoked."
-    )
+    fault = secret.fault if secret is not None else KeyFault.MISSING
+    match fault:
+        case KeyFault.DISABLED:
+            what = (
+                "was disabled in the cloud, so calls with it are refused. A key with another value"
+                " is issued."
+            )
+        case KeyFault.NOT_ENABLED:
+            what = (
+                "is disabled in the cloud, so calls with it are refused. It is enabled again,"
+                " because the grant does not say enabled: false."
+            )
+        case KeyFault.OUTSIDE_PLAN:
+            what = (
+                "is not in every usage plan of the grant any more, so calls with it are refused."
+                " It is added again."
+            )
+        case KeyFault.MISSING:
+            why = (
+                "It was deleted or made inactive there."
+                if key_id == state.status.key_id
+                else "The Secret is an old copy, or its key was revoked."
+            )
+            what = (
+                f"does not exist in the cloud any more, or does not work. {why} Another is issued."
+            )
     return Failure(
-        f"key {key_id} in Secret {name} does not exist in the cloud any more, or does not work."
-        f" {why} Another is issued.",
-        kind=FailureClass.TRANSIENT,
-        reason=KEY_LOST,
+        f"key {key_id} in Secret {name} {what}", kind=FailureClass.TRANSIENT, reason=KEY_LOST
     )
+
+
+def is_loss_reported(status: GrantStatus) -> bool:
+    """Whether the status says that the key in use does not work."""
+    ready = status.condition(READY)
+    return ready is not None and ready.status is ConditionStatus.FALSE and ready.reason == KEY_LOST
 
 
 def _is_reported(state: GrantState) -> bool:
-    ready = state.status.condition(READY)
-    return (
-        ready is not None and ready.status is ConditionStatus.FALSE and ready.reason == KEY_LOST
-    ) or _is_suspended(state)
+    return is_loss_reported(state.status) or _is_suspended(state)
 
 
 def _is_suspended(state: GrantState) -> bool:

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
@@ -104,7 +103,7 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
 def unparsed_orphan(
     subject: ObjectRef, key_id: str, *, kind: str | None, why: str, now: datetime
 ) -> Orphan:
-    """A key of a grant whose spec cannot be parsed: listed for people, as no source is known."""
+    """A key of a grant whose spec does not say how to revoke it, listed for people."""
     return Orphan(
         key_id=key_id,
         kind=kind if kind in MANAGED_KINDS else "",

@@ -8,10 +8,10 @@ from typing import Final
 from keywright.planning.conditions import SECRET_CONFLICT, SECRET_CONTESTED
 from keywright.planning.contest import over_at
 from keywright.planning.decide import decide
+from keywright.planning.renewal import renewal_begins
 from keywright.planning.retirement import retirement_due
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Issue, NoOp, Pause, Reject, Rewrite, Step, TendFormer, Wait
-from keywright.planning.windows import renewal_begins
 from keywright.secrets.ownership import Ownership
 
 # How often a Secret that belongs to another owner is checked: no watch shows it.
@@ -46,7 +46,9 @@ def _after_step(state: GrantState, step: Step, *, now: datetime) -> datetime | N
         return now
     grant = state.grant
     if grant is not None and grant.spec.suspend and state.source_problem is None:
-        return _earliest(_expiry(state, now=now), state.verify_at)
+        # Without the finalizer there is no lookup that would move that time.
+        verify_at = state.verify_at if state.has_finalizer else None
+        return _earliest(_expiry(state, now=now), verify_at)
     if grant is None or grant.spec.suspend or isinstance(step, Reject):
         return _expiry(state, now=now)
     if state.source_problem is not None:

@@ -8,12 +8,13 @@ import msgspec
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.api.times import format_time
+from keywright.api.times import format_time_or_dash
 from keywright.planning.conditions import READY, ConditionWriter
 from keywright.planning.former import former_secrets
+from keywright.planning.recorded_keys import recorded_kind
+from keywright.planning.renewal import next_renewal
 from keywright.planning.retirement import retiring_keys
 from keywright.planning.state import GrantState, SecretState
-from keywright.planning.windows import next_renewal
 
 
 def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
@@ -99,15 +100,20 @@ def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretStat
 def with_names(state: GrantState, grant: ApiKeyGrant, *, published: bool = False) -> GrantStatus:
     """The status with the kind and the name of the Secret that the spec asks for.
 
+    The kind of keys that were created in the cloud stays until a key of another is published: a
+    deletion revokes them by it.
+
     Until a Secret of a new name is published, the status names the one that was: if another's
     Secret is in the way, the grant has left nothing behind there.
     """
     status = state.status
+    created = None if published else recorded_kind(status)
+    kind = (created or grant.kind).value
     if status.revision and status.secret_name is not None and not published:
-        return msgspec.structs.replace(status, kind=grant.kind.value)
+        return msgspec.structs.replace(status, kind=kind)
     return msgspec.structs.replace(
         state.status,
-        kind=grant.kind.value,
+        kind=kind,
         secret_name=grant.secret_name,
         former_secrets=former_secrets(
             state.status,
@@ -128,8 +134,3 @@ def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""
     return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
-
-
-def format_time_or_dash(moment: datetime | None) -> str:
-    """As the status writes times."""
-    return format_time(moment) if moment else "no time"

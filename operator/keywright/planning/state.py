@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.planning.delays import REAL, Delays
@@ -31,6 +32,18 @@ class IssueReason(enum.Enum):
     LOST = "KeyLost"
 
 
+class KeyFault(enum.Enum):
+    """What keeps the key of a Secret from working in the cloud.
+
+    A generated value is not used again after its key was disabled: it may have leaked.
+    """
+
+    MISSING = "the cloud does not have it, or lists it as inactive"
+    DISABLED = "disabled by hand, and its value was generated"
+    NOT_ENABLED = "disabled, and its value is imported, or the operator itself disabled it"
+    OUTSIDE_PLAN = "not in a usage plan of the grant"
+
+
 _RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
 
 
@@ -43,10 +56,11 @@ class SecretState(ManagedSecret):
     after a change of its Secret's name (`released`).
 
     `matches_spec`: the key is what grant and source describe now. `renewal_deadline`: the last
-    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key that
-    works. `altered`: the fields that differ from what was applied, `taken_by` the field managers
-    that own them now. `data_hash` is a keyed hash of the data, empty if unknown. `entry_count`: the
-    number of keys in the Secret, which is one unless the grant imports many.
+    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key
+    that works; `fault` says why. `altered`: the fields that differ from what was applied,
+    `taken_by` the field managers that own them now. `data_hash` is a keyed hash of the data,
+    empty if unknown. `entry_count`: the number of keys in the Secret, which is one unless the
+    grant imports many.
     """
 
     ownership: Ownership
@@ -56,6 +70,7 @@ class SecretState(ManagedSecret):
     matches_spec: bool = False
     renewal_deadline: datetime | None = None
     lost: bool = False
+    fault: KeyFault = KeyFault.MISSING
     altered: tuple[str, ...] = ()
     taken_by: tuple[str, ...] = ()
     data_hash: str = ""
@@ -94,6 +109,7 @@ class CloudKey:
 
     `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
     `issued`: our tags say that this very key was issued for a grant of this name and cluster.
+    `disabled_by_operator`: it is inactive because the grant said so.
     `parts`: how many keys an import has that goes by this one id.
     """
 
@@ -103,6 +119,7 @@ class CloudKey:
     in_current_holder: bool = True
     marked: bool = False
     issued: bool = False
+    disabled_by_operator: bool = False
     parts: int = 1
 
 
@@ -135,19 +152,20 @@ class GrantState:
     that the cloud has listed just now, `unprepared` where their holder was not prepared before,
     `intent_written_by_this_process` where the pending intent was written just now by this process,
     which has created nothing since; `unreadable` where the key in the Secret cannot be read back.
-    `imported` is a keyed digest of the value that the grant reads from a Secret.
+    `imported` is a keyed digest of the value that the grant reads from a Secret. `key_identity` is
+    what decides what its key IS, known with its source.
 
     Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
     to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
     theirs, `contested` is set while one of them creates a key.
 
-    `created_at`: when the grant was created, as the API server says.
-    Of a key that lives in the cloud: `doubted` where nothing but the Secret says that its key is
-    the one in use, so that the cloud must be asked before it is believed; `suspected` where an
-    inconclusive listing lacks it; `verify_at` when the key
-    is next looked up in the cloud in any case; `absent_ids` the keys that a listing has shown not
-    to exist. `delays`: how far the cloud's answers may lag.
+    `created_at`: when the grant was created, as the API server says. Of a key that lives in the
+    cloud: `doubted` where nothing but the Secret says that its key is the one in use, or the
+    status reports it as lost, so that the cloud must be asked before it is believed;
+    `loss_reported` in the latter case; `suspected` where an inconclusive listing lacks it;
+    `verify_at` when the key is next looked up in the cloud in any case; `absent_ids` the keys
+    that a listing has shown not to exist. `delays`: how far the cloud's answers may lag.
     `revocation`: how long the revocation is tried, from `deleting_since` on.
 
     `pending_probe`: why a key was made that is what the grant wants now, and waits for its probe.
@@ -176,10 +194,12 @@ class GrantState:
     others_ids: frozenset[str] = frozenset()
     contested: bool = False
     imported: str = ""
+    key_identity: KeyIdentity | None = None
     pending_probe: IssueReason | None = None
     recorded_data_hash: str = ""
     created_at: datetime | None = None
     doubted: bool = False
+    loss_reported: bool = False
     suspected: bool = False
     verify_at: datetime | None = None
     absent_ids: frozenset[str] = frozenset()

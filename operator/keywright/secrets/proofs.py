@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -95,3 +96,12 @@ class Prover:
 
 def _same(proof: str | None, expected: str) -> bool:
     return proof is not None and proof.isascii() and hmac.compare_digest(proof, expected)
+
+
+def derive_value(key: bytes, *, uid: str, intent: str) -> Sensitive:
+    """64 hexadecimal digits for the grant of that uid and the intent of that name.
+
+    `key` is the operator's own secret; no other use of it hashes a text of this form.
+    """
+    text = f"generated\n{uid}\n{intent}"
+    return Sensitive(hmac.digest(key, text.encode(), "sha256").hex())

@@ -7,7 +7,7 @@ What a value holds is never looked at for further variables.
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -60,15 +60,20 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that has been read: plain text and slots in turn."""
+    """A template that has been read: plain text and placeholders in turn; `variables` it uses."""
 
     parts: tuple[str | Placeholder, ...]
+    variables: frozenset[Variable] = field(init=False)
+
+    def __post_init__(self) -> None:
+        used = frozenset(part.variable for part in self.parts if isinstance(part, Placeholder))
+        object.__setattr__(self, "variables", used)
 
     def render(self, values: Values) -> str:
-        """The text with every slot filled.
+        """The text with every placeholder filled.
 
         Raises:
-            LayoutError: The credential lacks a value, or the text is longer than a Secret may be.
+            RenderError: The credential lacks a value, or the text is longer than a Secret may be.
         """
         texts: list[str] = []
         length = 0
@@ -84,11 +89,6 @@ class Template:
                     )
                 )
         return "".join(texts)
-
-    @property
-    def variables(self) -> frozenset[Variable]:
-        """The variables that it uses."""
-        return frozenset(part.variable for part in self.parts if isinstance(part, Placeholder))
 
     @property
     def only(self) -> Variable | None:

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from keywright.clouds.clock_skew import ClockSkews, skew_of_answer
-from keywright.planning.clock_skew import is_skewed
+from keywright.planning.sources import is_skewed
 from tests.unit.api.samples import source
 from tests.unit.fakes.clock import NOON, FakeClock
 

@@ -20,7 +20,8 @@ from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.iam.ownership import SERVICE
 from keywright.clouds.aws.tags import TAG
-from keywright.clouds.shared_listings import Listing, SharedListings
+from keywright.clouds.shared_listings import SharedListings
+from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock
@@ -46,6 +47,8 @@ class Cloud(BotoClients):
     all_users: bool = True
     requests: int = 0
     gone: set[int] = field(default_factory=set)
+    disabled: set[int] = field(default_factory=set)
+    outside: set[int] = field(default_factory=set)
     exceptions: type[_Errors] = _Errors
 
     @override
@@ -79,19 +82,45 @@ class Cloud(BotoClients):
         answer = {"ServiceSpecificCredentials": items, "IsTruncated": bool(rest)}
         return answer | ({"Marker": str(first + 100)} if rest else {})
 
-    def get_paginator(self, action: str) -> Cloud:
-        """The only one."""
-        assert action == "get_api_keys"
-        return self
+    def get_paginator(self, action: str) -> _Paginator:
+        """Of keys, of the keys in plan p, or of the plans of a key."""
+        return _Paginator(self, action)
+
+    def items(self, action: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """All that a listing has."""
+        numbers = [number for number in range(_KEYS) if number not in self.gone]
+        match action:
+            case "get_api_keys":
+                return [
+                    {
+                        "id": f"k{n}",
+                        "enabled": n not in self.disabled,
+                        "tags": {TAG: f"chat/grant-{n}"},
+                    }
+                    for n in numbers
+                ]
+            case "get_usage_plan_keys":
+                assert request["usagePlanId"] == "p"
+                return [{"id": f"k{n}"} for n in numbers if n not in self.outside]
+            case "get_usage_plans":
+                outside = int(request["keyId"][1:]) in self.outside
+                return [] if outside else [{"id": "p"}]
+            case _:
+                raise AssertionError(action)
+
+
+@dataclass(frozen=True)
+class _Paginator:
+    cloud: Cloud
+    action: str
 
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
         """In pages of five hundred, as API Gateway has them."""
         size = request["PaginationConfig"]["PageSize"]
-        numbers = [number for number in range(_KEYS) if number not in self.gone]
-        for first in range(0, len(numbers), size):
-            self.requests += 1
-            page = numbers[first : first + size]
-            yield {"items": [{"id": f"k{n}", "tags": {TAG: f"chat/grant-{n}"}} for n in page]}
+        items = self.cloud.items(self.action, request)
+        for first in range(0, max(len(items), 1), size):
+            self.cloud.requests += 1
+            yield {"items": items[first : first + size]}
 
 
 def _grant(number: int, **spec: Any) -> ApiKeyGrant:
@@ -112,29 +141,50 @@ def _keys(kind: str, number: int, edge: Any) -> tuple[LongTermKeys | GatewayKeys
     return gateway, f"{_ACCOUNT}/us-west-2/k{number}"
 
 
-async def _look_up_all(cloud: Cloud, kind: str, clock: Callable[[], datetime]) -> list[bool]:
+async def _look_up_all(
+    cloud: Cloud, kind: str, clock: Callable[[], datetime]
+) -> dict[int, KeyFault]:
+    """The faults by the numbers of the keys."""
     listings = SharedListings(clock=clock)
     edge = replace(context(ScriptedSts()), calls=cloud, listings=listings)
     each = [_keys(kind, number, edge) for number in range(_KEYS)]
-    return list(
-        await asyncio.gather(*(keys.shows(key_id, frozenset({key_id}), 1) for keys, key_id in each))
+    found = await asyncio.gather(
+        *(keys.find_fault(key_id, frozenset({key_id}), 1) for keys, key_id in each)
     )
+    return {number: fault for number, fault in enumerate(found) if fault is not None}
 
 
-@pytest.mark.parametrize(("kind", "pages"), [("iam", 10), ("gateway", 2)])
-def test_a_thousand_keys_cost_the_pages_of_one_listing(kind: str, pages: int) -> None:
-    """However many grants look at once; a key that is missing is seen."""
+@pytest.mark.parametrize(("kind", "pages"), [("iam", 10), ("gateway", 4)])
+def test_a_thousand_keys_cost_the_pages_of_shared_listings(kind: str, pages: int) -> None:
+    """However many grants look at once; a key that is missing is seen.
+
+    API Gateway: two pages of keys, and two of the keys in their usage plan.
+    """
     cloud = Cloud(gone={7})
     found = asyncio.run(_look_up_all(cloud, kind, FakeClock()))
-    assert [number for number, there in enumerate(found) if not there] == [7]
+    assert found == {7: KeyFault.MISSING}
     assert cloud.requests == pages
+
+
+def test_a_key_outside_of_its_plan_costs_one_more_request() -> None:
+    """Its own plans are read to confirm what an old listing shows; nothing is read of others."""
+    cloud = Cloud(outside={3, 600})
+    found = asyncio.run(_look_up_all(cloud, "gateway", FakeClock()))
+    assert found == {3: KeyFault.OUTSIDE_PLAN, 600: KeyFault.OUTSIDE_PLAN}
+    assert cloud.requests == 4 + 2
+
+
+def test_a_disabled_key_is_left_to_a_listing_of_its_own() -> None:
+    """A listing that is minutes old does not say that a key is disabled now."""
+    found = asyncio.run(_look_up_all(Cloud(disabled={3}), "gateway", FakeClock()))
+    assert found == {3: KeyFault.MISSING}
 
 
 def test_where_only_single_users_may_be_listed_each_costs_one_call() -> None:
     """The refusal of the whole listing is remembered."""
     cloud = Cloud(all_users=False, gone={7})
     found = asyncio.run(_look_up_all(cloud, "iam", FakeClock()))
-    assert [number for number, there in enumerate(found) if not there] == [7]
+    assert found == {7: KeyFault.MISSING}
     assert cloud.requests == 1 + _KEYS
 
 
@@ -142,7 +192,7 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
     """After its age, and not before; one that failed serves nobody."""
     clock, made = FakeClock(), 0
 
-    async def make() -> Listing:
+    async def make() -> dict[str, str]:
         nonlocal made
         made += 1
         if made == 1:

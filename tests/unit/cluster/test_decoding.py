@@ -13,9 +13,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keywright.api.checks import CUT, is_deeper
+from keywright.api.checks import without_depths as value_without_depths
 from keywright.api.errors import ApiUnreachableError
-from keywright.api.nesting import CUT, is_deeper
-from keywright.api.nesting import without_depths as value_without_depths
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.cluster.decoding import ShallowLines, decode, decode_list, shallow, without_depths

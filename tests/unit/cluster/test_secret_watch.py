@@ -191,31 +191,33 @@ async def test_one_watch_serves_all_namespaces() -> None:
 async def test_a_namespace_whose_secrets_change_all_the_time_delays_no_other() -> None:
     """Its looks come one after the other, and what is touched meanwhile is looked at once."""
     server, gate = Cluster(), asyncio.Event()
-    looked: list[tuple[str, str | None]] = []
-    done = asyncio.Event()
+    looked: dict[str, asyncio.Queue[str]] = {"flood": asyncio.Queue(), "chat": asyncio.Queue()}
 
     async def look(namespace: str, name: str | None) -> None:
-        looked.append((namespace, name))
-        if namespace == "flood" and name is not None:
+        if name is None:
+            return
+        looked[namespace].put_nowait(name)
+        if namespace == "flood":
             await gate.wait()
-        if (namespace, name) == ("chat", "key"):
-            done.set()
 
     async with client_of(server.handle) as client:
         watch = SecretWatch(client, look=look, everywhere=True)
         watch.want(frozenset({"flood", "chat"}))
         async with asyncio.timeout(10):
             await server.watched.wait()
+            server.events.put_nowait(event("key", 9, namespace="flood"))
+            assert await looked["flood"].get() == "key"
+            # That look is in progress: what is touched from here on is for the next one.
             for version in range(100):
                 server.events.put_nowait(event("key", 10 + version, namespace="flood"))
             server.events.put_nowait(event("key", 200))
-            await done.wait()
-            assert looked.count(("flood", "key")) == 1
-            done.clear()
+            assert await looked["chat"].get() == "key"
+            assert looked["flood"].empty()
             gate.set()
+            assert await looked["flood"].get() == "key"
             server.events.put_nowait(event("key", 201))
-            await done.wait()
-        assert looked.count(("flood", "key")) == 2
+            assert await looked["chat"].get() == "key"
+        assert looked["flood"].empty()
         await watch.close()
 
 

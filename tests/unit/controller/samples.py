@@ -18,13 +18,13 @@ from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.grants.reconcile import reconcile
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.queue import DelayingQueue
 from keywright.controller.settings import KeyTimes
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.secrets.ownership import managed_secret_from
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body, source_body
@@ -139,6 +139,7 @@ class Scene:
         if known is not None:
             body["status"] = known.get("status", {})
             body["metadata"]["generation"] = known["metadata"]["generation"] + 1
+            body["metadata"]["finalizers"] = known["metadata"].get("finalizers", [])
         self.store.put_grant(self.api.put(GRANTS, body))
 
     def put_source(self, **aws: object) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keywright.controller.damping import Damper
+from keywright.controller.event_handlers import Damper
 from tests.unit.api.samples import grant_body
 from tests.unit.controller.samples import UID, Scene, scene
 from tests.unit.fakes.clock import FakeClock

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import GrantIdentity
 from keywright.api.status import GrantStatus
 from keywright.controller.grants.identities import identity_of
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from

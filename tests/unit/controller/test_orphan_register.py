@@ -123,9 +123,7 @@ async def test_a_key_is_revoked_once_its_source_can() -> None:
     iam.held[_KEY] = CloudKey(_KEY, created_at=NOON)
     register = _register(entries, scene)
     gone = source()
-    await register.add(
-        _state(source=msgspec.structs.replace(gone, uid="former")), {_KEY}, why="it failed"
-    )
+    await register.add(_state(source=replace(gone, uid="former")), {_KEY}, why="it failed")
     scene.put_source()
     await register.revoke_all(_providers(scene))
     assert _KEY in iam.held

@@ -6,8 +6,8 @@ import pytest
 
 from keywright.api.errors import ApiError
 from keywright.api.source import CredentialSource
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from tests.unit.api.samples import parsed_source, source_body
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey
-from keywright.planning.state import CloudKey
+from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import API_KEY, Credential
 
 LOST = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
@@ -21,7 +21,8 @@ class SmallIam:
 
     `tagged`: the user carries the tag of the grant that looks. `values` are the aliases by id that
     a value of evidence is compared with. `asked` are the ids of each removal, which fails with
-    `refusal` and leaves the ids that are `out_of_reach`.
+    `refusal` and leaves the ids that are `out_of_reach`. `fault` is what shared listings show of
+    every key, unless the lookup fails with `lookup_failure`, and `prepare` with `prepare_failure`.
     """
 
     clock: Callable[[], datetime]
@@ -37,6 +38,10 @@ class SmallIam:
     asked: list[tuple[str, ...]] = field(default_factory=list)
     refusal: Failure | None = None
     out_of_reach: frozenset[str] = frozenset()
+    fault: KeyFault | None = None
+    lookup_failure: Failure | None = None
+    prepare_failure: Failure | None = None
+    intents: list[Intent] = field(default_factory=list)
     point: Callable[[], None] = lambda: None
 
     async def prepare(self, known: frozenset[str], /) -> None:
@@ -44,6 +49,8 @@ class SmallIam:
         del known
         self.point()
         self.prepared += 1
+        if self.prepare_failure is not None:
+            raise self.prepare_failure
 
     async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
         """What is old enough to be shown."""
@@ -60,16 +67,24 @@ class SmallIam:
         known = value is not None and value.reveal() == self.values.get(key_id)
         return self.tagged or known or key_id in self.evidence.proven
 
-    async def shows(self, key_id: str, known: frozenset[str], parts: int, /) -> bool:
+    async def find_fault(
+        self, key_id: str, known: frozenset[str], parts: int, /
+    ) -> KeyFault | None:
         """As a listing of the account."""
         del known, parts
         self.point()
+        if self.lookup_failure is not None:
+            raise self.lookup_failure
+        if self.fault is not None:
+            return self.fault
         found = self.held.get(key_id)
-        return found is not None and found.active and self.clock() - found.created_at >= self.lag
+        if found is None or not found.active or self.clock() - found.created_at < self.lag:
+            return KeyFault.MISSING
+        return None
 
     async def create(self, intent: Intent, /) -> IssuedKey:
         """A key, whether its answer comes or not."""
-        del intent
+        self.intents.append(intent)
         self.point()
         if len(self.held) >= MOST:
             raise FULL

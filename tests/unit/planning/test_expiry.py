@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.expiry import expired_status
+from keywright.planning.failure_status import expired_status
 from tests.unit.planning.samples import noon
 from tests.unit.planning.strategies import moments, statuses
 

@@ -266,7 +266,12 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
         given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
         "RemoveFinalizer A",
     ),
-    ("no spec to go by", given(deleting=True, grant=None), "RemoveFinalizer A"),
+    ("no spec to go by", given(deleting=True, grant=None), "Fail KindChanged"),
+    (
+        "no spec to go by, after the time of a revocation",
+        given(deleting=True, grant=None, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
+        "RemoveFinalizer A",
+    ),
 ]
 
 

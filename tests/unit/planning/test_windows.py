@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
 from keywright.planning.decide import decide
+from keywright.planning.renewal import renewal_deadline_in_window, schedule_in_window
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import NoOp, Wait
-from keywright.planning.windows import renewal_deadline_in_window, schedule_in_window
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told

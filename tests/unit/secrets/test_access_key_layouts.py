@@ -14,8 +14,8 @@ from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
+from keywright.secrets.formats import min_refresh_margin, short_lifetime_warning
 from keywright.secrets.recovery import recover
-from keywright.secrets.refresh_margin import min_refresh_margin, short_lifetime_warning
 from keywright.secrets.rendering import data_keys, render, validate
 from tests.unit.api.samples import grant
 from tests.unit.secrets.samples import EXPIRES, HASH_KEY, ISSUED, fingerprint_of

@@ -9,10 +9,10 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
-from keywright.secrets.derived_value import derive_value
 from keywright.secrets.drift import altered_fields, names_digest
 from keywright.secrets.manifest import ManagedKeyId, manifest
 from keywright.secrets.ownership import managed_secret_from
+from keywright.secrets.proofs import derive_value
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render
 from tests.unit.api.samples import grant

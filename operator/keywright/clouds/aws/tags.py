@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from keywright.api.grant import ApiKeyGrant, DeletionPolicy
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, DeletionPolicy, GrantIdentity
 
 TAG: Final = "keywright.dev/grant"
 UID_TAG: Final = "keywright.dev/grant-uid"
 GRANT_ID_TAG: Final = "keywright.dev/grant-id"
 CLUSTER_TAG: Final = "keywright.dev/cluster-id"
 RETAIN_TAG: Final = "keywright.dev/retain"
+# On an API key that is disabled because the grant says enabled: false, and not by hand.
+DISABLED_TAG: Final = "keywright.dev/disabled"
 # On an IAM user: the ids of its keys, which cannot be tagged.
 KEYS_TAG: Final = "keywright.dev/key-ids"
 INTENT_TAG: Final = "keywright.dev/intent"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from keywright.api.status import GrantStatus
 from keywright.controller.context import Context
 from keywright.controller.grants.status import report_status
-from keywright.planning.expiry import expired_status
+from keywright.planning.failure_status import expired_status
 from keywright.planning.state import ObjectRef
 
 GRACE = timedelta(seconds=1)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.api.status import GrantStatus
 from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import CredentialSource
 from keywright.api.times import format_time
 from keywright.clouds.interfaces import Intent, IssuedKey
 from keywright.controller.api_errors import certainly_not_written
@@ -18,14 +17,14 @@ from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
 from keywright.controller.grants.write import write_secret
 from keywright.controller.records import UnprobedKey
+from keywright.planning.events import request_time
 from keywright.planning.key_ownership import owned_key_ids
-from keywright.planning.requests import request_time
 from keywright.planning.retirement import strays_of_intent
-from keywright.planning.state import GrantState, IssueReason
+from keywright.planning.state import GrantState, IssueReason, KeyFault
 from keywright.planning.triggers import renewal_requested
 from keywright.secrets.credential import API_KEY
-from keywright.secrets.derived_value import derive_value
-from keywright.secrets.fingerprint import has_identity, key_identity
+from keywright.secrets.fingerprint import has_identity
+from keywright.secrets.proofs import derive_value
 
 # How long the grants of a source that are requested with one value take to be requested.
 _ONE_REQUEST = timedelta(seconds=30)
@@ -46,7 +45,7 @@ async def issue_key(
     issued_key = held.issued_key if held is not None else None
     try:
         if issued_key is None:
-            intent = await _intent(context, state, grant, source, cause=cause)
+            intent = await _intent(context, state, grant, cause=cause)
             issued_key = await context.metrics.timed_mint(
                 grant.kind.value,
                 cause.value,
@@ -89,12 +88,7 @@ def _requested_at(context: Context, state: GrantState, grant: ApiKeyGrant) -> da
 
 
 async def _intent(
-    context: Context,
-    state: GrantState,
-    grant: ApiKeyGrant,
-    source: CredentialSource,
-    *,
-    cause: IssueReason,
+    context: Context, state: GrantState, grant: ApiKeyGrant, *, cause: IssueReason
 ) -> Intent | None:
     """The intent that the status records; None for a key that is not managed."""
     pending = state.status.pending
@@ -105,9 +99,9 @@ async def _intent(
     recorded = state.status.fingerprint or (
         state.secret.fingerprint if state.secret is not None else None
     )
-    identity = key_identity(grant, source=source, imported=state.imported)
     gone = cause in {IssueReason.MISSING, IssueReason.DRIFT, IssueReason.LOST}
-    reuse = gone and has_identity(recorded, identity)
+    identity = state.key_identity
+    reuse = gone and identity is not None and has_identity(recorded, identity)
     again = await _value_again(context, state, grant) if cause is IssueReason.LOST else None
     return Intent(
         name=name,
@@ -122,10 +116,13 @@ async def _intent(
 async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) -> Sensitive | None:
     """The value of a key that was deleted while it was in use: its readers notice nothing.
 
-    The value of an old copy of the Secret was replaced or revoked, and is not used again.
+    The value of an old copy of the Secret was replaced or revoked, and that of a key which somebody
+    disabled may have leaked: neither is used again.
     """
     secret = state.secret
     if secret is None or not secret.lost or secret.key_id != state.status.key_id:
+        return None
+    if secret.fault is KeyFault.DISABLED:
         return None
     return (await key_values(context, grant, secret) or {}).get(API_KEY)
 

@@ -59,17 +59,18 @@ async def verify_key(context: Context, state: GrantState) -> None:
     secret = state.secret
     assert secret is not None
     assert secret.key_id is not None
-    found: bool | None = None
     try:
         keys = await _keys(context, state)
-        found = await keys.shows(secret.key_id, owned_key_ids(state), secret.entry_count)
+        fault = await keys.find_fault(secret.key_id, owned_key_ids(state), secret.entry_count)
     except Failure as failure:
         _LOG.warning(
             "looking up a key failed, retrying later: %s",
             failure.message_with_remedy(),
             extra={"grant": f"{state.subject.namespace}/{state.subject.name}"},
         )
-    key_checks.looked_up(context, state, found=found)
+        key_checks.lookup_failed(context, state.subject.uid)
+    else:
+        key_checks.looked_up(context, state, fault)
 
 
 async def undo_create(context: Context, state: GrantState, key_id: str) -> bool:

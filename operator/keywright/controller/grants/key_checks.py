@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
 from keywright.controller.context import Context
 from keywright.controller.records import KeyCheck
-from keywright.planning.key_check import shown_from
+from keywright.planning.key_check import is_loss_reported, shown_from
 from keywright.planning.renewal import hash_fraction
-from keywright.planning.state import GrantState, SecretState
+from keywright.planning.state import CloudKey, GrantState, KeyFault, SecretState
+from keywright.planning.triggers import carried_out
 from keywright.secrets.ownership import Ownership
 
 # After a lookup that failed.
 _RETRY = timedelta(minutes=5)
+# Faults that a listing of keys cannot show to be repaired.
+_SEEN_BY_LOOKUPS = frozenset({KeyFault.NOT_ENABLED, KeyFault.OUTSIDE_PLAN})
 
 
 def add_to(context: Context, state: GrantState) -> GrantState:
     """The facts with doubts, losses and the time of the next lookup."""
     secret = state.secret
+    state = replace(state, delays=context.key_times.delays, revocation=context.key_times.revocation)
     if state.grant is None or state.grant.managed is None:
         return state
     check = _of(context, state.subject.uid)
-    state = replace(state, delays=context.key_times.delays, revocation=context.key_times.revocation)
     if secret is None or secret.ownership is not Ownership.OWNED or not secret.revision:
         return state
     if check is None or secret.key_id is None:
@@ -33,14 +37,26 @@ def add_to(context: Context, state: GrantState) -> GrantState:
     if state.listed is not None:
         _see(context, check, state, secret, agreed=agreed)
     lost = check.lost == secret.key_id
+    unknown = not lost and check.shown != secret.key_id
+    if unknown and agreed and not check.unconfirmed and is_loss_reported(state.status):
+        check.unconfirmed, check.verify_at = True, context.clock()
     return replace(
         state,
-        secret=replace(secret, lost=lost),
+        secret=replace(secret, lost=lost, fault=check.fault),
         absent_ids=frozenset({secret.key_id} if lost and check.absent else ()),
-        doubted=not lost and not agreed and check.shown != secret.key_id,
+        doubted=unknown and (check.unconfirmed or not agreed),
+        loss_reported=unknown and check.unconfirmed and not check.suspect,
         suspected=not lost and agreed and check.suspect,
         verify_at=check.verify_at,
     )
+
+
+def verify_at(context: Context, state: GrantState) -> datetime | None:
+    """When the key of the grant is looked up next; None for never."""
+    if state.grant is None or state.grant.managed is None:
+        return None
+    check = _of(context, state.subject.uid)
+    return None if check is None else check.verify_at
 
 
 def issued(context: Context, uid: str, key_id: str | None) -> None:
@@ -49,24 +65,35 @@ def issued(context: Context, uid: str, key_id: str | None) -> None:
         return
     check = _of(context, uid)
     if check is not None:
-        _shown(context, check, uid, key_id)
+        _shown(check, key_id)
+        _put_off(context, check, uid)
 
 
-def looked_up(context: Context, state: GrantState, *, found: bool | None) -> None:
-    """A shared listing shows the key or not; None where it could not be had."""
+def lookup_failed(context: Context, uid: str) -> None:
+    """Look the key up again soon."""
+    check = _of(context, uid)
+    if check is not None:
+        check.verify_at = context.clock() + min(_RETRY, context.key_times.interval or _RETRY)
+
+
+def looked_up(context: Context, state: GrantState, fault: KeyFault | None) -> None:
+    """Remember what a lookup has found to be wrong with the key, if anything."""
     uid, secret = state.subject.uid, state.secret
     check = _of(context, uid)
     if check is None or secret is None or secret.key_id is None:
         return
-    now = context.clock()
-    settles_at = shown_from(secret, state, now=now)
-    if found:
-        _shown(context, check, uid, secret.key_id)
-    elif found is None or settles_at is not None:
-        check.verify_at = settles_at or now + min(_RETRY, context.key_times.interval)
-    else:
+    settles_at = shown_from(secret, state, now=context.clock())
+    if fault is None:
+        _shown(check, secret.key_id)
+        _put_off(context, check, uid)
+    elif settles_at is not None:
+        check.verify_at = settles_at
+    elif fault is KeyFault.MISSING:
         # Another listing, made now, decides.
         check.suspect, check.shown = True, None
+    else:
+        _lose(check, secret.key_id, fault)
+        _put_off(context, check, uid)
 
 
 def _of(context: Context, uid: str) -> KeyCheck | None:
@@ -90,27 +117,48 @@ def _see(
     assert key_id is not None
     found = next((key for key in state.listed or () if key.id == key_id), None)
     whole = found is not None and found.parts >= secret.entry_count
-    may_be_inactive = grant.managed.marked and (agreed or _is_disabled(state, key_id))
-    if found is not None and whole and (found.active or may_be_inactive):
-        _shown(context, check, state.subject.uid, key_id)
+    fault = _fault(found, state, grant) if found is not None and whole else KeyFault.MISSING
+    if fault is None:
+        if check.lost == key_id and check.fault in _SEEN_BY_LOOKUPS:
+            return
+        suspect = check.suspect
+        _shown(check, key_id)
+        if not grant.managed.marked:
+            _put_off(context, check, state.subject.uid)
+        elif suspect:
+            # Usage plans are still to be looked at, by a listing that is not as old.
+            lookup_failed(context, state.subject.uid)
         return
     reachable = _is_reachable(context, state, key_id)
     if found is None and agreed and not reachable:
         # Nothing can be said of it by a session of another account.
-        _shown(context, check, state.subject.uid, key_id)
+        _shown(check, key_id)
+        _put_off(context, check, state.subject.uid)
     elif whole or shown_from(secret, state, now=context.clock()) is None:
-        check.lost, check.absent = key_id, found is None and reachable
-        check.suspect, check.shown = False, None
+        _lose(check, key_id, fault, absent=found is None and reachable)
+        _put_off(context, check, state.subject.uid)
     else:
         check.suspect = True
 
 
-def _shown(context: Context, check: KeyCheck, uid: str, key_id: str) -> None:
-    check.shown, check.lost, check.absent, check.suspect = key_id, None, False, False
+def _lose(check: KeyCheck, key_id: str, fault: KeyFault, *, absent: bool = False) -> None:
+    check.lost, check.fault, check.absent = key_id, fault, absent
+    check.suspect, check.unconfirmed, check.shown = False, False, None
+
+
+def _shown(check: KeyCheck, key_id: str) -> None:
+    check.shown, check.lost, check.absent = key_id, None, False
+    check.suspect, check.unconfirmed = False, False
+
+
+def _put_off(context: Context, check: KeyCheck, uid: str) -> None:
+    """The next lookup is due after the interval."""
     if context.key_times.interval:
         # Not all at the same time for ever.
         share = 1.0 - hash_fraction(uid) / 10
         check.verify_at = context.clock() + context.key_times.interval * share
+    else:
+        check.verify_at = None
 
 
 def _is_reachable(context: Context, state: GrantState, key_id: str) -> bool:
@@ -135,9 +183,24 @@ def _is_agreed(context: Context, state: GrantState, secret: SecretState) -> bool
     )
 
 
-def _is_disabled(state: GrantState, key_id: str) -> bool:
-    """Whether the grant wants its key disabled; an old key is disabled before it is deleted."""
-    grant = state.grant
-    if grant is None or not isinstance(grant.key, ApiGatewayKey) or grant.key.enabled:
-        return False
-    return all(each.key_id != key_id for each in state.status.retiring)
+def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault | None:
+    """What keeps a listed key from working, as far as the listing shows it.
+
+    A tag in the cloud says whether the operator disabled the key because the grant said so. If the
+    grant says otherwise by now, the edit that is still to be carried out enables the key.
+    """
+    key = grant.key
+    if found.active:
+        return None
+    if not isinstance(key, ApiGatewayKey):
+        return KeyFault.MISSING
+    if any(each.key_id == found.id for each in state.status.retiring):
+        # An old key is disabled before it is deleted.
+        return KeyFault.MISSING
+    # The rows of a file say which of its keys are enabled: a lookup compares them.
+    if not key.enabled or key.csv_from is not None:
+        return None
+    if found.disabled_by_operator and not carried_out(grant, state.status):
+        return None
+    kept = found.disabled_by_operator or key.imports is not None
+    return KeyFault.NOT_ENABLED if kept else KeyFault.DISABLED

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity, proof_id
+from keywright.api.grant import ApiKeyGrant, GrantIdentity, proof_id
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, RetiringKey
 from keywright.controller.grants.identities import identity_of, own_records

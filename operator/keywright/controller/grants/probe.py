@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.api.errors import FailureClass
-from keywright.api.grant import ApiKeyGrant
 from keywright.api.key_spec import ProbeMode
-from keywright.api.source import CredentialSource
+from keywright.api.schema import KeyIdentity
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.context import Context
@@ -20,26 +19,19 @@ from keywright.controller.records import GrantRecord, UnprobedKey
 from keywright.planning.probing import next_try, probe_timed_out
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import ProbePending
-from keywright.secrets.fingerprint import key_identity
 
 
 def held_key(
-    record: GrantRecord,
-    grant: ApiKeyGrant,
-    *,
-    source: CredentialSource | None,
-    imported: str,
-    now: datetime,
+    record: GrantRecord, identity: KeyIdentity | None, *, now: datetime
 ) -> UnprobedKey | None:
-    """The key that waits for its probe, if it is still what grant and source describe."""
+    """The key that waits for its probe, if it still has that identity; None without a source."""
     held = record.pending_probe
-    if held is None or source is None or record.source_key_changed:
+    if held is None or identity is None or record.source_key_changed:
         return None
     ends = held.issued_key.credential.expires_at
     if ends is not None and ends <= now:
         return None
-    same = held.key_identity == key_identity(grant, source=source, imported=imported)
-    return held if same else None
+    return held if held.key_identity == identity else None
 
 
 async def probe_key(
@@ -72,9 +64,9 @@ async def probe_key(
         again_at = next_try(since=since, probe=probe, now=context.clock())
         if again_at is None or answer.kind is FailureClass.CONFIGURATION:
             raise probe_timed_out(answer, probe=probe) from None
-        identity = key_identity(grant, source=source, imported=state.imported)
+        assert state.key_identity is not None
         return Result(
             ProbePending(answer, again_at),
-            pending_probe=UnprobedKey(issued_key, identity, cause=cause, since=since),
+            pending_probe=UnprobedKey(issued_key, state.key_identity, cause=cause, since=since),
         )
     return None

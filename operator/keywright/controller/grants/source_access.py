@@ -7,13 +7,15 @@ where a session is opened, so that no path (issue, probe, list, revoke, undo) ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 from typing_extensions import override
 
-from keywright.api.errors import ConflictError, Failure
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.errors import ApiError, ConflictError, Failure
+from keywright.api.grant import ApiKeyGrant, SourceReference
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.interfaces import (
     NO_EVIDENCE,
@@ -24,8 +26,10 @@ from keywright.clouds.interfaces import (
     IssuedKey,
     ManagedKeys,
 )
+from keywright.cluster.client import KubernetesClient
+from keywright.cluster.namespace_labels import NamespaceLabels
+from keywright.cluster.tasks import Tasks
 from keywright.controller.store import Store
-from keywright.controller.tenancy import Tenancy
 from keywright.planning.sources import source_failure
 from keywright.secrets.credential import Credential
 
@@ -63,6 +67,41 @@ class SourceAccess:
             permitted=permitted,
         )
         return usable if permitted else None, failure
+
+    async def find_for_keys(
+        self, grant: ApiKeyGrant, *, account: str | None
+    ) -> tuple[ApiKeyGrant, CredentialSource | None, Failure | None]:
+        """As `find`, by a source of the account that the keys of a deleted grant are in.
+
+        If the source was edited to one of another account, or to one that cannot be used, the
+        grant is returned with the name of another source of the account that allows its namespace.
+        """
+        source, failure = await self.find(grant)
+        named = self._store.sources.get(grant.source_key)
+        known = named.status.account_id if named is not None else None
+        if account is None or grant.managed is None:
+            return grant, source, failure
+        if source is not None and (known is None or known == account):
+            return grant, source, failure
+        for other in await self._of_account(grant, account):
+            reference = SourceReference(name=other.name, namespace=other.namespace)
+            spec = msgspec.structs.replace(grant.spec, source_ref=reference)
+            return replace(grant, spec=spec), other, None
+        return grant, source, failure
+
+    async def _of_account(self, grant: ApiKeyGrant, account: str) -> list[CredentialSource]:
+        """The live sources of an account that the grant may use, those of its namespace first."""
+        found = [
+            record.value
+            for record in self._store.sources.values()
+            if record.status.account_id == account
+            and not record.deleting
+            and isinstance(record.value, CredentialSource)
+        ]
+        found.sort(key=lambda each: (each.namespace != grant.namespace, each.namespace, each.name))
+        return [
+            each for each in found if await self._tenancy.is_allowed(grant.namespace, source=each)
+        ]
 
     async def check(self, grant: ApiKeyGrant, source: CredentialSource) -> None:
         """Return if the grant may use this version of the source at this moment.
@@ -138,3 +177,60 @@ class AuthorizedVendor:
         """Try a new key; raises Failure."""
         await self._access.check(grant, source)
         await self._cloud_provider.probe(grant, credential, source=source)
+
+
+_FORBIDDEN = 403
+
+
+class Tenancy:
+    """Namespaces are watched only while there is a source that allows them by their labels."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        *,
+        store: Store,
+        namespaces: tuple[str, ...],
+        changed: Callable[[frozenset[str]], None],
+        tasks: Tasks | None = None,
+    ) -> None:
+        self._store = store
+        self._labels = NamespaceLabels(client, namespaces=namespaces, changed=changed, tasks=tasks)
+
+    def sources_changed(self) -> None:
+        """A source came, went or was edited."""
+        self._labels.enable(
+            wanted=any(
+                isinstance(record.value, CredentialSource) and record.value.selects_namespaces
+                for record in self._store.sources.values()
+            )
+        )
+
+    async def is_allowed(self, namespace: str, *, source: CredentialSource) -> bool:
+        """Whether grants of the namespace may use the source.
+
+        Labels that may not be read allow nothing; the watch logs why.
+
+        Raises:
+            ApiError, ApiUnreachableError: they cannot be read just now.
+        """
+        if namespace == source.namespace or not source.selects_namespaces:
+            return source.allows(namespace, labels={})
+        try:
+            labels = await self._labels.labels(namespace)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                return False
+            raise
+        return source.allows(namespace, labels=labels)
+
+    def is_allowed_cached(self, namespace: str, *, source: CredentialSource) -> bool:
+        """The same by what is known already; what is not known allows nothing."""
+        labels = self._labels.known(namespace) if source.selects_namespaces else None
+        if source.selects_namespaces and labels is None:
+            return namespace == source.namespace
+        return source.allows(namespace, labels=labels or {})
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        await self._labels.close()

@@ -11,6 +11,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.names import FINALIZER
 from keywright.api.parsing import parse_grant
+from keywright.api.schema import KeyIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
@@ -19,14 +20,15 @@ from keywright.controller.context import Context
 from keywright.controller.grants import key_checks
 from keywright.controller.grants.key_proofs import Others
 from keywright.controller.grants.probe import held_key
-from keywright.controller.grants.renewals import renewal_deadline_of
 from keywright.controller.records import Finding, GrantRecord
 from keywright.controller.sizes import spec_problem
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
-from keywright.planning.expiry import EXPIRED
+from keywright.planning.events import request_time
+from keywright.planning.failure_status import EXPIRED
 from keywright.planning.key_ownership import checked_by_listing
-from keywright.planning.requests import request_time
+from keywright.planning.recorded_keys import grant_to_revoke, recorded_account
+from keywright.planning.renewal import renewal_deadline_of
 from keywright.planning.state import Contest, GrantState, ObjectRef, SecretState
 from keywright.secrets.drift import altered_fields, managers_of
 from keywright.secrets.fingerprint import data_hash, has_identity, imported_digest, key_identity
@@ -83,6 +85,8 @@ async def build_state(
         unreadable=record.unreadable,
     )
     parsed = [spec_problem(record.oversize)] if record.oversize else parse_grant(body)
+    if record.deleting:
+        parsed = grant_to_revoke(body, status, parsed)
     if isinstance(parsed, list):
         invalid = replace(state, field_errors=tuple(parsed))
         state = context.proofs.verified(invalid, None)
@@ -96,7 +100,8 @@ async def _with_grant(
 ) -> GrantState:
     """The state with what the spec of the grant asks for: its source and its Secret."""
     status, now = state.status, context.clock()
-    source, source_problem = await context.access.find(grant)
+    account = recorded_account(status) if record.deleting else None
+    grant, source, source_problem = await context.access.find_for_keys(grant, account=account)
     if source is not None:
         grant = grant.with_formats_for(source.provider)
     imported, missing = await _imported(context, grant, deleting=record.deleting)
@@ -105,6 +110,14 @@ async def _with_grant(
     if grant.managed is not None:
         # The Secret of another owner says nothing of the identity.
         grant = context.proofs.identified(grant, status, own)
+    # A digest of before the salt counts as well.
+    digests = (imported.digest, imported.before) if imported.before else (imported.digest,)
+    identities = tuple(
+        key_identity(grant, source=source, imported=digest)
+        for digest in (digests if source is not None else ())
+        if source is not None
+    )
+    identity = identities[0] if identities else None
     secret = None
     if found is not None:
         secret = secret_state(
@@ -112,11 +125,10 @@ async def _with_grant(
             grant,
             trust_status_over_annotations(found, status=status),
             source=source,
-            imported=imported.digest,
-            imported_before=imported.before,
+            identities=identities,
         )
         secret = _with_shown_end(context, secret, grant, status)
-    unprobed = held_key(record, grant, source=source, imported=imported.digest, now=now)
+    unprobed = held_key(record, identity, now=now)
     others = _others(context, grant, state)
     known = replace(
         state,
@@ -130,6 +142,7 @@ async def _with_grant(
         others_ids=others.ids,
         contested=others.creating,
         imported=imported.digest,
+        key_identity=identity,
         pending_probe=unprobed.cause if unprobed is not None else None,
         contest=_contest(record.contest, status, now=now),
         former_due=record.former_due,
@@ -243,13 +256,9 @@ def secret_state(
     secret: ManagedSecret,
     *,
     source: CredentialSource | None,
-    imported: str,
-    imported_before: str = "",
+    identities: tuple[KeyIdentity, ...],
 ) -> SecretState:
-    """What the metadata of its Secret means for the grant.
-
-    `imported_before` is a digest of before the salt, which counts as well.
-    """
+    """What the metadata of its Secret means for the grant, whose key has one of the identities."""
     ownership = classify(grant, secret)
     if ownership is not Ownership.OWNED:
         owner = secret.granted_by
@@ -263,17 +272,12 @@ def secret_state(
             released=not others and context.store.is_released(secret),
         )
     altered = altered_fields(secret, data_keys(grant), grant=grant, source=source)
-    digests = (imported, imported_before) if imported_before else (imported,)
     many = grant.is_bulk_import
     return SecretState.of(
         secret if many else replace(secret, remark=""),
         ownership=ownership,
-        matches_spec=source is not None
-        and (grant.managed is not None or not _is_stale(context, grant))
-        and any(
-            has_identity(secret.fingerprint, key_identity(grant, source=source, imported=digest))
-            for digest in digests
-        ),
+        matches_spec=(grant.managed is not None or not _is_stale(context, grant))
+        and any(has_identity(secret.fingerprint, identity) for identity in identities),
         renewal_deadline=renewal_deadline_of(
             grant, issued_at=secret.issued_at, expires_at=secret.expires_at
         ),

@@ -13,12 +13,12 @@ from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.grants import key_checks
 from keywright.controller.grants.journal import report_unproved_keys
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide
-from keywright.planning.events import Event, event_for
+from keywright.planning.events import Event, event_for, renewal_answer
 from keywright.planning.former import former_notice
-from keywright.planning.requests import renewal_answer
 from keywright.planning.requeue import requeue_at
 from keywright.planning.retirement import retirement_notice
 from keywright.planning.rollout_status import RolloutUpdate, rollout_notice
@@ -167,6 +167,7 @@ def _due_of_key(
         pending_probe=None,
         skip_backoff=state.skip_backoff and not isinstance(outcome, Written | Fail),
         contest=contest,
+        verify_at=key_checks.verify_at(context, state),
     )
     if isinstance(outcome, Written):
         return requeue_at(after, NoOp(), now=now)

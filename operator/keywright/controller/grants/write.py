@@ -9,14 +9,14 @@ from keywright.api.names import MANAGED_BY_LABEL
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context
-from keywright.controller.grants.renewals import remark_for_readers, renewal_due
 from keywright.controller.grants.results import Result
 from keywright.controller.grants.state import secret_state
+from keywright.planning.renewal import planned_renewal, warning_for_readers
 from keywright.planning.retirement import predecessor_id
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Written
 from keywright.secrets.extraction import changed_at_admission
-from keywright.secrets.fingerprint import fingerprint, key_identity
+from keywright.secrets.fingerprint import fingerprint
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.rendering import render
@@ -35,6 +35,7 @@ async def write_secret(
     """
     grant, source, credential = state.grant, state.source, issued_key.credential
     assert grant is not None
+    assert state.key_identity is not None
     body = _body(context, state, issued_key, revision=revision, new=new)
     context.fence.check()
     try:
@@ -48,10 +49,12 @@ async def write_secret(
     secret = managed_secret_from(applied)
     context.store.put_secret(secret)
     written = Written(
-        secret_state(context, grant, secret, source=source, imported=state.imported),
+        secret_state(context, grant, secret, source=source, identities=(state.key_identity,)),
         credential.key_id,
         # Of many keys the Secret has the warning, and the status repeats it from there.
-        remark="" if grant.is_bulk_import else remark_for_readers(grant, issued_key),
+        remark=""
+        if grant.is_bulk_import
+        else warning_for_readers(grant, credential, issued=issued_key.remark),
         renewed=new,
         changed_at_admission=changed_at_admission(
             body["metadata"], applied, ignored=_OF_NO_CONSEQUENCE
@@ -65,9 +68,9 @@ def _body(
     context: Context, state: GrantState, issued_key: IssuedKey, *, revision: int, new: bool
 ) -> dict[str, Any]:
     """The body of the apply, with proofs of the ids in it."""
-    grant, source, credential = state.grant, state.source, issued_key.credential
+    grant, credential = state.grant, issued_key.credential
     assert grant is not None
-    assert source is not None
+    assert state.key_identity is not None
     data = render(grant, credential=credential)
     proofs, managed = context.proofs, grant.managed is not None
     return manifest(
@@ -75,14 +78,15 @@ def _body(
         data=data,
         issued_at=credential.issued_at,
         expires_at=credential.expires_at,
-        renew_at=renewal_due(grant, credential),
+        renew_at=planned_renewal(grant, credential),
         revision=revision,
         kept_as=proofs.kept(credential.key_id, state, new=new) if managed else None,
         replaces=proofs.kept(predecessor_id(state, key_id=credential.key_id), state),
         identity=proofs.identity_record(state),
         remark=issued_key.remark,
+        handled_requests=state.secret.handled_requests if state.secret is not None else (),
         fingerprint=fingerprint(
-            key_identity=key_identity(grant, source=source, imported=state.imported),
+            key_identity=state.key_identity,
             data=data,
             values=credential.values,
             key=context.fingerprint_key(),

@@ -14,7 +14,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.clouds.alibaba.identities.profile import open_session
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.interfaces import DEFAULT_OPTIONS
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import FakeClock
 
 _PLANTED = "planted-external-id"

@@ -14,7 +14,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.interfaces import DefaultCredentials, Session
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock
 
 _Answer = TypeVar("_Answer")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import GrantIdentity
 from keywright.clouds.aws.api_gateway.api_key import OwnerTags, import_of
 from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, RETAIN_TAG, TAG, UID_TAG
 

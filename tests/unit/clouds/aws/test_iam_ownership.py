@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from keywright.api.errors import Failure
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.identity import GrantIdentity
+from keywright.api.grant import ApiKeyGrant, GrantIdentity
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.ownership import UserOwnership
 from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG

@@ -19,7 +19,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 ID, SECRET = alibaba_source.ALIBABA_ID, alibaba_source.ALIBABA_SECRET
 TOKEN, BEARER_TOKEN = alibaba_source.ALIBABA_TOKEN, alibaba_source.ALIBABA_BEARER

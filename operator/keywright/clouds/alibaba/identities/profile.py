@@ -56,7 +56,7 @@ from keywright.clouds.answer_values import (
     stored,
 )
 from keywright.clouds.interfaces import DEFAULT_OPTIONS, Session, SessionOptions, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _FIELD = f"{ROOT}.profile"
 _READERS = {

@@ -7,8 +7,8 @@ made by.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from keywright.api.api_gateway_key import ApiGatewayKey
@@ -18,6 +18,7 @@ from keywright.clouds.aws.api_gateway.errors import NOT_FOUND, gateway_code
 from keywright.clouds.aws.api_gateway.usage_plans import list_plans as plans_listed
 from keywright.clouds.aws.tags import (
     CLUSTER_TAG,
+    DISABLED_TAG,
     GRANT_ID_TAG,
     IMPORT_TAG,
     INTENT_TAG,
@@ -94,28 +95,46 @@ def list_keys(client: Any, *, values: bool = False) -> list[Key]:
     return [key for page in pages for key in page.get("items", ())]
 
 
-def owners(client: Any) -> dict[str, Counter[str]]:
-    """All keys and imports of the account and region, by the grants that their tags name.
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key in a listing that grants share; it has no value.
 
-    Each with the number of its keys.
-
-    Those that a deletion does not leave on purpose are there once more.
+    `name` is that of the import the key is of, or its own id; `label` its name in API Gateway.
+    `disabled_by_operator`: it is disabled because the grant said so.
     """
-    found: dict[str, Counter[str]] = {}
+
+    id: str
+    name: str
+    label: str
+    cluster: str
+    enabled: bool
+    disabled_by_operator: bool
+    retained: bool
+
+
+def list_by_grant(client: Any) -> dict[str, list[ListedKey]]:
+    """All keys of the account and region, by the grants that their tags name."""
+    found: dict[str, list[ListedKey]] = {}
     for key in list_keys(client):
         tags = tags_of(key)
         if TAG not in tags:
             continue
-        owner, name = (tags[TAG], tags.get(CLUSTER_TAG)), tags.get(IMPORT_TAG) or str(key["id"])
-        found.setdefault(owner_name(*owner), Counter())[name] += 1
-        if not is_retained(tags):
-            found.setdefault(owner_name(*owner, revoked=True), Counter())[name] += 1
+        listed = ListedKey(
+            id=str(key["id"]),
+            name=tags.get(IMPORT_TAG) or str(key["id"]),
+            label=str(key.get("name") or ""),
+            cluster=tags.get(CLUSTER_TAG) or "",
+            enabled=bool(key.get("enabled")),
+            disabled_by_operator=DISABLED_TAG in tags,
+            retained=is_retained(tags),
+        )
+        found.setdefault(tags[TAG], []).append(listed)
     return found
 
 
-def owner_name(owner: str, cluster: str | None, *, revoked: bool = False) -> str:
-    """A grant of a cluster in a listing by owners; `revoked`: its keys that a deletion revokes."""
-    return f"{owner} {cluster or ''}{' revoked' if revoked else ''}"
+def is_disabled_by_hand(key: Key) -> bool:
+    """Whether the key is disabled, and not because its grant said so."""
+    return not key.get("enabled") and DISABLED_TAG not in tags_of(key)
 
 
 def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
@@ -148,6 +167,22 @@ def create(
     return made
 
 
+def update(
+    client: Any, found: Key, *, wanted: Mapping[str, Any], tags: Mapping[str, str], arn: str
+) -> None:
+    """Bring tags and attributes to what the grant says.
+
+    The tag of a key that the operator disables is set before that, and removed after the key is
+    enabled: whatever is interrupted, the key does not look as if it was disabled by hand.
+    """
+    enabled_first = DISABLED_TAG not in tags
+    if enabled_first:
+        change(client, found, wanted=wanted)
+    tag(client, found, tags=tags, arn=arn)
+    if not enabled_first:
+        change(client, found, wanted=wanted)
+
+
 def change(client: Any, found: Key, *, wanted: Mapping[str, Any]) -> None:
     """Change what differs, by one call; by none where all is well."""
     operations = list(_operations(found, wanted=wanted))
@@ -178,8 +213,11 @@ def attributes(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, Any]:
 
 
 def wanted_tags(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, str]:
-    """The tags of the grant, and our own."""
-    return {**key.tags, **OwnerTags.of(grant).tags(), UID_TAG: grant.uid}
+    """The tags of the grant, and those of Keywright."""
+    found = {**key.tags, **OwnerTags.of(grant).tags(), UID_TAG: grant.uid}
+    if not key.enabled and key.csv_from is None:
+        found[DISABLED_TAG] = "true"
+    return found
 
 
 def key_name(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> str:

@@ -18,7 +18,7 @@ from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Session
 from keywright.clouds.rate_limit import pace_key
-from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.key_ownership import owned_by_another_cluster
 
 _Answer = TypeVar("_Answer")
 

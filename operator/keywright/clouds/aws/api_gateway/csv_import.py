@@ -73,7 +73,10 @@ class CsvImport:
         rows = tuple(row for row in rows if row.name in found)
         if not rows:
             raise rows_refused([str(row) for row in left_out][:_MAX_REPORTED], none=True)
-        await keys.run(lambda client: self._tag_and_attach(client, rows, found, this))
+        imported = frozenset(row.name for row in new)
+        await keys.run(
+            lambda client: self._tag_and_attach(client, rows, found, this, imported=imported)
+        )
         return IssuedKey(
             Credential(
                 values={row.name: row.value for row in rows},
@@ -154,9 +157,18 @@ class CsvImport:
         )
 
     def _tag_and_attach(
-        self, client: Any, rows: tuple[Row, ...], found: dict[str, Key], this: _Import
+        self,
+        client: Any,
+        rows: tuple[Row, ...],
+        found: dict[str, Key],
+        this: _Import,
+        *,
+        imported: frozenset[str],
     ) -> None:
-        """Bring the keys to what their rows say, and tag them as those of this import."""
+        """Bring the keys to what their rows say, and tag them as those of this import.
+
+        The keys of `imported` rows were just put into their plans by the call that made them.
+        """
         tags = api_key.wanted_tags(self.keys.key, grant=self.keys.grant)
         for row in rows:
             key = found[row.name]
@@ -168,7 +180,7 @@ class CsvImport:
                 "enabled": row.enabled and self.keys.key.enabled,
             }
             own = {IMPORT_TAG: this.name} | ({INTENT_TAG: this.name} if new else {})
-            if not new:
+            if row.name not in imported:
                 held = api_key.plans_of(client, key["id"])
                 api_key.join(client, key["id"], plans=row.plans, held=held)
             # The mark of the description goes last: until then it says whose the key is.

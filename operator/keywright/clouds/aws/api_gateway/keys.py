@@ -7,7 +7,6 @@ A key's id here is `<account>/<region>/<key>`, that of all keys of an imported f
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +18,12 @@ from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.api_key import Key
 from keywright.clouds.aws.api_gateway.client import GatewayClient, parts_of
 from keywright.clouds.aws.api_gateway.csv_import import CsvImport
+from keywright.clouds.aws.api_gateway.key_lookup import KeyLookup
 from keywright.clouds.aws.api_gateway.single_key import SingleApiKey
-from keywright.clouds.aws.tags import CLUSTER_TAG, TAG, Owned
+from keywright.clouds.aws.tags import CLUSTER_TAG, DISABLED_TAG, TAG, Owned
 from keywright.clouds.interfaces import Intent, IssuedKey
-from keywright.planning.ownership import owned_by_another_cluster
-from keywright.planning.state import CloudKey
+from keywright.planning.key_ownership import owned_by_another_cluster
+from keywright.planning.state import CloudKey, KeyFault
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
 
@@ -50,25 +50,13 @@ class GatewayKeys(GatewayClient):
             )
         return tuple(found)
 
-    async def shows(self, key_id: str, known: frozenset[str], parts: int) -> bool:
-        """Whether the key, or all of an import, is there; by one listing of account and region.
-
-        False also where the listing has keys of the grant and this cluster that are not known.
-        """
+    async def find_fault(self, key_id: str, known: frozenset[str], parts: int) -> KeyFault | None:
+        """What keeps the key, or one of an import, from working; see `KeyLookup`."""
         account, region, name = parts_of(key_id)
         if account != self.account:
-            return True
-        every = await self.context.listings.get(
-            ("apigateway", account, region),
-            lambda: self.run(api_key.owners, region=region),
-        )
-        assert every is not None
-        mark, names = self.mark, {parts_of(each)[2] for each in known}
-        clusters = (mark.identity.cluster_id, "")
-        here = [every.get(api_key.owner_name(mark.owner, each)) for each in clusters]
-        own = api_key.owner_name(mark.owner, mark.identity.cluster_id, revoked=True)
-        shown = every.get(own, Counter[str]()).keys() if region == self.region else frozenset()
-        return sum(found[name] for found in here if found is not None) >= parts and shown <= names
+            return None
+        names = frozenset(parts_of(each)[2] for each in known)
+        return await KeyLookup(self, region=region).find_fault(name, known=names, parts=parts)
 
     async def create(self, intent: Intent) -> IssuedKey:
         """The key or keys of that intent; made once, however often it is carried on."""
@@ -108,9 +96,11 @@ class GatewayKeys(GatewayClient):
             if self.key.csv_from is not None:
                 # The file says what each is called, and whether it is enabled.
                 wanted = {"customerId": wanted["customerId"]}
+            elif api_key.is_disabled_by_hand(key):
+                # Its value may have leaked; one that is still in use is dealt with by `create`.
+                del wanted["enabled"]
             tags = api_key.wanted_tags(self.key, grant=self.grant)
-            api_key.tag(client, key, tags=tags, arn=self.arn(key["id"]))
-            api_key.change(client, key, wanted=wanted)
+            api_key.update(client, key, wanted=wanted, tags=tags, arn=self.arn(key["id"]))
 
     def _listed(self, client: Any, *, region: str, known: frozenset[str]) -> list[CloudKey]:
         found: dict[str, CloudKey] = {}
@@ -131,6 +121,7 @@ class GatewayKeys(GatewayClient):
                 in_current_holder=region == self.region,
                 marked=True,
                 issued=left or (before is not None and before.issued),
+                disabled_by_operator=DISABLED_TAG in api_key.tags_of(key),
                 parts=before.parts + 1 if before else 1,
             )
         return list(found.values())
@@ -151,6 +142,8 @@ class GatewayKeys(GatewayClient):
         """
         mark, tags = self.mark, api_key.tags_of(key)
         missing = mark.missing(tags)
+        if self._lacks_disabled_tag(key):
+            missing[DISABLED_TAG] = "true"
         former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
         left = former and key_id not in self.evidence.proven
         goes = self.grant.deleting and not mark.retain
@@ -159,6 +152,11 @@ class GatewayKeys(GatewayClient):
         if goes or left or importing or not missing:
             return
         client.tag_resource(resourceArn=self.arn(key["id"], region=region), tags=missing)
+
+    def _lacks_disabled_tag(self, key: Key) -> bool:
+        """Whether a version before that tag disabled the key because the grant said so."""
+        wants_disabled = not self.key.enabled and self.key.csv_from is None
+        return wants_disabled and api_key.is_disabled_by_hand(key)
 
     def _disable(self, client: Any, *, key_ids: Iterable[str], region: str) -> None:
         for key in self._members(client, key_ids, region=region):

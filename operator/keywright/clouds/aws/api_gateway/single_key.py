@@ -82,7 +82,11 @@ class SingleApiKey:
         return Sensitive(value)
 
     async def _kept(self, intent: Intent, imported: Sensitive | None) -> Key | None:
-        """The key that the Secret lost, if it is there still."""
+        """The key that the Secret lost, if it is there still.
+
+        A generated value is not published again once somebody has disabled its key: it may have
+        leaked.
+        """
         name = self.keys.own_name(intent.keep or "")
         if name is None:
             return None
@@ -92,7 +96,8 @@ class SingleApiKey:
             return None
         if imported is not None and Sensitive(found["value"]) != imported:
             return None
-        return found
+        may_have_leaked = self.keys.key.enabled and api_key.is_disabled_by_hand(found)
+        return None if may_have_leaked and imported is None else found
 
     async def _made(self, intent: Intent, imported: Sensitive | None) -> Key:
         keys = self.keys
@@ -145,10 +150,13 @@ class SingleApiKey:
 
     def _edit(self, client: Any, key: Key) -> None:
         keys = self.keys
-        tags = api_key.wanted_tags(keys.key, grant=keys.grant)
-        api_key.tag(client, key, tags=tags, arn=keys.arn(key["id"]))
-        wanted = api_key.attributes(keys.key, grant=keys.grant)
-        api_key.change(client, key, wanted=wanted)
+        api_key.update(
+            client,
+            key,
+            wanted=api_key.attributes(keys.key, grant=keys.grant),
+            tags=api_key.wanted_tags(keys.key, grant=keys.grant),
+            arn=keys.arn(key["id"]),
+        )
 
     # ---- words
 

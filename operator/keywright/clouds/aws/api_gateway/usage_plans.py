@@ -175,6 +175,18 @@ def list_plans(client: Any, **of: str) -> list[Plan]:
     return [plan for page in pages for plan in page.get("items", ())]
 
 
+def list_members(client: Any, plan_id: str) -> frozenset[str]:
+    """The ids of the keys in a plan; none if there is no such plan."""
+    paginator = client.get_paginator("get_usage_plan_keys")
+    pages = paginator.paginate(usagePlanId=plan_id, PaginationConfig=_PAGE)
+    try:
+        return frozenset(str(key["id"]) for page in pages for key in page.get("items", ()))
+    except client.exceptions.ClientError as error:
+        if gateway_code(error) != NOT_FOUND:
+            raise
+        return frozenset()
+
+
 def trouble(plans: Iterable[str], *, every: Mapping[str, Plan]) -> str:
     """Why a key cannot be in all these plans at once; empty where it can."""
     seen: dict[str, str] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,12 +38,13 @@ from keywright.clouds.aws.iam.ownership import SERVICE, UserOwnership, parts
 from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey, Session
 from keywright.clouds.rate_limit import pace_key
-from keywright.clouds.shared_listings import Listing
-from keywright.planning.state import CloudKey
+from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import API_KEY, Credential
 
 _LOG = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
+_Listing = Mapping[str, Counter[str]]
+"""The ids of active keys, by account and user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ class LongTermKeys:
             )
         )
 
-    async def shows(self, key_id: str, known: frozenset[str], count: int) -> bool:
-        """Whether the key is there and active; by one listing of the account, if that is allowed.
+    async def find_fault(self, key_id: str, known: frozenset[str], count: int) -> KeyFault | None:
+        """MISSING if the key is not there or inactive, or its user has keys that are not known.
 
-        Otherwise by one of its user. False also where a user of ours has keys that are not known.
+        By one listing of the account if that is allowed, otherwise by one of the user.
         """
         del count  # an id is one key here
         account, user, _ = parts(key_id)
         if account != self._account:
-            return True
+            return None
         every = await self.context.listings.get(
             ("iam", account), lambda: self._run(self._all_of_account)
         )
@@ -104,7 +105,8 @@ class LongTermKeys:
             every = await self._run(lambda client: self._all_of_user(client, user))
         active = every.get(f"{account}/{user}", Counter()).keys()
         tagged = self.key.user.create or self.key.exclusive
-        return key_id in active and (not tagged or active <= known)
+        fine = key_id in active and (not tagged or active <= known)
+        return None if fine else KeyFault.MISSING
 
     async def create(self, intent: Intent) -> IssuedKey:
         """A new key, by one call that is never repeated; its value is IAM's to choose."""
@@ -163,7 +165,7 @@ class LongTermKeys:
 
     # ---- run in a thread
 
-    def _all_of_account(self, client: Any) -> Listing | None:
+    def _all_of_account(self, client: Any) -> _Listing | None:
         """All active keys by users, in pages; None where only single users may be listed."""
         found: dict[str, Counter[str]] = {}
         request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
@@ -180,7 +182,7 @@ class LongTermKeys:
                 return None
             raise
 
-    def _all_of_user(self, client: Any, user: str) -> Listing:
+    def _all_of_user(self, client: Any, user: str) -> _Listing:
         try:
             answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
         except client.exceptions.ClientError as error:

@@ -16,7 +16,7 @@ from keywright.clouds.aws.iam.errors import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.iam.user import User
 from keywright.clouds.aws.tags import TAG, Owned, OwnerMark
 from keywright.clouds.interfaces import Evidence
-from keywright.planning.ownership import owned_by_another_cluster
+from keywright.planning.key_ownership import owned_by_another_cluster
 
 SERVICE: Final = "bedrock.amazonaws.com"
 _PREFIX: Final = "ABSK"

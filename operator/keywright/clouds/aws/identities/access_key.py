@@ -16,7 +16,7 @@ from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.aws.sts.errors import failure_from_key
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
-from keywright.planning.secret_references import ReferencedSecret
+from keywright.secrets.references import ReferencedSecret
 
 _ID, _SECRET, _TOKEN = aws_source.AWS_ID, aws_source.AWS_SECRET, aws_source.AWS_TOKEN
 _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
