@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-kind-here retest test-faults test-kind packages check fix crds bench fuzz attack soak lock image node-image clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds bench fuzz attack soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,7 +26,7 @@ help: ## this list
 demo: .cache/demo/.made ## a key appears and is renewed, in the terminal (CLUSTER=controlplane or kind, KUBE_CONTEXT=..., ARGS=--once)
 	@$(DEMO)/python -m testbed.demo --cluster $(CLUSTER) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
 
-test: ## every test but those of test-faults: on a real API server and on kind, if available (ARGS for pytest, without kind; CLUSTER=kind for that alone)
+test: ## every test of the product but those of test-faults: on a real API server and on kind, if available (ARGS for pytest, without kind; CLUSTER=kind for that alone)
 ifeq ($(CLUSTER),kind)
 	@$(MAKE) --no-print-directory test-kind
 else
@@ -38,7 +38,14 @@ endif
 test-api: .venv/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
-	@$(DEV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind" $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+	@$(DEV)/python -m pytest $(PARALLEL) $(if $(findstring tests/testbed,$(ARGS)),,--ignore=tests/testbed) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
+
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not faults and not kind"
+
+test-testbed: .venv/.made ## the tests of what the tests stand on: emulated clouds, readers, faults, the demo
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m testbed.go_tools
+	@$(DEV)/python -m pytest $(PARALLEL) tests/testbed $(ARGS)
 
 test-kind-here: .venv/.made
 	@$(DEV)/python -m tests.kind

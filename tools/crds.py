@@ -20,9 +20,9 @@ from typing import Final, TypeAlias
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
+from keywright.api.formats import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.key_spec import KeySpec, ProbeMode
 from keywright.api.keys import KEY_TYPES
-from keywright.api.secret_spec import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.templates import MOST_FILTERS, Filter
 

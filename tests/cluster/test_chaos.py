@@ -6,7 +6,7 @@ import contextlib
 import random
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -34,8 +34,9 @@ _GATEWAY_TIME_SCALE = 20.0
 _OVERLAP = timedelta(seconds=2)
 _THROTTLED, _LOST = 0.1, 0.1
 _CREATES = {
-    "iam": "CreateServiceSpecificCredential",
-    "apigateway": "CreateApiKey",
+    "CreateServiceSpecificCredential": "iam",
+    "CreateApiKey": "apigateway",
+    "ImportApiKeys": "apigateway",
 }
 _THROTTLING = {
     "iam": ("Throttling", "Rate exceeded", 400),
@@ -50,9 +51,10 @@ _Tenant = GatewayTenant | LongTermTenant
 
 @dataclass(slots=True)
 class Subject:
-    """One grant, and how many renewals it was asked for."""
+    """One grant, how many new keys it was asked for, and the request by which they are created."""
 
     tenant: _Tenant
+    creates: str
     requested: int = 0
     value: str | None = None
 
@@ -68,10 +70,74 @@ class Subject:
         status = self.tenant.status()
         return _is_ready(status) and status.get("lastHandledReconcileAt") == self.value
 
+    def is_kept(self) -> bool:
+        """Whether each request has cost one revision, and the one key that is left works."""
+        status = self.tenant.status()
+        return (
+            status["revision"] == 1 + self.requested
+            and self.tenant.live_keys() == {status["keyId"]}
+            and self.tenant.works()
+        )
+
     def at_rest(self) -> bool:
         """Whether it is, and no older key is left to be retired."""
         status = self.tenant.status()
         return self.handled() and not status.get("retiring") and "pending" not in status
+
+
+@dataclass(slots=True)
+class Importer(Subject):
+    """A grant that imports a value or a file, and whose every request is another input."""
+
+    def begin(self) -> None:
+        """Its first input."""
+        assert isinstance(self.tenant, GatewayTenant)
+        self.tenant.put_input("input", self._input())
+
+    def request(self) -> None:
+        """Change the input."""
+        self.requested += 1
+        self.begin()
+
+    def handled(self) -> bool:
+        """Whether the grant is Ready, and its Secret has the input of the last request."""
+        status = self.tenant.status()
+        published = status.get("revision") == 1 + self.requested
+        return _is_ready(status) and published and self._values() <= self._secret()
+
+    def _secret(self) -> set[str]:
+        return set(self.tenant.data().values()) if self.tenant.has_secret() else set()
+
+    def _values(self) -> set[str]:
+        assert isinstance(self.tenant, GatewayTenant)
+        names = [f"v{self.requested}"]
+        if self.creates == "ImportApiKeys":
+            names.append("stays")
+        return {self.tenant.value(name) for name in names}
+
+    def _input(self) -> str:
+        """One value, or a file whose second row is the same in each."""
+        assert isinstance(self.tenant, GatewayTenant)
+        value = self.tenant.value(f"v{self.requested}")
+        if self.creates != "ImportApiKeys":
+            return value
+        return f"name,key\nv{self.requested},{value}\nstays,{self.tenant.value('stays')}"
+
+
+def _importers(new_tenant: Callable[[], GatewayTenant]) -> Iterator[Subject]:
+    """A grant of an imported value, and one of a file."""
+    for creates in ("CreateApiKey", "ImportApiKeys"):
+        tenant = new_tenant()
+        subject = Importer(tenant, creates)
+        subject.begin()
+        tenant.apply_source()
+        key = {"usagePlan": {"id": tenant.plan()}}
+        if creates == "ImportApiKeys":
+            spec = {"secret": {"formats": None}}
+            tenant.apply_key(name=GRANT, spec=spec, **key, **tenant.csv_from("input"))
+        else:
+            tenant.apply_key(name=GRANT, **key, **tenant.value_from("input"))
+        yield subject
 
 
 def _is_ready(status: Document) -> bool:
@@ -95,7 +161,9 @@ def subjects(world: World) -> Iterator[list[Subject]]:
             with_plan = new_gateway()
             with_plan.apply_source()
             with_plan.apply_key(name=GRANT, usagePlan={"id": with_plan.plan()})
-            found.extend((Subject(with_user), Subject(with_plan)))
+            found.append(Subject(with_user, "CreateServiceSpecificCredential"))
+            found.append(Subject(with_plan, "CreateApiKey"))
+        found.extend(_importers(new_gateway))
         yield found
 
 
@@ -105,7 +173,8 @@ def _disturb(world: World, seed: int) -> None:
         world.aws.refuse_share(
             service, code=code, message=message, status=status, share=_THROTTLED, seed=seed
         )
-        world.aws.lose_share(service, _CREATES[service], share=_LOST, seed=seed + 1)
+    for action, service in _CREATES.items():
+        world.aws.lose_share(service, action, share=_LOST, seed=seed + 1)
     world.aws.new_keys_fail_for(REAL.listing.total_seconds() * _DELAY_SCALE, listed=False)
 
 
@@ -177,24 +246,21 @@ def test_chaos_creates_what_was_asked_for_and_leaves_nothing(
 
 
 def _judge(world: World, subjects: Sequence[Subject], record_property: Record) -> None:
-    revisions = {"iam": 0, "apigateway": 0}
+    revisions = dict.fromkeys(_CREATES, 0)
     for subject in subjects:
-        status = subject.tenant.status()
-        assert status["revision"] == 1 + subject.requested, status
-        assert subject.tenant.live_keys() == {status["keyId"]}
-        assert subject.tenant.works()
-        is_gateway = isinstance(subject.tenant, GatewayTenant)
-        revisions["apigateway" if is_gateway else "iam"] += status["revision"]
-    for service, action in _CREATES.items():
+        assert subject.is_kept(), subject.tenant.status()
+        revisions[subject.creates] += 1 + subject.requested
+    for action, service in _CREATES.items():
         calls = world.aws.calls(service=service, action=action)
         created = sum(call.error_code is None for call in calls)
         lost = sum(call.lost for call in calls)
-        record_property(f"{service}: asked for", revisions[service])
-        record_property(f"{service}: created", created)
-        record_property(f"{service}: answers lost", lost)
+        asked = revisions[action]
+        record_property(f"{action}: asked for", asked)
+        record_property(f"{action}: carried out", created)
+        record_property(f"{action}: answers lost", lost)
         if service == "apigateway":
             # Its value follows from the intent: a key whose answer was lost is found and used.
-            assert created == revisions[service]
+            assert created == asked
         else:
             # AWS shows the value once: a key whose answer was lost is of no use, and is removed.
-            assert revisions[service] <= created <= revisions[service] + lost + _KILLS
+            assert asked <= created <= asked + lost + _KILLS

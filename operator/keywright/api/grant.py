@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 
 from keywright.api.durations import parse_duration
+from keywright.api.formats import Format
 from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
 from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
@@ -20,7 +21,7 @@ from keywright.api.schema import (
     SecretKeyReference,
     SpecStruct,
 )
-from keywright.api.secret_spec import Format, SecretSpec
+from keywright.api.secret_spec import SecretSpec
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import EPOCH, parse_time
 from keywright.api.windows import Window

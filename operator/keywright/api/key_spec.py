@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 from keywright.api.errors import FieldError
+from keywright.api.formats import Format, Variable
 from keywright.api.schema import KeyIdentity, SecretKeyReference, SpecStruct
-from keywright.api.secret_spec import Format, Variable
 from keywright.api.source import CredentialSource, Provider
 
 _ONE_VALUE: Final = frozenset({Variable.API_KEY.value})

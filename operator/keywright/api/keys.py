@@ -13,12 +13,19 @@ from typing import Any, ClassVar, Final, TypeAlias, get_args
 from typing_extensions import override
 
 from keywright.api import checks
-from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import session_limits
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
+from keywright.api.formats import (
+    BEDROCK_FORMATS,
+    SESSION_FORMATS,
+    TOKEN_FORMATS,
+    Format,
+    Variable,
+)
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
 from keywright.api.schema import (
     KeyIdentity,
@@ -26,7 +33,6 @@ from keywright.api.schema import (
     Region,
     SpecStruct,
 )
-from keywright.api.secret_spec import Format, Variable
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import parse_time
 
@@ -42,19 +48,6 @@ class Endpoint(StrEnum):
     MANTLE_OPENAI = "MantleOpenAI"
 
 
-_BEDROCK_FORMATS: Final = frozenset(
-    {
-        Format.BEDROCK_ENV,
-        Format.OPENAI_ENV,
-        Format.ANTHROPIC_ENV,
-        Format.LITELLM_ENV,
-        Format.LIBRECHAT_ENV,
-        Format.API_KEY,
-        Format.AUTHORIZATION,
-        Format.HEADER_CREDENTIAL,
-        Format.DOT_ENV,
-    }
-)
 _BEDROCK_DEFAULTS: Final = (Format.BEDROCK_ENV, Format.OPENAI_ENV)
 _EXPIRY: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
 _BEDROCK_URLS: Final = frozenset(
@@ -83,7 +76,7 @@ class BedrockShortTermKey(KeySpec, frozen=True):
     """A Bedrock API key that is signed here and ends within 12 hours."""
 
     kind: ClassVar = "bedrockShortTermKey"
-    formats: ClassVar = _BEDROCK_FORMATS
+    formats: ClassVar = BEDROCK_FORMATS
     default_formats: ClassVar = _BEDROCK_DEFAULTS
     variables: ClassVar = _BEDROCK_VARIABLES
     environment: ClassVar = _BEDROCK_ENVIRONMENT
@@ -131,7 +124,7 @@ class BedrockLongTermKey(KeySpec, frozen=True):
     """A Bedrock API key that belongs to an IAM user: a service-specific credential."""
 
     kind: ClassVar = "bedrockLongTermKey"
-    formats: ClassVar = _BEDROCK_FORMATS
+    formats: ClassVar = BEDROCK_FORMATS
     default_formats: ClassVar = _BEDROCK_DEFAULTS
     variables: ClassVar = _BEDROCK_VARIABLES | {Variable.KEY_ID}
     environment: ClassVar = _BEDROCK_ENVIRONMENT
@@ -246,9 +239,7 @@ class SessionCredentials(KeySpec, frozen=True):
             Variable.SESSION_TOKEN.value,
         }
     )
-    formats: ClassVar = frozenset(
-        form for form in Format if form.name.startswith(("AWS_", "ALIBABA_"))
-    ) | {Format.DOT_ENV}
+    formats: ClassVar = SESSION_FORMATS
     default_formats: ClassVar = (Format.AWS_ENV,)
     variables: ClassVar = (
         COMMON_VARIABLES
@@ -318,7 +309,7 @@ class BearerToken(KeySpec, frozen=True):
     """The bearer token of an Alibaba Cloud source, handed on."""
 
     kind: ClassVar = "bearerToken"
-    formats: ClassVar = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
+    formats: ClassVar = TOKEN_FORMATS
     default_formats: ClassVar = (Format.AUTHORIZATION,)
     variables: ClassVar = COMMON_VARIABLES | _EXPIRY | {Variable.API_KEY}
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from keywright.api.alibaba_identities import AlibabaIdentity
-from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.aws_source import AwsIdentity, AwsSource
 from keywright.api.schema import KeyIdentity, LabelSelector, SpecStruct
 

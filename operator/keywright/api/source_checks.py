@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 from keywright.api import checks
-from keywright.api.alibaba_identities import OidcRoleArn, Profile, RamRoleArn, RsaKeyPair
-from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.alibaba_source import (
+    AlibabaSource,
+    OidcRoleArn,
+    Profile,
+    RamRoleArn,
+    RsaKeyPair,
+)
 from keywright.api.aws_source import AwsHop, AwsSource
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.errors import FieldError

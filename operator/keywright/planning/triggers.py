@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.renewal_requests import is_handled
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.conditions import READY
@@ -134,11 +135,13 @@ def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
     """Whether an annotation requests a renewal that has not happened yet.
 
     A request whose value the Secret names, or from before the key in it (by whole seconds), has
-    been answered: a restore from a backup brings the annotation back, and must not cost a key.
+    been answered: a restore from a backup, or a value that replaces a newer one, brings such an
+    annotation back, and must not cost a key.
     """
     request = grant.renewal_request
-    handled = state.secret.handled_request if state.secret is not None else None
-    if request is None or request in (state.status.last_handled_reconcile_at, handled):
+    if request is None or request == state.status.last_handled_reconcile_at:
+        return False
+    if state.secret is not None and is_handled(request, state.secret.handled_requests):
         return False
     issued_at = state.secret.issued_at if state.secret else None
     try:

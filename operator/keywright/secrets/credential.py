@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from keywright.api.secret_spec import Variable
+from keywright.api.formats import Variable
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.api.times import clamp_time

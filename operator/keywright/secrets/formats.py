@@ -1,9 +1,4 @@
-"""The ready-made formats: which keys of a Secret each has, and what stands in them.
-
-A format is a table of templates, over the same variables that `spec.secret.data` has; so one engine
-writes both. `state` about who reads which key stand in docs; `crds/` names every format. Formats
-of kinds of key that are not made yet are not in the table.
-"""
+"""The templates of the ready-made formats, by the same engine as those of `spec.secret.data`."""
 
 from __future__ import annotations
 
@@ -13,96 +8,20 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.durations import format_duration
+from keywright.api.formats import CREDENTIAL_PROCESS_FILE, TEMPLATES, Format, Variable
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.secret_spec import Format, Variable
 from keywright.secrets.templates import Placeholder, Template, parse_template
-from keywright.secrets.variables import CREDENTIAL_PROCESS_FILE
 
-_TEXTS: Final[Mapping[Format, Mapping[str, str]]] = {
-    Format.BEDROCK_ENV: {
-        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
-        "AWS_REGION": "${region}",
-    },
-    Format.OPENAI_ENV: {
-        "OPENAI_API_KEY": "${apiKey}",
-        "OPENAI_BASE_URL": "${openAiBaseUrl}",
-    },
-    Format.ANTHROPIC_ENV: {
-        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
-        "AWS_REGION": "${region}",
-        "CLAUDE_CODE_USE_BEDROCK": "1",
-    },
-    Format.LITELLM_ENV: {
-        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
-        "BEDROCK_MANTLE_API_KEY": "${apiKey}",
-        "BEDROCK_MANTLE_REGION": "${region}",
-        "AWS_REGION": "${region}",
-    },
-    Format.LIBRECHAT_ENV: {
-        "BEDROCK_AWS_BEARER_TOKEN": "${apiKey}",
-        "BEDROCK_AWS_DEFAULT_REGION": "${region}",
-    },
-    Format.API_KEY: {"apiKey": "${apiKey}"},
-    Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
-    Format.AWS_ENV: {
-        "AWS_ACCESS_KEY_ID": "${accessKeyId}",
-        "AWS_SECRET_ACCESS_KEY": "${secretAccessKey}",
-        "AWS_SESSION_TOKEN": "${sessionToken}",
-        "AWS_REGION": "${region}",
-    },
-    Format.AWS_FIELDS: {
-        "accessKey": "${accessKeyId}",
-        "secretKey": "${secretAccessKey}",
-        "sessionToken": "${sessionToken}",
-    },
-    Format.AWS_MOUNTPOINT: {
-        "key_id": "${accessKeyId}",
-        "access_key": "${secretAccessKey}",
-        "session_token": "${sessionToken}",
-    },
-    Format.AWS_CREDENTIALS_FILE: {"credentials": "${awsCredentialsFile}"},
-    Format.AWS_CREDENTIAL_PROCESS: {CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}"},
-    Format.API_GATEWAY_ENV: {
-        "X_API_KEY": "${apiKey}",
-    },
-    Format.ALIBABA_ENV: {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "${secretAccessKey}",
-        "ALIBABA_CLOUD_SECURITY_TOKEN": "${sessionToken}",
-        # Terraform's and Pulumi's names.
-        "ALICLOUD_ACCESS_KEY": "${accessKeyId}",
-        "ALICLOUD_SECRET_KEY": "${secretAccessKey}",
-        "ALICLOUD_SECURITY_TOKEN": "${sessionToken}",
-    },
-    Format.ALIBABA_RAM: {
-        "AccessKeyId": "${accessKeyId}",
-        "AccessKeySecret": "${secretAccessKey}",
-        "SecurityToken": "${sessionToken}",
-        "Expiration": "${expiresAt}",
-    },
-    Format.ALIBABA_CLI_CONFIG: {"config.json": "${alibabaConfigJson}"},
-    Format.ALIBABA_CREDENTIALS_FILE: {"credentials.ini": "${alibabaCredentialsFile}"},
-    Format.DOT_ENV: {".env": "${dotEnv}"},
-}
-_FILES: Final[Mapping[Format, Mapping[str, Template]]] = {
-    Format.API_GATEWAY_ENV: {"curl.conf": Template((Placeholder(Variable.CURL_CONFIG),))},
-    Format.HEADER_CREDENTIAL: {"credential": Template((Placeholder(Variable.HEADER),))},
-    Format.AWS_CREDENTIAL_PROCESS: {"config": Template((Placeholder(Variable.AWS_CONFIG_FILE),))},
-    Format.ALIBABA_CREDENTIALS_URI: {
-        "credentials.json": Template((Placeholder(Variable.ALIBABA_CREDENTIALS_URI_BODY),))
-    },
-    Format.ALIBABA_CROSSPLANE: {
-        "credentials": Template((Placeholder(Variable.ALIBABA_CROSSPLANE_FILE),))
-    },
-}
+
+def _template(text: str | Variable) -> Template:
+    # A format may use variables that a user's template may not.
+    return Template((Placeholder(text),)) if isinstance(text, Variable) else parse_template(text)
+
 
 FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
-    form: {key: parse_template(text) for key, text in _TEXTS.get(form, {}).items()}
-    | dict(_FILES.get(form, {}))
-    for form in Format
-    if form in _TEXTS or form in _FILES
+    form: {key: _template(text) for key, text in TEMPLATES[form].items()} for form in Format
 }
-"""What each format writes: key of the Secret -> its template. No token ends with a newline."""
+"""What each format writes: key of the Secret -> its template."""
 
 
 @lru_cache(maxsize=256)

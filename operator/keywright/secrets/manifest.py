@@ -1,7 +1,7 @@
 """The body of the server-side apply that writes a Secret: all of it that is ours, at once."""
 
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
+from keywright.api.renewal_requests import format_requests
 from keywright.api.times import format_time
 from keywright.secrets.drift import names_digest
 from keywright.secrets.proofs import IdentityRecord
@@ -57,12 +58,14 @@ def manifest(
     replaces: ManagedKeyId | None = None,
     identity: IdentityRecord | None = None,
     remark: str = "",
+    handled_requests: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The Secret as the operator applies it; what it has beyond this belongs to others and stays.
 
     `kept_as` is the id of a managed key, `replaces` that of the one before it: a lost status is
     restored from them. `identity`: the ids with which the cloud tags the key. `remark`: a warning
-    for the readers of many keys.
+    for the readers of many keys. `handled_requests`: the requests for a renewal that were handled
+    before, the newest first.
 
     The grant owns the Secret, so that it is deleted with the grant. It does not block the deletion
     of the grant: that would need a permission on the grant's finalizers.
@@ -71,6 +74,8 @@ def manifest(
         grant, issued_at=issued_at, expires_at=expires_at, renew_at=renew_at, revision=revision
     )
     annotations[ANNOTATION_FINGERPRINT] = fingerprint
+    if requests := format_requests(grant.renewal_request, handled_requests):
+        annotations[ANNOTATION_HANDLED_REQUEST] = requests
     annotations |= _key_ids(kept_as, replaces) | _identity(identity)
     if grant.is_bulk_import:
         annotations[ANNOTATION_ENTRIES] = names_digest(data)
@@ -125,8 +130,6 @@ def _annotations(
         annotations[ANNOTATION_EXPIRES_AT] = format_time(expires_at)
     if renew_at is not None:
         annotations[ANNOTATION_RENEW_AT] = format_time(renew_at)
-    if grant.renewal_request:
-        annotations[ANNOTATION_HANDLED_REQUEST] = grant.renewal_request
     return annotations
 
 

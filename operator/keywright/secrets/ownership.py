@@ -34,6 +34,7 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
+from keywright.api.renewal_requests import parse_requests
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
@@ -99,7 +100,7 @@ class ManagedSecret:
     grant_proof: str | None = None
     entries: str | None = None
     remark: str = ""
-    handled_request: str | None = None
+    handled_requests: tuple[str, ...] = ()
     watched: bool = True
     others: tuple[tuple[str, frozenset[str]], ...] = ()
 
@@ -134,7 +135,7 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
         grant_proof=_id(annotations.get(ANNOTATION_GRANT_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
         remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
-        handled_request=_id(annotations.get(ANNOTATION_HANDLED_REQUEST)),
+        handled_requests=parse_requests(annotations.get(ANNOTATION_HANDLED_REQUEST)),
         watched=(meta.get("labels") or {}).get(WATCH_LABEL) == WATCH_LABEL_VALUE,
         others=_others(meta),
     )

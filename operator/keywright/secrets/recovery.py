@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from keywright.api.formats import Variable
 from keywright.api.keys import KEY_TYPES, KeyKind
-from keywright.api.secret_spec import Variable
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import (
     ACCESS_KEY_ID,

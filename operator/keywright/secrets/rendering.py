@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import Format, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint, KeyKind
 from keywright.api.partitions import partition_of
-from keywright.api.secret_spec import Format, Variable
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
 from keywright.secrets.recovery import CANONICAL_FILE, is_recoverable

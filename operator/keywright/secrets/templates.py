@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import FORMAT_ONLY_VARIABLES, Variable
 from keywright.api.keys import KEY_TYPES, KeyKind
-from keywright.api.secret_spec import FORMAT_ONLY_VARIABLES, Variable
 from keywright.secrets.variables import Values
 
 _KNOWN: Final = {

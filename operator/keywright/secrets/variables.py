@@ -8,10 +8,10 @@ from functools import partial
 from typing import Final
 
 from keywright.api.errors import FieldError, RenderError
+from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
-from keywright.api.secret_spec import Variable
 from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
@@ -25,7 +25,6 @@ _WORD: Final = re.compile(r"[!-~]*")
 # What dotenv, INI, curl and shells read as it is: no quotes, comments, escapes, interpolation.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 _PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
-CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
 _NAMES: Final = frozenset(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import jsonpatch
+import jsonpointer
+
 from testbed.clusters.embedded import fieldsets
 from testbed.clusters.embedded.documents import Document, Value
 from testbed.clusters.embedded.field_errors import ApiError, bad_request
@@ -96,87 +99,12 @@ def _strategic_value(old: Value, value: Value, schema: Schema) -> Value:
 
 def json_patch(document: Value, operations: list[Document]) -> Value:
     """RFC 6902; raises ApiError (422) as the real server does, which says no more than that."""
-    for operation in operations:
-        try:
-            document = _operate(document, operation)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise ApiError(
-                "the server rejected our request due to an error in our request",
-                code=422,
-                reason="Invalid",
-                details={},
-            ) from error
-    return document
-
-
-def _operate(document: Value, operation: Document) -> Value:
-    path = _pointer(operation["path"])
-    match operation["op"]:
-        case "add":
-            return _write(document, path, operation["value"], insert=True)
-        case "replace":
-            _read(document, path)
-            return _write(document, path, operation["value"], insert=False)
-        case "remove":
-            return _delete(document, path)
-        case "test":
-            if _read(document, path) != operation["value"]:
-                raise ValueError("the test failed")
-            return document
-        case "move":
-            source = _pointer(operation["from"])
-            value = _read(document, source)
-            return _write(_delete(document, source), path, value, insert=True)
-        case "copy":
-            value = _read(document, _pointer(operation["from"]))
-            return _write(document, path, value, insert=True)
-        case other:
-            raise ValueError(other)
-
-
-def _pointer(text: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
-
-
-def _read(value: Value, path: list[str]) -> Value:
-    for part in path:
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    return value
-
-
-def _write(value: Value, path: list[str], new: Value, *, insert: bool) -> Value:
-    if not path:
-        return new
-    part, rest = path[0], path[1:]
-    if isinstance(value, list):
-        items = list(value)
-        if rest:
-            items[int(part)] = _write(items[int(part)], rest, new, insert=insert)
-        elif part == "-":
-            items.append(new)
-        elif insert:
-            if int(part) > len(items):
-                raise IndexError(part)
-            items.insert(int(part), new)
-        else:
-            items[int(part)] = new
-        return items
-    below = _write(value[part], rest, new, insert=insert) if rest else new
-    return {**value, part: below}
-
-
-def _delete(value: Value, path: list[str]) -> Value:
-    part, rest = path[0], path[1:]
-    if isinstance(value, list):
-        items = list(value)
-        if rest:
-            items[int(part)] = _delete(items[int(part)], rest)
-        else:
-            del items[int(part)]
-        return items
-    copied = dict(value)
-    if rest:
-        copied[part] = _delete(copied[part], rest)
-    else:
-        del copied[part]
-    return copied
+    try:
+        return jsonpatch.apply_patch(document, operations)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+        raise ApiError(
+            "the server rejected our request due to an error in our request",
+            code=422,
+            reason="Invalid",
+            details={},
+        ) from error

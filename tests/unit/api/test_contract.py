@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from keywright.api.durations import DURATION_PATTERN, PERCENT_PATTERN
+from keywright.api.formats import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.grant import ApiKeyGrant, GrantSpec
 from keywright.api.keys import KEY_TYPES, KeyKind
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.secret_spec import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.source import CredentialSource, SourceSpec
 from keywright.api.status import GrantStatus, SourceStatus
 from keywright.secrets.formats import FORMATS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from keywright.api.alibaba_identities import OidcRoleArn
+from keywright.api.alibaba_source import OidcRoleArn
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.aws_source import WebIdentity
 from keywright.api.grant_checks import validate_with_source

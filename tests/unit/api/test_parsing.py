@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from keywright.api.errors import FieldError
+from keywright.api.formats import Format
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.keys import BedrockShortTermKey, Endpoint, KeyKind
 from keywright.api.parsing import parse_grant, parse_source
-from keywright.api.secret_spec import Format
 from keywright.api.source import CredentialSource, Provider
 from keywright.secrets.rendering import validate
 from tests.data.invalid.table import Invalid, Refused, rows

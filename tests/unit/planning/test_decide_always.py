@@ -14,7 +14,7 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import Issue, NoOp, Reject, Rewrite, Wait
 from keywright.planning.triggers import renewal_requested
 from keywright.secrets.ownership import Ownership
-from tests.unit.planning.samples import READY, told
+from tests.unit.planning.samples import READY
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
 
 _SITUATIONS, _MOMENTS = situations(), moments()
@@ -91,15 +91,6 @@ def test_a_good_key_is_never_minted_anew_for_a_lost_status(
     if lost.grant is None or renewal_requested(lost.grant, lost):
         return
     assert not isinstance(decide(lost, now=now), Issue)
-
-
-@_enough
-@given(_SITUATIONS, _MOMENTS)
-def test_a_decision_is_a_function(known: GrantState, now: datetime) -> None:
-    """The same facts at the same time have the same step, and so the same next look."""
-    first, second = decide(known, now=now), decide(known, now=now)
-    assert told(first) == told(second)
-    assert requeue_at(known, first, now=now) == requeue_at(known, second, now=now)
 
 
 @_enough

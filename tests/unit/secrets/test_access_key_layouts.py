@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from keywright.api.formats import FORMATS_OF_PROVIDER
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import KEY_TYPES, KeyKind
-from keywright.api.secret_spec import FORMATS_OF_PROVIDER
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.secrets.credential import Credential

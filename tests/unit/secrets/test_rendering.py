@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
+from keywright.api.formats import Format
 from keywright.api.keys import KEY_TYPES, KeyKind
-from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.formats import FORMATS
 from keywright.secrets.recovery import recover

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.errors import RenderError
+from keywright.api.formats import Variable
 from keywright.api.keys import KeyKind
-from keywright.api.secret_spec import Variable
 from keywright.secrets.templates import TemplateError, parse_template, unknown_variables
 from keywright.secrets.variables import Values
 from tests.unit.api.samples import grant, schema

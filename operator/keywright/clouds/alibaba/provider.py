@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from keywright.api.alibaba_identities import (
+from keywright.api.alibaba_source import (
     AlibabaAccessKey,
     AlibabaBearer,
     AlibabaSts,

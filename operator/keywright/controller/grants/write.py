@@ -84,6 +84,7 @@ def _body(
         replaces=proofs.kept(predecessor_id(state, key_id=credential.key_id), state),
         identity=proofs.identity_record(state),
         remark=issued_key.remark,
+        handled_requests=state.secret.handled_requests if state.secret is not None else (),
         fingerprint=fingerprint(
             key_identity=state.key_identity,
             data=data,

@@ -7,8 +7,7 @@ import typing
 import pytest
 import yaml
 
-from keywright.api import alibaba_identities
-from keywright.api.alibaba_source import AlibabaSource
+from keywright.api.alibaba_source import AlibabaIdentity, AlibabaSource
 from keywright.api.errors import Failure
 from keywright.clouds.alibaba.provider import IDENTITIES, KEYS, Alibaba
 from tests.cluster.alibaba_ways import WAYS
@@ -31,7 +30,7 @@ _NAMES = {
 
 def test_every_identity_has_code() -> None:
     """Whatever the contract lets in is in the vendor's table, and nothing else is."""
-    assert set(IDENTITIES) == set(typing.get_args(alibaba_identities.AlibabaIdentity))
+    assert set(IDENTITIES) == set(typing.get_args(AlibabaIdentity))
     assert {kind.value for kind in KEYS} == {"sessionCredentials", "bearerToken"}
 
 

@@ -6,7 +6,10 @@ would tell; whoever replaces it in the Secret is noticed by the Secret's watch.
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import AlibabaAccessKey, AlibabaSts
+from keywright.api.alibaba_source import (
+    AlibabaAccessKey,
+    AlibabaSts,
+)
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import (
     ROOT,

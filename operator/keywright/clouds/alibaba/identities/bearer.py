@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from keywright.api.alibaba_identities import AlibabaBearer
+from keywright.api.alibaba_source import AlibabaBearer
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BearerToken
 from keywright.api.sensitive import Sensitive

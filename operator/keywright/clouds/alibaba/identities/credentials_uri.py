@@ -7,7 +7,7 @@ host or its metadata service, and neither a long answer nor a slow one holds any
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import CredentialsUri
+from keywright.api.alibaba_source import CredentialsUri
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from keywright.api.alibaba_identities import DefaultChain
+from keywright.api.alibaba_source import DefaultChain
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource

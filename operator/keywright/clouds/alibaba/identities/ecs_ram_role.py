@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_identities import EcsRamRole
+from keywright.api.alibaba_source import EcsRamRole
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource
 from keywright.clouds.addresses import Reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from keywright.api import alibaba_identities
+from keywright.api import alibaba_source
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
@@ -21,8 +21,8 @@ from keywright.clouds.answer_values import (
 from keywright.clouds.interfaces import Session, whole_seconds
 from keywright.secrets.references import ReferencedSecret
 
-ID, SECRET = alibaba_identities.ALIBABA_ID, alibaba_identities.ALIBABA_SECRET
-TOKEN, BEARER_TOKEN = alibaba_identities.ALIBABA_TOKEN, alibaba_identities.ALIBABA_BEARER
+ID, SECRET = alibaba_source.ALIBABA_ID, alibaba_source.ALIBABA_SECRET
+TOKEN, BEARER_TOKEN = alibaba_source.ALIBABA_TOKEN, alibaba_source.ALIBABA_BEARER
 _FORMS: Final[Mapping[str, Form]] = {
     ID: ALIBABA_STORED_KEY_ID,
     SECRET: ALIBABA_SECRET,

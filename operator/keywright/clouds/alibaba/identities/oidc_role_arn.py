@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 
-from keywright.api.alibaba_identities import OidcRoleArn, audience_of
+from keywright.api.alibaba_source import (
+    OidcRoleArn,
+    audience_of,
+)
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_RRSA_ROLE_NAME
 from keywright.api.schema import ServiceAccountReference

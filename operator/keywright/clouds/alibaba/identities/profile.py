@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keywright.api.alibaba_identities import Profile, ProfileFormat
+from keywright.api.alibaba_source import (
+    Profile,
+    ProfileFormat,
+)
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.source import CredentialSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.api.alibaba_identities import RamRoleArn
+from keywright.api.alibaba_source import RamRoleArn
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import (
     ROOT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from keywright.api.alibaba_identities import RsaKeyPair
+from keywright.api.alibaba_source import RsaKeyPair
 from keywright.api.durations import parse_duration
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from keywright.api.durations import format_duration
+from keywright.api.formats import Format
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
-from keywright.api.secret_spec import Format
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError

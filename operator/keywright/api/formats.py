@@ -1,0 +1,197 @@
+"""The ready-made formats of a Secret, the variables of templates, and what each format writes.
+
+A format is one member of `Format`, one entry of `TEMPLATES`, and its name in the groups of the
+keys that can fill it. `make crds` adds it to the CRD.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from keywright.api.source import Provider
+
+CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
+
+
+class Format(StrEnum):
+    """Ready-made sets of keys that some reader takes as they are."""
+
+    BEDROCK_ENV = "BedrockEnv"
+    OPENAI_ENV = "OpenAIEnv"
+    ANTHROPIC_ENV = "AnthropicEnv"
+    LITELLM_ENV = "LiteLLMEnv"
+    LIBRECHAT_ENV = "LibreChatEnv"
+    API_KEY = "ApiKey"
+    AUTHORIZATION = "Authorization"
+    HEADER_CREDENTIAL = "HeaderCredential"
+    AWS_ENV = "AwsEnv"
+    AWS_FIELDS = "AwsFields"
+    AWS_MOUNTPOINT = "AwsMountpoint"
+    AWS_CREDENTIALS_FILE = "AwsCredentialsFile"
+    AWS_CREDENTIAL_PROCESS = "AwsCredentialProcess"
+    ALIBABA_ENV = "AlibabaEnv"
+    ALIBABA_RAM = "AlibabaRam"
+    ALIBABA_CLI_CONFIG = "AlibabaCliConfig"
+    ALIBABA_CREDENTIALS_FILE = "AlibabaCredentialsFile"
+    ALIBABA_CREDENTIALS_URI = "AlibabaCredentialsUri"
+    ALIBABA_CROSSPLANE = "AlibabaCrossplane"
+    API_GATEWAY_ENV = "ApiGatewayEnv"
+    DOT_ENV = "DotEnv"
+
+
+_ALIBABA: Final = frozenset(form for form in Format if form.name.startswith("ALIBABA_"))
+_AWS: Final = frozenset(form for form in Format if form.name.startswith("AWS_"))
+
+FORMATS_OF_PROVIDER: Final[Mapping[Provider, frozenset[Format]]] = {
+    Provider.AWS: frozenset(Format) - _ALIBABA,
+    Provider.ALIBABA_CLOUD: frozenset(Format) - _AWS,
+}
+"""The formats that credentials of a cloud can fill, if their kind can."""
+
+BEDROCK_FORMATS: Final = frozenset(
+    {
+        Format.BEDROCK_ENV,
+        Format.OPENAI_ENV,
+        Format.ANTHROPIC_ENV,
+        Format.LITELLM_ENV,
+        Format.LIBRECHAT_ENV,
+        Format.API_KEY,
+        Format.AUTHORIZATION,
+        Format.HEADER_CREDENTIAL,
+        Format.DOT_ENV,
+    }
+)
+"""The formats that keys of Amazon Bedrock can fill."""
+
+SESSION_FORMATS: Final = _AWS | _ALIBABA | {Format.DOT_ENV}
+"""The formats that access keys and sessions can fill."""
+
+API_GATEWAY_FORMATS: Final = frozenset(
+    {Format.API_KEY, Format.HEADER_CREDENTIAL, Format.API_GATEWAY_ENV, Format.DOT_ENV}
+)
+"""The formats that keys of Amazon API Gateway can fill."""
+
+TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
+"""The formats that any token can fill."""
+
+
+class Variable(StrEnum):
+    """The variables of templates; a value is the name between `${` and `}`."""
+
+    API_KEY = "apiKey"
+    ACCESS_KEY_ID = "accessKeyId"
+    SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105  the name of a variable
+    SESSION_TOKEN = "sessionToken"  # noqa: S105  the name of a variable
+    REGION = "region"
+    ACCOUNT_ID = "accountId"
+    KEY_ID = "keyId"
+    EXPIRES_AT = "expiresAt"
+    EXPIRES_AT_UNIX = "expiresAtUnix"
+    NAMESPACE = "namespace"
+    NAME = "name"
+    BEDROCK_RUNTIME_URL = "bedrockRuntimeUrl"
+    OPENAI_BASE_URL = "openAiBaseUrl"
+    MANTLE_URL = "mantleUrl"
+    MANTLE_OPENAI_URL = "mantleOpenAiUrl"
+    RUNTIME_ANTHROPIC_URL = "runtimeAnthropicUrl"
+    MANTLE_ANTHROPIC_URL = "mantleAnthropicUrl"
+    AWS_CREDENTIALS_FILE = "awsCredentialsFile"
+    AWS_CREDENTIAL_PROCESS = "awsCredentialProcess"
+    ALIBABA_CONFIG_JSON = "alibabaConfigJson"
+    ALIBABA_CREDENTIALS_FILE = "alibabaCredentialsFile"
+    DOT_ENV = "dotEnv"
+    AWS_CONFIG_FILE = "awsConfigFile"
+    HEADER = "headerCredential"
+    CURL_CONFIG = "curlConfig"
+    ALIBABA_CREDENTIALS_URI_BODY = "alibabaCredentialsUriBody"
+    ALIBABA_CROSSPLANE_FILE = "alibabaCrossplaneFile"
+
+
+FORMAT_ONLY_VARIABLES: Final = frozenset(
+    {
+        Variable.AWS_CONFIG_FILE,
+        Variable.HEADER,
+        Variable.CURL_CONFIG,
+        Variable.ALIBABA_CREDENTIALS_URI_BODY,
+        Variable.ALIBABA_CROSSPLANE_FILE,
+    }
+)
+"""Variables that a format uses and a user's template may not."""
+
+TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
+    Format.BEDROCK_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "AWS_REGION": "${region}",
+    },
+    Format.OPENAI_ENV: {
+        "OPENAI_API_KEY": "${apiKey}",
+        "OPENAI_BASE_URL": "${openAiBaseUrl}",
+    },
+    Format.ANTHROPIC_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "AWS_REGION": "${region}",
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+    },
+    Format.LITELLM_ENV: {
+        "AWS_BEARER_TOKEN_BEDROCK": "${apiKey}",
+        "BEDROCK_MANTLE_API_KEY": "${apiKey}",
+        "BEDROCK_MANTLE_REGION": "${region}",
+        "AWS_REGION": "${region}",
+    },
+    Format.LIBRECHAT_ENV: {
+        "BEDROCK_AWS_BEARER_TOKEN": "${apiKey}",
+        "BEDROCK_AWS_DEFAULT_REGION": "${region}",
+    },
+    Format.API_KEY: {"apiKey": "${apiKey}"},
+    Format.AUTHORIZATION: {"Authorization": "${apiKey}"},
+    Format.HEADER_CREDENTIAL: {"credential": Variable.HEADER},
+    Format.AWS_ENV: {
+        "AWS_ACCESS_KEY_ID": "${accessKeyId}",
+        "AWS_SECRET_ACCESS_KEY": "${secretAccessKey}",
+        "AWS_SESSION_TOKEN": "${sessionToken}",
+        "AWS_REGION": "${region}",
+    },
+    Format.AWS_FIELDS: {
+        "accessKey": "${accessKeyId}",
+        "secretKey": "${secretAccessKey}",
+        "sessionToken": "${sessionToken}",
+    },
+    Format.AWS_MOUNTPOINT: {
+        "key_id": "${accessKeyId}",
+        "access_key": "${secretAccessKey}",
+        "session_token": "${sessionToken}",
+    },
+    Format.AWS_CREDENTIALS_FILE: {"credentials": "${awsCredentialsFile}"},
+    Format.AWS_CREDENTIAL_PROCESS: {
+        CREDENTIAL_PROCESS_FILE: "${awsCredentialProcess}",
+        "config": Variable.AWS_CONFIG_FILE,
+    },
+    Format.API_GATEWAY_ENV: {
+        "X_API_KEY": "${apiKey}",
+        "curl.conf": Variable.CURL_CONFIG,
+    },
+    Format.ALIBABA_ENV: {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "${secretAccessKey}",
+        "ALIBABA_CLOUD_SECURITY_TOKEN": "${sessionToken}",
+        # Terraform's and Pulumi's names.
+        "ALICLOUD_ACCESS_KEY": "${accessKeyId}",
+        "ALICLOUD_SECRET_KEY": "${secretAccessKey}",
+        "ALICLOUD_SECURITY_TOKEN": "${sessionToken}",
+    },
+    Format.ALIBABA_RAM: {
+        "AccessKeyId": "${accessKeyId}",
+        "AccessKeySecret": "${secretAccessKey}",
+        "SecurityToken": "${sessionToken}",
+        "Expiration": "${expiresAt}",
+    },
+    Format.ALIBABA_CLI_CONFIG: {"config.json": "${alibabaConfigJson}"},
+    Format.ALIBABA_CREDENTIALS_FILE: {"credentials.ini": "${alibabaCredentialsFile}"},
+    Format.ALIBABA_CREDENTIALS_URI: {"credentials.json": Variable.ALIBABA_CREDENTIALS_URI_BODY},
+    Format.ALIBABA_CROSSPLANE: {"credentials": Variable.ALIBABA_CROSSPLANE_FILE},
+    Format.DOT_ENV: {".env": "${dotEnv}"},
+}
+"""What each format writes: key of the Secret -> text with variables, or one variable for a file.
+
+No token ends with a newline. Who reads which key is described in the docs.
+"""
