@@ -1,4 +1,4 @@
-"""What makes an ApiKeyGrant unusable, short of its templates, which `secrets.layout` checks."""
+"""What makes an ApiKeyGrant unusable, short of its templates, which `secrets.rendering` checks."""
 
 import re
 from collections.abc import Iterator

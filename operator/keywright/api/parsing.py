@@ -51,8 +51,8 @@ def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[FieldError]
 def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
     """The grant, or everything that is wrong with it; `body` is the object as the API gives it.
 
-    What only shows beside the source is told by `grant_checks.pair_problems`, what only shows in
-    templates by `secrets.layout.check`.
+    What only shows beside the source is found by `grant_checks.validate_with_source`, what only
+    shows in templates by `secrets.rendering.validate`.
     """
     spec = _spec_of(body, GrantSpec, problems_of=grant_problems)
     if isinstance(spec, list):

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.fairness import FairQueue, Namespace, Work, one_namespace
-from keywright.controller.priority_queue import Order, fifo
+from keywright.controller.fairness import FairQueue, Namespace, Order, Work, fifo, one_namespace
 
 Demand = Literal["any", "guaranteed", "none"]
 """Which work a free worker would take: of any namespace, of one with fewer keys in hand than it is

@@ -76,7 +76,7 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     """The Secret's data, all keys at once, for a grant that `check` has nothing against.
 
     Raises:
-        LayoutError: The credential lacks a value that the templates use, or they become too long.
+        RenderError: The credential lacks a value that the templates use, or they become too long.
     """
     if grant.is_bulk_import:
         return {name: value.reveal() for name, value in credential.values.items()}

@@ -46,7 +46,7 @@ class Values:
         """What the variable stands for.
 
         Raises:
-            LayoutError: This credential has no such value.
+            RenderError: This credential has no such value.
         """
         value = self._find(variable)
         if value is None:
@@ -59,7 +59,7 @@ class Values:
         return value
 
     def access_key(self) -> AccessKey:
-        """The values of an access key; raises LayoutError where the credential is none."""
+        """The values of an access key; raises RenderError where the credential is none."""
         return AccessKey(
             id=self[Variable.ACCESS_KEY_ID],
             secret=self[Variable.SECRET_ACCESS_KEY],
@@ -68,7 +68,7 @@ class Values:
         )
 
     def plain_access_key(self) -> AccessKey:
-        """As `access_key`, for files without quotes and escapes; raises LayoutError."""
+        """As `access_key`, for files without quotes and escapes; raises RenderError."""
         # `configparser` interpolates a percent sign.
         find = partial(self.plain, without="%")
         return AccessKey(
@@ -82,7 +82,7 @@ class Values:
         """What the variable stands for, where it needs neither quotes nor escapes in any file.
 
         Raises:
-            LayoutError: It has other characters: line breaks and quotes would end the value, `#`
+            RenderError: It has other characters: line breaks and quotes would end the value, `#`
                 begins a comment, and what follows would be read as settings of their own.
         """
         value = self[variable]

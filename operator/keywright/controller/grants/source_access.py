@@ -108,7 +108,7 @@ class SourceAccess:
 
         Raises:
             Failure: the live source refuses the grant's namespace, or there is none.
-            ChangedMeanwhileError: the source was edited since the decision.
+            ConflictError: the source was edited since the decision.
         """
         usable, failure = await self.find(grant)
         if usable is None:
