@@ -2,7 +2,7 @@
 
 First come keys that have expired or are about to, the soonest first, whosever they are: after a
 takeover everything is due at once, and the order decides whether a reader meets an expired key.
-Each namespace has a budget of such turns, as dates are what a tenant says.
+Such turns have a budget for each namespace and one for all, as dates are what a tenant says.
 
 Every other turn goes to the namespace that has the fewest keys in hand; among equals, to the one
 that has waited the longest, with a bounded head start for keys that are about to end. Within a
@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
@@ -29,8 +29,11 @@ Namespace = Callable[[str], str]
 
 _Rank = tuple[bool, bool, bool, float, float]
 _RANKS_HOLD = timedelta(seconds=1)
-# An emptied budget of urgent turns is full again after so many seconds.
+# After so many seconds an empty budget of urgent turns is full again: a namespace's, and that of
+# all namespaces, which is eight times as large.
 _REFILL_SECONDS: Final = 4.0
+_REFILL_SECONDS_OF_ALL: Final = 8.0
+_BUDGETS_OF_ALL: Final = 8
 
 
 def one_namespace(_: str) -> str:
@@ -48,6 +51,23 @@ class Work:
 
 
 @dataclass(slots=True)
+class _Budget:
+    """Urgent turns that are left, refilled over time."""
+
+    most: int
+    seconds: float
+    refilled_at: float
+    left: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = float(self.most)
+
+    def refill(self, now: float) -> None:
+        passed, self.refilled_at = max(0.0, now - self.refilled_at), now
+        self.left = min(self.most, self.left + self.most * passed / self.seconds)
+
+
+@dataclass(slots=True)
 class _Share:
     """What a namespace waits for, and how much of it is in hand."""
 
@@ -55,29 +75,18 @@ class _Share:
     due: PriorityQueue
     rests: DeferredWrites
     since: float
+    urgent_turns: _Budget
     in_hand: int = 0
     rank: _Rank | None = None
     number: int = 0
-    urgent_turns: float = 0.0
-    most_urgent_turns: int = 0
-    refilled_at: float = 0.0
 
     def waits(self) -> bool:
         return bool(self.due) or bool(self.rests)
 
     def may_forget(self) -> bool:
         """Whether it is like a new one."""
-        return not self.waits() and not self.in_hand and self.urgent_turns >= self.most_urgent_turns
-
-    def refill(self, now: float) -> None:
-        passed, self.refilled_at = max(0.0, now - self.refilled_at), now
-        more = self.most_urgent_turns * passed / _REFILL_SECONDS
-        self.urgent_turns = min(self.most_urgent_turns, self.urgent_turns + more)
-
-    def is_urgent(self) -> bool:
-        if not self.due or self.urgent_turns < 1:
-            return False
-        return self.due.first_priority()[0] <= Urgency.ENDING
+        unused = self.urgent_turns.left >= self.urgent_turns.most
+        return unused and not self.waits() and not self.in_hand
 
 
 class FairQueue:
@@ -102,6 +111,9 @@ class FairQueue:
         self._namespace = namespace
         self._guaranteed = guaranteed
         self._urgent_turns = urgent_turns
+        self._urgent_turns_of_all = self._budget(
+            _BUDGETS_OF_ALL * urgent_turns, seconds=_REFILL_SECONDS_OF_ALL
+        )
         self._shares: dict[str, _Share] = {}
         self._ranked: list[tuple[_Rank, int, str]] = []
         self._numbers = count()
@@ -192,17 +204,30 @@ class FairQueue:
                 PriorityQueue(self._order, now=self._now),
                 DeferredWrites(self._now),
                 since=self._now().timestamp(),
-                urgent_turns=self._urgent_turns,
-                most_urgent_turns=self._urgent_turns,
-                refilled_at=self._now().timestamp(),
+                urgent_turns=self._budget(self._urgent_turns, seconds=_REFILL_SECONDS),
             )
         return share
+
+    def _budget(self, most: int, *, seconds: float) -> _Budget:
+        return _Budget(most, seconds=seconds, refilled_at=self._now().timestamp())
+
+    def _is_urgent(self, share: _Share) -> bool:
+        if not share.due or share.urgent_turns.left < 1 or self._urgent_turns_of_all.left < 1:
+            return False
+        return share.due.first_priority()[0] <= Urgency.ENDING
+
+    def _spend(self, share: _Share) -> None:
+        share.urgent_turns.left -= 1
+        self._urgent_turns_of_all.left -= 1
+        if self._urgent_turns_of_all.left < 1:
+            # From here on, no namespace is before the others.
+            self._rank_all()
 
     def _pop_of(self, share: _Share) -> Work:
         if share.rests and (not share.due or share.rests.take_turn()):
             return self._rest_of(share)
-        if share.is_urgent():
-            share.urgent_turns -= 1
+        if self._is_urgent(share):
+            self._spend(share)
         key = share.due.pop()
         self._due -= 1
         self._settle(share)
@@ -225,9 +250,9 @@ class FairQueue:
         if not share.waits():
             share.rank = None
             return
-        share.refill(self._now().timestamp())
+        share.urgent_turns.refill(self._now().timestamp())
         urgency, place = share.due.first_priority() if share.due else NO_PRIORITY
-        urgent = share.is_urgent()
+        urgent = self._is_urgent(share)
         rank = (
             share.in_hand >= self._guaranteed,
             not share.due and not share.rests.are_overdue(),
@@ -242,9 +267,10 @@ class FairQueue:
     def _rank_all(self) -> None:
         """Drop what is outdated, and let time tell: keys come to their end while they wait."""
         self._ranked_at = self._now()
+        self._urgent_turns_of_all.refill(self._ranked_at.timestamp())
         self._ranked.clear()
         for share in tuple(self._shares.values()):
-            share.refill(self._ranked_at.timestamp())
+            share.urgent_turns.refill(self._ranked_at.timestamp())
             share.rank = None
             self._settle(share)
 

@@ -122,17 +122,16 @@ class WorkerPool:
                 # What came until now was ordered before all of it was known.
                 self._begun = True
                 self._queue.reorder()
-            if not self._may_work() and self._queue.depth():
-                # The process was frozen past the end of its Lease, which is about to be noticed.
+            if not self._may_work():
+                # The Lease has ended, and a timer that is due is about to say so: let it run.
                 await asyncio.sleep(0)
                 continue
             while (work := self._next(busy=len(self._workers))) is not None:
                 self._start_worker(work)
-            if self._may_work():
-                demand = self._demand(busy=len(self._workers))
-                held_up = demand == "none" and self._queue.may_start()
-                seconds = self._slots.seconds_until_slow() if held_up else None
-                await self._queue.news(demand, seconds=seconds)
+            demand = self._demand(busy=len(self._workers))
+            held_up = demand == "none" and self._queue.may_start()
+            seconds = self._slots.seconds_until_slow() if held_up else None
+            await self._queue.news(demand, seconds=seconds)
 
     def _demand(self, *, busy: int) -> Demand:
         if busy < self._size:
@@ -202,8 +201,10 @@ class WorkerPool:
             self._supervisor.restarted(kind)
             _LOG.error("%s failed, retrying %s", kind, had.work.key, exc_info=error)
             self._runner.retry(had.work.key)
-        if not self._may_work() or self._size - 1 in (len(self._workers), self._slots.prompt()):
-            # The dispatcher would not notice a Lease that is regained, nor a free worker.
+        free = self._size - 1 in (len(self._workers), self._slots.prompt())
+        if not self._may_work() or free or self._queue.may_start():
+            # The dispatcher would not notice a Lease that is regained, a free worker, nor that a
+            # namespace has fewer keys in hand now than it is guaranteed.
             self._queue.wake()
         if not self._in_hand():
             self._idle.set()

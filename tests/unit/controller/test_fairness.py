@@ -122,6 +122,23 @@ def test_the_budget_of_urgent_turns_is_limited_and_refilled() -> None:
     assert _taken(waiting, count=5)[-1] == "honest/2"
 
 
+def test_many_namespaces_with_forged_dates_do_not_starve_another() -> None:
+    """There is a budget for all of them, and then turns by namespace: seconds, not minutes."""
+    clock = FakeClock()
+    waiting = FairQueue(_order, now=clock, namespace=_namespace, urgent_turns=4)
+    for number in range(40):
+        for other in range(50):
+            waiting.push(f"forger-{number}/{other}!")
+    waiting.push("honest/1")
+    taken = 0
+    while (key := _taken(waiting, count=1)[0]) != "honest/1":
+        waiting.push(key)
+        clock.advance(seconds=0.02)
+        taken += 1
+        assert taken < 400
+    assert taken > 40
+
+
 def test_a_rest_waits_for_keys_of_namespaces_that_have_their_share() -> None:
     """And goes before those of a namespace that has more than it is guaranteed."""
     waiting = _waiting(guaranteed=1)
@@ -144,8 +161,8 @@ def test_namespaces_that_are_done_are_forgotten() -> None:
         waiting.pop()
         waiting.started(f"n{number}")
         waiting.finished(f"n{number}")
-    # Whoever has used urgent turns is remembered until they are refilled.
-    assert len(waiting._shares) == 500
+    # Whoever has used urgent turns is remembered until they are refilled: the budget of all.
+    assert len(waiting._shares) == 32
     clock.advance(seconds=4)
     assert waiting.pop() is None
     assert not waiting._shares

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from keywright.api.names import ANNOTATION_RENEW_REQUESTED_AT
+from keywright.api.times import format_time
 from keywright.planning.state import KeyFault
 from tests.unit.controller.samples import GRANTS, UID, Scene
 from tests.unit.fakes.managed_keys import LOST, SmallIam
@@ -159,3 +161,36 @@ async def test_a_reported_loss_is_believed_after_a_restart() -> None:
     await live(made)
     assert made.conditions() == ["Ready True Succeeded"]
     assert cloud.made == 1
+
+
+async def test_a_suspended_grant_whose_key_is_lost_is_not_looked_up_all_the_time() -> None:
+    """A second lookup finds what is known; the next one is due after the interval."""
+    made, cloud = await scene()
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY, suspend=True)
+    await live(made)
+    disable(cloud)
+    made.clock.advance(hours=6)
+    await live(made)
+    assert made.conditions() == ["Ready False Suspended"]
+    made.clock.advance(hours=6)
+    await live(made)
+    assert made.conditions() == ["Ready False Suspended"]
+
+
+async def test_a_renewal_that_is_requested_while_a_key_is_repaired_gets_another_key() -> None:
+    """A leaked key was taken out of its plan: the request is not answered with the same value."""
+    made, cloud = await scene()
+    before = made.status()["keyId"]
+    cloud.fault = KeyFault.OUTSIDE_PLAN
+    await made.looked_at()
+    await made.looked_at()
+    assert made.conditions()[0] == "Ready False KeyLost"
+    cloud.fault = None
+    body = made.api.objects[f"{GRANTS}/chat-key"]
+    requested = format_time(made.clock.now.replace(microsecond=0))
+    body["metadata"]["annotations"] = {ANNOTATION_RENEW_REQUESTED_AT: requested}
+    made.store.put_grant(made.api.put(GRANTS, body))
+    intents = len(cloud.intents)
+    await live(made)
+    assert made.status()["lastHandledReconcileAt"] == requested
+    assert before not in [intent.keep for intent in cloud.intents[intents:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,30 @@ async def test_a_restart_meanwhile_mints_anew() -> None:
     await made.settle()
     assert made.cloud_provider.tried == ["ASIA1", "ASIA2"]
     assert made.conditions() == ["Ready True Succeeded"]
+
+
+async def test_a_key_that_replaces_an_unreadable_one_is_held_for_its_probe() -> None:
+    """Somebody edited the Secret: its key cannot be read back, and one other key is tried."""
+    made = scene(probe=PROBE)
+    await made.settle()
+    assert made.cloud_provider.issued_key == 1
+
+    def edit(body: dict[str, Any]) -> None:
+        names: dict[str, Any] = {f"f:{name}": {} for name in body["data"]}
+        body["data"] = dict.fromkeys(body["data"], "YnJva2Vu")
+        body["metadata"]["managedFields"] = [
+            {
+                "manager": "kubectl-edit",
+                "operation": "Update",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:data": names},
+            }
+        ]
+
+    made.see_secret(edit)
+    made.cloud_provider.answers += [refused() for _ in range(20)]
+    for _ in range(5):
+        due = await made.settle()
+        assert due is not None
+        made.clock.now = max(due, made.clock.now)
+    assert made.cloud_provider.issued_key == 2

@@ -537,3 +537,68 @@ async def test_more_workers_begin_only_where_a_cloud_hangs() -> None:
         assert began == ["a", "b", "c", "d", "e"]
         gate.set()
         assert sorted(await shop.turns(count=30)) == list("abcdefg")
+
+
+async def test_work_does_not_wait_for_workers_that_hang_later() -> None:
+    """A worker ends while more than the usual number are busy; those that are left then hang."""
+    shop = Shop(size=2)
+    shop.queue.namespace = lambda key: key[0]
+    shop.queue.__post_init__()
+    gates = {name: asyncio.Event() for name in ("a1 waits", "a1", "b1", "c1", "never")}
+
+    async def hang(key: str) -> None:
+        if key == "a1":
+            with waiting_for_cloud():
+                await gates["a1 waits"].wait()
+        if key in gates:
+            await gates[key].wait()
+        if key in {"a1", "c1"}:
+            with waiting_for_cloud():
+                await gates["never"].wait()
+
+    shop.before = hang
+    shop.pool = shop.new_pool(size=2, limit=8, patience_seconds=0.05)
+    async with shop:
+        shop.queue.add("a1")
+        shop.queue.add("b1")
+        await asyncio.sleep(0.1)  # a1 is slow: c1 gets a third worker
+        shop.queue.add("c1")
+        await shop.turns()
+        gates["a1 waits"].set()
+        await shop.turns()
+        shop.queue.add("b2")
+        await shop.turns()
+        gates["b1"].set()
+        await shop.turns()
+        gates["a1"].set()
+        gates["c1"].set()
+        async with asyncio.timeout(5):
+            while "b2" not in shop.done:  # noqa: ASYNC110  the pool is what is tested
+                await asyncio.sleep(0.01)
+        gates["never"].set()
+        await shop.turns()
+
+
+async def test_the_loop_goes_on_where_the_lease_has_just_ended() -> None:
+    """The timer that says so needs a turn of the loop, also if nothing is due."""
+    shop = Shop(size=1)
+
+    async def end_lease(_: str) -> None:
+        shop.elector.held = False
+
+    shop.before = end_lease
+    async with shop:
+        shop.queue.add("a")
+        turns = 0
+
+        def count() -> None:
+            nonlocal turns
+            turns += 1
+            if turns == 10:
+                shop.elector.elected.clear()
+            elif turns < 10:
+                asyncio.get_running_loop().call_soon(count)
+
+        count()
+        await shop.turns(count=30)
+        assert turns == 10

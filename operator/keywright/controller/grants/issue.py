@@ -101,8 +101,11 @@ async def _intent(
     )
     gone = cause in {IssueReason.MISSING, IssueReason.DRIFT, IssueReason.LOST}
     identity = state.key_identity
-    reuse = gone and identity is not None and has_identity(recorded, identity)
-    again = await _value_again(context, state, grant) if cause is IssueReason.LOST else None
+    # A renewal that was requested meanwhile is not answered with the same value again.
+    replaced = grant.imports is None and renewal_requested(grant, state)
+    reuse = gone and not replaced and identity is not None and has_identity(recorded, identity)
+    lost = cause is IssueReason.LOST and not replaced
+    again = await _value_again(context, state, grant) if lost else None
     return Intent(
         name=name,
         value=again or derive_value(context.fingerprint_key(), uid=grant.uid, intent=name),

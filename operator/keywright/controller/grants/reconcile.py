@@ -14,7 +14,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keywright.api.errors import KeyUnreadableError, SecretExistsUnwatchedError, StaleGrantError
+from keywright.api.errors import (
+    KeyUnreadableError,
+    LostLeaseError,
+    SecretExistsUnwatchedError,
+    StaleGrantError,
+)
 from keywright.api.names import SOURCE_KIND
 from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
@@ -29,7 +34,15 @@ from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
-from keywright.planning.steps import Fail, Issue, ProbePending, RecordIntent, Step, Written
+from keywright.planning.steps import (
+    Fail,
+    Issue,
+    ProbePending,
+    RecordIntent,
+    Rewrite,
+    Step,
+    Written,
+)
 
 _OF_THE_SOURCE = f"{SOURCE_KIND} "
 
@@ -95,6 +108,10 @@ async def _execute(context: Context, step: Step, state: GrantState) -> Result:
     result = Result()
     try:
         result = await execute(context, step, state, held=held)
+    except LostLeaseError:
+        # The key is kept: this replica may become the leader again.
+        result = Result(pending_probe=held)
+        raise
     except SecretExistsUnwatchedError as error:
         context.store.unwatched_secrets.add(error.name)
         raise
@@ -129,7 +146,7 @@ def _remember(
     if record is None:
         return
     record.source_key_changed = record.source_key_changed or source_key_changed
-    if isinstance(step, Issue):
+    if isinstance(step, Issue | Rewrite):
         record.pending_probe = result.pending_probe
     if result.finding is not None:
         record.finding = result.finding
