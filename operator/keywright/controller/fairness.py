@@ -1,14 +1,14 @@
-"""Fair queueing by namespace: no namespace waits for what another one has brought.
+"""Fair queueing by namespace: no namespace waits for the work of another one.
 
-First come keys that have expired or are about to, the soonest first, whosever they are: after a
-takeover everything is due at once, and the order decides whether a reader meets an expired key.
-Each namespace has a budget of such turns, as dates are what a tenant says.
+Keys that have expired or are about to are handled first, by expiry, from all namespaces: after a
+failover everything is due together, and the order decides whether a client reads an expired key.
+Each namespace has a budget of such urgent turns, since tenants control the dates.
 
-Every other turn goes to the namespace that has the fewest keys in hand; among equals, to the one
-that has waited the longest, with a bounded head start for keys that are about to end. Within a
-namespace keys come by their own order, and what is left of reconciles after the keys that are due.
+Every other turn goes to the namespace with the fewest keys in progress; among equals, to the one
+that has waited the longest, with a bounded head start for keys that are about to expire. Within a
+namespace keys are ordered by priority, with deferred writes after due keys.
 
-A share binds only while another namespace waits: one that is alone gets every worker.
+A share applies only while another namespace waits: one that is alone can use every worker.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from keywright.controller.priority_queue import Order, PriorityQueue
 from keywright.planning.priority import HEAD_START_SECONDS, NO_PRIORITY, Urgency
 
 Namespace = Callable[[str], str]
-"""Names the namespace of a key."""
+"""Returns the namespace of a key."""
 
 _Rank = tuple[bool, bool, bool, float, float]
 _RANKS_HOLD = timedelta(seconds=1)
-# An emptied budget of urgent turns is full again after so many seconds.
+# The time in which an exhausted budget of urgent turns is refilled, in seconds.
 _REFILL_SECONDS: Final = 4.0
 
 
 def one_namespace(_: str) -> str:
-    """All keys share."""
+    """All keys share one namespace."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker takes: a key that is due, or the rest of its reconcile."""
+    """The unit of work of a worker: a due key, or the deferred write of its reconcile."""
 
     key: str
     namespace: str
@@ -49,7 +49,7 @@ class Work:
 
 @dataclass(slots=True)
 class _Share:
-    """What a namespace waits for, and how much of it is in hand."""
+    """The waiting work of a namespace, and how much is in progress."""
 
     namespace: str
     due: PriorityQueue
@@ -66,7 +66,7 @@ class _Share:
         return bool(self.due) or bool(self.rests)
 
     def may_forget(self) -> bool:
-        """Whether it is like a new one."""
+        """Whether it is indistinguishable from a new share."""
         return not self.waits() and not self.in_hand and self.urgent_turns >= self.most_urgent_turns
 
     def refill(self, now: float) -> None:
@@ -81,11 +81,12 @@ class _Share:
 
 
 class FairQueue:
-    """Keys and rests that wait, by namespace.
+    """Waiting keys and deferred writes, by namespace.
 
-    `guaranteed` is how many of a namespace may always be in hand: while it has fewer, its rests go
-    before the keys of namespaces that have more, and `first_may_start` says so. `urgent_turns` is
-    how many keys of a namespace that have expired or are about to go before all others in a row.
+    `guaranteed` is how many keys of a namespace may always be in progress: while it has fewer, its
+    deferred writes precede the keys of namespaces that have more, and `first_may_start` says so.
+    `urgent_turns` is how many expired or soon expiring keys of a namespace precede all others in a
+    row.
     """
 
     def __init__(
@@ -114,30 +115,30 @@ class FairQueue:
 
     @property
     def rests(self) -> int:
-        """How many rests wait."""
+        """The number of waiting deferred writes."""
         return self._rests
 
     def push(self, key: str) -> None:
-        """The key is due."""
+        """Add a due key."""
         share = self._share(self._namespace(key))
         share.due.push(key)
         self._due += 1
         self._rank(share)
 
     def push_rest(self, key: str, rest: DeferredStatusWrite) -> None:
-        """The rest can wait while keys are due."""
+        """Add a deferred write."""
         share = self._share(self._namespace(key))
         share.rests.push(key, rest)
         self._rests += 1
         self._rank(share)
 
     def pop(self) -> Work | None:
-        """The next key or rest, None where nothing waits."""
+        """The next key or deferred write, None if nothing waits."""
         share = self._first()
         return None if share is None else self._pop_of(share)
 
     def pop_due(self) -> str | None:
-        """The next key, None where none is due."""
+        """The next key, None if none is due."""
         while self._due:
             share = self._first(with_due=True)
             assert share is not None
@@ -148,7 +149,7 @@ class FairQueue:
         return None
 
     def pop_rest(self) -> Work | None:
-        """Any rest, whatever is due."""
+        """Any deferred write, even if keys are due."""
         for share in self._shares.values():
             if share.rests:
                 return self._rest_of(share)
@@ -160,25 +161,25 @@ class FairQueue:
         return None if share is None else share.due.first()
 
     def first_may_start(self) -> bool:
-        """True if the next in turn is of a namespace that has less than what it is guaranteed."""
+        """Whether the next work belongs to a namespace below its guaranteed share."""
         share = self._first()
         return share is not None and share.in_hand < self._guaranteed
 
     def started(self, namespace: str) -> None:
-        """A worker has begun with a key of the namespace."""
+        """A worker has started with a key of the namespace."""
         share = self._share(namespace)
         share.in_hand += 1
         share.since = self._now().timestamp()
         self._rank(share)
 
     def finished(self, namespace: str) -> None:
-        """A worker has ended with a key of the namespace."""
+        """A worker has finished a key of the namespace."""
         share = self._share(namespace)
         share.in_hand -= 1
         self._settle(share)
 
     def reorder(self) -> None:
-        """Put everything in the order of now."""
+        """Recompute the order of everything."""
         for share in self._shares.values():
             if share.due:
                 share.due.reorder()
@@ -215,7 +216,7 @@ class FairQueue:
         return Work(key, share.namespace, rest)
 
     def _settle(self, share: _Share) -> None:
-        """Rank the share again, or forget it: namespaces come and go."""
+        """Rank the share again, or drop it if its namespace has no work."""
         if share.may_forget():
             del self._shares[share.namespace]
         else:
@@ -240,7 +241,7 @@ class FairQueue:
             heapq.heappush(self._ranked, (rank, share.number, share.namespace))
 
     def _rank_all(self) -> None:
-        """Drop what is outdated, and let time tell: keys come to their end while they wait."""
+        """Drop stale entries and recompute the ranks: keys get closer to expiry while waiting."""
         self._ranked_at = self._now()
         self._ranked.clear()
         for share in tuple(self._shares.values()):
