@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-_MOST_INFORMATIONAL: Final = 8
+_MAX_INFORMATIONAL: Final = 8
 # Each part holds some hundred of the shortest answers, which take a few milliseconds.
 _PART_BYTES: Final = 8192
 _BAD_GATEWAY: Final = 502
@@ -56,7 +56,7 @@ class AnswerProtocol(ResponseHandler):
                 self.transport.close()
 
     def _is_refused(self) -> bool:
-        return self._informational > _MOST_INFORMATIONAL
+        return self._informational > _MAX_INFORMATIONAL
 
 
 def bound_answers(connector: aiohttp.BaseConnector) -> None:

@@ -28,12 +28,12 @@ from keywright.clouds.shares import FairShares
 from keywright.clouds.slots import waiting_for_cloud
 from keywright.clouds.trust import Authorities
 
-LONGEST_CALL_SECONDS: Final = 30.0
+MAX_CALL_SECONDS: Final = 30.0
 """The operator's ceiling for one call, whatever the source's own timeouts say."""
 _CALLS: Final = 32
-_MOST_CALLS: Final = 256
-_MOST_BYTES: Final = 64 * 1024
-_MOST_HEADERS: Final = 64
+_MAX_CALLS: Final = 256
+_MAX_BYTES: Final = 64 * 1024
+_MAX_HEADERS: Final = 64
 # A name server of a tenant's choice may hang for longer than the call that asked for the name.
 _FEW_THREADS, _MANY_THREADS = 8, 64
 _AGENT: Final = "keywright"
@@ -71,7 +71,7 @@ class Timeouts:
     connect_seconds: float
     read_seconds: float
     total_seconds: float | None = None
-    most_bytes: int = _MOST_BYTES
+    most_bytes: int = _MAX_BYTES
 
     def bounded(self, ceiling: float) -> Timeouts:
         """The same limits, none above the ceiling."""
@@ -115,12 +115,12 @@ class HttpClient:
         resolver: AbstractResolver | None = None,
         proxy_of: ProxyOf | None = None,
         authorities: Authorities | None = None,
-        longest_seconds: float = LONGEST_CALL_SECONDS,
+        longest_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._resolver = resolver
         self._proxy_of = proxy_of or environment_proxy
         self._longest = longest_seconds
-        self._shares = FairShares(soft=_CALLS, hard=_MOST_CALLS)
+        self._shares = FairShares(soft=_CALLS, hard=_MAX_CALLS)
         self._sessions: dict[_Pool, aiohttp.ClientSession] = {}
         self._resolvers: list[AbstractResolver] = []
         self._authorities = authorities or Authorities()
@@ -269,7 +269,7 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            max_headers=_MOST_HEADERS,
+            max_headers=_MAX_HEADERS,
         )
 
 

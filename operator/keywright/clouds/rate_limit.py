@@ -30,7 +30,7 @@ _TOLERATED_SHARE: Final = 0.2
 # Of fewer calls than these, twice that share may be chance; one refusal always may.
 _MANY: Final = 10
 _FEWEST: Final = 2
-_SHORTEST_SPAN: Final = 1.0
+_MIN_SPAN: Final = 1.0
 _CAUTION: Final = 0.8
 _RECOVERY: Final = 1.25
 _PROBING: Final = 0.02
@@ -39,7 +39,7 @@ _FAST_ENOUGH: Final = 50.0
 # Refusals of calls that were on their way already are no news.
 _SAME_NEWS_SECONDS: Final = 1.0
 # An account without calls recovers as well, but not beyond any reason.
-_LONGEST_GROWTH_SECONDS: Final = 60
+_MAX_GROWTH_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ class _Pace:
         """Accepted calls a second, over the time of observation or since the first of them."""
         if not self.accepted:
             return 0.0
-        return len(self.accepted) / max(_SHORTEST_SPAN, now - self.accepted[0])
+        return len(self.accepted) / max(_MIN_SPAN, now - self.accepted[0])
 
     def grow(self, now: float) -> None:
         """Raise the pace for each second since it was last changed."""
-        seconds = min(int(now - self.grown_at), _LONGEST_GROWTH_SECONDS)
+        seconds = min(int(now - self.grown_at), _MAX_GROWTH_SECONDS)
         if self.rate is None or seconds < 1:
             return
         calm = self.grown_at - self.refused_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-LONGEST: Final = 2048
+MAX_LENGTH: Final = 2048
 """Characters of an answer's text that are shown at most."""
 
 # ARNs and the addresses of issuers are told however long they are; a query is not part of one.
@@ -20,11 +20,11 @@ _NOT_IN_REASONS: Final = re.compile(r"[^A-Za-z0-9]+")
 def redacted(text: str) -> str:
     """The text without any word long enough to be a token, a signature or a policy blob.
 
-    Line breaks and control characters become blanks; what is beyond `LONGEST` is cut off, by whole
+    Line breaks and control characters become blanks. The text is cut off at `MAX_LENGTH`, by whole
     words, as half a token would be short enough to stay.
     """
-    if len(text) > LONGEST:
-        start = text[:LONGEST]
+    if len(text) > MAX_LENGTH:
+        start = text[:MAX_LENGTH]
         text = start[: max(start.rfind(" "), start.rfind("\n"), 0)] + " ..."
     text = _NOT_PRINTED.sub(" ", text)
     return _LONG_WORD.sub(lambda found: found[1] or "<removed>", text)

@@ -14,6 +14,7 @@ A share applies only while another namespace waits: one that is alone can use ev
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,8 +22,7 @@ from itertools import count
 from typing import Final
 
 from keywright.controller.deferred_writes import DeferredStatusWrite, DeferredWrites
-from keywright.controller.priority_queue import Order, PriorityQueue
-from keywright.planning.priority import HEAD_START_SECONDS, NO_PRIORITY, Urgency
+from keywright.planning.priority import HEAD_START_SECONDS, LAST, NO_PRIORITY, Priority, Urgency
 
 Namespace = Callable[[str], str]
 """Returns the namespace of a key."""
@@ -266,3 +266,65 @@ class FairQueue:
         for entry in passed:
             heapq.heappush(self._ranked, entry)
         return found
+
+
+Order = Callable[[str], Priority]
+_LOG = logging.getLogger(__name__)
+_ORDER_HOLDS = timedelta(seconds=1)
+
+
+def fifo(_: str) -> Priority:
+    """No key goes before another."""
+    return NO_PRIORITY
+
+
+class PriorityQueue:
+    """The first by `order` comes out first, as it was a second ago; of equals, the first in."""
+
+    def __init__(self, order: Order, *, now: Callable[[], datetime]) -> None:
+        self._order = order
+        self._now = now
+        self._ordered_at = now()
+        self._heap: list[tuple[Priority, int, str]] = []
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, key: str) -> None:
+        """The key waits."""
+        if not self._heap:
+            self._ordered_at = self._now()
+        heapq.heappush(self._heap, (self._place(key), next(self._numbers), key))
+
+    def reorder(self) -> None:
+        """Each key waits at the place that is its own by now."""
+        self._heap = [(self._place(key), number, key) for _, number, key in self._heap]
+        heapq.heapify(self._heap)
+        self._ordered_at = self._now()
+
+    def first(self) -> str:
+        """The key that is next."""
+        self._refresh_order()
+        return self._heap[0][2]
+
+    def first_priority(self) -> Priority:
+        """The priority of the next key, as it was when the keys were last ordered."""
+        return self._heap[0][0]
+
+    def pop(self) -> str:
+        """The key that is next, which waits no more."""
+        self._refresh_order()
+        return heapq.heappop(self._heap)[2]
+
+    def _place(self, key: str) -> Priority:
+        """The priority; the last one where it cannot be told, as no key may be lost for that."""
+        try:
+            return self._order(key)
+        except Exception:
+            _LOG.exception("ordering %s failed, it goes last", key)
+            return LAST
+
+    def _refresh_order(self) -> None:
+        if self._now() - self._ordered_at >= _ORDER_HOLDS:
+            self.reorder()

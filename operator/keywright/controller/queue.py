@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.fairness import FairQueue, Namespace, Work, one_namespace
-from keywright.controller.priority_queue import Order, fifo
+from keywright.controller.fairness import FairQueue, Namespace, Order, Work, fifo, one_namespace
 
 Demand = Literal["any", "guaranteed", "none"]
 """What a free worker takes: any work, that of a namespace below its guarantee, or none."""

@@ -16,9 +16,9 @@ from keywright.api.aws_source import AwsHop
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.alibaba.sts.client import StsError
 from keywright.clouds.alibaba.sts.errors import RequestContext, refusal
-from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
-from keywright.clouds.aws.iam.errors import refusal_of_iam
-from keywright.clouds.aws.sts.errors import refusal_of_hop, refusal_of_key, refusal_of_token
+from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
+from keywright.clouds.aws.iam.errors import failure_from_iam
+from keywright.clouds.aws.sts.errors import failure_from_hop, failure_from_key, failure_from_token
 from keywright.clouds.identity_tokens import TokenFacts
 from tests.fidelity_table import Row, rows
 
@@ -70,9 +70,9 @@ def _classified(row: Row) -> Failure:
     error = aws_error(code, message, status=int(row.status[:3]))
     match row.service:
         case "iam":
-            return refusal_of_iam(error, user="chat")
+            return failure_from_iam(error, user="chat")
         case "apigateway":
-            return refusal_of_gateway(error)
+            return failure_from_gateway(error)
         case "alibaba-sts":
             fields = {"": "way"} | {part: f"way.{part}" for part in _PARTS}
             asking = RequestContext(
@@ -80,15 +80,15 @@ def _classified(row: Row) -> Failure:
             )
             return refusal(StsError(code, message, field="ep"), asking)
         case _ if "WebIdentity" in row.operation:
-            return refusal_of_token(
+            return failure_from_token(
                 error, token=_TOKEN, role_arn="arn:aws:iam::123456789012:role/r"
             )
         case _ if row.operation == "AssumeRole":
             hop = AwsHop(role_arn="arn:aws:iam::123456789012:role/b")
             caller = "arn:aws:sts::123456789012:assumed-role/a/s"
-            return refusal_of_hop(error, hop=hop, caller=caller, field="hop")
+            return failure_from_hop(error, hop=hop, caller=caller, field="hop")
         case _:
-            return refusal_of_key(error, secret="cloud-key", field="key")
+            return failure_from_key(error, secret="cloud-key", field="key")
 
 
 @pytest.mark.parametrize("row", _refusals(), ids=lambda row: row.id)
@@ -120,9 +120,9 @@ def test_a_refused_time_is_a_clock_fault_and_no_wrong_key(code: str, message: st
     """The secret of the key is right: what must be corrected is the clock."""
     error = aws_error(code, message, status=403)
     for failure in (
-        refusal_of_key(error, secret="cloud-key", field="key"),
-        refusal_of_iam(error, user="chat"),
-        refusal_of_gateway(error),
+        failure_from_key(error, secret="cloud-key", field="key"),
+        failure_from_iam(error, user="chat"),
+        failure_from_gateway(error),
     ):
         assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "ClockSkew")
         assert "clock" in failure.remedy
@@ -132,7 +132,7 @@ def test_a_refused_time_is_a_clock_fault_and_no_wrong_key(code: str, message: st
 def test_a_wrong_secret_is_still_a_wrong_key() -> None:
     """Only the words about time are a clock fault."""
     message = "The request signature we calculated does not match the signature you provided."
-    failure = refusal_of_key(
+    failure = failure_from_key(
         aws_error("SignatureDoesNotMatch", message, status=403), secret="cloud-key", field="key"
     )
     assert failure.kind is FailureClass.DENIED
@@ -151,7 +151,7 @@ def test_retry_after_tells_a_rate_from_a_quota(
     code: str, message: str, headers: dict[str, str], kind: str
 ) -> None:
     """LimitExceededException with Retry-After is a rate; its time is passed on."""
-    failure = refusal_of_gateway(aws_error(code, message, status=429, headers=headers))
+    failure = failure_from_gateway(aws_error(code, message, status=429, headers=headers))
     seconds = failure.retry_after.total_seconds() if failure.retry_after else None
     assert (failure.kind.value, seconds) == (kind, 7 if headers else None)
 
@@ -161,7 +161,7 @@ def test_retry_after_tells_a_rate_from_a_quota(
 )
 def test_a_retry_after_that_is_no_number_of_seconds_does_no_harm(value: str) -> None:
     """At most five minutes, and nothing for what cannot be read."""
-    failure = refusal_of_gateway(
+    failure = failure_from_gateway(
         aws_error("TooManyRequestsException", "x", status=429, headers={"retry-after": value})
     )
     assert failure.kind is FailureClass.THROTTLED
@@ -174,7 +174,7 @@ def test_a_retry_after_that_is_no_number_of_seconds_does_no_harm(value: str) -> 
 )
 def test_codes_of_iam_that_only_an_edit_cures(code: str) -> None:
     """They name the field; without a remedy the grant would retry in silence."""
-    failure = refusal_of_iam(aws_error(code, "words"), user="chat")
+    failure = failure_from_iam(aws_error(code, "words"), user="chat")
     assert failure.kind is FailureClass.CONFIGURATION
     assert failure.field.startswith("spec.bedrockLongTermKey")
     assert failure.remedy

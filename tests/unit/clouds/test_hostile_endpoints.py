@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 from keywright.api.errors import FailureClass
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.endpoints import AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient, Timeouts, TransportError
 from testbed.certificates import Authority
@@ -99,7 +99,7 @@ async def test_an_sts_endpoint_that_misbehaves_is_a_passing_failure(manner: Mann
             )
         # Three attempts, and botocore's pauses between them.
         assert time.monotonic() - began < 3 * CEILING + 6
-    failure = refusal_of_session(raised.value)
+    failure = failure_from_session(raised.value)
     assert failure.kind is FailureClass.TRANSIENT
     assert "planted" not in failure.message_with_remedy()
     assert not failure.no_side_effect

@@ -15,7 +15,7 @@ from keywright.clouds.redaction import redacted
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
 _CONCURRENT: Final = "concurrent modification"
 _RATE: Final = "exceeded the rate limit"
-_LONGEST_RETRY_AFTER: Final = timedelta(minutes=5)
+_MAX_RETRY_AFTER: Final = timedelta(minutes=5)
 
 
 def code_and_message(error: Exception) -> tuple[str, str]:
@@ -56,7 +56,7 @@ def retry_after_seconds(answer: Mapping[str, Any]) -> float:
     found = str(headers.get("retry-after", ""))
     if not found.isascii() or not found.isdigit():
         return 0.0
-    return min(float(found[:9]), _LONGEST_RETRY_AFTER.total_seconds())
+    return min(float(found[:9]), _MAX_RETRY_AFTER.total_seconds())
 
 
 def is_throttled(answer: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ from keywright.clouds.slots import waiting_for_cloud
 
 _Answer = TypeVar("_Answer")
 # Threads for tenants that arrive while slow calls of others hold the usual ones.
-_MOST_THREADS_FOR_EACH: Final = 8
+_MAX_THREADS_FOR_EACH: Final = 8
 
 
 class ServiceQuotas(Protocol):
@@ -91,7 +91,7 @@ class BotoClients:
         self.rate_limiter = AdaptiveRateLimiter(clock=time.monotonic)
         self._http = http or HttpClient()
         self._endpoints = endpoints or Endpoints()
-        most = threads * _MOST_THREADS_FOR_EACH
+        most = threads * _MAX_THREADS_FOR_EACH
         self._shares = FairShares(soft=threads, hard=most)
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="aws")
         self._local = threading.local()

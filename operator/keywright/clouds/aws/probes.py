@@ -14,7 +14,7 @@ from keywright.api.grant import Probe
 from keywright.api.partitions import service_host
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.endpoints import Endpoints, host_of
 from keywright.clouds.http import (
     HttpClient,
@@ -135,7 +135,7 @@ async def probe_identity(probe: Probe, *, credential: Credential, context: Probe
             attempts=1,
         )
     except Exception as error:
-        raise refusal_of_session(error) from None
+        raise failure_from_session(error) from None
 
 
 async def probe_bedrock(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:

@@ -21,7 +21,7 @@ from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
 from keywright.clouds.aws.sts import session_credentials
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.aws.sts.sessions import caller_of
 from keywright.clouds.classified import ClassifiedKeys, classified
 from keywright.clouds.endpoints import Endpoints
@@ -154,7 +154,7 @@ class _ChainSteps:
             )
             return caller_of(answer)
         except Exception as error:
-            raise refusal_of_session(error) from None
+            raise failure_from_session(error) from None
 
 
 class Aws:

@@ -19,7 +19,7 @@ import aiohttp
 
 from keywright.clouds.addresses import Reach
 from keywright.clouds.http import (
-    LONGEST_CALL_SECONDS,
+    MAX_CALL_SECONDS,
     ForbiddenAddressError,
     HttpClient,
     HttpResponse,
@@ -57,7 +57,7 @@ class Transport:
     reach: Reach
     service: str
     once: bool = False
-    longest_seconds: float = LONGEST_CALL_SECONDS
+    longest_seconds: float = MAX_CALL_SECONDS
     observe: Observe | None = None
 
     def send(self, request: Any) -> Any:

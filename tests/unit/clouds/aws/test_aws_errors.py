@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.sts.errors import refusal_of_session, refusal_of_token
+from keywright.clouds.aws.sts.errors import failure_from_session, failure_from_token
 from keywright.clouds.identity_tokens import TokenFacts, token_facts
 from keywright.clouds.redaction import redacted
 
@@ -31,7 +31,7 @@ def _error(code: str, message: str) -> ClientError:
 
 
 def _token(code: str, message: str) -> Failure:
-    return refusal_of_token(_error(code, message), token=FACTS, role_arn=ROLE)
+    return failure_from_token(_error(code, message), token=FACTS, role_arn=ROLE)
 
 
 INVALID = "InvalidIdentityToken"
@@ -161,7 +161,7 @@ def test_a_refused_token_is_told_by_its_claims(code: str, message: str) -> None:
 def test_the_trust_policy_can_be_pasted(role_arn: str, provider: str) -> None:
     """It parses, and accepts exactly this ServiceAccount with this audience."""
     error = _error("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-    failure = refusal_of_token(error, token=FACTS, role_arn=role_arn)
+    failure = failure_from_token(error, token=FACTS, role_arn=role_arn)
     policy = json.loads(failure.remedy[failure.remedy.index("{") :])
     (statement,) = policy["Statement"]
     assert statement == {
@@ -210,7 +210,7 @@ def test_the_trust_policy_can_be_pasted(role_arn: str, provider: str) -> None:
 )
 def test_a_refused_session_is_told(code: str, message: str, kind: str, reason: str) -> None:
     """By AWS's own code and words."""
-    failure = refusal_of_session(_error(code, message))
+    failure = failure_from_session(_error(code, message))
     assert (failure.kind.value, failure.reason) == (kind, reason)
     assert message.rstrip(".") in failure.message_with_remedy()
 
@@ -218,14 +218,14 @@ def test_a_refused_session_is_told(code: str, message: str, kind: str, reason: s
 def test_no_answer_is_no_refusal() -> None:
     """A cloud that cannot be reached is tried again, and told by its address."""
     error = EndpointConnectionError(endpoint_url="https://sts.us-west-2.amazonaws.com/")
-    failure = refusal_of_session(error)
+    failure = failure_from_session(error)
     assert (failure.kind.value, failure.reason) == ("Retry", "CloudError")
     assert "sts.us-west-2.amazonaws.com" in failure.message
     # As of a Region that does not exist.
     assert failure.field == f"{AWS}.region"
     assert "correct region or stsEndpoint" in failure.remedy
     quoted = ValueError("planted: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-    assert "wJalr" not in refusal_of_session(quoted).message_with_remedy()
+    assert "wJalr" not in failure_from_session(quoted).message_with_remedy()
 
 
 PLANTED = [

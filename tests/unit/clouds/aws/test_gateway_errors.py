@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keywright.api.errors import FailureClass
-from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
+from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
 
 _POLICY = "examples/api-gateway-for-a-partner/permissions-policy.json"
 KEY = "spec.apiGatewayKey"
@@ -79,7 +79,7 @@ def test_a_refusal_names_field_and_cure(
     code: str, message: str, told: tuple[FailureClass, str, str, str]
 ) -> None:
     """Each has its class, a reason, the field to change and what to do."""
-    failure = refusal_of_gateway(
+    failure = failure_from_gateway(
         ClientError({"Error": {"Code": code, "Message": message}}, "CreateApiKey")
     )
     kind, reason, field, remedy = told
@@ -90,5 +90,5 @@ def test_a_refusal_names_field_and_cure(
 
 def test_no_answer_is_an_unknown() -> None:
     """Nothing is said about what was done where nobody answered."""
-    failure = refusal_of_gateway(OSError("connection reset"))
+    failure = failure_from_gateway(OSError("connection reset"))
     assert (failure.kind, failure.no_side_effect) == (FailureClass.TRANSIENT, False)

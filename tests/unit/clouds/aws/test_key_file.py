@@ -7,8 +7,8 @@ import pytest
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.api_gateway.csv_import import not_imported
 from keywright.clouds.aws.api_gateway.key_file import (
-    MOST_CHARACTERS,
-    MOST_ROWS,
+    MAX_CHARACTERS,
+    MAX_ROWS,
     KeyFileError,
     Row,
     read,
@@ -97,16 +97,16 @@ def _rows(count: int, *, value: str = "value-{:016d}-padded") -> str:
 def test_a_large_file_is_read_in_a_moment() -> None:
     """Each row was compared with all before it: 724 KB held the event loop up for minutes."""
     began = time.process_time()
-    found = read(_rows(MOST_ROWS))
-    assert len(found.rows) == MOST_ROWS
+    found = read(_rows(MAX_ROWS))
+    assert len(found.rows) == MAX_ROWS
     assert time.process_time() - began < 2
 
 
 def test_a_file_of_the_same_rows_is_read_in_a_moment() -> None:
     """And every one of them says which row it repeats."""
     began = time.process_time()
-    found = read("Name,Key\n" + "n,value-padded-to-twenty\n" * MOST_ROWS)
-    assert len(found.left_out) == MOST_ROWS - 1
+    found = read("Name,Key\n" + "n,value-padded-to-twenty\n" * MAX_ROWS)
+    assert len(found.left_out) == MAX_ROWS - 1
     assert found.left_out[-1].why == "row 1 has the same name: rename one of the two"
     assert time.process_time() - began < 2
 
@@ -114,9 +114,9 @@ def test_a_file_of_the_same_rows_is_read_in_a_moment() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param(_rows(MOST_ROWS + 1), f"more than {MOST_ROWS} rows", id="rows"),
-        pytest.param("Name,Key\n" + "\n" * 1_000_000, f"more than {MOST_ROWS} rows", id="blanks"),
-        pytest.param("x" * (MOST_CHARACTERS + 1), "1048577 characters", id="characters"),
+        pytest.param(_rows(MAX_ROWS + 1), f"more than {MAX_ROWS} rows", id="rows"),
+        pytest.param("Name,Key\n" + "\n" * 1_000_000, f"more than {MAX_ROWS} rows", id="blanks"),
+        pytest.param("x" * (MAX_CHARACTERS + 1), "1048577 characters", id="characters"),
     ],
 )
 def test_a_file_that_is_too_large_is_refused(text: str, why: str) -> None:

@@ -29,7 +29,7 @@ from keywright.clouds.alibaba.context import (
 )
 from keywright.clouds.alibaba.identities.ecs_ram_role import not_allowed
 from keywright.clouds.alibaba.sts.errors import RequestContext
-from keywright.clouds.http import LONGEST_CALL_SECONDS
+from keywright.clouds.http import MAX_CALL_SECONDS
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = f"{ROOT}.defaultChain"
@@ -81,7 +81,7 @@ class AlibabaDefaultChain:
         """The first credentials of the chain, as they are now; None where there are none."""
         loop = asyncio.get_running_loop()
         # The libraries' own calls have no total deadline.
-        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+        async with asyncio.timeout(MAX_CALL_SECONDS):
             return await loop.run_in_executor(self._pool, lambda: self._first(now))
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from keywright.clouds.alibaba.profiles.resolved import (
     sts_host_of,
 )
 
-_MOST_PROFILES = 5
+_MAX_PROFILES = 5
 
 
 def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
@@ -66,9 +66,9 @@ def _resolved(
             "the profiles build on each other in a cycle",
             remedy="Let the last source_profile name one that has a key, a node's role or a token.",
         )
-    if len(seen) >= _MOST_PROFILES:
+    if len(seen) >= _MAX_PROFILES:
         raise ProfileError(
-            f"the chain of profiles is longer than {_MOST_PROFILES}", remedy="Shorten it."
+            f"the chain of profiles is longer than {_MAX_PROFILES}", remedy="Shorten it."
         )
     if name not in profiles:
         raise ProfileError(

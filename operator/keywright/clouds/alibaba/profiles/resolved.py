@@ -10,7 +10,7 @@ from typing import Any, Final
 from keywright.api.sensitive import Sensitive
 
 Section = Mapping[str, Any]
-_MOST_CHARACTERS = 65_536
+_MAX_CHARACTERS = 65_536
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
 _HOST: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}(:[0-9]{1,5})?")
 
@@ -83,9 +83,9 @@ def stored_key(section: Section) -> StoredKey:
 
 def check_size(text: str) -> None:
     """Raises ProfileError where a file is too large to be one of profiles."""
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARACTERS:
         raise ProfileError(
-            f"the file has {len(text)} characters, of which {_MOST_CHARACTERS} are read at most",
+            f"the file has {len(text)} characters, of which {_MAX_CHARACTERS} are read at most",
             remedy="Leave the profiles out that are not needed here.",
         )
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from keywright.api.sensitive import Sensitive
 
 # PEM of 4096 bits has 3,272: reading and signing with longer keys takes seconds.
-_MOST_CHARACTERS = 4096
-_LEAST_BITS, _MOST_BITS = 1024, 4096
-_UNEVEN_BITS, _MOST_EXPONENT_BITS = 64, 64
+_MAX_CHARACTERS = 4096
+_MIN_BITS, _MAX_BITS = 1024, 4096
+_UNEVEN_BITS, _MAX_EXPONENT_BITS = 64, 64
 _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
@@ -59,7 +59,7 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
     text = private_key.reveal().strip()
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARACTERS:
         raise NoRsaKeyError
     if "-----BEGIN" not in text:
         # Some tools keep the base64 of PKCS #8 alone.
@@ -79,7 +79,7 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
 
 def _is_sound(key: RSAPrivateKey) -> bool:
     """Whether the numbers belong together and have sizes with which signing takes milliseconds."""
-    if key.key_size not in range(_LEAST_BITS, _MOST_BITS + 1):
+    if key.key_size not in range(_MIN_BITS, _MAX_BITS + 1):
         return False
     numbers = key.private_numbers()
     public = numbers.public_numbers
@@ -87,6 +87,6 @@ def _is_sound(key: RSAPrivateKey) -> bool:
     return (
         numbers.p * numbers.q == public.n
         and max(numbers.p.bit_length(), numbers.q.bit_length()) <= half
-        and public.e.bit_length() <= _MOST_EXPONENT_BITS
+        and public.e.bit_length() <= _MAX_EXPONENT_BITS
         and numbers.d.bit_length() <= key.key_size
     )

@@ -13,7 +13,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import GATEWAY_ID, text
 from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.api_key import Key, OwnerTags
-from keywright.clouds.aws.api_gateway.errors import refusal_of_gateway
+from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
 from keywright.clouds.aws.context import AwsContext
 from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Session
@@ -108,7 +108,7 @@ class GatewayClient:
                 attempts=attempts,
             )
         except Exception as error:
-            raise refusal_of_gateway(error) from None
+            raise failure_from_gateway(error) from None
 
     def id_of(self, key: Key, *, region: str) -> str:
         """The id of a key, or of the import that made it."""

@@ -25,9 +25,9 @@ from keywright.secrets.credential import Credential
 
 # A warning of API Gateway's begins so where it is about one row.
 _ROW: Final = re.compile(r"row (\d+)\W*", re.IGNORECASE)
-_MOST_TOLD: Final = 20
+_MAX_REPORTED: Final = 20
 # Each is compared with every value.
-_MOST_WARNINGS: Final = 200
+_MAX_WARNINGS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,15 @@ class CsvImport:
         if new:
             answer = await keys.run(lambda client: self._import(client, new, this), attempts=1)
             found = await keys.run(lambda client: self._found(client, rows))
-            warnings = (answer.get("warnings") or [])[:_MOST_WARNINGS]
+            warnings = (answer.get("warnings") or [])[:_MAX_WARNINGS]
             left_out += await asyncio.to_thread(not_imported, new, found=found, warnings=warnings)
         rows = tuple(row for row in rows if row.name in found)
         if not rows:
-            raise rows_refused([str(row) for row in left_out][:_MOST_TOLD], none=True)
+            raise rows_refused([str(row) for row in left_out][:_MAX_REPORTED], none=True)
         imported = frozenset(row.name for row in new)
-        await keys.run(lambda client: self._settle(client, rows, found, this, imported=imported))
+        await keys.run(
+            lambda client: self._tag_and_attach(client, rows, found, this, imported=imported)
+        )
         return IssuedKey(
             Credential(
                 values={row.name: row.value for row in rows},
@@ -106,7 +108,7 @@ class CsvImport:
         reported = [str(row) for row in left_out]
         csv_from = self.keys.key.csv_from
         if reported and csv_from is not None and csv_from.fail_on_warnings:
-            raise rows_refused(reported[:_MOST_TOLD], none=False)
+            raise rows_refused(reported[:_MAX_REPORTED], none=False)
 
     # ---- run in a thread
 
@@ -154,7 +156,7 @@ class CsvImport:
             failOnWarnings=csv_from is not None and csv_from.fail_on_warnings,
         )
 
-    def _settle(
+    def _tag_and_attach(
         self,
         client: Any,
         rows: tuple[Row, ...],
@@ -240,7 +242,7 @@ def _import_summary(left_out: tuple[SkippedRow, ...], *, of: int) -> str:
     if not left_out:
         return ""
     reported = "; ".join(
-        str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MOST_TOLD]
+        str(row) for row in sorted(left_out, key=lambda row: row.number)[:_MAX_REPORTED]
     )
-    more = f"; and {len(left_out) - _MOST_TOLD} more" if len(left_out) > _MOST_TOLD else ""
+    more = f"; and {len(left_out) - _MAX_REPORTED} more" if len(left_out) > _MAX_REPORTED else ""
     return f"{len(left_out)} of {of} rows were left out: {reported}{more}."

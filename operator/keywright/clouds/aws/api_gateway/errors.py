@@ -12,7 +12,7 @@ from keywright.clouds.aws.answers import (
     is_rate_answer,
     retry_after,
 )
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 
 NOT_FOUND: Final = "NotFoundException"
 CONFLICT: Final = "ConflictException"
@@ -108,7 +108,7 @@ def is_stage_gone(error: Exception) -> bool:
     return code == NOT_FOUND and "Invalid API Stage" in message
 
 
-def refusal_of_gateway(error: Exception) -> Failure:
+def failure_from_gateway(error: Exception) -> Failure:
     """A call did not succeed; only an answer that refuses tells that nothing was done."""
     if isinstance(error, Failure):
         return error
@@ -149,7 +149,7 @@ def refusal_of_gateway(error: Exception) -> Failure:
         )
     if code in {"BadRequestException", NOT_FOUND, CONFLICT}:
         return _mistake(code, message)
-    failure = refusal_of_session(error)
+    failure = failure_from_session(error)
     failure.no_side_effect = 400 <= http_status(error) < 500
     return failure
 

@@ -20,8 +20,8 @@ from keywright.clouds.aws.api_gateway.single_key import value_problem
 
 _NEEDED: Final = ("name", "key")
 _NAME_LIMIT: Final = 253
-MOST_ROWS: Final = 5_000
-MOST_CHARACTERS: Final = 1_048_576
+MAX_ROWS: Final = 5_000
+MAX_CHARACTERS: Final = 1_048_576
 """What is read of a file at most; a Secret holds no more than that."""
 # What an entry of a Secret may be called.
 _NAME: Final = re.compile(r"[-._a-zA-Z0-9]+")
@@ -111,20 +111,20 @@ class _Seen:
 
 
 def _lines(text: str) -> list[list[str]]:
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise KeyFileError(
-            f"it has {len(text)} characters, {MOST_CHARACTERS} at most are read: split it into"
+            f"it has {len(text)} characters, {MAX_CHARACTERS} at most are read: split it into"
             " several files, each with a grant of its own"
         )
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     try:
         # One more than is read, and the line of names.
-        lines = list(itertools.islice(reader, MOST_ROWS + 2))
+        lines = list(itertools.islice(reader, MAX_ROWS + 2))
     except csv.Error:
         raise KeyFileError("it is not CSV") from None
-    if len(lines) > MOST_ROWS + 1:
+    if len(lines) > MAX_ROWS + 1:
         raise KeyFileError(
-            f"it has more than {MOST_ROWS} rows: split it into several files, each with a grant of"
+            f"it has more than {MAX_ROWS} rows: split it into several files, each with a grant of"
             " its own"
         )
     return lines

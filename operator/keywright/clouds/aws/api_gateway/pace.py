@@ -32,7 +32,7 @@ _PLACES: Final = 4096
 # Requests come closer together than they were sent: a little below the quota.
 _SAFETY: Final = 0.95
 # A longer wait would hold a thread that other calls need.
-_LONGEST_WAIT: Final = 5.0
+_MAX_WAIT: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class GatewayQuotas:
         of = self._of(place)
         bucket = of.operations.get(operation)
         if bucket is not None:
-            longest = _LONGEST_WAIT / self._scale
+            longest = _MAX_WAIT / self._scale
             wait = bucket.reserve(self._clock(), longest=longest)
             if wait > longest:
                 raise _later(operation, wait=wait)

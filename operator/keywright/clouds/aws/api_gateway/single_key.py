@@ -28,8 +28,8 @@ from keywright.clouds.aws.tags import INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
 from keywright.secrets.credential import API_KEY, Credential
 
-_SHORTEST: Final = 20
-_LONGEST: Final = 128
+_MIN_LENGTH: Final = 20
+_MAX_LENGTH: Final = 128
 # What a header, a shell and a file of settings carry as it is.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 
@@ -52,7 +52,7 @@ class SingleApiKey:
         kept = await self._kept(intent, imported)
         found = kept
         if found is None and not (intent.fresh and imported is None):
-            found = await keys.run(lambda client: self._left(client, intent, imported))
+            found = await keys.run(lambda client: self._find_existing(client, intent, imported))
         if found is None:
             made = await self._made(intent, imported)
             await self._join(made, plans, new=True)
@@ -126,12 +126,12 @@ class SingleApiKey:
             if gateway_code(error) != CONFLICT or is_rate_answer(error):
                 raise
             # The value is there already: made by a request whose answer went to nobody.
-            found = self._left(client, intent, imported)
+            found = self._find_existing(client, intent, imported)
             if found is None:
                 raise
             return found
 
-    def _left(self, client: Any, intent: Intent, imported: Sensitive | None) -> Key | None:
+    def _find_existing(self, client: Any, intent: Intent, imported: Sensitive | None) -> Key | None:
         """What the intent, or an earlier life of the same imported value, has left behind."""
         mark, wanted = self.keys.mark, imported or intent.value
         found: Key | None = None
@@ -176,7 +176,7 @@ class SingleApiKey:
 
 def value_problem(value: str) -> str:
     """What keeps a text from being the value of a key; empty where nothing does."""
-    if not _SHORTEST <= len(value) <= _LONGEST:
+    if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return f"has {len(value)} characters"
     if not _PLAIN.fullmatch(value):
         return "has blanks, quotes or other signs that a header or a shell would not carry"

@@ -30,9 +30,9 @@ from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import (
     ACCESS_DENIED,
     NO_SUCH_ENTITY,
+    failure_from_iam,
     iam_code,
     no_such_user,
-    refusal_of_iam,
 )
 from keywright.clouds.aws.iam.ownership import SERVICE, UserOwnership, parts
 from keywright.clouds.aws.tags import Owned
@@ -343,4 +343,4 @@ class LongTermKeys:
         except Exception as error:
             if iam_code(error) == NO_SUCH_ENTITY and "user with name" in str(error):
                 raise no_such_user(user.name, created=user.create) from None
-            raise refusal_of_iam(error, user=user.name) from None
+            raise failure_from_iam(error, user=user.name) from None

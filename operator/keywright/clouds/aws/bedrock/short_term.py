@@ -14,7 +14,7 @@ from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockShortTermKey
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.sts.sessions import why_so_short
+from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import (
     DEFAULT_OPTIONS,
     IssuedKey,
@@ -96,7 +96,7 @@ def _remark(
     return (
         "It ends with the session that signed it, before the"
         f" {format_duration(key.duration_seconds)} asked:"
-        f" {why_so_short(session, source=grant.source_key[1])}"
+        f" {explain_short_session(session, source=grant.source_key[1])}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.aws.answers import code_and_message, http_status
 from keywright.clouds.aws.error_codes import ErrorRow
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 
 NO_SUCH_ENTITY = "NoSuchEntity"
 ACCESS_DENIED = "AccessDenied"
@@ -124,7 +124,7 @@ def iam_code(error: Exception) -> str:
     return code_and_message(error)[0]
 
 
-def refusal_of_iam(error: Exception, *, user: str) -> Failure:
+def failure_from_iam(error: Exception, *, user: str) -> Failure:
     """A call about a user did not succeed.
 
     Only an answer that refuses tells for certain that nothing was done.
@@ -150,7 +150,7 @@ def refusal_of_iam(error: Exception, *, user: str) -> Failure:
         known = row.row.failure(code, message, service="AWS IAM")
         known.no_side_effect = True
         return known
-    failure = refusal_of_session(error)
+    failure = failure_from_session(error)
     failure.no_side_effect = refused
     return failure
 

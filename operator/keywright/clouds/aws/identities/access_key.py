@@ -13,7 +13,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
 from keywright.clouds.aws.context import AwsContext
-from keywright.clouds.aws.sts.errors import refusal_of_key
+from keywright.clouds.aws.sts.errors import failure_from_key
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.secrets.references import ReferencedSecret
@@ -50,7 +50,7 @@ async def open_session(
         session,
         source=source,
         context=context,
-        refusal=lambda error: refusal_of_key(error, secret=name, field=_FIELD),
+        refusal=lambda error: failure_from_key(error, secret=name, field=_FIELD),
     )
 
 

@@ -18,9 +18,9 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import moment
 from keywright.clouds.aws.context import AwsContext
-from keywright.clouds.aws.sts.errors import refusal_of_session
+from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.aws.sts.sessions import verify_identity
-from keywright.clouds.http import LONGEST_CALL_SECONDS
+from keywright.clouds.http import MAX_CALL_SECONDS
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = "CredentialSource spec.aws.ambient"
@@ -47,7 +47,7 @@ async def open_session(
         session = await context.ambient.session(now=context.clock())
     except Exception as error:
         # `from None`: providers of the chain may quote what they read.
-        raise refusal_of_session(error) from None
+        raise failure_from_session(error) from None
     if session is None:
         raise Failure(
             "boto3's default chain finds no credentials in the operator's surroundings.",
@@ -57,7 +57,7 @@ async def open_session(
             remedy="Give the operator's pod an identity: IRSA, Pod Identity, or an instance role.",
         )
     return await verify_identity(
-        session, source=source, context=context, refusal=refusal_of_session
+        session, source=source, context=context, refusal=failure_from_session
     )
 
 
@@ -78,7 +78,7 @@ class AwsDefaultChain:
         """The credentials as they are now, not proved yet; None where the chain finds none."""
         loop = asyncio.get_running_loop()
         # The libraries' own calls have no total deadline.
-        async with asyncio.timeout(LONGEST_CALL_SECONDS):
+        async with asyncio.timeout(MAX_CALL_SECONDS):
             return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
 
     def close(self) -> None:

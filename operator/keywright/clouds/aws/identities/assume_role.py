@@ -14,7 +14,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.clients import account_of
 from keywright.clouds.aws.context import AwsContext, aws_of
-from keywright.clouds.aws.sts.errors import refusal_of_hop
+from keywright.clouds.aws.sts.errors import failure_from_hop
 from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 from keywright.clouds.rate_limit import pace_key
@@ -58,7 +58,7 @@ async def assume_chained_role(
         return replace(session_of(answer, issued_at=issued_at), chained=chained)
     except Exception as error:
         # `from None`: botocore's exception carries the request.
-        raise refusal_of_hop(error, hop=hop, caller=by.identity, field=field) from None
+        raise failure_from_hop(error, hop=hop, caller=by.identity, field=field) from None
 
 
 def _request(

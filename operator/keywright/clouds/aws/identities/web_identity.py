@@ -15,7 +15,7 @@ from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.aws.context import AwsContext, aws_of
-from keywright.clouds.aws.sts.errors import refusal_of_token
+from keywright.clouds.aws.sts.errors import failure_from_token
 from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import Session, SessionOptions, TokenSource, whole_seconds
@@ -57,7 +57,7 @@ async def open_session(
         return session_of(answer, issued_at=issued_at)
     except Exception as error:
         # `from None`: botocore's exception carries the request, and the request the token.
-        raise refusal_of_token(error, token=token_facts(token), role_arn=role_arn) from None
+        raise failure_from_token(error, token=token_facts(token), role_arn=role_arn) from None
 
 
 def _request(

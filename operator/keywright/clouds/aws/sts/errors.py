@@ -69,7 +69,7 @@ def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
     )
 
 
-def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
+def failure_from_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
     """AssumeRoleWithWebIdentity did not succeed."""
     if isinstance(error, Failure):
         return error
@@ -123,7 +123,7 @@ def refusal_of_token(error: Exception, *, token: TokenFacts, role_arn: str) -> F
             return _of_request(code, message, field=_WEB_IDENTITY)
 
 
-def refusal_of_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
+def failure_from_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
     """AssumeRole by a session did not succeed; the remedy has both policies to paste."""
     if isinstance(error, Failure):
         return error
@@ -225,7 +225,7 @@ def _principal(caller: str) -> str:
     return f"arn:{parts[1]}:iam::{parts[4]}:role/{role}"
 
 
-def refusal_of_session(error: Exception) -> Failure:
+def failure_from_session(error: Exception) -> Failure:
     """A call that was signed with a session did not succeed."""
     if isinstance(error, Failure):
         return error
@@ -234,7 +234,7 @@ def refusal_of_session(error: Exception) -> Failure:
     return failure
 
 
-def refusal_of_key(error: Exception, *, secret: str, field: str) -> Failure:
+def failure_from_key(error: Exception, *, secret: str, field: str) -> Failure:
     """A call that was signed with a key out of a Secret did not succeed."""
     if isinstance(error, Failure):
         return error

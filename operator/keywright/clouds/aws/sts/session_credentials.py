@@ -12,7 +12,7 @@ from keywright.api.durations import format_duration
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import SessionCredentials
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.aws.sts.sessions import why_so_short
+from keywright.clouds.aws.sts.sessions import explain_short_session
 from keywright.clouds.interfaces import IssuedKey, Session, SessionOptions
 from keywright.planning.renewal import is_fresh
 from keywright.secrets.credential import (
@@ -72,5 +72,5 @@ def mint(
     return IssuedKey(
         credential,
         f"It ends before the {format_duration(requested)} asked:"
-        f" {why_so_short(session, source=grant.source_key[1])}",
+        f" {explain_short_session(session, source=grant.source_key[1])}",
     )

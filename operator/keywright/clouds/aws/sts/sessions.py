@@ -117,7 +117,7 @@ async def verify_identity(
         raise refusal(error) from None
 
 
-def why_so_short(session: Session, *, source: str) -> str:
+def explain_short_session(session: Session, *, source: str) -> str:
     """How long the session lasts, why, and what to change where something can be changed."""
     assert session.expires_at is not None
     life = format_duration((session.expires_at - session.issued_at).total_seconds())
