@@ -274,12 +274,12 @@ _ORDER_HOLDS = timedelta(seconds=1)
 
 
 def fifo(_: str) -> Priority:
-    """No key goes before another."""
+    """The same priority for all keys."""
     return NO_PRIORITY
 
 
 class PriorityQueue:
-    """The first by `order` comes out first, as it was a second ago; of equals, the first in."""
+    """A priority queue by `order`, recomputed at most once a second; FIFO among equals."""
 
     def __init__(self, order: Order, *, now: Callable[[], datetime]) -> None:
         self._order = order
@@ -292,33 +292,33 @@ class PriorityQueue:
         return len(self._heap)
 
     def push(self, key: str) -> None:
-        """The key waits."""
+        """Add a key."""
         if not self._heap:
             self._ordered_at = self._now()
         heapq.heappush(self._heap, (self._place(key), next(self._numbers), key))
 
     def reorder(self) -> None:
-        """Each key waits at the place that is its own by now."""
+        """Recompute the order of all keys."""
         self._heap = [(self._place(key), number, key) for _, number, key in self._heap]
         heapq.heapify(self._heap)
         self._ordered_at = self._now()
 
     def first(self) -> str:
-        """The key that is next."""
+        """The next key."""
         self._refresh_order()
         return self._heap[0][2]
 
     def first_priority(self) -> Priority:
-        """The priority of the next key, as it was when the keys were last ordered."""
+        """The priority of the next key, as of the last reordering."""
         return self._heap[0][0]
 
     def pop(self) -> str:
-        """The key that is next, which waits no more."""
+        """Remove and return the next key."""
         self._refresh_order()
         return heapq.heappop(self._heap)[2]
 
     def _place(self, key: str) -> Priority:
-        """The priority; the last one where it cannot be told, as no key may be lost for that."""
+        """The priority; the last known one if it cannot be computed, so that no key is lost."""
         try:
             return self._order(key)
         except Exception:
