@@ -47,7 +47,7 @@ class Window(SpecStruct, frozen=True):
 
 
 def window_problems(field: str, window: Window) -> Iterator[FieldError]:
-    """Validate a window where CEL cannot."""
+    """Validate what CEL cannot check of a window."""
     try:
         time_zone(window.time_zone)
     except ValueError as error:

@@ -147,7 +147,7 @@ class RoleChain:
                     hop - 1, by=by, source=source, ask=ask
                 )
         except Exception as error:
-            # A failure is remembered for all who wait for the session; anything else is not.
+            # A failure is cached for all waiters of the session; any other exception is not.
             raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session

@@ -17,7 +17,7 @@ from keywright.planning.backoff import retry_at
 Open = Callable[[], Awaitable[Session]]
 # A session in the last twentieth of its lifetime is not used to assume roles.
 _LAST_SHARE = 0.05
-# Above it, grants of one source with different options do not share sessions any more.
+# Above this limit, grants of one source with different options no longer share sessions.
 _SESSIONS_OF_A_SOURCE: Final = 256
 _FORMER_SESSIONS: Final = 1024
 _Cached = TypeVar("_Cached")

@@ -118,7 +118,7 @@ class NamespaceLabels:
             self._changed(others)
 
     def _forget(self, scope: str) -> None:
-        """Drop labels that may not be read any more: they may have changed since."""
+        """Drop labels that may no longer be read: they may have changed since."""
         names = frozenset(name for name in self._known if scope in ("", name))
         for name in names:
             del self._known[name]

@@ -151,7 +151,7 @@ async def watch(
 
 
 class BrokenWatchError(Exception):
-    """Nothing is watched any more: the process must restart in place."""
+    """Nothing is watched: the process must restart in place."""
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

@@ -164,7 +164,7 @@ def keys_of_another_cluster(at: Situation) -> Step | None:
 
 
 def watch_label_missing(at: Situation) -> Step | None:
-    """Only the label by which the watch selects Secrets is missing.
+    """Only the label that the watch on Secrets selects is missing.
 
     Versions before the watch label wrote Secrets without it.
     """

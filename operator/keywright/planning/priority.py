@@ -35,7 +35,7 @@ Bounded, so that a namespace whose keys have all expired cannot delay the others
 
 NO_PRIORITY: Priority = (Urgency.NEW, 0.0)
 LAST: Priority = (Urgency.RETRY, float("inf"))
-# The fraction of a margin by which a renewal should be done if there is more work than capacity.
+# A due renewal should be done within this fraction of its margin, even under overload.
 _DEADLINE_FRACTION = 0.1
 
 
@@ -44,10 +44,10 @@ def priority(
 ) -> Priority:
     """The priority of a grant, by the key that clients have and whether the last attempt failed.
 
-    Among expired keys, the earliest expiry is handled first; among due renewals, the one of whose
-    margin a tenth has passed first: keys of equal lifetimes are handled as they become due, and one
-    with little time left does not wait for those with hours. A key without expiry follows after
-    them. A grant whose key is in no danger waits behind new ones if its last attempt failed.
+    Expired keys are ordered by their expiry. Due renewals are ordered by the time at which a tenth
+    of their margin has passed: keys of equal lifetimes are handled as they become due, and one with
+    little time left does not wait for those with hours. A key without expiry follows after them. A
+    grant whose key is in no danger waits behind new ones if its last attempt failed.
     """
     # Seconds since 1970: unlike dates they cannot overflow, whatever an annotation says.
     at = now.timestamp()

@@ -15,7 +15,7 @@ _SHARE: Final = 0.25
 
 
 def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None:
-    """When the key is probed again: after a quarter of the time so far; None for no more probes.
+    """When the key is probed again: after a quarter of the time so far; None for never.
 
     The last probe is sent at the end of the timeout.
     """

@@ -35,7 +35,7 @@ class Scope(enum.Enum):
     """Which of the named workloads are restarted; the values are reasons of RolloutProgressing.
 
     ALL run with other data. For a new Secret, or one whose data the status does not record, only
-    workloads ANNOTATED with its hash are known to run with other data.
+    workloads that are annotated with its hash (MARKED) are known to run with other data.
     """
 
     ALL = "SecretChanged"

@@ -76,7 +76,7 @@ class GatewayClient:
         return f"arn:{partition}:apigateway:{region or self.region}::/{kind}/{name}"
 
     async def plans(self) -> tuple[str, ...]:
-        """The IDs of the grant's plans; plans to create exist by then."""
+        """The IDs of the grant's plans, including those that were to be created."""
         mark = usage_plans.PlanMark(
             self.mark,
             lambda name: owned_by_another_cluster(self.grant, what=f"the usage plan {name}"),

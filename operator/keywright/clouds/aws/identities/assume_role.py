@@ -1,7 +1,7 @@
 """AssumeRole: one hop of a chain, with the session of the previous hop.
 
 A session that assumes a role is role chaining, and AWS limits the resulting session to an hour; a
-longer duration is rejected. So no more is ever requested.
+longer duration is rejected, so it is never requested.
 """
 
 from __future__ import annotations
