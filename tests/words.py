@@ -1,13 +1,15 @@
-"""Check the words of docs, log messages, conditions, CRDs and manifests against a list.
+"""Check the words of docs, CRDs, manifests and the operator's code against a list.
 
-Docstrings and comments are not checked yet.
+The code is checked in its strings (log messages, conditions), docstrings and comments.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,37 +69,30 @@ def hits_of(text: str, *, path: Path, first_line: int = 1) -> Iterator[Hit]:
         yield Hit(path, line, found[0], _TERMS[number])
 
 
-def strings_of(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and value of each string in Python source that is not a docstring."""
-    tree = ast.parse(source)
-    docstrings = {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in docstrings
-        ):
+def texts_of(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and text of each string, docstring and comment in Python source."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
 
 
 def check(root: Path) -> list[Hit]:
-    """Return the banned words in the docs and the product's strings."""
+    """Return the banned words in the docs, and in the operator's strings and comments."""
     found: list[Hit] = []
     for pattern in _DOCS:
         for path in sorted(root.glob(pattern)):
             found += hits_of(path.read_text(), path=path.relative_to(root))
     for path in sorted(root.glob(_CODE)):
-        for line, value in strings_of(path.read_text()):
+        for line, value in texts_of(path.read_text()):
             found += hits_of(value, path=path.relative_to(root), first_line=line)
     return found
 
 
 def main() -> int:
-    """Print the hits; 1 where there are any."""
+    """Print the hits; return 1 if there are any."""
     found = check(_ROOT)
     for hit in found:
         print(hit)  # noqa: T201  a program

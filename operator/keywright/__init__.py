@@ -1,5 +1,5 @@
-"""Keywright: mints cloud credentials and API keys into Kubernetes Secrets and renews them in time.
+"""Keywright: issues cloud credentials and API keys into Kubernetes Secrets, and renews them.
 
-The rooms, from the outside in; imports point one way:
-`cli` > `controller` > `clouds | cluster | telemetry` > `planning | secrets` > `api`.
+The packages, from the outside in; imports point in one direction: `cli` > `controller` > `clouds |
+cluster | telemetry` > `planning | secrets` > `api`.
 """

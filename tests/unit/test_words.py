@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.words import BANNED, hits_of, strings_of
+from tests.words import BANNED, hits_of, texts_of
 
 _PATH = Path("docs/page.md")
 
@@ -20,7 +20,8 @@ def test_code_is_not_read() -> None:
     assert list(hits_of(text, path=_PATH)) == []
 
 
-def test_messages_are_read_and_docstrings_are_not() -> None:
-    """A docstring is for developers."""
-    source = '"""Told."""\nmessage = "told"\n'
-    assert [value for _, value in strings_of(source)] == ["told"]
+def test_strings_docstrings_and_comments_are_read() -> None:
+    """Identifiers are not."""
+    source = '"""A docstring."""\ntold = "a message"  # a comment\n'
+    texts = [(1, "A docstring."), (2, "# a comment"), (2, "a message")]
+    assert sorted(texts_of(source)) == texts

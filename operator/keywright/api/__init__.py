@@ -1,6 +1,6 @@
-"""The two resources, as frozen values.
+"""The two custom resources as immutable values.
 
-`parsing` turns what the API server sends into a `CredentialSource` or an `ApiKeyGrant`, or into
-the list of what is wrong with it. The schemas in `crds/` are the contract; these types follow it
-field by field, and a test holds the two together. Nothing in here imports another room.
+`parsing` turns an object from the API server into a `CredentialSource` or an `ApiKeyGrant`, or into
+a list of field errors. The schemas in `crds/` are the contract; these types mirror them field by
+field, and a test compares the two. This package imports no other package of Keywright.
 """

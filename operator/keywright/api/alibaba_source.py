@@ -1,4 +1,4 @@
-"""Identities in Alibaba Cloud, and the chain of roles that starts from one."""
+"""Identities in Alibaba Cloud, and the role chain that starts from one."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,14 +17,14 @@ from keywright.api.schema import (
 )
 
 ALIBABA_AUDIENCE = "sts.aliyuncs.com"
-# What the Secrets of keys and tokens hold.
+# Keys of the Secrets that hold access keys and tokens.
 ALIBABA_ID, ALIBABA_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-ALIBABA_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  the name of a key
+ALIBABA_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105  a key of a Secret
 ALIBABA_BEARER = "ALIBABA_CLOUD_BEARER_TOKEN"
 
 
 class ProfileFormat(StrEnum):
-    """How a file of profiles is written."""
+    """The format of a file of profiles."""
 
     CLI_CONFIG = "CliConfig"
     CREDENTIALS_FILE = "CredentialsFile"
@@ -34,7 +34,7 @@ _FILES = {ProfileFormat.CLI_CONFIG: "config.json", ProfileFormat.CREDENTIALS_FIL
 
 
 def audience_of(reference: ServiceAccountReference) -> str:
-    """Whom the ServiceAccount's token is meant for."""
+    """The audience of the ServiceAccount token."""
     return reference.audiences[0] if reference.audiences else ALIBABA_AUDIENCE
 
 
@@ -59,7 +59,7 @@ class AlibabaSts(SpecStruct, frozen=True):
 
 
 class RamRoleArn(SpecStruct, frozen=True):
-    """A role, assumed with a static access key."""
+    """A RAM role, assumed with a static access key."""
 
     secret_ref: SecretReference
     role_arn: str
@@ -69,26 +69,26 @@ class RamRoleArn(SpecStruct, frozen=True):
     external_id: str | None = None
 
     def key_identity(self) -> KeyIdentity:
-        """The role and what limits it."""
+        """The role and its session restrictions."""
         return {"ramRoleArn": _role(self.role_arn, policy=self.policy)}
 
 
 class EcsRamRole(SpecStruct, frozen=True):
-    """The role of the node, from its metadata service."""
+    """The RAM role of the node, from the instance metadata service."""
 
     role_name: str | None = None
     disable_imds_v1: bool = True
 
     def key_identity(self) -> KeyIdentity:
-        """The role's name; absent, the node has one."""
+        """The name of the role; without one, the role that the node has."""
         return {"ecsRamRole": self.role_name}
 
 
 class OidcRoleArn(SpecStruct, frozen=True):
-    """AssumeRoleWithOIDC with a token of a ServiceAccount of the same namespace.
+    """AssumeRoleWithOIDC with a token of a ServiceAccount in the same namespace.
 
-    Without `role_arn` the role is the one of the ServiceAccount's annotation
-    `pod-identity.alibabacloud.com/role-name`, in the account of the provider.
+    Without `role_arn`, the role is that of the ServiceAccount annotation
+    `pod-identity.alibabacloud.com/role-name`, in the account of the OIDC provider.
     """
 
     service_account_ref: ServiceAccountReference
@@ -99,7 +99,7 @@ class OidcRoleArn(SpecStruct, frozen=True):
     policy: Policy | None = None
 
     def key_identity(self) -> KeyIdentity:
-        """The role and what limits it; the ServiceAccount only where it names the role."""
+        """The role and its session restrictions; the ServiceAccount only if it names the role."""
         if self.role_arn is not None:
             return {"oidcRoleArn": _role(self.role_arn, policy=self.policy)}
         who: KeyIdentity = {"serviceAccount": self.service_account_ref.name}
@@ -107,7 +107,7 @@ class OidcRoleArn(SpecStruct, frozen=True):
 
 
 class CredentialsUri(SpecStruct, frozen=True):
-    """A URI that answers with credentials; the operator has a list of those it allows."""
+    """A URI that returns credentials; the operator has a list of allowed URIs."""
 
     uri: str
 
@@ -127,21 +127,21 @@ class AlibabaBearer(SpecStruct, frozen=True):
 
 
 class RsaKeyPair(SpecStruct, frozen=True):
-    """A session made with an RSA key pair."""
+    """A session obtained with an RSA key pair."""
 
     public_key_id: str
     private_key_secret_ref: SecretKeyReference
     session_expiration: str | None = None
 
     def key_identity(self) -> KeyIdentity:
-        """The public key's id."""
+        """The ID of the public key."""
         return {"rsaKeyPair": self.public_key_id}
 
 
 class Profile(SpecStruct, frozen=True):
     """A profile of a configuration file in a Secret.
 
-    A profile that names a token file gets a token of the ServiceAccount instead.
+    A profile that names a token file uses a token of the ServiceAccount instead.
     """
 
     secret_ref: SecretReference
@@ -156,20 +156,20 @@ class Profile(SpecStruct, frozen=True):
         return self.key or _FILES[self.format]
 
     def key_identity(self) -> KeyIdentity:
-        """Where the profile stands, and its name."""
+        """The Secret and key of the file, and the name of the profile."""
         return {"profile": [self.secret_ref.name, self.key, self.name]}
 
 
 class DefaultChain(Marker, frozen=True):
-    """The operator's own environment."""
+    """The default credential chain of the operator itself."""
 
     def key_identity(self) -> KeyIdentity:
-        """Nothing but the choice."""
+        """Only the choice itself."""
         return {"defaultChain": {}}
 
 
 class AlibabaHop(SpecStruct, frozen=True):
-    """One role of a chain, assumed with the credentials of the hop before."""
+    """One role of a chain, assumed with the credentials of the previous hop."""
 
     role_arn: str
     role_session_name: str | None = None
@@ -178,7 +178,7 @@ class AlibabaHop(SpecStruct, frozen=True):
     external_id: str | None = None
 
     def key_identity(self) -> KeyIdentity:
-        """The role and what limits it."""
+        """The role and its session restrictions."""
         return _role(self.role_arn, policy=self.policy)
 
 
@@ -204,7 +204,7 @@ def _role(role_arn: str, *, policy: Policy | None) -> KeyIdentity:
 
 
 class AlibabaSource(SpecStruct, frozen=True):
-    """An identity in Alibaba Cloud, and the chain of roles that starts from it."""
+    """An identity in Alibaba Cloud, and the role chain that starts from it."""
 
     region_id: Region
     sts_endpoint: str | None = None
@@ -224,22 +224,22 @@ class AlibabaSource(SpecStruct, frozen=True):
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:
-        """The names of the fields that have an identity: exactly one of them is set."""
+        """The names of the identity fields, exactly one of which is set."""
         return tuple(_IDENTITIES.values())
 
     def identities(self) -> tuple[AlibabaIdentity, ...]:
-        """The identities that are set; parsing lets exactly one through."""
+        """The identities that are set; parsing ensures that there is exactly one."""
         every = (getattr(self, name) for name in _IDENTITIES)
         return tuple(identity for identity in every if identity is not None)
 
     @property
     def identity(self) -> AlibabaIdentity:
-        """The one identity."""
+        """The identity."""
         return self.identities()[0]
 
     @property
     def session_policy(self) -> tuple[str, Policy | None]:
-        """Where the policy of the last session stands, and the policy if it is set."""
+        """The field of the last session's policy, and the policy if it is set."""
         if self.assume_roles:
             return f"assumeRoles[{len(self.assume_roles) - 1}].policy", self.assume_roles[-1].policy
         identity = self.identity
@@ -251,14 +251,14 @@ class AlibabaSource(SpecStruct, frozen=True):
 
     @property
     def session_asks(self) -> frozenset[str]:
-        """What a grant may ask of the last session; what a profile allows, its file tells."""
+        """The session options that a grant may set; for a profile, the file decides."""
         if self.assume_roles or isinstance(self.identity, RamRoleArn | OidcRoleArn | Profile):
             return frozenset({"duration", "policy"})
         return frozenset({"duration"}) if isinstance(self.identity, RsaKeyPair) else frozenset()
 
     @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:
-        """The Secret, of the source's own namespace, that it reads, and the keys that it needs."""
+        """The Secrets in the source's namespace that it reads, each with the required keys."""
         match self.identity:
             case AlibabaAccessKey(secret_ref=reference) | RamRoleArn(secret_ref=reference):
                 return {reference.name: frozenset({ALIBABA_ID, ALIBABA_SECRET})}
@@ -275,13 +275,13 @@ class AlibabaSource(SpecStruct, frozen=True):
 
     @property
     def credentials_end(self) -> bool:
-        """Whether what it hands on has an end in any case: a session's, told by the cloud."""
+        """Whether the credentials always expire: a session does, at a time set by the cloud."""
         return bool(self.assume_roles) or isinstance(
             self.identity, RamRoleArn | OidcRoleArn | EcsRamRole | CredentialsUri | RsaKeyPair
         )
 
     def key_identity(self) -> KeyIdentity:
-        """What decides what a key minted here is; neither endpoints nor any duration do."""
+        """The facts that identify a key of this source, without endpoints and durations."""
         state = self.identity.key_identity()
         if self.assume_roles:
             state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]

@@ -15,14 +15,14 @@ from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, 
 from keywright.api.names import RESERVED_PREFIX, imitates_mark
 from keywright.api.schema import KeyIdentity, SecretKeyReference, SecretKeySource, SpecStruct
 
-# API Gateway has room for thousands; a grant that is edited all the time must not take it.
+# API Gateway allows thousands; a grant that is edited repeatedly must not use them up.
 _KEYS_PER_GRANT = 10
 _OVERLAP = "1d"
 _PROPAGATION = "2m"
 
 
 class QuotaPeriod(StrEnum):
-    """Over what time a usage plan counts requests."""
+    """The period over which a usage plan counts requests."""
 
     DAY = "DAY"
     WEEK = "WEEK"
@@ -30,14 +30,14 @@ class QuotaPeriod(StrEnum):
 
 
 class Throttle(SpecStruct, frozen=True):
-    """Requests per second, and how many may come at once."""
+    """Requests per second, and the burst."""
 
     rate_limit: float | None = None
     burst_limit: int | None = None
 
 
 class Quota(SpecStruct, frozen=True):
-    """How many requests a period allows."""
+    """The number of requests allowed in a period."""
 
     limit: int
     period: QuotaPeriod
@@ -53,7 +53,7 @@ class ApiStage(SpecStruct, frozen=True):
 
 
 class NewUsagePlan(SpecStruct, frozen=True):
-    """A usage plan that is made for the key."""
+    """A usage plan that is created for the key."""
 
     name: str
     api_stages: tuple[ApiStage, ...] = ()
@@ -62,14 +62,14 @@ class NewUsagePlan(SpecStruct, frozen=True):
 
 
 class UsagePlan(SpecStruct, frozen=True):
-    """A usage plan: by id, by name, or made for the key."""
+    """A usage plan: by ID, by name, or created for the key."""
 
     id: str | None = None
     name: str | None = None
     create: NewUsagePlan | None = None
 
     def key_identity(self) -> KeyIdentity:
-        """What names the plan; a changed limit changes the plan, not the key."""
+        """The name or ID of the plan; a changed limit changes the plan, not the key."""
         if self.create is not None:
             return {"create": self.create.name}
         return {"id": self.id} if self.id is not None else {"name": self.name}
@@ -123,7 +123,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
     @property
     @override
     def managed(self) -> ManagedKeyPolicy:
-        """The old key stays a day unless told, and until a plan knows the new one in any case."""
+        """The default overlap is a day, and always lasts until a usage plan has the new key."""
         rotate = self.rotate_every
         return ManagedKeyPolicy(
             most=_KEYS_PER_GRANT,
@@ -138,7 +138,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
     @property
     @override
     def imports(self) -> tuple[str, SecretKeyReference] | None:
-        """The field and the Secret that the key's value comes from; None for a generated one."""
+        """The field and the Secret of an imported value; None for a generated one."""
         for field, source in (("valueFrom", self.value_from), ("csvFrom", self.csv_from)):
             if source is not None:
                 return f"spec.apiGatewayKey.{field}.secretKeyRef", source.secret_key_ref
@@ -146,7 +146,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
 
     @property
     def usage_plans(self) -> tuple[tuple[str, UsagePlan], ...]:
-        """All plans of the key, each with the field that names it."""
+        """All usage plans of the key, each with its field."""
         field = "spec.apiGatewayKey"
         further = enumerate(self.additional_usage_plans)
         return (
@@ -156,7 +156,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
 
     @override
     def key_identity(self) -> KeyIdentity:
-        """The plans, and whether the value is imported; name, tags and switch change in place."""
+        """The plans, and whether it is imported; name, tags and `enabled` change in place."""
         identity: KeyIdentity = {"usagePlan": self.usage_plan.key_identity()}
         if self.additional_usage_plans:
             identity["additionalUsagePlans"] = [
@@ -166,7 +166,7 @@ class ApiGatewayKey(KeySpec, frozen=True):
             if source is not None:
                 identity[field] = True
         if self.csv_from is not None:
-            # Whether each key is enabled is for the file to say as well.
+            # The file states whether each key is enabled as well.
             identity["enabled"] = self.enabled
         return identity
 
@@ -217,12 +217,12 @@ class ApiGatewayKey(KeySpec, frozen=True):
     @property
     @override
     def revocation_spec(self) -> Mapping[str, Any]:
-        """Any plan: plans that were made for the grant are found by their tags."""
+        """Any plan: plans created for the grant are found by their tags."""
         return {"usagePlan": {"id": "unknown"}}
 
 
 def _stages_of_new_plans(key: ApiGatewayKey) -> Iterator[FieldError]:
-    """A key has one plan for a stage; those of existing plans are known to API Gateway alone."""
+    """Reject two new plans for one stage; API Gateway alone knows those of existing plans."""
     seen: dict[tuple[str, str], str] = {}
     names: set[str] = set()
     for field, plan in key.usage_plans:

@@ -1,4 +1,4 @@
-"""The ways to be someone in AWS."""
+"""Identities in AWS, and the role chain that starts from one."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -16,15 +16,15 @@ from keywright.api.schema import (
 )
 
 AWS_AUDIENCE = "sts.amazonaws.com"
-# What the Secret of an access key holds; the token only of temporary credentials.
+# Keys of the Secret of an access key; the token is only set for temporary credentials.
 AWS_ID, AWS_SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-AWS_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  the name of a key
+AWS_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  a key of a Secret
 
 
 class WebIdentity(SpecStruct, frozen=True):
-    """AssumeRoleWithWebIdentity with a token of a ServiceAccount of the same namespace.
+    """AssumeRoleWithWebIdentity with a token of a ServiceAccount in the same namespace.
 
-    Without `role_arn` the role is the one of the ServiceAccount's annotation
+    Without `role_arn`, the role is that of the ServiceAccount annotation
     `eks.amazonaws.com/role-arn`.
     """
 
@@ -37,14 +37,14 @@ class WebIdentity(SpecStruct, frozen=True):
 
     @property
     def audience(self) -> str:
-        """Whom the token is meant for."""
+        """The audience of the token."""
         audiences = self.service_account_ref.audiences
         return audiences[0] if audiences else AWS_AUDIENCE
 
     def key_identity(self) -> KeyIdentity:
-        """The role, and what limits its session; the ServiceAccount only where it names the role.
+        """The role and its session restrictions; the ServiceAccount only if it names the role.
 
-        How long the session lasts and what it is called decide nothing about the key.
+        The session's duration and name are not part of the identity.
         """
         who: KeyIdentity = (
             {"roleArn": self.role_arn}
@@ -60,20 +60,20 @@ class AwsAccessKey(SpecStruct, frozen=True):
     secret_ref: SecretReference
 
     def key_identity(self) -> KeyIdentity:
-        """The Secret's name: what stands in it may be rotated freely."""
+        """The name of the Secret: the access key in it may be rotated freely."""
         return {"accessKey": self.secret_ref.name}
 
 
 class Ambient(Marker, frozen=True):
-    """The operator's own identity."""
+    """The default credential chain of the operator itself."""
 
     def key_identity(self) -> KeyIdentity:
-        """Nothing but the choice."""
+        """Only the choice itself."""
         return {"ambient": {}}
 
 
 class AwsHop(SpecStruct, frozen=True):
-    """One role of a chain, assumed with the credentials of the hop before."""
+    """One role of a chain, assumed with the credentials of the previous hop."""
 
     role_arn: str
     external_id: str | None = None
@@ -86,7 +86,7 @@ class AwsHop(SpecStruct, frozen=True):
     policy_arns: tuple[str, ...] = ()
 
     def key_identity(self) -> KeyIdentity:
-        """The role, what limits it, and the tags and identity that its policies may look at."""
+        """The role, its session restrictions, and the tags and source identity policies can use."""
         identity: KeyIdentity = {"roleArn": self.role_arn} | session_limits(
             self.policy_arns, policy=self.policy
         )
@@ -101,7 +101,7 @@ AwsIdentity: TypeAlias = WebIdentity | AwsAccessKey | Ambient
 
 
 class AwsSource(SpecStruct, frozen=True):
-    """An identity in AWS, and the chain of roles that starts from it."""
+    """An identity in AWS, and the role chain that starts from it."""
 
     region: Region
     sts_endpoint: str | None = None
@@ -112,22 +112,22 @@ class AwsSource(SpecStruct, frozen=True):
 
     @classmethod
     def identity_fields(cls) -> tuple[str, ...]:
-        """The names of the fields that have an identity: exactly one of them is set."""
+        """The names of the identity fields, exactly one of which is set."""
         return tuple(_IDENTITIES.values())
 
     def identities(self) -> tuple[AwsIdentity, ...]:
-        """The identities that are set; parsing lets exactly one through."""
+        """The identities that are set; parsing ensures that there is exactly one."""
         every = (getattr(self, name) for name in _IDENTITIES)
         return tuple(identity for identity in every if identity is not None)
 
     @property
     def identity(self) -> AwsIdentity:
-        """The one identity."""
+        """The identity."""
         return self.identities()[0]
 
     @property
     def session_policies(self) -> tuple[str, tuple[str, ...]]:
-        """Where the last session's policies would stand, and the fields that are set there."""
+        """The path of the last session's policy fields, and those that are set there."""
         last = self.assume_roles[-1] if self.assume_roles else self.web_identity
         if last is None:
             return "aws", ()
@@ -137,7 +137,7 @@ class AwsSource(SpecStruct, frozen=True):
 
     @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:
-        """The Secrets, of the source's own namespace, that it reads, and the keys that it needs."""
+        """The Secrets in the source's namespace that it reads, each with the keys it needs."""
         keys: dict[str, set[str]] = {}
         for hop in self.assume_roles:
             if hop.external_id_from is not None:
@@ -148,7 +148,7 @@ class AwsSource(SpecStruct, frozen=True):
         return {name: frozenset(needed) for name, needed in keys.items()}
 
     def key_identity(self) -> KeyIdentity:
-        """What decides what a key minted here is; neither the endpoint nor any duration does."""
+        """The facts that identify a key issued from this source, without endpoint and durations."""
         state = self.identity.key_identity()
         if self.assume_roles:
             state["assumeRoles"] = [hop.key_identity() for hop in self.assume_roles]
@@ -159,7 +159,7 @@ _IDENTITIES: Final = fields_of(AwsSource, AwsIdentity)
 
 
 def session_limits(policy_arns: tuple[str, ...], *, policy: Policy | None) -> KeyIdentity:
-    """The session policies as facts; their order means nothing to AWS."""
+    """The session policies as identity facts; their order has no meaning to AWS."""
     identity: KeyIdentity = {}
     if policy_arns:
         identity["policyArns"] = sorted(policy_arns)

@@ -1,7 +1,8 @@
-"""What the schemas cannot say, or what an API server without our CRDs would let through.
+"""Validation that the schemas cannot express, or that an API server without our CRDs would skip.
 
-The API server refuses most of this at apply; here stands what would otherwise break the code that
-reads the values, and what CEL cannot see. Each check yields problems that name field and remedy.
+The API server rejects most invalid objects on apply. The checks here cover what would break the
+code that reads the values, and what CEL cannot express. Each check yields errors that name the
+field and the remedy.
 """
 
 import json
@@ -23,24 +24,24 @@ _OBJECT_NAME = re.compile(
 )
 LONGEST_SESSION_POLICY = 2048
 _LAST_LATIN = "\u00ff"
-"""Characters of an inline session policy; the limit of STS of both clouds."""
+"""The maximum number of characters of an inline session policy in STS of both clouds."""
 
 
 def exactly_one(field: str, *, chosen: list[str], choices: list[str]) -> Iterator[FieldError]:
-    """Nothing if one choice is made."""
+    """Require exactly one choice."""
     if len(chosen) != 1:
         found = " and ".join(chosen) or "none"
         yield FieldError(field, f"set exactly one of {', '.join(choices)}; found {found}")
 
 
 def at_most_one(field: str, *, chosen: list[str]) -> Iterator[FieldError]:
-    """Nothing if no two choices are made."""
+    """Allow at most one choice."""
     if len(chosen) > 1:
         yield FieldError(field, f"set at most one of {' and '.join(chosen)}")
 
 
 def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[FieldError]:
-    """Nothing if no tag key is one of the operator's own or of AWS's, in any letter case."""
+    """Reject tag keys that are reserved for the operator or AWS, in any letter case."""
     for key in tags:
         if key.casefold().startswith((RESERVED_PREFIX, "aws:")):
             yield FieldError(
@@ -50,7 +51,7 @@ def own_tags(field: str, tags: Mapping[str, str]) -> Iterator[FieldError]:
 
 
 def object_name(field: str, text: str) -> Iterator[FieldError]:
-    """Nothing if the text can be the name of a Kubernetes object, and so part of a URL path."""
+    """Require a valid name of a Kubernetes object, which becomes part of a URL path."""
     if not _OBJECT_NAME.fullmatch(text):
         yield FieldError(
             field, "must be a name of lower case letters, digits, '-' and '.', such as chat-key"
@@ -60,7 +61,7 @@ def object_name(field: str, text: str) -> Iterator[FieldError]:
 def duration(
     field: str, text: str | None, *, least: float = 0, most: float | None = None
 ) -> Iterator[FieldError]:
-    """Nothing if the text is absent, or a duration within the bounds in seconds."""
+    """Require a duration within the bounds, in seconds; the text may be absent."""
     if text is None:
         return
     try:
@@ -76,7 +77,7 @@ def duration(
 
 
 def duration_or_percent(field: str, text: str | None) -> Iterator[FieldError]:
-    """Nothing if the text is absent, a duration or a percentage."""
+    """Require a duration or a percentage; the text may be absent."""
     if text is not None and text.endswith("%"):
         try:
             parse_percent(text)
@@ -89,7 +90,7 @@ def duration_or_percent(field: str, text: str | None) -> Iterator[FieldError]:
 def shorter(
     field: str, text: str | None, *, than_field: str, than: str | None
 ) -> Iterator[FieldError]:
-    """Nothing if one of the two is absent or no duration, or the first is the shorter."""
+    """Require the first duration to be shorter, if both texts are valid durations."""
     if text is None or than is None:
         return
     try:
@@ -101,7 +102,7 @@ def shorter(
 
 
 def policy(field: str, document: Policy) -> Iterator[FieldError]:
-    """Nothing if the document has the form of a policy; its language is the cloud's to check."""
+    """Require the structure of a policy document; the cloud validates its content."""
     if is_deeper(document, than=MOST_POLICY_LEVELS):
         yield FieldError(
             field, f"is nested more than {MOST_POLICY_LEVELS} levels deep: write a policy document"
@@ -113,7 +114,7 @@ def policy(field: str, document: Policy) -> Iterator[FieldError]:
 def session_policy(
     field: str, document: Policy | None, *, latin: bool = False
 ) -> Iterator[FieldError]:
-    """Nothing if the document is absent, or a policy that STS would take; `latin` as below."""
+    """Require a policy that STS accepts, if there is one; `latin` as for `policy_text`."""
     if document is None:
         return
     yield from policy(field, document)
@@ -127,9 +128,9 @@ def session_policy(
 
 
 def policy_text(document: Policy, *, latin: bool) -> str:
-    """A policy as STS is sent it, whose characters STS counts.
+    """The policy as it is sent to STS, which counts its characters.
 
-    `latin`: STS of AWS takes characters up to U+00FF alone, so that others are written as escapes.
+    `latin`: STS of AWS only accepts characters up to U+00FF, so all others are escaped.
     """
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     if latin and any(character > _LAST_LATIN for character in text):
@@ -138,15 +139,16 @@ def policy_text(document: Policy, *, latin: bool) -> str:
 
 
 MOST_LEVELS: Final = 100
-"""Levels of a whole object; its schema and the largest policy of any cloud need some twenty."""
+"""Maximum nesting of an object; its schema and the largest policy of any cloud need about twenty.
+"""
 MOST_POLICY_LEVELS: Final = 20
-"""Levels of a policy document; those of AWS and Alibaba Cloud have six."""
+"""Maximum nesting of a policy document; those of AWS and Alibaba Cloud need six levels."""
 CUT: Final = "cut off by Keywright: nested too deeply"
-"""Stands where something deeper was."""
+"""Replaces a value that is nested too deeply."""
 
 
 def is_deeper(value: object, *, than: int) -> bool:
-    """Whether a JSON value has more levels of objects and arrays; does not recurse."""
+    """Whether a JSON value has more levels of objects and arrays than `than`; not recursive."""
     level = [value] if isinstance(value, Mapping | list) else []
     for _ in range(than):
         level = [
@@ -161,7 +163,7 @@ def is_deeper(value: object, *, than: int) -> bool:
 
 
 def without_depths(value: Any, *, levels: int = MOST_LEVELS) -> Any:
-    """The value, with what is deeper replaced by `CUT`."""
+    """The value, with everything nested too deeply replaced by `CUT`."""
     if not isinstance(value, Mapping | list):
         return value
     if not levels:

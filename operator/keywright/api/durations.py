@@ -1,9 +1,9 @@
-"""Durations as the resources write them: Go's syntax without its signs, and `d` for 24 hours.
+"""Durations as the resources write them: Go's syntax without signs, and `d` for 24 hours.
 
 `1h30m`, `90s`, `1.5h`, `7d`, `0.5d` and `1d12h` are durations; `1w`, `90` and `-1h` are not. The
-CRDs have a pattern that wants days first, so that CEL can count them; here an object of before
-that has them elsewhere is still read. A duration of more than a hundred years counts as a hundred,
-so that no time plus a duration overflows.
+pattern in the CRDs requires days first, so that CEL can evaluate them; an object from before that
+pattern, with days elsewhere, is still parsed. A duration of more than a hundred years counts as a
+hundred, so that adding it to a time cannot overflow.
 """
 
 import re
@@ -22,10 +22,10 @@ _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 
 @lru_cache(maxsize=1024)
 def parse_duration(text: str) -> float:
-    """The seconds that a duration lasts.
+    """Return the duration in seconds.
 
     Raises:
-        ValueError: The text is no duration; the message says how one looks.
+        ValueError: The text is not a duration; the message describes the syntax.
     """
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d, days first")
@@ -35,10 +35,10 @@ def parse_duration(text: str) -> float:
 
 @lru_cache(maxsize=128)
 def parse_percent(text: str) -> float:
-    """The fraction, above 0 and below 1, that a whole percentage from 1% to 99% names.
+    """Return a whole percentage from 1% to 99% as a fraction between 0 and 1.
 
     Raises:
-        ValueError: The text is no such percentage.
+        ValueError: The text is not such a percentage.
     """
     if not _PERCENT.fullmatch(text):
         raise ValueError(f"{text!r} is no percentage: write it like 30%, from 1% to 99%")
@@ -46,7 +46,7 @@ def parse_percent(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest way to write whole seconds: `1h30m`, `7d`, `0s`; fractions are cut."""
+    """Format whole seconds as briefly as possible: `1h30m`, `7d`, `0s`; fractions are cut."""
     rest = int(seconds)
     text = ""
     for unit in ("d", "h", "m", "s"):

@@ -1,26 +1,26 @@
-"""The errors of Keywright, in one tree.
+"""The exceptions of Keywright, in one tree.
 
-    KeywrightError
-    ├── Failure                 a step did not succeed; becomes a condition and, mostly, a retry
-    ├── RenderError             the Secret cannot be written as `spec.secret` asks
-    ├── ConflictError           an object changed while it was worked on: decide again at once
+KeywrightError
+    ├── Failure                 a step did not succeed; becomes a condition, and usually a retry
+    ├── RenderError             the Secret cannot be written as `spec.secret` describes it
+    ├── ConflictError           an object changed during the reconcile: decide again immediately
     │   ├── StaleGrantError             the grant: read it again first
     │   ├── KeyUnreadableError          the key in the Secret cannot be read back
-    │   └── SecretExistsUnwatchedError  a Secret that the watch does not show has the name
+    │   └── SecretExistsUnwatchedError  a Secret outside the watch has the name
     ├── LostLeaseError          another replica may be the leader: write nothing
-    └── KubernetesError         what the API server answers
+    └── KubernetesError         a request to the API server failed
         ├── ApiError                    a response of 400 or above
         ├── ApiUnreachableError         no response: the request may have been carried out
         └── SecretExistsError           a create-only apply found a Secret; nothing was written
 
-A `Failure` carries what decides about the next step: its class (transient, configuration, denied,
-quota or throttled), the field to change, and the remedy. `planning.conditions.ConditionWriter`
-alone turns it into conditions.
+A `Failure` carries what the next step depends on: its class (transient, configuration, denied,
+quota or throttled), the field to change, and the remedy. Only `planning.conditions.ConditionWriter`
+turns it into conditions.
 
 Errors of a parser or a vendor's API (`TemplateError`, `StsError`, `TransportError`) stay in their
-packages, and become a `Failure` there; `clouds.classified` converts those of no known type.
+packages and are converted to a `Failure` there; `clouds.classified` converts unknown types.
 
-`FieldError` is no exception but a value: parsing returns all of them at once.
+`FieldError` is a value, not an exception: parsing returns all of them together.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing_extensions import override
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One mistake in a spec: its field, and a message that says what is wrong and the remedy."""
+    """One error in a spec: its field, and a message with the error and the remedy."""
 
     field: str
     message: str
@@ -46,11 +46,11 @@ class FieldError:
 
 
 class KeywrightError(Exception):
-    """The root of the tree."""
+    """Base class of all exceptions of Keywright."""
 
 
 class FailureClass(enum.Enum):
-    """How a failure is treated: most are retried, a configuration mistake waits for an edit."""
+    """How a failure is handled: most are retried, a configuration error waits for an edit."""
 
     TRANSIENT = "Retry"
     CONFIGURATION = "Configuration"
@@ -59,14 +59,14 @@ class FailureClass(enum.Enum):
     THROTTLED = "Throttled"
 
 
-class Failure(KeywrightError):  # noqa: N818  a value as much as an exception: it becomes a condition
+class Failure(KeywrightError):  # noqa: N818  also used as a value: it becomes a condition
     """A step that did not succeed.
 
-    `reason` is a CamelCase word for the condition, `message` what is wrong, `field` the path of
-    the field to change (of the grant, or of the source if it starts with "CredentialSource"), and
-    `remedy` what to do. `no_side_effect`: it is certain that the cloud did not carry out the
-    request; without it, the cloud may have. `retry_after` is the least time before the next request
-    to a cloud. None of them may contain a secret value.
+    `reason` is a CamelCase word for the condition, `message` describes the error, `field` is the
+    path of the field to change (of the grant, or of the source if it starts with
+    "CredentialSource"), and `remedy` is the action to take. `no_side_effect` is set if the cloud
+    certainly did not carry out the request; otherwise it may have. `retry_after` is the minimum
+    delay before the next request to a cloud. None of these may contain a secret value.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Failure(KeywrightError):  # noqa: N818  a value as much as an exception: i
 
     @classmethod
     def of_unexpected(cls, error: Exception, *, what: str) -> Self:
-        """The transient failure for an exception of no known type, without its message.
+        """Create a transient failure for an exception of unknown type, without its message.
 
         The message of such an exception may quote a response, and with it a secret.
         """
@@ -103,24 +103,24 @@ class Failure(KeywrightError):  # noqa: N818  a value as much as an exception: i
 
     @classmethod
     def of_invalid_spec(cls, *errors: FieldError) -> Self:
-        """The failure for a spec that does not parse, with every mistake in it."""
+        """Create the failure for an invalid spec, with all its errors."""
         return cls(
             "; ".join(map(str, errors)), kind=FailureClass.CONFIGURATION, reason="InvalidSpec"
         )
 
     def message_with_remedy(self) -> str:
-        """Field, what is wrong and what to do, as one text for people."""
+        """Return field, error and remedy as one message."""
         start = f"{self.field}: " if self.field else ""
         end = f" {self.remedy}" if self.remedy else ""
         message = self.message.rstrip()
-        # Messages of a cloud or of the API server end with a full stop or not.
+        # Messages of a cloud or the API server may or may not end with a full stop.
         if end and not message.endswith((".", "!", "?", ":")):
             message += "."
         return f"{start}{message}{end}"
 
 
 class RenderError(KeywrightError):
-    """The Secret cannot be written as `spec.secret` asks; `problem` names field and remedy."""
+    """The Secret cannot be written as `spec.secret` describes it; `problem` states the remedy."""
 
     def __init__(self, problem: FieldError) -> None:
         super().__init__(str(problem))
@@ -138,7 +138,7 @@ class RenderError(KeywrightError):
 
 
 class ConflictError(KeywrightError):
-    """An object changed while it was worked on: decide again at once."""
+    """An object changed during the reconcile: decide again immediately."""
 
 
 class StaleGrantError(ConflictError):
@@ -146,11 +146,11 @@ class StaleGrantError(ConflictError):
 
 
 class KeyUnreadableError(ConflictError):
-    """The key in the Secret cannot be read back: the journal makes another."""
+    """The key in the Secret cannot be read back: the journal issues another."""
 
 
 class SecretExistsUnwatchedError(ConflictError):
-    """A Secret that the watch does not show has the name (namespace, name)."""
+    """A Secret that the watch does not select has the name (namespace, name)."""
 
     def __init__(self, name: tuple[str, str]) -> None:
         super().__init__(name)
@@ -158,17 +158,17 @@ class SecretExistsUnwatchedError(ConflictError):
 
 
 class LostLeaseError(KeywrightError):
-    """Another replica may be the leader: what is in progress here must not be written."""
+    """Another replica may be the leader: work in progress must not be written."""
 
 
 class KubernetesError(KeywrightError):
-    """The API server did not do what was requested."""
+    """A request to the API server failed."""
 
 
 class ApiError(KubernetesError):
-    """A response of 400 or above. `status`, `reason` and `message` are the server's own.
+    """A response of 400 or above. `status`, `reason` and `message` are those of the server.
 
-    `fields` are those of the object that the server names as causes.
+    `fields` are the object's fields that the server names as causes.
     """
 
     def __init__(
@@ -182,35 +182,35 @@ class ApiError(KubernetesError):
 
     @property
     def is_missing(self) -> bool:
-        """404: the object, or its namespace, is gone."""
+        """Whether this is a 404 because the object or its namespace does not exist."""
         return self.status == 404
 
     @property
     def is_unserved(self) -> bool:
-        """404 in plain text: the server knows no such kind; a 404 of an object has a reason."""
+        """Whether this is a 404 in plain text: unknown resource; one of an object has a reason."""
         return self.is_missing and not self.reason
 
     @property
     def is_conflict(self) -> bool:
-        """409: another client changed it meanwhile."""
+        """Whether this is a 409: another client changed the object in the meantime."""
         return self.status == 409
 
     @property
     def is_transient(self) -> bool:
-        """429 or 5xx: the same request may succeed later."""
+        """Whether this is a 429 or 5xx: the same request may succeed later."""
         return self.status == 429 or self.status >= 500
 
 
 class ApiUnreachableError(KubernetesError):
-    """No response: connection refused or lost, or too slow. The request may have been done."""
+    """No response: connection refused or lost, or timeout. The request may have succeeded."""
 
 
 class SecretExistsError(KubernetesError):
-    """A Secret that should be new exists already; nothing was written."""
+    """The Secret to create exists already; nothing was written."""
 
 
 def api_unreachable() -> Failure:
-    """The failure that a condition reports when the API server does not respond."""
+    """The failure to report in conditions while the API server does not respond."""
     return Failure(
         "the Kubernetes API did not answer.",
         kind=FailureClass.TRANSIENT,

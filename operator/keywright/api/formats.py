@@ -1,7 +1,7 @@
-"""The ready-made formats of a Secret, the variables of templates, and what each format writes.
+"""The predefined formats of a Secret, the template variables, and what each format writes.
 
-A format is one member of `Format`, one entry of `TEMPLATES`, and its name in the groups of the
-keys that can fill it. `make crds` adds it to the CRD.
+A format is one member of `Format`, one entry of `TEMPLATES`, and its name in the groups of the keys
+that can provide its values. `make crds` adds it to the CRD.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
 
 
 class Format(StrEnum):
-    """Ready-made sets of keys that some reader takes as they are."""
+    """Predefined sets of Secret keys that a type of client reads without changes."""
 
     BEDROCK_ENV = "BedrockEnv"
     OPENAI_ENV = "OpenAIEnv"
@@ -46,7 +46,7 @@ FORMATS_OF_PROVIDER: Final[Mapping[Provider, frozenset[Format]]] = {
     Provider.AWS: frozenset(Format) - _ALIBABA,
     Provider.ALIBABA_CLOUD: frozenset(Format) - _AWS,
 }
-"""The formats that credentials of a cloud can fill, if their kind can."""
+"""The formats available to the credentials of a cloud, if the kind provides the values."""
 
 BEDROCK_FORMATS: Final = frozenset(
     {
@@ -61,18 +61,18 @@ BEDROCK_FORMATS: Final = frozenset(
         Format.DOT_ENV,
     }
 )
-"""The formats that keys of Amazon Bedrock can fill."""
+"""The formats for Amazon Bedrock keys."""
 
 SESSION_FORMATS: Final = _AWS | _ALIBABA | {Format.DOT_ENV}
-"""The formats that access keys and sessions can fill."""
+"""The formats for access keys and sessions."""
 
 API_GATEWAY_FORMATS: Final = frozenset(
     {Format.API_KEY, Format.HEADER_CREDENTIAL, Format.API_GATEWAY_ENV, Format.DOT_ENV}
 )
-"""The formats that keys of Amazon API Gateway can fill."""
+"""The formats for Amazon API Gateway keys."""
 
 TOKEN_FORMATS: Final = frozenset({Format.API_KEY, Format.AUTHORIZATION, Format.HEADER_CREDENTIAL})
-"""The formats that any token can fill."""
+"""The formats for any token."""
 
 
 class Variable(StrEnum):
@@ -80,8 +80,8 @@ class Variable(StrEnum):
 
     API_KEY = "apiKey"
     ACCESS_KEY_ID = "accessKeyId"
-    SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105  the name of a variable
-    SESSION_TOKEN = "sessionToken"  # noqa: S105  the name of a variable
+    SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105  a variable name
+    SESSION_TOKEN = "sessionToken"  # noqa: S105  a variable name
     REGION = "region"
     ACCOUNT_ID = "accountId"
     KEY_ID = "keyId"
@@ -116,7 +116,7 @@ FORMAT_ONLY_VARIABLES: Final = frozenset(
         Variable.ALIBABA_CROSSPLANE_FILE,
     }
 )
-"""Variables that a format uses and a user's template may not."""
+"""Variables that formats use and that templates of users may not use."""
 
 TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
     Format.BEDROCK_ENV: {
@@ -174,7 +174,7 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": "${accessKeyId}",
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "${secretAccessKey}",
         "ALIBABA_CLOUD_SECURITY_TOKEN": "${sessionToken}",
-        # Terraform's and Pulumi's names.
+        # The names that Terraform and Pulumi use.
         "ALICLOUD_ACCESS_KEY": "${accessKeyId}",
         "ALICLOUD_SECRET_KEY": "${secretAccessKey}",
         "ALICLOUD_SECURITY_TOKEN": "${sessionToken}",
@@ -193,5 +193,5 @@ TEMPLATES: Final[Mapping[Format, Mapping[str, str | Variable]]] = {
 }
 """What each format writes: key of the Secret -> text with variables, or one variable for a file.
 
-No token ends with a newline. Who reads which key is described in the docs.
+No token ends with a newline. The docs describe which client reads which key.
 """

@@ -1,4 +1,4 @@
-"""ApiKeyGrant: what to mint, and the Secret to keep it in."""
+"""ApiKeyGrant: the key to issue, and the Secret to store it in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from keywright.api.windows import Window
 
 
 class SourceReference(SpecStruct, frozen=True):
-    """A CredentialSource; without a namespace, of the grant's own."""
+    """A reference to a CredentialSource; without a namespace, in that of the grant."""
 
     name: ObjectName
     namespace: NamespaceName | None = None
@@ -37,7 +37,7 @@ class SourceReference(SpecStruct, frozen=True):
 class Renewal(SpecStruct, frozen=True):
     """When a key is renewed.
 
-    `before` is a percentage of the real lifetime or a duration; None means a third.
+    `before` is a percentage of the actual lifetime or a duration; None means a third.
     """
 
     before: str | None = None
@@ -45,7 +45,7 @@ class Renewal(SpecStruct, frozen=True):
 
 
 class Probe(SpecStruct, frozen=True):
-    """The trial of a new credential."""
+    """The probe of a new credential."""
 
     mode: ProbeMode = ProbeMode.NONE
     model_id: str | None = None
@@ -54,12 +54,12 @@ class Probe(SpecStruct, frozen=True):
 
     @property
     def timeout_seconds(self) -> float:
-        """How long the trial may take."""
+        """The timeout of the probe, in seconds."""
         return parse_duration(self.timeout)
 
 
 class WorkloadKind(StrEnum):
-    """Workloads that can be restarted; a Rollout is that of Argo Rollouts."""
+    """Kinds of workloads that can be restarted; `Rollout` is that of Argo Rollouts."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
@@ -68,7 +68,7 @@ class WorkloadKind(StrEnum):
 
 
 class Workload(SpecStruct, frozen=True):
-    """Workloads of the grant's namespace: one by name, or those that a selector finds."""
+    """Workloads in the grant's namespace: one by name, or those that a selector matches."""
 
     kind: WorkloadKind
     name: ObjectName | None = None
@@ -76,7 +76,7 @@ class Workload(SpecStruct, frozen=True):
 
 
 class Rollout(SpecStruct, frozen=True):
-    """What to restart once the data of the Secret has changed, and how many at a time."""
+    """Which workloads to restart after the Secret's data has changed, and how many at a time."""
 
     restart: tuple[Workload, ...] = ()
     batch_size: int = 5
@@ -84,7 +84,7 @@ class Rollout(SpecStruct, frozen=True):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of what was made in the cloud when the grant is deleted."""
+    """What happens to the resources in the cloud when the grant is deleted."""
 
     REVOKE = "Revoke"
     RETAIN = "Retain"
@@ -104,17 +104,17 @@ class GrantSpec(KeyFields, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKeyGrant:
-    """An ApiKeyGrant as read: what of its metadata matters, its spec, and what that asks for.
+    """An ApiKeyGrant as parsed: the relevant metadata, the spec, and what follows from the spec.
 
     `renew_requested_at`, `reconcile_requested_at` and `take_over` are the values of the
-    annotations. `identity` is added by the controller, `provider` once the source is known.
+    annotations. The controller adds `identity`, and `provider` once the source is known.
 
-    What the spec asks for is computed once: `key` and its `kind`, `managed` (how the key is kept in
-    the cloud, None for one that can be issued again freely), `imports` (the field and the Secret
-    that the value comes from), `is_bulk_import` (the Secret holds many keys, one entry each),
-    `expires` (the key ends by itself), `formats`, the names of Secret and source, and
+    What follows from the spec is computed once: `key` and its `kind`, `managed` (the policy for a
+    key stored in the cloud, None for one that can be reissued freely), `imports` (the field and the
+    Secret of an imported value), `is_bulk_import` (the Secret holds many keys, one entry each),
+    `expires` (the key has an expiry), `formats`, the names of Secret and source, and
     `renewal_request`, the newer of the two annotations. `known_as` is the identity in the clouds;
-    by the uid if nothing more is known.
+    the uid if nothing more is known.
     """
 
     namespace: str
@@ -164,18 +164,18 @@ class ApiKeyGrant:
         derive("known_as", self.identity or GrantIdentity(grant_id=self.uid))
 
     def with_formats_for(self, provider: Provider) -> ApiKeyGrant:
-        """The grant, with the formats that it has by default with such a source."""
+        """Return the grant with the default formats for this provider."""
         return self if provider is self.provider else replace(self, provider=provider)
 
     def region(self, source: CredentialSource) -> str:
-        """The region of the key: the key's own, otherwise that of the source."""
+        """The region of the key: its own field, otherwise that of the source."""
         return self.key.own_region or source.region
 
     def key_identity(self, source: CredentialSource) -> KeyIdentity:
-        """What decides what the key IS, together with `source.key_identity()`.
+        """The facts that identify the key, together with `source.key_identity()`.
 
-        Kind, region if a key works only there, duration, user and plan; nothing of the Secret's
-        layout, the renewal, the probe or the rollout, so that changing these issues no key.
+        Kind, region if a key is only valid in one, duration, user and plan; not the Secret's
+        layout, the renewal, the probe or the rollout, so that changing those issues no new key.
         """
         identity: KeyIdentity = {"kind": self.kind.value} | self.key.key_identity()
         if self.key.is_regional:
@@ -184,9 +184,9 @@ class ApiKeyGrant:
 
 
 def _newest(*requests: str | None) -> str | None:
-    """The newest request for a renewal; a value that was not seen before asks for one.
+    """The newest renewal request; a value that was not seen before is a new request.
 
-    Both annotations count. One that is no time counts as the older.
+    Both annotations count. A value that is not a time counts as older.
     """
     requested = [text for text in requests if text]
     return max(requested, key=_moment) if len(requested) > 1 else next(iter(requested), None)
@@ -200,17 +200,17 @@ def _moment(text: str) -> datetime:
 
 
 class GrantIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """The grant id and cluster id of a grant, with which its keys are tagged.
+    """The grant ID and cluster ID of a grant, which its keys are tagged with.
 
     `grant_id` is the uid of the object that the first key was issued for: a restored grant has
-    another uid, and keeps its id. `cluster_id` is the uid of the namespace `kube-system`, empty
-    where it is unknown. `former_ids` are other ids under which the grant may have tagged keys;
-    the operator has proved each of them.
+    another uid, and keeps its ID. `cluster_id` is the uid of the namespace `kube-system`, empty if
+    unknown. `former_ids` are other IDs that the grant may have tagged keys with; the operator has
+    proved each of them.
 
-    `recorded`: the status has the id, so that the tags were written by this cluster.
-    `elsewhere` is the cluster that Secret or status name where that is another one, and
-    `claimed_id` the grant id that they name then, proved or not. `take_over` is the cluster that
-    the annotation names whose keys are to become those of this one.
+    `recorded`: the status has the ID, so this cluster wrote the tags. `elsewhere` is the cluster
+    named in Secret or status if it is another one, and `claimed_id` the grant ID named there,
+    proved or not. `take_over` is the cluster named in the annotation, whose keys this cluster takes
+    over.
     """
 
     grant_id: str
@@ -223,25 +223,25 @@ class GrantIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ids(self) -> frozenset[str]:
-        """All grant ids that are proved to be those of the grant."""
+        """All IDs that are proved to belong to the grant."""
         return frozenset({self.grant_id, *self.former_ids})
 
     @property
     def clusters(self) -> frozenset[str]:
-        """The clusters whose tags count as those of the grant."""
+        """The clusters whose tags count as the grant's own."""
         return frozenset({self.cluster_id, self.take_over} - {""})
 
     @property
     def owned_by_another_cluster(self) -> bool:
-        """Whether Secret or status name another cluster, whose keys are not to be taken over."""
+        """Whether Secret or status name another cluster whose keys are not to be taken over."""
         return bool(self.elsewhere) and self.elsewhere != self.take_over
 
     @property
     def proof_id(self) -> str:
-        """What proofs of key ids are made by: grant and cluster."""
+        """The ID that proofs of key IDs are computed over: grant and cluster."""
         return proof_id(self.grant_id, self.cluster_id)
 
 
 def proof_id(grant_id: str, cluster_id: str) -> str:
-    """A grant of a cluster as one word; the grant id alone where the cluster is unknown."""
+    """The combined ID of grant and cluster; the grant ID alone if the cluster is unknown."""
     return f"{grant_id}@{cluster_id}" if cluster_id else grant_id

@@ -1,4 +1,4 @@
-"""What makes an ApiKeyGrant unusable, short of its templates, which `secrets.rendering` checks."""
+"""Validation of an ApiKeyGrant, except for its templates, which `secrets.rendering` validates."""
 
 import re
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ from keywright.api.windows import window_problems
 
 _KINDS = [kind.value for kind in KeyKind]
 REFUSED_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
-"""Types of Secrets that Kubernetes itself makes credentials from, or takes them from."""
+"""Types of Secrets that Kubernetes creates credentials from, or accepts as credentials."""
 _MOUNT_PATH = re.compile(r"/[-._a-zA-Z0-9/]*")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
 def grant_problems(spec: GrantSpec) -> list[FieldError]:
-    """Everything that is wrong with the spec; empty when it can be carried out."""
+    """Return all errors of the spec; empty if it is valid."""
     return list(_spec(spec))
 
 
 def validate_with_source(grant: ApiKeyGrant, *, source: CredentialSource) -> list[FieldError]:
-    """Why this grant cannot be served from this source; empty when it can."""
+    """Return why this grant cannot be issued from this source; empty if it can."""
     return list(_pair(grant, source=source))
 
 
@@ -143,9 +143,9 @@ def _pair(grant: ApiKeyGrant, *, source: CredentialSource) -> Iterator[FieldErro
 
 
 def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> Iterator[FieldError]:
-    """A session of AWS is that of a role, and has one set of session policies.
+    """Require a role for an AWS session, and only one set of session policies.
 
-    A session may do what any one of its policies allows: those of a grant beside those of its
+    A session may do what any one of its policies allows: adding those of the grant to those of the
     source would widen what the source's author allows.
     """
     if not aws.assume_roles and aws.web_identity is None:
@@ -171,7 +171,7 @@ def _session_of_aws(key: SessionCredentials, *, aws: AwsSource, name: str) -> It
 def _session_of_alibaba(
     key: SessionCredentials, *, alibaba: AlibabaSource, name: str
 ) -> Iterator[FieldError]:
-    """Only a role's session can be asked for something, and it takes one policy."""
+    """Allow options only for a role session, which accepts one policy."""
     if key.policy_arns:
         yield FieldError(
             "spec.sessionCredentials.policyArns",

@@ -1,4 +1,4 @@
-"""What each kind of key says of itself, and how a managed key is kept."""
+"""The description that each kind of key provides, and the policy for managed keys."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -16,7 +16,7 @@ COMMON_VARIABLES: Final = frozenset(
 
 
 class ProbeMode(StrEnum):
-    """How a new credential is tried before it is published."""
+    """How a new credential is probed before it is published."""
 
     NONE = "None"
     IDENTITY = "Identity"
@@ -25,13 +25,13 @@ class ProbeMode(StrEnum):
 
 
 class ManagedKeyPolicy(SpecStruct, frozen=True):
-    """How a managed key is kept: it takes a place in the cloud until it is removed.
+    """The policy for a managed key, which counts against a quota in the cloud until it is deleted.
 
-    `most`: the number of keys that the cloud allows their holder. `exclusive`: the holder is the
-    grant's alone, so that its unknown keys may be removed. `marked`: the cloud shows the owner of a
-    key and returns its value again, so that an open intent is resumed. `tagged`: a tag in the
-    cloud, on the key or on its holder, names the owner. `holder`: the name of the holder, if it is
-    not the grant itself.
+    `most`: the number of keys that the cloud allows for their owner. `exclusive`: the owner belongs
+    to the grant alone, so that unknown keys of it may be deleted. `marked`: the cloud shows the
+    owner of a key and returns its value again, so that an open intent is resumed. `tagged`: a tag
+    in the cloud, on the key or on its owner, names the grant. `holder`: the name of the owner, if
+    it is not the grant itself.
     """
 
     most: int
@@ -44,13 +44,13 @@ class ManagedKeyPolicy(SpecStruct, frozen=True):
 
 
 class KeySpec(SpecStruct, frozen=True):
-    """What each kind says of itself; the defaults are those of an API key of AWS, not managed.
+    """The description of a kind; the defaults are those of an AWS API key that is not managed.
 
     `kind`: the name of the field in the spec. `values`: the names of the values that make up the
-    key. `formats` and `variables`: those that they fill. `environment`: the variables of the format
-    DotEnv. `probe_modes`: the probes that can try the key. `is_bearer`: a header has the prefix
-    "Bearer ". `is_managed`: the keys stay in the cloud until they are removed. `is_regional`: the
-    key works in one region, which is part of its identity.
+    key. `formats` and `variables`: those that the values provide. `environment`: the variables of
+    the format DotEnv. `probe_modes`: the probes that support the key. `is_bearer`: a header has the
+    prefix "Bearer ". `is_managed`: the keys stay in the cloud until they are deleted.
+    `is_regional`: the key is valid in one region, which is part of its identity.
     """
 
     kind: ClassVar[str]
@@ -65,43 +65,43 @@ class KeySpec(SpecStruct, frozen=True):
     is_regional: ClassVar[bool] = False
 
     def field_errors(self) -> Iterator[FieldError]:
-        """What is wrong with the fields, beyond what the schema refuses."""
+        """Return errors of the fields that the schema cannot detect."""
         yield from ()
 
     @classmethod
     def required_source(cls, source: CredentialSource) -> str:
-        """Which source the key needs instead, such as "with aws"; empty if this one fits."""
+        """The required kind of source, such as "with aws"; empty if this one is suitable."""
         return "" if source.provider is Provider.AWS else "with aws"
 
     @classmethod
     def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
-        """The formats of a Secret whose grant names neither formats nor data."""
+        """The default formats of a Secret if the grant specifies no formats and no data."""
         del provider
         return cls.default_formats
 
     @property
     def expires(self) -> bool:
-        """Whether the key ends by itself, so that it has an expiry to record."""
+        """Whether the key has an expiry."""
         return True
 
     @property
     def managed(self) -> ManagedKeyPolicy | None:
-        """How the key is kept in the cloud; None for one that can be issued again freely."""
+        """The policy for a managed key; None for a key that can be reissued freely."""
         return None
 
     @property
     def imports(self) -> tuple[str, SecretKeyReference] | None:
-        """The field and the Secret that the value of the key is imported from."""
+        """The field and the Secret of an imported value; None for a generated one."""
         return None
 
     @property
     def is_bulk_import(self) -> bool:
-        """Whether the Secret holds many keys, one entry each, and no layout."""
+        """Whether the Secret holds many keys, one entry each, without a layout."""
         return False
 
     @property
     def own_region(self) -> str | None:
-        """The region that the key names; None for that of the source."""
+        """The region field of the key; None for the region of the source."""
         return None
 
     @property
@@ -111,9 +111,9 @@ class KeySpec(SpecStruct, frozen=True):
 
     @property
     def revocation_spec(self) -> Mapping[str, Any]:
-        """The smallest spec of this kind by which a managed key can be found and revoked."""
+        """The smallest spec of this kind that allows a managed key to be found and revoked."""
         return {}
 
     def key_identity(self) -> KeyIdentity:
-        """What decides what the key IS; without the region, which the grant adds."""
+        """The facts that identify the key, without the region, which the grant adds."""
         return {}

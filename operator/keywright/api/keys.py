@@ -1,8 +1,8 @@
-"""The kinds of key that a grant can ask for, each with what it says of itself.
+"""The kinds of key that a grant can issue, each with its description.
 
-A kind names the values that make up its key, the formats and template variables that these fill,
-and whether the key stays in the cloud until it is removed there (a managed key). `KEY_TYPES` is the
-table of the kinds; a grant has exactly one.
+A kind names the values that make up its key, the formats and template variables they provide, and
+whether the key stays in the cloud until it is deleted (a managed key). `KEY_TYPES` lists the kinds;
+a grant has exactly one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ _OVERLAP = "1h"
 
 
 class Endpoint(StrEnum):
-    """Which of Bedrock's OpenAI-compatible base URLs a reader is given."""
+    """The OpenAI-compatible base URL of Bedrock that clients use."""
 
     RUNTIME = "Runtime"
     MANTLE = "Mantle"
@@ -73,7 +73,7 @@ _BEDROCK_VARIABLES: Final = (
 
 
 class BedrockShortTermKey(KeySpec, frozen=True):
-    """A Bedrock API key that is signed here and ends within 12 hours."""
+    """A Bedrock API key that is signed locally and expires within 12 hours."""
 
     kind: ClassVar = "bedrockShortTermKey"
     formats: ClassVar = BEDROCK_FORMATS
@@ -89,13 +89,13 @@ class BedrockShortTermKey(KeySpec, frozen=True):
 
     @property
     def duration_seconds(self) -> int:
-        """How long the key is asked to last; the session that signs it may end it sooner."""
+        """The requested lifetime in seconds; the session that signs the key may expire earlier."""
         return int(parse_duration(self.duration))
 
     @property
     @override
     def own_region(self) -> str | None:
-        """The region that the key names."""
+        """The region field of the key."""
         return self.region
 
     @override
@@ -106,12 +106,12 @@ class BedrockShortTermKey(KeySpec, frozen=True):
 
     @override
     def key_identity(self) -> KeyIdentity:
-        """The duration; the region is added by the grant. The endpoint only changes a URL."""
+        """The duration; the grant adds the region. The endpoint only changes a URL."""
         return {"duration": self.duration_seconds}
 
 
 class IamUser(SpecStruct, frozen=True):
-    """The IAM user that carries a long-term key."""
+    """The IAM user that owns a long-term key."""
 
     name: str
     create: bool = True
@@ -146,13 +146,13 @@ class BedrockLongTermKey(KeySpec, frozen=True):
     @property
     @override
     def expires(self) -> bool:
-        """Whether IAM ends the key."""
+        """Whether IAM sets an expiry."""
         return self.expires_after_days is not None
 
     @property
     @override
     def managed(self) -> ManagedKeyPolicy:
-        """IAM lets a user have two for a service; the old one stays an hour unless told."""
+        """IAM allows two keys per user and service; the default overlap is an hour."""
         rotate = self.rotate_every
         return ManagedKeyPolicy(
             most=_SERVICE_CREDENTIALS_PER_USER,
@@ -166,12 +166,12 @@ class BedrockLongTermKey(KeySpec, frozen=True):
     @property
     @override
     def own_region(self) -> str | None:
-        """The region that the key names."""
+        """The region field of the key."""
         return self.region
 
     @override
     def key_identity(self) -> KeyIdentity:
-        """The user and the lifetime; its policies change beside the key, which stays."""
+        """The user and the lifetime; policies of the user change without a new key."""
         return {"user": self.user.name, "expiresAfterDays": self.expires_after_days}
 
     @override
@@ -221,7 +221,7 @@ class BedrockLongTermKey(KeySpec, frozen=True):
     @property
     @override
     def revocation_spec(self) -> Mapping[str, Any]:
-        """The user; a rotation is required, and never due."""
+        """The user; the required rotation interval has no effect."""
         user: dict[str, Any] = {"name": self.user.name, "create": self.user.create}
         if self.user.path is not None:
             user["path"] = self.user.path
@@ -229,7 +229,7 @@ class BedrockLongTermKey(KeySpec, frozen=True):
 
 
 class SessionCredentials(KeySpec, frozen=True):
-    """Credentials of STS, of either cloud."""
+    """Temporary credentials of STS, of either cloud."""
 
     kind: ClassVar = "sessionCredentials"
     values: ClassVar = frozenset(
@@ -272,14 +272,14 @@ class SessionCredentials(KeySpec, frozen=True):
     @classmethod
     @override
     def default_formats_for(cls, provider: Provider) -> tuple[Format, ...]:
-        """The variables that the SDKs of the cloud read."""
+        """The environment variables that the SDKs of the cloud read."""
         if provider is Provider.ALIBABA_CLOUD:
             return (Format.ALIBABA_ENV,)
         return cls.default_formats
 
     @property
     def duration_seconds(self) -> int | None:
-        """How long they are asked to last; None leaves it to the source."""
+        """The requested duration in seconds; None for that of the source."""
         return None if self.duration is None else int(parse_duration(self.duration))
 
     @override
@@ -294,7 +294,7 @@ class SessionCredentials(KeySpec, frozen=True):
     @classmethod
     @override
     def required_source(cls, source: CredentialSource) -> str:
-        """Any source, except for one with a bearer token."""
+        """Any source except one with a bearer token."""
         is_bearer = isinstance(source.identity, AlibabaBearer)
         return "with an access key or a session" if is_bearer else ""
 
@@ -306,7 +306,7 @@ class SessionCredentials(KeySpec, frozen=True):
 
 
 class BearerToken(KeySpec, frozen=True):
-    """The bearer token of an Alibaba Cloud source, handed on."""
+    """The bearer token of an Alibaba Cloud source, passed on unchanged."""
 
     kind: ClassVar = "bearerToken"
     formats: ClassVar = TOKEN_FORMATS
@@ -326,7 +326,7 @@ Key: TypeAlias = (
 
 
 class KeyKind(StrEnum):
-    """The kinds of key; a value is the name of the field that asks for it."""
+    """The kinds of key; each value is the name of the field in the spec."""
 
     BEDROCK_SHORT_TERM_KEY = BedrockShortTermKey.kind
     BEDROCK_LONG_TERM_KEY = BedrockLongTermKey.kind
@@ -336,7 +336,7 @@ class KeyKind(StrEnum):
 
 
 class KeyFields(SpecStruct, frozen=True):
-    """The fields of a grant's spec that ask for a key: exactly one of them is set."""
+    """The key fields of a grant's spec, exactly one of which is set."""
 
     bedrock_short_term_key: BedrockShortTermKey | None = None
     bedrock_long_term_key: BedrockLongTermKey | None = None
@@ -346,7 +346,7 @@ class KeyFields(SpecStruct, frozen=True):
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """The keys that are set; parsing lets exactly one through."""
+        """The keys that are set; parsing ensures that there is exactly one."""
         every = (getattr(self, name) for name in _KEY_FIELDS)
         return tuple(key for key in every if key is not None)
 
@@ -357,4 +357,4 @@ KEY_TYPES: Final[Mapping[KeyKind, type[Key]]] = {
 }
 """The kinds of key."""
 MANAGED_KINDS: Final = frozenset(kind for kind, key in KEY_TYPES.items() if key.is_managed)
-"""The kinds whose keys stay in the cloud until they are removed there."""
+"""The kinds whose keys stay in the cloud until they are deleted."""

@@ -1,4 +1,4 @@
-"""Names that others see: the API group, its resources, annotations and labels."""
+"""Public names: the API group, its resources, annotations and labels."""
 
 from typing import Final
 
@@ -12,71 +12,71 @@ GRANT_KIND: Final = "ApiKeyGrant"
 GRANT_PLURAL: Final = "apikeygrants"
 
 FIELD_MANAGER: Final = "keywright"
-"""Our name in server-side apply: what it owns of a Secret is ours, all else is left alone."""
+"""The field manager for server-side apply; fields of other managers are left unchanged."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 MANAGED_BY: Final = "keywright"
 WATCH_LABEL: Final = f"{GROUP}/managed"
 WATCH_LABEL_VALUE: Final = "true"
 SECRET_SELECTOR: Final = f"{WATCH_LABEL}={WATCH_LABEL_VALUE}"
-"""The label selector of our watch on Secrets; a label alone never makes a Secret ours.
+"""The label selector of the watch on Secrets; the label alone does not imply ownership.
 
 Not the label `managed-by`: policies standardize the labels that Kubernetes recommends.
 """
 UNWATCHED_SELECTOR: Final = f"{MANAGED_BY_LABEL}={MANAGED_BY},{WATCH_LABEL}!={WATCH_LABEL_VALUE}"
-"""The Secrets that carry `managed-by` alone, as versions before the watch label wrote them."""
+"""Secrets with only `managed-by`, as versions before the watch label wrote them."""
 
 ANNOTATION_RESTARTED_FOR: Final = f"restarted-for.{GROUP}/"
-"""Of a pod template, followed by a Secret's name: the mark of the data that its pods began with."""
+"""On a pod template, followed by a Secret's name: the hash of the data that its pods started with.
+"""
 
 RESERVED_PREFIX: Final = f"{GROUP}/"
 
 
 def imitates_mark(text: str) -> bool:
-    """Whether a text that goes to a cloud has what the operator's own marks begin with.
+    """Whether a text for a cloud starts with a prefix reserved for the operator's own tags.
 
-    In any letter case: IAM takes tag keys for equal that differ in case alone.
+    In any letter case: IAM treats tag keys that differ only in case as equal.
     """
     return RESERVED_PREFIX in text.casefold()
 
 
-# On a Secret that we keep.
+# On a Secret that the operator manages.
 ANNOTATION_GRANTED_BY: Final = f"{GROUP}/granted-by"
 ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"
 ANNOTATION_EXPIRES_AT: Final = f"{GROUP}/expires-at"
 ANNOTATION_RENEW_AT: Final = f"{GROUP}/renew-at"
 ANNOTATION_REVISION: Final = f"{GROUP}/revision"
-# The request that the key in it has answered, by its value: a status may be lost.
+# The value of the renewal request that the key was issued for: a status may be lost.
 ANNOTATION_HANDLED_REQUEST: Final = f"{GROUP}/handled-request"
 ANNOTATION_FINGERPRINT: Final = f"{GROUP}/fingerprint"
-# Of a key that lives in the cloud: its id, and that of the one that it has replaced.
+# For a managed key: its ID, and that of its predecessor.
 ANNOTATION_KEY_ID: Final = f"{GROUP}/key-id"
 ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
-# Beside each of the two: the operator's proof that the key was made for the grant.
+# For each of the two: the operator's proof that the key was created for the grant.
 ANNOTATION_KEY_PROOF: Final = f"{GROUP}/key-proof"
 ANNOTATION_REPLACES_PROOF: Final = f"{GROUP}/replaces-key-proof"
-# Of a key that lives in the cloud: grant id and cluster id, with which it is tagged there, and the
-# operator's proof of both.
+# For a managed key: the grant ID and cluster ID in its tags, and the operator's proof of both.
 ANNOTATION_GRANT_ID: Final = f"{GROUP}/grant-id"
 ANNOTATION_CLUSTER_ID: Final = f"{GROUP}/cluster-id"
 ANNOTATION_GRANT_PROOF: Final = f"{GROUP}/grant-proof"
-# Of many keys: a digest of the names of their entries, and what was left out of them.
+# For a bulk import: a digest of the entries' names, and the rows that were skipped.
 ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
 ANNOTATION_REMARK: Final = f"{GROUP}/remark"
 
 # On a Secret, set by its owner: its values may be sent to a cloud or copied to another namespace.
 REFERENCE_LABEL: Final = f"{GROUP}/allow-reference"
 
-# On a grant: each new value asks for one renewal.
+# On a grant: each new value requests one renewal.
 ANNOTATION_RENEW_REQUESTED_AT: Final = f"{GROUP}/renew-requested-at"
 ANNOTATION_RECONCILE_REQUESTED_AT: Final = "reconcile.fluxcd.io/requestedAt"
 
-# On a grant: the id of the cluster whose keys of the grant this cluster takes over.
+# On a grant: the ID of the cluster whose keys this cluster takes over.
 ANNOTATION_TAKE_OVER: Final = f"{GROUP}/take-over"
 
 FINALIZER: Final = f"{GROUP}/revoke"
 
-# On a ServiceAccount: the role it stands for, as EKS and the SDKs read it.
+# On a ServiceAccount: the IAM role, as EKS and the SDKs read it.
 ANNOTATION_EKS_ROLE_ARN: Final = "eks.amazonaws.com/role-arn"
-# The same as ACK and its webhook read it: a role's name, in the account of the cluster's provider.
+# The equivalent for ACK and its webhook: a role name in the account of the cluster's provider.
 ANNOTATION_RRSA_ROLE_NAME: Final = "pod-identity.alibabacloud.com/role-name"

@@ -1,7 +1,7 @@
-"""From what the API server sends to values, or to what is wrong with it.
+"""Parse objects of the API server into values or lists of field errors.
 
-Parsing runs for every event of every object, so the common case does one pass of msgspec and a few
-comparisons; messages are only made for what is wrong.
+Parsing runs for every event of every object, so the common case is one pass of msgspec and a few
+comparisons; messages are only built for errors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WHERE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOT
 
 
 def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[FieldError]:
-    """The source, or everything that is wrong with it; `body` is the object as the API gives it."""
+    """Parse a source, or return all its errors; `body` is the object from the API."""
     spec = _spec_of(body, SourceSpec, problems_of=source_problems)
     if isinstance(spec, list):
         return spec
@@ -49,10 +49,10 @@ def parse_source(body: Mapping[str, Any]) -> CredentialSource | list[FieldError]
 
 
 def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
-    """The grant, or everything that is wrong with it; `body` is the object as the API gives it.
+    """Parse a grant, or return all its errors; `body` is the object from the API.
 
-    What only shows beside the source is found by `grant_checks.validate_with_source`, what only
-    shows in templates by `secrets.rendering.validate`.
+    `grant_checks.validate_with_source` reports errors that depend on the source, and
+    `secrets.rendering.validate` those in templates.
     """
     spec = _spec_of(body, GrantSpec, problems_of=grant_problems)
     if isinstance(spec, list):
@@ -78,10 +78,9 @@ def parse_grant(body: Mapping[str, Any]) -> ApiKeyGrant | list[FieldError]:
 def _spec_of(
     body: Mapping[str, Any], kind: type[_Spec], *, problems_of: Callable[[_Spec], list[FieldError]]
 ) -> _Spec | list[FieldError]:
-    """The spec, or what is wrong with it.
+    """Return the spec, or its errors.
 
-    A check that fails by an exception is a mistake of ours, and becomes a problem of this object
-    alone.
+    A check that raises an exception is a bug, and is reported as an error of this object only.
     """
     try:
         spec = msgspec.convert(body.get("spec", _NOTHING), kind)
@@ -94,13 +93,13 @@ def _spec_of(
 
 
 def _created(metadata: Mapping[str, Any]) -> datetime:
-    """The time of creation; EPOCH for an object that no API server has seen yet."""
+    """The creation time; EPOCH for an object that was not read from an API server."""
     text = metadata.get("creationTimestamp")
     return parse_time(text) if text else EPOCH
 
 
 def _shape_problem(error: msgspec.ValidationError) -> FieldError:
-    """A value of the wrong type, or a missing one, as a problem of its field."""
+    """Convert a wrong type or a missing value to an error of its field."""
     found = _WHERE.match(str(error))
     assert found is not None
     field = "spec" + (found["path"] or "").replace("[...]", "[]")

@@ -1,7 +1,7 @@
 """The partitions of AWS: DNS suffixes of hosts by Region.
 
-The table is that of botocore (data/partitions.json), with which a test compares it; botocore itself
-takes a third of a second to import and is not for this layer.
+The table is that of botocore (data/partitions.json), which a test compares it with; botocore takes
+a third of a second to import and is not available to this layer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition; `dual_stack_suffix` is of hosts that have IPv6 as well."""
+    """One partition; `dual_stack_suffix` is for hosts that also support IPv6."""
 
     id: str
     dns_suffix: str
@@ -23,7 +23,7 @@ class Partition:
 
     @property
     def has_mantle(self) -> bool:
-        """Whether the host bedrock-mantle.REGION.api.aws exists: it has no other suffix."""
+        """Whether the host bedrock-mantle.REGION.api.aws exists, which has no other suffix."""
         return self.dual_stack_suffix == _API_AWS
 
 
@@ -47,7 +47,7 @@ PARTITIONS: Final = (
 
 @lru_cache(maxsize=256)
 def partition_of(region: str) -> Partition:
-    """The partition of a Region; that of the public Regions for one that no table has."""
+    """The partition of a Region; that of the public Regions if the Region is unknown."""
     found = (each for each in PARTITIONS if each.regions.fullmatch(region))
     return next(found, AWS)
 

@@ -1,4 +1,4 @@
-"""What the parts of a spec have in common: how they are parsed, and the references they hold."""
+"""Common parts of a spec: parsing, and references."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ Policy: TypeAlias = Mapping[str, Any]
 """An IAM or RAM policy document, as the user wrote it."""
 
 KeyIdentity: TypeAlias = dict[str, Any]
-"""What decides what a key IS, ready for JSON; two equal ones mean that the key may stay."""
+"""The facts that identify a key, as JSON; if they are equal, the key does not change."""
 
 ObjectName: TypeAlias = Annotated[
     str,
@@ -19,17 +19,17 @@ ObjectName: TypeAlias = Annotated[
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
     ),
 ]
-"""The name of a Kubernetes object, which becomes a part of a URL path."""
+"""The name of a Kubernetes object, which becomes part of a URL path."""
 
 NamespaceName: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 ]
-"""The name of a namespace, likewise."""
+"""The name of a namespace, which becomes part of a URL path."""
 
 Region: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=32, pattern=r"^[a-z]{2,4}(-[a-z0-9]+)+\Z")
 ]
-"""A region of either cloud, which becomes a part of a host name."""
+"""A region of either cloud, which becomes part of a host name."""
 
 
 class SpecStruct(
@@ -40,15 +40,15 @@ class SpecStruct(
     omit_defaults=True,
     forbid_unknown_fields=False,
 ):
-    """A part of a spec: camelCase on the wire, snake_case here, unknown fields ignored.
+    """A part of a spec: camelCase on the wire, snake_case in Python, unknown fields ignored.
 
-    Unknown fields are the API server's to refuse; ignoring them here lets an older operator read
-    what a newer CRD has let in.
+    The API server rejects unknown fields; ignoring them here lets an older operator read objects of
+    a newer CRD.
     """
 
 
 def fields_of(struct: type[SpecStruct], kinds: object) -> Mapping[str, str]:
-    """The optional fields whose type is one of a union's, with their names on the wire."""
+    """The optional fields whose type is one of a union, with their names on the wire."""
     return {
         field.name: field.encode_name
         for field in msgspec.structs.fields(struct)
@@ -57,37 +57,37 @@ def fields_of(struct: type[SpecStruct], kinds: object) -> Mapping[str, str]:
 
 
 class SecretReference(SpecStruct, frozen=True):
-    """A Secret of the object's own namespace."""
+    """A reference to a Secret in the object's namespace."""
 
     name: ObjectName
 
 
 class SecretKeyReference(SpecStruct, frozen=True):
-    """One key of a Secret of the object's own namespace."""
+    """A reference to one key of a Secret in the object's namespace."""
 
     name: ObjectName
     key: str
 
 
 class SecretKeySource(SpecStruct, frozen=True):
-    """Where one value is read from."""
+    """The source of a single value."""
 
     secret_key_ref: SecretKeyReference
 
 
 class ServiceAccountReference(SpecStruct, frozen=True):
-    """A ServiceAccount of the object's own namespace, and whom its token is meant for."""
+    """A reference to a ServiceAccount in the object's namespace, and the audience of its token."""
 
     name: ObjectName
     audiences: tuple[str, ...] = ()
 
 
 class Marker(SpecStruct, frozen=True):
-    """A choice that is made by being there, `{}`."""
+    """A choice without fields of its own, written as `{}`."""
 
 
 class LabelOperator(StrEnum):
-    """How a requirement compares."""
+    """The operator of a requirement."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -104,13 +104,13 @@ class LabelExpression(SpecStruct, frozen=True):
 
 
 class LabelSelector(SpecStruct, frozen=True):
-    """A Kubernetes label selector; all its requirements must hold."""
+    """A Kubernetes label selector; all its requirements must match."""
 
     match_labels: Mapping[str, str] = {}
     match_expressions: tuple[LabelExpression, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels is selected."""
+        """Whether the selector matches these labels."""
         return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
             _meets(expression, labels) for expression in self.match_expressions
         )

@@ -1,4 +1,4 @@
-"""`spec.secret`: the Secret that a grant keeps its key in."""
+"""`spec.secret`: the Secret in which a grant stores its key."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,16 +8,17 @@ from keywright.api.schema import SpecStruct
 
 
 class FormerSecretPolicy(StrEnum):
-    """What becomes of the Secret of the former name when `spec.secret.name` changes."""
+    """What happens to the previous Secret when `spec.secret.name` changes."""
 
     CLEAR = "Clear"
     RETAIN = "Retain"
 
 
 class SecretSpec(SpecStruct, frozen=True):
-    """The Secret that a grant keeps its key in.
+    """The Secret in which a grant stores its key.
 
-    `formats` absent means the default of the kind; an empty list means that `data` alone counts.
+    Without `formats`, the default of the kind applies; an empty list means that only `data` is
+    written.
     """
 
     name: str | None = None

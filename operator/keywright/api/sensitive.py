@@ -1,4 +1,4 @@
-"""The type of every secret value, from the moment it is made until it is written to a Secret."""
+"""The type of every secret value, from its creation until it is written to a Secret."""
 
 import hmac
 from typing import NoReturn, Self
@@ -9,26 +9,26 @@ _SHOWN = "<sensitive>"
 
 
 class Sensitive:
-    """A string that shows itself only to who asks by name.
+    """A string that is only revealed explicitly.
 
-    `repr`, `str` and `format` show `<sensitive>`, so that a log line, a traceback with locals or a
-    message cannot carry the value; pickling is refused, so that no queue or cache writes it down.
-    Search for `.reveal()` to find every place where a secret is opened.
+    `repr`, `str` and `format` return `<sensitive>`, so that a log line, a traceback with locals or
+    a message cannot contain the value; pickling is refused, so that no queue or cache stores it.
+    Search for `.reveal()` to find every place that reads a secret.
     """
 
     __slots__ = ("_value",)
-    __hash__ = None  # type: ignore[assignment]  # a hash would tell equal secrets apart
+    __hash__ = None  # type: ignore[assignment]  # a hash would reveal which secrets are equal
 
     def __init__(self, value: str) -> None:
         self._value = value
 
     def reveal(self) -> str:
-        """The secret itself."""
+        """Return the secret value."""
         return self._value
 
     @override
     def __eq__(self, other: object) -> bool:
-        """Compares in constant time, and only with another Sensitive."""
+        """Compare in constant time, and only with another Sensitive."""
         if not isinstance(other, Sensitive):
             return NotImplemented
         return hmac.compare_digest(self._value.encode(), other._value.encode())

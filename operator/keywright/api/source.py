@@ -1,4 +1,4 @@
-"""CredentialSource: the identity in the cloud, and who may use it."""
+"""CredentialSource: the identity in the cloud, and which namespaces may use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from keywright.api.schema import KeyIdentity, LabelSelector, SpecStruct
 
 
 class Provider(StrEnum):
-    """The clouds; the values are what the column `Provider` shows."""
+    """The clouds; the values are shown in the column `Provider`."""
 
     AWS = "AWS"
     ALIBABA_CLOUD = "AlibabaCloud"
 
 
 class AllowedNamespaces(SpecStruct, frozen=True):
-    """Which other namespaces may use a source."""
+    """The other namespaces that may use a source."""
 
     names: tuple[str, ...] = ()
     selector: LabelSelector | None = None
@@ -33,16 +33,16 @@ class SourceSpec(SpecStruct, frozen=True):
 
     @property
     def provider(self) -> Provider:
-        """The one cloud that is set."""
+        """The cloud whose field is set."""
         return Provider.AWS if self.aws is not None else Provider.ALIBABA_CLOUD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CredentialSource:
-    """A CredentialSource as read: what of its metadata matters, its spec, and what that says.
+    """A CredentialSource as parsed: the relevant metadata, the spec, and what follows from it.
 
-    `provider` is the cloud that it is for, `cloud` the part of the spec for it, and `region` the
-    one whose STS is called; grants default to it.
+    `provider` is its cloud, `cloud` the part of the spec for that cloud, and `region` the one whose
+    STS is called; it is the default of grants.
     """
 
     namespace: str
@@ -69,12 +69,12 @@ class CredentialSource:
 
     @property
     def identity(self) -> AwsIdentity | AlibabaIdentity:
-        """The one identity."""
+        """The identity."""
         return self.cloud.identity
 
     @property
     def endpoint_field(self) -> str:
-        """The field by which it names a host of STS; empty where the cloud's own is asked."""
+        """The field that sets a host of STS; empty if the cloud's own endpoint is used."""
         aws, alibaba = self.spec.aws, self.spec.alibaba_cloud
         if aws is not None:
             return "spec.aws.stsEndpoint" if aws.sts_endpoint else ""
@@ -83,22 +83,22 @@ class CredentialSource:
 
     @property
     def host_field(self) -> str:
-        """The field that decides which host of STS is asked."""
+        """The field that determines which host of STS is called."""
         region = "spec.aws.region" if self.spec.aws is not None else "spec.alibabaCloud.regionId"
         return self.endpoint_field or region
 
     @property
     def secret_keys(self) -> Mapping[str, frozenset[str]]:
-        """The Secrets, of its own namespace, that it reads, and the keys that it needs of each."""
+        """The Secrets in its namespace that the source reads, each with the keys it needs."""
         return self.cloud.secret_keys
 
     @property
     def secret_names(self) -> frozenset[str]:
-        """The Secrets, of its own namespace, that it reads."""
+        """The names of the Secrets in its namespace that the source reads."""
         return frozenset(self.cloud.secret_keys)
 
     def uses_as_access_key(self, secret: str) -> bool:
-        """Whether that Secret holds the key that everything else is made with."""
+        """Whether the Secret holds the access key of the identity."""
         aws = self.spec.aws
         if aws is None:
             return secret in self.cloud.secret_keys
@@ -106,26 +106,26 @@ class CredentialSource:
 
     @property
     def credentials_end(self) -> bool:
-        """Whether the credentials that it hands on have an end in any case."""
+        """Whether the credentials of the source always expire."""
         return self.spec.alibaba_cloud is None or self.spec.alibaba_cloud.credentials_end
 
     def key_identity(self) -> KeyIdentity:
-        """What decides what a key minted from this source IS.
+        """The facts that identify a key issued from this source.
 
-        It says nothing of names, uids, endpoints, session names and durations, so that a rename, a
-        restore from a backup or a longer session never cost a new key. The region is the grant's
-        business, see `ApiKeyGrant.key_identity`.
+        Names, uids, endpoints, session names and durations are not part of them, so that a rename,
+        a restore from a backup or a longer session does not issue a new key. The region belongs to
+        the grant, see `ApiKeyGrant.key_identity`.
         """
         return {self.provider.value: self.cloud.key_identity()}
 
     @property
     def selects_namespaces(self) -> bool:
-        """Whether it allows other namespaces by their labels."""
+        """Whether the source allows other namespaces by their labels."""
         allowed = self.spec.allowed_namespaces
         return allowed is not None and allowed.selector is not None
 
     def allows(self, namespace: str, *, labels: Mapping[str, str]) -> bool:
-        """Whether a grant in this namespace, which has these labels, may use the source."""
+        """Whether a grant in a namespace with these labels may use the source."""
         if namespace == self.namespace:
             return True
         allowed = self.spec.allowed_namespaces

@@ -1,4 +1,4 @@
-"""What makes a CredentialSource unusable."""
+"""Validation of a CredentialSource."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ MAX_HOPS = 5
 
 
 def source_problems(spec: SourceSpec) -> list[FieldError]:
-    """Everything that is wrong with the spec; empty when it can be used."""
+    """Return all errors of the spec; empty if it is valid."""
     return list(_spec(spec))
 
 
@@ -59,10 +59,10 @@ def _aws(aws: AwsSource) -> Iterator[FieldError]:
 
 
 def _aws_hop(field: str, hop: AwsHop, *, of_key: bool) -> Iterator[FieldError]:
-    """Checks one hop.
+    """Validate one hop.
 
-    A role assumed with a role's own session lasts at most an hour, whatever the role allows: AWS,
-    "role chaining". Only the first hop of a static key is made without a session.
+    A role assumed with the session of another role lasts at most an hour, regardless of the role's
+    maximum: AWS, "role chaining". Only the first hop of a static key has no session before it.
     """
     if hop.external_id is not None and hop.external_id_from is not None:
         yield FieldError(field, "set at most one of externalId and externalIdFrom")
@@ -120,7 +120,7 @@ def _alibaba(alibaba: AlibabaSource) -> Iterator[FieldError]:
 
 
 def _one_audience(field: str, reference: ServiceAccountReference) -> Iterator[FieldError]:
-    """A token for several audiences could be replayed by each of them against the others."""
+    """Allow one audience: with several, each of them could replay the token against the others."""
     if len(reference.audiences) > 1:
         yield FieldError(
             f"{field}.serviceAccountRef.audiences",

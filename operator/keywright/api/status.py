@@ -1,7 +1,7 @@
-"""What the operator has written into `.status`, read without trust in it.
+"""Parsing of `.status`, which is not trusted.
 
-Anyone who may write the status may write nonsense; a restore from a backup may leave a part of it
-out. So a value that does not fit counts as absent, and reading never raises.
+Any client with write access to the status can store invalid values, and a restore from a backup may
+omit parts of it. So an invalid value counts as absent, and parsing never raises.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ _WIRE_TYPES = frozenset({str, int, bool})
 
 
 class ConditionStatus(StrEnum):
-    """Whether a condition holds."""
+    """The status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -31,9 +31,9 @@ class StatusValue(
     """A part of a status."""
 
     def to_body(self) -> dict[str, Any]:
-        """The wire form for a merge patch: what is absent is None, which removes it."""
+        """The body of a merge patch: absent values are None, which removes them."""
         values = ((name, getattr(self, field)) for field, name in _wire_names(type(self)))
-        # Most values are what they are on the wire.
+        # Most values are the same on the wire.
         return {
             name: value if value is None or type(value) in _WIRE_TYPES else _to_wire(value)
             for name, value in values
@@ -41,7 +41,7 @@ class StatusValue(
 
 
 class Condition(StatusValue, frozen=True):
-    """One condition, as Kubernetes defines them."""
+    """One condition, as defined by Kubernetes."""
 
     type: str
     status: ConditionStatus
@@ -52,10 +52,10 @@ class Condition(StatusValue, frozen=True):
 
 
 class PendingCreate(StatusValue, frozen=True):
-    """The journal of a mint under way: what existed before, and since when we mean to create.
+    """The journal of a create in progress: the keys that existed before, and the intent's time.
 
-    `proof`: the operator's own that it has written this. `request`: the requested renewal that the
-    key answers, as the annotation had it.
+    `proof`: proves that the operator itself wrote this. `request`: the value of the annotation that
+    requested the renewal.
     """
 
     started_at: datetime | None = None
@@ -65,9 +65,9 @@ class PendingCreate(StatusValue, frozen=True):
 
 
 class RetiringKey(StatusValue, frozen=True):
-    """An old key, when it goes, and when it would end by itself.
+    """An old key, the time of its removal, and its expiry.
 
-    `key_proof`: the operator's own that the key was made for the grant.
+    `key_proof`: proves that the key was created for the grant.
     """
 
     key_id: str
@@ -77,9 +77,9 @@ class RetiringKey(StatusValue, frozen=True):
 
 
 class FormerSecret(StatusValue, frozen=True):
-    """A Secret that a change of `spec.secret.name` has left behind.
+    """A Secret that the grant no longer uses after a change of `spec.secret.name`.
 
-    `uid` is known before it is cleared. `message`: why it could not be cleared.
+    `uid` is recorded before the Secret is cleared. `message`: why it could not be cleared.
     """
 
     name: str
@@ -104,7 +104,7 @@ class SourceStatus(StatusValue, frozen=True):
 
     @classmethod
     def parse(cls, raw: object) -> "SourceStatus":
-        """The status as far as it can be read; anything that is no mapping is an empty one."""
+        """Parse the status, without invalid values; anything but a mapping is empty."""
         status = raw if isinstance(raw, Mapping) else {}
         return cls(
             conditions=_conditions(status.get("conditions")),
@@ -120,7 +120,7 @@ class SourceStatus(StatusValue, frozen=True):
         )
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of a type."""
+        """The condition of the type, if it is present."""
         return next((c for c in self.conditions if c.type == kind), None)
 
 
@@ -152,7 +152,7 @@ class GrantStatus(StatusValue, frozen=True):
 
     @classmethod
     def parse(cls, raw: object) -> "GrantStatus":
-        """The status as far as it can be read; anything that is no mapping is an empty one."""
+        """Parse the status, without invalid values; anything but a mapping is empty."""
         status = raw if isinstance(raw, Mapping) else {}
         return cls(
             conditions=_conditions(status.get("conditions")),
@@ -180,12 +180,12 @@ class GrantStatus(StatusValue, frozen=True):
         )
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of a type."""
+        """The condition of the type, if it is present."""
         return next((c for c in self.conditions if c.type == kind), None)
 
 
 class Readiness(NamedTuple):
-    """The part of a grant's status that metrics show; times in seconds since 1970."""
+    """The part of a grant's status that metrics use; times in seconds since 1970."""
 
     ready: bool = False
     expires_at: float | None = None
@@ -193,7 +193,7 @@ class Readiness(NamedTuple):
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any], *, condition: str) -> "Readiness":
-        """As `GrantStatus.parse` reads it, without the rest; ready by the type of condition."""
+        """Parse this part as `GrantStatus.parse` does; `condition` is the type that means ready."""
         conditions = raw.get("conditions")
         status = next(
             (
@@ -254,7 +254,7 @@ def _pending(raw: object) -> PendingCreate | None:
         return None
     started_at, baseline = _time(raw.get("startedAt")), raw.get("baseline")
     if started_at is None:
-        # The operator writes none without its time, by which its key is named and found.
+        # The operator always writes the time, which identifies the key.
         return None
     ids = baseline if isinstance(baseline, list) else []
     return PendingCreate(

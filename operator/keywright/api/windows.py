@@ -1,8 +1,8 @@
-"""Renewal windows: from each moment of a cron schedule in a time zone, open for a duration.
+"""Renewal windows: from each time of a cron schedule in a time zone, open for a duration.
 
-Schedules are read as Debian's cron reads them: a time that the change to summer time leaves out
-comes when the clocks have gone forward, and one that comes twice counts once, the first time. A
-window lasts its duration in real time, whatever the clocks do meanwhile.
+Schedules follow Debian's cron: a time that the change to summer time skips occurs right after the
+change, and a time that occurs twice counts once, the first time. A window lasts its duration in
+elapsed time, regardless of clock changes.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _FIELDS = 5
 
 
 class Window(SpecStruct, frozen=True):
-    """When renewals may happen: from each moment of a cron schedule, for a duration."""
+    """When renewals may happen: from each time of a cron schedule, for a duration."""
 
     schedule: str
     duration: str
@@ -29,25 +29,25 @@ class Window(SpecStruct, frozen=True):
 
     @property
     def duration_seconds(self) -> float:
-        """How long the window stays open."""
+        """How long the window stays open, in seconds."""
         return parse_duration(self.duration)
 
     def open_from(self, moment: datetime) -> datetime | None:
-        """The moment, where the window is open then, else when it opens next, in UTC.
+        """The given time if the window is open then, otherwise its next opening, in UTC.
 
-        None where it does not open within fifty years.
+        None if the window does not open within fifty years.
         """
         since = moment - timedelta(seconds=self.duration_seconds)
         for found in CronSim(self.schedule, since.astimezone(time_zone(self.time_zone))):
             opening = found.astimezone(UTC)
-            # By the clock on the wall the hour that comes twice has its openings behind it.
+            # By local time, the repeated hour has its openings in the past.
             if opening > since:
                 return max(opening, moment)
         return None
 
 
 def window_problems(field: str, window: Window) -> Iterator[FieldError]:
-    """What CEL cannot see of a window."""
+    """Validate what CEL cannot check of a window."""
     try:
         time_zone(window.time_zone)
     except ValueError as error:
@@ -60,17 +60,17 @@ def window_problems(field: str, window: Window) -> Iterator[FieldError]:
 
 @lru_cache(maxsize=64)
 def time_zone(name: str) -> tzinfo:
-    """The time zone of that name; UTC needs no database.
+    """The time zone with this name; UTC needs no database.
 
     Raises:
-        ValueError: The database of the operator's image has none of that name.
+        ValueError: The time zone database of the operator's image has no such name.
     """
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        # A folder of the database is an OSError, and so is a name that is too long for a file.
+        # A directory of the database raises OSError, and so does a name too long for a file.
         raise ValueError(
             f"{name!r} is no time zone that is known here: set UTC, or a name like Europe/Berlin"
         ) from None
@@ -78,7 +78,7 @@ def time_zone(name: str) -> tzinfo:
 
 @lru_cache(maxsize=256)
 def _check_schedule(text: str) -> None:
-    """Raises ValueError where the text is no schedule, or one that never comes."""
+    """Raise ValueError if the text is not a valid schedule, or has no occurrence."""
     if len(text.split()) != _FIELDS:
         raise ValueError(f"{text!r} is no cron schedule of five fields: write it like 0 2 * * *")
     try:

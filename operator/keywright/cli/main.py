@@ -18,45 +18,45 @@ from keywright.planning.delays import REAL
 from keywright.telemetry.logs import set_up_logging
 from keywright.telemetry.metrics import product_version
 
-# Set in the environment of a process that begins anew: how often it has done so of late.
+# Set in the environment of a process that restarts in place: the number of recent restarts.
 _RESTARTS = "KEYWRIGHT_RESTARTS"
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
-# Requests make short-lived objects by the thousand, and hardly any cycles.
+# Requests create short-lived objects by the thousand, and hardly any cycles.
 _COLLECT_EVERY = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code of the command that the arguments name."""
+    """Run the command in the arguments, and return its exit code."""
     options = _parser().parse_args(arguments)
     started: int = options.start(options)
     return started
 
 
 def _run(options: argparse.Namespace) -> int:
-    """0 after a signal; a broken watch begins anew and does not return."""
-    # only here, so that the other commands do without kopf and the SDKs
+    """Return 0 after a signal; a broken watch restarts in place and does not return."""
+    # only here, so that the other commands do not import kopf and the SDKs
     from keywright.controller.process import ExitReason, run  # noqa: PLC0415
 
     set_up_logging(level=options.log_level, form=options.log_format)
-    # What is loaded by now lives as long as the process: not worth a look by the collector.
+    # Objects that are loaded by now exist until the process ends: the collector can skip them.
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 20, 100)
     began = time.monotonic()
     with asyncio.Runner() as runner:
         if runner.run(run(_settings(options))) is ExitReason.RESTART:
-            # Before the loop is closed, which may wait for a broken watch without end.
+            # Before the loop is closed, which may wait for a broken watch forever.
             _restart_in_place(lived=time.monotonic() - began)
     return 0
 
 
 def _restart_in_place(*, lived: float) -> None:
-    """Replace this process by a fresh one, after a pause that grows while it keeps breaking.
+    """Replace this process by a new one, after a back-off that grows while restarts repeat.
 
-    A signal in the pause ends it, with 0.
+    A signal during the back-off ends the process, with exit code 0.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Nothing is in hand any more; a handler would not outlive the pause and the new program.
+        # Nothing is in progress; a handler would not be kept by the new program.
         signal.signal(number, lambda *_: os._exit(0))
     restarts = 0 if lived > _STEADY_SECONDS else int(os.environ.get(_RESTARTS, "0"))
     if restarts:
@@ -105,9 +105,9 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _metrics_address(options: argparse.Namespace) -> tuple[str, int]:
-    """The default: open to the cluster only behind authorization."""
+    """The default: open to the cluster only with authorization."""
     if options.metrics_auth == "kubernetes":
-        return "0.0.0.0", 8443  # noqa: S104  authorized, request by request
+        return "0.0.0.0", 8443  # noqa: S104  each request is authorized
     host: str = options.http_address[0]
     if host == "localhost" or host.startswith("127.") or host == "::1":
         address: tuple[str, int] = options.http_address

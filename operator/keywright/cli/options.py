@@ -1,4 +1,4 @@
-"""The options of `keywright run`, and how their texts are read."""
+"""The options of `keywright run`, and their parsers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cluster(add: _Add) -> None:
-    """The cluster, and leader election."""
+    """Options for the cluster, and leader election."""
     add("--kubeconfig", type=Path, help="kubeconfig file; in a pod its ServiceAccount is used")
     add("--context", help="context of the kubeconfig")
     add(
@@ -63,7 +63,7 @@ def _add_cluster(add: _Add) -> None:
 
 
 def _add_concurrency(add: _Add) -> None:
-    """How much runs at once."""
+    """Options for concurrency."""
     add("--workers", type=_count, default=32, help="maximum concurrent reconciles")
     add(
         "--cloud-threads",
@@ -80,7 +80,7 @@ def _add_concurrency(add: _Add) -> None:
 
 
 def _add_endpoints(add: _Add) -> None:
-    """Where probes and metrics are served."""
+    """Options for the addresses of probes and metrics."""
     add(
         "--http-address",
         type=_address,
@@ -109,7 +109,7 @@ def _add_endpoints(add: _Add) -> None:
 
 
 def _add_times(add: _Add) -> None:
-    """Durations."""
+    """Options for durations."""
     add("--drain-seconds", type=float, default=20.0, help="how long a shutdown waits for work")
     add(
         "--sweep-seconds",
@@ -142,12 +142,12 @@ def _add_times(add: _Add) -> None:
         default="15m",
         help="how long a deleted grant waits for its key to be revoked, before it goes without",
     )
-    # How far answers of the clouds may lag; tests shorten it.
+    # The assumed propagation delay of the clouds; tests shorten it.
     add("--cloud-delay-scale", type=float, default=1.0, help=argparse.SUPPRESS)
 
 
 def _add_permissions(add: _Add) -> None:
-    """What tenants may use."""
+    """Options for what tenants may use."""
     add(
         "--allow-ambient",
         action="store_true",
@@ -191,7 +191,7 @@ def _add_permissions(add: _Add) -> None:
 
 
 def _add_logging(add: _Add) -> None:
-    """The log."""
+    """Options for logging."""
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
 
@@ -213,7 +213,7 @@ def _share(text: str) -> float:
 
 
 def _duration(text: str) -> float:
-    """The seconds of a duration such as 90s or 1m30s, or of a plain number."""
+    """Parse a duration such as 90s or 1m30s, or a plain number, to seconds."""
     try:
         return float(text) if text.isdecimal() else parse_duration(text)
     except ValueError:

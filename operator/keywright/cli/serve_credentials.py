@@ -1,4 +1,4 @@
-"""`keywright serve-credentials`: a sidecar from which SDKs renew mounted credentials themselves."""
+"""`keywright serve-credentials`: a sidecar from which SDKs refresh mounted credentials."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from keywright.sidecar.server import CredentialServer
 from keywright.telemetry.logs import set_up_logging
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no other name
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no public name
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command and its options to the program's."""
+    """Add the command and its options."""
     command = commands.add_parser(
         "serve-credentials",
         help="serve mounted credentials to the SDKs of the same pod, on the loopback address",
@@ -44,12 +44,12 @@ def add_command(commands: Commands) -> None:
 
 
 def start(options: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; 0 then, 1 where it cannot be served at all."""
+    """Serve until SIGTERM or SIGINT and return 0, or 1 if the server cannot start."""
     set_up_logging(level=options.log_level, form=options.log_format)
     try:
         asyncio.run(_serve(options))
     except (OSError, UnicodeError) as error:
-        logging.getLogger(__name__).error(  # noqa: TRY400  the traceback says no more
+        logging.getLogger(__name__).error(  # noqa: TRY400  the traceback has no further information
             "cannot serve: %s: see --port and --authorization-token-file", error
         )
         return 1

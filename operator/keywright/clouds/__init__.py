@@ -1,5 +1,5 @@
 """The clouds: identities of each vendor, and one package for each of its services.
 
-No module in here knows Kubernetes: what an identity needs from a cluster is passed as `TokenSource`
-and `SecretReader`.
+No module in this package depends on Kubernetes: what an identity needs from a cluster is passed as
+`TokenSource` and `SecretReader`.
 """

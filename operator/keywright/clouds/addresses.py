@@ -1,4 +1,4 @@
-"""Which addresses a request may connect to, by who chose its host. Pure."""
+"""Which addresses a request may connect to, depending on who chose its host. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Metadata services that are not link-local: Alibaba Cloud's, EC2's and Google's over IPv6, Oracle's
-# of bare metal, and Azure's WireServer, which gives out certificates and settings of the machine.
+# Metadata services that are not link-local: those of Alibaba Cloud, of EC2 and Google over IPv6, of
+# Oracle bare metal, and Azure's WireServer, which returns certificates and settings of the machine.
 _METADATA: Final = frozenset(
     map(
         ipaddress.ip_address,
@@ -19,8 +19,8 @@ _METADATA: Final = frozenset(
         ),
     )
 )
-# Special purpose (IANA registries), whatever the running version of Python says: its `is_global`
-# changed with security releases. Only the anycast addresses of RFC 7723 and 8155 are lost.
+# Special purpose (IANA registries), independent of the Python version, whose `is_global` changed
+# with security releases. Only the anycast addresses of RFC 7723 and 8155 are lost.
 _SPECIAL: Final = tuple(
     map(
         ipaddress.ip_network,
@@ -44,22 +44,22 @@ _LOCAL_NAMES: Final = ("localhost", "ip6-localhost", "ip6-loopback")
 
 
 class Reach(enum.Enum):
-    """Who chose the host of a request, which decides the addresses that the host may have."""
+    """Who chose the host of a request, which determines the allowed addresses."""
 
     OPERATOR = "operator"
     """Fixed in the code or in the operator's own environment: any address."""
     VENDOR = "vendor"
     """A cloud's own host, also by a private link: no address of this machine or its link."""
     LISTED = "listed"
-    """On a list of the operator's flags: as VENDOR; an address in the list is connected to."""
+    """On a list in the operator's flags: as VENDOR; an address in the list is allowed as well."""
     PUBLIC = "public"
-    """A tenant's choice: global addresses only, and not through a proxy."""
+    """Chosen by a tenant: only global addresses, and not through a proxy."""
 
 
 def may_connect(address: str, reach: Reach, *, literal: bool = False) -> bool:
     """Whether a request of this reach may connect to the address.
 
-    `literal`: the address, or `localhost`, is the host of the URL itself and no DNS answer.
+    `literal`: the address, or `localhost`, is the host of the URL itself and not a DNS answer.
     """
     if reach is Reach.OPERATOR or (reach is Reach.LISTED and literal):
         return True
@@ -91,18 +91,18 @@ def _is_global(address: Address) -> bool:
 
 
 def _is_internal_address(address: Address) -> bool:
-    """Whether an address is of this machine, its link or its metadata service, or of a group."""
+    """Whether an address belongs to this machine, its link, its metadata service, or a group."""
     near = address.is_loopback or address.is_link_local or address.is_unspecified
     return near or address.is_multicast or address in _METADATA or _is_this_network(address)
 
 
 def _is_this_network(address: Address) -> bool:
-    # 0.0.0.0/8: Linux takes some of it for the machine itself.
+    # 0.0.0.0/8: Linux treats some of it as the machine itself.
     return address.version == 4 and address.packed[0] == 0
 
 
 def _with_embedded(address: Address) -> list[Address]:
-    """The address, and the IPv4 addresses that a translator on the way would make of it."""
+    """The address, and the IPv4 addresses that a translator on the path would convert it to."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     mapped = address.ipv4_mapped

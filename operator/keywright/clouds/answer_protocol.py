@@ -1,4 +1,4 @@
-"""The receiving side of a connection to a cloud, with a limit on what precedes an answer."""
+"""The receiving side of a connection to a cloud, with a limit on what precedes a response."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
 _MAX_INFORMATIONAL: Final = 8
-# Each part holds some hundred of the shortest answers, which take a few milliseconds.
+# Each part holds about a hundred of the shortest responses, which take a few milliseconds.
 _PART_BYTES: Final = 8192
 _BAD_GATEWAY: Final = 502
 
 
 class AnswerProtocol(ResponseHandler):
-    """Refuses an answer after more than a few informational (1xx) responses.
+    """Rejects a response after more than a few informational (1xx) responses.
 
-    aiohttp skips them one after the other without returning to the event loop, and reads up to
-    256 KiB of them at once: a server that sends nothing else would hold up every other task.
+    aiohttp skips them one after the other without returning to the event loop, and reads up to 256
+    KiB of them at a time: a server that sends nothing else would block all other tasks.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -33,7 +33,7 @@ class AnswerProtocol(ResponseHandler):
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came in small parts, until the answer is refused."""
+        """Parse received data in small parts, until the response is rejected."""
         if len(data) <= _PART_BYTES:
             super().data_received(data)
             return
@@ -43,7 +43,7 @@ class AnswerProtocol(ResponseHandler):
             super().data_received(data[start : start + _PART_BYTES])
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """Pass one response on, unless it is one informational response too many."""
+        """Forward one response, unless there were too many informational responses."""
         if data[0].code // 100 == 1:
             self._informational += 1
         if not self._is_refused():
@@ -60,9 +60,9 @@ class AnswerProtocol(ResponseHandler):
 
 
 def bound_answers(connector: aiohttp.BaseConnector) -> None:
-    """Let the connector's new connections use `AnswerProtocol`.
+    """Make the connector's new connections use `AnswerProtocol`.
 
-    aiohttp has no public option for it; `test_interim_answers.py` fails where it has no effect.
+    aiohttp has no public option for it; `test_interim_answers.py` fails if it has no effect.
     """
     protocol = partial(AnswerProtocol, loop=asyncio.get_running_loop())
     connector._factory = cast("partial[ResponseHandler]", protocol)  # noqa: SLF001

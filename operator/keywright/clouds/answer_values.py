@@ -1,7 +1,7 @@
-"""Values of a cloud's answer, checked against the vendor's format before anything uses them.
+"""Validate values in a cloud's response against the vendor's format before they are used.
 
-A source may be shared, and its endpoint may be a tenant's: what it answers ends up in files that
-other namespaces read. Characters and length are checked; no value is ever quoted.
+A source may be shared, and its endpoint may be chosen by a tenant: its responses end up in files
+that other namespaces read. Characters and length are checked; no value is ever quoted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _YEARS: Final = range(2000, 2200)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A kind of value: its name in messages, and what it is made of."""
+    """A type of value: its name in messages, and its format."""
 
     name: str
     pattern: re.Pattern[str]
@@ -30,10 +30,10 @@ def _form(name: str, pattern: str) -> Form:
     return Form(name, re.compile(pattern, re.ASCII))
 
 
-# AWS STS API reference, Credentials: an id is [\w]*, of 128 characters at most; secrets and tokens
-# are base64. IAM API reference, ServiceSpecificCredential. API Gateway: ids are [a-z0-9].
+# AWS STS API reference, Credentials: an ID is [\w]*, of 128 characters at most; secrets and tokens
+# are base64. IAM API reference, ServiceSpecificCredential. API Gateway: IDs are [a-z0-9].
 AWS_KEY_ID: Final = _form("access key id", r"\w{1,128}")
-# Of a key that a person has stored: the id is sent, so it must look like one (AKIA..., ASIA...).
+# For a key that a person has stored: the ID is sent, so its format is checked (AKIA..., ASIA...).
 AWS_STORED_KEY_ID: Final = _form("access key id of AWS", "[A-Z0-9]{16,128}")
 ALIBABA_STORED_KEY_ID: Final = _form("AccessKeyId of Alibaba Cloud", r"[A-Za-z0-9_.-]{8,128}")
 AWS_SECRET: Final = _form("secret access key", r"[A-Za-z0-9+/=_.-]{1,256}")
@@ -50,12 +50,12 @@ ALIBABA_KEY_ID: Final = _form("AccessKeyId", r"[A-Za-z0-9_.-]{1,128}")
 ALIBABA_SECRET: Final = _form("AccessKeySecret", r"[A-Za-z0-9+/=_.-]{1,256}")
 ALIBABA_TOKEN: Final = _form("SecurityToken", r"[A-Za-z0-9+/=_.-]{1,16384}")
 ALIBABA_ARN: Final = _form("ARN", r"acs:[a-z]{1,32}:[a-z0-9-]{0,64}:\d{0,20}:[!-~]{1,1600}")
-# RFC 6750: what a header carries.
+# RFC 6750: the characters allowed in a header.
 BEARER: Final = _form("bearer token", r"[!-~]{1,16384}")
 
 
 def invalid(what: str) -> Failure:
-    """An answer that is not of the documented form; passing, as another answer may be better."""
+    """The failure for a response in an undocumented format; transient, as the next may be valid."""
     return Failure(
         f"the answer has no valid {what}.",
         kind=FailureClass.TRANSIENT,
@@ -65,27 +65,27 @@ def invalid(what: str) -> Failure:
 
 
 def fits(value: object, form: Form) -> bool:
-    """Whether a value is a text of that form."""
+    """Whether a value is a text in that format."""
     return isinstance(value, str) and form.pattern.fullmatch(value) is not None
 
 
 def text(value: object, form: Form) -> str:
-    """The value, of that form; raises Failure, which does not quote it."""
+    """Return the value if it has that format; raises Failure, which does not quote it."""
     if isinstance(value, str) and form.pattern.fullmatch(value):
         return value
     raise invalid(form.name)
 
 
 def secret(value: object, form: Form) -> Sensitive:
-    """The value, of that form, as a secret; raises Failure."""
+    """Return the value as a secret if it has that format; raises Failure."""
     return Sensitive(text(value, form))
 
 
 def moment(value: object, *, what: str) -> datetime:
-    """A time of an answer, aware and in UTC; the clouds mean UTC where they name no zone.
+    """A time in a response, aware and in UTC; without a time zone, the clouds mean UTC.
 
     Raises:
-        Failure: it is none, or of another century.
+        Failure: it is not a time, or in another century.
     """
     if not isinstance(value, datetime) or value.year not in _YEARS:
         raise invalid(what)
@@ -93,7 +93,7 @@ def moment(value: object, *, what: str) -> datetime:
 
 
 def parsed_moment(value: object, *, what: str) -> datetime:
-    """A time of an answer, from its ISO 8601 text; raises Failure."""
+    """Parse an ISO 8601 time in a response; raises Failure."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -102,7 +102,7 @@ def parsed_moment(value: object, *, what: str) -> datetime:
 
 
 def part(answer: object, name: str) -> Mapping[str, Any]:
-    """An object within an answer; raises Failure where there is none."""
+    """An object within a response; raises Failure if it is missing."""
     found = answer.get(name) if isinstance(answer, Mapping) else None
     if not isinstance(found, Mapping):
         raise invalid(name)
@@ -110,7 +110,7 @@ def part(answer: object, name: str) -> Mapping[str, Any]:
 
 
 def stored(value: str, form: Form, *, secret_name: str, key: str, field: str) -> str:
-    """A value that a person has put into a Secret, of that form; raises Failure."""
+    """A value that a person has stored in a Secret, in that format; raises Failure."""
     if form.pattern.fullmatch(value):
         return value
     raise Failure(

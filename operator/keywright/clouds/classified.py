@@ -1,7 +1,7 @@
-"""The catch-all at the edge of the clouds: every exception becomes a failure with a class.
+"""The catch-all of the clouds package: every exception becomes a failure with a class.
 
-What a hostile or broken answer makes a parser raise must not look like an internal error that is
-never counted: the grant would keep saying Ready, and its deletion would never give up.
+An exception that a parser raises for a hostile or broken response must not look like an internal
+error that is never counted: the grant would stay Ready, and its deletion would never give up.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _R = TypeVar("_R")
 
 
 def unexpected(error: Exception, *, what: str) -> Failure:
-    """The failure that an exception is, logged by its type and place where it is of no known kind.
+    """Convert an exception to a failure; an unknown type is logged with its position in the code.
 
-    Not by its words, nor with its values: they may quote what a cloud answered.
+    Its message and values are not logged: they may quote a response of a cloud.
     """
     if isinstance(error, Failure):
         return error
@@ -39,7 +39,7 @@ def unexpected(error: Exception, *, what: str) -> Failure:
 def classified(
     what: str,
 ) -> Callable[[Callable[_P, Coroutine[Any, Any, _R]]], Callable[_P, Coroutine[Any, Any, _R]]]:
-    """A decorator for coroutines: they raise Failure, and no other exception."""
+    """Decorate a coroutine function so that it raises Failure, and no other exception."""
 
     def decorate(
         work: Callable[_P, Coroutine[Any, Any, _R]],
@@ -60,35 +60,35 @@ def classified(
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedKeys:
-    """Implements `interfaces.ManagedKeys` with others, whose every exception becomes a Failure."""
+    """Wraps `interfaces.ManagedKeys`, and converts every exception to a Failure."""
 
     keys: ManagedKeys
 
     async def prepare(self, known: frozenset[str], /) -> None:
-        """As of `keys`."""
+        """See `ManagedKeys.prepare`."""
         await classified("preparing the keys")(self.keys.prepare)(known)
 
     async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
-        """As of `keys`."""
+        """See `ManagedKeys.list_keys`."""
         return await classified("listing the keys")(self.keys.list_keys)(known)
 
     async def find_fault(
         self, key_id: str, known: frozenset[str], parts: int, /
     ) -> KeyFault | None:
-        """As of `keys`."""
+        """See `ManagedKeys.find_fault`."""
         return await classified("looking up a key")(self.keys.find_fault)(key_id, known, parts)
 
     async def create(self, intent: Intent, /) -> IssuedKey:
-        """As of `keys`."""
+        """See `ManagedKeys.create`."""
         return await classified("creating a key")(self.keys.create)(intent)
 
     async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
-        """As of `keys`."""
+        """See `ManagedKeys.deactivate`."""
         await classified("deactivating a key")(self.keys.deactivate)(key_ids)
 
     async def remove(
         self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
     ) -> tuple[str, ...]:
-        """As of `keys`."""
+        """See `ManagedKeys.remove`."""
         remove = classified("deleting a key")(self.keys.remove)
         return await remove(key_ids, and_holder=and_holder)

@@ -1,10 +1,10 @@
-"""How far this machine's clock is from those of the clouds, by the Date of their answers.
+"""The skew of this machine's clock against those of the clouds, by the Date of their responses.
 
-A signature is refused when it is five or fifteen minutes off, and keys that are signed by a wrong
-clock are not valid yet, or end too early; so a difference of a minute is reported.
+A signature is rejected when the clock is five or fifteen minutes off, and keys that are signed with
+a wrong clock are not valid yet, or expire too early; so a skew of a minute is reported.
 
-An answer counts for the source that asked. For the metric of the operator only answers of the
-vendors' own hosts count: an endpoint of a tenant's choice can send any Date.
+A response counts for the source that sent the request. The operator's metric only uses responses of
+the vendors' own hosts: an endpoint that a tenant chooses can send any Date.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from keywright.clouds.sessions import Clock
 from keywright.planning.sources import is_skewed
 
 _SOURCES: Final = 16_384
-# RFC 9110, section 5.6.7: the one form that a sender may generate.
+# RFC 9110, section 5.6.7: the only format that a sender may generate.
 _IMF_FIXDATE: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r" (?:19|2[0-9])[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 )
 # A Date is cut to whole seconds.
 _HALF_A_SECOND: Final = timedelta(seconds=0.5)
-# What half of the time of an answer may add to the difference before it makes it uncertain.
+# The uncertainty, half of the response time, that is tolerated without correction.
 _TOLERATED: Final = timedelta(seconds=0.25)
 
 
 def skew_of_answer(
     headers: Mapping[str, str], *, received: datetime, took: timedelta
 ) -> timedelta | None:
-    """By how much this clock is ahead of the one that dated an answer; None where that is unknown.
+    """How far this clock is ahead of the one that dated a response; None if that is unknown.
 
-    `headers` by names in lower case, `took` the time from the request to the answer: what it makes
-    uncertain is taken off the difference. The Date of a cached answer says nothing of now.
+    `headers` by names in lower case, `took` the time from the request to the response: its
+    uncertainty is subtracted from the skew. The Date of a cached response does not show the current
+    time.
     """
     text = headers.get("date", "")
     if headers.get("age", "0").strip() != "0" or not _IMF_FIXDATE.fullmatch(text):
@@ -57,7 +58,7 @@ def skew_of_answer(
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The last answer that a source was given, and when; `stale`: before the clock was set."""
+    """The last response for a source, and its time; `stale`: from before the clock was set."""
 
     skew: timedelta
     at: datetime
@@ -65,9 +66,9 @@ class Observation:
 
 
 class ClockSkews:
-    """What the last answers said: by source, and by vendor for the metric.
+    """The skews in the last responses: by source, and by vendor for the metric.
 
-    `changed` is called with the name of a source whose clock has begun or ceased to differ.
+    `changed` is called with the name of a source whose clock skew has begun or ended.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class ClockSkews:
         source: CredentialSource,
         by_vendor: bool,
     ) -> None:
-        """An answer to a call of the source that took so many seconds.
+        """Record a response for the source that took `took` seconds.
 
         `by_vendor`: the host is the vendor's own, or the operator's choice.
         """
@@ -105,18 +106,18 @@ class ClockSkews:
             self._changed(source.object_key)
 
     def of_source(self, uid: str) -> Observation | None:
-        """What the last answer to the source said; None where there was none."""
+        """The last observation for the source; None without one."""
         return self._sources.get(uid)
 
     def by_vendor(self) -> Mapping[str, float]:
-        """Seconds by which this clock is ahead of each vendor's."""
+        """How far this clock is ahead of each vendor's, in seconds."""
         return {
             cloud_provider.value: skew.total_seconds()
             for cloud_provider, skew in self._providers.items()
         }
 
     def clock_was_set(self) -> None:
-        """What earlier answers said means nothing any more."""
+        """Mark all earlier observations as stale."""
         self._providers.clear()
         for uid, known in self._sources.items():
             self._sources.put(uid, replace(known, stale=True))

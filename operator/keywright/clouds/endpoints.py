@@ -1,4 +1,4 @@
-"""Which hosts are the clouds' own, and which URLs the operator's flags list. Pure."""
+"""Which hosts belong to the clouds, and which URLs the operator's flags list. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.addresses import Reach
 
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
-# As RFC 3986 has them, without `;`: some servers end a path segment there.
+# As in RFC 3986, without `;`: some servers end a path segment there.
 _PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*")
 _QUERY: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+")
@@ -29,14 +29,14 @@ _AWS_SUFFIXES: Final = (
 _SUFFIX: Final = "(?:" + "|".join(map(re.escape, _AWS_SUFFIXES)) + ")"
 _SERVICES: Final = "(?:sts|iam|apigateway|bedrock|bedrock-runtime|bedrock-mantle)"
 _LABEL: Final = "[a-z0-9-]+"
-# Not any label: `sts.s3.amazonaws.com` and `sts.oss-cn-hangzhou.aliyuncs.com` are buckets, which
-# anybody may call "sts".
+# Not any label: `sts.s3.amazonaws.com` and `sts.oss-cn-hangzhou.aliyuncs.com` are buckets, and
+# anyone may name a bucket "sts".
 _AWS_REGION: Final = r"(?:[a-z]{2,4}(?:-[a-z]+)+-\d{1,2})"
-# Of services that have no regions, as botocore's endpoint data names them.
+# For services without regions, as named in botocore's endpoint data.
 _AWS_GLOBAL: Final = "(?:global|us-gov|iam|iam-govcloud)"
 _ALIBABA_REGION: Final = r"(?:[a-z]{2}(?:-[a-z0-9]+){1,3})"
-# Only hosts of the services that the operator calls: below the same suffixes are tenants' hosts as
-# well, such as buckets, load balancers and endpoint services (vpce-svc-).
+# Only hosts of the services that the operator calls: the same suffixes also have tenants' hosts,
+# such as buckets, load balancers and endpoint services (vpce-svc-).
 _STS: Final = re.compile(
     rf"sts(-fips)?(\.{_AWS_REGION})?\.{_SUFFIX}"
     rf"|vpce-{_LABEL}\.sts(-fips)?\.{_AWS_REGION}\.vpce\.{_SUFFIX}"
@@ -63,14 +63,14 @@ def is_vendor_host(host: str) -> bool:
 class AllowedUrls:
     """A list of hosts and URL prefixes from the operator's flags.
 
-    A host, with or without a port, stands for every HTTPS URL of that host; a URL that ends with
-    `/` for every URL below it; any other URL for itself.
+    A host, with or without a port, matches every HTTPS URL of that host; a URL that ends with `/`
+    every URL below it; any other URL only itself.
     """
 
     entries: tuple[str, ...] = ()
 
     def allow(self, url: str) -> bool:
-        """Whether an entry of the list covers the URL."""
+        """Whether an entry of the list matches the URL."""
         found = plain_url(url)
         return found is not None and any(
             found == entry or (entry.endswith("/") and found.startswith(entry))
@@ -86,20 +86,20 @@ class Endpoints:
     probes: AllowedUrls = field(default_factory=AllowedUrls)
 
     def sts_reach(self, url: str) -> Reach | None:
-        """How STS may be reached at a URL that a source names; None where it may not."""
+        """The reach of STS at a URL in a source; None if it is not allowed."""
         if is_default_https(url) and is_vendor_sts(host_of(url)):
             return Reach.VENDOR
         return Reach.LISTED if self.sts.allow(url) else None
 
     def probe_reach(self, url: str) -> Reach:
-        """How a URL that a probe names may be reached."""
+        """The reach of a URL in a probe."""
         if is_default_https(url) and is_vendor_host(host_of(url)):
             return Reach.VENDOR
         return Reach.LISTED if self.probes.allow(url) else Reach.PUBLIC
 
 
 def not_allowed(field: str) -> Failure:
-    """A source names an STS endpoint that the operator does not allow; nothing was sent."""
+    """The failure for an STS endpoint that the operator does not allow; nothing was sent."""
     return Failure(
         "this operator's flags do not allow that STS endpoint.",
         kind=FailureClass.CONFIGURATION,
@@ -120,10 +120,10 @@ def is_default_https(url: str) -> bool:
 
 
 def plain_url(url: str) -> str | None:
-    """Scheme, host, port, path and query in one spelling; None for what has several readings.
+    """The URL in a normalized form; None for an ambiguous one.
 
     Servers and proxies disagree on encoded separators, dot segments, `;` and backslashes: a URL
-    with any of them is not compared at all.
+    with any of them is not compared.
     """
     try:
         found = URL(url, encoded=True)
@@ -163,7 +163,7 @@ def _is_plain_path(path: str) -> bool:
 
 
 def is_entry(text: str) -> bool:
-    """Whether a text can be an entry of such a list."""
+    """Whether a text is a valid entry of such a list."""
     return _entry(text) is not None
 
 
@@ -172,7 +172,7 @@ def _entry(entry: str) -> str | None:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, in lower case; empty for what is no URL."""
+    """The host of a URL, in lower case; empty if it is not a URL."""
     try:
         return (URL(url, encoded=True).raw_host or "").lower()
     except ValueError:
@@ -186,6 +186,6 @@ class AllowedUris:
     uris: tuple[str, ...] = ()
 
     def allow(self, uri: str) -> bool:
-        """Whether the URI may be fetched; a URI whose path has several readings may not."""
+        """Whether the URI may be requested; an ambiguous path is not allowed."""
         listed = tuple(entry for entry in self.uris if "://" in entry)
         return AllowedUrls(listed).allow(uri)

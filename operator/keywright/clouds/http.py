@@ -1,9 +1,9 @@
-"""The one HTTP edge to the clouds: guarded addresses, bounded answers and a total deadline.
+"""The HTTP client for the clouds: guarded addresses, bounded responses and a total deadline.
 
-Everything that a tenant can make the operator call goes through here: AWS (`aws.transport`),
-Alibaba Cloud, probes and credentials URIs. Of the process's environment only the variables of the
-network count (HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, AWS_CA_BUNDLE), as in botocore; not
-aiohttp's `trust_env`, which would send the operator's netrc entries to hosts that a tenant names.
+Every request that a tenant can cause is sent here: AWS (`aws.transport`), Alibaba Cloud, probes and
+credentials URIs. Only the network variables of the process's environment are used (HTTPS_PROXY,
+HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, AWS_CA_BUNDLE), as in botocore; not aiohttp's `trust_env`,
+which would send the operator's netrc entries to hosts that a tenant names.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from keywright.clouds.slots import waiting_for_cloud
 from keywright.clouds.trust import Authorities
 
 MAX_CALL_SECONDS: Final = 30.0
-"""The operator's ceiling for one call, whatever the source's own timeouts say."""
+"""The operator's ceiling for one call, regardless of the source's own timeouts."""
 _CALLS: Final = 32
 _MAX_CALLS: Final = 256
 _MAX_BYTES: Final = 64 * 1024
 _MAX_HEADERS: Final = 64
-# A name server of a tenant's choice may hang for longer than the call that asked for the name.
+# A DNS server that a tenant chooses may block a lookup for longer than the call.
 _FEW_THREADS, _MANY_THREADS = 8, 64
 _AGENT: Final = "keywright"
 NOT_REACHED: Final = (
@@ -43,9 +43,9 @@ NOT_REACHED: Final = (
 
 
 class TransportError(Exception):
-    """There is no answer, or none that could be read; the text has no secret in it.
+    """There is no response, or it could not be read; the message contains no secret.
 
-    `cause` is the exception of the library, for callers that tell kinds of failures apart.
+    `cause` is the exception of the library, for callers that distinguish types of failures.
     """
 
     def __init__(self, text: str, *, cause: Exception | None = None) -> None:
@@ -54,16 +54,16 @@ class TransportError(Exception):
 
 
 class TooLongError(Exception):
-    """An answer with more bytes than the limit."""
+    """A response with more bytes than the limit."""
 
 
 class ForbiddenAddressError(OSError):
-    """A host has an address that the guard refuses."""
+    """A host has an address that the guard rejects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for the connection, for each part of the answer and for all of it, and bytes.
+    """Seconds for the connection, for each part of the response and for all of it; and bytes.
 
     The total is also bounded by the operator's ceiling.
     """
@@ -95,7 +95,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Which requests share connections: guarded alike, and kept alive or not."""
+    """The requests that share connections: same guard, and kept alive or not."""
 
     reach: Reach
     literal: bool
@@ -103,10 +103,10 @@ class _Pool:
 
 
 class HttpClient:
-    """Requests to any host; made in the loop that first uses it, and closed there.
+    """Requests to any host; created in the loop that first uses it, and closed there.
 
-    `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by URL,
-    `authorities` the environment's CA bundles; `longest_seconds` is the ceiling for one call.
+    `resolver` replaces the system's DNS, `proxy_of` the environment's proxies by URL, `authorities`
+    the environment's CA bundles; `longest_seconds` is the ceiling for one call.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class HttpClient:
         self._closed = False
 
     def warm_up(self) -> None:
-        """Read the certificate authorities: 60 ms, which may be spent in another thread."""
+        """Load the certificate authorities: 60 ms, which may be spent in another thread."""
         self._authorities.load()
 
     async def request(
@@ -142,12 +142,12 @@ class HttpClient:
         content_type: str = "application/x-www-form-urlencoded",
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
-        """The answer, whatever its status; a redirect is an answer like any other.
+        """Send a request and return the response, with any status; redirects are not followed.
 
-        `reach` says who chose the host, `tenant` whose share of the connections the call takes.
+        `reach` says who chose the host, `tenant` whose share of the connections the call uses.
 
         Raises:
-            TransportError: no connection, no answer in time, or too long a one.
+            TransportError: no connection, no response in time, or too long a response.
         """
         sent = {"User-Agent": _AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if body is not None:
@@ -170,7 +170,7 @@ class HttpClient:
         headers: Mapping[str, str],
         keep: bool = True,
     ) -> HttpResponse:
-        """One request and its answer, exactly as it is given; without a share.
+        """Send one request exactly as given and return the response; without a share.
 
         `keep`: over a connection that may have been used before. Raises TransportError.
         """
@@ -189,14 +189,14 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=limits.total_seconds,
-                    # With the CONNECT of a proxy and the TLS handshake.
+                    # Including the CONNECT of a proxy and the TLS handshake.
                     connect=limits.connect_seconds,
                     sock_connect=limits.connect_seconds,
                     sock_read=limits.read_seconds,
                 ),
                 proxy=proxy.url,
                 proxy_auth=proxy.credentials,
-                # Of the request, so that a changed bundle takes effect with the next connection.
+                # Per request, so that a changed bundle takes effect with the next connection.
                 ssl=trusted,
             ) as response:
                 named = {name.lower(): value for name, value in response.headers.items()}
@@ -204,14 +204,14 @@ class HttpClient:
                 return HttpResponse(response.status, read, named)
         except (asyncio.CancelledError, TransportError):
             raise
-        except Exception as error:  # whatever a hostile answer makes the library raise
+        except Exception as error:  # any exception that a hostile response causes in the library
             if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
                 self._authorities.refused()
             text = _describe(error, reach)
             raise TransportError(f"{host}: {text}", cause=error) from None
 
     async def close(self) -> None:
-        """Close what is open; a thread that still retries is refused."""
+        """Close open connections; a thread that still retries is refused."""
         self._closed = True
         sessions = list(self._sessions.values())
         self._sessions.clear()
@@ -235,7 +235,7 @@ class HttpClient:
         else:
             if not may_connect_literal(host, reach):
                 raise ForbiddenAddressError(errno.EACCES, NOT_REACHED)
-            # Hosts that a tenant names leave no open connections behind.
+            # Hosts that a tenant names leave no open connections.
             kept = keep and reach in (Reach.OPERATOR, Reach.VENDOR)
             pool = _Pool(reach, literal=literal, keep=kept)
         session = self._sessions.get(pool)
@@ -258,7 +258,7 @@ class HttpClient:
             # `FairShares` and the threads of AWS calls are the limit.
             limit=0,
             resolver=resolver,
-            # A cache of names that tenants choose would have no limit.
+            # A cache of names that tenants choose would be unbounded.
             use_dns_cache=False,
             socket_factory=guarded,
             force_close=not pool.keep,
@@ -282,7 +282,7 @@ def may_connect_literal(host: str, reach: Reach) -> bool:
 
 
 def _describe(error: Exception, reach: Reach) -> str:
-    """What may be said of a failed request; of a host of the tenant's choice nothing of its own."""
+    """A description of a failed request; for a host that a tenant chose, without details."""
     if reach is Reach.PUBLIC or isinstance(error, ForbiddenAddressError):
         return NOT_REACHED
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
@@ -295,12 +295,12 @@ def _describe(error: Exception, reach: Reach) -> str:
         return str(error)
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{type(error).__name__}: {redacted(str(error))}"
-    # The words of other exceptions may quote what came.
+    # Messages of other exceptions may quote the response.
     return type(error).__name__
 
 
 def _target(url: str) -> URL:
-    # As it stands: yarl would decode and encode again what was signed.
+    # Unchanged: yarl would decode and encode again what was signed.
     try:
         found = URL(url, encoded=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the token of a ServiceAccount says of itself, for people whose cloud refuses it."""
+"""The claims of a ServiceAccount token, for messages when the cloud rejects it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from keywright.api.sensitive import Sensitive
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """Nothing of it is secret."""
+    """The claims of a token; none of them is secret."""
 
     issuer: str
     audience: str
     subject: str
 
     def describe(self) -> str:
-        """As part of a sentence."""
+        """A description for messages."""
         return f"iss={self.issuer}, aud={self.audience}, sub={self.subject}"
 
 
 def token_facts(token: Sensitive) -> TokenFacts:
-    """Issuer, audience and subject of a JWT; empty where it is none."""
+    """Issuer, audience and subject of a JWT; empty if it is not one."""
     try:
         payload = token.reveal().split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,4 +1,4 @@
-"""What every cloud offers the controller: sessions to be someone, and keys to mint from them."""
+"""The interface of a cloud to the controller: sessions of identities, and keys issued with them."""
 
 from __future__ import annotations
 
@@ -19,42 +19,41 @@ from keywright.secrets.references import Consent, ReferencedSecret
 
 
 class SecretReader(Protocol):
-    """Secrets that a source refers to; the source's own namespace is passed on."""
+    """Reads Secrets that a source refers to, in the source's own namespace."""
 
     async def value(
         self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
     ) -> Sensitive:
-        """One value; `copied`: it will leave the operator, which needs the Secret's consent.
+        """Read one value; `copied`: it will leave the operator, which needs the Secret's consent.
 
         Raises:
-            Failure: there is none, or the Secret does not consent; names `field`.
+            Failure: it is missing, or the Secret does not consent; names `field`.
         """
 
     async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
-        """All values of one Secret, read at once; raises Failure where there is no Secret."""
+        """Read all values of one Secret in one request; raises Failure if it does not exist."""
 
 
 class TokenSource(Protocol):
-    """ServiceAccounts, as an identity needs them; the callers' own namespace is passed on."""
+    """ServiceAccounts for identities, in the source's own namespace."""
 
     async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
-        """A fresh token for that audience alone; raises Failure."""
+        """Request a token for that audience only; raises Failure."""
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:
-        """The ServiceAccount's annotations; raises Failure."""
+        """Read the ServiceAccount's annotations; raises Failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who we are for a while: credentials and their real end.
+    """Temporary or static credentials, with their actual expiry.
 
-    `expires_at` is None where there is none, or where nobody tells it: those of an access key.
-    `chained`: a session assumed the role, so that it ends within an hour, whatever is asked.
-    `bearer` is the token of a source that has nothing but one; of an access key there is only the
-    id then, which tells one token from another. `not_shared` returns why static credentials must
-    not be written to another namespace now; None where no Secret has to consent. `opened_at`: when
-    the cache began to open it, with fractions of a second, to tell it from one that was asked for
-    later.
+    `expires_at` is None if there is none, or if it is unknown, as for an access key. `chained`: a
+    session assumed the role, so that it expires within an hour, whatever is requested. `bearer` is
+    the token of a source that has only a token; of the access key only the ID is set then, which
+    distinguishes tokens. `not_shared` returns why static credentials must not be written to another
+    namespace now; None if no Secret has to consent. `opened_at`: when the cache began to open it,
+    with fractions of a second, to compare it with a later request.
     """
 
     access_key_id: str
@@ -70,7 +69,7 @@ class Session:
 
 
 class DefaultCredentials(Protocol):
-    """The operator's own identity, as the default credential chain of a cloud's SDK finds it."""
+    """The operator's own identity, from the default credential chain of a cloud's SDK."""
 
     async def session(self, *, now: datetime) -> Session | None:
         """The current credentials, not verified yet; None if the chain finds none."""
@@ -78,7 +77,7 @@ class DefaultCredentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
-    """The caller's ARN and account, as the cloud reports them; no account where it tells none."""
+    """The caller's ARN and account, as the cloud reports them; no account if it reports none."""
 
     identity: str
     account_id: str
@@ -86,7 +85,7 @@ class CallerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key, and what its readers should know of it (`remark`, a sentence or nothing)."""
+    """A new key, and a warning for its clients (`remark`, a sentence or empty)."""
 
     credential: Credential
     remark: str = field(default="")
@@ -94,12 +93,12 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What was written down before a key is created, so that it can be carried on later.
+    """What is recorded before a key is created, so that the create can be resumed later.
 
-    `name` is its own alone, `value` what a key is given whose value is ours to choose: the same for
-    the same intent. `fresh`: nothing can have been created by it yet. `in_use` is the key that the
-    readers have. `keep` is the one that the Secret lost: it is told again rather than replaced,
-    where the cloud does that.
+    `name` is unique to it, `value` the value of a key that the operator chooses: the same for the
+    same intent. `fresh`: nothing can have been created by it yet. `in_use` is the key that clients
+    use. `keep` is the one that the Secret lost: its value is read again instead of replaced, if the
+    cloud supports that.
     """
 
     name: str
@@ -113,7 +112,7 @@ class Intent:
 class Evidence:
     """What proves, without asking the cloud, which of its keys belong to a grant.
 
-    `proven` are ids whose proof was verified. `value` is a key's value from a Secret whose
+    `proven` are IDs whose proof was verified. `value` is a key's value from a Secret whose
     fingerprint was verified: the operator wrote it, for that grant.
     """
 
@@ -125,26 +124,27 @@ NO_EVIDENCE = Evidence()
 
 
 class ManagedKeys(Protocol):
-    """The keys of one grant that live in the cloud; all may be repeated, but for `create`.
+    """The managed keys of one grant; all operations are idempotent, except for `create`.
 
-    Where an intent is carried on (`Keeping.marked`) `create` may be repeated for the same intent.
+    If an intent can be resumed (`ManagedKeyPolicy.marked`), `create` may be repeated for the same
+    one.
 
-    Each raises Failure; that of `create` says whether it is certain that nothing was done.
+    Each raises Failure; that of `create` says whether nothing was certainly done.
     """
 
     async def prepare(self, known: frozenset[str], /) -> None:
-        """Bring the holder of the keys to where the grant wants it, and what can be edited of them.
+        """Create or update the owner of the keys, and the keys' editable attributes.
 
-        No key of the known ids is replaced.
+        No key with a known ID is replaced.
         """
 
     async def list_keys(self, known: frozenset[str], /) -> tuple[CloudKey, ...]:
-        """The keys of the holder, and those of former holders that the known ids name."""
+        """The keys of the owner, and those of former owners in the known IDs."""
 
     async def find_fault(
         self, key_id: str, known: frozenset[str], parts: int, /
     ) -> KeyFault | None:
-        """What keeps a key from working; None if shared listings show that it works.
+        """Why a key does not work; None if shared listings show that it works.
 
         `parts`: the number of its keys, if it is an import. MISSING comes from a listing that is
         minutes old, and also means that it shows keys of the grant that are not known: the caller
@@ -152,19 +152,19 @@ class ManagedKeys(Protocol):
         """
 
     async def create(self, intent: Intent, /) -> IssuedKey:
-        """A new key, by one call that is never repeated."""
+        """Create a key, by one call that is never repeated."""
 
     async def deactivate(self, key_ids: tuple[str, ...], /) -> None:
-        """Refuse their use from now on."""
+        """Make the keys inactive."""
 
     async def remove(
         self, key_ids: tuple[str, ...], /, *, and_holder: bool = False
     ) -> tuple[str, ...]:
-        """Delete them, and their holder if it is ours and empty; the ids that are out of reach."""
+        """Delete keys, and their owner if Keywright created it; returns those it cannot reach."""
 
 
 class GrantProvider(Protocol):
-    """One cloud, as the reconciler of grants uses it."""
+    """A cloud provider for the reconciles of grants."""
 
     async def mint(
         self,
@@ -174,54 +174,55 @@ class GrantProvider(Protocol):
         intent: Intent | None = None,
         not_before: datetime | None = None,
     ) -> IssuedKey:
-        """A new key for the grant, by an intent where it lives in the cloud; raises Failure.
+        """Issue a key for the grant, by an intent if it is managed; raises Failure.
 
-        `not_before`: by no session that was opened before.
+        `not_before`: not with a session that was opened earlier.
         """
 
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
-        """The keys of a grant whose kind lives in the cloud; raises Failure."""
+        """The managed keys of a grant; raises Failure."""
 
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
-        """Try a new key the way that the grant asks for; raises Failure: what it was answered."""
+        """Probe a new key as the grant specifies; raises Failure with the response."""
 
 
 class CloudProvider(GrantProvider, Protocol):
-    """One cloud."""
+    """A cloud provider."""
 
     async def verify(
         self, source: CredentialSource, *, anew: bool = False
     ) -> tuple[Session, CallerIdentity]:
-        """A session of the source, not due yet, and who it is to the cloud; raises Failure.
+        """Return a session of the source that is not due yet, and its caller; raises Failure.
 
-        `anew`: a session of before does not count.
+        `anew`: an earlier session does not count.
         """
 
     async def hold(self, source: CredentialSource) -> None:
-        """Have a valid session in memory for keys that must be revoked; raises Failure."""
+        """Ensure a valid session in memory for keys that must be revoked; raises Failure."""
 
     async def ask(self, source: CredentialSource) -> None:
-        """Ask the cloud who the source is, for the time that the answer tells; raises Failure."""
+        """Call the cloud for the identity of the source, to learn its time; raises Failure."""
 
     def has_session(self, source: CredentialSource) -> bool:
-        """Whether a session of the source is in memory that can still be used."""
+        """Whether a valid session of the source is in memory."""
 
     def is_doubtful(self, source: CredentialSource) -> bool:
         """Whether no session is in memory, or the last attempt to open one failed."""
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop what is cached of a source that is gone."""
+        """Drop the cached sessions of a deleted source."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What a key wants of the session that it is, beyond what the source says: all optional.
+    """Options of the session for a key, beyond those of the source; all optional.
 
-    STS limits a session by one set of policies; a source that has its own takes none from a grant.
+    STS limits a session by one set of policies; with a source that has its own, grants may have
+    none.
     """
 
     seconds: int | None = None
@@ -229,7 +230,7 @@ class SessionOptions:
     policy_arns: tuple[str, ...] = ()
 
     def name(self) -> str:
-        """Equal for asks that can share a session; empty for one that asks for nothing."""
+        """Equal for options that can share a session; empty for no options."""
         if self == SessionOptions():
             return ""
         state = (self.seconds, self.policy, sorted(self.policy_arns))
@@ -240,14 +241,14 @@ DEFAULT_OPTIONS = SessionOptions()
 
 
 class SessionRequirement(Protocol):
-    """Whether a cached session will do."""
+    """Whether a cached session is accepted."""
 
     def __call__(self, session: Session, now: datetime, /) -> bool:
-        """True where it will."""
+        """Whether the session is accepted."""
 
 
 def end_unknown(session: Session) -> str:
-    """What people should know of a session whose end nobody reports; empty of any other."""
+    """A warning for a session with an unknown expiry; empty for any other."""
     if session.expires_at is not None or (session.session_token or session.bearer) is None:
         return ""
     if session.bearer is not None:
@@ -258,10 +259,10 @@ def end_unknown(session: Session) -> str:
 
 
 def whole_seconds(moment: datetime) -> datetime:
-    """The moment, cut to whole seconds, as the clouds and Kubernetes write it."""
+    """The time, cut to whole seconds, as the clouds and Kubernetes write it."""
     return moment.replace(microsecond=0)
 
 
 def seconds(delta: timedelta) -> int:
-    """Whole seconds."""
+    """The duration in whole seconds."""
     return int(delta.total_seconds())

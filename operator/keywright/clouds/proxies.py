@@ -1,8 +1,8 @@
 """The proxy for a host, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
-NO_PROXY is read as Go's net/http and requests read it: names with all their subdomains, names with
-a leading dot or `*.` for the subdomains alone, IP addresses, CIDRs, each with an optional port, and
-`*` for every host. Loopback addresses are never asked through a proxy.
+NO_PROXY has the format of Go's net/http and requests: names with all their subdomains, names with a
+leading dot or `*.` for the subdomains only, IP addresses, CIDRs, each with an optional port, and
+`*` for every host. Loopback addresses never use a proxy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ANY: Final = "*"
 
 
 def environment_proxy(url: URL) -> str | None:
-    """The proxy that the process's environment names for a URL; None where it names none."""
+    """The proxy in the process's environment for a URL; None without one."""
     return proxy_in(getproxies(), url)
 
 
@@ -33,7 +33,7 @@ def proxy_in(variables: Mapping[str, str], url: URL) -> str | None:
 
 
 def is_excluded(url: URL, *, no_proxy: str) -> bool:
-    """True where the host must be asked directly."""
+    """Whether the host must be connected to directly."""
     host = (url.host or "").rstrip(".").lower()
     address = _address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
@@ -70,7 +70,7 @@ def _in_network(address: _Address, entry: str) -> bool:
 
 
 def _parted(entry: str) -> tuple[str, int | None]:
-    """Host and port; an IPv6 address has colons of its own and needs brackets before a port."""
+    """Host and port; an IPv6 address contains colons and needs brackets before a port."""
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
         return name, _port(rest.removeprefix(":"))

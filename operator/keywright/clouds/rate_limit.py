@@ -1,15 +1,15 @@
-"""How fast an account of a cloud is asked: as fast as it answers, once it has said "slow down".
+"""An adaptive rate limit for each account: no limit until the cloud throttles calls.
 
-Each account has a limit of its own for each service, which nobody is told. Where a share of the
-calls is refused for speed, the pace is set to what was let through just before. It grows by a
-quarter each second until it is back at that rate, then slowly, and faster the longer nothing is
-refused, until it is so high that no pace is needed. Single refusals among many calls set no pace:
-the SDK repeats those calls. Tenants of one account take turns, each in its own order.
+Each account has a limit for each service, which is unknown. If a share of the calls is throttled,
+the rate is set to that of the calls accepted just before. It grows by a quarter each second until
+it is back at that rate, then slowly, and faster the longer no call is throttled, until it is so
+high that no limit is needed. Single throttled calls among many set no limit: the SDK retries them.
+Tenants of one account alternate, each in its own order.
 
-Operations with a fixed quota of their own (`FixedRate`) are held to it from the first call on.
+Operations with a fixed quota of their own (`FixedRate`) are limited to it from the first call on.
 
-An account counts as one only where a built-in host of the vendor reported it (`pace_key`): what a
-custom endpoint says would slow down the account of somebody else.
+Calls only count for an account if a built-in host of the vendor reported it (`pace_key`): what a
+custom endpoint reports could slow down the account of another tenant.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from keywright.clouds.bounded import LruDict
 
 _ACCOUNTS: Final = 4096
 _OBSERVED_SECONDS: Final = 2.0
-# A larger share of refused calls than that is a limit, a smaller one is left to repetitions.
+# A larger share of throttled calls indicates a limit; a smaller one is left to retries.
 _TOLERATED_SHARE: Final = 0.2
-# Of fewer calls than these, twice that share may be chance; one refusal always may.
+# With fewer calls than these, twice that share may be chance; a single one always may.
 _MANY: Final = 10
 _FEWEST: Final = 2
 _MIN_SPAN: Final = 1.0
@@ -36,22 +36,22 @@ _RECOVERY: Final = 1.25
 _PROBING: Final = 0.02
 _SLOWEST: Final = 0.5
 _FAST_ENOUGH: Final = 50.0
-# Refusals of calls that were on their way already are no news.
+# Throttled calls that were sent before the last change are ignored.
 _SAME_NEWS_SECONDS: Final = 1.0
-# An account without calls recovers as well, but not beyond any reason.
+# An account without calls recovers as well, but only up to this limit.
 _MAX_GROWTH_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class FixedRate:
-    """A quota that the vendor documents: calls a second, and how many may come at once."""
+    """A documented quota of the vendor: calls per second, and the burst."""
 
     per_second: float
     burst: int
 
 
 def pace_key(source: CredentialSource, *, account: str | None) -> str:
-    """What the rates of a source's calls are kept by: its account, or the source alone."""
+    """The rate limit key of a source's calls: its account, or the source alone."""
     spec = source.spec
     endpoint = spec.aws.sts_endpoint if spec.aws is not None else None
     if spec.alibaba_cloud is not None:
@@ -61,9 +61,9 @@ def pace_key(source: CredentialSource, *, account: str | None) -> str:
 
 @dataclass(slots=True)
 class _Pace:
-    """Calls a second; None where there is no need. `waiting` has the tenants in turn.
+    """Calls per second; None for no limit. `waiting` has the tenants in turn.
 
-    `ceiling` is the rate that was let through when calls were last refused.
+    `ceiling` is the accepted rate when calls were last throttled.
     """
 
     accepted: deque[float] = field(default_factory=deque)
@@ -77,7 +77,7 @@ class _Pace:
     pump: asyncio.Task[None] | None = None
 
     def next_in_turn(self) -> asyncio.Future[None]:
-        """The first waiter of the tenant whose turn it is; the tenant goes to the end."""
+        """The first waiter of the next tenant; the tenant moves to the end."""
         tenant, queue = next(iter(self.waiting.items()))
         del self.waiting[tenant]
         first = queue.popleft()
@@ -86,25 +86,25 @@ class _Pace:
         return first
 
     def observe(self, now: float) -> None:
-        """Forget the answers that are older than the time of observation."""
+        """Drop the responses that are older than the observation period."""
         for answers in (self.accepted, self.refused):
             while answers and answers[0] < now - _OBSERVED_SECONDS:
                 answers.popleft()
 
     def is_refused_too_often(self) -> bool:
-        """Whether the share of the observed calls that was refused is more than chance."""
+        """Whether the throttled share of the observed calls is more than chance."""
         calls = len(self.refused) + len(self.accepted)
         tolerated = _TOLERATED_SHARE if calls >= _MANY else 2 * _TOLERATED_SHARE
         return len(self.refused) >= _FEWEST and len(self.refused) / calls > tolerated
 
     def let_through(self, now: float) -> float:
-        """Accepted calls a second, over the time of observation or since the first of them."""
+        """Accepted calls per second, over the observation period or since the first of them."""
         if not self.accepted:
             return 0.0
         return len(self.accepted) / max(_MIN_SPAN, now - self.accepted[0])
 
     def grow(self, now: float) -> None:
-        """Raise the pace for each second since it was last changed."""
+        """Raise the rate for each second since it was last changed."""
         seconds = min(int(now - self.grown_at), _MAX_GROWTH_SECONDS)
         if self.rate is None or seconds < 1:
             return
@@ -119,9 +119,9 @@ class _Pace:
 
 
 class AdaptiveRateLimiter:
-    """The pace of each account and service; `clock` is a monotonic one, in seconds.
+    """The rate of each account and service; `clock` is a monotonic one, in seconds.
 
-    A service is a name for what has one limit: of a service, of a Region, or of one operation.
+    A service is a name for what shares one limit: a service, a Region, or one operation.
     """
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
@@ -129,12 +129,12 @@ class AdaptiveRateLimiter:
         self._accounts: LruDict[str, dict[str, _Pace]] = LruDict(_ACCOUNTS)
 
     def is_paced(self, account: str) -> bool:
-        """Whether any service of the account has said "slow down" of late."""
+        """Whether any service of the account has throttled calls recently."""
         known = self._accounts.peek(account)
         return known is not None and any(pace.rate is not None for pace in tuple(known.values()))
 
     def reserve(self, account: str, service: str) -> float:
-        """Takes the next turn; how many seconds it is away."""
+        """Reserve the next turn; returns the seconds until then."""
         pace = (self._accounts.get(account) or {}).get(service)
         return 0.0 if pace is None else self._turn(pace)
 
@@ -153,7 +153,7 @@ class AdaptiveRateLimiter:
         return pace is not None and (pace.rate is not None or pace.next_at > self._clock())
 
     async def wait(self, account: str, service: str, *, tenant: str) -> None:
-        """Return when it is the turn of the caller, of whichever tenant it is."""
+        """Wait for the turn of the caller, among all tenants."""
         pace = (self._accounts.get(account) or {}).get(service)
         if pace is None or (pace.rate is None and pace.next_at <= self._clock()):
             return
@@ -176,7 +176,7 @@ class AdaptiveRateLimiter:
             pace.pump = None
 
     def accepted(self, account: str, service: str) -> None:
-        """A call was let through."""
+        """Record an accepted call."""
         now, pace = self._clock(), self._pace(account, service)
         pace.accepted.append(now)
         pace.observe(now)
@@ -190,9 +190,9 @@ class AdaptiveRateLimiter:
         return known.setdefault(service, _Pace())
 
     def throttled(self, account: str, service: str, *, retry_after: float = 0.0) -> None:
-        """A call was refused for the speed of the calls before it.
+        """Record a call that was throttled because of the rate of earlier calls.
 
-        `retry_after` is for how many seconds the cloud asks for no further call; 0: it does not.
+        `retry_after` is the number of seconds without calls that the cloud requests; 0: none.
         """
         now, pace = self._clock(), self._pace(account, service)
         pace.next_at = max(pace.next_at, now + retry_after)
@@ -204,7 +204,7 @@ class AdaptiveRateLimiter:
             return
         let_through = pace.let_through(now)
         seen = _CAUTION * let_through
-        # What was let through is little where little was asked: never less than half of before.
+        # With few calls, few are accepted: the rate never drops below half of the previous one.
         if pace.rate is not None:
             seen = max(min(seen, pace.rate * _CAUTION), pace.rate / 2)
         pace.rate, pace.ceiling = max(_SLOWEST, seen), max(_SLOWEST, let_through)

@@ -1,4 +1,4 @@
-"""Answers of clouds, without what may be a secret in them."""
+"""Redact possible secrets in responses of clouds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from typing import Final
 
 MAX_LENGTH: Final = 2048
-"""Characters of an answer's text that are shown at most."""
+"""The maximum number of characters of a response that are shown."""
 
-# ARNs and the addresses of issuers are told however long they are; a query is not part of one.
-# Each alternative is one run of characters, so that the time is linear in the text.
+# ARNs and issuer URLs of any length are kept; a query is not part of one. Each alternative is one
+# sequence of characters, so that the time is linear in the text.
 _LONG_WORD: Final = re.compile(
     r"((?:arn|acs):[A-Za-z0-9_:/+=,.@*-]+|https://[A-Za-z0-9_./-]+)|[A-Za-z0-9+/=_\-.%&]{60,}"
 )
@@ -20,8 +20,8 @@ _NOT_IN_REASONS: Final = re.compile(r"[^A-Za-z0-9]+")
 def redacted(text: str) -> str:
     """The text without any word long enough to be a token, a signature or a policy blob.
 
-    Line breaks and control characters become blanks. The text is cut off at `MAX_LENGTH`, by whole
-    words, as half a token would be short enough to stay.
+    Line breaks and control characters become spaces. The text is truncated at `MAX_LENGTH`, by
+    whole words, as half a token would be short enough to be kept.
     """
     if len(text) > MAX_LENGTH:
         start = text[:MAX_LENGTH]
@@ -31,6 +31,6 @@ def redacted(text: str) -> str:
 
 
 def condition_reason(code: str, *, fallback: str = "CloudError") -> str:
-    """A cloud's error code as the reason of a condition, which takes letters and digits alone."""
+    """A cloud's error code as the reason of a condition, which only allows letters and digits."""
     reason = _NOT_IN_REASONS.sub("", code)[:128]
     return reason if reason[:1].isalpha() else fallback

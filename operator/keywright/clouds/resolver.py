@@ -1,4 +1,4 @@
-"""DNS for the HTTP edge, in threads of its own."""
+"""DNS for the HTTP client, in threads of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 
 class Names(AbstractResolver):
-    """The system's DNS in threads of its own: a name server that hangs holds up nobody else."""
+    """The system's DNS in separate threads: a DNS server that hangs blocks nothing else."""
 
     def __init__(self, *, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dns")

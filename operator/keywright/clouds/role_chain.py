@@ -1,4 +1,4 @@
-"""Sessions of sources, role after role: cached, and shared by all that ask the same."""
+"""Sessions of sources, role by role: cached, and shared by all requests with equal options."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from keywright.clouds.interfaces import DEFAULT_OPTIONS, CallerIdentity, Session
 from keywright.clouds.sessions import Clock, SessionCache, SessionKey, is_usable
 from keywright.planning.renewal import is_fresh, source_renews_at
 
-# At most one issue a minute from a cloud whose credentials end too soon.
+# At most one key per minute from a cloud whose credentials expire too soon.
 _TOO_SHORT_PAUSE = timedelta(minutes=1)
 _CALLERS: Final = 16_384
-# Failures that come of what the host answered, whatever was asked.
+# Failures that depend on the response of the host, not on the request.
 _OF_THE_ENDPOINT: Final = frozenset({"InvalidAnswer", "CredentialsExpired", "UnexpectedError"})
 
 
 class ChainSteps(Protocol):
-    """How a cloud makes the links of a chain; each raises Failure."""
+    """The steps of a role chain in one cloud; each raises Failure."""
 
     async def assume_base(self, source: CredentialSource, *, ask: SessionOptions) -> Session:
-        """A new session of the source's identity."""
+        """Open a session of the source's identity."""
 
     async def assume_chained_role(
         self, number: int, *, by: Session, source: CredentialSource, ask: SessionOptions
     ) -> Session:
-        """A new session of the role of that number, from 0, assumed by another session."""
+        """Open a session of the role with that number, from 0, assumed by another session."""
 
     async def caller(self, source: CredentialSource, session: Session) -> CallerIdentity:
-        """Who the session is, as the cloud itself reports it."""
+        """The identity of the session, as the cloud itself reports it."""
 
 
 class RoleChain:
-    """The sessions of all sources of one cloud, and whose they are."""
+    """The sessions of all sources of one cloud, and their callers."""
 
     def __init__(
         self, links: ChainSteps, *, clock: Clock, min_lifetime: timedelta = timedelta(0)
@@ -58,7 +58,7 @@ class RoleChain:
         ask: SessionOptions = DEFAULT_OPTIONS,
         not_before: datetime | None = None,
     ) -> Session:
-        """The session so many roles down the chain; `ask` is for the last one alone.
+        """The session after `hop` roles of the chain; `ask` applies to the last one only.
 
         `not_before`: the last one must not have been opened before.
         """
@@ -74,7 +74,7 @@ class RoleChain:
     ) -> tuple[Session, CallerIdentity]:
         """A session that need not be renewed yet, and its caller; a grant may have opened it.
 
-        The cloud is asked for the caller once for each edit of the source.
+        The caller is requested once for each edit of the source.
         """
         refused = anew or self._is_refused(source, hop=hop)
         session = None if refused else self._newest(source, hop=hop)
@@ -100,12 +100,12 @@ class RoleChain:
         return session, caller
 
     async def ask(self, source: CredentialSource, *, hop: int) -> None:
-        """Ask the cloud who the source is, whatever is known of it already; raises Failure."""
+        """Request the caller of the source, even if it is known already; raises Failure."""
         session = self._newest(source, hop=hop) or await self.session(source, hop=hop)
         await self._links.caller(source, session)
 
     def has_valid(self, source: CredentialSource, *, hop: int) -> bool:
-        """Whether a session so many roles down the chain is in memory that can still be used."""
+        """Whether a valid session after that number of roles is in memory."""
         return self._newest(source, hop=hop) is not None
 
     def is_doubtful(self, source: CredentialSource, *, hop: int) -> bool:
@@ -127,13 +127,13 @@ class RoleChain:
         return self._clock() >= due
 
     def last_valid_session(self, source: CredentialSource, *, hop: int) -> Session | None:
-        """The last session of this version of a source that can open no other."""
+        """The last session of this version of a source, if no other can be opened."""
         return self._sessions.last_valid_session(
             source_uid=source.uid, generation=source.generation, hop=hop
         )
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop what is cached of a source that is gone."""
+        """Drop the cached sessions of a deleted source."""
         self._sessions.forget(source_uid=source_uid)
         self._callers.pop(source_uid)
 
@@ -147,16 +147,16 @@ class RoleChain:
                     hop - 1, by=by, source=source, ask=ask
                 )
         except Exception as error:
-            # A failure is remembered for all who wait for the session; anything else is not.
+            # A failure is cached for all waiters of the session; any other exception is not.
             raise _with_field(unexpected(error, what="opening a session"), source) from None
         self._check_lifetime(session, source=source)
         return session
 
     def _check_lifetime(self, session: Session, *, source: CredentialSource) -> None:
-        """Raise Failure where the session is too short-lived to be renewed in time.
+        """Raise Failure if the session is too short-lived to be renewed in time.
 
-        The endpoint decides how long a session lasts, and a tenant may choose the endpoint: without
-        this one source could have a key issued every second.
+        The endpoint determines the lifetime of a session, and a tenant may choose the endpoint:
+        without this check, one source could issue a key every second.
         """
         if session.expires_at is None:
             return
@@ -176,7 +176,7 @@ class RoleChain:
 
 
 def _with_field(failure: Failure, source: CredentialSource) -> Failure:
-    """The failure, with the field of the host whose answer cannot be used."""
+    """The failure, with the field of the host whose response is invalid."""
     if failure.reason in _OF_THE_ENDPOINT and not failure.field:
         failure.field = f"{SOURCE_KIND} {source.host_field}"
     return failure

@@ -1,4 +1,4 @@
-"""Sessions, shared by all who may use them: one call to the cloud, however many wait for it."""
+"""Shared sessions: one call to the cloud, regardless of the number of waiting grants."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from keywright.clouds.slots import waiting_for_cloud
 from keywright.planning.backoff import retry_at
 
 Open = Callable[[], Awaitable[Session]]
-# A session in the last twentieth of its life assumes no role any more.
+# A session in the last twentieth of its lifetime is not used to assume roles.
 _LAST_SHARE = 0.05
-# Above it, grants of one source that each ask for something else share no session any more.
+# Above this limit, grants of one source with different options no longer share sessions.
 _SESSIONS_OF_A_SOURCE: Final = 256
 _FORMER_SESSIONS: Final = 1024
 _Cached = TypeVar("_Cached")
 
 
 class Clock(Protocol):
-    """The time now, aware, in UTC."""
+    """Returns the current time, aware, in UTC."""
 
     def __call__(self) -> datetime:
-        """Now."""
+        """The current time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """Whose session: the source as it stands, how many roles down its chain, and what was asked."""
+    """The key of a session: the source's version, the number of roles, and the options."""
 
     source_uid: str
     generation: int
@@ -56,21 +56,21 @@ class _Opening:
 
 
 class SessionCache:
-    """The newest session of each key, made once for all who ask at the same time.
+    """The newest session of each key, opened once for all concurrent requests.
 
-    A refusal is remembered until its retry is due (a second, doubling to a minute), so that five
-    hundred grants of one misconfigured source cost the cloud one call, not five hundred.
+    A failure is cached until its retry is due (a second, doubling to a minute), so that five
+    hundred grants of one misconfigured source cause one call to the cloud, not five hundred.
     """
 
     _NEGATIVE_TTL = timedelta(minutes=1)
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        # By source, and bounded for each: what grants ask of a session is the tenants' choice.
+        # By source, and bounded for each: tenants choose the session options of grants.
         self._sessions: dict[str, LruDict[SessionKey, Session]] = {}
         self._refusals: dict[str, LruDict[SessionKey, _NegativeEntry]] = {}
         self._opening: dict[SessionKey, _Opening] = {}
-        # Of sources that are gone, while they last: what was made by them is revoked with them.
+        # For deleted sources, while they are valid: they revoke the keys issued with them.
         self._retired: LruDict[SessionKey, Session] = LruDict(_FORMER_SESSIONS)
 
     async def get(
@@ -81,9 +81,9 @@ class SessionCache:
         open_session: Open,
         not_before: datetime | None = None,
     ) -> Session:
-        """The cached session where it will do, else a new one.
+        """The cached session if it is accepted, otherwise a new one.
 
-        `not_before`: somebody has asked for a new one then, and an older one will not do.
+        `not_before`: a new one was requested at that time, and older ones are not accepted.
 
         Raises:
             Failure: the cloud refuses, or has just refused.
@@ -99,19 +99,19 @@ class SessionCache:
             return cached
         refusal = _of(self._refusals, key)
         if refusal is not None and now < refusal.until:
-            # Without the frames of those who were told before: they would pile up.
+            # Without the frames of earlier waiters, which would accumulate.
             raise refusal.failure.with_traceback(None)
         if opening is None:
             task = asyncio.create_task(
                 self._open(key, open_session, began=now), name=f"session of source {key.source_uid}"
             )
             opening = self._opening[key] = _Opening(task, began=now)
-        # Shielded: one waiter that is cancelled must not take the session from the others.
+        # Shielded: a cancelled waiter must not cancel the session of the others.
         with waiting_for_cloud():
             return await asyncio.shield(opening.task)
 
     def newest(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
-        """The session in memory that can be used longest, whatever was asked of it."""
+        """The session in memory with the latest expiry, with any options."""
         known, now = self._sessions.get(source_uid), self._clock()
         valid = [
             session
@@ -126,9 +126,9 @@ class SessionCache:
         return _of(self._refusals, key) is not None
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop everything of a source, but for the last session, which `former` may still give.
+        """Drop everything of a source, except for the session in `last_valid_session`.
 
-        A session that is being opened serves its waiters alone.
+        A session that is being opened is only returned to its waiters.
         """
         for key in [key for key in self._opening if key.source_uid == source_uid]:
             del self._opening[key]
@@ -139,17 +139,17 @@ class SessionCache:
         self._refusals.pop(source_uid, None)
 
     def _keep_former(self, key: SessionKey, session: Session) -> None:
-        """One for each source and hop: that of another version would authorize nobody."""
+        """Keep one for each source and hop: that of another version would authorize no grant."""
         for other in [
             other
-            for other in self._retired.keys()  # noqa: SIM118  no mapping: the keys are a copy
+            for other in self._retired.keys()  # noqa: SIM118  not a mapping: the keys are a copy
             if (other.source_uid, other.hop) == (key.source_uid, key.hop)
         ]:
             self._retired.pop(other)
         self._retired.put(key, session)
 
     def last_valid_session(self, *, source_uid: str, generation: int, hop: int) -> Session | None:
-        """A valid session of a source that is gone or can open no other.
+        """A valid session of a source that is deleted or can open no other.
 
         Only of that generation: another version of the source may allow other namespaces.
         """
@@ -186,7 +186,7 @@ class SessionCache:
                 del self._opening[key]
 
     def _is_wanted(self, key: SessionKey) -> bool:
-        """Whether the task that asks is still the one that opens this session."""
+        """Whether the calling task is still the one that opens this session."""
         opening = self._opening.get(key)
         return opening is not None and opening.task is asyncio.current_task()
 
@@ -203,19 +203,19 @@ class SessionCache:
         _put(self._refusals, key, _NegativeEntry(failure, attempts, until))
 
     def _drop_older(self, key: SessionKey) -> None:
-        """A source that was edited has a new generation: its older sessions are of no use."""
+        """Drop sessions of older generations: an edited source does not use them."""
         caches: tuple[LruDict[SessionKey, Any] | None, ...] = (
             self._sessions.get(key.source_uid),
             self._refusals.get(key.source_uid),
         )
         for cache in filter(None, caches):
-            for other in cache.keys():  # noqa: SIM118  no mapping: the keys are a copy
+            for other in cache.keys():  # noqa: SIM118  not a mapping: the keys are a copy
                 if other.generation < key.generation:
                     cache.pop(other)
 
 
 def _is_since(session: Session, moment: datetime | None) -> bool:
-    """Whether a session was opened at that moment or later."""
+    """Whether a session was opened at that time or later."""
     return moment is None or (session.opened_at is not None and session.opened_at >= moment)
 
 
@@ -229,7 +229,7 @@ def _put(caches: dict[str, LruDict[SessionKey, _Cached]], key: SessionKey, value
 
 
 def is_usable(session: Session, now: datetime) -> bool:
-    """Whether a session may still be used to assume a role: it is not about to end."""
+    """Whether a session may still be used to assume a role: it does not expire soon."""
     if session.expires_at is None:
         return True
     life = session.expires_at - session.issued_at

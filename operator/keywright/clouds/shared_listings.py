@@ -1,4 +1,4 @@
-"""Listings of a whole account, shared by all who look up keys: made once, however many ask."""
+"""Listings of a whole account, shared by all lookups of keys: one call for concurrent lookups."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _AGE: Final = timedelta(minutes=10)
 
 
 class SharedListings:
-    """The newest listing of each account and region, while it is young.
+    """The recent listings of each account and region.
 
-    A listing only says that a key is there. That one is missing is to be found out again, by the
+    A listing only proves that a key exists. That a key is missing must be confirmed with the
     grant's own session.
     """
 
@@ -40,7 +40,7 @@ class SharedListings:
         if making is None:
             making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
             self._making[key] = making
-        # Shielded: one waiter that is cancelled must not take the listing from the others.
+        # Shielded: a cancelled waiter must not cancel the listing of the others.
         with waiting_for_cloud():
             made: _Listing = await asyncio.shield(making)
         return made

@@ -1,4 +1,4 @@
-"""A fair, work-conserving limit on what runs at once, by tenant."""
+"""A fair, work-conserving concurrency limit, by tenant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keywright.clouds.slots import PATIENCE_SECONDS, Slot, Slots
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The right to one call; it waits for its answer from the beginning."""
+    """The permission for one call; it counts as waiting for its response from the start."""
 
     tenant: str
     slot: Slot
@@ -22,10 +22,10 @@ class Share:
 class FairShares:
     """Slots for calls; a tenant is a namespace.
 
-    One tenant may take all `soft` slots while no other tenant wants one. Calls that have run for
+    One tenant may use all `soft` slots while no other tenant needs one. Calls that have run for
     longer than `patience_seconds` do not count for a tenant with fewer running calls than its share
-    (`soft` divided by the active tenants, at least one), up to `hard` calls altogether: nobody
-    waits for the slow calls of others. A free slot goes to the waiting tenant with the fewest
+    (`soft` divided by the active tenants, at least one), up to `hard` calls in total: no tenant
+    waits for the slow calls of others. A free slot is given to the waiting tenant with the fewest
     running calls.
     """
 
@@ -47,12 +47,12 @@ class FairShares:
             self.release(share)
 
     async def acquire(self, tenant: str) -> Share:
-        """Return when the tenant may start one more call; `release` must follow."""
+        """Wait until the tenant may start one more call; `release` must follow."""
         if tenant not in self._waiting and self._may_start(tenant):
             return self._start(tenant)
         turn: asyncio.Future[Share] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, deque()).append(turn)
-        # A new tenant makes the shares smaller, and may be due to start itself.
+        # A new tenant makes the shares smaller, and may be able to start itself.
         self._hand_out()
         try:
             return await turn
@@ -64,7 +64,7 @@ class FairShares:
             raise
 
     def release(self, share: Share) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         self._slots.free(share.slot)
         left = self._running[share.tenant] - 1
         if left:
@@ -75,7 +75,7 @@ class FairShares:
 
     @property
     def running(self) -> int:
-        """How many calls run."""
+        """The number of running calls."""
         return len(self._slots)
 
     def _may_start(self, tenant: str) -> bool:
@@ -99,7 +99,7 @@ class FairShares:
                 self._look_again()
                 return
             turn = self._waiting[tenant].popleft()
-            # The tenant goes to the end: equals take turns.
+            # The tenant moves to the end: equals alternate.
             others = self._waiting.pop(tenant)
             if others:
                 self._waiting[tenant] = others
@@ -107,7 +107,7 @@ class FairShares:
                 turn.set_result(self._start(tenant))
 
     def _look_again(self) -> None:
-        """Hand out once more when a call becomes slow, if that may help those who wait."""
+        """Assign slots again when a call becomes slow, if that may help waiting tenants."""
         if self._timer is None and self._slots.prompt() and len(self._slots) < self._hard:
             seconds = self._slots.seconds_until_slow()
             self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)

@@ -1,4 +1,4 @@
-"""Which of the slots that are taken are held up by a cloud that is slow to answer."""
+"""Which busy slots are waiting for a slow response of a cloud."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from contextvars import ContextVar
 from typing import Final
 
 PATIENCE_SECONDS: Final = 1.0
-"""A slot that has waited for a cloud for longer no longer counts as busy for others.
+"""After waiting this long for a cloud, a slot no longer counts as busy for other tenants.
 
-What hangs must hold up nobody else. A slot that is slow for other reasons counts: where a thousand
-keys are due at once, or the API server is overloaded, more at once would make all of them slower.
+Hanging calls must not block other tenants. A slot that is slow for other reasons counts: if a
+thousand keys are due together, or the API server is overloaded, more concurrency would make all of
+them slower.
 """
 
 
 class Slot:
-    """The right to work on something; made by `Slots.take`."""
+    """The permission to work on something; created by `Slots.take`."""
 
     __slots__ = ("_depth", "_slots")
 
@@ -41,7 +42,7 @@ class Slot:
 
 
 class Slots:
-    """What runs, told apart by whether it has waited for longer than the patience."""
+    """The busy slots, by whether they have waited for longer than the patience."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Slots:
         self.patience_seconds = patience_seconds
         self._now = now
         self._taken: set[Slot] = set()
-        # In the order in which the waits began, which is the order in which they become slow.
+        # Ordered by the start of the wait, which is the order in which they become slow.
         self._waiting: OrderedDict[Slot, float] = OrderedDict()
         self._slow: set[Slot] = set()
 
@@ -60,23 +61,23 @@ class Slots:
         return len(self._taken)
 
     def take(self) -> Slot:
-        """Begin a slot."""
+        """Take a slot."""
         slot = Slot(self)
         self._taken.add(slot)
         return slot
 
     def free(self, slot: Slot) -> None:
-        """End a slot."""
+        """Free a slot."""
         self._taken.remove(slot)
         self.end_wait(slot)
 
     def begin_wait(self, slot: Slot) -> None:
-        """The slot waits from now on; without effect once it has been freed."""
+        """The slot waits from now on; no effect once it has been freed."""
         if slot in self._taken:
             self._waiting[slot] = self._now()
 
     def end_wait(self, slot: Slot) -> None:
-        """The slot does not wait any more."""
+        """The slot no longer waits."""
         self._waiting.pop(slot, None)
         self._slow.discard(slot)
 
@@ -92,7 +93,7 @@ class Slots:
         return len(self._taken) - len(self._slow)
 
     def seconds_until_slow(self) -> float:
-        """In how many seconds the next one may become slow; at most the patience."""
+        """The seconds until the next one may become slow; at most the patience."""
         self.prompt()
         since = next(iter(self._waiting.values()), self._now())
         return max(0.0, since + self.patience_seconds - self._now())
@@ -102,13 +103,13 @@ _OF_THIS_TASK: ContextVar[Slot | None] = ContextVar("slot", default=None)
 
 
 def work_in(slot: Slot) -> None:
-    """Let this task, and those that it creates, work in the slot."""
+    """Make this task, and those that it creates, use the slot."""
     _OF_THIS_TASK.set(slot)
 
 
 @contextmanager
 def waiting_for_cloud() -> Iterator[None]:
-    """The body waits for the answer of a cloud; the slot of this task is marked so, if any."""
+    """The body waits for a response of a cloud; the slot of this task, if any, records that."""
     slot = _OF_THIS_TASK.get()
     if slot is None:
         yield

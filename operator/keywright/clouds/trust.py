@@ -1,8 +1,8 @@
-"""The certificate authorities that the clouds' servers are checked against.
+"""The certificate authorities that verify the clouds' servers.
 
 A mounted bundle changes while the process runs (trust-manager rotates it). The bundle is read again
-once its file has changed, and after a certificate was refused; at most every ten seconds. A bundle
-that cannot be read leaves the former one in use.
+once its file has changed, and after a certificate was rejected; at most every ten seconds. If a
+bundle is unreadable, the previous one stays in use.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _State = tuple[tuple[int, int, int], ...]
 
 
 def bundle_of_environment() -> str | None:
-    """The file of AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE, which is trusted beside the system's."""
+    """The file of AWS_CA_BUNDLE or REQUESTS_CA_BUNDLE, trusted in addition to the system's."""
     return os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
 
 
 class Authorities:
-    """The TLS context for all connections to clouds; `bundle` is an additional file of PEM.
+    """The TLS context for all connections to clouds; `bundle` is an additional PEM file.
 
     `clock` is a monotonic one, in seconds.
     """
@@ -49,10 +49,10 @@ class Authorities:
         self._loading = asyncio.Lock()
 
     def load(self) -> ssl.SSLContext:
-        """Read the bundles if that was never done: 60 ms, which may be spent in another thread.
+        """Load the bundles on the first call: 60 ms, which may be spent in another thread.
 
         Raises:
-            OSError: a bundle cannot be read, or is none; also as ssl.SSLError.
+            OSError: a bundle is unreadable or invalid; also as ssl.SSLError.
         """
         if self._context is None:
             self._load()
@@ -60,7 +60,7 @@ class Authorities:
         return self._context
 
     async def context(self) -> ssl.SSLContext:
-        """The context of the bundles as they are now, or were at most a second ago."""
+        """The context of the current bundles, at most a second old."""
         if self._context is None:
             async with self._loading:
                 return await asyncio.to_thread(self.load)
@@ -94,9 +94,9 @@ class Authorities:
         self._loaded_at, self._refused = self._clock(), False
         state = self._files()
         context = ssl.create_default_context()
-        # No DHE: the size of its group is the server's choice, its cost ours, on the event loop.
+        # No DHE: the server chooses the size of its group, and the event loop pays for it.
         context.set_ciphers(_CIPHERS)
-        # Beside those of the system, which a small image may not have.
+        # In addition to those of the system, which a small image may lack.
         context.load_verify_locations(certifi.where())
         if self._bundle:
             context.load_verify_locations(self._bundle)

@@ -1,1 +1,1 @@
-"""The Kubernetes API as Keywright uses it: few calls, plain dictionaries, one session."""
+"""A minimal client of the Kubernetes API: few calls, plain dictionaries, one session."""

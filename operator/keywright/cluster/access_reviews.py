@@ -1,7 +1,7 @@
-"""Who may read /metrics: the bearer token by TokenReview, the right by SubjectAccessReview.
+"""Authorize requests for /metrics: TokenReview for the bearer token, then SubjectAccessReview.
 
-The same two requests that kube-rbac-proxy and controller-runtime make (API reference of
-Kubernetes, "TokenReview" and "SubjectAccessReview").
+kube-rbac-proxy and controller-runtime send the same two requests (API reference of Kubernetes,
+"TokenReview" and "SubjectAccessReview").
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from keywright.api.errors import ApiError, ApiUnreachableError
 from keywright.cluster.client import KubernetesClient
 
 DECISION_SECONDS: Final = 60.0
-# What one scraper needs is one entry; strangers' tokens must not fill the memory.
+# A scraper needs a single entry; tokens of unknown clients must not use up the memory.
 _CACHE_SIZE: Final = 1024
 _REVIEWS_AT_ONCE: Final = 4
 _REVIEW_SECONDS: Final = 5.0
-# A ServiceAccount token has about 1.3 KB; the API server itself refuses headers above 1 MB.
+# A ServiceAccount token has about 1.3 KB; the API server rejects headers above 1 MB.
 _TOKEN_LIMIT: Final = 16 * 1024
-# RFC 6750, section 2.1. aiohttp keeps other bytes of a header as surrogates, which have no UTF-8.
+# RFC 6750, section 2.1. aiohttp keeps other bytes of a header as surrogates, which UTF-8 lacks.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class Access(enum.Enum):
-    """The answer to a request for /metrics."""
+    """The decision on a request for /metrics."""
 
     ALLOWED = 200
     UNAUTHENTICATED = 401
@@ -46,9 +46,9 @@ class _Decision:
 
 
 class AccessReviews:
-    """Decisions about tokens, kept for a minute.
+    """Decisions about tokens, cached for a minute.
 
-    While the API server cannot be asked, a token that was allowed before stays allowed, so that
+    While the API server is unavailable, a token that was allowed before remains allowed, so that
     monitoring sees the outage. `monotonic` is a clock in seconds.
     """
 
@@ -140,7 +140,7 @@ class AccessReviews:
             self._evict()
 
     def _evict(self) -> None:
-        """Drop the oldest refusal, or the oldest of all: refusals are what strangers can make."""
+        """Drop the oldest refusal, otherwise the oldest entry: strangers only cause refusals."""
         for digest, decision in self._decisions.items():
             if decision.access is not Access.ALLOWED:
                 del self._decisions[digest]

@@ -1,9 +1,9 @@
-"""A Rollout of Argo Rollouts: how it is restarted, and what it tells of that.
+"""Restarting a Rollout of Argo Rollouts, and its progress.
 
 Its own restart is `spec.restartAt` (argo-rollouts, docs/features/restart.md): the controller evicts
-the pods that were made before, a few at a time, and then repeats the time in `status.restartedAt`.
-A changed pod template would begin a canary or blue-green update instead, with its steps, pauses and
-analyses, so that our mark stands among the Rollout's own annotations.
+the pods created before that time, a few at a time, and then copies the time to
+`status.restartedAt`. A changed pod template would start a canary or blue-green update instead, with
+its steps, pauses and analyses, so the data hash is an annotation of the Rollout itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PLURAL: Final = "rollouts"
 
 
 def restart_of(annotation: str, mark: str, *, at: datetime) -> dict[str, Any]:
-    """What is applied to restart every pod made before `at`, with the mark.
+    """The apply body that restarts every pod created before `at`, with the data hash.
 
-    Times are compared in whole seconds: rounded up, so that no pod of this very second is spared.
+    Times are compared in whole seconds: rounded up, so that no pod of the same second is skipped.
     """
     whole = at.replace(microsecond=0)
     restart_at = whole if whole == at else whole + timedelta(seconds=1)
@@ -33,7 +33,7 @@ def restart_of(annotation: str, mark: str, *, at: datetime) -> dict[str, Any]:
 
 
 def mark_of(body: Mapping[str, Any], annotation: str) -> str | None:
-    """The mark of a Rollout."""
+    """The data hash in the annotations of a Rollout."""
     found: str | None = (body["metadata"].get("annotations") or {}).get(annotation)
     return found
 
@@ -41,10 +41,10 @@ def mark_of(body: Mapping[str, Any], annotation: str) -> str | None:
 def availability(
     spec: Mapping[str, Any], status: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> tuple[Availability, str]:
-    """How far the pods have come since the last restart.
+    """The progress of the pods since the last restart.
 
-    Pauses and steps of an update hold up no restart, so that neither matters here; a spec that its
-    controller refuses does. `observedGeneration` is a string.
+    Pauses and steps of an update do not block a restart, so they are ignored; a spec that the
+    controller rejects is not. `observedGeneration` is a string.
     """
     wanted = spec.get("replicas", 1)
     if not wanted:
@@ -65,7 +65,7 @@ def availability(
 
 
 def _moment(text: str) -> datetime | str:
-    """The time; the text itself where it names none that is accepted, which still can be equal."""
+    """The parsed time; the text itself if it is not valid, which can still be compared."""
     try:
         return parse_time(text)
     except ValueError:

@@ -28,9 +28,9 @@ _SUSPECT = re.compile(r"/\.|[%#\\]")
 
 
 def audiences_of(authorization: str) -> frozenset[str]:
-    """The audiences of the JWT in an Authorization header (RFC 7519, claim `aud`); none of others.
+    """The audiences of the JWT in an Authorization header (RFC 7519, claim `aud`), if it is one.
 
-    Nothing is verified: it is our own.
+    The signature is not verified: it is the operator's own token.
     """
     parts = authorization.rpartition(" ")[2].split(".")
     try:
@@ -45,7 +45,7 @@ def audiences_of(authorization: str) -> frozenset[str]:
 def _check_path(path: str) -> None:
     """Raise ApiError for a path with a dot segment: it would lead to another namespace.
 
-    The names of objects in it are checked where they are parsed; this is the second wall.
+    Object names are validated when they are parsed; this is a second safeguard.
     """
     plain = path.partition("?")[0]
     if not _SUSPECT.search(plain):
@@ -59,7 +59,7 @@ class _ListMeta(msgspec.Struct):
     continuation: str = msgspec.field(name="continue", default="")
 
 
-# An empty list of metadata comes as null.
+# An empty list of metadata arrives as null.
 class _Page(msgspec.Struct):
     metadata: _ListMeta
     items: list[dict[str, Any]] | None = None
@@ -82,9 +82,9 @@ _P = TypeVar("_P", _Page, _UidPage)
 
 
 class _FencedBody(aiohttp.BytesPayload):
-    """A body that asks before it leaves; headers wait for it, so that nothing is sent without it.
+    """A body that checks the fence before it is sent; the headers wait for it.
 
-    From there to the socket there is no step at which another task could run.
+    Between the check and the socket there is no point at which another task could run.
     """
 
     def __init__(self, value: bytes, *, fence: Callable[[], None]) -> None:
@@ -99,11 +99,11 @@ class _FencedBody(aiohttp.BytesPayload):
 
 
 class KubernetesClient:
-    """The calls of all of `cluster`, on one session with a bounded number of connections.
+    """The HTTP client of all modules in `cluster`: one session with bounded connections.
 
-    With a `fence` writes ask it at the moment when they leave. What it raises the write raises
-    too, and nothing was sent: a process that was frozen after its last look at the Lease writes
-    nothing when it thaws.
+    With a `fence`, each write calls it when it is sent. An exception of the fence is raised by the
+    write, and nothing is sent: a process that was frozen after its last check of the Lease writes
+    nothing when it resumes.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class KubernetesClient:
         self._fence = fence
 
     async def close(self) -> None:
-        """End it: what is under way is taken back, as far as it has not arrived."""
+        """Close the client, and abort requests in progress that have not been received yet."""
         await self._session.close()
 
     async def own_audiences(self) -> frozenset[str]:
-        """Whom our own token is meant for, the API server; none where we have no such token."""
+        """The audiences of the operator's own token, for the API server; empty without one."""
         return audiences_of(await self._authorization.header() or "")
 
     async def request(
@@ -138,13 +138,13 @@ class KubernetesClient:
         seconds: float | None = None,
         into: type[Any] | None = None,
     ) -> Any:
-        """The parsed answer: dictionaries and lists, or what msgspec makes of it for `into`.
+        """Send a request; return the response as dictionaries and lists, or as `into`.
 
         Raises:
-            ApiError: an answer of 400 or above.
-            ApiUnreachableError: no answer within `seconds` (30 unless told), one that is no JSON,
-                or this was closed.
-            Exception: what the fence raises, of a write that was held back.
+            ApiError: a response of 400 or above.
+            ApiUnreachableError: no response within `seconds` (default 30), invalid JSON, or closed
+                client.
+            Exception: that of the fence, if it blocked a write.
         """
         headers = {"Content-Type": content_type, "Accept": accept}
         data = None if body is None else self._encode(body)
@@ -167,9 +167,9 @@ class KubernetesClient:
         *,
         data: bytes | None,
         headers: dict[str, str],
-        timeout: aiohttp.ClientTimeout | None,  # noqa: ASYNC109  handed on to aiohttp
+        timeout: aiohttp.ClientTimeout | None,  # noqa: ASYNC109  passed on to aiohttp
     ) -> tuple[int, bytes, str | None]:
-        """Status, body, and the Authorization that was shown."""
+        """Return status, body, and the Authorization header that was sent."""
         _check_path(path)
         authorization = await self._authorization.header()
         if authorization is not None:
@@ -185,23 +185,23 @@ class KubernetesClient:
                 return answer.status, await answer.read(), authorization
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if fence is not None:
-                fence()  # aiohttp wraps what a body raises
+                fence()  # aiohttp wraps exceptions of a body
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
 
     def items(
         self, path: str, *, selector: str = "", accept: str = METADATA_LIST, page: int = _PAGE
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of a collection, page by page; metadata only unless told otherwise.
+        """Return every object of a collection, page by page; metadata only by default.
 
-        Whole objects may have a megabyte each: a `page` of them should be small.
+        Whole objects may have a megabyte each: their `page` should be small.
         """
         pages = self._pages(path, selector=selector, accept=accept, into=_Page, page=page)
         return (item async for page in pages for item in page.items or ())
 
     def uids(self, path: str, *, selector: str = "") -> AsyncIterator[str]:
-        """The uid of every object of a collection, page by page.
+        """Return the uid of every object of a collection, page by page.
 
-        Pages of dictionaries would take megabytes, which the process would keep.
+        Pages of dictionaries would need megabytes, which the process would not release.
         """
         pages = self._pages(
             path, selector=selector, accept=METADATA_LIST, into=_UidPage, page=_PAGE
@@ -223,11 +223,11 @@ class KubernetesClient:
     async def watch(
         self, path: str, *, accept: str, seconds: float
     ) -> AsyncIterator[dict[str, Any]]:
-        """The events of a watch, until the server ends it or the connection is lost.
+        """Return the events of a watch, until the server ends it or the connection is lost.
 
         Raises:
-            ApiError: it was refused.
-            ApiUnreachableError: there was no answer at all, or one that is no event.
+            ApiError: the watch was refused.
+            ApiUnreachableError: there was no response, or one that is not an event.
         """
         _check_path(path)
         headers = {"Accept": accept}
@@ -243,7 +243,7 @@ class KubernetesClient:
                 if answer.status >= 400:
                     raise self._error(answer.status, await answer.read())
                 answered, rest = True, b""
-                # Lines may be longer than what aiohttp reads as one.
+                # Lines may be longer than aiohttp's limit for a line.
                 async for chunk in answer.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:

@@ -1,4 +1,4 @@
-"""The id of the cluster: the uid of the namespace that no cluster is without."""
+"""The ID of the cluster: the uid of a namespace that every cluster has."""
 
 from __future__ import annotations
 

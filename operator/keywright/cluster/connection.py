@@ -1,8 +1,8 @@
-"""How the API server is reached: address, trust and credentials, by the official client's rules.
+"""The connection to the API server: address, trust and credentials, as the official client does.
 
 The official client loads kubeconfig files (exec plugins included) and in-cluster configuration and
-keeps tokens fresh; requests are made by aiohttp sessions with plain dictionaries, which cost a
-third of the processor time of its generated calls (docs/performance.md).
+refreshes tokens; requests are sent by aiohttp sessions with plain dictionaries, which use a third
+of the processor time of its generated calls (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ Middleware = Callable[
 
 
 class Authorization(Protocol):
-    """Gives the present Authorization header, or None where the client certificate suffices."""
+    """Provides the current Authorization header, or None if the client certificate suffices."""
 
     async def header(self) -> str | None:
-        """The header's value; a token that rotates is read again when it may have changed."""
+        """Return the value of the header; a rotating token is read again at intervals."""
 
     async def renewed(self, refused: str | None) -> bool:
-        """Whether there is another header than the one that was refused with 401."""
+        """Reload after a 401; whether the header now differs from the refused one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the API server is and who we are to it."""
+    """The address of the API server, and the operator's credentials for it."""
 
     server: str
     ssl_context: ssl.SSLContext
@@ -65,10 +65,10 @@ class Connection:
     resolver: OwnThreadResolver = field(default_factory=OwnThreadResolver)
 
     def session(self, *, connections: int) -> aiohttp.ClientSession:
-        """A session with its own pool; it sends no credentials, and the caller closes it.
+        """Return a session with its own pool, without credentials; the caller closes it.
 
-        When it is closed, what is under way is taken back: connections are reset, so that a write
-        that the network held up does not arrive after those of the replica that has taken over.
+        Closing it aborts requests in progress: connections are reset, so that a write delayed by
+        the network does not arrive after those of the replica that has taken over.
         """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -82,7 +82,7 @@ class Connection:
         )
 
     def watch_session(self, *, connections: int) -> aiohttp.ClientSession:
-        """A session for kopf: with credentials, and Secrets as metadata only: no value arrives."""
+        """Return a session for kopf: with credentials, and Secrets without their values."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections, ssl=self.ssl_context, resolver=self.resolver
@@ -96,10 +96,10 @@ class Connection:
 
 
 async def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
-    """The connection by `kubeconfig`, else by the pod's ServiceAccount, else by $KUBECONFIG.
+    """Connect by `kubeconfig`, otherwise by the pod's ServiceAccount, otherwise by $KUBECONFIG.
 
     Raises:
-        kubernetes.config.ConfigException: there is none of them, or one is malformed.
+        kubernetes.config.ConfigException: none of them exists, or one is malformed.
     """
     load = partial(_load, kubeconfig=kubeconfig, context=context)
     configuration = Configuration()
@@ -119,7 +119,7 @@ async def connect(*, kubeconfig: Path | None = None, context: str | None = None)
 async def _load(
     configuration: Configuration, *, kubeconfig: Path | None, context: str | None
 ) -> Any:
-    """Fill in a configuration; the loader that keeps it fresh, None where it does so itself."""
+    """Load the configuration; return the loader that refreshes it, None if it does so by itself."""
     if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # untyped upstream
         return None
@@ -134,8 +134,8 @@ async def _load(
 class ReloadedTrust:
     """Adds the authorities of a CA file to a TLS context once the file has changed.
 
-    The kubelet replaces the file when the cluster's CA is rotated. Connections that are open stay;
-    new ones trust the old authorities and the new ones, until the process ends.
+    The kubelet replaces the file when the cluster's CA is rotated. Open connections stay; new ones
+    trust the old authorities and the new ones, until the process ends.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class ReloadedTrust:
         self._look_at = clock() + _REFRESH_PAUSE_SECONDS
 
     def refresh(self) -> None:
-        """Look at the file, at most every ten seconds."""
+        """Check the file, at most every ten seconds."""
         if self._file is None or self._clock() < self._look_at:
             return
         self._look_at = self._clock() + _REFRESH_PAUSE_SECONDS
@@ -179,10 +179,10 @@ class ReloadedTrust:
 
 
 class _ConfiguredAuthorization:
-    """The token of the official client's configuration, kept fresh by its own means.
+    """The token of the official client's configuration, refreshed by the client's own code.
 
-    A token that the API server refuses is older than what stands in its file, or than what its
-    plugin would say: everything is loaded anew, but not more often than every ten seconds.
+    A token that the API server rejects is older than the one in its file or of its plugin:
+    everything is loaded again, at most every ten seconds.
     """
 
     def __init__(
@@ -202,11 +202,11 @@ class _ConfiguredAuthorization:
         self._load_again_at = 0.0
 
     async def header(self) -> str | None:
-        # Before each request, that of kopf as well.
+        # Before each request, including those of kopf.
         self._trust.refresh()
         refreshing = self._refreshing
         if self._loader is not None and (refreshing is None or refreshing.cancelled()):
-            # Returns at once unless the user entry is an exec plugin or a cloud's provider.
+            # Returns immediately unless the user entry is an exec plugin or a cloud's provider.
             self._refreshing = asyncio.create_task(
                 self._keep_fresh(), name="kubeconfig token refresh"
             )
@@ -235,7 +235,7 @@ class _ConfiguredAuthorization:
         self._configuration, self._loader, self._refreshing = configuration, loader, None
 
     async def _keep_fresh(self) -> None:
-        """For ever; a plugin that fails once is asked again."""
+        """Refresh until cancelled; a plugin that fails is called again."""
         while True:
             try:
                 await refresh_token(  # type: ignore[no-untyped-call]  # untyped upstream
@@ -267,10 +267,10 @@ def _authorize(authorization: Authorization) -> Middleware:
 
 
 class _KopfResponse(aiohttp.ClientResponse):
-    """An answer that kopf can read whatever one object in it is like.
+    """A response that kopf can parse regardless of the content of a single object.
 
-    Items are decoded one by one, lines of a watch have no depths that a decoder does not follow,
-    and the `items` of an empty list are never null, as those of a list of metadata are.
+    Items are decoded one by one, lines of a watch are limited in depth to what a decoder supports,
+    and the `items` of an empty list are never null, as in a list of metadata.
     """
 
     @override
@@ -287,7 +287,7 @@ class _KopfResponse(aiohttp.ClientResponse):
         try:
             return await decode_list(await self.read())
         except msgspec.DecodeError as error:
-            # kopf begins a watch again that was cut off.
+            # kopf restarts a watch that was cut off.
             raise aiohttp.ClientPayloadError(f"an answer that is no JSON: {error}") from error
 
 
@@ -302,7 +302,7 @@ async def _secrets_as_metadata(
 
 
 def _linger_zero_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket that drops, when it is closed, what has not arrived yet (SO_LINGER, 0 s)."""
+    """A socket that discards unsent data when it is closed (SO_LINGER, 0 s)."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

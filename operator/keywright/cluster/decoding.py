@@ -1,8 +1,8 @@
-"""JSON of the API server becomes values, however deep it is nested.
+"""Decode JSON of the API server, regardless of how deeply it is nested.
 
-A decoder recurses, and raises RecursionError for what is a legal object to the API server: one
-object would make a whole page or watch unreadable. So what is too deep is cut off in the text,
-before or after the decoder has refused it. Nothing in here recurses.
+A decoder recurses, and raises RecursionError for an object that the API server accepts: a single
+object would make a whole page or watch unreadable. So content that is too deep is cut from the
+text, before or after the decoder has rejected it. Nothing in this module recurses.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import msgspec
 
 from keywright.api.checks import CUT, MOST_LEVELS
 
-# Possessive, and a string without its end goes on to the end of the text: every byte is read once.
+# Possessive, and an unterminated string extends to the end of the text: every byte is read once.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _ROUND: Final = bytes.maketrans(b"[]{}", b"()()")
 _CUT: Final = msgspec.json.encode(CUT)
-# Fewer brackets than this nest no deeper than any decoder follows.
+# Fewer brackets than this cannot exceed the depth that decoders support.
 _FEW_BRACKETS: Final = 400
-# What takes longer than some milliseconds is done in a thread.
+# Anything that takes longer than a few milliseconds is done in a thread.
 _LARGE: Final = 2**16
 
 
 def without_depths(raw: bytes, *, levels: int = MOST_LEVELS) -> bytes:
-    """The JSON text, with values that lie deeper replaced by a string that says so."""
+    """The JSON text, with values that are nested too deeply replaced by a string that says so."""
     if not _is_deeper(raw, than=levels):
         return raw
     kept: list[bytes] = []
@@ -49,7 +49,7 @@ def without_depths(raw: bytes, *, levels: int = MOST_LEVELS) -> bytes:
 
 
 def _is_deeper(raw: bytes, *, than: int) -> bool:
-    """Whether brackets are left after as many rounds of taking away the innermost ones."""
+    """Whether brackets remain after removing the innermost ones `than` times."""
     brackets = _STRING.sub(b"", raw).translate(_ROUND, _NOT_BRACKETS)
     for _ in range(than):
         shorter = brackets.replace(b"()", b"")
@@ -60,7 +60,7 @@ def _is_deeper(raw: bytes, *, than: int) -> bool:
 
 
 async def shallow(raw: bytes) -> bytes:
-    """The text of one object without what is nested too deeply."""
+    """The JSON text of one object without what is nested too deeply."""
     if raw.count(b"{") + raw.count(b"[") <= _FEW_BRACKETS:
         return raw
     if len(raw) > _LARGE:
@@ -69,10 +69,10 @@ async def shallow(raw: bytes) -> bytes:
 
 
 async def decode(raw: bytes, *, into: type[Any] | None = None) -> Any:
-    """The value of a JSON text, or what msgspec makes of it for `into`.
+    """Decode a JSON text, or convert it to `into`.
 
     Raises:
-        msgspec.DecodeError: it is no JSON, or not of that type.
+        msgspec.DecodeError: it is not JSON, or not of that type.
     """
     wanted = Any if into is None else into
     try:
@@ -82,10 +82,10 @@ async def decode(raw: bytes, *, into: type[Any] | None = None) -> Any:
 
 
 async def decode_list(raw: bytes) -> Any:
-    """The value of a list, each of its items decoded by itself; `items` is never null.
+    """Decode a list, each item separately; `items` is never null.
 
     Raises:
-        msgspec.DecodeError: it is no JSON.
+        msgspec.DecodeError: it is not JSON.
     """
     try:
         parts = await decode(raw, into=dict[str, msgspec.Raw])
@@ -100,9 +100,9 @@ async def decode_list(raw: bytes) -> Any:
 
 
 class ShallowLines:
-    """The content of a watch, each line of it without what is nested too deeply.
+    """The content of a watch, each line without what is nested too deeply.
 
-    All else is that of the `StreamReader` itself.
+    Everything else is that of the `StreamReader` itself.
     """
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
@@ -112,7 +112,7 @@ class ShallowLines:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Whole lines, as they come."""
+        """Return whole lines as they arrive."""
         rest = b""
         async for chunk in self._content.iter_chunked(size):
             *lines, rest = (rest + chunk).split(b"\n")

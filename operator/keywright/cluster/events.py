@@ -1,4 +1,4 @@
-"""Events on our resources: one for each change for the worse, one for the recovery."""
+"""Events on Keywright's resources: one for each new failure, one for the recovery."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keywright.cluster.client import KubernetesClient
 
 _LOG = logging.getLogger(__name__)
 _NOTE_LIMIT = 1024
-_NAME_LIMIT = 236  # of the 253 that a name may have, with a dot and sixteen digits behind it
+_NAME_LIMIT = 236  # of the 253 that a name may have, with a dot and sixteen digits after it
 _COMPONENT = "keywright.dev/controller"
 
 
 class EventWriter:
-    """Posts Events; one that cannot be posted is dropped, as it is never worth a retry."""
+    """Posts Events; one that cannot be posted is dropped without a retry."""
 
     def __init__(self, client: KubernetesClient, *, instance: str) -> None:
         self._client = client
@@ -27,12 +27,12 @@ class EventWriter:
     async def post(
         self, regarding: Mapping[str, Any], *, warning: bool, reason: str, note: str
     ) -> None:
-        """`regarding` is an object reference (kind, namespace, name, uid, apiVersion)."""
+        """Post an Event; `regarding` is a reference (kind, namespace, name, uid, apiVersion)."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            # As client-go names them; a generateName must not end in a dot.
+            # Named as client-go does; a generateName must not end in a dot.
             "metadata": {
                 "name": f"{regarding['name'][:_NAME_LIMIT]}.{secrets.token_hex(8)}",
                 "namespace": regarding["namespace"],

@@ -1,4 +1,4 @@
-"""The operator's own secret that keys the fingerprints: made once, kept in its namespace."""
+"""The operator's own secret that keys the fingerprints: created once, stored in its namespace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BYTES = 32
 
 
 async def load_fingerprint_key(client: KubernetesClient, *, namespace: str) -> bytes:
-    """The key; where there is none yet, a new one, whichever replica is first."""
+    """Load the key; if there is none, create one, whichever replica is first."""
     collection = f"/api/v1/namespaces/{namespace}/secrets"
     for _ in range(2):
         try:

@@ -14,7 +14,7 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """What the Lease says: who holds it, and a version that changes with each renewal."""
+    """The state of the Lease: its holder, and a version that changes with each renewal."""
 
     holder: str
     version: str
@@ -30,7 +30,7 @@ class Leases:
     name: str
 
     async def read(self) -> LeaseState | None:
-        """The present state, None where there is no Lease yet."""
+        """The current state, None if there is no Lease yet."""
         try:
             found = await self.client.request("GET", self._path(), seconds=_SECONDS)
         except ApiError as error:
@@ -42,7 +42,7 @@ class Leases:
     async def write(
         self, previous: LeaseState | None, *, holder: str, seconds: int
     ) -> LeaseState | None:
-        """Hold the Lease as `holder` ("" releases it); None where somebody else was faster."""
+        """Acquire the Lease as `holder` ("" releases it); None if another replica was faster."""
         taken = previous is None or previous.holder != holder
         transitions = (previous.transitions if previous else 0) + (1 if taken and holder else 0)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""The labels of namespaces, watched as metadata and only while somebody wants to know them."""
+"""The labels of namespaces, watched as metadata and only while they are needed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Labels = Mapping[str, str]
 
 
 class NamespaceLabels:
-    """Tells `changed` of the namespaces whose labels are others than before.
+    """Calls `changed` with the namespaces whose labels have changed.
 
-    Of all namespaces, or of `namespaces` alone: each is then asked for by its name, which RBAC can
+    For all namespaces, or only for `namespaces`: each is then watched by its name, which RBAC can
     allow by `resourceNames`.
     """
 
@@ -46,7 +46,7 @@ class NamespaceLabels:
         self._running: dict[str, str] = {}
 
     def enable(self, *, wanted: bool) -> None:
-        """Watch from now on, or no more."""
+        """Start or stop watching."""
         if wanted and not self._running:
             for scope in self._scopes or ("",):
                 name = self._running[scope] = f"watch of namespace {scope or '*'}"
@@ -59,21 +59,21 @@ class NamespaceLabels:
             self._listed.clear()
 
     async def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop all watches."""
         for name in self._running.values():
             await self._tasks.stop(name)
         self.enable(wanted=False)
 
     def known(self, namespace: str) -> Labels | None:
-        """The labels as far as they are known; None where they were not asked for yet."""
+        """The labels if they are cached; None if they were not read yet."""
         return self._known.get(namespace)
 
     async def labels(self, namespace: str) -> Labels:
-        """The labels of a namespace, none of one that is gone; read where the watch is not there.
+        """The labels of a namespace, empty if it is deleted; read if they are not watched.
 
         Raises:
-            ApiError: they may not be read.
-            ApiUnreachableError: there was no answer.
+            ApiError: the labels may not be read.
+            ApiUnreachableError: there was no response.
         """
         if not self._listed & {"", namespace}:
             _, found = await self._list(namespace)
@@ -108,7 +108,7 @@ class NamespaceLabels:
         return answer["metadata"]["resourceVersion"], {m["name"]: _labels(m) for m in items}
 
     def _replace(self, scope: str, found: Mapping[str, Labels]) -> None:
-        """All that there are; what was known and is not among them is gone."""
+        """Replace all labels of a scope; known namespaces that are missing were deleted."""
         of_scope = {name for name in self._known if scope in ("", name)}
         now = {name: found.get(name, {}) for name in of_scope | found.keys()}
         others = frozenset(name for name, labels in now.items() if self._known.get(name) != labels)
@@ -118,7 +118,7 @@ class NamespaceLabels:
             self._changed(others)
 
     def _forget(self, scope: str) -> None:
-        """Believe no label that may not be read any more: it may have been changed since."""
+        """Drop labels that may no longer be read: they may have changed since."""
         names = frozenset(name for name in self._known if scope in ("", name))
         for name in names:
             del self._known[name]

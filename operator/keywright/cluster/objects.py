@@ -18,53 +18,53 @@ from keywright.api.names import (
 from keywright.cluster.client import APPLY, JSON, MERGE, METADATA, KubernetesClient
 
 _CUSTOM = f"/apis/{GROUP}/{VERSION}"
-# Of whole objects, which may have a megabyte each.
+# For whole objects, which may have a megabyte each.
 _WHOLE_PAGE = 50
-# The store counts from 1, and its first write makes version 2.
+# etcd counts from 1, and its first write creates version 2.
 _NEVER_A_RESOURCE_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SecretContent:
-    """A Secret as it was read once; it has no repr, since `data` holds its values."""
+    """A Secret that was read once; it has no repr, since `data` contains its values."""
 
     metadata: dict[str, Any]
     data: dict[str, str]
-    # Entries that are no UTF-8 text, which are not in `data`.
+    # Entries that are not UTF-8 text, which `data` does not contain.
     not_text: frozenset[str] = frozenset()
 
 
 class ResourceClient:
-    """Our resources and Secrets, in all namespaces or, by `namespaces`, in those alone."""
+    """Keywright's resources and Secrets, in all namespaces or only in `namespaces`."""
 
     def __init__(self, client: KubernetesClient, *, namespaces: tuple[str, ...] = ()) -> None:
         self._client = client
         self._scopes = [f"/namespaces/{name}" for name in namespaces] or [""]
 
     async def served(self) -> frozenset[str]:
-        """The plurals of our kinds that the API server has now: none without the CRDs."""
+        """The plurals of Keywright's resources that are served now; empty without the CRDs."""
         found = await self._get(_CUSTOM)
         resources = [] if found is None else found["resources"]
         return frozenset(resource["name"] for resource in resources)
 
     async def custom(self, plural: str) -> AsyncIterator[dict[str, Any]]:
-        """Every object of one of our kinds."""
+        """Return every object of one of Keywright's resources."""
         for scope in self._scopes:
             path = f"{_CUSTOM}{scope}/{plural}"
             async for item in self._client.items(path, accept=JSON, page=_WHOLE_PAGE):
                 yield item
 
     async def uids(self, plural: str) -> set[str]:
-        """The uids of every object of one of our kinds."""
+        """The uids of every object of one of Keywright's resources."""
         found: set[str] = set()
         for scope in self._scopes:
             found |= {uid async for uid in self._client.uids(f"{_CUSTOM}{scope}/{plural}")}
         return found
 
     async def managed_secrets(self) -> AsyncIterator[dict[str, Any]]:
-        """The metadata of every Secret that carries our label, those without the watch label first.
+        """The metadata of every Secret with a Keywright label, those without the watch label first.
 
-        In this order none is missed that gets the watch label meanwhile.
+        In this order, one that gets the watch label meanwhile is not missed.
         """
         for selector in (UNWATCHED_SELECTOR, SECRET_SELECTOR):
             for scope in self._scopes:
@@ -72,7 +72,7 @@ class ResourceClient:
                     yield item["metadata"]
 
     async def managed_secret_uids(self) -> set[str]:
-        """The uids of every Secret that the watch shows."""
+        """The uids of every Secret that the watch selects."""
         found: set[str] = set()
         for scope in self._scopes:
             path = f"/api/v1{scope}/secrets"
@@ -80,20 +80,20 @@ class ResourceClient:
         return found
 
     async def object(self, plural: str, *, namespace: str, name: str) -> dict[str, Any] | None:
-        """One of our resources, None where it is gone."""
+        """Read one of Keywright's resources, None if it is deleted."""
         return await self._get(f"{_CUSTOM}/namespaces/{namespace}/{plural}/{name}")
 
     async def secret_metadata(self, *, namespace: str, name: str) -> dict[str, Any] | None:
-        """The metadata of any Secret, None where there is none."""
+        """Read the metadata of any Secret, None if it does not exist."""
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}", accept=METADATA)
         return None if found is None else found["metadata"]
 
     async def whole_secret(self, *, namespace: str, name: str) -> dict[str, Any] | None:
-        """A Secret as the API server sends it, with its values; None where there is none."""
+        """Read a Secret with its values, None if it does not exist."""
         return await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
 
     async def secret(self, *, namespace: str, name: str) -> SecretContent | None:
-        """Metadata and decoded data of a Secret; entries that are no UTF-8 text are left out."""
+        """Read metadata and decoded data of a Secret, without entries that are not UTF-8 text."""
         found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
@@ -106,21 +106,21 @@ class ResourceClient:
         return SecretContent(found["metadata"], data, frozenset(not_text))
 
     async def secret_data(self, *, namespace: str, name: str) -> dict[str, str] | None:
-        """The decoded data of a Secret; entries that are no UTF-8 text are left out."""
+        """Read the decoded data of a Secret, without entries that are not UTF-8 text."""
         found = await self.secret(namespace=namespace, name=name)
         return None if found is None else found.data
 
     async def apply_secret(
         self, manifest: Mapping[str, Any], *, must_not_exist: bool
     ) -> dict[str, Any]:
-        """Server-side apply; returns the new metadata (the answer carries no value).
+        """Apply a Secret server-side; returns the new metadata (the response has no values).
 
-        `must_not_exist` refuses to touch a Secret that exists, without a read before: a resource
-        version that no object can have is checked against an object that exists, and ignored where
-        there is none (docs/decisions/0003).
+        `must_not_exist` refuses to change an existing Secret, without a read before: a resource
+        version that no object can have is checked against an existing object, and ignored if there
+        is none (docs/decisions/0003).
 
         Raises:
-            SecretExistsError: there is one already, and it was to be new.
+            SecretExistsError: the Secret exists, and was to be created.
         """
         metadata = manifest["metadata"]
         if must_not_exist:
@@ -152,7 +152,7 @@ class ResourceClient:
     async def patch_secret(
         self, patch: Mapping[str, Any], *, namespace: str, name: str
     ) -> dict[str, Any]:
-        """A merge patch of a Secret; returns the new metadata (the answer carries no value)."""
+        """Merge-patch a Secret; returns the new metadata (the response has no values)."""
         answer = await self._client.request(
             "PATCH",
             f"/api/v1/namespaces/{namespace}/secrets/{name}?fieldManager={FIELD_MANAGER}",
@@ -172,10 +172,10 @@ class ResourceClient:
         resource_version: str,
         status: Mapping[str, Any],
     ) -> str:
-        """Merge into the status of an object that is still at that version; returns the new one.
+        """Merge into the status of an object that still has that version; returns the new version.
 
         Raises:
-            ApiError: `is_conflict` where the object has changed, `is_missing` where it is gone.
+            ApiError: `is_conflict` if the object has changed, `is_missing` if it is deleted.
         """
         answer = await self._client.request(
             "PATCH",
@@ -196,10 +196,10 @@ class ResourceClient:
         resource_version: str,
         finalizers: tuple[str, ...],
     ) -> dict[str, Any]:
-        """The finalizers of an object that is still at that version; returns the object.
+        """Set the finalizers of an object that still has that version; returns the object.
 
         Raises:
-            ApiError: `is_conflict` where the object has changed, `is_missing` where it is gone.
+            ApiError: `is_conflict` if the object has changed, `is_missing` if it is deleted.
         """
         metadata = {"resourceVersion": resource_version, "finalizers": list(finalizers)}
         answer: dict[str, Any] = await self._client.request(

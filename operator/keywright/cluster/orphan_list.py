@@ -1,4 +1,4 @@
-"""The ConfigMap in the operator's namespace that lists keys which were left in a cloud."""
+"""The ConfigMap in the operator's namespace that lists keys left in a cloud."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OrphanList:
         self._collection = f"/api/v1/namespaces/{namespace}/configmaps"
 
     async def read(self) -> dict[str, str]:
-        """The entries by their names; none without the ConfigMap. Raises ApiError."""
+        """The entries by key; empty without the ConfigMap. Raises ApiError."""
         try:
             found = await self._client.request("GET", f"{self._collection}/{CONFIG_MAP}")
         except ApiError as error:

@@ -1,7 +1,7 @@
-"""Names of API servers, looked up by a thread that nothing else uses.
+"""DNS lookups of API servers, in a dedicated thread.
 
-The event loop's own threads also look up the names that tenants' sources have: a name server that
-does not answer must not keep the operator from its API server, nor from its Lease.
+The threads of the event loop also look up the hosts in tenants' sources: a DNS server that does not
+respond must not block the operator from its API server, nor from its Lease.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 
 class OwnThreadResolver(AbstractResolver):
-    """One lookup at a time; the thread begins with the first one, and addresses need none."""
+    """One lookup at a time; the thread starts with the first one, and addresses need none."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="names of API servers")
@@ -23,7 +23,7 @@ class OwnThreadResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a host; raises OSError where there are none."""
+        """Look up the addresses of a host; raises OSError if there are none."""
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
         found = await asyncio.get_running_loop().run_in_executor(self._thread, look_up)
         return [
@@ -39,5 +39,5 @@ class OwnThreadResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """End the thread, without waiting for a lookup that is under way."""
+        """End the thread, without waiting for a lookup in progress."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,10 +1,10 @@
-"""A light watch of Secrets: names alone, for whoever reads a few of them.
+"""A lightweight watch of Secrets: names only, for modules that read a few of them.
 
-It is no cache. What a Secret holds is read by whoever wants to know; this says when to look. So the
-list that a watch begins with is asked for its resource version alone, one Secret long.
+It is not a cache. The module that needs a Secret reads its content; this watch says when. So the
+list before the watch only requests the resource version, with a limit of one Secret.
 
-Where the operator may watch all namespaces one watch serves them all. Where it may watch listed
-namespaces only, each that is wanted has a watch of its own.
+If the operator may watch all namespaces, one watch is enough. If it may only watch listed
+namespaces, each wanted one has its own watch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _EVERYWHERE = ""
-# Namespaces that are looked at at the same time.
+# Namespaces that are handled concurrently.
 _LOOKS = 16
 
 Look = Callable[[str, str | None], Awaitable[None]]
@@ -34,11 +34,11 @@ def _every(_: str, __: str) -> bool:
 
 
 class SecretWatch:
-    """Calls `look(namespace, name)` whenever a Secret of a wanted namespace was touched.
+    """Calls `look(namespace, name)` whenever a Secret of a wanted namespace was changed.
 
-    Only for names that are `wanted`. The name is None where any may have been: at the start, and
-    after a gap. Looks of a namespace come one after the other, and hold up no other namespace; one
-    that the API server refuses is repeated after a pause.
+    Only for names that are `wanted`. The name is None if any may have changed: at the start, and
+    after a gap. Calls for a namespace are sequential, and block no other namespace; one that the
+    API server refuses is retried after a pause.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SecretWatch:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What is watched: namespaces, or "" for all of them."""
+        """The watched namespaces, or "" for all of them."""
         return self._scopes
 
     def want(self, namespaces: frozenset[str]) -> None:
@@ -80,7 +80,7 @@ class SecretWatch:
             self._looking.pop(namespace).cancel()
 
     async def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop all watches."""
         scopes, looking = self._scopes, list(self._looking.values())
         for scope in scopes:
             await self._tasks.stop(_task_name(scope))
@@ -118,7 +118,7 @@ class SecretWatch:
             self.look_soon(namespace, name)
 
     def look_soon(self, namespace: str, name: str | None) -> None:
-        """Look at a Secret of a wanted namespace; once, however often it is touched until then."""
+        """Schedule a call for a Secret of a wanted namespace; once for any number of changes."""
         self._pending.setdefault(namespace, {})[name] = None
         if namespace not in self._looking:
             task = asyncio.create_task(
@@ -135,7 +135,7 @@ class SecretWatch:
                 async with self._turns:
                     await self._look(namespace, name)
             except Exception as error:
-                # Whatever it is: a change that is not noticed leaves readers with a dead key.
+                # Any exception: a change that is missed leaves clients with an invalid key.
                 _LOG.warning(
                     "reading Secrets of %s failed, retrying in %.1f s: %s",
                     namespace,

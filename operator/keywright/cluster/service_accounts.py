@@ -15,10 +15,10 @@ from keywright.api.errors import (
 from keywright.api.sensitive import Sensitive
 from keywright.cluster.client import KubernetesClient
 
-# The least that the API server grants; the token is exchanged within seconds.
+# The minimum that the API server allows; the token is exchanged within seconds.
 _SECONDS = 600
 _FORBIDDEN = 403
-# The audience by which most clusters call their API server; ours is in our own token.
+# The audience of the API server in most clusters; the actual one is in the operator's token.
 _API_SERVER = "https://kubernetes.default"
 
 
@@ -29,13 +29,13 @@ class ServiceAccounts:
     client: KubernetesClient
 
     async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
-        """A token for `audience` alone, and never one that the API server itself would take.
+        """Request a token for `audience` only, but never one that the API server itself accepts.
 
-        Whoever may write a source names the audience, and where the token is sent: without this
-        it would be the way to be the ServiceAccount in the cluster.
+        The author of a source sets the audience, and where the token is sent: without this check
+        the author could act as the ServiceAccount in the cluster.
 
         Raises:
-            Failure: the ServiceAccount is missing, or its token may not be asked for.
+            Failure: the ServiceAccount is missing, or the token request is not permitted.
         """
         try:
             own = await self.client.own_audiences()
@@ -60,7 +60,7 @@ class ServiceAccounts:
             raise _failed(error, namespace=namespace, name=name) from None
 
     async def _must_exist(self, namespace: str, name: str) -> None:
-        # RBAC refuses a token before anybody looks whether there is such a ServiceAccount.
+        # RBAC refuses a token before the ServiceAccount is looked up.
         try:
             await self.annotations(namespace=namespace, name=name)
         except Failure as failure:
@@ -102,7 +102,7 @@ def _token_of(answer: Any) -> str:
 
 
 def _failed(error: Exception, *, namespace: str, name: str, verb: str = "create") -> Failure:
-    """The failure that any exception of such a request is."""
+    """Convert any exception of such a request to a failure."""
     if isinstance(error, ApiError):
         return _refused(error, namespace=namespace, name=name, verb=verb)
     if isinstance(error, ApiUnreachableError):

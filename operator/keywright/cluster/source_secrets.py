@@ -1,4 +1,4 @@
-"""Values of Secrets that a source or grant refers to, their consent, and whether they changed."""
+"""Values of Secrets that sources or grants refer to, their consent, and change detection."""
 
 from __future__ import annotations
 
@@ -43,11 +43,10 @@ class _Place(NamedTuple):
 
 
 class SecretCache:
-    """Implements `clouds.ways.SourceSecrets`.
+    """Implements `clouds.interfaces.SecretReader`.
 
-    Of what was read nothing is kept but a digest, keyed with a secret of this process.
-    `needs_consent`: values leave a Secret only where its label or its writer allows it
-    (`--secret-references=labeled`).
+    Only a digest of what was read is stored, keyed with a secret of this process. `needs_consent`:
+    values leave a Secret only if its label or its writer allows it (`--secret-references=labeled`).
     """
 
     def __init__(self, objects: ResourceClient, *, needs_consent: bool = True) -> None:
@@ -65,13 +64,13 @@ class SecretCache:
     async def summary(
         self, *, namespace: str, name: str, key: str, field: str, of: Summarize
     ) -> tuple[str, ...]:
-        """What `of` makes of a value that will leave the operator; the value itself is not kept.
+        """Return what `of` computes from a value that will leave the operator, not the value.
 
-        Of a watched Secret it is kept until the Secret is touched, so that a thousand readers cost
-        one read; those who ask at the same time share it. `of` must be the same for all.
+        For a watched Secret the result is cached until the Secret changes, so that a thousand
+        clients cost one read; concurrent calls share it. `of` must be the same for all.
 
         Raises:
-            Failure: as `value`; a refusal is not kept.
+            Failure: as `value`; a refusal is not cached.
         """
         place = _Place(namespace, name, key, field)
         known = self._summaries.get(place)
@@ -93,7 +92,7 @@ class SecretCache:
 
     def _finish(self, place: _Place, done: asyncio.Task[tuple[str, ...]]) -> None:
         failed = done.cancelled() or done.exception() is not None
-        # Touched meanwhile, it may have read what stood there before.
+        # Changed meanwhile: the read may have returned the previous content.
         if self._reading.get(place) is not done:
             return
         del self._reading[place]
@@ -101,7 +100,7 @@ class SecretCache:
             self._summaries[place] = done.result()
 
     def _touch(self, namespace: str, name: str) -> None:
-        """Forget what was made of the values of a Secret, and what is being made of them."""
+        """Drop what was computed from the values of a Secret, and computations in progress."""
         for known in (self._summaries, self._reading):
             for place in [each for each in known if each[:2] == (namespace, name)]:
                 del known[place]
@@ -109,7 +108,7 @@ class SecretCache:
     async def value(
         self, *, namespace: str, name: str, key: str, field: str, copied: bool = True
     ) -> Sensitive:
-        """One value of a Secret; `copied`: it will leave the operator.
+        """Read one value of a Secret; `copied`: it will leave the operator.
 
         Raises:
             Failure: the Secret, or the key in it, is missing, or the Secret does not consent.
@@ -123,7 +122,7 @@ class SecretCache:
         return found
 
     async def values(self, *, namespace: str, name: str, field: str) -> ReferencedSecret:
-        """All values of one Secret, read at once.
+        """Read all values of one Secret in one request.
 
         Raises:
             Failure: the Secret is missing, or cannot be read.
@@ -163,11 +162,11 @@ class SecretCache:
     async def has_changed(
         self, *, namespace: str, name: str, needed: frozenset[str] = frozenset()
     ) -> bool:
-        """Whether its values are others than when this was asked, or first read, or now released.
+        """Whether the values differ from those at the last call or first read, or are now released.
 
-        At the first look it counts too if the Secret, or one of the `needed` keys in it, is
-        missing: that may have been deleted while no operator ran. What was found is what the next
-        call compares with.
+        On the first call it also counts as a change if the Secret, or one of the `needed` keys in
+        it, is missing: it may have been deleted while no operator was running. The next call
+        compares with the result of this one.
         """
         place = (namespace, name)
         first = place not in self._looked_at
@@ -188,7 +187,7 @@ class SecretCache:
         return released or (first and lacking) or (known is not None and known != digest)
 
     def retain(self, names: frozenset[tuple[str, str]]) -> None:
-        """Drop what is remembered of all other Secrets; these are watched from now on."""
+        """Drop what is stored about all other Secrets; these are watched from now on."""
         for place in self._watched - names:
             self._touch(*place)
         self._watched = names

@@ -1,4 +1,4 @@
-"""Who runs the long-lived tasks of this room."""
+"""The interface for running long-lived tasks of this package."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Tasks(Protocol):
-    """Runs named tasks until they are cancelled; the operator's own restarts what ends."""
+    """Runs named tasks until they are cancelled; the operator's own restarts tasks that end."""
 
     def start(self, name: str, work: Work, *, kind: str = "") -> None:
-        """Run it."""
+        """Start a task."""
 
     def cancel(self, name: str) -> None:
-        """End it, and do not wait for that; nothing where it does not run."""
+        """Cancel a task without waiting for its end; nothing if it does not run."""
 
     async def stop(self, name: str) -> None:
-        """End it, and wait until it has ended."""
+        """Cancel a task, and wait for its end."""
 
 
 class PlainTasks:
-    """Restarts nothing."""
+    """Runs tasks without restarting them."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, work: Work, *, kind: str = "") -> None:
-        """Run it."""
+        """Start a task."""
         del kind
         self._tasks[name] = asyncio.create_task(work(), name=name)
 
     def cancel(self, name: str) -> None:
-        """End it."""
+        """Cancel a task."""
         if (task := self._tasks.pop(name, None)) is not None:
             task.cancel()
 
     async def stop(self, name: str) -> None:
-        """End it, and wait until it has ended."""
+        """Cancel a task, and wait for its end."""
         task = self._tasks.get(name)
         self.cancel(name)
         await asyncio.gather(*([task] if task is not None else []), return_exceptions=True)

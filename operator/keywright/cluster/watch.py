@@ -1,4 +1,4 @@
-"""The events of a collection, over as many connections as it takes."""
+"""The events of a collection, across reconnects."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.client import METADATA, KubernetesClient
 
 _WATCH_SECONDS = 300
-# A watch that ends sooner, and told nothing, is not begun again without a pause.
+# A watch that ends earlier, without an event, is retried only after a pause.
 _SHORTEST_SECONDS = 1.0
 
 
 async def watch_events(
     client: KubernetesClient, path: str, *, version: str, query: str = ""
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """The type and the metadata of each event from that version on; ends at a gap.
+    """Return type and metadata of each event after that version; ends at a gap.
 
     Raises:
         ApiError: the watch was refused.
-        ApiUnreachableError: there was no answer, or one that ended at once.
+        ApiUnreachableError: there was no response, or one that ended immediately.
     """
     loop = asyncio.get_running_loop()
     while True:
@@ -32,7 +32,7 @@ async def watch_events(
         )
         async for event in client.watch(url, accept=METADATA, seconds=_WATCH_SECONDS + 30):
             if event["type"] == "ERROR":
-                # 410: the version is too old to go on from.
+                # 410: the version is too old to continue from.
                 return
             metadata = event["object"]["metadata"]
             version = metadata["resourceVersion"]

@@ -1,8 +1,8 @@
-"""What a workload tells of its last restart and of its pods.
+"""The last restart of a workload, and the availability of its pods.
 
-The rules of Deployment, StatefulSet and DaemonSet are those of `kubectl rollout status`
-(k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go), those of a Rollout stand in
-`argo_rollouts.py`. A workload that restarts no pod by itself is not waited for: one without
+The rules for Deployment, StatefulSet and DaemonSet are those of `kubectl rollout status`
+(k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go), those for a Rollout are in
+`argo_rollouts.py`. A workload that does not restart pods by itself is not waited for: one without
 replicas, a paused Deployment, an update strategy OnDelete.
 """
 
@@ -18,7 +18,7 @@ from keywright.api.times import EPOCH, parse_time
 from keywright.cluster import argo_rollouts
 from keywright.planning.rollout import Availability, WorkloadView
 
-# The part of an annotation's name behind its prefix.
+# The maximum length of an annotation's name after its prefix.
 _NAME_LIMIT: Final = 63
 _HASH_LENGTH: Final = 16
 
@@ -27,20 +27,21 @@ _AVAILABLE: Final[Told] = (Availability.AVAILABLE, "")
 
 
 def restart_annotation(secret: str) -> str:
-    """The annotation that holds the mark of a Secret's data, one per Secret.
+    """The annotation with the hash of a Secret's data, one per Secret.
 
-    It stands in the pod template, where a change of it restarts; of a Rollout, in itself.
+    It is in the pod template, where a change triggers a restart; for a Rollout, in its own
+    metadata.
     """
     return ANNOTATION_RESTARTED_FOR + _short(secret)
 
 
 def restart_manager(secret: str) -> str:
-    """The field manager of that annotation: one for all would take the others' away."""
+    """The field manager of that annotation: a shared one would remove those of other Secrets."""
     return f"{FIELD_MANAGER}-restart-{_short(secret)}"
 
 
 def view_of(body: Mapping[str, Any], *, kind: WorkloadKind, secret: str) -> WorkloadView:
-    """A workload as the API server has it, seen from a Secret that its pods read."""
+    """A workload from the API server, in relation to a Secret that its pods read."""
     metadata = body["metadata"]
     annotation = restart_annotation(secret)
     if kind is WorkloadKind.ROLLOUT:
@@ -108,7 +109,7 @@ def _stateful_set(
         return Availability.COMING, "its controller has not seen the restart"
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if status.get("updateRevision") == status.get("currentRevision"):
-        # All pods have the newest template; the number of updated ones is then not kept up.
+        # All pods have the newest template; the number of updated ones is then not maintained.
         return _pods(wanted, updated=wanted, available=available)
     counted = _pods(wanted - partition, updated=updated, available=available)
     return counted if counted != _AVAILABLE else _pods(wanted, updated=wanted, available=available)

@@ -23,7 +23,7 @@ PLURALS: Final = {
     WorkloadKind.ROLLOUT: argo_rollouts.PLURAL,
 }
 _APPS: Final = "apps/v1"
-# Whole workloads, which may have a megabyte each.
+# For whole workloads, which may have a megabyte each.
 _PAGE: Final = 50
 
 
@@ -31,8 +31,8 @@ _PAGE: Final = 50
 class Found:
     """The workloads in the order of the spec, each once.
 
-    With their place in the spec: `missing` names, and the targets of a kind that is `unknown` to
-    the cluster, as its CRD is not installed.
+    With their index in the spec: `missing` names, and targets whose kind is `unknown` to the
+    cluster because its CRD is not installed.
     """
 
     workloads: tuple[WorkloadView, ...]
@@ -47,10 +47,10 @@ class Workloads:
     client: KubernetesClient
 
     async def find(self, targets: tuple[Workload, ...], *, namespace: str, secret: str) -> Found:
-        """What the targets name, those of a selector by name; workloads that go are left out.
+        """Find what the targets name, matches of a selector by name; without those in deletion.
 
         Raises:
-            ApiError: they may not be read.
+            ApiError: the workloads may not be read.
         """
         seen: dict[str, WorkloadView] = {}
         missing: list[tuple[int, Workload]] = []
@@ -71,13 +71,13 @@ class Workloads:
     async def restart(
         self, workload: WorkloadView, *, namespace: str, secret: str, mark: str, at: datetime
     ) -> None:
-        """Let every pod that was made before `at` be replaced, and mark the workload.
+        """Replace every pod created before `at`, and set the data hash on the workload.
 
-        Of the kinds of Kubernetes itself, the same mark again restarts nothing.
+        For built-in kinds, the same hash again does not restart anything.
 
         Raises:
-            ApiError: it was refused; `is_missing` or `is_conflict` where the workload is gone, or
-                is another one of the same name: it is never created by this.
+            ApiError: it was refused; `is_missing` or `is_conflict` if the workload was deleted or
+                replaced under the same name: it is never created by this call.
         """
         annotation = restart_annotation(secret)
         if workload.kind is WorkloadKind.ROLLOUT:
@@ -101,7 +101,7 @@ class Workloads:
         )
 
     async def _views(self, target: Workload, *, namespace: str, secret: str) -> list[WorkloadView]:
-        """The workloads of a target; of each no more is kept than is looked at."""
+        """The workloads of a target; only the relevant fields are kept."""
         path = _path(target.kind, namespace)
         return [
             view_of(body, kind=target.kind, secret=secret)
@@ -127,7 +127,7 @@ def _path(kind: WorkloadKind, namespace: str) -> str:
 
 
 def _selector(selector: LabelSelector) -> str:
-    """As the query parameter `labelSelector` has it."""
+    """Format the query parameter `labelSelector`."""
     labels = [f"{key}={value}" for key, value in selector.match_labels.items()]
     return ",".join(labels + [_requirement(each) for each in selector.match_expressions])
 

@@ -1,4 +1,4 @@
-"""From events to work and back: kopf's watches, a queue by due time, workers, one reconcile.
+"""Watch events, work queues, workers and reconciles; based on kopf.
 
-The only room that imports kopf, and `wiring` the only place that puts all the others together.
+The only package that imports kopf. `wiring` is the only module that connects all the others.
 """

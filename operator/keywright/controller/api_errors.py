@@ -1,4 +1,4 @@
-"""How the API server says no to our writes, told so that a person knows what to change."""
+"""Convert rejections by the API server into failures that name what to change."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _FINALIZER_RIGHT: Final = f'cannot patch resource "{GRANT_PLURAL}" '
 _ROLLOUTS_ROLE: Final = "keywright-rollouts"
 
 
-# What is raised before the write, or by the fence in place of it.
+# Raised before the write, or by the fence in place of it.
 _BEFORE_THE_WRITE: Final = (Failure, RenderError, ConflictError, LostLeaseError)
 
 
 def certainly_not_written(error: BaseException) -> bool:
-    """Whether it is certain that the Secret was not written.
+    """Whether the Secret was certainly not written.
 
-    An exception of any other kind may come from reading the answer to a write that succeeded: the
-    key is then in use.
+    An exception of another type may come from parsing the response to a successful write: the key
+    is then in use.
     """
     if isinstance(error, ApiError):
         return error.status < 500
@@ -41,7 +41,7 @@ def certainly_not_written(error: BaseException) -> bool:
 
 
 def held_back(grant: ApiKeyGrant) -> Failure:
-    """The Secret stands there, and goes."""
+    """The failure for a Secret that exists, and is being deleted."""
     return Failure(
         f"Secret {grant.secret_name} is being deleted, and a finalizer holds it back.",
         kind=FailureClass.TRANSIENT,
@@ -52,7 +52,7 @@ def held_back(grant: ApiKeyGrant) -> Failure:
 
 
 def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
-    """A write of ours did not succeed."""
+    """The failure for a write that the API server did not carry out."""
     name = state.grant.secret_name if state.grant is not None else state.subject.name
     if isinstance(error, ApiUnreachableError):
         return api_unreachable()
@@ -93,7 +93,7 @@ def failure_from_api_error(error: Exception, state: GrantState) -> Failure:
 
 
 def _remedy(error: ApiError) -> str:
-    """What to do about a write of a Secret that the API server refused."""
+    """The remedy for a rejected write of a Secret."""
     if error.status in (400, 422):
         return "Correct it to what the API server says of the Secret."
     if error.status != 403:
@@ -108,20 +108,20 @@ def _remedy(error: ApiError) -> str:
 
 
 def _is_immutable(error: ApiError) -> bool:
-    """Whether the Secret is marked immutable: the API server then refuses other data."""
+    """Whether the Secret is immutable: the API server then rejects other data."""
     return any(field in ("data", "stringData", "immutable") for field in error.fields) and (
         "immutable" in error.message
     )
 
 
 def lacks_right_to_restart(error: ApiError) -> bool:
-    """Whether RBAC refuses it, which does so for the next workload as well."""
+    """Whether RBAC refuses the restart, which applies to the next workload as well."""
     rights = (f'cannot patch resource "{plural}"' for plural in PLURALS.values())
     return error.status == 403 and any(right in error.message for right in rights)
 
 
 def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
-    """One workload may not be changed; others may."""
+    """The failure if one workload may not be changed; others may."""
     return Failure(
         f"the Kubernetes API refused to restart {workload}: {error.message.rstrip('.')}.",
         kind=FailureClass.TRANSIENT,
@@ -132,7 +132,7 @@ def refusal_of_restart(error: ApiError, workload: WorkloadView) -> Failure:
 
 
 def refusal_of_rollout(error: Exception, grant: ApiKeyGrant) -> Failure:
-    """The workloads of a grant cannot be read, or none of them may be changed."""
+    """The failure if the workloads of a grant cannot be read, or none of them may be changed."""
     if isinstance(error, ApiUnreachableError):
         return api_unreachable()
     if not isinstance(error, ApiError):

@@ -1,7 +1,7 @@
-"""The connections to the API server: a pool for each purpose, so that none waits for another.
+"""The connections to the API server: a pool for each purpose, so that none blocks another.
 
-Leader election must not wait for what tenants cause; the writes of Secrets and statuses must not
-wait for reads; and watches hold their connections for minutes.
+Leader election must not wait for requests that tenants cause; the writes of Secrets and statuses
+must not wait for reads; and watches hold their connections for minutes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from keywright.controller.settings import Settings
 
 SOURCE_WORKERS = 4
 _LEASE_CONNECTIONS = 2
-# For the lists before watches, beside one connection for each watch.
+# For the lists before watches, in addition to one connection for each watch.
 _LISTS = 4
 _BACKGROUND_CONNECTIONS = 8
-# Strangers who ask for metrics may cause reviews.
+# Unauthenticated clients that request metrics can cause reviews.
 _REVIEW_CONNECTIONS = 4
 
 
@@ -27,9 +27,9 @@ _REVIEW_CONNECTIONS = 4
 class Clients:
     """One client for each purpose.
 
-    `lease`: leader election alone. `watching`: watches of Secrets and of the labels of namespaces.
+    `lease`: leader election only. `watching`: watches of Secrets and of namespace labels.
     `reading`: tokens, ServiceAccounts and the Secrets that sources name. `writing`: Secrets and
-    statuses. `background`: Events and rollouts. The last two ask the fence before each write.
+    statuses. `background`: Events and rollouts. The last two check the fence before each write.
     `reviewing`: who may read /metrics.
     """
 
@@ -41,11 +41,11 @@ class Clients:
     reviewing: KubernetesClient
 
     async def close_writing(self) -> None:
-        """Take back the writes that are under way, as far as they have not arrived."""
+        """Abort the writes in progress that have not been received yet."""
         await asyncio.gather(self.writing.close(), self.background.close())
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all clients."""
         await self.close_writing()
         await asyncio.gather(
             *(
@@ -56,7 +56,7 @@ class Clients:
 
 
 def lease_client(connection: Connection) -> KubernetesClient:
-    """The client of leader election."""
+    """The client for leader election."""
     return KubernetesClient(connection, connections=_LEASE_CONNECTIONS)
 
 
@@ -67,8 +67,8 @@ def open_clients(
     lease: KubernetesClient,
     fence: Callable[[], None],
 ) -> Clients:
-    """The clients beside that of leader election."""
-    # Of all namespaces there is one watch of Secrets and one of labels, else one each.
+    """The clients other than that for leader election."""
+    # For all namespaces, one watch of Secrets and one of labels; otherwise one each per namespace.
     watches = 2 * max(1, len(settings.namespaces))
     workers = settings.workers + SOURCE_WORKERS
     return Clients(

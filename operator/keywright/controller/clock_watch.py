@@ -1,4 +1,4 @@
-"""Notices that the wall clock was set, or that the machine slept: due times count by that clock."""
+"""Detect that the wall clock was set, or that the machine was suspended: due times depend on it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Final
 
 CHECK_SECONDS: Final = 5.0
-"""How often the wall clock is compared with the monotonic one, which a suspend stops."""
+"""How often the wall clock is compared with the monotonic one, which stops during a suspend."""
 
 _STEP_SECONDS: Final = 5.0
 _LOG = logging.getLogger(__name__)
 
 
 class ClockWatch:
-    """Calls `stepped` when the wall clock has moved otherwise than time has passed.
+    """Calls `stepped` when the wall clock and the elapsed time differ.
 
-    `monotonic` is a clock in seconds. Small corrections, as time services make them, are followed
-    in silence.
+    `monotonic` is a clock in seconds. Small corrections, such as those of NTP, are accepted
+    silently.
     """
 
     def __init__(

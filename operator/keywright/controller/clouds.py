@@ -1,4 +1,4 @@
-"""The clouds of an operator: each vendor with the edges that it reaches out by."""
+"""The cloud providers of an operator, each with its clients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from keywright.controller.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Clouds:
-    """The vendors, and what the process closes at its end."""
+    """The cloud providers, and the resources that the process closes on exit."""
 
     providers: Mapping[Provider, CloudProvider]
     calls: BotoClients
@@ -41,12 +41,12 @@ class Clouds:
         self.calls.warm_up()
 
     def forget(self, source_uid: str) -> None:
-        """Drop what is cached of a source that is gone."""
+        """Drop the cached sessions of a deleted source."""
         for cloud_provider in self.providers.values():
             cloud_provider.forget(source_uid=source_uid)
 
     async def close(self) -> None:
-        """Wait for no one."""
+        """Close all connections without waiting for requests in progress."""
         self.calls.close()
         for chain in self.own:
             chain.close()
@@ -61,7 +61,7 @@ def connect_clouds(
     clock: Clock,
     skew_changed: Callable[[Name], None],
 ) -> Clouds:
-    """All of them; the operator's own identities only where the flag allows them."""
+    """Create all providers; the operator's default credentials only if the flag allows them."""
     endpoints = Endpoints(
         sts=AllowedUrls(settings.sts_endpoints), probes=AllowedUrls(settings.probe_urls)
     )

@@ -1,4 +1,4 @@
-"""Many calls in a short time become two: the first one, and one for all that followed."""
+"""Coalesce many calls in a short time into two: the first one, and one for all that followed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SECONDS = 0.2
 
 
 class Coalesced:
-    """Calls at once, and then at most once in so many seconds; never loses the last call."""
+    """Calls immediately, and then at most once per interval; the last call is never lost."""
 
     def __init__(self, call: Callable[[], None], *, seconds: float = _SECONDS) -> None:
         self._call = call
@@ -18,7 +18,7 @@ class Coalesced:
         self._planned: asyncio.Handle | None = None
 
     def __call__(self) -> None:
-        """Call it, now or as soon as the time allows."""
+        """Call now, or as soon as the interval has elapsed."""
         if self._planned is not None:
             return
         loop = asyncio.get_running_loop()

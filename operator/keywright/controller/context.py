@@ -1,4 +1,4 @@
-"""What a reconcile reads from and writes to, and the protocols of the process around it."""
+"""The dependencies of a reconcile, and the protocols of the surrounding process."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from keywright.telemetry.metrics import Metrics
 
 
 class Fence(Protocol):
-    """Says whether this process may still write."""
+    """Whether this process may still write."""
 
     def check(self) -> None:
         """Raise LostLeaseError if it may not."""
 
 
 class ObjectListener(Protocol):
-    """Takes objects that were read besides the watches, and requeues what depends on them.
+    """Receives objects that were read outside the watches, and requeues their dependents.
 
-    The watch will show the same version, which is then not newer than what is stored.
+    The watch will deliver the same version, which is then not newer than the stored one.
     """
 
     def grant(self, body: Mapping[str, Any]) -> None:
-        """A grant as it is now."""
+        """Receive the current version of a grant."""
 
     def drop_grant(self, uid: str) -> None:
-        """A grant is gone."""
+        """Receive the deletion of a grant."""
 
     def source(self, body: Mapping[str, Any]) -> None:
-        """A source as it is now."""
+        """Receive the current version of a source."""
 
     def source_failed(self, name: tuple[str, str]) -> None:
-        """A grant could not use the source, which the status of the source may not say yet."""
+        """Receive that a grant could not use the source, which its status may not report yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the stages of a reconcile read from and write to.
+    """The dependencies of the stages of a reconcile.
 
     `grant_providers` are the clouds with a check that the grant may use the source, before each
     call: the stages of grants use no other.

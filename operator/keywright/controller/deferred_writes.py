@@ -1,7 +1,7 @@
-"""What is left of reconciles and can wait while other keys are due.
+"""The parts of reconciles that can be deferred while other keys are due.
 
-Where more is due than can be done, a Secret that is written late makes a reader wait; a status
-that is late makes nobody wait. So Secrets go first; after fifteen seconds they take turns.
+If more is due than can be handled, a Secret that is written late delays a client; a late status
+delays no client. So Secrets are written first; after fifteen seconds both alternate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PATIENCE = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class DeferredStatusWrite:
-    """What is left of a reconcile; `finish` returns when the key must be looked at again."""
+    """The deferred part of a reconcile; `finish` returns when the key is due again."""
 
     finish: Callable[[], Awaitable[datetime | None]]
 
@@ -30,7 +30,7 @@ class _Deferred:
 
 @dataclass(slots=True)
 class DeferredWrites:
-    """The rests of keys that are still in hand, the oldest first."""
+    """The deferred writes of keys in progress, oldest first."""
 
     now: Callable[[], datetime]
     _left: deque[_Deferred] = field(default_factory=deque)
@@ -40,22 +40,22 @@ class DeferredWrites:
         return len(self._left)
 
     def push(self, key: str, rest: DeferredStatusWrite) -> None:
-        """It waits, but not for ever."""
+        """Add a deferred write, which waits for a limited time."""
         self._left.append(_Deferred(key, rest, self.now() + _PATIENCE))
 
     def are_overdue(self) -> bool:
-        """True if the oldest has waited long enough to go before a key that is due."""
+        """Whether the oldest has waited long enough to be written before a due key."""
         return bool(self._left) and self._left[0].until <= self.now()
 
     def take_turn(self) -> bool:
-        """Whether the oldest goes before a key that is due: it has waited long enough.
+        """Whether the oldest is written before a due key now: it has waited long enough.
 
-        True every other time at most: keys that are due would else stand still behind them all.
+        True at most every other time: otherwise due keys would wait behind all of them.
         """
         self._had_a_turn = self.are_overdue() and not self._had_a_turn
         return self._had_a_turn
 
     def pop(self) -> tuple[str, DeferredStatusWrite]:
-        """The oldest, with its key."""
+        """Remove and return the oldest, with its key."""
         left = self._left.popleft()
         return left.key, left.rest

@@ -1,4 +1,4 @@
-"""What the watches tell: into the store, and from there into the queues."""
+"""Handlers of watch events: update the store, then the queues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keywright.controller.store import Store
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 
 SEPARATOR = "/"
-# How often the failures of its grants may have one source verified.
+# The minimum interval between verifications of one source that failing grants cause.
 _DOUBTS = timedelta(minutes=1)
 
 
@@ -28,7 +28,7 @@ def source_key(name: Name) -> str:
 
 
 class EventHandlers:
-    """Each method takes one object as the API server sends it, and returns within microseconds."""
+    """Each method takes one object from the API server, and returns within microseconds."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class EventHandlers:
         self._arrived = asyncio.Event()
 
     async def wait_for_initial_events(self, uids: Iterable[str], *, seconds: float) -> int:
-        """Return once each of these grants was told of, or none any more for so long.
+        """Wait until the watch has delivered every uid, or nothing new arrived for `seconds`.
 
-        The number of those that were not: they have gone meanwhile, or the watch is broken.
+        Returns how many are missing: they were deleted meanwhile, or the watch is broken.
         """
         self._pending_uids = set(uids) - self._store.grants.keys()
         while self._pending_uids:
@@ -74,11 +74,11 @@ class EventHandlers:
         return left
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether a grant or Secret of this version has not been seen, or written by us, before."""
+        """Whether this version of a grant or Secret is newer than those seen or written before."""
         return self._store.is_news(metadata)
 
     def grant(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
-        """A grant was listed, made, changed or deleted."""
+        """A grant was listed, created, changed or deleted."""
         with self._invalid.reading(GRANT_KIND, body["metadata"]):
             self._grant(body, deleted=deleted)
 
@@ -93,7 +93,7 @@ class EventHandlers:
         self._mark_seen(uid)
         after = self._store.grants[uid]
         if before is not None and before.take_over != after.take_over:
-            # What another cluster owns may be taken over now: no back-off waits for it.
+            # Keys of another cluster may be taken over now: no back-off applies.
             after.skip_backoff = True
         due = None
         if before is not None and not is_request(before, after):
@@ -107,7 +107,7 @@ class EventHandlers:
             self._sources_changed()
 
     def drop_grant(self, uid: str) -> None:
-        """A grant is gone; one that waited for its Secret's name may have it now."""
+        """A grant was deleted; one that waited for its Secret's name may use it now."""
         record = self._store.drop_grant(uid)
         self._mark_seen(uid)
         self._grants.forget(uid)
@@ -121,7 +121,7 @@ class EventHandlers:
             self._wake(self._store.grants_of_secret(record.secret))
 
     def source(self, body: Mapping[str, Any], *, deleted: bool = False) -> None:
-        """A source was listed, made, changed or deleted."""
+        """A source was listed, created, changed or deleted."""
         with self._invalid.reading(SOURCE_KIND, body["metadata"]):
             self._source(body, deleted=deleted)
 
@@ -154,9 +154,9 @@ class EventHandlers:
             self.wake_grants(name)
 
     def secret_of_sources(self, namespace: str, secret: str) -> None:
-        """A Secret that sources read has other values than before: nothing made of it counts.
+        """A Secret that sources read has changed values: nothing derived from it is valid.
 
-        Grants that import a value from it look at it again.
+        Grants that import a value from it are requeued.
         """
         for uid in self._store.grants_that_import((namespace, secret)):
             self._store.grants[uid].skip_backoff = True
@@ -175,12 +175,12 @@ class EventHandlers:
             self.wake_grants(name)
 
     def look_at_source(self, name: Name) -> None:
-        """Let its status be looked at."""
+        """Requeue the source to update its status."""
         if name in self._store.sources:
             self._sources.add(source_key(name))
 
     def source_failed(self, name: Name) -> None:
-        """Let a source that says it is well be verified, at most once a minute."""
+        """Requeue a source that reports Ready for verification, at most once a minute."""
         record, now = self._store.sources.get(name), self._clock()
         if record is None or record.status.failed_attempts:
             return
@@ -190,7 +190,7 @@ class EventHandlers:
         self._sources.add(source_key(name))
 
     def secret(self, metadata: Mapping[str, Any], *, deleted: bool = False) -> None:
-        """A marked Secret was listed, made, changed or deleted (or has lost its mark)."""
+        """A watched Secret was listed, created, changed or deleted (or has lost its label)."""
         with self._invalid.reading("Secret", metadata):
             self._secret(metadata, deleted=deleted)
 
@@ -202,11 +202,11 @@ class EventHandlers:
             if known is None or known.uid != secret.uid:
                 return
             if secret.resource_version and _is_older(secret, known):
-                # It has left the selector of the watch, and was written again since.
+                # It no longer matches the selector of the watch, and was written again since.
                 return
             del self._store.secrets[name]
             for uid in self._store.grants_of_secret(name):
-                # A back-off that waited for the Secret to go is over.
+                # A back-off that waited for the deletion of the Secret is over.
                 self._store.grants[uid].skip_backoff = True
             self._wake_former_owner(known)
         elif not self._store.put_secret(secret):
@@ -214,7 +214,7 @@ class EventHandlers:
         self._wake(self._store.grants_of_secret(name))
 
     def _wake_former_owner(self, secret: ManagedSecret) -> None:
-        """Let the grant that has left a Secret behind see at once that it is gone."""
+        """Requeue the grant that has left a Secret behind, now that the Secret is deleted."""
         owner = secret.granted_by.uid if secret.granted_by is not None else ""
         record = self._store.grants.get(owner)
         if record is not None and record.secret != (secret.namespace, secret.name):
@@ -222,12 +222,12 @@ class EventHandlers:
             self._grants.add(owner)
 
     def load_secret(self, metadata: Mapping[str, Any]) -> None:
-        """As `secret`, before there is anybody to wake."""
+        """As `secret`, before there is anything to requeue."""
         with self._invalid.reading("Secret", metadata):
             self._store.put_secret(managed_secret_from(metadata))
 
     def namespaces(self, names: frozenset[str]) -> None:
-        """The labels of namespaces are others: their grants of sources elsewhere look again."""
+        """The labels of namespaces have changed: requeue their grants of sources elsewhere."""
         for name, record in self._store.sources.items():
             if isinstance(record.value, list) or not record.value.selects_namespaces:
                 continue
@@ -243,21 +243,21 @@ class EventHandlers:
                 self._count(name)
 
     def wake_grants(self, source: Name) -> None:
-        """Something about the source changed: its grants need not wait for their back-off."""
+        """Requeue the grants of a changed source without back-off."""
         for uid in self._store.grants_of_source(source):
             self._store.grants[uid].skip_backoff = True
             self._grants.add(uid)
 
     def look_at_all(self) -> None:
-        """Let every grant and source be looked at: their due times may mean nothing any more."""
+        """Requeue every grant and source: their due times may be invalid."""
         self._wake(self._store.grants)
         for name in self._store.sources:
             self._sources.add(source_key(name))
 
     def count_due_at(self, source: Name) -> datetime | None:
-        """When the grants of a source are worth counting, if no more come or go until then.
+        """When the grants of a source should be counted if no more are added or removed until then.
 
-        After a start they come one by one, and their number meanwhile is not worth a write.
+        After a start they arrive one by one, and intermediate numbers are not worth a write.
         """
         return self._count_settles.get(source)
 
@@ -286,23 +286,23 @@ _IMMEDIATE: Final = 5
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=1)
 _CALM: Final = timedelta(minutes=10)
-# What a change of these asks for is done at once.
+# Changes of these fields are handled immediately.
 _REQUESTS: Final = ("generation", "deletionTimestamp", "annotations")
 
 
 def is_request(before: GrantRecord, after: GrantRecord) -> bool:
-    """Whether the change of a grant asks for something: an edit, a deletion or a renewal.
+    """Whether the change of a grant is a request: an edit, a deletion or a renewal.
 
-    A status or finalizer that somebody else has written is none: it is only put right.
+    A status or finalizer that another client has written is not: it is only corrected.
     """
     old, new = before.parsed()["metadata"], after.parsed()["metadata"]
     return any(old.get(name) != new.get(name) for name in _REQUESTS)
 
 
 class Damper:
-    """Counts the changes of each object; after five in a row the reaction to the next ones waits.
+    """Counts the changes of each object; after five in a row, the reaction is delayed.
 
-    The pause doubles from a second to a minute, and starts anew after ten minutes without a change.
+    The delay doubles from one second to a minute, and is reset after ten minutes without a change.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -310,7 +310,7 @@ class Damper:
         self._seen: dict[str, tuple[int, datetime]] = {}
 
     def due(self, key: str, *, name: str) -> datetime | None:
-        """When to react to a change that has come now; None for at once."""
+        """When to react to a change that has just arrived; None for immediately."""
         now = self._clock()
         count, last = self._seen.get(key, (0, now))
         count = count + 1 if timedelta(0) <= now - last < _CALM else 1
@@ -328,5 +328,5 @@ class Damper:
         return now + min(pause, _LONGEST_PAUSE)
 
     def forget(self, key: str) -> None:
-        """The object is gone."""
+        """Drop a deleted object."""
         self._seen.pop(key, None)

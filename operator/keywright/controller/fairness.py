@@ -1,14 +1,14 @@
-"""Fair queueing by namespace: no namespace waits for what another one has brought.
+"""Fair queueing by namespace: no namespace waits for the work of another one.
 
-First come keys that have expired or are about to, the soonest first, whosever they are: after a
-takeover everything is due at once, and the order decides whether a reader meets an expired key.
-Such turns have a budget for each namespace and one for all, as dates are what a tenant says.
+Keys that have expired or are about to are handled first, by expiry, from all namespaces: after a
+failover everything is due together, and the order decides whether a client reads an expired key.
+Such turns have a budget for each namespace and one for all, since tenants control the dates.
 
-Every other turn goes to the namespace that has the fewest keys in hand; among equals, to the one
-that has waited the longest, with a bounded head start for keys that are about to end. Within a
-namespace keys come by their own order, and what is left of reconciles after the keys that are due.
+Every other turn goes to the namespace with the fewest keys in progress; among equals, to the one
+that has waited the longest, with a bounded head start for keys that are about to expire. Within a
+namespace keys are ordered by priority, with deferred writes after due keys.
 
-A share binds only while another namespace waits: one that is alone gets every worker.
+A share applies only while another namespace waits: one that is alone can use every worker.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from keywright.controller.deferred_writes import DeferredStatusWrite, DeferredWr
 from keywright.planning.priority import HEAD_START_SECONDS, LAST, NO_PRIORITY, Priority, Urgency
 
 Namespace = Callable[[str], str]
-"""Names the namespace of a key."""
+"""Returns the namespace of a key."""
 
 _Rank = tuple[bool, bool, bool, float, float]
 _RANKS_HOLD = timedelta(seconds=1)
-# After so many seconds an empty budget of urgent turns is full again: a namespace's, and that of
-# all namespaces, which is eight times as large.
+# The time in which an exhausted budget of urgent turns is refilled, in seconds: the budget of a
+# namespace, and that of all namespaces, which is eight times as large.
 _REFILL_SECONDS: Final = 4.0
 _REFILL_SECONDS_OF_ALL: Final = 8.0
 _BUDGETS_OF_ALL: Final = 8
 
 
 def one_namespace(_: str) -> str:
-    """All keys share."""
+    """All keys share one namespace."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker takes: a key that is due, or the rest of its reconcile."""
+    """The unit of work of a worker: a due key, or the deferred write of its reconcile."""
 
     key: str
     namespace: str
@@ -69,7 +69,7 @@ class _Budget:
 
 @dataclass(slots=True)
 class _Share:
-    """What a namespace waits for, and how much of it is in hand."""
+    """The waiting work of a namespace, and how much is in progress."""
 
     namespace: str
     due: PriorityQueue
@@ -84,17 +84,18 @@ class _Share:
         return bool(self.due) or bool(self.rests)
 
     def may_forget(self) -> bool:
-        """Whether it is like a new one."""
+        """Whether it is indistinguishable from a new share."""
         unused = self.urgent_turns.left >= self.urgent_turns.most
         return unused and not self.waits() and not self.in_hand
 
 
 class FairQueue:
-    """Keys and rests that wait, by namespace.
+    """Waiting keys and deferred writes, by namespace.
 
-    `guaranteed` is how many of a namespace may always be in hand: while it has fewer, its rests go
-    before the keys of namespaces that have more, and `first_may_start` says so. `urgent_turns` is
-    how many keys of a namespace that have expired or are about to go before all others in a row.
+    `guaranteed` is how many keys of a namespace may always be in progress: while it has fewer, its
+    deferred writes precede the keys of namespaces that have more, and `first_may_start` says so.
+    `urgent_turns` is how many expired or soon expiring keys of a namespace precede all others in a
+    row.
     """
 
     def __init__(
@@ -126,30 +127,30 @@ class FairQueue:
 
     @property
     def rests(self) -> int:
-        """How many rests wait."""
+        """The number of waiting deferred writes."""
         return self._rests
 
     def push(self, key: str) -> None:
-        """The key is due."""
+        """Add a due key."""
         share = self._share(self._namespace(key))
         share.due.push(key)
         self._due += 1
         self._rank(share)
 
     def push_rest(self, key: str, rest: DeferredStatusWrite) -> None:
-        """The rest can wait while keys are due."""
+        """Add a deferred write."""
         share = self._share(self._namespace(key))
         share.rests.push(key, rest)
         self._rests += 1
         self._rank(share)
 
     def pop(self) -> Work | None:
-        """The next key or rest, None where nothing waits."""
+        """The next key or deferred write, None if nothing waits."""
         share = self._first()
         return None if share is None else self._pop_of(share)
 
     def pop_due(self) -> str | None:
-        """The next key, None where none is due."""
+        """The next key, None if none is due."""
         while self._due:
             share = self._first(with_due=True)
             assert share is not None
@@ -160,7 +161,7 @@ class FairQueue:
         return None
 
     def pop_rest(self) -> Work | None:
-        """Any rest, whatever is due."""
+        """Any deferred write, even if keys are due."""
         for share in self._shares.values():
             if share.rests:
                 return self._rest_of(share)
@@ -172,25 +173,25 @@ class FairQueue:
         return None if share is None else share.due.first()
 
     def first_may_start(self) -> bool:
-        """True if the next in turn is of a namespace that has less than what it is guaranteed."""
+        """Whether the next work belongs to a namespace below its guaranteed share."""
         share = self._first()
         return share is not None and share.in_hand < self._guaranteed
 
     def started(self, namespace: str) -> None:
-        """A worker has begun with a key of the namespace."""
+        """A worker has started with a key of the namespace."""
         share = self._share(namespace)
         share.in_hand += 1
         share.since = self._now().timestamp()
         self._rank(share)
 
     def finished(self, namespace: str) -> None:
-        """A worker has ended with a key of the namespace."""
+        """A worker has finished a key of the namespace."""
         share = self._share(namespace)
         share.in_hand -= 1
         self._settle(share)
 
     def reorder(self) -> None:
-        """Put everything in the order of now."""
+        """Recompute the order of everything."""
         for share in self._shares.values():
             if share.due:
                 share.due.reorder()
@@ -240,7 +241,7 @@ class FairQueue:
         return Work(key, share.namespace, rest)
 
     def _settle(self, share: _Share) -> None:
-        """Rank the share again, or forget it: namespaces come and go."""
+        """Rank the share again, or drop it if its namespace has no work."""
         if share.may_forget():
             del self._shares[share.namespace]
         else:
@@ -265,7 +266,7 @@ class FairQueue:
             heapq.heappush(self._ranked, (rank, share.number, share.namespace))
 
     def _rank_all(self) -> None:
-        """Drop what is outdated, and let time tell: keys come to their end while they wait."""
+        """Drop stale entries and recompute the ranks: keys get closer to expiry while waiting."""
         self._ranked_at = self._now()
         self._urgent_turns_of_all.refill(self._ranked_at.timestamp())
         self._ranked.clear()
@@ -299,12 +300,12 @@ _ORDER_HOLDS = timedelta(seconds=1)
 
 
 def fifo(_: str) -> Priority:
-    """No key goes before another."""
+    """The same priority for all keys."""
     return NO_PRIORITY
 
 
 class PriorityQueue:
-    """The first by `order` comes out first, as it was a second ago; of equals, the first in."""
+    """A priority queue by `order`, recomputed at most once a second; FIFO among equals."""
 
     def __init__(self, order: Order, *, now: Callable[[], datetime]) -> None:
         self._order = order
@@ -317,33 +318,33 @@ class PriorityQueue:
         return len(self._heap)
 
     def push(self, key: str) -> None:
-        """The key waits."""
+        """Add a key."""
         if not self._heap:
             self._ordered_at = self._now()
         heapq.heappush(self._heap, (self._place(key), next(self._numbers), key))
 
     def reorder(self) -> None:
-        """Each key waits at the place that is its own by now."""
+        """Recompute the order of all keys."""
         self._heap = [(self._place(key), number, key) for _, number, key in self._heap]
         heapq.heapify(self._heap)
         self._ordered_at = self._now()
 
     def first(self) -> str:
-        """The key that is next."""
+        """The next key."""
         self._refresh_order()
         return self._heap[0][2]
 
     def first_priority(self) -> Priority:
-        """The priority of the next key, as it was when the keys were last ordered."""
+        """The priority of the next key, as of the last reordering."""
         return self._heap[0][0]
 
     def pop(self) -> str:
-        """The key that is next, which waits no more."""
+        """Remove and return the next key."""
         self._refresh_order()
         return heapq.heappop(self._heap)[2]
 
     def _place(self, key: str) -> Priority:
-        """The priority; the last one where it cannot be told, as no key may be lost for that."""
+        """The priority; the last known one if it cannot be computed, so that no key is lost."""
         try:
             return self._order(key)
         except Exception:

@@ -1,7 +1,7 @@
-"""Lists beside the watches: what must be known before work begins, and ghosts afterwards.
+"""The initial lists that must complete before work begins, and the resync that finds deletions.
 
-A watch that had to list anew never tells of what was deleted in between, so that a slow sweep
-compares.
+A watch that had to list again never reports what was deleted in between, so a slow resync compares
+the store with the API server.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
 _WATCH_IS_SILENT_SECONDS = 5.0
-# Looks at grants without sources, over some four seconds, before they are taken as they are.
+# Checks of grants without sources, over about four seconds, before they are accepted as they are.
 _LOOKS_FOR_SOURCES = 4
 _KINDS = frozenset({SOURCE_PLURAL, GRANT_PLURAL})
 _NO_CRDS = "the CRDs are not installed: apply crds/ of this version; it begins when they are there"
 
 
 class CrdReappearedError(Exception):
-    """Not a failure: the process begins anew, with all that there is."""
+    """Not a failure: the process restarts in place, to watch all kinds."""
 
 
 class InitialSync:
-    """What there is at the start.
+    """The initial state of the cluster.
 
-    `served` is set once the API server has our kinds: before, there is nothing to watch; `listed`
-    is set once sources, Secrets and grants are known: without the first two every grant looks new,
-    without all grants nobody can tell which is the most urgent.
+    `served` is set once the API server serves the CRDs: before, there is nothing to watch; `listed`
+    is set once sources, Secrets and grants are listed: without the first two every grant looks new,
+    and without all grants the most urgent one is unknown.
     """
 
     def __init__(
@@ -62,29 +62,29 @@ class InitialSync:
         self.synced = asyncio.Event()
 
     def not_ready_reason(self) -> str:
-        """What is still to be known, in a sentence; empty once everything is."""
+        """What has not been listed yet, as a sentence; empty once everything is."""
         if not self.served.is_set():
             return _NO_CRDS
         return "" if self.synced.is_set() else "not everything is listed yet"
 
     def fingerprint_key(self) -> bytes:
-        """The key of the fingerprints; there is one once `listed` is set."""
+        """The key of the fingerprints; available once `listed` is set."""
         assert self._key
         return self._key
 
     def cluster_id(self) -> str:
-        """The id of the cluster; there is one once `listed` is set."""
+        """The ID of the cluster; available once `listed` is set."""
         assert self._cluster_id
         return self._cluster_id
 
     async def run(self) -> None:
-        """Await the CRDs, load the key and list once, tried again until the API server lets us.
+        """Wait for the CRDs, load the key and list once; retried until the API server allows it.
 
-        Grants without the other kind are served as well: where both CRDs are being deleted, that
-        of grants waits for our finalizers. It never returns then.
+        Grants without the other kind are handled as well: if both CRDs are being deleted, that of
+        grants waits for the finalizers of this operator. In that case it never returns.
 
         Raises:
-            KindReturnedError: sources can be watched from now on, which takes another beginning.
+            CrdReappearedError: sources can be watched from now on, which needs a restart in place.
         """
         for pause in _pauses():
             if await self._tried():
@@ -109,7 +109,7 @@ class InitialSync:
         return True
 
     def _may_begin(self, kinds: frozenset[str]) -> bool:
-        """With both kinds; with grants alone once that is no matter of a CRD that comes later."""
+        """Whether work can begin: with both kinds, or with grants alone after some checks."""
         self._complete = kinds >= _KINDS
         if self._complete or GRANT_PLURAL not in kinds:
             self._alone = 0
@@ -140,7 +140,7 @@ class InitialSync:
         self.synced.set()
 
     async def resync(self, *, seconds: float) -> None:
-        """Every so often, drop what is gone; for ever."""
+        """Drop deleted objects from the store at every interval; runs until cancelled."""
         while True:
             await self._pause(seconds)
             try:
@@ -161,7 +161,7 @@ class InitialSync:
         secrets = dict(self._store.secrets)
         present = await self._objects.managed_secret_uids()
         for (namespace, name), state in secrets.items():
-            # One that the watch does not show is read by the grant that keeps it.
+            # The grant that owns it reads one outside the watch.
             read = not state.watched and self._store.grants_of_secret((namespace, name))
             if state.uid not in present and not read:
                 self._event_handlers.secret(

@@ -1,7 +1,7 @@
-"""Objects that cannot be read at all: one affects only itself, and is logged and counted.
+"""Objects that cannot be processed: each affects only itself, and is logged and counted.
 
-What is merely wrong in an object is a condition in its status. This is for what nobody thought of:
-an exception while one object is taken in must not end the list or the watch that brought it.
+An invalid spec is reported as a condition in the status. This module handles unexpected exceptions:
+one that is raised while an object is read must not end the list or the watch that delivered it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class InvalidObjects:
-    """The objects of which the last version could not be read."""
+    """The objects whose last version could not be read."""
 
     def __init__(self) -> None:
         self._known: set[tuple[str, str, str]] = set()
 
     @contextmanager
     def reading(self, kind: str, metadata: Mapping[str, Any]) -> Iterator[None]:
-        """Take one object in; an exception ends with it, and the next version may do better."""
+        """Read one object; suppress and record an exception, until the next version is read."""
         name = (kind, str(metadata.get("namespace")), str(metadata.get("name")))
         try:
             yield
@@ -38,5 +38,5 @@ class InvalidObjects:
             self._known.discard(name)
 
     def count(self) -> Mapping[str, int]:
-        """How many there are, by kind."""
+        """The number of such objects, by kind."""
         return Counter(kind for kind, _, _ in self._known)

@@ -1,4 +1,4 @@
-"""Reconciles one key of a queue, and puts it back by what came of it."""
+"""Reconcile one key of a queue, and requeue it by the result."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _STEPS_AT_ONCE = 16
 
 
 class KeyRunner:
-    """Runs the reconciles of one queue; none of them ends the worker that it runs in.
+    """Runs the reconciles of one queue; a failure never ends the worker.
 
-    `settled` says whether all that was heard of a key since it was taken are the operator's own
-    writes.
+    `settled` returns whether all events for a key since it was taken are echoes of the operator's
+    own writes.
     """
 
     def __init__(
@@ -52,22 +52,22 @@ class KeyRunner:
         await self._handle(work.key, step)
 
     async def run_to_completion(self, key: str) -> None:
-        """Reconcile the key until nothing more is due at once, and write its status.
+        """Reconcile the key until nothing more is due now, and write its status.
 
-        A journal that was begun is not left for others to begin theirs.
+        A journal that was begun is completed, so that other replicas do not begin another.
         """
         await self._handle(key, partial(self._all_steps, key))
 
     def retry(self, key: str) -> None:
-        """Put the key back, for after a back-off.
+        """Requeue the key after a back-off.
 
-        Counted here are failures that no status counts, since it could not be written.
+        Counts the failures that no status counts, since the status could not be written.
         """
         attempts = self._failures[key] = self._failures.get(key, 0) + 1
         self._queue.done(key, due=self._clock() + _pause(attempts), settled=True)
 
     def give_back(self, key: str) -> None:
-        """Put the key back as it was taken."""
+        """Requeue the key unchanged."""
         self._queue.done(key, due=None)
         self._queue.add(key)
 
@@ -112,7 +112,7 @@ class KeyRunner:
         self._queue.done(key, due=due, settled=self._settled(key))
 
     def _requeue_now(self, key: str) -> datetime:
-        """When a key that is due at once is taken again: now, unless that never ends.
+        """When a key that is due immediately is taken again: now, unless that repeats endlessly.
 
         A due time that stays in the past is a bug, and would keep all workers busy.
         """

@@ -1,12 +1,12 @@
-"""Leader election on a Lease: one replica works, the others keep warm.
+"""Leader election on a Lease: one replica is active, the others are standbys.
 
-The rules of client-go's election: the holder renews every `retry` seconds and stops working when it
-could not renew for `renew_deadline`; others take the Lease once it has not changed for `duration`
-by their own monotonic clock, so that no two clocks are ever compared. A Lease does not fence, so
-every write asks `holds()` first, and once more as its body leaves (KubernetesClient's `fence`).
-That is a matter of time and needs no task to have run: a process that was frozen finds itself out
-of office before it can do anything. Whoever loses the Lease resets the connections of its writes,
-so that none arrives late from a network that heals.
+The rules of client-go's leader election: the leader renews every `retry` seconds and stops working
+if it could not renew for `renew_deadline`; others acquire the Lease once it has not changed for
+`duration` by their own monotonic clock, so that clocks are never compared. A Lease does not fence,
+so every write calls `check()` first, and once more when its body is sent (KubernetesClient's
+`fence`). The check depends on time only, not on a task: a process that was frozen is no longer the
+leader before it can do anything. A process that loses the Lease resets the connections of its
+writes, so that none arrives late after a network partition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimings:
-    """Seconds; `duration` is what others wait after the last renewal."""
+    """Timings in seconds; `duration` is what other replicas wait after the last renewal."""
 
     duration: int = 15
     renew_deadline: float = 10.0
@@ -32,12 +32,12 @@ class LeaseTimings:
 
     @classmethod
     def of(cls, duration: int) -> LeaseTimings:
-        """The usual proportions for another duration."""
+        """The default proportions for another duration."""
         return cls(duration=duration, renew_deadline=duration * 2 / 3, retry=duration * 2 / 15)
 
 
 class LeaderElector:
-    """Whether this process is the one that works. `elected` is set while it is."""
+    """Elects this process as the leader. `elected` is set while it is."""
 
     def __init__(
         self,
@@ -58,17 +58,17 @@ class LeaderElector:
         self.elected = asyncio.Event()
 
     def holds(self) -> bool:
-        """Whether we hold the Lease at this very moment."""
+        """Whether this process holds the Lease at this moment."""
         return self._monotonic() < self._lease_valid_until
 
     def check(self) -> None:
-        """Raises LostLeaseError unless we hold the Lease."""
+        """Raise LostLeaseError unless this process holds the Lease."""
         if not self.holds():
             raise LostLeaseError
 
     async def run(self) -> None:
-        """Campaign, then stay in office; returns never, raises LostLeaseError when it is lost."""
-        while not await self._try():  # noqa: ASYNC110  what is awaited lies on the API server
+        """Acquire the Lease, then renew it; runs until it is lost, then raises LostLeaseError."""
+        while not await self._try():  # noqa: ASYNC110  the API server sets the condition
             await asyncio.sleep(self._timing.retry)
         _LOG.info("this replica is the leader", extra={"identity": self._identity})
         self.elected.set()
@@ -78,7 +78,7 @@ class LeaderElector:
             self.elected.clear()
 
     async def release_lease(self) -> None:
-        """Release the Lease, so that another replica takes over at once."""
+        """Release the Lease, so that another replica takes over immediately."""
         mine, self._mine = self._mine, None
         self._lease_valid_until = float("-inf")
         if self._end is not None:
@@ -91,7 +91,7 @@ class LeaderElector:
                 _LOG.warning("the Lease could not be released: %s", error)
 
     async def _resign_what_is_there(self) -> None:
-        """A renewal that was cut off may have been carried out: the Lease is ours, but newer."""
+        """Release the current Lease: a cancelled renewal may have written a newer version."""
         found = await self._leases.read()
         if found is not None and found.holder == self._identity:
             await self._leases.write(found, holder="", seconds=1)
@@ -109,16 +109,16 @@ class LeaderElector:
                 raise LostLeaseError
 
     def _until(self, *, renewed: bool) -> float:
-        """How long a pause may be: an office that could not be renewed is left when it ends."""
+        """How long a pause may be: leadership that is not renewed ends at the renew deadline."""
         return (
             self._timing.retry if renewed else max(0.0, self._lease_valid_until - self._monotonic())
         )
 
     async def _renew_before_deadline(self) -> bool:
-        """One attempt to renew, given up at the end of the office.
+        """Try to renew once, until the renew deadline.
 
-        Others wait longer than that, so that what is under way here is ended before they begin. A
-        process that was frozen past the end tries all the same: nobody may have taken over.
+        Others wait longer than that, so that work in progress here ends before they begin. A
+        process that was frozen past the deadline still tries: no other replica may have taken over.
         """
         remaining = self._lease_valid_until - self._monotonic()
         try:
@@ -128,7 +128,7 @@ class LeaderElector:
             return False
 
     async def _try(self) -> bool:
-        """One attempt to take or renew; the office runs from before the request was sent."""
+        """Try to acquire or renew once; leadership counts from before the request was sent."""
         requested_at = self._monotonic()
         try:
             if self._mine is not None:
@@ -145,7 +145,7 @@ class LeaderElector:
         return True
 
     def _watch_the_end(self) -> None:
-        """Nobody begins anything after the end of the office, even before its loss is noticed."""
+        """Stop work at the end of the leadership, even before its loss is noticed."""
         if self._end is not None:
             self._end.cancel()
         remaining = self._lease_valid_until - self._monotonic()
@@ -161,7 +161,7 @@ class LeaderElector:
         return await self._write(found)
 
     async def _write(self, previous: LeaseState | None) -> LeaseState | None:
-        """The Lease as ours; None, and no claim any more, where somebody else was faster."""
+        """Write the Lease for this process; None, and no claim, if another replica was faster."""
         self._mine = await self._leases.write(
             previous, holder=self._identity, seconds=self._timing.duration
         )
@@ -169,22 +169,22 @@ class LeaderElector:
 
 
 class AlwaysLeader:
-    """One replica, no Lease."""
+    """The elector for a single replica without a Lease."""
 
     def __init__(self) -> None:
         self.elected = asyncio.Event()
 
     def holds(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def check(self) -> None:
-        """Nothing to check."""
+        """Do nothing: there is no Lease."""
 
     async def run(self) -> None:
-        """In office from the start."""
+        """Leader from the start."""
         self.elected.set()
         await asyncio.Event().wait()
 
     async def release_lease(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is no Lease."""

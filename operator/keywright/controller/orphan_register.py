@@ -1,4 +1,4 @@
-"""Keys that were left in a cloud: kept in a ConfigMap, and revoked as soon as that is possible."""
+"""Keys left in a cloud: stored in a ConfigMap, and revoked as soon as possible."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from keywright.planning.state import GrantState
 
 _LOG = logging.getLogger(__name__)
 _FORBIDDEN = 403
-# Failures that the next key of the same source would meet as well.
+# Failures that the next key of the same source would have as well.
 _OF_THE_SOURCE = frozenset({FailureClass.TRANSIENT, FailureClass.THROTTLED})
 
 
 class Register(Protocol):
-    """Where the entries are kept."""
+    """The storage of the entries."""
 
     async def read(self) -> dict[str, str]:
-        """All of them; raises ApiError."""
+        """Return all entries; raises ApiError."""
 
     async def change(self, data: Mapping[str, str | None]) -> None:
-        """Set some, and remove others; raises ApiError."""
+        """Set some entries, and remove others; raises ApiError."""
 
 
 class OrphanRegister:
@@ -64,13 +64,14 @@ class OrphanRegister:
         self._overflow: Counter[str] = Counter()
 
     def count(self) -> dict[str, int]:
-        """How many there are, by kind."""
+        """The number of entries, by kind."""
         return dict(self._overflow + Counter(each.kind for each in self._entries.values()))
 
     async def add(self, state: GrantState, key_ids: Collection[str], *, why: str) -> frozenset[str]:
-        """Remember keys of a grant; those that were not known yet.
+        """Register keys of a grant; return those that were not registered before.
 
-        Raises ApiError, unless the operator may not write there: the grant must not wait for that.
+        Raises ApiError, unless the operator has no permission to write there: the grant must not be
+        blocked by that.
         """
         if not key_ids:
             return frozenset()
@@ -99,7 +100,7 @@ class OrphanRegister:
     def _source_of(self, key_id: str, named: Ref) -> Ref:
         """The source that can revoke the key: one of its account, if the grant's source is not.
 
-        Whether that source allows the namespace is checked when it is used.
+        The access of the namespace to that source is checked when it is used.
         """
         account = key_id.partition("/")[0]
         record = self._store.sources.get((named.namespace, named.name))
@@ -131,7 +132,7 @@ class OrphanRegister:
         if change:
             await self._register.change(change)
 
-    # ---- revoking them
+    # ---- revocation
 
     async def sweep(
         self,
@@ -141,7 +142,7 @@ class OrphanRegister:
         seconds: float,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Try to revoke them, every so often; for ever."""
+        """Try to revoke the keys at every interval; runs until cancelled."""
         while True:
             await pause(seconds)
             if not leads():
@@ -155,7 +156,7 @@ class OrphanRegister:
         """Try each key once.
 
         After an outage or throttling, the other keys of the source wait for the next round. A key
-        that cannot be revoked for a reason of its own delays no other key.
+        that cannot be revoked for a reason of its own does not delay other keys.
         """
         await self._read()
         if not self._entries:
@@ -181,7 +182,7 @@ class OrphanRegister:
     async def _revoked(
         self, each: Orphan, source: CredentialSource, cloud_provider: GrantProvider
     ) -> bool:
-        """Whether the key is gone; raises Failure."""
+        """Whether the key is deleted; raises Failure."""
         grant = each.as_grant(cluster_id=self._cluster_id())
         if grant is None:
             return False
@@ -193,7 +194,7 @@ class OrphanRegister:
         try:
             evidence = Evidence(frozenset({each.key_id}))
             keys = await cloud_provider.keys(grant, source=source, evidence=evidence)
-            # Its user or plan may be that of a grant which has come back under the name.
+            # Its user or plan may belong to a grant that was created again under the name.
             left = await keys.remove((each.key_id,), and_holder=not again)
         except Exception as error:
             raise unexpected(error, what="revoking a key that was left") from None
@@ -202,16 +203,16 @@ class OrphanRegister:
         return not left
 
     def _source(self, ref: Ref) -> CredentialSource | None:
-        """The same source, if it is there still."""
+        """The same source, if it still exists."""
         record = self._store.sources.get((ref.namespace, ref.name))
         if record is None or record.uid != ref.uid:
             return None
         return record.value if isinstance(record.value, CredentialSource) else None
 
     def _is_in_use(self, each: Orphan) -> bool:
-        """Whether the grant has come back, by a restore, and has taken its key up again.
+        """Whether the grant was restored, and uses its key again.
 
-        No other grant counts: whoever names the id would have the key left alone.
+        Other grants do not count: naming the ID would be enough to keep the key.
         """
         for record in self._store.grants.values():
             if (record.namespace, record.name) != (each.grant.namespace, each.grant.name):

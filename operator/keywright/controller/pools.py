@@ -1,4 +1,4 @@
-"""The queues of the operator and the workers on them."""
+"""The work queues of the operator and their workers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
 from keywright.controller.workers import WorkerPool
 
-# How many keys of a namespace may be in hand whatever others have in hand.
+# How many keys of a namespace may be in progress regardless of others.
 _GRANTS_GUARANTEED = 4
 _SOURCES_GUARANTEED = 2
-# How many workers there may be for each usual one, where clouds are slow to answer.
+# The maximum number of workers for each regular one, while clouds respond slowly.
 _LIMIT = 8
 _SOURCE_LIMIT = 64
 _EXPIRY_WORKERS = 4
@@ -32,7 +32,7 @@ _EXPIRY_WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """What is due: grants, sources, and keys that end."""
+    """The queues of grants, sources, and key expiries."""
 
     grants: DelayingQueue
     sources: DelayingQueue
@@ -40,7 +40,7 @@ class Queues:
 
 
 def build_queues(store: Store, clock: Clock, *, workers: int) -> Queues:
-    """The queues, fair by namespace; the store plans the ends of keys."""
+    """The queues, fair by namespace; the store schedules key expiries."""
 
     def namespace(uid: str) -> str:
         known = store.grants.get(uid)
@@ -77,7 +77,7 @@ def build_pools(
     supervisor: Supervisor,
     skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
-    """The workers of grants, of sources, and of keys that end."""
+    """The workers of grants, of sources, and of key expiries."""
     sources = _source_reconciler(context, event_handlers, skews)
     return (
         WorkerPool(

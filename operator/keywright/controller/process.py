@@ -1,8 +1,8 @@
-"""The life of an operator process: start, work, stop in good order, or begin anew.
+"""The lifecycle of an operator process: start, work, graceful shutdown, or restart in place.
 
-Everything of ours is started before kopf and stopped after it: kopf cancels what was started while
-it ran. A broken watch or a lost Lease ends the work, and the process begins anew in place, which
-costs about a second and no write.
+All tasks of Keywright are started before kopf and stopped after it: kopf cancels tasks that were
+started while it ran. A broken watch or a lost Lease ends the work, and the process restarts in
+place, which takes about a second and no write.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _Result = TypeVar("_Result")
 
 
 class ExitReason(enum.Enum):
-    """How the work ended."""
+    """Why the work ended."""
 
     STOPPED = "stopped by a signal"
     RESTART = "a watch broke or the Lease was lost: to be restarted"
 
 
 async def run(settings: Settings) -> ExitReason:
-    """Work until a signal comes or something breaks."""
+    """Work until a signal arrives or the process has to restart."""
     asyncio.get_running_loop().set_exception_handler(_log_unhandled)
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     operator = build(settings, connection=connection)
@@ -66,7 +66,7 @@ async def run(settings: Settings) -> ExitReason:
 
 
 async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) -> ExitReason:
-    """Until the first of kopf, the census and the election ends."""
+    """Run until the first of kopf, the initial sync and the election ends."""
     elector = _task("leader election", operator.elector.run())
     initial_sync = _task("initial sync", operator.initial_sync.run())
     kopf = _task("kopf", _watch(operator, settings, stopped))
@@ -82,7 +82,7 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
                 error = task.exception()
                 if isinstance(error, LostLeaseError):
                     _LOG.warning("lost leader lease, restarting as standby")
-                    # What the network holds up must not arrive after the writes of the next leader.
+                    # Writes delayed by the network must not arrive after those of the next leader.
                     await operator.clients.close_writing()
                     return ExitReason.RESTART
                 if isinstance(error, CrdReappearedError):
@@ -98,7 +98,7 @@ async def _work(operator: Operator, settings: Settings, stopped: asyncio.Event) 
 
 
 async def _watch(operator: Operator, settings: Settings, stopped: asyncio.Event) -> None:
-    """Watch as soon as there is something to watch; ends with a signal, also while it waits."""
+    """Watch as soon as the CRDs are served; a signal ends it, also while it waits."""
 
     def install_signal_handlers() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -122,7 +122,7 @@ async def _watch(operator: Operator, settings: Settings, stopped: asyncio.Event)
 
 
 def _log_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Logs what nobody awaits, but for the watch streams that kopf leaves open at its end."""
+    """Log unhandled errors, except for the watch streams that kopf leaves open at its end."""
     generator = context.get("asyncgen")
     if getattr(generator, "__name__", "") != "infinite_watch":
         loop.default_exception_handler(context)

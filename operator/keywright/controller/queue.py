@@ -1,4 +1,4 @@
-"""Work by due time: each key is in hand at most once, and what happens meanwhile is not lost."""
+"""A queue by due time: each key is in progress at most once, and no event meanwhile is lost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.fairness import FairQueue, Namespace, Order, Work, fifo, one_namespace
 
 Demand = Literal["any", "guaranteed", "none"]
-"""Which work a free worker would take: of any namespace, of one with fewer keys in hand than it is
-guaranteed, or none."""
+"""What a free worker takes: any work, that of a namespace below its guarantee, or none."""
 
 _NEVER = float("inf")
 _LONGEST_WAIT_SECONDS = 5.0
@@ -31,12 +30,12 @@ class _Entry:
 
 @dataclass(slots=True)
 class DelayingQueue:
-    """Keys with their due times, by the wall clock: a machine that slept is late, not lost.
+    """Keys with due times by the wall clock: after a suspend they are late, but not lost.
 
-    `add` moves a key only to an earlier time, `done` (by its worker) sets the next one.
-    Of the keys that are due, namespaces take turns; within one `order` says which goes first.
-    `guaranteed` is how many keys of a namespace may be in hand whatever others have in hand.
-    `longest_wait`: the wall clock is read at least that often, in seconds.
+    `add` only moves a key to an earlier time, `done` (by its worker) sets the next one. Namespaces
+    alternate among due keys; within one, `order` decides. `guaranteed` is how many keys of a
+    namespace may be in progress regardless of others. `longest_wait`: the wall clock is read at
+    least that often, in seconds.
     """
 
     now: Callable[[], datetime]
@@ -55,7 +54,7 @@ class DelayingQueue:
         self._ready = self.waiting(guaranteed=self.guaranteed, urgent_turns=_URGENT_TURNS)
 
     def waiting(self, *, guaranteed: int = 0, urgent_turns: int = 0) -> FairQueue:
-        """An empty place to wait in, in the same order."""
+        """An empty queue for waiting work, with the same order."""
         return FairQueue(
             self.order,
             now=self.now,
@@ -65,7 +64,7 @@ class DelayingQueue:
         )
 
     def add(self, key: str, *, due: datetime | None = None) -> None:
-        """The key is due then, or now; in hand, it is taken once more after it is done."""
+        """Add a key, due then or now; a key in progress is taken again after it is done."""
         entry = self._entries.setdefault(key, _Entry())
         if due is not None and due > self.now():
             self._plan(key, entry, due.timestamp())
@@ -77,11 +76,11 @@ class DelayingQueue:
             self._signal()
 
     def forget(self, key: str) -> None:
-        """The key is of no interest any more."""
+        """Drop a key."""
         self._entries.pop(key, None)
 
     def take_work(self, demand: Demand = "any") -> Work | None:
-        """The next key that is due, or rest; the caller says `started` and `finished` of it."""
+        """The next due key or deferred write; the caller reports `started` and `finished`."""
         self._promote()
         if demand == "none":
             return None
@@ -94,31 +93,31 @@ class DelayingQueue:
         return None
 
     def take_rest(self) -> Work | None:
-        """A rest, whatever is due; None where there is none."""
+        """A deferred write, even if keys are due; None if there is none."""
         return self._ready.pop_rest()
 
     def push_rest(self, key: str, rest: DeferredStatusWrite) -> None:
-        """Leave the rest of a key that is in hand, and stays so until it is done."""
+        """Defer a write of a key, which stays in progress until it is done."""
         self._ready.push_rest(key, rest)
         self._signal()
 
     def rests(self) -> int:
-        """How many rests wait."""
+        """The number of waiting deferred writes."""
         return self._ready.rests
 
     def started(self, namespace: str) -> None:
-        """A worker has begun with a key of the namespace."""
+        """A worker has started with a key of the namespace."""
         self._ready.started(namespace)
 
     def finished(self, namespace: str) -> None:
-        """A worker has ended with a key of the namespace."""
+        """A worker has finished a key of the namespace."""
         self._ready.finished(namespace)
 
     async def news(self, demand: Demand = "any", *, seconds: float | None = None) -> None:
-        """Wait until a key may be due that was not when it was last asked for, or for `seconds`.
+        """Wait until another key may be due than at the last call, or for `seconds`.
 
-        What the demand leaves out is not worth it, nor is anything that is added while `seconds`
-        are given; a worker that has ended is (`wake`).
+        Work outside the demand is ignored, and so is anything that is added while `seconds` are
+        given; a worker that has ended is not (`wake`).
         """
         self._wanted.clear()
         self._demand, self._timed = demand, seconds is not None
@@ -128,7 +127,7 @@ class DelayingQueue:
             self._demand, self._timed = "any", False
 
     def wake(self) -> None:
-        """Let whoever waits for news look again."""
+        """Wake the waiting task."""
         self._wanted.set()
 
     def _signal(self) -> None:
@@ -136,11 +135,11 @@ class DelayingQueue:
             self._wanted.set()
 
     def may_start(self) -> bool:
-        """True if the next in turn is of a namespace that has less than what it is guaranteed."""
+        """Whether the next work belongs to a namespace below its guaranteed share."""
         return self._ready.first_may_start()
 
     def _take(self, key: str) -> bool:
-        """Take a key in hand; False where it waits no more."""
+        """Mark a key as in progress; False if it no longer waits."""
         entry = self._entries.get(key)
         if entry is None or not entry.queued:
             return False
@@ -148,7 +147,7 @@ class DelayingQueue:
         return True
 
     def done(self, key: str, *, due: datetime | None, settled: bool = False) -> None:
-        """Hand the key back, due again then, if at all.
+        """Finish a key, and set its next due time, if any.
 
         `settled` drops what was added meanwhile: the worker knows that it was the echo of its own
         writes.
@@ -164,16 +163,16 @@ class DelayingQueue:
             self.add(key, due=due)
 
     def reorder(self) -> None:
-        """Put what is due in the order of now: what came long ago, or before all was known."""
+        """Recompute the order of due keys, which may have been added before all was known."""
         self._promote()
         self._ready.reorder()
 
     def depth(self) -> int:
-        """How many keys are due and not in hand."""
+        """The number of keys that are due and not in progress."""
         return len(self._ready)
 
     def overdue_seconds(self) -> float:
-        """By how much the most overdue planned key is late; 0 where none is."""
+        """How late the most overdue planned key is, in seconds; 0 if none is."""
         self._drop_stale()
         if not self._heap:
             return 0.0
@@ -213,7 +212,7 @@ class DelayingQueue:
         self._drop_stale()
         limits = [] if seconds is None else [seconds]
         if self._heap:
-            # The loop counts by the monotonic clock, which stops while a machine sleeps.
+            # The event loop uses the monotonic clock, which stops while a machine is suspended.
             limits += [self._heap[0][0] - self.now().timestamp(), self.longest_wait]
         try:
             async with asyncio.timeout(max(min(limits), 0.001) if limits else None):

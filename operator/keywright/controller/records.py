@@ -1,7 +1,7 @@
-"""A grant and a source as they are remembered, kept small.
+"""The in-memory records of grants and sources, kept small.
 
-A grant is the JSON of what decides about it, packed to some 200 bytes: a tree of dictionaries would
-be twenty times that. A source is its parsed value.
+A grant is stored as compressed JSON of the relevant fields, about 200 bytes: a tree of dictionaries
+would be twenty times as large. A source is stored as its parsed value.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Name = tuple[str, str]
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder().decode
-# What grants have in common is in the dictionary, so that packing pays for a single one and takes
-# six microseconds; a text that is nothing like it only packs worse.
+# The dictionary contains what grants have in common, so that compression pays off for a single one
+# and takes six microseconds; a different text only compresses less.
 _ZLIB_DICTIONARY = (
     b'{"metadata":{"name":"","namespace":"","uid":"","generation":1,"resourceVersion":"",'
     b'"creationTimestamp":"2026-01-01T00:00:00Z"},"spec":{"bedrockShortTermKey":{"duration":"12h",'
@@ -75,7 +75,7 @@ _KEPT_METADATA = (
 
 @dataclass(frozen=True, slots=True)
 class UnprobedKey:
-    """A key that waits for its probe: what it is made for and why, and since when it is tried."""
+    """A key that waits for its probe: its identity and reason, and the time of the first probe."""
 
     issued_key: IssuedKey
     key_identity: KeyIdentity
@@ -85,7 +85,7 @@ class UnprobedKey:
 
 @dataclass(frozen=True, slots=True)
 class ProvedKeys:
-    """The ids of keys that a grant has proved, by one version of its status and its Secret.
+    """The key IDs that a grant has proved, by one version of its status and its Secret.
 
     `creating`: it has proved that a key is being created for it.
     """
@@ -102,10 +102,10 @@ class ProvedKeys:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a step of the create journal has found out, for the very next decision.
+    """The finding of a step of the create journal, for the next decision only.
 
-    `listed`: the keys in the cloud, `unprepared` if their holder was not prepared before. `intent`:
-    when this process has recorded the pending intent, by which it has created nothing yet.
+    `listed`: the keys in the cloud, `unprepared` if their owner was not prepared before. `intent`:
+    when this process recorded the pending intent, if it has created nothing with it yet.
     """
 
     listed: tuple[CloudKey, ...] | None = None
@@ -118,12 +118,12 @@ NOTHING_FOUND: Final = Finding()
 
 @dataclass(slots=True)
 class KeyCheck:
-    """What the cloud has shown of the key that lives there.
+    """What the cloud has shown of a managed key.
 
-    `shown` works, as the last listing or create has said; `lost` does not, because of `fault`, and
-    is `absent` where it does not even exist. `unconfirmed`: the status of before a restart reports
-    the key in use as lost. `suspect`: a shared listing lacks the key in use. `verify_at`: when it
-    is looked up next.
+    `shown` works, by the last listing or create; `lost` does not, because of `fault`, and is
+    `absent` if it does not exist. `unconfirmed`: the status from before a restart reports the key
+    in use as lost. `suspect`: a shared listing lacks the key in use. `verify_at`: when it is looked
+    up next.
     """
 
     shown: str | None = None
@@ -139,20 +139,20 @@ class KeyCheck:
 class GrantRecord:
     """One grant, and everything that the process remembers about it.
 
-    As last seen or written: `packed` is the object. `imports` names the Secret that the grant
-    reads a value from, `holder` the IAM user of its key. `released`: names and uids of the
-    Secrets that it has left behind. `failing`: the last attempt failed. `readiness`: the part of
-    the status that metrics show. `oversize`: the bytes of a spec that is too large to be kept,
-    and is not. `has_finalizer`: it has the operator's finalizer, so that it may have keys to
-    revoke. `take_over`: the annotation of that name. `last_written_version` and
-    `last_written_secret_version`: the versions that the operator's last writes of status and
-    Secret made.
+    As last seen or written: `packed` is the object. `imports` names the Secret that the grant reads
+    a value from, `holder` the IAM user of its key. `released`: names and uids of the Secrets that
+    it has left behind. `failing`: the last attempt failed. `readiness`: the part of the status that
+    metrics use. `oversize`: the bytes of a spec that is too large to be stored, and is not.
+    `has_finalizer`: it has the operator's finalizer, so that it may have keys to revoke.
+    `take_over`: the annotation of that name. `last_written_version` and
+    `last_written_secret_version`: the versions that the operator's last writes of status and Secret
+    created.
 
-    Written by events: `skip_backoff`: something that the grant depends on has changed, so that its
-    back-off is void. `source_key_changed`: the key in its Secret was made with an access key that
-    its source has no more.
+    Set by events: `skip_backoff`: a dependency of the grant has changed, so that its back-off does
+    not apply. `source_key_changed`: the key in its Secret was issued with an access key that its
+    source no longer has.
 
-    Written by its reconcile, and carried over to the next version: `contest` of the fields of its
+    Set by its reconcile, and carried over to the next version: `contest` of the fields of its
     Secret. `former_due`: when the first former Secret is checked again. `pending_probe`: a new key
     that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
     managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
@@ -190,7 +190,7 @@ class GrantRecord:
     take_over: str = ""
 
     def carry_over(self, known: GrantRecord) -> None:
-        """Take over what is remembered about an earlier version of the same grant."""
+        """Carry over what is remembered about an earlier version of the same grant."""
         self.skip_backoff = known.skip_backoff
         self.source_key_changed = known.source_key_changed
         self.last_written_version = known.last_written_version
@@ -206,11 +206,11 @@ class GrantRecord:
 
     @property
     def has_keys_to_revoke(self) -> bool:
-        """Whether a session must be at hand for its deletion."""
+        """Whether its deletion needs a session."""
         return self.has_finalizer or self.check is not None
 
     def parsed(self) -> dict[str, Any]:
-        """The object, reduced to what decides about it."""
+        """The object, reduced to the relevant fields."""
         unpacking = zlib.decompressobj(wbits=_RAW_DEFLATE, zdict=_ZLIB_DICTIONARY)
         parsed: dict[str, Any] = _DECODE(unpacking.decompress(self.packed))
         return parsed
@@ -218,17 +218,17 @@ class GrantRecord:
 
 @dataclass(slots=True)
 class SourceRecord:
-    """One source as last seen or written by us.
+    """One source as last seen or written.
 
-    `unproved`: a Secret that it reads has changed, so that what its status says must be proved; or
-    it may have while nobody looked, and what the source hands on has no end that would show it.
-    `request`: the last value by which a renewal was requested of one of its grants, and when.
-    `static_key_id`: the id of the key without an end that its grants are given, once it is known.
-    `try_at`: when credentials without a reported end are tried next; `ended_at`: when the cloud was
-    seen to refuse what it had taken.
-    `written_at`: when its status was last written; `unwritten`: it has newer dates.
-    `time_asked_at`: when its cloud was last asked for nothing but its time.
-    `doubted`, since `doubted_at`: one of its grants could not use it, which its status may not say.
+    `unproved`: a Secret that it reads has changed, so that its status must be verified; or it may
+    have changed while no operator was running, and the source's credentials have no expiry that
+    would show it. `request`: the last value by which a renewal was requested of one of its grants,
+    and when. `static_key_id`: the ID of the access key without expiry that its grants get, once it
+    is known. `try_at`: when credentials without a reported expiry are verified next; `ended_at`:
+    when the cloud first rejected what it had accepted. `written_at`: when its status was last
+    written; `unwritten`: it has newer dates. `time_asked_at`: when the cloud was last called only
+    for its time. `doubted`, since `doubted_at`: one of its grants could not use it, which its
+    status may not report yet.
     """
 
     uid: str
@@ -257,13 +257,13 @@ def _generation(record: GrantRecord) -> object:
 def grant_record(
     body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
 ) -> GrantRecord:
-    """A record; read without trust in the shape of the spec, which may be anything."""
+    """Create a record; the spec may have any shape."""
     kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
     annotations = metadata.get("annotations") or {}
     annotations_kept = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
     if annotations_kept:
         kept["annotations"] = annotations_kept
-    # Interned: the same words come back in the Secret, in other records and as keys.
+    # Interned: the same strings occur in the Secret, in other records and as keys.
     spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
     oversize = size_of(spec)
     content = {
@@ -297,7 +297,7 @@ def grant_record(
 
 
 def _shallow_part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Spec or status of an object, whatever stands there, without what is nested too deeply."""
+    """Spec or status of an object of any shape, without what is nested too deeply."""
     part = _mapping(body.get(name))
     if not is_deeper(part, than=MOST_LEVELS):
         return part
@@ -320,12 +320,12 @@ def _imports(spec: Mapping[str, Any], *, namespace: str) -> Name | None:
 
 
 def readiness(status: Mapping[str, Any]) -> Readiness:
-    """What metrics show of a status; read when the status changes, not at each scrape."""
+    """What metrics show of a status; computed when the status changes, not on each scrape."""
     return Readiness.parse(status, condition=READY) if status else _UNKNOWN
 
 
 def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Names and uids of the Secrets that a status says are left behind; mostly none."""
+    """Names and uids of the Secrets that a status lists as left behind; usually none."""
     found = status.get("formerSecrets")
     if not found or not isinstance(found, list | tuple):
         return ()
@@ -339,7 +339,7 @@ def _holder(spec: Mapping[str, Any]) -> str:
 
 
 def packed(body: Mapping[str, Any]) -> bytes:
-    """A grant as a record holds it."""
+    """The compressed grant of a record."""
     packing = zlib.compressobj(level=1, wbits=_RAW_DEFLATE, zdict=_ZLIB_DICTIONARY)
     return packing.compress(_ENCODE(body)) + packing.flush()
 
@@ -351,7 +351,7 @@ def _name(namespace: str, name: str) -> Name:
 
 
 def source_record(body: Mapping[str, Any]) -> SourceRecord:
-    """A record, of whatever can be parsed."""
+    """Create a record of what can be parsed."""
     metadata = body["metadata"]
     spec = _shallow_part(body, "spec")
     oversize = size_of(spec)

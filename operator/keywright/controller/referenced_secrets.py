@@ -1,4 +1,4 @@
-"""The Secrets that sources and grants read: which they are, and what follows on a change."""
+"""The Secrets that sources and grants read, and the reaction to their changes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from keywright.controller.store import Store
 
 
 class ReferencedSecretsWatch:
-    """Watches the Secrets of those that read some, and tells of changed values.
+    """Watches the referenced Secrets, and reports changed values.
 
-    `everywhere`: one watch of all namespaces, where the operator may have it.
+    `everywhere`: one watch of all namespaces, if the operator has permission for it.
 
-    A Secret whose labels or other metadata change is read once, and nobody hears of it.
+    A Secret whose labels or other metadata change is read once, without a report.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ReferencedSecretsWatch:
         self._of: dict[str, list[str]] = {}
 
     def sources_changed(self) -> None:
-        """A source, or a grant that imports a value, came, went or was edited."""
+        """A source, or a grant that imports a value, was added, removed or edited."""
         needed: dict[Name, frozenset[str]] = {}
         for (namespace, _), record in self._store.sources.items():
             if not isinstance(record.value, list):
@@ -59,11 +59,11 @@ class ReferencedSecretsWatch:
         self._values.retain(names)
         self._watch.want(frozenset(self._of))
         for namespace, secret in new:
-            # It may have changed since it was first read, when its events were of no interest yet.
+            # It may have changed since it was first read, when its events were still ignored.
             self._watch.look_soon(namespace, secret)
 
     async def look(self, namespace: str, name: str | None) -> None:
-        """Compare one Secret, or all that are read in the namespace, with what was known."""
+        """Compare one Secret, or all referenced ones in the namespace, with the known values."""
         for secret in list(self._of.get(namespace, ())):
             if name in (None, secret) and await self._values.has_changed(
                 namespace=namespace,
@@ -76,5 +76,5 @@ class ReferencedSecretsWatch:
         return (namespace, name) in self._names
 
     async def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop all watches."""
         await self._watch.close()

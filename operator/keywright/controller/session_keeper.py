@@ -1,9 +1,9 @@
-"""Keeps a valid session of each source that has keys to revoke.
+"""Keep a valid session of each source that has keys to revoke.
 
-A terminating namespace gives no token any more, and the source may be deleted before its grants:
-what revokes their keys then is the session in memory. A restart has none, so they are opened as
-soon as the operator leads, those of grants that are being deleted first, and before the old ones
-end.
+A terminating namespace issues no tokens, and the source may be deleted before its grants: their
+keys are then revoked with the session in memory. After a restart there is none, so sessions are
+opened as soon as the operator is the leader, those of grants in deletion first, and before the old
+ones expire.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _LOG = logging.getLogger(__name__)
 # A session is opened long before it is needed; only the start cannot wait for a round.
 _ROUND_SECONDS = 10.0
 _STANDBY_SECONDS = 0.1
-# Between two sources: a thousand of them take less than a minute.
+# The pause between two sources: a thousand of them take less than a minute.
 _PACE_SECONDS = 0.05
-# A source that fails is reported by its own status; here it waits for some rounds.
+# A failing source is reported by its own status, and skipped here for some rounds.
 _ROUNDS_OF_REST = 6
 
 
 class SessionKeeper:
-    """Opens the sessions, each in a task of its own: a slow endpoint holds up no other source."""
+    """Opens the sessions, each in a task of its own: a slow endpoint blocks no other source."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class SessionKeeper:
         self._resting: dict[Name, int] = {}
 
     async def run(self) -> None:
-        """For ever; the first round begins within a moment of the time when the operator leads."""
+        """Run until cancelled; the first round begins shortly after leadership is acquired."""
         try:
             while True:
                 while not self._leads():
@@ -61,7 +61,7 @@ class SessionKeeper:
                 task.cancel()
 
     async def round(self) -> None:
-        """Begin to open what is missing; a session that is valid costs nothing."""
+        """Start opening the missing sessions; a valid session needs nothing."""
         records = [record for record in self._store.grants.values() if record.has_keys_to_revoke]
         wanted = {record.source for record in records}
         urgent = {record.source for record in records if record.deleting}

@@ -1,4 +1,4 @@
-"""What an operator process is told at its start."""
+"""The settings of an operator process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keywright.planning.delays import REAL, Delays
 
 @dataclass(frozen=True, slots=True)
 class KeyTimes:
-    """The times of keys that live in a cloud.
+    """The intervals for managed keys.
 
     `interval` between two lookups of a key, zero for none; the first ones within `spread`.
     `revocation`: how long a grant that is being deleted waits for its key to be revoked.
@@ -24,13 +24,13 @@ class KeyTimes:
 
     @property
     def listing_age(self) -> timedelta:
-        """How long a listing serves others: much shorter than the time between two lookups."""
+        """How long a listing is shared: much shorter than the interval between two lookups."""
         return min(timedelta(minutes=10), self.interval / 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of `keywright run`; the command line has their defaults and their words."""
+    """The options of `keywright run`; the command line defines their defaults and help texts."""
 
     kubeconfig: Path | None
     context: str | None

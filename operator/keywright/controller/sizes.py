@@ -1,4 +1,4 @@
-"""How much of an object is kept in memory: what is larger is refused, and not kept."""
+"""Limits on the size of an object in memory: a larger one is rejected, and not stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 
 def spec_problem(size: int) -> FieldError:
-    """What is wrong with a spec of so many bytes of JSON."""
+    """The error for a spec with this many bytes of JSON."""
     return FieldError(
         "spec",
         f"has {size} bytes as JSON, of which {MOST_OF_SPEC} are read at most: shorten its policies"
@@ -27,16 +27,16 @@ def spec_problem(size: int) -> FieldError:
 
 
 def size_of(spec: object) -> int:
-    """The bytes of a spec as JSON, where they are too many; else 0."""
+    """The bytes of a spec as JSON if they exceed the limit; otherwise 0."""
     size = len(_ENCODE(spec))
     return size if size > MOST_OF_SPEC else 0
 
 
 def bounded_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata that is kept, without what no grant has in earnest.
+    """The metadata to store, without what no regular grant has.
 
-    A grant with so many finalizers does not go, whatever we do; that ours is among them is not
-    remembered then, and they are never written back.
+    A grant with that many finalizers is not deleted anyway; the operator's own is then not recorded
+    among them, and they are never written back.
     """
     kept = dict(metadata)
     if len(_ENCODE(kept.get("finalizers") or ())) > _MOST_OF_FINALIZERS:
@@ -50,7 +50,7 @@ def bounded_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bounded_status(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The status, cut to what we write at most: anyone else may have written it."""
+    """The status, limited to the sizes that the operator writes: any client may have written it."""
     if len(_ENCODE(status)) <= MOST_OF_SPEC:
         return status
     kept: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The reconcile of sources: verify who we are, tell it, wake the grants that wait for it."""
+"""The reconcile of sources: verify the identity, report it, requeue waiting grants."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from keywright.planning.sources import (
 )
 
 _LOG = logging.getLogger(__name__)
-# How long the number of grants must have been quiet before it is written.
+# How long the number of grants must be stable before it is written.
 COUNT_SETTLES = timedelta(seconds=3)
-# How often the dates of a session alone are written.
+# The minimum interval between writes of session dates alone.
 DATES_REST = timedelta(minutes=1)
-# How often a cloud whose clock differs is asked for its time.
+# The minimum interval between requests for the time of a cloud with clock skew.
 SKEW_REST = timedelta(minutes=5)
 
 
 class SourceReconciler:
-    """Brings the status of one source to where it should be."""
+    """Reconciles the status of one source."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class SourceReconciler:
         self._clock = clock
 
     async def reconcile(self, name: Name) -> datetime | None:
-        """When the source must be looked at again."""
+        """When the source must be reconciled again."""
         known = self._store.sources.get(name)
         if known is None or known.deleting:
             return None
@@ -107,9 +107,9 @@ class SourceReconciler:
         return min(due, default=None)
 
     async def _ask_for_the_time(self, known: SourceRecord) -> None:
-        """Ask a cloud whose clock differed whether it still does, every few minutes.
+        """Check every few minutes whether the clock of a cloud is still skewed.
 
-        Also once the operator's own clock was set, which nobody could tell otherwise.
+        Also after the operator's own clock was set, which is not visible otherwise.
         """
         now, seen = self._clock(), self._skews.of_source(known.uid)
         reported = known.status.condition(CLOCK_SKEWED) is not None
@@ -123,7 +123,7 @@ class SourceReconciler:
         try:
             await self._providers[known.value.provider].ask(known.value)
         except Failure as failure:
-            # Whether it can be used is for its verification to say.
+            # The verification decides whether it can be used.
             _LOG.debug("asking a cloud for its time failed: %s", failure.reason)
 
     def _with_clock_skew(self, known: SourceRecord, status: SourceStatus) -> SourceStatus:
@@ -139,7 +139,7 @@ class SourceReconciler:
         )
 
     def _writable_at(self, known: SourceRecord, status: SourceStatus, *, now: datetime) -> datetime:
-        """When the status may be written: now, unless only its dates are others than a while ago.
+        """When the status may be written: now, unless only its dates changed shortly before.
 
         A session that is valid for half a minute is not worth a write each time.
         """
@@ -166,7 +166,7 @@ class SourceReconciler:
             )
         assert isinstance(known.value, CredentialSource)
         due = verification_due(known.status, generation=known.generation, uid=known.uid, now=now)
-        # What a grant was refused is its own business while sessions can be opened.
+        # A refusal of a grant is not a failure of the source while sessions can be opened.
         doubted = known.doubted and self._providers[known.value.provider].is_doubtful(known.value)
         known.doubted = False
         if known.unproved or doubted or (due is not None and due <= now):
@@ -186,7 +186,7 @@ class SourceReconciler:
         )
 
     def _grants(self, known: SourceRecord, *, now: datetime) -> int:
-        """How many use it and may; as told before, while they come and go."""
+        """The number of grants that may and do use it; as last written while that changes."""
         settles_at = self._count_settles_at(known.name)
         told = known.status.grants
         if told is not None and settles_at is not None and now < settles_at:
@@ -203,7 +203,7 @@ class SourceReconciler:
     async def _verify(
         self, known: SourceRecord, source: CredentialSource, *, grants: int
     ) -> SourceStatus:
-        # What changes from here on is to be proved again.
+        # Changes from here on must be verified again.
         known.unproved = False
         try:
             session, caller = await self._providers[source.provider].verify(source)

@@ -1,8 +1,8 @@
-"""Static credentials, whose end nobody reports, are tried now and then.
+"""Verify static credentials without a reported expiry periodically.
 
-A key or token in a Secret is verified when it is put there. When it is deleted in the cloud, or a
-token reaches its end, nothing in the cluster changes; so the cloud is asked at every
-`--verify-interval`, and spread over a while after a start.
+A key or token in a Secret is verified when it is stored there. When it is deleted in the cloud, or
+a token expires, nothing in the cluster changes; so the cloud is called at every
+`--verify-interval`, spread over a while after a start.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RETRY: Final = timedelta(minutes=5)
 
 
 class StaticCredentials:
-    """When the credentials of a source are tried next, and what came of it."""
+    """When the credentials of a source are verified next, and the result."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class StaticCredentials:
         self._clock = clock
 
     def due(self, known: SourceRecord) -> datetime | None:
-        """When they are tried; None where the interval is zero."""
+        """When they are verified; None if the interval is zero."""
         if not self._times.interval:
             return None
         if known.try_at is None:
@@ -49,16 +49,17 @@ class StaticCredentials:
         return known.try_at
 
     def verified(self, known: SourceRecord) -> None:
-        """The cloud has just taken them."""
+        """Record that the cloud has just accepted them."""
         known.ended_at = None
-        # Not all at the same time, however many were applied together.
+        # Spread, even if many were applied together.
         share = 1.0 - hash_fraction(known.uid) / 10
         known.try_at = self._clock() + self._times.interval * share
 
     async def refusal(self, known: SourceRecord, source: CredentialSource) -> Failure | None:
-        """Why the cloud does not take them any more; None while it does, or cannot be asked.
+        """Why the cloud no longer accepts them; None if it does, or cannot be reached.
 
-        What was handed on or signed with them has ended then, whatever the grants say.
+        Everything that was copied from or signed with them has expired then, whatever the grants
+        record.
         """
         try:
             await self._providers[source.provider].verify(source, anew=True)

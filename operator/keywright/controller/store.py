@@ -1,4 +1,4 @@
-"""What is known of the cluster's objects: an idle grant costs its place in here."""
+"""The known objects of the cluster: an idle grant only uses memory here."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from keywright.secrets.ownership import ManagedSecret
 
 
 def _nobody(_: str, __: datetime) -> None:
-    """Nobody wants to know when keys end."""
+    """The default of `expires`: do nothing."""
 
 
 @dataclass(slots=True)
 class Store:
-    """All grants, sources and marked Secrets, with the ways from one to the other."""
+    """All grants, sources and watched Secrets, with indexes between them."""
 
     grants: dict[str, GrantRecord] = field(default_factory=dict)
     sources: dict[Name, SourceRecord] = field(default_factory=dict)
     secrets: dict[Name, ManagedSecret] = field(default_factory=dict)
-    # Names that have a Secret which the watch does not show: it is read until it is gone.
+    # Names of Secrets outside the watch: each is read until it is deleted.
     unwatched_secrets: set[Name] = field(default_factory=set)
-    # Last live versions of sources that are gone, while grants still name them.
+    # Last live versions of deleted sources, while grants still name them.
     _deleted_sources: dict[Name, CredentialSource] = field(default_factory=dict)
     _by_source: dict[Name, set[str]] = field(default_factory=dict)
-    # Hardly ever more than one, and a set for each would weigh more than all its strings.
+    # Rarely more than one, and a set for each would use more memory than all its strings.
     _by_secret: dict[Name, tuple[str, ...]] = field(default_factory=dict)
     _by_import: dict[Name, set[str]] = field(default_factory=dict)
     _by_holder: dict[str, set[str]] = field(default_factory=dict)
     # The uids of Secrets that grants have left behind, by the uids of these grants.
     _released: dict[str, frozenset[str]] = field(default_factory=dict)
-    # Called with the uid of a grant and the end of the key that its Secret holds.
+    # Called with the uid of a grant and the expiry of the key in its Secret.
     expires: Callable[[str, datetime], None] = _nobody
 
     def put_grant(self, body: Mapping[str, Any]) -> bool:
-        """Remember a grant; False where it is no news (older than what is known, or our write)."""
+        """Store a grant; False if it is not newer than what is known, or the echo of a write."""
         metadata = body["metadata"]
         uid, version = metadata["uid"], int(metadata["resourceVersion"])
         known = self.grants.get(uid)
@@ -80,7 +80,7 @@ class Store:
         return True
 
     def put_status(self, uid: str, *, version: str, status: Mapping[str, Any]) -> None:
-        """Remember what we wrote, so that its echo is no news."""
+        """Store a status after its write, so that its echo is ignored."""
         record = self.grants.get(uid)
         if record is None:
             return
@@ -97,9 +97,9 @@ class Store:
         self._note_released(record)
 
     def put_own(self, body: Mapping[str, Any]) -> None:
-        """Remember a grant as our write has made it, so that its echo is no news.
+        """Store a grant after its write, so that its echo is ignored.
 
-        One that is not known any more is gone: the write let it go, and the watch was faster.
+        An unknown grant was deleted: the write removed its finalizer, and the watch was faster.
         """
         uid = body["metadata"]["uid"]
         if uid in self.grants:
@@ -107,19 +107,19 @@ class Store:
             self.grants[uid].last_written_version = int(body["metadata"]["resourceVersion"])
 
     def drop_grant(self, uid: str) -> GrantRecord | None:
-        """Forget a grant."""
+        """Drop a grant."""
         record = self.grants.pop(uid, None)
         self._released.pop(uid, None)
         if record is not None:
             self._unlink(record)
             secret = self.secrets.get(record.secret)
             if secret is not None and not secret.watched and record.secret not in self._by_secret:
-                # No watch will report its end.
+                # No watch will report its deletion.
                 del self.secrets[record.secret]
         return record
 
     def is_news(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether this version of a grant or Secret is newer than what is known of it."""
+        """Whether this version of a grant or Secret is newer than the stored one."""
         version, known = metadata["resourceVersion"], self.grants.get(metadata["uid"])
         if known is not None:
             return int(version) > known.version
@@ -127,7 +127,7 @@ class Store:
         return secret is None or secret.resource_version != version
 
     def put_source(self, body: Mapping[str, Any]) -> SourceRecord | None:
-        """Remember a source; None where it is no news."""
+        """Store a source; None if it is not newer."""
         metadata = body["metadata"]
         name, version = (metadata["namespace"], metadata["name"]), int(metadata["resourceVersion"])
         known = self.sources.get(name)
@@ -148,7 +148,7 @@ class Store:
         return record
 
     def drop_source(self, name: Name) -> None:
-        """Forget a source; its last live version is kept while a grant names it."""
+        """Drop a source; its last live version is kept while a grant names it."""
         record = self.sources.pop(name, None)
         if record is None or not self._by_source.get(name):
             return
@@ -156,11 +156,11 @@ class Store:
             self._deleted_sources[name] = record.value
 
     def deleted_source(self, name: Name) -> CredentialSource | None:
-        """The last live version of a source that is gone; whom it allows is for the caller."""
+        """The last live version of a deleted source; the caller checks the allowed namespaces."""
         return self._deleted_sources.get(name)
 
     def put_secret(self, secret: ManagedSecret) -> bool:
-        """Remember a Secret; False where it is no news."""
+        """Store a Secret; False if it is not newer."""
         name = (secret.namespace, secret.name)
         known = self.secrets.get(name)
         if (
@@ -169,7 +169,7 @@ class Store:
             and int(secret.resource_version) <= int(known.resource_version)
         ):
             return False
-        # The tuple of the grant that names it, where there is one.
+        # The tuple of the grant that names it, if there is one.
         asked = self._by_secret.get(name)
         self.secrets[self.grants[asked[0]].secret if asked else name] = secret
         if secret.expires_at is not None:
@@ -178,7 +178,7 @@ class Store:
         return True
 
     def only_own_writes(self, uid: str) -> bool:
-        """Whether the last that was heard of a grant and its Secret are our own writes."""
+        """Whether the last events of a grant and its Secret are echoes of own writes."""
         record = self.grants.get(uid)
         if record is None:
             return True
@@ -190,7 +190,7 @@ class Store:
         )
 
     def priority(self, uid: str, *, now: datetime) -> Priority:
-        """The place of a grant among those that wait for a worker."""
+        """The priority of a grant in the queue."""
         record = self.grants.get(uid)
         if record is None:
             return NO_PRIORITY
@@ -232,11 +232,11 @@ class Store:
         )
 
     def is_left_behind(self, secret: ManagedSecret) -> bool:
-        """Whether the grant that the Secret is marked for keeps another Secret now."""
+        """Whether the grant that the Secret's annotations name now uses another Secret."""
         mark = secret.granted_by
         owner = self.grants.get(mark.uid) if mark is not None else None
         if owner is None or owner.namespace != secret.namespace:
-            # Copied from another namespace, perhaps.
+            # It may be copied from another namespace.
             return False
         return owner.secret != (secret.namespace, secret.name)
 
@@ -247,7 +247,7 @@ class Store:
             self._released.pop(record.uid, None)
 
     def older_grant_for_same_secret(self, record: GrantRecord) -> str:
-        """The name of an older grant that asks for the same Secret, or nothing."""
+        """The name of an older grant that specifies the same Secret, or an empty string."""
         older = [
             other
             for uid in self._by_secret.get(record.secret, ())

@@ -1,8 +1,8 @@
-"""Keeps the long-lived tasks of the process running.
+"""Keep the long-lived tasks of the process running.
 
-A task that ends although nobody stopped it, by an error, by returning or by a stray cancellation,
-is logged, counted and started again after a back-off. A task that keeps failing makes the process
-not live, so that the kubelet restarts the container.
+A task that ends without being stopped, by an error, by returning or by a stray cancellation, is
+logged, counted and restarted after a back-off. A task that keeps failing makes the liveness probe
+fail, so that the kubelet restarts the container.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Later = Callable[[float, Callable[[], None]], asyncio.Handle]
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 15.0
-# A task that ran for so long has recovered: its next failure starts the back-off again.
+# A task that ran for this long has recovered: its next failure resets the back-off.
 _STEADY_SECONDS = 60.0
 # Together about a minute of back-off.
 _FAILURES_TO_GIVE_UP = 10
@@ -33,7 +33,7 @@ def _on_the_loop(seconds: float, call: Callable[[], None]) -> asyncio.Handle:
 
 @dataclass(slots=True)
 class _Entry:
-    """One task that is to run until it is stopped."""
+    """One task that runs until it is stopped."""
 
     name: str
     kind: str
@@ -55,7 +55,7 @@ class Supervisor:
     """Starts, restarts and stops tasks.
 
     `restarted` counts a restart by the kind of task; `monotonic` is in seconds. `later` calls a
-    function after so many seconds, as the event loop does.
+    function after a delay in seconds, as the event loop does.
     """
 
     restarted: Callable[[str], None]
@@ -65,23 +65,23 @@ class Supervisor:
     _closing: bool = False
 
     def start(self, name: str, work: Work, *, kind: str = "") -> None:
-        """Run `work` until `stop`; `kind` is the label of its metric, of a bounded set of words."""
+        """Run `work` until `stop`; `kind` is the label of its metric, from a bounded set."""
         if name in self._entries:
             raise ValueError(f"task {name} is running already")
         entry = self._entries[name] = _Entry(name, kind or name, work)
         self._spawn(entry)
 
     def close(self) -> None:
-        """Restart nothing from now on: the process is stopping, and its tasks may end."""
+        """Stop restarting: the process is shutting down, and its tasks may end."""
         self._closing = True
 
     def cancel(self, name: str) -> None:
-        """Cancel a task and do not wait for its end; nothing where it does not run."""
+        """Cancel a task without waiting for its end; nothing if it does not run."""
         if (entry := self._entries.pop(name, None)) is not None:
             entry.cancel()
 
     async def stop(self, name: str) -> None:
-        """Cancel a task and wait for its end; nothing where it does not run."""
+        """Cancel a task and wait for its end; nothing if it does not run."""
         await self._end([entry] if (entry := self._entries.pop(name, None)) else [])
 
     async def stop_all(self) -> None:
@@ -90,7 +90,7 @@ class Supervisor:
         await self._end(entries)
 
     def problem(self) -> str:
-        """Why the process is not live: a task that keeps failing; empty where there is none."""
+        """Why the process is not live: a task that keeps failing; empty if there is none."""
         failing = sorted(
             entry.name for entry in self._entries.values() if self._keeps_failing(entry)
         )

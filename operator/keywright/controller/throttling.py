@@ -1,6 +1,6 @@
-"""Keys of a cloud account that has asked for fewer calls: two workers serve them.
+"""Limit the keys of a throttled cloud account to two workers.
 
-They hold up no other key. Within an account, namespaces take turns.
+They delay no other key. Within an account, namespaces take turns.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _WORKERS_OF_AN_ACCOUNT = 2
 
 
 def not_throttled(_: str) -> None:
-    """No key shares the rate of an account."""
+    """No key is throttled."""
 
 
 @dataclass(slots=True)
 class _Account:
-    """The keys of one account that wait, and how many workers it has."""
+    """The waiting keys of one account, and the number of its workers."""
 
     waiting: FairQueue
     busy: int = 0
 
 
 class ThrottledAccounts:
-    """The accounts that are throttled now. `account_of` names the one of a key, None for none."""
+    """The accounts that are throttled now. `account_of` returns that of a key, None for none."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ThrottledAccounts:
         take: Callable[[Work], None],
         may_work: Callable[[], bool],
     ) -> None:
-        """Run the work, or leave it to the workers of the account; then run what waits there.
+        """Run the work, or leave it to the account's workers; then run what waits there.
 
         `take` assigns further work to this worker, `may_work` says whether it may begin any.
         """

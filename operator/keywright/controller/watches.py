@@ -1,7 +1,7 @@
-"""kopf as the source of events: lists, watches, resumption and signals, and none of its state.
+"""kopf as the source of events: lists, watches, resumption and signals, without its state.
 
-Handlers hold no logic: they hand the object on. What kopf would keep or write by itself
-(annotations of progress and of the last handled state, memories, Events) is switched off.
+Handlers have no logic: they pass the object on. What kopf would store or write by itself
+(annotations of progress and of the last handled state, memories, Events) is disabled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from keywright.api.names import (
 from keywright.cluster.connection import Connection
 from keywright.controller.event_handlers import EventHandlers
 
-# Not the marker of any object: kopf would take its own finalizer off whatever carries it.
+# Not a finalizer of any object: kopf would remove its own finalizer wherever it finds it.
 _UNUSED_FINALIZER = f"unused.{GROUP}/none"
 _WATCH_CONNECTIONS = 16
 # kopf waits five seconds for what it has started.
@@ -35,10 +35,10 @@ _ENDING_SECONDS = 8.0
 def build_registry(
     event_handlers: EventHandlers, connection: Connection, *, stop: Callable[[], Awaitable[None]]
 ) -> kopf.OperatorRegistry:
-    """The handlers, each a line long; `stop` ends our own work as soon as a signal comes."""
+    """The handlers, one line each; `stop` ends the work as soon as a signal arrives."""
     registry = kopf.OperatorRegistry()
 
-    # Before kopf waits, five seconds, for tasks that it takes for its own.
+    # Before kopf waits, five seconds, for tasks that it considers its own.
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
         await stop()
@@ -50,7 +50,7 @@ def build_registry(
             aiohttp_session=connection.watch_session(connections=_WATCH_CONNECTIONS),
         )
 
-    # The echo of our own writes is two events of three: filtered out before kopf calls anything.
+    # Two of three events are echoes of own writes: filtered out before kopf calls anything.
     def is_news(event: Any, **_: Any) -> bool:
         return event["type"] == "DELETED" or event_handlers.is_news(event["object"]["metadata"])
 
@@ -70,12 +70,12 @@ def build_registry(
 
 
 def build_settings() -> kopf.OperatorSettings:
-    """Settings whose reasons were measured; docs/performance.md has the figures."""
+    """Settings based on measurements; docs/performance.md has the figures."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.posting.loggers = False
-    # Workers of kopf keep their place while idle, so that a limit would be a rate of events;
-    # our own workers bound what is done at once.
+    # Idle workers of kopf keep their slot, so that a limit would limit the rate of events; the
+    # operator's own workers bound the concurrency.
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.05
     settings.watching.chunk_size = 500
@@ -100,23 +100,23 @@ async def watch(
     stopped: asyncio.Event,
     install_signal_handlers: Callable[[], None],
 ) -> None:
-    """Watch until it is `stopped`; raises where a watch is broken for good.
+    """Watch until it is `stopped`; raises if a watch is permanently broken.
 
-    kopf takes the signals for itself while it works, and a signal that comes after its end would
-    be lost: once it has begun, `install_signal_handlers` takes them back.
+    kopf handles the signals while it works, and a signal after its end would be lost: once it has
+    begun, `install_signal_handlers` replaces its handlers.
 
-    Where one is, kopf ends the others, and may wait for that without end: a watch that is about to
-    ask again takes its cancellation for the end of a pause. Whoever calls this must not rely on
-    kopf's tasks to have gone.
+    If a watch is broken, kopf ends the others, and may wait for that forever: a watch that is about
+    to retry takes its cancellation for the end of a pause. The caller must not assume that kopf's
+    tasks have ended.
 
     Raises:
-        BrokenWatchError: kopf has said that it ends, and does not.
+        BrokenWatchError: kopf has announced its end, and does not end.
     """
     ending = asyncio.Event()
 
     @kopf.on.startup(registry=registry)
     async def begun(**_: Any) -> None:
-        await asyncio.sleep(0)  # kopf takes them in the turn of the loop in which this begins
+        await asyncio.sleep(0)  # kopf installs them in the same iteration of the loop
         install_signal_handlers()
 
     @kopf.on.cleanup(registry=registry)
@@ -151,11 +151,11 @@ async def watch(
 
 
 class BrokenWatchError(Exception):
-    """Nothing is watched any more: the process must begin anew."""
+    """Nothing is watched: the process must restart in place."""
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
-    """No last-handled state: nothing here is told by differences."""
+    """No last-handled state: nothing depends on differences."""
 
     def build(self, **_: Any) -> Any:
         return {}
@@ -187,7 +187,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 class _NoMemories(ResourceMemories):
-    """No memory per object: two kilobytes each that event handlers never look at."""
+    """No memory per object: two kilobytes each that event handlers never use."""
 
     async def recall(self, *_: Any, **__: Any) -> ResourceMemory:
         return ResourceMemory()

@@ -1,4 +1,4 @@
-"""The one place that puts the parts of an operator together."""
+"""Connect the parts of an operator; the only module that does so."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the stages of the reconciles, the watches and the telemetry share."""
+    """The dependencies that the reconciles, the watches and the telemetry share."""
 
     store: Store
     metrics: Metrics
@@ -98,12 +98,12 @@ class _Parts:
     initial_sync: InitialSync
 
     def leads(self) -> bool:
-        """Whether this process works, and knows all objects."""
+        """Whether this process is the leader, and has listed all objects."""
         return self.elector.holds() and self.initial_sync.synced.is_set()
 
 
 def build(settings: Settings, *, connection: Connection) -> Operator:
-    """An operator, ready to be started."""
+    """Build an operator that can be started."""
     parts = _parts(settings, connection)
     context = _context(settings, parts)
     pools = build_pools(
@@ -142,7 +142,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
-        skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  made below
+        skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  see below
     )
     invalid = InvalidObjects()
     event_handlers = EventHandlers(
@@ -288,7 +288,7 @@ def _clock_was_set(clouds: Clouds, event_handlers: EventHandlers) -> None:
 
 
 def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:
-    """Why the container is to be restarted; empty while all is well."""
+    """Why the container must be restarted; empty if it is live."""
     if heartbeat.age() > _STALE_LOOP_SECONDS:
         return "the event loop is held up"
     return supervisor.problem()
@@ -301,10 +301,10 @@ async def stop_work(
     *,
     supervisor: Supervisor,
 ) -> None:
-    """Let what is in hand end, then leave the office to another replica; harmless when repeated.
+    """Drain work in progress, then release the Lease to another replica; idempotent.
 
-    Out of office it is ended at once: a write that is still on its way would come after those of
-    the replica that has taken over.
+    If leadership is lost, work is cancelled immediately: a write in transit would arrive after
+    those of the replica that has taken over.
     """
     supervisor.close()
     seconds = seconds if elector.holds() else 0.0
@@ -324,7 +324,7 @@ def _elector(settings: Settings, client: KubernetesClient) -> LeaderElector | Al
 
 
 def _throttle_key(store: Store, rate_limiter: AdaptiveRateLimiter, uid: str) -> str | None:
-    """What the rates of a grant's calls are kept by, where its cloud has said "slow down"."""
+    """The rate limit key of a grant's calls, if its cloud is throttling; otherwise None."""
     grant = store.grants.get(uid)
     source = store.sources.get(grant.source) if grant is not None else None
     if source is None or isinstance(source.value, list):
@@ -334,7 +334,7 @@ def _throttle_key(store: Store, rate_limiter: AdaptiveRateLimiter, uid: str) -> 
 
 
 def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
-    """None where /metrics is served at the address of the probes."""
+    """None if /metrics is served at the address of the probes."""
     host, port = settings.metrics_host, settings.metrics_port
     if not settings.metrics_auth:
         same = (host, port) == (settings.http_host, settings.http_port)
@@ -357,14 +357,14 @@ def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsLi
 
 
 def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
-    """Sources have changed, and with them what is watched for their sake."""
+    """Update what is watched for sources that have changed."""
     for each in watches:
         each.sources_changed()
 
 
 def grant_samples(store: Store) -> Iterator[GrantSample]:
     """What a scrape shows of each grant."""
-    # Read in a thread while the event loop goes on: a copy of the grants of this moment.
+    # Read in a thread while the event loop continues: a copy of the current grants.
     for record in list(store.grants.values()):
         ready, expires_at, renew_at = record.readiness
         yield GrantSample(

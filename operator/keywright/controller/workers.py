@@ -1,8 +1,8 @@
-"""Workers take keys from a queue and reconcile them; one that fails never ends the others.
+"""Workers take keys from a queue and reconcile them; a failure never ends the others.
 
 A `WorkerPool` decides how many workers there are and what each of them takes. `KeyRunner` runs the
-reconcile, `ThrottledAccounts` slows down keys of clouds that ask for it, `DeferredWrites` (in the
-queue) holds what can wait, and the `Supervisor` restarts the dispatcher.
+reconcile, `ThrottledAccounts` slows down keys of throttling clouds, `DeferredWrites` (in the queue)
+holds what can be deferred, and the `Supervisor` restarts the dispatcher.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class LeaderCheck(Protocol):
-    """Says whether this process is the leader."""
+    """Whether this process is the leader."""
 
     elected: asyncio.Event
 
@@ -36,7 +36,7 @@ class LeaderCheck(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _InHand:
-    """What a worker works on, and its slot."""
+    """The work of a worker, and its slot."""
 
     work: Work
     slot: Slot
@@ -48,9 +48,9 @@ class WorkerPool:
     A dispatcher starts workers; each takes keys until none is left for it. Of `size` workers that
     are busy, those that have waited for a cloud for longer than `patience_seconds` do not count for
     a namespace that has fewer keys in progress than the queue guarantees: another worker serves it,
-    up to `limit` in all. Calls that hang hold up no other namespace.
+    up to `limit` in all. Hanging calls delay no other namespace.
 
-    `throttle_key` names the throttled account of a key, None for a key of no such account.
+    `throttle_key` returns the throttled account of a key, None if its account is not throttled.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class WorkerPool:
         return f"{self._name} dispatcher"
 
     async def drain(self, *, seconds: float) -> None:
-        """Take nothing new, let what is in progress end, and cancel it after `seconds`."""
+        """Take nothing new, wait for work in progress, and cancel it after `seconds`."""
         self._closing = True
         await self._supervisor.stop(self._task_name)
         while len(self._workers) < self._size and (work := self._queue.take_rest()) is not None:
@@ -119,7 +119,7 @@ class WorkerPool:
         while True:
             await self._elector.elected.wait()
             if not self._begun:
-                # What came until now was ordered before all of it was known.
+                # Keys that were queued until now were ordered before all objects were known.
                 self._begun = True
                 self._queue.reorder()
             if not self._may_work():
@@ -178,7 +178,7 @@ class WorkerPool:
         return found
 
     def _take_in_hand(self, task: asyncio.Task[None], work: Work) -> None:
-        """Called in the task."""
+        """Assign the work to the task; called in the task."""
         has = self._workers[task]
         if has is None or has.work is not work:
             has = self._assign(task, work)
@@ -191,7 +191,7 @@ class WorkerPool:
             self._queue.finished(had.work.namespace)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
-        """A worker has no more work, or has failed: the key that it had is not lost."""
+        """A worker has no more work, or has failed: its key is requeued."""
         had = self._workers[task]
         self._put_down(task)
         del self._workers[task]

@@ -1,1 +1,1 @@
-"""What to do next, and when. Pure: no I/O, no clock of its own."""
+"""Decide the next step and its time. Pure: no I/O, no clock of its own."""

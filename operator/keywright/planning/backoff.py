@@ -1,4 +1,4 @@
-"""When a failed attempt is repeated: seconds to minutes, and always inside what is left to live."""
+"""The back-off after failures: seconds to minutes, and always before the key expires."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def retry_at(
 ) -> datetime:
     """When attempt number `attempts` + 1 is due.
 
-    Doubles from a second to five minutes, spread by `position` (0 to 1) over half of itself, but
-    never later than a quarter of the remaining life, so that retries grow denser near the end.
+    The delay doubles from one second to five minutes, with a jitter of half of it by `position` (0
+    to 1), and is at most a quarter of the remaining lifetime: retries become more frequent near the
+    expiry.
     """
     doubled: timedelta = _FIRST * 2 ** min(attempts - 1, 20)
     delay: timedelta = min(doubled, _CAP) * (0.75 + position / 2)

@@ -1,8 +1,8 @@
-"""Conditions by the rules of kstatus and Flux.
+"""Conditions by the conventions of kstatus and Flux.
 
-Ready is always there. Reconciling and Stalled are there only while they hold, never both, and
+Ready is always present. Reconciling and Stalled are present only while they apply, never both, and
 never beside Ready=True. RenewalFailing, ProbeFailing, SecretConflict, SecretContested,
-FormerSecretLeft and those of a rollout are abnormal-true likewise.
+FormerSecretLeft and those of a rollout are abnormal-true in the same way.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ STALLED = "Stalled"
 RENEWAL_FAILING = "RenewalFailing"
 PROGRESSING = "Progressing"
 DELETING = "Deleting"
-# What follows in the message of a revocation that has failed.
+# Follows in the message of a failed revocation.
 TRIED_UNTIL = " It is tried again"
 PROBE_FAILING = "ProbeFailing"
 ROLLOUT_PROGRESSING = "RolloutProgressing"
 ROLLOUT_FAILING = "RolloutFailing"
 CLOCK_SKEWED = "ClockSkewed"
-SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition
-SECRET_CONTESTED = "SecretContested"  # noqa: S105  the name of a condition
-FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition
+SECRET_CONFLICT = "SecretConflict"  # noqa: S105  the name of a condition type
+SECRET_CONTESTED = "SecretContested"  # noqa: S105  the name of a condition type
+FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition type
 
-# A refusal may be news that has not spread through the cloud yet: so often it is simply repeated.
+# A refusal may be caused by eventual consistency in the cloud: it is retried this many times.
 _PATIENT_ATTEMPTS = 5
 _MESSAGE_LIMIT = 4096
 
 
 class ConditionWriter:
-    """Builds the conditions of one object; what did not change keeps its transition time."""
+    """Builds the conditions of one object; an unchanged status keeps its transition time."""
 
     def __init__(self, previous: Iterable[Condition], *, generation: int, now: datetime) -> None:
         self._previous = {condition.type: condition for condition in previous}
@@ -43,7 +43,7 @@ class ConditionWriter:
         self._now = now.replace(microsecond=0)
 
     def condition(self, type_: str, *, true: bool, reason: str, message: str) -> Condition:
-        """One condition."""
+        """Build one condition."""
         status = ConditionStatus.TRUE if true else ConditionStatus.FALSE
         previous = self._previous.get(type_)
         since = self._now
@@ -59,13 +59,13 @@ class ConditionWriter:
         )
 
     def ready(self, *, reason: str, message: str) -> tuple[Condition, ...]:
-        """All is well."""
+        """The conditions of a ready object."""
         return (self.condition(READY, true=True, reason=reason, message=message),)
 
     def not_ready(
         self, failure: Failure, *, attempts: int, reason: str = "", message: str = ""
     ) -> tuple[Condition, ...]:
-        """Ready=False, and whether it is being worked on (Reconciling) or needs a person."""
+        """Ready=False, with Reconciling while it is retried, or Stalled if it needs an edit."""
         text = message or failure.message_with_remedy()
         conditions = [
             self.condition(READY, true=False, reason=reason or failure.reason, message=text)
@@ -81,13 +81,13 @@ class ConditionWriter:
         return tuple(conditions)
 
     def failing(self, failure: Failure) -> Condition:
-        """RenewalFailing: the old key lives, but no new one can be had."""
+        """RenewalFailing: the old key is still valid, but no new one can be issued."""
         return self.condition(
             RENEWAL_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )
 
     def probe_failing(self, failure: Failure) -> Condition:
-        """ProbeFailing: a new key is made, and does not work (yet)."""
+        """ProbeFailing: a new key was issued, and does not work (yet)."""
         return self.condition(
             PROBE_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )

@@ -1,8 +1,8 @@
-"""Another manager keeps changing what we repair: pauses that grow, and what is reported.
+"""Another manager keeps changing fields that Keywright repairs: growing pauses, and the report.
 
-The first repair is immediate. If the same field is changed again, the next repair waits: a second,
-doubling to five minutes. The count starts anew once the Secret stayed as it is for ten minutes.
-A renewal is written at its time, whatever the pause.
+The first repair is immediate. If the same field is changed again, the next repair waits: one
+second, doubling to five minutes. The count starts again once the Secret was unchanged for ten
+minutes. A renewal is written at its time, regardless of the pause.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _LONGEST_PAUSE: Final = timedelta(minutes=5)
 _CALM: Final = timedelta(minutes=10)
 # The number of repairs that is assumed after a restart: the next pause is about a minute.
 _ASSUMED_REPAIRS: Final = 7
-# A field that is changed after so many repairs is reported.
+# A field that is changed again after this many repairs is reported.
 _REPORTED_REPAIRS: Final = 2
 _MOST_NAMED: Final = 8
-# As `secrets.drift` lists altered fields.
+# The limit on altered fields in `secrets.drift`.
 _MOST_LISTED: Final = 16
 
 
 def taken_fields(state: GrantState) -> tuple[str, ...]:
-    """The fields of the published Secret that somebody has changed; empty if it is as written."""
+    """The fields of the published Secret that another client has changed; empty if unchanged."""
     grant, secret, status = state.grant, state.secret, state.status
     if grant is None or not status.revision:
         return ()
@@ -53,7 +53,7 @@ def taken_fields(state: GrantState) -> tuple[str, ...]:
 def after_repair(contest: Contest | None, state: GrantState, *, now: datetime) -> Contest | None:
     """The contest after the Secret was written; the same one if the write repaired nothing.
 
-    An edit of the grant ends a contest: its changes of the Secret are not those of another manager.
+    An edit of the grant ends a contest: the Secret then changes for another reason.
     """
     if _is_edited(state):
         return None
@@ -81,17 +81,17 @@ def resumed(status: GrantStatus, *, now: datetime) -> Contest | None:
 
 
 def over_at(contest: Contest) -> datetime:
-    """When the contest is over if nobody changes the Secret until then."""
+    """When the contest is over if no client changes the Secret until then."""
     return contest.last_repair + _CALM
 
 
 def is_over(contest: Contest, *, now: datetime) -> bool:
-    """Whether the Secret stayed as it was repaired for long enough."""
+    """Whether the Secret was unchanged since its repair for long enough."""
     return now >= over_at(contest) or contest.last_repair > now
 
 
 def paused_until(step: Step, state: GrantState, *, now: datetime) -> datetime | None:
-    """Until when the step waits, as it repairs a field that is contested; None if it need not."""
+    """The end of the pause before a step that repairs a contested field; None for no pause."""
     contest, fields, status = state.contest, taken_fields(state), state.status
     if contest is None or not fields or not contest.is_about(fields):
         return None
@@ -109,9 +109,9 @@ def paused_until(step: Step, state: GrantState, *, now: datetime) -> datetime | 
 def with_contest(
     status: GrantStatus, state: GrantState, outcome: Outcome | None, *, now: datetime
 ) -> GrantStatus:
-    """The status with the condition SecretContested where it holds, and without it elsewhere.
+    """The status with the condition SecretContested if it applies, otherwise without it.
 
-    While values of the Secret are contested the grant is not Ready: readers may meet others.
+    While values of the Secret are contested the grant is not Ready: clients may read other values.
     """
     held = state.status.condition(SECRET_CONTESTED)
     others = tuple(each for each in status.conditions if each.type != SECRET_CONTESTED)
@@ -149,9 +149,9 @@ def contest_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
 
 
 def _is_edited(state: GrantState) -> bool:
-    """Whether an edit of the grant has not been carried out.
+    """Whether an edit of the grant was not carried out yet.
 
-    A failed try has seen the generation as well, and leaves Ready at the one that was carried out.
+    A failed attempt has observed the generation as well, and leaves Ready at the one carried out.
     """
     status, generation = state.status, state.subject.generation
     ready = status.condition(READY)
@@ -165,10 +165,10 @@ def _pause(repairs: int) -> timedelta:
 
 
 def _repairs(step: Step, fields: Sequence[str]) -> bool:
-    """Whether the step is one that a changed Secret causes; a due renewal is not.
+    """Whether a changed Secret causes the step; a due renewal is not a repair.
 
-    If the fingerprint is as it was written, the source or an imported value has changed. A list of
-    fields that is full may lack the fingerprint.
+    If the fingerprint is unchanged, the source or an imported value has changed. A full list of
+    fields may lack the fingerprint.
     """
     causes = {IssueReason.DRIFT, IssueReason.MISSING}
     if FINGERPRINT_FIELD in fields or len(fields) >= _MOST_LISTED:
@@ -183,12 +183,12 @@ def _is_reported(
         return False
     if held is not None and held.reason == FIELDS_TAKEN:
         return True
-    # Taken for the third time: two changes in one second may be those of a person.
+    # Changed for the third time: two changes in one second may be made by a person.
     return isinstance(outcome, Pause | Written) and contest.repairs >= _REPORTED_REPAIRS
 
 
 def _takes_values(contest: Contest, state: GrantState) -> bool:
-    """Whether the readers of the Secret are concerned."""
+    """Whether the contested fields include values that clients read."""
     fields = contest.fields or frozenset(taken_fields(state))
     ready = state.status.condition(READY)
     if not fields:
@@ -229,7 +229,7 @@ def _taken(contest: Contest, name: str) -> str:
 def _changed_at_admission(
     state: GrantState, held: Condition | None, outcome: Outcome | None
 ) -> str:
-    """What admission has changed in the last write; empty if nothing is known of that."""
+    """What admission changed in the last write; empty if that is unknown."""
     grant, secret = state.grant, state.secret
     assert grant is not None
     if isinstance(outcome, Written):

@@ -1,7 +1,7 @@
-"""The next step of one grant: RULES from the top, the first that applies decides.
+"""The next step of one grant: the first rule of RULES that applies decides.
 
-A pure function of the state and the time. What the Secret needs is decided by `triggers`, the steps
-of managed keys by `journal`; the rules say what comes before both.
+A pure function of the state and the time. `triggers` decides what the Secret needs, and `journal`
+the steps of managed keys; the rules cover what precedes both.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from keywright.planning.steps import (
 from keywright.planning.triggers import carried_out, required_write
 from keywright.secrets.ownership import Ownership
 
-# How long `kubectl apply` of some files may take from a grant to its source.
+# How long `kubectl apply` of several files may take between a grant and its source.
 _APPLIED_TOGETHER: Final = timedelta(seconds=5)
 
 
@@ -52,7 +52,7 @@ class Situation:
 
     @property
     def grant(self) -> ApiKeyGrant:
-        """The grant, whose spec is valid: for the rules after `invalid_spec`."""
+        """The grant with a valid spec: for the rules after `invalid_spec`."""
         assert self.state.grant is not None
         return self.state.grant
 
@@ -68,7 +68,7 @@ class Situation:
 
     @cached_property
     def step(self) -> Step:
-        """That write, or the step of the create journal that comes before it."""
+        """That write, or the step of the create journal that precedes it."""
         return next_journal_step(self.required, self.state, now=self.now)
 
 
@@ -97,7 +97,7 @@ def invalid_spec(at: Situation) -> Step | None:
 
 
 def kind_changed(at: Situation) -> Step | None:
-    """Managed keys of the grant may be in the cloud that its kind of today cannot manage."""
+    """The cloud may hold managed keys of a kind that the spec no longer describes."""
     grant, status = at.grant, at.state.status
     other = status.kind in MANAGED_KINDS and status.kind != grant.kind
     if not at.state.has_finalizer or (grant.managed is not None and not other):
@@ -116,7 +116,7 @@ def kind_changed(at: Situation) -> Step | None:
 
 
 def secret_left_behind(at: Situation) -> Step | None:
-    """The Secret is one that another grant has left behind, and not cleared yet."""
+    """Another grant has stopped using the Secret, and has not cleared it yet."""
     secret = at.state.secret
     if secret is None or not secret.left_behind:
         return None
@@ -128,7 +128,7 @@ def secret_left_behind(at: Situation) -> Step | None:
 
 
 def secret_of_another_grant(at: Situation) -> Step | None:
-    """Another grant keeps its key in the Secret."""
+    """Another grant stores its key in the Secret."""
     secret = at.state.secret
     if secret is None or secret.ownership is not Ownership.OWNED_BY_OTHER:
         return None
@@ -136,7 +136,7 @@ def secret_of_another_grant(at: Situation) -> Step | None:
 
 
 def older_grant(at: Situation) -> Step | None:
-    """An older grant asks for a Secret of the same name."""
+    """An older grant specifies a Secret of the same name."""
     rival = at.state.rival
     if not rival:
         return None
@@ -158,13 +158,13 @@ def unowned_secret(at: Situation) -> Step | None:
 
 
 def keys_of_another_cluster(at: Situation) -> Step | None:
-    """Secret or status name keys of another cluster, which were not taken over."""
+    """Secret or status name keys of another cluster that were not taken over."""
     failure = owned_elsewhere(at.state)
     return Reject(failure) if failure is not None else None
 
 
 def watch_label_missing(at: Situation) -> Step | None:
-    """Only the label is missing by which the watch selects Secrets.
+    """Only the label that the watch on Secrets selects is missing.
 
     Versions before the watch label wrote Secrets without it.
     """
@@ -178,7 +178,7 @@ def watch_label_missing(at: Situation) -> Step | None:
 
 
 def suspended(at: Situation) -> Step | None:
-    """The grant is suspended: a managed key is still checked."""
+    """The grant is suspended: a managed key is still verified."""
     if not at.grant.spec.suspend:
         return None
     found = checked(NoOp(), at.state, now=at.now) if at.may_have_keys else None
@@ -186,7 +186,7 @@ def suspended(at: Situation) -> Step | None:
 
 
 def contested_field(at: Situation) -> Step | None:
-    """The write repairs a field that another manager changes again, and waits; old keys retire."""
+    """The write repairs a contested field, and waits; old keys still retire."""
     until = paused_until(at.required, at.state, now=at.now)
     if until is None:
         return None
@@ -195,7 +195,7 @@ def contested_field(at: Situation) -> Step | None:
 
 
 def missed_window(at: Situation) -> Step | None:
-    """A renewal failed until its window closed: it waits for the next one, and stays failing."""
+    """A renewal failed until its window closed: wait for the next one, and keep RenewalFailing."""
     secret, status = at.state.secret, at.state.status
     if not isinstance(at.step, NoOp) or secret is None or not status.failed_attempts:
         return None
@@ -205,7 +205,7 @@ def missed_window(at: Situation) -> Step | None:
 
 
 def former_secret(at: Situation) -> TendFormer | None:
-    """Nothing else is to do, and it is time to check a Secret of a former name."""
+    """There is no other work, and a former Secret is due for a check."""
     state = at.state
     if not isinstance(at.step, NoOp) or not state.status.former_secrets:
         return None
@@ -214,12 +214,12 @@ def former_secret(at: Situation) -> TendFormer | None:
 
 
 def nothing_to_do(at: Situation) -> Step | None:
-    """The Secret is as it should be, or the journal waits."""
+    """The Secret is up to date, or the journal waits."""
     return at.step if isinstance(at.step, NoOp | Wait) else None
 
 
 def key_outlasts_source(at: Situation) -> Step | None:
-    """The source cannot be used, and the key in the Secret needs none now."""
+    """The source is unusable, and the key in the Secret does not need it now."""
     unusable = at.state.source_problem is not None
     good = isinstance(at.required, NoOp) and not at.state.doubted
     return at.required if unusable and good else None
@@ -242,7 +242,7 @@ def source_unusable(at: Situation) -> Step | None:
 
 
 def backing_off(at: Situation) -> Step | None:
-    """An earlier attempt failed, and the back-off has not passed."""
+    """An earlier attempt failed, and the back-off has not elapsed."""
     until = _back_off_end(at)
     return Wait(until) if until is not None else None
 
@@ -267,7 +267,7 @@ RULES: Final[tuple[Rule, ...]] = (
     source_unusable,
     backing_off,
 )
-"""If none applies, the write that the Secret needs is made, by the steps of its journal."""
+"""If no rule applies, the write that the Secret needs is made, by the steps of its journal."""
 
 
 def _conflict(at: Situation, why: str, *, remedy: str = "Choose another name.") -> Reject:
@@ -285,9 +285,9 @@ def _conflict(at: Situation, why: str, *, remedy: str = "Choose another name.") 
 def _back_off_end(at: Situation) -> datetime | None:
     """When the next attempt is due after failures; None for now.
 
-    An edit of the grant is tried at once. A failure in the future (the clock was set back, or that
-    of another replica is ahead) delays nothing, and neither does one of before the steps of the
-    journal or of a probe that are in progress.
+    An edit of the grant is tried immediately. A failure in the future (the clock was set back, or
+    that of another replica is ahead) does not delay anything, and neither does one from before the
+    journal steps or the probe that are in progress.
     """
     state, status = at.state, at.state.status
     failed_at = status.last_failure_time

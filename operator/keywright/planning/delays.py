@@ -1,4 +1,4 @@
-"""How long an answer of a cloud may lag behind what was done: scaled down in tests only."""
+"""Assumed propagation delays of the clouds; scaled down in tests only."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """`intent`: a create leaves within this of its intent, or a new intent is written.
+    """Propagation delays of a cloud.
 
-    `listing`: a listing made this long after a create shows the new key (IAM: up to two minutes).
+    `intent`: a create request is sent within this time of its intent, or a new intent is written.
+
+    `listing`: a listing this long after a create shows the new key (IAM: up to two minutes).
     """
 
     intent: timedelta = timedelta(seconds=60)
     listing: timedelta = timedelta(minutes=2)
 
     def scaled(self, factor: float) -> Delays:
-        """The same, so many times as long."""
+        """The same delays, multiplied by the factor."""
         return Delays(intent=self.intent * factor, listing=self.listing * factor)
 
     @property

@@ -1,4 +1,4 @@
-"""How a grant goes whose key lives in the cloud: with the key, or with a word on what is left."""
+"""Deletion of a grant with managed keys: revoke the keys, or report what is left."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from keywright.planning.steps import (
     Wait,
 )
 
-# Also where the operator was away for longer than the time that a revocation has.
+# The minimum number of attempts, even if the operator was down for the whole revocation period.
 LEAST_TRIES: Final = 6
 
 
 def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
-    """The next step of a grant that is being deleted and has our finalizer."""
+    """The next step for a grant that is being deleted and has the finalizer."""
     grant, known = state.grant, owned_key_ids(state)
     if grant is None or grant.managed is None:
         return _without_kind(state, known, now=now)
     if grant.known_as.owned_by_another_cluster:
-        # They stay in use there.
+        # The other cluster still uses them.
         return RemoveFinalizer()
     if grant.spec.deletion_policy is DeletionPolicy.RETAIN:
         return _before_retaining(state, now=now) or RemoveFinalizer()
@@ -61,7 +61,7 @@ def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
 
 
 def _without_kind(state: GrantState, known: frozenset[str], *, now: datetime) -> Step:
-    """The step of a grant whose spec does not say how its keys are revoked.
+    """The step for a grant whose spec does not describe how to revoke its keys.
 
     Its author can still correct the spec, so it waits like any other revocation that fails.
     """
@@ -74,7 +74,7 @@ def _before_retaining(state: GrantState, *, now: datetime) -> Step | None:
     """The listing that tags the keys as retained, so that a later grant of the name keeps them.
 
     The edit that set the policy may not have reached the tags: the grant was suspended, or deleted
-    at once. None if the keys are tagged, if no source can do it, or after some tries.
+    immediately. None if the keys are tagged, if no source can tag them, or after some attempts.
     """
     tries = deletion_attempts(state)
     if state.listed is not None or state.source is None or tries >= LEAST_TRIES:
@@ -96,7 +96,7 @@ def _next_try(state: GrantState, tries: int, *, now: datetime) -> datetime:
 
 
 def _waiting(state: GrantState, known: frozenset[str], *, now: datetime) -> Step | None:
-    """The report, the pause after a try that failed, or the end of all tries."""
+    """The report, the pause after a failed attempt, or the end of all attempts."""
     if not _is_reported(state):
         return ReportDeletion()
     tries = deletion_attempts(state)
@@ -108,13 +108,13 @@ def _waiting(state: GrantState, known: frozenset[str], *, now: datetime) -> Step
     until = _next_try(state, tries, now=now)
     gives_up_at = state.gives_up_at
     if gives_up_at is not None and now < gives_up_at:
-        # It goes at that time, even if the next try would come later.
+        # The finalizer is removed at that time, even if the next attempt would be later.
         until = min(until, gives_up_at)
     return Wait(until) if not state.skip_backoff and now < until else None
 
 
 def deletion_attempts(state: GrantState) -> int:
-    """How often the end has failed; the deletion is a generation of its own."""
+    """The number of failed deletion attempts; the deletion counts as a generation."""
     edited = state.status.observed_generation != state.subject.generation
     return 0 if edited else state.status.failed_attempts
 

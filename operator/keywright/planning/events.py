@@ -1,4 +1,4 @@
-"""Which changes of a status are worth an Event, and what a requested renewal came to."""
+"""Which status changes are reported as an Event, and the result of a requested renewal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REVOCATION_FAILING: Final = "RevocationFailing"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An Event to be: its reason in one word, its note for a person."""
+    """An Event to create: its reason and its note."""
 
     warning: bool
     reason: str
@@ -28,7 +28,7 @@ class Event:
 def event_for(
     before: GrantStatus | SourceStatus, after: GrantStatus | SourceStatus
 ) -> Event | None:
-    """The one Event that the change is worth, if any. The first success and renewals are none."""
+    """The Event for a status change, if it needs one; a first success or a renewal does not."""
     failing, was_failing = after.condition(RENEWAL_FAILING), before.condition(RENEWAL_FAILING)
     ready, was_ready = after.condition(READY), before.condition(READY)
     if ready is not None and ready.reason == DELETING:
@@ -72,7 +72,7 @@ _REVOKE = {
 
 
 def request_time(value: str) -> datetime | None:
-    """The RFC 3339 time of a request; None for a value that is no time."""
+    """The RFC 3339 time of a request; None for a value that is not a time."""
     try:
         return parse_time(value)
     except ValueError:
@@ -87,9 +87,9 @@ def renewal_answer(
     before_expires: datetime | None,
     identity: str,
 ) -> Event | None:
-    """The Event for a request that was carried out; None where a new key says all there is.
+    """The Event for a request that was carried out; None if the new key is sufficient evidence.
 
-    The ids are those of the keys before and after, `identity` is who signs, an ARN.
+    The IDs are those of the keys before and after; `identity` is the ARN that signs.
     """
     same = before_id is not None and before_id == after_id
     match grant.key:

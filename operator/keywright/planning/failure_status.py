@@ -1,4 +1,4 @@
-"""The status of a grant whose step did not succeed: what it has stays told, and what is wrong."""
+"""The status of a grant after a failed step: the key in use is kept, and the failure reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from keywright.planning.steps import ReportDeletion, ReportLost
 
 
 def status_while_probing(state: GrantState, failure: Failure, *, now: datetime) -> GrantStatus:
-    """What was there stays as it is told, and beside it what the new key was answered."""
+    """Keep the status of the key in use, and report the answer that the new key received."""
     grant, status, writer = state.grant, state.status, condition_writer(state, now)
     assert grant is not None
     result = tuple(each for each in status.conditions if each.type != PROBE_FAILING)
@@ -48,7 +48,7 @@ def status_while_probing(state: GrantState, failure: Failure, *, now: datetime) 
 def after_failure(
     state: GrantState, failure: Failure, *, attempts: int, now: datetime
 ) -> GrantStatus:
-    """A step failed for the `attempts`-th time in a row; a key that lives stays Ready."""
+    """Report the `attempts`-th failure in a row; a key that is valid stays Ready."""
     secret, status, writer = state.secret, state.status, condition_writer(state, now)
     alive = secret is not None and secret.is_unexpired(now) and not state.doubted
     if state.deleting:
@@ -62,7 +62,7 @@ def after_failure(
         ready = status.condition(READY)
         if ready is None or ready.status is not ConditionStatus.TRUE:
             result = ready_message(state.grant, secret)
-            # Of the generation before this one, which has not been carried out.
+            # From the generation before this one, which was not carried out.
             ready = msgspec.structs.replace(
                 writer.ready(reason="Succeeded", message=result)[0],
                 observed_generation=max(status.observed_generation, 0),
@@ -93,14 +93,14 @@ def after_failure(
 def after_report(
     state: GrantState, report: ReportLost | ReportDeletion, *, now: datetime
 ) -> GrantStatus:
-    """What is told before anything is done about it."""
+    """The status that reports a state before it is acted on."""
     if isinstance(report, ReportLost):
         return _after_loss(state, report.key_id, now=now)
     return _after_deletion(state, now=now)
 
 
 def _after_loss(state: GrantState, key_id: str, *, now: datetime) -> GrantStatus:
-    """The key that readers have does not work: Ready is False until another is published."""
+    """The key in use does not work: Ready is False until another is published."""
     status, writer = state.status, condition_writer(state, now)
     conditions = writer.not_ready(loss(state, key_id), attempts=0)
     return msgspec.structs.replace(
@@ -109,7 +109,7 @@ def _after_loss(state: GrantState, key_id: str, *, now: datetime) -> GrantStatus
 
 
 def _after_deletion(state: GrantState, *, now: datetime) -> GrantStatus:
-    """The key is being revoked: from here on nobody may rely on it."""
+    """The key is being revoked: clients must not rely on it from here on."""
     writer = condition_writer(state, now)
     begun = Failure("the key is being revoked.", kind=FailureClass.TRANSIENT, reason=DELETING)
     return msgspec.structs.replace(
@@ -139,7 +139,7 @@ def _revocation_failed(state: GrantState, failure: Failure) -> str:
 
 
 def status_when_rejected(state: GrantState, failure: Failure, *, now: datetime) -> GrantStatus:
-    """Told once: a refusal that is there already is not written again."""
+    """Report a rejection once: one that is already reported is not written again."""
     status, writer = state.status, condition_writer(state, now)
     if failure is state.source_problem:
         result = after_failure(state, failure, attempts=status.failed_attempts, now=now)
@@ -169,9 +169,10 @@ _REPLACED = frozenset({READY, RECONCILING, RENEWAL_FAILING, STALLED})
 def expired_status(
     status: GrantStatus, *, expires_at: datetime, now: datetime
 ) -> GrantStatus | None:
-    """The status with Ready=False; None where it does not claim to be Ready.
+    """The status with Ready=False; None if it does not report Ready=True.
 
-    Why the renewal fails stays in the message; the renewal itself goes on, and reports by itself.
+    The message keeps the reason for the failed renewal; the renewal continues and reports
+    separately.
     """
     ready = status.condition(READY)
     if ready is None or ready.status is not ConditionStatus.TRUE:

@@ -1,8 +1,8 @@
-"""The Secret of a former `spec.secret.name`: reported, then emptied of what the operator wrote.
+"""The Secret of a former `spec.secret.name`: reported, then cleared of what the operator wrote.
 
-`status.formerSecrets` is the journal of it: a name is there since the status names another Secret,
-its uid before the Secret is emptied, and `cleared` after that. A cleared Secret stays, as the
-operator has no right to delete one: other grants may take it, by its uid.
+`status.formerSecrets` is its journal: a name is listed once the status names another Secret, its
+uid before the Secret is cleared, and `cleared` after that. A cleared Secret is not deleted, since
+the operator has no permission to delete Secrets: other grants may adopt it, by its uid.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from keywright.secrets.ownership import Ownership
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
 RETRY: Final = timedelta(minutes=5)
-"""When a Secret that could not be cleared is tried again, if nothing happens to it."""
+"""The retry interval for a Secret that could not be cleared, without any event."""
 LOOK_AGAIN: Final = timedelta(hours=1)
-"""How often it is looked whether a retained or cleared Secret is still there."""
+"""How often a retained or cleared Secret is checked for existence."""
 
-# As the CRD has it.
+# The limit in the CRD.
 _MOST: Final = 16
 
 
 def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[FormerSecret, ...]:
     """The Secrets that are left behind when the grant's Secret is `name`.
 
-    `released`: that Secret is one of them, was cleared, and is not taken again yet.
+    `released`: that Secret is one of them, was cleared, and is not in use again yet.
     """
     left = {each.name: each for each in status.former_secrets}
     before = status.secret_name
@@ -48,7 +48,7 @@ def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[F
 
 
 def former_to_tend(state: GrantState) -> TendFormer | None:
-    """The former Secret to look at, once the new one is published and all readers know it."""
+    """The former Secret to check, once the new one is published and its rollout is complete."""
     grant, status = state.grant, state.status
     if grant is None or status.secret_name != grant.secret_name:
         return None
@@ -62,7 +62,7 @@ def former_to_tend(state: GrantState) -> TendFormer | None:
 
 
 def after_tending(status: GrantStatus, tended: FormerTended) -> GrantStatus:
-    """The status after a former Secret was looked at; what stays is looked at last."""
+    """The status after a check of a former Secret; one that remains is moved to the end."""
     others = tuple(each for each in status.former_secrets if each.name != tended.name)
     match tended.state:
         case FormerState.GONE | FormerState.FOREIGN:
@@ -79,7 +79,7 @@ def after_tending(status: GrantStatus, tended: FormerTended) -> GrantStatus:
 
 
 def with_former(status: GrantStatus, state: GrantState, writer: ConditionWriter) -> GrantStatus:
-    """The status with the condition FormerSecretLeft while a former Secret holds anything."""
+    """The status with the condition FormerSecretLeft while a former Secret has any content."""
     others = tuple(each for each in status.conditions if each.type != FORMER_SECRET)
     left = tuple(each for each in status.former_secrets if not each.cleared)
     if not left or state.grant is None or state.deleting:
@@ -90,7 +90,7 @@ def with_former(status: GrantStatus, state: GrantState, writer: ConditionWriter)
 
 
 def former_notice(before: GrantStatus, after: GrantStatus, outcome: Outcome | None) -> Event | None:
-    """The Event of a Secret that is left behind, cleared, or cannot be cleared."""
+    """The Event for a former Secret that is left behind, cleared, or cannot be cleared."""
     held, told = before.condition(FORMER_SECRET), after.condition(FORMER_SECRET)
     names = {each.name for each in before.former_secrets}
     new = any(each.name not in names for each in after.former_secrets)
@@ -111,7 +111,7 @@ def former_notice(before: GrantStatus, after: GrantStatus, outcome: Outcome | No
 
 
 def _is_replaced(state: GrantState) -> bool:
-    """Whether the new Secret is published, its rollout over and the old key gone."""
+    """Whether the new Secret is published, its rollout complete and the old key retired."""
     grant, secret, status = state.grant, state.secret, state.status
     return (
         _is_published(secret)

@@ -1,25 +1,25 @@
-"""The mint journal: how a key that lives in the cloud is made once, and never lost.
+"""The create journal: how a managed key is created once, and never lost.
 
-The steps of a mint, each one pass of the reconcile, each of them harmless when it is repeated:
+The steps of a create, each one pass of the reconcile, and each idempotent:
 
-    finalizer    the grant cannot go without us
-    baseline     the keys that exist are listed
-    intent       the status says that one is about to be created; it fails on a stale object
-    create       one call, never repeated by the SDK
-    probe        where the grant asks for it, the key is tried until it works
-    secret       the Secret holds the key, and names it
-    status       the status names it as well; the intent is over, the old key retires
-    deactivate   when the overlap is over, the old key is made inactive
-    delete       and removed
+    finalizer    the grant cannot be removed without the operator
+    baseline     the existing keys are listed
+    intent       the status says that a key is about to be created; fails on a stale object
+    create       one call, which the SDK never retries
+    probe        if the grant specifies one, the key is probed until it works
+    secret       the Secret holds the key, and its ID
+    status       the status has the ID as well; the intent is closed, the old key retires
+    deactivate   after the overlap, the old key is made inactive
+    delete       and deleted
 
-A create whose answer did not come is an unknown. An intent that this process has not just written
-is one too. Both are cleared up from what is listed: a key that is neither in the baseline nor
-known, and was created in the time of the intent, is ours; its secret is lost, so it is removed and
-made anew. A listing may be behind: what it does not show is believed only after a while.
+A create without a response is unknown, and so is an intent that this process has not just written.
+Both are resolved by a listing: a key that is neither in the baseline nor known, and was created in
+the time of the intent, belongs to the grant; its secret is lost, so it is deleted and another is
+created. A listing may be stale: a key that it lacks counts as missing only after a delay.
 
-Where the cloud shows whose a key is (`Keeping.marked`), an unknown is simply carried on: the create
-of the same intent finds what an earlier one has made. Keys that the tags show and that nothing
-names retire.
+If the cloud shows the owner of a key (`ManagedKeyPolicy.marked`), an unknown create is resumed: the
+create of the same intent finds the key of the earlier one. Keys whose tags name the grant, and that
+nothing else refers to, retire.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from keywright.planning.steps import (
 
 
 def next_journal_step(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
-    """The step, or the one of the journal that comes before it."""
+    """The step, or the step of the journal that precedes it."""
     grant = state.grant
     assert grant is not None
     if grant.managed is None:
@@ -79,7 +79,7 @@ def next_journal_step(step: Issue | Rewrite | NoOp, state: GrantState, *, now: d
 
 
 def _settled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step:
-    """The step, or what comes before it where no intent is open."""
+    """The step, or what precedes it if no intent is open."""
     match step:
         case Issue():
             return _before_creating(step, state, now=now)
@@ -92,23 +92,23 @@ def _settled(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) 
             retire = _unknown(state)
             if retire is not None:
                 return retire
-            # What is written again must not lose an id that the cloud can still prove.
+            # The new Secret must not lose an ID that the cloud can still prove.
             look = state.unproved_ids and state.listed is None and state.source_problem is None
             return ListKeys(prepare=False) if look else step
 
 
 def _unknown(state: GrantState) -> Retire | None:
-    """Keys of the grant that the cloud shows beside the one in use, and that nothing names.
+    """Retire keys that the cloud shows as the grant's, beside the one in use, and that are unknown.
 
-    They are left by a restore of an older state: workloads may still have one of them.
+    They remain after a restore of an older state: workloads may still use one of them.
     """
     return Retire() if orphaned_keys(state) else None
 
 
 def _imported_again(state: GrantState) -> Issue | None:
-    """Another import, where the cloud shows one that nobody knows: its keys may be in use.
+    """Issue another import if the cloud shows an unknown one: its keys may be in use.
 
-    The import takes all keys of the file, and the unknown one retires with what is left of it.
+    The import takes over all keys of the file, and the unknown one retires with the rest.
     """
     grant = state.grant
     many = grant is not None and grant.is_bulk_import and state.status.pending is None
@@ -116,9 +116,9 @@ def _imported_again(state: GrantState) -> Issue | None:
 
 
 def _resume_create(step: Issue | Rewrite | NoOp, state: GrantState) -> Issue | None:
-    """The create of an open intent, where it may be repeated and its key is in no Secret yet.
+    """The create of an open intent, if it may be repeated and no Secret holds its key yet.
 
-    Many keys are taken up one by one: what was begun with them is ended, whatever is wanted by now.
+    A bulk import is resumed key by key: it is completed even if the spec has changed since.
     """
     grant = state.grant
     assert grant is not None
@@ -130,7 +130,7 @@ def _resume_create(step: Issue | Rewrite | NoOp, state: GrantState) -> Issue | N
 
 
 def intent_is_fresh(state: GrantState, *, now: datetime) -> bool:
-    """Whether a key may be created by the intent at hand: ours, of just now, and not yet used."""
+    """Whether a key may be created by the open intent: written just now by this process, unused."""
     pending = state.status.pending
     return (
         state.intent_written_by_this_process
@@ -143,7 +143,7 @@ def intent_is_fresh(state: GrantState, *, now: datetime) -> bool:
 def _recover_unknown_create(
     pending: PendingCreate, state: GrantState, *, now: datetime
 ) -> Step | None:
-    """What an unknown intent asks for; None where it is clear that it made nothing."""
+    """The step that an unknown intent requires; None if it certainly created nothing."""
     if _in_secret(state):
         return ClearPending()
     if state.listed is None:
@@ -158,7 +158,7 @@ def _recover_unknown_create(
 
 
 def _in_secret(state: GrantState) -> bool:
-    """Whether the Secret holds the key of the pending intent already."""
+    """Whether the Secret already holds the key of the pending intent."""
     secret, pending = state.secret, state.status.pending
     return (
         secret is not None
@@ -179,19 +179,19 @@ def _before_creating(mint: Issue, state: GrantState, *, now: datetime) -> Step:
     if state.listed is None or state.unprepared:
         return ListKeys(prepare=True)
     served = state.secret is not None and state.secret.is_unexpired(now)
-    # One that the cloud shows may be the only good one: it goes once another is published.
+    # One that the cloud shows may be the only valid one: it retires once another is published.
     if served and (retire := _unknown(state)) is not None:
         return retire
     here = sorted(
         (key for key in state.listed if key.in_current_holder), key=lambda key: key.created_at
     )
     if len(here) < grant.managed.most:
-        # The newest last: where the Secret is lost, that is the one to go on from.
+        # Newest last: if the Secret is lost, that is the one to continue with.
         listed = sorted(state.listed, key=lambda key: (key.created_at, key.id))
         return RecordIntent(tuple(key.id for key in listed))
     known = owned_key_ids(state) | frozenset(orphaned_keys(state))
     in_use = _in_use(state)
-    # An inactive key is of use to nobody, even if the Secret holds it: an active one stays.
+    # An inactive key is of no use, even if the Secret holds it: an active one stays.
     dead = {key.id for key in here if not key.active and not grant.managed.marked}
     spare = [key.id for key in here if key.id in known and (key.id != in_use or key.id in dead)]
     if spare:
@@ -205,7 +205,7 @@ def _before_creating(mint: Issue, state: GrantState, *, now: datetime) -> Step:
 
 
 def _free_quota(key_id: str, state: GrantState, *, now: datetime) -> Step:
-    """A retiring key goes before its time only where there is no good key to read meanwhile."""
+    """Remove a retiring key early, but only if there is no valid key for clients meanwhile."""
     retiring = next((key for key in state.status.retiring if key.key_id == key_id), None)
     secret = state.secret
     served = secret is not None and secret.is_unexpired(now)

@@ -1,8 +1,8 @@
-"""Is the key in the Secret the one in use, and is it in the cloud? Asked before it is believed.
+"""Verify that the key in the Secret is the one in use, and that it exists in the cloud.
 
-A Secret may be an old copy: put back by hand, restored from a backup, or found again under a former
-name. So where nothing but the Secret says that its key is in use, the cloud is asked first; and of
-every key it is asked now and then, since keys are deleted in the cloud as well.
+A Secret may be an old copy: restored by hand or from a backup, or found under a former name. So if
+only the Secret says that its key is in use, the operator asks the cloud first. Every key is also
+verified periodically, since keys can be deleted in the cloud.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from keywright.planning.state import GrantState, IssueReason, KeyFault, SecretSt
 from keywright.planning.steps import Issue, ListKeys, NoOp, ReportLost, Rewrite, Step, Verify, Wait
 
 KEY_LOST: Final = "KeyLost"
-# So often a fresh key is looked for while listings may lack it.
+# The number of lookups of a fresh key while listings may lack it.
 _LOOKS: Final = 12
 
 
 def checked(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -> Step | None:
-    """What must be known of the key in the Secret before the step; None where it may be done."""
+    """The verification that must precede the step; None if the step may be done."""
     secret = state.secret
     if secret is None or secret.key_id is None or state.source_problem is not None:
         return None
     if secret.lost and not _is_reported(state):
         return ReportLost(secret.key_id)
     if isinstance(step, Issue):
-        # Lists the keys itself.
+        # It lists the keys itself.
         return None
     if state.listed is None:
         if state.loss_reported:
-            # A restarted operator: only a lookup finds everything that can be wrong with the key.
+            # After a restart of the operator: only a lookup finds every possible fault of the key.
             due = state.verify_at
             return Verify() if due is None or due <= now else Wait(due)
         edited = isinstance(step, Rewrite) and step.cause is IssueReason.SPEC
@@ -43,14 +43,14 @@ def checked(step: Issue | Rewrite | NoOp, state: GrantState, *, now: datetime) -
     settles_at = shown_from(secret, state, now=now)
     if settles_at is None or not (state.doubted or state.suspected):
         return None
-    # A listing is rarely as late as it may be.
+    # A listing is rarely as stale as it may be.
     return Wait(min(settles_at, now + state.delays.listing / _LOOKS))
 
 
 def _is_untagged(state: GrantState, *, now: datetime) -> bool:
-    """Whether the key may lack the tags of grant id and cluster id, and it is time to look.
+    """Whether the key may lack the tags of grant ID and cluster ID, and a lookup is due.
 
-    Looking sets them. After an upgrade that is spread like the lookups of keys.
+    The lookup sets the tags. After an upgrade it is spread like the other lookups of keys.
     """
     grant = state.grant
     if grant is None or grant.known_as.recorded or not grant.known_as.cluster_id:
@@ -61,9 +61,9 @@ def _is_untagged(state: GrantState, *, now: datetime) -> bool:
 
 
 def shown_from(secret: SecretState, state: GrantState, *, now: datetime) -> datetime | None:
-    """From when on a listing must show the key in the Secret; None where it must by now.
+    """From when on a listing must show the key in the Secret; None if it must already.
 
-    A time of issue in the future is nobody's, and puts nothing off.
+    A time of issue in the future is invalid, and does not delay anything.
     """
     issued_at = secret.issued_at
     if issued_at is None or issued_at > now:
@@ -108,7 +108,7 @@ def loss(state: GrantState, key_id: str) -> Failure:
 
 
 def is_loss_reported(status: GrantStatus) -> bool:
-    """Whether the status says that the key in use does not work."""
+    """Whether the status reports that the key in use does not work."""
     ready = status.condition(READY)
     return ready is not None and ready.status is ConditionStatus.FALSE and ready.reason == KEY_LOST
 
@@ -118,5 +118,5 @@ def _is_reported(state: GrantState) -> bool:
 
 
 def _is_suspended(state: GrantState) -> bool:
-    """A suspended grant says so, and that its key does not work, in one condition."""
+    """Whether the grant is suspended: one condition then reports that and the lost key."""
     return state.grant is not None and state.grant.spec.suspend

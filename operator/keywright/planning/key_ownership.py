@@ -1,4 +1,4 @@
-"""Who owns the keys in the cloud: the grant, an intent of it, no grant, or another cluster."""
+"""Who owns the keys in the cloud: the grant, one of its intents, no grant, or another cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keywright.api.status import PendingCreate
 from keywright.planning.state import CloudKey, GrantState
 from keywright.secrets.ownership import Ownership
 
-# An API that verifies signatures refuses a clock that is further off.
+# An API that verifies signatures rejects a larger clock skew.
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
@@ -25,7 +25,7 @@ def owned_key_ids(state: GrantState) -> frozenset[str]:
 
 
 def recorded_key_ids(state: GrantState) -> frozenset[str]:
-    """The keys that Secret and status name, whether anything proves them or not."""
+    """The keys that Secret and status name, proved or not."""
     secret, status = state.secret, state.status
     found: set[str | None] = {retiring.key_id for retiring in status.retiring}
     if status.kind in MANAGED_KINDS:
@@ -36,10 +36,10 @@ def recorded_key_ids(state: GrantState) -> frozenset[str]:
 
 
 def orphaned_keys(state: GrantState) -> tuple[str, ...]:
-    """The keys that the cloud shows as issued for the grant, and that nobody knows; oldest first.
+    """The unknown keys that the cloud shows as issued for the grant; oldest first.
 
-    They are left by a restore of an older state, or by a crash. Of many keys, only when the grant
-    goes: one that is in use may have been taken up by another import already.
+    They remain after a restore of an older state, or a crash. For a bulk import only when the grant
+    is deleted: another import may already have taken over one that is in use.
     """
     grant = state.grant
     if grant is None or (grant.is_bulk_import and not state.deleting):
@@ -48,7 +48,7 @@ def orphaned_keys(state: GrantState) -> tuple[str, ...]:
 
 
 def unknown_keys(state: GrantState) -> tuple[str, ...]:
-    """As `stray_keys`, with the imports of a grant of many keys."""
+    """As `orphaned_keys`, including the imports of a bulk import grant."""
     grant = state.grant
     if grant is None or grant.managed is None:
         return ()
@@ -58,9 +58,9 @@ def unknown_keys(state: GrantState) -> tuple[str, ...]:
 
 
 def checked_by_listing(state: GrantState) -> GrantState:
-    """The facts after the cloud's own marks were looked at: what it shows as ours is proved.
+    """The state after a listing with the cloud's own tags: keys tagged as the grant's are proved.
 
-    Ids that are left unproved are taken out of the view of the Secret, so that nobody counts them.
+    IDs that remain unproved are removed from the view of the Secret, so that they do not count.
     """
     marked = {key.id for key in state.listed or () if key.marked}
     unproved = state.unproved_ids - marked
@@ -79,10 +79,10 @@ def checked_by_listing(state: GrantState) -> GrantState:
 def keys_of_intent(
     pending: PendingCreate, state: GrantState, *, listed: Iterable[CloudKey], known: frozenset[str]
 ) -> tuple[str, ...]:
-    """The keys that an intent must have made: new since its baseline, nobody's, of its time.
+    """The keys that an intent must have created: not in its baseline, without owner, of its time.
 
-    Where the cloud has no mark of ours, the intent itself must be proved, and no other grant may be
-    creating a key of the same holder: else the key may be that one's.
+    If the cloud has no tag of the grant, the intent itself must be proved, and no other grant may
+    be creating a key of the same user: otherwise the key may belong to that grant.
     """
     began = pending.started_at
     if began is None:
@@ -104,7 +104,8 @@ def keys_of_intent(
 def listing_consistent_at(pending: PendingCreate, state: GrantState) -> datetime | None:
     """From when on a listing without the key of the intent is believed.
 
-    The create may have left at the last moment of the intent, and be listed as late as it gets.
+    The create may have been sent at the end of the intent's validity, and be listed with full
+    delay.
     """
     return None if pending.started_at is None else pending.started_at + state.delays.unknown
 
@@ -113,7 +114,7 @@ OWNED_BY_ANOTHER_CLUSTER: Final = "OwnedByAnotherCluster"
 
 
 def owned_elsewhere(state: GrantState) -> Failure | None:
-    """Why nothing may be done with keys that Secret or status name; None where they are ours."""
+    """Why keys that Secret or status name must not be touched; None if they are the grant's."""
     grant = state.grant
     if grant is None or grant.managed is None:
         return None
@@ -125,10 +126,10 @@ def owned_elsewhere(state: GrantState) -> Failure | None:
 
 
 def owned_by_another_cluster(grant: ApiKeyGrant, *, what: str) -> Failure:
-    """What is said of a key, a user or a plan that another cluster has tagged.
+    """The failure to report for a key, a user or a plan that another cluster has tagged.
 
-    The id of the other cluster is repeated only where Secret or status name it: to know it is part
-    of the right to take its keys over.
+    The message repeats the ID of the other cluster only if Secret or status name it: knowing it is
+    part of the authorization to take over its keys.
     """
     identity = grant.known_as
     cluster = identity.elsewhere or "CLUSTER_ID"

@@ -1,4 +1,4 @@
-"""Keys that were left in a cloud when their grant went, as they are remembered; no secret value."""
+"""The register of keys left in a cloud when their grant was removed; without secret values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keywright.api.parsing import parse_grant
 from keywright.api.times import format_time
 from keywright.planning.state import ObjectRef
 
-# A ConfigMap takes a megabyte; an entry has less than a kilobyte.
+# A ConfigMap is limited to a megabyte; an entry has less than a kilobyte.
 MOST: Final = 2000
 MOST_OF_A_NAMESPACE: Final = 100
 OVERFLOW: Final = "overflow"
@@ -33,7 +33,7 @@ class Ref(msgspec.Struct, frozen=True):
 
 
 class Orphan(msgspec.Struct, frozen=True, rename="camel"):
-    """One key, and all that it takes to revoke it.
+    """One key, and everything that is needed to revoke it.
 
     `holder`: the IAM user or the usage plans, for people. `key`: the part of the grant's spec that
     revoking needs.
@@ -52,11 +52,11 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def entry(self) -> str:
-        """Its key in the ConfigMap: ids have characters that are not allowed there."""
+        """The key of the entry in the ConfigMap: IDs have characters that are not allowed there."""
         return hashlib.sha256(self.key_id.encode()).hexdigest()[:32]
 
     def as_grant(self, *, cluster_id: str = "") -> ApiKeyGrant | None:
-        """The grant that went, as far as revoking needs it; None where that cannot be read."""
+        """The removed grant, as far as revoking needs it; None if that cannot be parsed."""
         found = parse_grant(
             {
                 "metadata": {
@@ -85,7 +85,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:
-    """A key of the grant that could not be revoked."""
+    """The entry for a key of the grant that could not be revoked."""
     return Orphan(
         key_id=key_id,
         kind=grant.kind.value,
@@ -103,7 +103,7 @@ def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datet
 def unparsed_orphan(
     subject: ObjectRef, key_id: str, *, kind: str | None, why: str, now: datetime
 ) -> Orphan:
-    """A key of a grant whose spec does not say how to revoke it, listed for people."""
+    """The entry for a key of a grant whose spec does not describe how to revoke it."""
     return Orphan(
         key_id=key_id,
         kind=kind if kind in MANAGED_KINDS else "",
@@ -123,7 +123,7 @@ def holder_of(grant: ApiKeyGrant) -> str:
 
 
 def parsed(data: Mapping[str, str]) -> dict[str, Orphan]:
-    """The entries of the ConfigMap by their names there; what cannot be read is left out."""
+    """The entries of the ConfigMap by key; unreadable entries are skipped."""
     found: dict[str, Orphan] = {}
     for name, text in data.items():
         if name == OVERFLOW:
@@ -136,7 +136,7 @@ def parsed(data: Mapping[str, str]) -> dict[str, Orphan]:
 
 
 def overflow(data: Mapping[str, str]) -> dict[str, int]:
-    """How many more there were, by kind."""
+    """How many more orphans there were, by kind."""
     try:
         return msgspec.json.decode(data.get(OVERFLOW, "{}"), type=dict[str, int])
     except msgspec.MsgspecError:
@@ -144,6 +144,6 @@ def overflow(data: Mapping[str, str]) -> dict[str, int]:
 
 
 def fits(orphan: Orphan, entries: Mapping[str, Orphan]) -> bool:
-    """Whether there is room for another; one namespace cannot fill it alone."""
+    """Whether there is room for another entry; a single namespace cannot fill the register."""
     of_namespace = Counter(each.grant.namespace for each in entries.values())
     return len(entries) < MOST and of_namespace[orphan.grant.namespace] < MOST_OF_A_NAMESPACE

@@ -1,4 +1,4 @@
-"""Whose turn it is where there is more to do than workers."""
+"""The order of work if there are more due grants than workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keywright.planning.renewal import BEGINS_WITHIN
 
 
 class Urgency(IntEnum):
-    """The order of work: a reader without a key, one that is about to be, then everybody else."""
+    """The order of work: clients without a valid key, those close to expiry, then all others."""
 
     ENDED = 0
     ENDING = 1
@@ -20,7 +20,7 @@ class Urgency(IntEnum):
 
 
 Priority = tuple[Urgency, float]
-"""Smaller goes first; the figure tells keys of one turn apart."""
+"""Smaller is handled first; the number orders keys of the same urgency."""
 
 HEAD_START_SECONDS: Final[Mapping[Urgency, float]] = {
     Urgency.ENDED: 2.0,
@@ -28,26 +28,26 @@ HEAD_START_SECONDS: Final[Mapping[Urgency, float]] = {
     Urgency.NEW: 0.0,
     Urgency.RETRY: -1.0,
 }
-"""By how much a namespace with such a grant may overtake another one that has waited longer.
+"""How far a namespace with such a grant may overtake another one that has waited longer.
 
-Bounded, so that a namespace whose keys have all ended cannot hold up the others.
+Bounded, so that a namespace whose keys have all expired cannot delay the others.
 """
 
 NO_PRIORITY: Priority = (Urgency.NEW, 0.0)
 LAST: Priority = (Urgency.RETRY, float("inf"))
-# Of a margin: by then a renewal should be done, where there is more to do than can be done.
+# A due renewal should be done within this fraction of its margin, even under overload.
 _DEADLINE_FRACTION = 0.1
 
 
 def priority(
     *, expires_at: datetime | None, renew_at: datetime | None, failing: bool, now: datetime
 ) -> Priority:
-    """The place of a grant, by the key that its readers have and whether its last try failed.
+    """The priority of a grant, by the key that clients have and whether the last attempt failed.
 
-    Of the keys that ended the soonest end goes first; of those whose renewal is due, the one of
-    whose margin a tenth is gone first: those of equal lives take turns as they fall due, and one
-    with little time left does not wait for those that have hours. One that is only rotated comes
-    after them. A grant whose key is in no danger waits behind new ones where its last try failed.
+    Expired keys are ordered by their expiry. Due renewals are ordered by the time at which a tenth
+    of their margin has passed: keys of equal lifetimes are handled as they become due, and one with
+    little time left does not wait for those with hours. A key without expiry follows after them. A
+    grant whose key is in no danger waits behind new ones if its last attempt failed.
     """
     # Seconds since 1970: unlike dates they cannot overflow, whatever an annotation says.
     at = now.timestamp()

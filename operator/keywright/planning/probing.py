@@ -1,4 +1,4 @@
-"""How long a new key is tried before it is published, and what is told of one that never works."""
+"""How long a new key is probed before it is published, and the failure if it never works."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SHARE: Final = 0.25
 
 
 def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None:
-    """When the key is tried again: after a quarter of the time it took so far; None: no more.
+    """When the key is probed again: after a quarter of the time so far; None for never.
 
-    The last try comes at the end of the timeout.
+    The last probe is sent at the end of the timeout.
     """
     ends_at = since + timedelta(seconds=probe.timeout_seconds)
     if now >= ends_at:
@@ -26,7 +26,7 @@ def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None
 
 
 def probe_timed_out(answer: Failure, *, probe: Probe) -> Failure:
-    """The key did not work in time: it is not published, and a new one is made after a while."""
+    """The key did not work within the timeout: it is not published, and another is issued later."""
     return Failure(
         f"the new key did not work within {probe.timeout}, and was not published: {answer.message}",
         kind=FailureClass.TRANSIENT,

@@ -1,7 +1,7 @@
-"""Which kind of key was created for a grant, whatever its spec says by now.
+"""The kind of key that was created for a grant, whatever its spec says now.
 
-The kind of a managed key must not change, but the spec can be edited, or stop being valid, before
-the grant is deleted. Its keys are then revoked by the kind, the IDs and the policy that are still
+The kind of a managed key must not change, but the spec can be edited, or become invalid, before the
+grant is deleted. Its keys are then revoked by the kind, the IDs and the policy that are still
 known.
 """
 
@@ -46,9 +46,9 @@ def grant_to_revoke(
 ) -> ApiKeyGrant | list[FieldError]:
     """The grant by the kind of the keys that were created; `parsed` if its spec still says so.
 
-    A spec of another kind, or one that cannot be parsed, is replaced by what is left of it: the
-    source, the name of the Secret, and the deletion policy. Also `parsed` if the source is not
-    readable either.
+    A spec of another kind, or one that does not parse, is replaced by what is still valid in it:
+    the source, the name of the Secret, and the deletion policy. Also `parsed` if the source does
+    not parse either.
     """
     kind = recorded_kind(status)
     if kind is None or (isinstance(parsed, ApiKeyGrant) and parsed.kind is kind):
@@ -66,7 +66,7 @@ def grant_to_revoke(
 
 
 def _source_ref(found: object) -> object:
-    """The reference without fields that a spec does not have."""
+    """The reference without unknown fields."""
     if not isinstance(found, Mapping):
         return found
     return {name: found[name] for name in ("name", "namespace") if name in found}

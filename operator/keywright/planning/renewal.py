@@ -1,15 +1,15 @@
 """When a credential is renewed: before its expiry, spread by a jitter, in its windows.
 
 renewAt = expiry - margin - jitter, in whole seconds, never later than the margin allows. The jitter
-only moves it EARLIER and is the same for the same object: ten thousand objects spread out, and a
-restart moves nothing. It is smaller than the tenth of its lifetime in which a shared session may
-sign (see `session_may_sign`), so that grants that share a session renew from the same one.
+only makes it EARLIER and is the same for the same object: ten thousand objects are spread, and a
+restart does not change it. It is smaller than the tenth of its lifetime in which a shared session
+may sign (see `session_may_sign`), so that grants that share a session renew from the same one.
 
 The renewal begins within the second before renewAt, at a moment that whole seconds cannot express:
 otherwise a hundred keys of one second would all begin at its start, and the last would be late.
 
-A renewal that is due waits for the next window, but never so long that the key would expire. One
-that is requested, a repair, an expired key and a key that should be another one wait for no window.
+A due renewal waits for the next window, unless the key would expire before it. A requested renewal,
+a repair, an expired key and a changed key do not wait for a window.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from keywright.secrets.formats import min_refresh_margin, short_lifetime_warning
 _DEFAULT_SHARE = 1 / 3
 _JITTER_SHARE = 0.08
 _FRESH_FRACTION = 0.1
-# Of the session that nobody else has renewed; a grant that renews at the last moment, two minutes
-# before the end of an hour, finds the session of its source young.
+# As a fraction of a session that nothing else has renewed. A grant that renews at the last moment,
+# two minutes before the end of an hour, still finds a fresh session of its source.
 _SOURCE_MARGIN_SHARE = 0.05
 _SECOND = timedelta(seconds=1)
 BEGINS_WITHIN = _SECOND
-"""By how much a renewal may begin before the time that is told of it."""
-# The kubelet brings a changed Secret into a mounted file within its sync period plus its cache's
-# delay, one to two minutes; a margin below that would let a reader meet an expired key.
+"""How long before its reported time a renewal may begin."""
+# The kubelet updates a mounted file within its sync period plus its cache's delay, one to two
+# minutes; with a smaller margin a client could read an expired key.
 _FLOOR = timedelta(minutes=2)
 _FLOOR_SHARE = 1 / 3
 _READERS_SHARE = 2 / 3
-# Whatever the margin: a key is not renewed while the session that signed it is young, which would
-# sign the same key again; due times are cut to whole seconds.
+# Regardless of the margin, a key is not renewed while the session that signed it is fresh, which
+# would sign the same key again; due times are cut to whole seconds.
 _MIN_AGE = timedelta(seconds=2)
 _BEYOND_YOUTH_SHARE = 0.02
 
@@ -54,8 +54,8 @@ def margin(
 ) -> timedelta:
     """How long before expiry a renewal is due: `before`, or `share` of the lifetime, or a third.
 
-    Never less than two minutes, or a third of the lifetime where that is shorter. `readers` is what
-    the readers need, if they need more: never less than that, or two thirds of the lifetime.
+    At least two minutes, or a third of the lifetime if that is shorter. `readers` is the margin
+    that clients need, if it is larger: at least that, or two thirds of the lifetime.
     """
     requested = (
         before if before is not None else lifetime * (_DEFAULT_SHARE if share is None else share)
@@ -79,16 +79,17 @@ def renew_at(*, issued_at: datetime, expires_at: datetime, margin: timedelta, ui
 
 
 def source_renews_at(*, issued_at: datetime, expires_at: datetime, uid: str) -> datetime:
-    """When a source opens a session, if none of its grants has until then.
+    """When a source opens a session if none of its grants has done so before.
 
-    Later than the renewal of any key that ends with the session: those open the sessions.
+    Later than the renewal of any key that expires with the session: those renewals open the
+    sessions.
     """
     margin = (expires_at - issued_at) * _SOURCE_MARGIN_SHARE
     return renew_at(issued_at=issued_at, expires_at=expires_at, margin=margin, uid=uid)
 
 
 def begins_at(due: datetime, *, lifetime: timedelta, uid: str) -> datetime:
-    """When a renewal begins that is due then: within the second before, as its jitter has it."""
+    """When a renewal with this due time begins: within the second before, by its jitter."""
     return due - _jitter(lifetime, uid=uid) % BEGINS_WITHIN
 
 
@@ -97,12 +98,12 @@ def _jitter(lifetime: timedelta, *, uid: str) -> timedelta:
 
 
 def _min_age(lifetime: timedelta) -> timedelta:
-    """How long a key lives before it is renewed: a little over a tenth of its life."""
+    """The minimum age of a key before it is renewed: a little over a tenth of its lifetime."""
     return lifetime * _FRESH_FRACTION + min(_MIN_AGE, lifetime * _BEYOND_YOUTH_SHARE)
 
 
 def rotation_due(grant: ApiKeyGrant, *, issued_at: datetime) -> datetime | None:
-    """When a key that lives in the cloud is replaced by the spec; None where it says nothing."""
+    """When the spec's rotation interval replaces a managed key; None if there is none."""
     managed = grant.managed
     if managed is None or managed.rotate_seconds is None:
         return None
@@ -112,7 +113,7 @@ def rotation_due(grant: ApiKeyGrant, *, issued_at: datetime) -> datetime | None:
 
 
 def hash_fraction(uid: str) -> float:
-    """Where an object stands in any spread: from 0 to 1, by its uid alone."""
+    """The fraction, from 0 to 1, that spreads objects over any interval; by uid only."""
     return int.from_bytes(hashlib.blake2b(uid.encode(), digest_size=4).digest()) / 2**32
 
 
@@ -123,11 +124,11 @@ def session_may_sign(
     key_ends_at: datetime,
     now: datetime,
 ) -> bool:
-    """Whether a cached session may sign a key that should live until `key_ends_at`.
+    """Whether a cached session may sign a key that should be valid until `key_ends_at`.
 
-    A key that ends before its session may be signed at any time, and so may any by a session that
-    has no end; one that dies with the session only in the first tenth of the session's life, so
-    that keys are not born old.
+    A key that expires before its session may be signed at any time, and so may any key by a session
+    without an expiry; one that expires with the session only in the first tenth of the session's
+    lifetime, so that keys do not start with a short remaining lifetime.
     """
     if session_expires_at is None:
         return True
@@ -139,16 +140,17 @@ def session_may_sign(
 
 
 def is_fresh(*, issued_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
-    """Whether a session is in the first tenth of its life; one without an end always is."""
+    """Whether a session is in the first tenth of its lifetime; one without expiry always is."""
     return expires_at is None or now - issued_at <= (expires_at - issued_at) * _FRESH_FRACTION
 
 
-# What is left of a life when a window is waited for no longer, where the margin is longer: room
-# for many tries, for the readers, and for a person who has to look into it.
+# The fraction of the lifetime that must remain after waiting for a window, if the margin is longer:
+# enough for many attempts, for clients to refresh, and for a person to react.
 _REST_SHARE = 0.1
 _LONGEST_REST = timedelta(days=1)
-# Grants of one window begin within its first half, so that a failed try has the other half; and
-# within so much of a life, so that those that share a session renew from the same one.
+# Grants of one window begin within its first half, so that a failed attempt can be retried in the
+# other half; and within this fraction of a lifetime, so that those that share a session renew from
+# the same one.
 _SPREAD_SHARE = 0.5
 _SPREAD_OF_LIFE = 0.08
 
@@ -156,7 +158,7 @@ _SPREAD_OF_LIFE = 0.08
 def schedule_in_window(
     grant: ApiKeyGrant, *, due: datetime, by: datetime | None, lifetime: timedelta
 ) -> datetime:
-    """When a renewal that is due then happens: then, in the next window, or last of all `by`."""
+    """The time of a due renewal: `due`, in the next window, or at the latest `by`."""
     opening = _next_opening(grant.spec.renewal.windows, moment=due)
     if by is not None and (opening is None or opening[0] >= by):
         return max(due, by)
@@ -178,10 +180,10 @@ def renewal_deadline_in_window(
     readers: timedelta | None,
     uid: str,
 ) -> datetime:
-    """Until when a renewal may wait for a window: what is left then is safe for the readers.
+    """Until when a renewal may wait for a window: the remaining time is safe for clients.
 
-    A tenth of the life, or a day where that is shorter; never more than the margin that was
-    `asked`, and never less than the least margin and what readers need who read again.
+    A tenth of the lifetime, or a day if that is shorter; at most the `desired` margin, and at least
+    the minimum margin and what clients that refresh by themselves need.
     """
     lifetime = expires_at - issued_at
     rest = min(desired, lifetime * _REST_SHARE, _LONGEST_REST)
@@ -190,9 +192,9 @@ def renewal_deadline_in_window(
 
 
 def next_renewal(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> datetime | None:
-    """When the key of the Secret is renewed; None where nothing asks for it.
+    """When the key of the Secret is renewed; None if nothing requires it.
 
-    As it was planned; a window that was missed makes it the next one.
+    As planned; after a missed window, in the next one.
     """
     due = secret.renew_at
     if due is None or now < due or not grant.spec.renewal.windows or secret.issued_at is None:
@@ -204,9 +206,9 @@ def next_renewal(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> d
 
 
 def renewal_begins(grant: ApiKeyGrant, secret: SecretState, *, now: datetime) -> datetime | None:
-    """When the work on the next renewal begins: as it is planned, or within the second before.
+    """When work on the next renewal begins: as planned, or within the second before.
 
-    Never before a window opens. A key without an end is rotated as planned.
+    Never before a window opens. A key without expiry is rotated as planned.
     """
     due = next_renewal(grant, secret, now=now)
     issued_at, expires_at = secret.issued_at, secret.expires_at
@@ -235,7 +237,7 @@ def planned_renewal(grant: ApiKeyGrant, credential: Credential) -> datetime | No
 def renewal_deadline_of(
     grant: ApiKeyGrant, *, issued_at: datetime | None, expires_at: datetime | None
 ) -> datetime | None:
-    """Until when the renewal of a key may wait for a window; None without windows or expiry."""
+    """Until when the renewal may wait for a window; None without windows or without expiry."""
     if not grant.spec.renewal.windows or issued_at is None or expires_at is None:
         return None
     return renewal_deadline_in_window(
@@ -248,7 +250,7 @@ def renewal_deadline_of(
 
 
 def warning_for_readers(grant: ApiKeyGrant, credential: Credential, *, issued: str) -> str:
-    """What the readers of this key should know, in sentences; `issued` is what its issuer says."""
+    """A warning for clients that read this key, in sentences; `issued` is that of its issuer."""
     ends = credential.expires_at
     if ends is None:
         return issued
@@ -263,7 +265,7 @@ def warning_for_readers(grant: ApiKeyGrant, credential: Credential, *, issued: s
 
 
 def _no_window(grant: ApiKeyGrant, credential: Credential) -> str:
-    """That the key is renewed outside of its windows, where it is."""
+    """The warning for a key that is renewed outside its windows; empty if it is not."""
     at = planned_renewal(grant, credential)
     windows = grant.spec.renewal.windows
     if at is None or not windows or any(window.open_from(at) == at for window in windows):
@@ -275,7 +277,7 @@ def _no_window(grant: ApiKeyGrant, credential: Credential) -> str:
 
 
 def _due(grant: ApiKeyGrant, credential: Credential) -> datetime | None:
-    """When the key should be renewed, whatever the windows say."""
+    """When the key should be renewed, regardless of windows."""
     rotation = rotation_due(grant, issued_at=credential.issued_at)
     if credential.expires_at is None:
         return rotation

@@ -1,4 +1,4 @@
-"""When a grant is reconciled again if nothing happens to it."""
+"""When a grant is reconciled again without any event."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import Issue, NoOp, Pause, Reject, Rewrite, Step, TendFormer, Wait
 from keywright.secrets.ownership import Ownership
 
-# How often a Secret that belongs to another owner is checked: no watch shows it.
+# How often a Secret of another owner is checked: no watch shows it.
 _CONFLICT_PAUSE: Final = timedelta(minutes=1)
 UNWATCHED_PAUSE: Final = timedelta(seconds=30)
-"""How often a Secret that the watch does not show is read."""
+"""How often a Secret outside the watch is read."""
 
 
 def requeue_at(state: GrantState, step: Step, *, now: datetime) -> datetime | None:
-    """When the grant is reconciled again if nothing happens; None for never.
+    """When the grant is reconciled again without any event; None for never.
 
     `state` is the one after the step was carried out.
     """
@@ -42,11 +42,11 @@ def _after_step(state: GrantState, step: Step, *, now: datetime) -> datetime | N
     if isinstance(step, Reject) and step.failure.reason == SECRET_CONFLICT:
         return now + _CONFLICT_PAUSE
     if not isinstance(step, NoOp | Issue | Rewrite | Reject):
-        # A step of the journal: the next one follows at once.
+        # A step of the journal: the next one follows immediately.
         return now
     grant = state.grant
     if grant is not None and grant.spec.suspend and state.source_problem is None:
-        # Without the finalizer there is no lookup that would move that time.
+        # Without the finalizer there is no lookup that would advance that time.
         verify_at = state.verify_at if state.has_finalizer else None
         return _earliest(_expiry(state, now=now), verify_at)
     if grant is None or grant.spec.suspend or isinstance(step, Reject):
@@ -56,14 +56,14 @@ def _after_step(state: GrantState, step: Step, *, now: datetime) -> datetime | N
         return _expiry(state, now=now)
     renewal = renewal_begins(grant, state.secret, now=now) if state.secret is not None else None
     if grant.managed is None:
-        # Retiring keys in its status are a forgery, and reconciling would not help.
+        # Retiring keys in its status are forged, and reconciling would not help.
         return renewal
     resumed = now if state.status.pending is not None else None
     return _earliest(renewal, retirement_due(state), resumed, state.verify_at)
 
 
 def _expiry(state: GrantState, *, now: datetime) -> datetime | None:
-    """The expiry of a key that is not renewed: it must be reported when it comes."""
+    """The expiry of a key that is not renewed, which must be reported in time."""
     secret = state.secret
     if secret is None or secret.expires_at is None or secret.expires_at <= now:
         return None
@@ -71,7 +71,7 @@ def _expiry(state: GrantState, *, now: datetime) -> datetime | None:
 
 
 def _former_due(state: GrantState, *, now: datetime) -> datetime | None:
-    """When a former Secret is checked; None if something else has to happen before."""
+    """When a former Secret is checked; None if another event must precede it."""
     if isinstance(decide(state, now=now), TendFormer):
         return now
     later = state.former_due is not None and state.former_due > now

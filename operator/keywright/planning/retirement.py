@@ -1,8 +1,8 @@
-"""How an old key of the cloud goes: after the overlap, first inactive, then removed.
+"""How an old managed key retires: after the overlap it is deactivated, then deleted.
 
-A workload that reads the key at its start alone has the old one until it is restarted. So while a
-rollout is under way an old key stays beyond its overlap: as long again, and an hour at least, but
-neither past its own end nor past the renewal of the key that has replaced it.
+A workload that reads the key only at startup uses the old one until it is restarted. So while a
+rollout is in progress an old key stays beyond its overlap: for another overlap, and at least an
+hour, but neither past its own expiry nor past the renewal of its successor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from keywright.planning.rollout_status import is_rolling, rollout_is_owed
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Deactivate, ListKeys, Remove, Step
 
-# A batch of workloads is waited for ten minutes: time for some of them, and for a person to look.
+# A batch of workloads is waited for ten minutes: time for some of them, and for a person to react.
 _LEAST_GRACE: Final = timedelta(hours=1)
 _HELD: Final = " The old key "
 
@@ -30,12 +30,12 @@ _HELD: Final = " The old key "
 def retiring_keys(
     state: GrantState, *, key_id: str | None, now: datetime
 ) -> tuple[RetiringKey, ...]:
-    """The keys that retire when `key_id` is the one in use, with those that do already."""
+    """The keys that retire when `key_id` is the one in use, including those that already do."""
     grant, secret, status = state.grant, state.secret, state.status
     assert grant is not None
     managed = grant.managed
     if managed is None:
-        # None was ever made: whatever stands there was written by somebody else.
+        # No key was ever created: another client wrote what the status names.
         return ()
     overlap = timedelta(seconds=managed.overlap_seconds)
     retiring = {key.key_id: key for key in status.retiring if key.key_id != key_id}
@@ -43,7 +43,7 @@ def retiring_keys(
     for old in sorted(owned_key_ids(state) - retiring.keys() - {key_id or ""}):
         replaced = secret is not None and old == secret.replaces and old != status.key_id
         if replaced and status.revision:
-            # It was told of when it was replaced, and has gone since.
+            # It was recorded when it was replaced, and has been deleted since.
             continue
         since = secret.issued_at if replaced and secret is not None else None
         retiring[old] = RetiringKey(
@@ -55,10 +55,10 @@ def retiring_keys(
 
 
 def with_strays(state: GrantState, *, now: datetime) -> tuple[RetiringKey, ...]:
-    """The keys that retire once a key is published by an intent of `now`, with the stray ones.
+    """The retiring keys once a key of an intent of `now` is published, including orphaned ones.
 
-    Where the Secret or the status was lost, a stray key may be the one that workloads still have:
-    it stays for the overlap.
+    If the Secret or the status was lost, workloads may still use an orphaned key: it stays for the
+    overlap.
     """
     grant, status = state.grant, state.status
     assert grant is not None
@@ -69,7 +69,7 @@ def with_strays(state: GrantState, *, now: datetime) -> tuple[RetiringKey, ...]:
 
 
 def strays_of_intent(state: GrantState) -> frozenset[str]:
-    """The retiring keys that were strays when the pending intent was written."""
+    """The retiring keys that were orphaned when the pending intent was written."""
     grant, pending = state.grant, state.status.pending
     if grant is None or grant.managed is None or pending is None or pending.started_at is None:
         return frozenset()
@@ -82,7 +82,7 @@ def _overlap_ends(begin: datetime, seconds: float) -> datetime:
 
 
 def predecessor_id(state: GrantState, *, key_id: str | None) -> str | None:
-    """The key that the one in the Secret has replaced, and that may still be there."""
+    """The predecessor of the key in the Secret, if it may still exist."""
     if state.grant is None or state.grant.managed is None:
         return None
     known = owned_key_ids(state)
@@ -94,7 +94,7 @@ def predecessor_id(state: GrantState, *, key_id: str | None) -> str | None:
 
 
 def retirement_time(key: RetiringKey, state: GrantState) -> datetime | None:
-    """When an old key goes; while its readers are being restarted, at the latest."""
+    """When an old key retires; the latest time while its clients are being restarted."""
     grant, at = state.grant, key.retire_at
     if at is None or grant is None or grant.managed is None or not grant.spec.rollout.restart:
         return at
@@ -107,13 +107,13 @@ def retirement_time(key: RetiringKey, state: GrantState) -> datetime | None:
 
 
 def retirement_due(state: GrantState) -> datetime | None:
-    """When the next old key goes."""
+    """When the next old key retires."""
     found = (retirement_time(key, state) for key in state.status.retiring)
     return min((moment for moment in found if moment), default=None)
 
 
 def with_held_keys(status: GrantStatus, state: GrantState, *, now: datetime) -> GrantStatus:
-    """The new status, where RolloutProgressing also tells of old keys that stay for the rollout."""
+    """The new status, where RolloutProgressing also names old keys that stay for the rollout."""
     progress = status.condition(ROLLOUT_PROGRESSING)
     if progress is None:
         return status
@@ -134,7 +134,7 @@ def _held(status: GrantStatus, state: GrantState, *, now: datetime) -> str:
 
 
 def retirement_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
-    """The Event that an old key is worth which goes while workloads may still have it."""
+    """The Event for an old key that retires while workloads may still use it."""
     gone = {key.key_id for key in before.retiring} - {key.key_id for key in after.retiring}
     if not gone or not is_rolling(after):
         return None
@@ -147,7 +147,7 @@ def retirement_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
 
 
 def next_retirement_step(state: GrantState, *, now: datetime) -> Step | None:
-    """An old key whose time has come: first inactive, then gone."""
+    """The step for a retiring key that is due: deactivate it, then delete it."""
     due = {
         key.key_id
         for key in state.status.retiring

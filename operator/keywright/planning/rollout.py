@@ -1,8 +1,9 @@
 """Which workloads are restarted next, after the data of a Secret has changed.
 
-What must survive stands in the cluster: that a rollout is under way, since when and of whom, in the
-grant's condition RolloutProgressing; which workload was restarted, for which data and when, in the
-workload itself. A restart leaves a mark in it: a workload that has the mark is not restarted again.
+What must survive a restart of the operator is stored in the cluster: the grant's condition
+RolloutProgressing says that a rollout is in progress, since when and for which workloads; each
+workload says for which data and when it was last restarted. A workload that was annotated with the
+hash of the data is not restarted again.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from keywright.api.status import ConditionStatus
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
 from keywright.planning.state import GrantState, SecretState
 
-# What a Deployment is given by default to make progress (`progressDeadlineSeconds`, 600).
+# The default time for a Deployment to make progress (`progressDeadlineSeconds`, 600).
 PROGRESS_DEADLINE: Final = timedelta(minutes=10)
-# Server-side apply writes its times in whole seconds, cut.
+# Server-side apply writes its times in whole seconds, rounded down.
 _WHOLE_SECOND: Final = timedelta(seconds=1)
 _SHORTEST: Final = timedelta(milliseconds=500)
 _LONGEST: Final = timedelta(seconds=10)
@@ -33,8 +34,8 @@ _SHARE: Final = 0.25
 class Scope(enum.Enum):
     """Which of the named workloads are restarted; the values are reasons of RolloutProgressing.
 
-    ALL runs with other data. Of a Secret that is new, or of which the status tells nothing, only
-    those are known to run with other data that carry the MARK of it.
+    ALL run with other data. For a new Secret, or one whose data the status does not record, only
+    workloads that are annotated with its hash (MARKED) are known to run with other data.
     """
 
     ALL = "SecretChanged"
@@ -42,7 +43,7 @@ class Scope(enum.Enum):
 
 
 class Availability(enum.Enum):
-    """How far the pods of a workload have come since its last restart."""
+    """The progress of a workload's pods since its last restart."""
 
     AVAILABLE = "available"
     COMING = "coming"
@@ -51,9 +52,9 @@ class Availability(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkloadView:
-    """A workload: the data that it was last restarted for and when, and how its pods are.
+    """A workload: the data and time of its last restart, and the availability of its pods.
 
-    `why` says what is missing where it is not available.
+    `why` is the reason if it is not available.
     """
 
     kind: WorkloadKind
@@ -66,20 +67,20 @@ class WorkloadView:
     why: str = ""
 
     def __str__(self) -> str:
-        """As a person would call it."""
+        """The workload as people would write it."""
         return f"{self.kind.value} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveRollout:
-    """A rollout: the mark of the data that it brings, since when, and to whom."""
+    """A rollout: the hash of the data, its start, and its scope."""
 
     mark: str
     since: datetime
     scope: Scope
 
     def concerns(self, workload: WorkloadView) -> bool:
-        """Whether a workload runs with other data; a younger one has begun with the new."""
+        """Whether a workload runs with other data; a younger one has started with the new data."""
         if workload.mark is None and self.scope is Scope.MARKED:
             return False
         return workload.mark != self.mark and workload.created_at <= self.since
@@ -87,10 +88,10 @@ class ActiveRollout:
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """What a process remembers of a rollout between two looks; any of it may be lost.
+    """What a process remembers of a rollout between two checks; any of it may be lost.
 
-    `restarted` are the uids of those that it restarted, the last at `last`; `put_off` of those that
-    the API server refused to change, with the `refusal` of the last of them.
+    `restarted` are the uids of the workloads that it restarted, the last one at `last`; `put_off`
+    those that the API server refused to change, with the `refusal` of the last of them.
     """
 
     of: ActiveRollout
@@ -104,11 +105,11 @@ class RolloutState:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The `batch` to restart now, and when to look again; None: nothing is left to be done.
+    """The `batch` to restart now, and the time of the next check; None if nothing remains.
 
-    `restarted` of `concerned` workloads were restarted before this batch, `pending` are left with
-    it. `late` ones are not available in spite of patience; of `unmarked` ones somebody has removed
-    our mark.
+    `restarted` of `concerned` workloads were restarted before this batch, `pending` are left
+    including it. The `late` ones are not available after the progress deadline; from the `unmarked`
+    ones another client has removed the hash.
     """
 
     again_at: datetime | None
@@ -120,14 +121,14 @@ class Plan:
 
     @property
     def concerned(self) -> int:
-        """How many workloads the rollout is about."""
+        """The number of workloads in the rollout."""
         return self.restarted + len(self.pending)
 
 
 def under_way(
     state: GrantState, secret: SecretState | None, *, now: datetime
 ) -> ActiveRollout | None:
-    """The rollout of what `secret` holds, where the status says that it has begun."""
+    """The rollout of the data in `secret`, if the status says that it has begun."""
     grant, condition = state.grant, state.status.condition(ROLLOUT_PROGRESSING)
     if condition is None or condition.status is not ConditionStatus.TRUE or state.deleting:
         return None
@@ -136,7 +137,7 @@ def under_way(
     if not grant.spec.rollout.restart or secret is None or not secret.data_hash:
         return None
     if secret.data_hash != state.recorded_data_hash:
-        # Newer than what the status tells of: the rollout of that has still to begin.
+        # Newer than what the status records: the rollout of that data has not begun yet.
         return None
     scope = Scope.MARKED if condition.reason == Scope.MARKED.value else Scope.ALL
     return ActiveRollout(secret.data_hash, condition.last_transition_time or now, scope)
@@ -145,11 +146,11 @@ def under_way(
 def plan(
     seen: Iterable[WorkloadView], *, rollout: Rollout, course: RolloutState, now: datetime
 ) -> Plan:
-    """What to do at this look, given the workloads in the order in which they are restarted.
+    """The plan for this check, given the workloads in the order in which they are restarted.
 
-    A batch begins when that before it is available, or was waited for in vain for ten minutes, and
-    no earlier than `minInterval` after its last restart. One that stays unavailable holds nobody
-    else up: its own strategy keeps its old pods, and the key of the others is about to end.
+    A batch begins when the one before it is available, or ten minutes later, and no earlier than
+    `minInterval` after its last restart. A workload that stays unavailable does not block the
+    others: its own strategy keeps its old pods, and the key of the others is about to expire.
     """
     seen = tuple(seen)
     of = course.of
@@ -195,7 +196,7 @@ def _last_mark(restarted: Iterable[WorkloadView]) -> datetime | None:
 def _next_batch(
     course: RolloutState, *, rollout: Rollout, last: datetime | None
 ) -> datetime | None:
-    """No earlier than this; what is read from the workloads was cut to whole seconds."""
+    """The earliest start of the next batch; times read from workloads were cut to whole seconds."""
     if rollout.min_interval is None or last is None:
         return None
     interval = timedelta(seconds=parse_duration(rollout.min_interval))

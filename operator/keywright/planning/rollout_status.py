@@ -1,4 +1,4 @@
-"""What the status tells of a rollout: when one begins, how far it is, and what is wrong with it."""
+"""The rollout in the status: when one begins, its progress, and its failures."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class RolloutNotDue:
-    """A rollout is under way, and is looked at then."""
+    """A rollout is in progress, and is checked at that time."""
 
     again_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutProgress:
-    """A rollout was looked at: the next look, if it is not over, how far it is, and what is wrong.
+    """A rollout was checked: the next check if it is not over, the progress, and any failure.
 
-    `restarted` of `concerned` workloads; both are 0 where they could not be read.
+    `restarted` of `concerned` workloads; both are 0 if they could not be read.
     """
 
     again_at: datetime | None
@@ -52,9 +52,9 @@ def with_rollout(
     news: RolloutUpdate | None,
     now: datetime,
 ) -> GrantStatus:
-    """The status with what it says of the rollout; `written` and `kept` as for `begins`.
+    """The status with the rollout; `written` and `kept` as for `begins`.
 
-    A rollout begins with the status that tells of other data than the one before.
+    A rollout begins with the status that records other data than the one before.
     """
     others = tuple(each for each in status.conditions if each.type not in _TYPES)
     shown = _conditions(state, written=written, kept=kept, news=news, now=now)
@@ -62,9 +62,9 @@ def with_rollout(
 
 
 def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Scope | None:
-    """Whom a rollout is about that begins now; None where none does.
+    """The scope of a rollout that begins now; None if none begins.
 
-    `written` is what was written to the Secret, `kept` where it was found to be as it should.
+    `written` is what was written to the Secret; `kept` is set if the Secret was found up to date.
     """
     grant, before = state.grant, state.secret
     if grant is None or not grant.spec.rollout.restart:
@@ -74,7 +74,7 @@ def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Sco
         return None
     if state.recorded_data_hash:
         return Scope.ALL
-    # The status tells nothing: the Secret is new, was taken over, or the status was lost.
+    # The status records no data: the Secret is new or adopted, or the status was lost.
     if written is not None:
         return (
             Scope.MARKED if before is None or before.data_hash == written.data_hash else Scope.ALL
@@ -84,20 +84,20 @@ def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Sco
 
 
 def is_rolling(status: GrantStatus) -> bool:
-    """Whether a status says that a rollout is under way."""
+    """Whether a status says that a rollout is in progress."""
     progress = status.condition(ROLLOUT_PROGRESSING)
     return progress is not None and progress.status is ConditionStatus.TRUE
 
 
 def rollout_is_owed(state: GrantState) -> bool:
-    """Whether the status has yet to begin the rollout of what the Secret holds."""
+    """Whether the status must still begin the rollout of the Secret's data."""
     return begins(state, written=None, kept=True) is not None
 
 
 def rollout_notice(
     before: GrantStatus, after: GrantStatus, *, news: RolloutUpdate | None
 ) -> Event | None:
-    """The Event that a change is worth: trouble, or the end of a rollout of changed data."""
+    """The Event for a change: a failure, or the end of a rollout of changed data."""
     failing, was_failing = after.condition(ROLLOUT_FAILING), before.condition(ROLLOUT_FAILING)
     if failing is not None:
         if was_failing is not None and was_failing.reason == failing.reason:
@@ -120,10 +120,10 @@ def rollout_failure(
     missing: tuple[tuple[int, Workload], ...] = (),
     unknown: tuple[tuple[int, Workload], ...] = (),
 ) -> Failure | None:
-    """What a person should know of a rollout that goes on, worst first.
+    """The failure to report for a rollout in progress, the most severe first.
 
-    `missing` are names that are not there, with their place in the spec, `unknown` targets of a
-    kind that the cluster does not know.
+    `missing` are names that do not exist, with their index in the spec, `unknown` targets of a kind
+    that the cluster does not serve.
     """
     if course.refusal is not None:
         return course.refusal
@@ -182,7 +182,7 @@ def _conditions(
         return ()
     scope = begins(state, written=written, kept=kept)
     if scope is not None:
-        # Of a rollout that it supersedes nothing is kept, least of all since when.
+        # Nothing of a superseded rollout is kept, especially not its start.
         name = grant.secret_name
         message = (
             f"The data of Secret {name} is new; workloads that run with other data are sought."
@@ -197,7 +197,7 @@ def _conditions(
         return tuple(_after_look(news, progress, writer, name=grant.secret_name))
     if progress is not None:
         return held
-    # What the last rollout left to be said is said until the grant is edited.
+    # The message of the last rollout stays until the grant is edited.
     return tuple(each for each in held if each.observed_generation == generation)
 
 

@@ -1,4 +1,4 @@
-"""The status of a grant as its Secret tells it: what is in use, until when, and that it is well."""
+"""The status of a grant from its Secret: the key in use, its expiry, and that it is ready."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from keywright.planning.state import GrantState, SecretState
 
 
 def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
-    """Nothing was done: the key in the Secret is the one in use, or all is suspended."""
+    """The status if nothing was done: the Secret's key is in use, or the grant is suspended."""
     grant, secret, writer = state.grant, state.secret, condition_writer(state, now)
     assert grant is not None
     if grant.spec.suspend:
         return _suspended(state, grant, now=now)
     assert secret is not None
-    # Another key than the one last told of: we were ended between the writes of Secret and status.
+    # A key other than the recorded one: the process ended between the writes of Secret and status.
     recorded = (state.status.issued_at, state.status.expires_at)
     known = recorded == (secret.issued_at, secret.expires_at)
     status = msgspec.structs.replace(
@@ -33,7 +33,7 @@ def status_unchanged(state: GrantState, *, now: datetime) -> GrantStatus:
         key_id=secret.key_id or (state.status.key_id if known else None),
         retiring=retiring_keys(state, key_id=secret.key_id or state.status.key_id, now=now),
         pending=None if grant.managed is None else state.status.pending,
-        # What is kept has answered the request, whether that was told or not.
+        # The key in use has answered the request, whether that was recorded or not.
         last_handled_reconcile_at=(grant.renewal_request or state.status.last_handled_reconcile_at),
     )
     ready = state.status.condition(READY)
@@ -83,7 +83,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
 
 
 def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretState) -> GrantStatus:
-    """What the Secret's own annotations say, so that a lost status comes back without a mint."""
+    """The status from the Secret's annotations, which restores a lost status without a new key."""
     return msgspec.structs.replace(
         with_names(state, grant, published=True),
         observed_generation=grant.generation,
@@ -98,13 +98,13 @@ def status_from_secret(state: GrantState, grant: ApiKeyGrant, secret: SecretStat
 
 
 def with_names(state: GrantState, grant: ApiKeyGrant, *, published: bool = False) -> GrantStatus:
-    """The status with the kind and the name of the Secret that the spec asks for.
+    """The status with the kind and the name of the Secret from the spec.
 
-    The kind of keys that were created in the cloud stays until a key of another is published: a
-    deletion revokes them by it.
+    The kind of managed keys stays until a key of another kind is published: a deletion revokes keys
+    by it.
 
-    Until a Secret of a new name is published, the status names the one that was: if another's
-    Secret is in the way, the grant has left nothing behind there.
+    Until a Secret of a new name is published, the status names the previous one: if a Secret of
+    another owner blocks the name, the grant has left nothing behind there.
     """
     status = state.status
     created = None if published else recorded_kind(status)
@@ -118,19 +118,19 @@ def with_names(state: GrantState, grant: ApiKeyGrant, *, published: bool = False
         former_secrets=former_secrets(
             state.status,
             name=grant.secret_name,
-            # It is taken by that entry.
+            # The entry takes it over.
             released=state.secret is not None and state.secret.released,
         ),
     )
 
 
 def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
-    """Writes conditions of this generation, beside those that are there."""
+    """A writer for conditions of this generation, based on the existing ones."""
     return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
 def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
-    """The sentence that Ready says of a key."""
+    """The message of Ready for a key."""
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
     remark = f" {secret.remark}" if secret.remark else ""
     return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"

@@ -1,4 +1,4 @@
-"""Decisions about sources: when one is checked, what its status says, what its grants are told."""
+"""Decisions about sources: when one is verified, its status, and what its grants may learn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from keywright.planning.renewal import hash_fraction, source_renews_at
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The cloud took the identity: who we are, and until when without another call.
+    """The cloud accepted the identity: its name, and how long that holds without another call.
 
-    `expires_at` None: until it is changed. Of a bearer token the cloud tells no account. `remark`:
-    what people should know of the end.
+    `expires_at` None: until it is changed. For a bearer token the cloud returns no account.
+    `remark`: a warning about the expiry, for people.
     """
 
     identity: str
@@ -43,7 +43,7 @@ def source_failure(
 ) -> Failure | None:
     """Why grants of the namespace `asking` cannot use the source of that name, if they cannot.
 
-    Where they are not `permitted` they learn nothing of it, not even whether it is there.
+    If they are not `permitted`, they learn nothing about it, not even whether it exists.
     """
     if name[0] != asking and not permitted:
         return Failure(
@@ -85,7 +85,7 @@ def source_failure(
 
 
 def source_error(value: CredentialSource | list[FieldError]) -> Failure | None:
-    """What is wrong with a source, if anything is."""
+    """The error of an invalid source, if there is one."""
     if isinstance(value, list):
         return Failure.of_invalid_spec(*value)
     return None
@@ -94,15 +94,15 @@ def source_error(value: CredentialSource | list[FieldError]) -> Failure | None:
 def verification_due(
     status: SourceStatus, *, generation: int, uid: str, now: datetime
 ) -> datetime | None:
-    """When the cloud must be asked next: now where the spec is new, else by status.
+    """When the cloud must be called next: now if the spec is new, otherwise by status.
 
-    None where it took an identity that has no end.
+    None if it accepted an identity that does not expire.
     """
     if status.observed_generation != generation:
         return now
     if status.failed_attempts and status.last_failure_time:
         if status.last_failure_time > now:
-            # The clock was set back: a failure that is still to come puts nothing off.
+            # The clock was set back: a failure in the future does not delay anything.
             return now
         return retry_at(
             attempts=status.failed_attempts,
@@ -155,10 +155,11 @@ def failed_status(
     now: datetime,
     has_session: bool = True,
 ) -> SourceStatus:
-    """Not Ready, unless the session at hand lives on: then Ready, and RenewalFailing.
+    """Not Ready, unless the current session is still valid: then Ready, and RenewalFailing.
 
-    `has_session`: it is in memory. Without it a source that has to be corrected is not Ready, since
-    nothing can be issued; an outage is waited for as long as the status says that all was well.
+    `has_session`: the session is in memory. Without it, a source that must be corrected is not
+    Ready, since nothing can be issued; during an outage it stays Ready for as long as the status
+    says.
     """
     attempts = status.failed_attempts + 1
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
@@ -202,7 +203,7 @@ def invalid_status(
 
 
 def tells_only_of_dates(before: SourceStatus, after: SourceStatus) -> bool:
-    """Whether nothing has changed but the session, so that the write may wait."""
+    """Whether only the session has changed, so that the write may be deferred."""
     dates = msgspec.structs.replace(before, expires_at=after.expires_at, renew_at=after.renew_at)
     return dates == after
 
@@ -231,7 +232,7 @@ _ROUNDED_SECONDS: Final = 10
 
 
 def is_skewed(skew: timedelta) -> bool:
-    """Whether the difference is large enough to be reported."""
+    """Whether the clock skew is large enough to be reported."""
     return abs(skew) > LARGEST_SKEW
 
 
@@ -244,10 +245,10 @@ def with_clock_skew(
     generation: int,
     now: datetime,
 ) -> SourceStatus:
-    """The status with ClockSkewed where it holds; as it was before where `skew` is not known.
+    """The status with ClockSkewed if it applies; unchanged if `skew` is unknown.
 
-    `skew`: by how much the operator's clock is ahead. `endpoint_field`: the field by which the
-    source names the host that answered, empty for the cloud's own.
+    `skew`: how far the operator's clock is ahead. `endpoint_field`: the field of the source that
+    sets the host that answered; empty for the cloud's own endpoint.
     """
     condition = before.condition(CLOCK_SKEWED)
     if skew is not None:
@@ -266,7 +267,7 @@ def with_clock_skew(
 
 
 def skew_notice(before: SourceStatus, after: SourceStatus) -> Event | None:
-    """The one Event for clocks that have begun to differ."""
+    """The one Event for a clock skew that has begun."""
     skewed = after.condition(CLOCK_SKEWED)
     if skewed is None or before.condition(CLOCK_SKEWED) is not None:
         return None

@@ -33,7 +33,7 @@ class IssueReason(enum.Enum):
 
 
 class KeyFault(enum.Enum):
-    """What keeps the key of a Secret from working in the cloud.
+    """Why the key of a Secret does not work in the cloud.
 
     A generated value is not used again after its key was disabled: it may have leaked.
     """
@@ -51,16 +51,16 @@ _RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
 class SecretState(ManagedSecret):
     """The Secret of the grant's name, and what its metadata means for the grant.
 
-    Of a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
-    whether that grant keeps another Secret now (`left_behind`), and whether a grant has emptied it
+    For a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
+    whether that grant now uses another Secret (`left_behind`), and whether a grant has cleared it
     after a change of its Secret's name (`released`).
 
     `matches_spec`: the key is what grant and source describe now. `renewal_deadline`: the last
-    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key
-    that works; `fault` says why. `altered`: the fields that differ from what was applied,
-    `taken_by` the field managers that own them now. `data_hash` is a keyed hash of the data,
-    empty if unknown. `entry_count`: the number of keys in the Secret, which is one unless the
-    grant imports many.
+    moment to which a renewal window may delay the renewal. `lost`: the cloud has no such key that
+    works; `fault` is the reason. `altered`: the fields that differ from what was applied,
+    `taken_by` the field managers that own them now. `data_hash` is a keyed hash of the data, empty
+    if unknown. `entry_count`: the number of keys in the Secret, which is one unless the grant is a
+    bulk import.
     """
 
     ownership: Ownership
@@ -78,7 +78,7 @@ class SecretState(ManagedSecret):
 
     @classmethod
     def of(cls, secret: ManagedSecret, **judged: Any) -> Self:
-        """The state of a Secret that the grant owns, with what was found out about it."""
+        """The state of a Secret that the grant owns, with the results of its evaluation."""
         known = {name: getattr(secret, name) for name in _RECORDED}
         return cls(**known, **judged)
 
@@ -94,7 +94,7 @@ class SecretState(ManagedSecret):
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """The object that a status belongs to; it may be too wrong to be parsed any further."""
+    """The object that a status belongs to; its spec may be invalid."""
 
     namespace: str
     name: str
@@ -105,12 +105,12 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class CloudKey:
-    """A key as the cloud lists it. `here`: its holder is the one that the grant names now.
+    """A key as the cloud lists it. `here`: its owner is the one that the grant names now.
 
-    `marked`: the cloud itself shows that it is the grant's, by our tag or by the key's value.
-    `issued`: our tags say that this very key was issued for a grant of this name and cluster.
-    `disabled_by_operator`: it is inactive because the grant said so.
-    `parts`: how many keys an import has that goes by this one id.
+    `marked`: the cloud itself shows that it is the grant's, by a tag or by the key's value.
+    `issued`: the tags say that this very key was issued for a grant of this name and cluster.
+    `disabled_by_operator`: it is inactive because the grant said so. `parts`: how many keys of an
+    import share this ID.
     """
 
     id: str
@@ -142,36 +142,36 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """Everything about one grant at one moment.
+    """The complete state of one grant at one moment.
 
-    `grant` is None where its spec does not parse; `field_errors` then says why. `rival` names an
-    older grant that keeps the Secret of the same name. `skip_backoff` is set where something
-    outside the grant has changed for the better, so that a back-off need not be waited for.
+    `grant` is None if its spec does not parse; `field_errors` has the errors. `rival` names an
+    older grant that uses the Secret of the same name. `skip_backoff` is set if a dependency of the
+    grant has recovered, so that the back-off does not apply.
 
-    Of the mint journal: `has_finalizer` where the grant cannot go without us, `listed` the keys
-    that the cloud has listed just now, `unprepared` where their holder was not prepared before,
-    `intent_written_by_this_process` where the pending intent was written just now by this process,
-    which has created nothing since; `unreadable` where the key in the Secret cannot be read back.
-    `imported` is a keyed digest of the value that the grant reads from a Secret. `key_identity` is
-    what decides what its key IS, known with its source.
+    Of the create journal: `has_finalizer` is set if the grant cannot be removed without the
+    operator, `listed` are the keys of a listing in this reconcile, `unprepared` is set if their
+    owner was not prepared before, `intent_written_by_this_process` if this process has just written
+    the pending intent, and created nothing since; `unreadable` if the key in the Secret cannot be
+    read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
+    `key_identity` are the facts that identify its key, known with its source.
 
-    Of the ids of keys in Secret and status, where tenants may write: `unproved_ids` are those that
-    nothing proves to be the grant's; `unproved_intent` is set where the pending intent is not known
-    to be ours. `others_ids` are the keys of the same holder that other grants have proved to be
-    theirs, `contested` is set while one of them creates a key.
+    Of the key IDs in Secret and status, where tenants may write: `unproved_ids` are those that
+    nothing proves to be the grant's; `unproved_intent` is set if the pending intent has no valid
+    proof. `others_ids` are the keys of the same user that other grants have proved to be theirs,
+    `contested` is set while one of them creates a key.
 
-    `created_at`: when the grant was created, as the API server says. Of a key that lives in the
-    cloud: `doubted` where nothing but the Secret says that its key is the one in use, or the
-    status reports it as lost, so that the cloud must be asked before it is believed;
-    `loss_reported` in the latter case; `suspected` where an inconclusive listing lacks it;
-    `verify_at` when the key is next looked up in the cloud in any case; `absent_ids` the keys
-    that a listing has shown not to exist. `delays`: how far the cloud's answers may lag.
-    `revocation`: how long the revocation is tried, from `deleting_since` on.
+    `created_at`: the creation time from the API server. For a managed key: `doubted` is set if only
+    the Secret says that its key is the one in use, or the status reports it as lost, so that it
+    must be verified in the cloud first; `loss_reported` in the latter case; `suspected` if an
+    inconclusive listing lacks it; `verify_at` is the time of the next lookup in any case;
+    `absent_ids` are the keys that a listing has shown not to exist. `delays`: the propagation
+    delays of the cloud. `revocation`: how long the revocation is attempted, from `deleting_since`
+    on.
 
-    `pending_probe`: why a key was made that is what the grant wants now, and waits for its probe.
-    `former_due`: when a former Secret is looked at again; None for at once. `contest`: the repairs
-    of the Secret that others undo, while there are such. `recorded_data_hash`: the hash of the data
-    that the status tells of; empty where it tells of none.
+    `pending_probe`: why the issued key that waits for its probe was issued. `former_due`: when a
+    former Secret is checked again; None for now. `contest`: the repairs of the Secret that other
+    managers undo, if there are any. `recorded_data_hash`: the hash of the data that the status
+    records; empty if it records none.
     """
 
     subject: ObjectRef
@@ -211,6 +211,6 @@ class GrantState:
 
     @property
     def gives_up_at(self) -> datetime | None:
-        """From when on a grant that is being deleted may go without its key being revoked."""
+        """When a grant that is being deleted may be removed without its key being revoked."""
         since = self.deleting_since
         return None if since is None else since + self.revocation

@@ -49,16 +49,16 @@ from keywright.planning.steps import (
 )
 from keywright.secrets.ownership import Ownership
 
-# As the CRD has it.
+# The limit in the CRD.
 _REQUEST_LIMIT: Final = 256
 
 
 def next_status(
     state: GrantState, outcome: Outcome | None, *, news: RolloutUpdate | None = None, now: datetime
 ) -> GrantStatus:
-    """The new status; equal to the old one where there is nothing to tell.
+    """The new status; equal to the old one if there is no change.
 
-    `outcome` is None where the step is to wait, `news` where no rollout is under way.
+    `outcome` is None if the step is to wait, `news` if no rollout is in progress.
     """
     status = state.status if outcome is None else _after(state, outcome, now=now)
     written = outcome.secret if isinstance(outcome, Written) else None
@@ -69,16 +69,16 @@ def next_status(
 
 
 def begins_rollout(state: GrantState, outcome: Outcome | None) -> bool:
-    """Whether the status that tells of the outcome begins a rollout, which is then due at once."""
+    """Whether the status of the outcome begins a rollout, which is then due immediately."""
     written = outcome.secret if isinstance(outcome, Written) else None
     return begins(state, written=written, kept=isinstance(outcome, NoOp)) is not None
 
 
 def is_routine_renewal(before: GrantStatus, after: GrantStatus) -> bool:
-    """Whether one key has followed another, and all is as well as it was: nobody waits for it.
+    """Whether this is a routine renewal: only the key and its dates changed, so the write may wait.
 
-    The Secret says as much; were the status lost, it would be told from there. A key that lives in
-    the cloud has a journal, which does wait.
+    The Secret has the same facts, and would restore a lost status. A managed key has a journal,
+    which cannot wait.
     """
     return (
         after.kind not in MANAGED_KINDS
@@ -99,7 +99,7 @@ def is_routine_renewal(before: GrantStatus, after: GrantStatus) -> bool:
 
 
 def _conditions(status: GrantStatus) -> list[tuple[object, ...]]:
-    """All but the words for people, which tell when the key ends."""
+    """The conditions without their messages, which contain the expiry of the key."""
     return [(c.type, c.status, c.reason, c.observed_generation) for c in status.conditions]
 
 
@@ -128,12 +128,12 @@ def _after(state: GrantState, outcome: Outcome, *, now: datetime) -> GrantStatus
 def _after_keeping(
     state: GrantState, outcome: NoOp | Pause | FormerTended, *, now: datetime
 ) -> GrantStatus:
-    """The key stays what it is."""
+    """The status if the key in use does not change."""
     match outcome:
         case NoOp():
             return status_unchanged(state, now=now)
         case Pause():
-            # What a changed Secret says of its key is not believed.
+            # The annotations of a changed Secret are not trusted.
             return state.status
         case FormerTended():
             return after_tending(state.status, outcome)
@@ -189,9 +189,10 @@ def _after_intending(state: GrantState, baseline: tuple[str, ...], *, now: datet
         request=(grant.renewal_request or "")[:_REQUEST_LIMIT] or None,
     )
     return msgspec.structs.replace(
-        # Its name is free: if the operator is killed after the write, the status names the Secret.
+        # The name is available: if the operator is killed after the write, the status names the
+        # Secret.
         with_names(state, grant, published=True),
-        # One of a kind that was free to be made again is no key of the journal.
+        # A key of a kind that could be reissued freely is not one of the journal.
         key_id=_proved_id(state),
         pending=pending,
         retiring=with_strays(state, now=now),
@@ -200,7 +201,7 @@ def _after_intending(state: GrantState, baseline: tuple[str, ...], *, now: datet
 
 
 def _proved_id(state: GrantState) -> str | None:
-    """The key in use, by the status, or else by a Secret whose id is proved."""
+    """The ID of the key in use, from the status, or from a Secret whose ID is proved."""
     secret, status = state.secret, state.status
     if status.kind in MANAGED_KINDS and status.key_id is not None:
         return status.key_id
@@ -212,7 +213,7 @@ def _settled(state: GrantState, *, now: datetime) -> GrantStatus:
     secret, status = state.secret, state.status
     key_id = (secret.key_id if secret is not None else None) or status.key_id
     new = key_id != status.key_id
-    # The request that the key was made for is answered, whatever its value looks like.
+    # The request that the key was created for is answered, whatever its value.
     request = status.pending.request if status.pending is not None else None
     answered = new and _asked_before(state, secret)
     return msgspec.structs.replace(
@@ -229,7 +230,7 @@ def _settled(state: GrantState, *, now: datetime) -> GrantStatus:
 
 
 def _asked_before(state: GrantState, secret: SecretState | None) -> bool:
-    """Whether the request for a renewal is not younger than the key, by whole seconds."""
+    """Whether the renewal request is not newer than the key, in whole seconds."""
     requested = state.grant.renewal_request if state.grant is not None else None
     issued_at = secret.issued_at if secret is not None else None
     try:

@@ -1,4 +1,4 @@
-"""The steps that a decision can be, and what they come to.
+"""The steps that a decision can return, and their outcomes.
 
 A step that sends no request is its own outcome: the status is computed from it. So is one that only
 removes keys. A step that issues a key, writes the Secret or checks a former Secret has an outcome
@@ -32,7 +32,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Relabel:
-    """Add the watch label to the Secret, without touching its data; needs no key and no source."""
+    """Add the watch label to the Secret, without changing its data; needs no key and no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class TendFormer:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Repair a contested field at that time, and no earlier."""
+    """Wait until that time to repair a contested field."""
 
     until: datetime
 
@@ -64,7 +64,7 @@ class NoOp:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Retry a failed attempt at that time, and no earlier; nothing is reported."""
+    """Wait until that time to retry a failed attempt; nothing is reported."""
 
     until: datetime
 
@@ -95,12 +95,12 @@ class ReportDeletion:
 
 @dataclass(frozen=True, slots=True)
 class AddFinalizer:
-    """Add the finalizer: from here on the grant is not removed before its key."""
+    """Add the finalizer, so that the grant is not removed before its key."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListKeys:
-    """List the keys in the cloud; `prepare` their holder first, so that it can have one."""
+    """List the keys in the cloud; `prepare` creates or updates their owner first."""
 
     prepare: bool
 
@@ -119,14 +119,14 @@ class ClearPending:
 
 @dataclass(frozen=True, slots=True)
 class Deactivate:
-    """Make keys inactive that are removed next."""
+    """Deactivate keys that are deleted next."""
 
     key_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove keys from the cloud; `lost`: an intent created them, and no client has their value.
+    """Delete keys from the cloud; `lost`: an intent created them, and no client has their value.
 
     `unproved` are old keys that no proof shows to be the grant's: they are left alone, and dropped
     from the status.
@@ -139,19 +139,19 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Retire:
-    """Let the keys that only the cloud's tags show as the grant's be removed after the overlap."""
+    """Retire, after the overlap, the keys that only the cloud's tags show as the grant's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revoke:
-    """Remove the keys of a deleted grant and what was made for them, and its finalizer."""
+    """Delete the keys of a deleted grant and what was created for them, then its finalizer."""
 
     key_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
-    """Remove the finalizer, whatever is left in the cloud; `orphaned` keys should not be."""
+    """Remove the finalizer, whatever is left in the cloud; `orphaned` keys are left by failure."""
 
     orphaned: tuple[str, ...] = ()
     why: str = ""
@@ -159,7 +159,7 @@ class RemoveFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The Secret was written: its state, the id of its key, and a warning for its readers.
+    """The Secret was written: its state, the ID of its key, and a warning for its clients.
 
     `renewed`: with a new key. `changed_at_admission`: the labels and annotations that the API
     server returned with other values than were applied.
@@ -181,7 +181,7 @@ class ProbePending:
 
 
 class FormerState(enum.Enum):
-    """What a Secret of a former name is now."""
+    """The state of a Secret of a former name."""
 
     FOUND = "it is the grant's, and its uid is known now"
     CLEARED = "nothing of the grant is in it any more"

@@ -1,4 +1,4 @@
-"""What triggers a new key, or another write of the Secret: TRIGGERS from the top, first match wins.
+"""What triggers a new key or a write of the Secret: the first match of TRIGGERS decides.
 
 Failures, a missing source, suspension and the create journal do not count here: see `decide`.
 """
@@ -21,7 +21,7 @@ from keywright.secrets.ownership import Ownership
 
 Trigger = Callable[[GrantState, datetime], Issue | Rewrite | None]
 
-# How far ahead AWS and the services behind SigV4 let a clock be.
+# The clock skew that AWS and the services behind SigV4 allow into the future.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -40,7 +40,7 @@ def probe_pending(state: GrantState, _: datetime) -> Issue | None:
 
 
 def key_unreadable(state: GrantState, _: datetime) -> Issue | None:
-    """The key in the Secret cannot be read back, so that it cannot be written again."""
+    """The key in the Secret cannot be read back, so it cannot be written again."""
     return Issue(IssueReason.DRIFT) if state.unreadable else None
 
 
@@ -58,7 +58,7 @@ def secret_missing(state: GrantState, _: datetime) -> Issue | None:
 
 
 def secret_adopted(state: GrantState, _: datetime) -> Issue | None:
-    """The Secret has no owner, and the grant takes it over."""
+    """The Secret has no owner, and the grant adopts it."""
     unowned = state.secret is not None and state.secret.ownership is Ownership.UNOWNED
     return Issue(IssueReason.NEW) if unowned else None
 
@@ -71,15 +71,15 @@ def key_changed(state: GrantState, _: datetime) -> Issue | None:
 
 
 def key_expired(state: GrantState, now: datetime) -> Issue | None:
-    """The key in the Secret has ended."""
+    """The key in the Secret has expired."""
     expired = state.secret is not None and not state.secret.is_unexpired(now)
     return Issue(IssueReason.EXPIRED) if expired else None
 
 
 def issued_in_future(state: GrantState, now: datetime) -> Issue | None:
-    """The key was signed while the clock was ahead: the cloud refuses it until then.
+    """The key was signed while the clock was ahead: the cloud rejects it until then.
 
-    A key that is created in the cloud is valid from its creation, whatever the clock said.
+    A key that is created in the cloud is valid from its creation, regardless of the clock.
     """
     issued_at = state.secret.issued_at if state.secret is not None else None
     managed = state.grant is not None and state.grant.managed is not None
@@ -134,9 +134,9 @@ TRIGGERS: Final[tuple[Trigger, ...]] = (
 def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
     """Whether an annotation requests a renewal that has not happened yet.
 
-    A request whose value the Secret names, or from before the key in it (by whole seconds), has
-    been answered: a restore from a backup, or a value that replaces a newer one, brings such an
-    annotation back, and must not cost a key.
+    A request whose value the Secret records, or that is not newer than the key in it (in whole
+    seconds), has been answered: a restore from a backup, or a value that replaces a newer one,
+    brings such an annotation back, and must not issue a key.
     """
     request = grant.renewal_request
     if request is None or request == state.status.last_handled_reconcile_at:
@@ -153,7 +153,7 @@ def renewal_requested(grant: ApiKeyGrant, state: GrantState) -> bool:
 def carried_out(grant: ApiKeyGrant, status: GrantStatus) -> bool:
     """Whether the Secret was written by the spec of this generation.
 
-    A failure has seen the generation as well, and leaves Ready at the one that was carried out.
+    A failure has observed the generation as well, and leaves Ready at the one carried out.
     """
     ready = status.condition(READY)
     return status.observed_generation == grant.generation and (

@@ -1,1 +1,1 @@
-"""A credential becomes the data and the metadata of a Secret, and back. Pure: no I/O, no clock."""
+"""Render a credential as the data and metadata of a Secret, and read it back; no I/O, no clock."""

@@ -1,7 +1,7 @@
-"""Whole files of Alibaba Cloud's tools and SDKs, made of the values of one access key.
+"""Configuration files of Alibaba Cloud's tools and SDKs, from the values of one access key.
 
 The names of profiles, modes and fields are those that `alibabacloud_credentials` 1.0.12 reads
-(provider/cli_profile.py, provider/profile.py, provider/uri.py) and that its documentation gives.
+(provider/cli_profile.py, provider/profile.py, provider/uri.py) and documents.
 """
 
 import json
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key, opened: keep it only as long as a Secret is being written.
+    """A revealed access key: keep it only while a Secret is being written.
 
-    `token` is empty for a key that has none.
+    `token` is empty for a key without a session token.
     """
 
     id: str
@@ -23,7 +23,7 @@ class AccessKey:
 
 
 def environment(key: AccessKey) -> Mapping[str, str]:
-    """The variables of SDKs and of Terraform."""
+    """The environment variables of the SDKs and of Terraform."""
     return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": key.id,
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.secret,
@@ -51,7 +51,7 @@ def config_json(key: AccessKey) -> str:
 
 
 def credentials_ini(key: AccessKey) -> str:
-    """The INI file, section [default]; not every SDK knows the type `sts` there."""
+    """The INI file, section [default]; not every SDK supports the type `sts` there."""
     lines = {
         "enable": "true",
         "type": "sts" if key.token else "access_key",
@@ -63,7 +63,7 @@ def credentials_ini(key: AccessKey) -> str:
 
 
 def credentials_uri_body(key: AccessKey, *, expires_at: str) -> str:
-    """What a credentials URI answers with."""
+    """The response body of a credentials URI."""
     return json.dumps(
         {
             "Code": "Success",

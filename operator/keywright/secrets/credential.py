@@ -1,4 +1,4 @@
-"""What a minter hands over: the secret values of one key, and the facts about it."""
+"""An issued credential: the secret values of one key, and its metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ SESSION_TOKEN: Final = Variable.SESSION_TOKEN.value
 class Credential:
     """One key.
 
-    `values` has the canonical names of its kind. `key_id` names the key in the cloud and is no
-    secret. `expires_at` is the real end; None for a key that has none, or whose end nobody tells.
-    The session token of an access key that has none is empty.
+    `values` has the canonical names of its kind. `key_id` names the key in the cloud and is not
+    secret. `expires_at` is the actual expiry; None for a key without one, or if the cloud does not
+    report it. The session token of an access key without one is empty.
     """
 
     values: Mapping[str, Sensitive]
@@ -34,7 +34,7 @@ class Credential:
     provider: Provider = Provider.AWS
 
     def __post_init__(self) -> None:
-        # A cloud may answer any time; those of the Secret must be ones that can be read back.
+        # A cloud may return any time; those in the Secret must be parseable.
         object.__setattr__(self, "issued_at", clamp_time(self.issued_at))
         if self.expires_at is not None:
             object.__setattr__(self, "expires_at", clamp_time(self.expires_at))

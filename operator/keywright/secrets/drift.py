@@ -1,4 +1,4 @@
-"""Whether anyone has changed what we wrote to a Secret, without reading a single value of it."""
+"""Detect changes by other managers to what was written to a Secret, without reading any value."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -37,19 +37,20 @@ def altered_fields(
     grant: ApiKeyGrant,
     source: CredentialSource | None,
 ) -> tuple[str, ...]:
-    """The fields that are not as we applied them any more, at most sixteen; see `field_of`.
+    """Return the fields that are no longer as applied, at most sixteen; see `field_of`.
 
-    Server-side apply tells exactly: when another manager changes the value of a field by an update
-    or a forced apply, "the field is transferred" to it and leaves our entry of `managedFields`, and
-    a field that is removed leaves every entry (kubernetes.io/docs/reference/using-api/
-    server-side-apply, "Field management"). So what our entry still lists has the value that we gave
-    it. A key of ours that the layout no longer has counts as well, since it is ours to remove.
+    Server-side apply tracks this exactly: when another manager changes the value of a field by an
+    update or a forced apply, "the field is transferred" to it and removed from this manager's entry
+    in `managedFields`, and a deleted field is removed from every entry
+    (kubernetes.io/docs/reference/ using-api/server-side-apply, "Field management"). So every field
+    in the entry has the applied value. A key in the entry that the layout no longer has counts as
+    well, since it must be removed.
 
-    What the spec now wants to be there is not told by this: a changed value of a label is a new
-    generation of the grant, which is a reason of its own to write.
+    Changes of the spec are not detected here: a changed value of a label is a new generation of the
+    grant, which triggers a write of its own.
 
-    Whether a key has an end that must be written down is told by its kind, but for credentials that
-    are handed on as they come: these have one if the status, or else the Secret, says so.
+    The kind determines whether the Secret must record an expiry, except for credentials that are
+    copied unchanged: those have one if the status, or otherwise the Secret, says so.
     """
     return tuple(islice(_altered(secret, expected_keys, grant=grant, source=source), _MOST_FIELDS))
 
@@ -78,7 +79,7 @@ def _altered(
 
 
 def managers_of(secret: ManagedSecret, fields: Iterable[str]) -> tuple[str, ...]:
-    """The other field managers that own one of these fields now."""
+    """The other field managers that now own one of these fields."""
     asked = frozenset(fields)
     return tuple(manager for manager, owned in secret.others if not asked.isdisjoint(owned))
 
@@ -94,16 +95,16 @@ def _is_of_this_cluster(secret: ManagedSecret, grant: ApiKeyGrant) -> bool:
 
 
 def _all_entries(secret: ManagedSecret) -> bool:
-    """Whether the entries of many keys are those that were written, by the digest of their names.
+    """Whether the entries of a bulk import are unchanged, by the digest of their names.
 
-    What they are called the grant does not say, and what was written must not be told by memory.
+    The grant does not specify their names, and they must not depend on memory.
     """
     recorded = ANNOTATION_ENTRIES in secret.owned_annotations
     return recorded and secret.entries == names_digest(secret.owned_keys)
 
 
 def names_digest(names: Iterable[str]) -> str:
-    """Equal for the same names, in whatever order."""
+    """A digest of a set of names, independent of their order."""
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 

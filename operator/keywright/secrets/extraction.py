@@ -1,4 +1,4 @@
-"""Apply configurations that are extracted from a Secret as it is: what our field manager owns."""
+"""Apply configurations extracted from an existing Secret: the fields of this field manager."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _GROUPS: Final = ("labels", "annotations")
 def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
     """The body of an apply that only adds the watch label to a Secret.
 
-    All that our field manager owns is repeated as it is, since an apply removes what it leaves out.
-    It is refused if the Secret has changed since it was read.
+    All fields of this field manager are repeated unchanged, since an apply removes what it omits.
+    The API server rejects it if the Secret has changed since it was read.
     """
     metadata = secret["metadata"]
     owned = owned_fields(metadata)
@@ -53,23 +53,24 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_ours(metadata: Mapping[str, Any], *, type_: str) -> dict[str, Any]:
-    """The body of an apply that removes all that our field manager owns of a Secret.
+    """The body of an apply that removes all fields of this field manager from a Secret.
 
-    What others own or share stays. It is refused if the Secret has changed since it was read.
+    Fields that others own or share stay. The API server rejects it if the Secret has changed since
+    it was read.
     """
     identity = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": identity}
     if type_ != DEFAULT_TYPE:
-        # Left out it would become the default, and a type cannot change.
+        # If omitted it would be the default, and a type is immutable.
         body["type"] = type_
     return body
 
 
 def shared_marks(answer: Mapping[str, Any], *, keys: Iterable[str]) -> dict[str, Any] | None:
-    """A merge patch of the marks that an apply has left since another field manager shares them.
+    """A merge patch that removes Keywright fields which an apply left since they are shared.
 
-    Marks are ours whoever owns them, and `keys` are the data keys that we had written. None if no
-    mark is left.
+    Labels and annotations of Keywright are removed regardless of the owner; `keys` are the data
+    keys that were written. None if none is left.
     """
     annotations = [name for name in answer.get("annotations") or () if _is_mark(name)]
     ours = {WATCH_LABEL: WATCH_LABEL_VALUE, MANAGED_BY_LABEL: MANAGED_BY}
@@ -96,7 +97,7 @@ def _is_mark(name: str) -> bool:
 def changed_at_admission(
     applied: Mapping[str, Any], answer: Mapping[str, Any], *, ignored: frozenset[str]
 ) -> tuple[str, ...]:
-    """The labels and annotations of an apply that its answer lacks or shows with another value.
+    """The labels and annotations of an apply that the response lacks or has with another value.
 
     `applied` and `answer` are metadata. An admission webhook or policy has changed them.
     """

@@ -1,11 +1,11 @@
-"""A short text that tells, without any secret, whether a Secret is still what it should be.
+"""A fingerprint that shows, without any secret, whether a Secret is up to date.
 
-`<16 hex>.<32 hex>.<32 hex>`: the hash of the facts that decide what the key IS, a keyed hash of
-the Secret's data, and a keyed hash of the key's canonical values. Keyed, because it is written
-where people without access to the Secret can read it, and a low-entropy value could be guessed.
-Salted with the namespace, so that equal data in two namespaces is not seen to be equal. Hashes of
-before the salt are still accepted, and that of the data is kept until the data changes: the mark
-of a rollout is made from it.
+`<16 hex>.<32 hex>.<32 hex>`: the hash of the facts that identify the key, a keyed hash of the
+Secret's data, and a keyed hash of the key's canonical values. Keyed, because it is written where
+people without access to the Secret can read it, and a low-entropy value could be guessed. Salted
+with the namespace, so that equal data in two namespaces is not visibly equal. Hashes from before
+the salt are still accepted, and that of the data is kept until the data changes: rollouts use it as
+the data hash.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ _MARK_LENGTH: Final = 16
 def key_identity(
     grant: ApiKeyGrant, *, source: CredentialSource, imported: str = ""
 ) -> KeyIdentity:
-    """What decides what a key IS: of the grant and of its source, no uid and no name of either.
+    """The facts that identify a key, from grant and source, without the uid or name of either.
 
-    `imported` is the digest of the value that the grant imports, where it does.
+    `imported` is the digest of the value that the grant imports, if it does.
     """
     identity = {"key": grant.key_identity(source), "source": source.key_identity()}
     return identity | {"imported": imported} if imported else identity
@@ -39,7 +39,7 @@ def key_identity(
 def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str:
     """A keyed digest of an imported value; `key` is the operator's own secret.
 
-    Without a namespace it is one of before the salt.
+    Without a namespace, the digest from before the salt.
     """
     return _digest("imported", value.reveal().encode(), key=key, namespace=namespace)
 
@@ -55,7 +55,7 @@ def fingerprint(
 ) -> str:
     """The fingerprint of a Secret; `key` is the operator's own secret.
 
-    If a fingerprint of `before` was made of the same data, its hash of the data is kept.
+    If a fingerprint in `before` was computed from the same data, its hash of the data is kept.
     """
     of_data = _digest("data", _ENCODE(data), key=key, namespace=namespace)
     for held in before:
@@ -76,7 +76,7 @@ def has_identity(fingerprint: str | None, identity: KeyIdentity) -> bool:
 def same_data(
     fingerprint: str | None, *, data: Mapping[str, str], key: bytes, namespace: str
 ) -> bool:
-    """Whether the fingerprint was made of exactly this data, here or before the salt."""
+    """Whether the fingerprint was computed from exactly this data, with or without the salt."""
     parts = _split(fingerprint)
     return parts is not None and any(
         hmac.compare_digest(parts[1], _digest("data", _ENCODE(data), key=key, namespace=salt))
@@ -87,7 +87,7 @@ def same_data(
 def same_values(
     fingerprint: str | None, *, values: Mapping[str, Sensitive], key: bytes, namespace: str
 ) -> bool:
-    """Whether the fingerprint was made of exactly these canonical values, as `same_data` does."""
+    """Whether the fingerprint was computed from exactly these canonical values."""
     parts = _split(fingerprint)
     return parts is not None and any(
         hmac.compare_digest(parts[2], _digest("values", _opened(values), key=key, namespace=salt))
@@ -96,7 +96,7 @@ def same_values(
 
 
 def data_hash(fingerprint: str | None) -> str:
-    """Of the data alone: the same for the same data; empty where there is no telling."""
+    """The hash of the data alone; empty if the fingerprint is unreadable."""
     parts = _split(fingerprint)
     return parts[1][:_MARK_LENGTH] if parts is not None else ""
 
@@ -115,6 +115,6 @@ def _opened(values: Mapping[str, Sensitive]) -> bytes:
 
 
 def _digest(of: str, content: bytes, *, key: bytes, namespace: str) -> str:
-    """A keyed hash; a namespace's name has no line break, so that no salt is part of a content."""
+    """A keyed hash; a namespace has no line break, so the salt cannot be part of the content."""
     salt = f"{of} in {namespace}\n" if namespace else f"{of}\n"
     return hmac.digest(key, salt.encode() + content, "sha256").hex()[:32]

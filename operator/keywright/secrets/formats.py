@@ -1,4 +1,4 @@
-"""The templates of the ready-made formats, by the same engine as those of `spec.secret.data`."""
+"""The templates of the predefined formats, in the same syntax as `spec.secret.data`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keywright.secrets.templates import Placeholder, Template, parse_template
 
 
 def _template(text: str | Variable) -> Template:
-    # A format may use variables that a user's template may not.
+    # A format may use variables that templates of users may not.
     return Template((Placeholder(text),)) if isinstance(text, Variable) else parse_template(text)
 
 
@@ -28,20 +28,20 @@ FORMATS: Final[Mapping[Format, Mapping[str, Template]]] = {
 def templates_of(formats: tuple[Format, ...]) -> Mapping[str, Template]:
     """The keys of several formats together; equal combinations share one mapping.
 
-    A key that two of them have means the same in both, or CEL has refused the pair.
+    A key of two formats has the same meaning in both, otherwise CEL rejects the combination.
     """
     return {key: template for form in formats for key, template in FORMATS[form].items()}
 
 
-# SDKs run a credential_process again from 15 minutes before the end on (botocore, credentials.py,
-# `_advisory_refresh_timeout`); the kubelet needs two to bring the new file into the pod.
+# SDKs run a credential_process again from 15 minutes before the expiry on (botocore,
+# credentials.py, `_advisory_refresh_timeout`); the kubelet needs two to update the file in the pod.
 _NEEDED: Final = timedelta(minutes=20)
 
 
 def min_refresh_margin(grant: ApiKeyGrant) -> timedelta | None:
-    """The least time before expiry at which readers of this layout want the next credential.
+    """The minimum time before expiry at which clients of this layout need the next credential.
 
-    None for a layout that no reader reads again by itself.
+    None for a layout that no client reads again by itself.
     """
     again = _is_read_again(grant.formats, tuple(grant.spec.secret.data.values()))
     return _NEEDED if again else None
@@ -54,7 +54,7 @@ def _is_read_again(formats: tuple[Format, ...], texts: tuple[str, ...]) -> bool:
 
 
 def short_lifetime_warning(grant: ApiKeyGrant, *, lifetime: timedelta, margin: timedelta) -> str:
-    """What the readers must know where the lifetime leaves them less than they need; or nothing."""
+    """A warning if the lifetime leaves clients less time than they need; otherwise empty."""
     needed = min_refresh_margin(grant)
     if needed is None or margin >= needed:
         return ""

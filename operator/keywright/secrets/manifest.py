@@ -1,4 +1,4 @@
-"""The body of the server-side apply that writes a Secret: all of it that is ours, at once."""
+"""The body of the server-side apply that writes all Keywright fields of a Secret in one request."""
 
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ from keywright.secrets.proofs import IdentityRecord
 
 @dataclass(frozen=True, slots=True)
 class ManagedKeyId:
-    """The id of a key that stays in the cloud, and the proof that it was made for the grant."""
+    """The ID of a managed key, and the proof that it was created for the grant."""
 
     key_id: str
     proof: str | None
@@ -60,12 +60,12 @@ def manifest(
     remark: str = "",
     handled_requests: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The Secret as the operator applies it; what it has beyond this belongs to others and stays.
+    """The Secret as the operator applies it; other fields belong to other managers and stay.
 
-    `kept_as` is the id of a managed key, `replaces` that of the one before it: a lost status is
-    restored from them. `identity`: the ids with which the cloud tags the key. `remark`: a warning
-    for the readers of many keys. `handled_requests`: the requests for a renewal that were handled
-    before, the newest first.
+    `kept_as` is the ID of a managed key, `replaces` that of its predecessor: a lost status is
+    restored from them. `identity`: the IDs in the key's tags in the cloud. `remark`: a warning for
+    clients of a bulk import. `handled_requests`: the renewal requests that were handled before,
+    newest first.
 
     The grant owns the Secret, so that it is deleted with the grant. It does not block the deletion
     of the grant: that would need a permission on the grant's finalizers.
@@ -119,7 +119,7 @@ def _annotations(
     renew_at: datetime | None,
     revision: int,
 ) -> dict[str, str]:
-    """Those of the spec, the owner, the times and the number of the key."""
+    """The annotations of the spec, and those for owner, times and revision of the key."""
     annotations = {
         **grant.spec.secret.annotations,
         ANNOTATION_GRANTED_BY: f"{grant.namespace}/{grant.name} {grant.uid}",
@@ -134,7 +134,7 @@ def _annotations(
 
 
 def _key_ids(kept_as: ManagedKeyId | None, replaces: ManagedKeyId | None) -> dict[str, str]:
-    """The managed key in the Secret and the one that it replaces, with their proofs."""
+    """The managed key in the Secret and its predecessor, with their proofs."""
     annotations: dict[str, str] = {}
     for key, id_name, proof_name in (
         (kept_as, ANNOTATION_KEY_ID, ANNOTATION_KEY_PROOF),

@@ -1,4 +1,4 @@
-"""What is known of a Secret, and who owns it: from its metadata alone, without any value."""
+"""The metadata of a Secret, and its owner, without any value."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
 class Ownership(Enum):
-    """What an existing Secret is to a grant."""
+    """The relation of an existing Secret to a grant."""
 
     OWNED = "Owned"
     UNOWNED = "Unowned"
@@ -59,7 +59,7 @@ class Ownership(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerAnnotation:
-    """The grant that a Secret says it was written for."""
+    """The grant that the annotations of a Secret name."""
 
     namespace: str
     name: str
@@ -68,12 +68,13 @@ class OwnerAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class ManagedSecret:
-    """What is kept in memory of a Secret; ten thousand of them are a few megabytes.
+    """The in-memory metadata of a Secret; ten thousand of them are a few megabytes.
 
-    The `owned_...` sets are what server-side apply records as ours (field manager `keywright`);
-    Secrets of the same layout share them. `owner_uid` is the uid in our owner reference.
-    `others`: the fields of data, labels, annotations and owner references that other field managers
-    own, by manager; bounded. `watched`: it carries the label by which our watch selects Secrets.
+    The `owned_...` sets are the fields that server-side apply records for the field manager
+    `keywright`; Secrets of the same layout share them. `owner_uid` is the uid in the owner
+    reference that Keywright wrote. `others`: the fields of data, labels, annotations and owner
+    references that other field managers own, by manager; bounded. `watched`: it has the label that
+    the watch selects.
     """
 
     namespace: str
@@ -106,7 +107,7 @@ class ManagedSecret:
 
 
 def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
-    """A Secret from its `metadata`; what is malformed or forged counts as absent."""
+    """Parse the `metadata` of a Secret; malformed or forged values count as absent."""
     annotations = meta.get("annotations") or {}
     owned = owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
@@ -142,12 +143,12 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
 
 
 def classify(grant: ApiKeyGrant, secret: ManagedSecret) -> Ownership:
-    """What the Secret of the grant's name is to the grant.
+    """Classify the Secret of the grant's name by its owner.
 
-    The annotation decides; a label is no mark. Another uid under the same name is the same grant
-    after a restore from a backup, so that the restored Secret need not be minted again. Where the
-    annotation was removed or edited by hand (it is no longer recorded as ours), the owner reference
-    that we wrote speaks for it, so that the Secret is repaired.
+    The annotation decides, never a label. Another uid under the same name is the same grant after a
+    restore from a backup, so that the restored Secret needs no new key. If the annotation was
+    removed or edited by hand (it is no longer recorded for this field manager), the owner reference
+    that Keywright wrote decides, so that the Secret is repaired.
     """
     edited = ANNOTATION_GRANTED_BY not in secret.owned_annotations
     if edited and secret.owner_uid == grant.uid:
@@ -161,11 +162,11 @@ def classify(grant: ApiKeyGrant, secret: ManagedSecret) -> Ownership:
 
 
 def trust_status_over_annotations(secret: ManagedSecret, *, status: GrantStatus) -> ManagedSecret:
-    """The Secret with times and revision from the status, where that tells of the same key.
+    """The Secret with times and revision from the status, if that records the same key.
 
-    The annotations of a Secret can be edited by whoever may edit it, and an end that was moved away
-    by hand must not keep the key from being renewed. Where the status tells of another key, or of
-    none (we were ended between two writes, or it was lost), the annotations are all there is.
+    Any client with write access to a Secret can edit its annotations, and a postponed expiry must
+    not prevent the renewal of the key. If the status records another key, or none (the process
+    ended between two writes, or the status was lost), only the annotations are available.
     """
     if not status.revision or status.fingerprint != secret.fingerprint:
         return secret
@@ -180,7 +181,7 @@ def trust_status_over_annotations(secret: ManagedSecret, *, status: GrantStatus)
 
 
 def owned_fields(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Our entry of managedFields, in its `fieldsV1` form: names prefixed with `f:`."""
+    """The managedFields entry of Keywright as `fieldsV1`: names prefixed with `f:`."""
     for entry in meta.get("managedFields") or ():
         if (
             entry.get("manager") == FIELD_MANAGER
@@ -197,7 +198,7 @@ def field_of(group: str, name: str) -> str:
 
 
 def _others(meta: Mapping[str, Any]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """What other field managers own of a Secret, by the paths of `field_of`; bounded."""
+    """The fields of a Secret that other field managers own, by the paths of `field_of`; bounded."""
     entries = meta.get("managedFields") or ()
     if len(entries) < 2:
         return ()
@@ -229,7 +230,7 @@ def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _owner(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:
-    """The grant that owns the Secret, if the reference is still as we wrote it.
+    """The grant that owns the Secret, if the reference is unchanged.
 
     fieldsV1 names an item of a list by its merge key, here `k:{"uid":"..."}`.
     """
@@ -248,7 +249,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _names(fields: object) -> frozenset[str]:
     names = tuple(name[2:] for name in _mapping(fields) if name.startswith("f:"))
-    # A set of our own layouts is small; long lists of somebody else's must not fill the cache.
+    # The sets of Keywright's layouts are small; long lists of others must not fill the cache.
     return _shared(names) if len(names) <= _SHARED_LIMIT else frozenset(names)
 
 
@@ -262,7 +263,7 @@ def _mark(text: str | None) -> OwnerAnnotation | None:
     namespace, _, name = name.partition("/")
     if not namespace or not name:
         return None
-    # Interned: they are the words of the grant itself, which is in memory as well.
+    # Interned: the grant, which is in memory as well, has the same strings.
     return OwnerAnnotation(intern(namespace), intern(name), intern(uid))
 
 
@@ -274,7 +275,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _fingerprint(text: str | None) -> str | None:
-    # A longer one is not ours, and would only take room.
+    # A longer one was not written by Keywright, and would only use memory.
     return text if text is None or len(text) <= _FINGERPRINT_LIMIT else text[:_FINGERPRINT_LIMIT]
 
 
@@ -283,7 +284,7 @@ def _id(text: str | None) -> str | None:
 
 
 def _interned(text: str | None) -> str | None:
-    # The cluster id is the same for all Secrets, the grant id mostly the uid of the grant.
+    # The cluster ID is the same for all Secrets, the grant ID is usually the uid of the grant.
     return intern(text[:_UID_LIMIT]) if text else None
 
 

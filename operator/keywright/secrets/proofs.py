@@ -1,11 +1,10 @@
-"""Proofs of whose a key in the cloud is: an HMAC that only the operator can make.
+"""Proofs of ownership of keys in the cloud: an HMAC that only the operator can create.
 
-Ids of keys are kept in annotations of a Secret and in a status, where a tenant may write. An id
-counts only with the proof beside it: `key` is the operator's own secret, and the text names the
-grant, the account and the key, so that a proof is worth nothing beside another id or in another
-grant. Grant id and cluster id are part of it, and have a proof of their own. Proofs from before
-there were grant ids have the uid instead: a restored grant has a new one, and is known by the old
-one that its Secret names.
+Key IDs are stored in annotations of a Secret and in a status, where tenants may write. An ID counts
+only with the proof beside it: `key` is the operator's own secret, and the text names the grant, the
+account and the key, so that a proof is invalid for another ID or in another grant. Grant ID and
+cluster ID are part of it, and have a proof of their own. Proofs from before grant IDs contain the
+uid instead: a restored grant has a new uid, and is recognized by the old one in its Secret.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LENGTH: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """Grant id and cluster id as Secret or status name them, for the object of that uid."""
+    """Grant ID and cluster ID as recorded in Secret or status, for the object with that uid."""
 
     grant_id: str
     cluster_id: str
@@ -37,9 +36,9 @@ class IdentityRecord:
 
 @dataclass(frozen=True, slots=True)
 class Prover:
-    """Makes and verifies proofs for one grant.
+    """Creates and verifies proofs for one grant.
 
-    `uids` are the words that the grant is or was known by, the one of new proofs first.
+    `uids` are the IDs of the grant in proofs, now and before; the first is used for new proofs.
     """
 
     key: bytes
@@ -48,15 +47,15 @@ class Prover:
     uids: tuple[str, ...]
 
     def of_key(self, key_id: str) -> str:
-        """The proof that the key of this id was made for the grant."""
+        """The proof that the key with this ID was created for the grant."""
         return self._of_key(key_id, uid=self.uids[0])
 
     def proves_key(self, key_id: str, proof: str | None) -> bool:
-        """Whether the proof is one of that key and this grant."""
+        """Whether the proof is valid for that key and this grant."""
         return any(_same(proof, self._of_key(key_id, uid=uid)) for uid in self.uids)
 
     def of_identity(self, *, grant_id: str, cluster_id: str, uid: str) -> IdentityRecord:
-        """The record that the grant with that uid has these ids."""
+        """The record that the grant with that uid has these IDs."""
         proof = self._digest("identity", grant_id, cluster_id, uid)
         return IdentityRecord(grant_id, cluster_id, uid, proof)
 
@@ -66,13 +65,13 @@ class Prover:
         return _same(record.proof, expected)
 
     def of_intent(self, started_at: datetime, *, holder: str, baseline: Iterable[str]) -> str:
-        """The proof that the operator meant to create a key of that holder at that time."""
+        """The proof of an intent to create a key of that user at that time."""
         return self._of_intent(started_at, holder=holder, baseline=baseline, uid=self.uids[0])
 
     def proves_intent(
         self, proof: str | None, started_at: datetime, *, holder: str, baseline: Iterable[str]
     ) -> bool:
-        """Whether the proof is one of that intent and this grant."""
+        """Whether the proof is valid for that intent and this grant."""
         listed = tuple(baseline)
         return any(
             _same(proof, self._of_intent(started_at, holder=holder, baseline=listed, uid=uid))
@@ -89,7 +88,7 @@ class Prover:
         return self._digest("intent", uid, format_time(started_at), holder, *sorted(baseline))
 
     def _digest(self, kind: str, *words: str) -> str:
-        # JSON keeps the words apart, whatever characters they have.
+        # JSON separates the values, regardless of their characters.
         text = _ENCODE(["proof", kind, self.namespace, self.name, *words])
         return hmac.digest(self.key, text, "sha256").hex()[:_LENGTH]
 
@@ -99,7 +98,7 @@ def _same(proof: str | None, expected: str) -> bool:
 
 
 def derive_value(key: bytes, *, uid: str, intent: str) -> Sensitive:
-    """64 hexadecimal digits for the grant of that uid and the intent of that name.
+    """Derive 64 hexadecimal digits for the grant with that uid and the named intent.
 
     `key` is the operator's own secret; no other use of it hashes a text of this form.
     """

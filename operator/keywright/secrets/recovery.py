@@ -1,8 +1,8 @@
-"""How a key is read back from the Secret that holds it.
+"""Read a key back from the Secret that holds it.
 
-This is what lets a changed layout be written without a new key. It trusts nothing but the
-fingerprint: whatever stands in the Secret is tried, and only values whose keyed hash is the
-recorded one are taken. So no other layout, no foreign key and no forged one can pass for the key.
+This allows a changed layout to be written without a new key. Only the fingerprint is trusted: all
+values in the Secret are candidates, and only those with the recorded keyed hash are accepted. So no
+other layout, foreign key or forged key can be mistaken for the key.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from keywright.secrets.fingerprint import same_values
 from keywright.secrets.templates import Template
 
 CANONICAL_FILE: Final = "keywright.json"
-"""The key that carries the canonical values where nothing else in the Secret does."""
+"""The key with the canonical values, if no other key of the Secret contains them."""
 
 _BEARER_PREFIX: Final = "Bearer "
 _ONE_KEY: Final = frozenset({Variable.API_KEY, Variable.DOT_ENV, Variable.HEADER})
@@ -41,12 +41,13 @@ _ACCESS_KEY_FILES: Final = frozenset(
         Variable.DOT_ENV,
     }
 )
-# The shapes of the three values: AWS's ids are short words in capitals, Alibaba Cloud's begin in
-# one of a few ways; a secret is a word, a token a long one. A bare key has an empty token.
+# The patterns of the three values: IDs of AWS are short words in capitals, those of Alibaba Cloud
+# start with one of a few prefixes; a secret is a word, a token a long one. A key without a session
+# has an empty token.
 _ID: Final = re.compile(r"[A-Z0-9]{16,32}|(?:LTAI|STS\.|TMP[A-Z]*\.)[A-Za-z0-9]{8,64}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{28,64}")
 _LEAST_TOKEN: Final = 65
-# The longest tokens of the clouds have some four thousand characters.
+# The longest tokens of the clouds have about four thousand characters.
 _LONGEST_WORD: Final = 16_384
 _MOST_TRIED: Final = 2000
 _MOST_HASHED: Final = 4 * 1_048_576
@@ -55,11 +56,11 @@ _MOST_HASHED: Final = 4 * 1_048_576
 def recover(
     kind: KeyKind, *, data: Mapping[str, str], fingerprint: str, key: bytes, namespace: str
 ) -> dict[str, Sensitive] | None:
-    """The canonical values in a Secret's (decoded) data, whatever layout wrote it.
+    """Return the canonical values in a Secret's (decoded) data, whatever layout wrote it.
 
-    `fingerprint` is the Secret's annotation and `key` the one it was made with. None if no values
-    in the data are those that the fingerprint was made of, or not among the first that are tried:
-    two thousand, and four megabytes in all, however much somebody has written into the Secret.
+    `fingerprint` is the Secret's annotation and `key` the one that it was computed with. None if no
+    candidate values match the fingerprint, or only beyond the limits: two thousand candidates and
+    four megabytes, regardless of the Secret's content.
     """
     hashed = 0
     for candidate in itertools.islice(_candidates(kind, data), _MOST_TRIED):
@@ -73,7 +74,7 @@ def recover(
 
 
 def is_recoverable(templates: Iterable[Template], *, kind: KeyKind) -> bool:
-    """Whether `recover` finds the key in what these templates write together."""
+    """Whether `recover` finds the key in the combined output of these templates."""
     bare = {_without_prefix(template).only for template in templates}
     if len(KEY_TYPES[kind].values) == 1:
         return bool(bare & _ONE_KEY)
@@ -93,7 +94,7 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
     if len(names) > 1:
         yield from _access_keys(data)
         return
-    # Many keys in one Secret, each in an entry of its own.
+    # Many keys in one Secret, each in its own entry.
     yield data
     (name,) = names
     for text in data.values():
@@ -103,7 +104,7 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """Every id with every secret and every token, by their shapes."""
+    """Combine every ID with every secret and every token, by their patterns."""
     found = (word for text in data.values() for word in _words(text))
     words = list(dict.fromkeys(word for word in found if len(word) <= _LONGEST_WORD))
     ids = [word for word in words if _ID.fullmatch(word)]
@@ -114,7 +115,7 @@ def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """The text itself, the texts of its JSON, and what stands behind the = of its lines."""
+    """The text itself, the strings of its JSON, and the values after the = of its lines."""
     yield text
     yield from _texts(_json(text))
     yield from (value.strip() for value in _behind_the_equals(text))
@@ -125,7 +126,7 @@ def _behind_the_equals(text: str) -> Iterator[str]:
 
 
 def _texts(value: object, *, depth: int = 3) -> Iterator[str]:
-    """The texts in a JSON value: those of a profile in the CLI's configuration lie three deep."""
+    """The strings in a JSON value: a profile in the CLI's configuration has them at level three."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, dict | list):
@@ -134,7 +135,7 @@ def _texts(value: object, *, depth: int = 3) -> Iterator[str]:
 
 
 def _strings(text: str) -> dict[str, str]:
-    """The values of a JSON object that are texts."""
+    """The string values of a JSON object."""
     stored = _json(text)
     if not isinstance(stored, dict):
         return {}
@@ -142,7 +143,7 @@ def _strings(text: str) -> dict[str, str]:
 
 
 def _json(text: str) -> object:
-    """The value of a JSON text; None where it is none."""
+    """The parsed JSON; None if the text is invalid."""
     if not text.startswith(("{", "[")):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Values that sources and grants copy from Secrets, and the consent that copying them needs."""
+"""Values that sources and grants copy from Secrets, and the consent that this requires."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from keywright.secrets.ownership import managed_secret_from
 def shareable_keys(metadata: Mapping[str, Any], keys: Iterable[str]) -> frozenset[str]:
     """The keys of a Secret's data whose values may be sent to a cloud or to another namespace.
 
-    The label `keywright.dev/allow-reference: "true"` is the consent of whoever may write the
-    Secret. A value that a grant of the same namespace wrote needs none: only what server-side apply
-    records as ours counts, so that adopting a Secret does not release what was in it before.
+    The label `keywright.dev/allow-reference: "true"` is the consent of the Secret's author. A value
+    that a grant of the same namespace wrote needs none: only fields that server-side apply records
+    for Keywright count, so that adopting a Secret does not release its previous content.
     """
     if (metadata.get("labels") or {}).get(REFERENCE_LABEL) == "true":
         return frozenset(keys)
@@ -34,20 +34,21 @@ def shareable_keys(metadata: Mapping[str, Any], keys: Iterable[str]) -> frozense
 
 
 Consent = Callable[[], Failure | None]
-"""Why a value must not be copied at this moment; None where it may."""
+"""Returns why a value must not be copied at this moment; None if it may."""
 
 
 def _ignore() -> None:
-    """Nobody waits for the consent."""
+    """The default of `on_refusal`: do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferencedSecret:
     """The values of one Secret, and why some of them cannot be read or copied out of it.
 
-    A value that only signs requests may be used as it is. One that is sent to a cloud or written to
-    another namespace needs the consent of the Secret. `on_refusal` is called when it is missing.
-    `present_refusal` is the refusal of a key as the Secret is now, with `on_refusal` called.
+    A value that only signs requests may be used without consent. One that is sent to a cloud or
+    written to another namespace needs the consent of the Secret. `on_refusal` is called if it is
+    missing. `present_refusal` is the refusal for a key of the current Secret, with a call of
+    `on_refusal`.
     """
 
     values: Mapping[str, Sensitive]
@@ -57,34 +58,34 @@ class ReferencedSecret:
     present_refusal: Callable[[str], Failure | None] | None = None
 
     def find(self, key: str) -> Sensitive | None:
-        """The value of a key, None where there is none; raises Failure where it is no text."""
+        """The value of a key, None if it is absent; raises Failure if it is not text."""
         if key in self.unreadable:
             raise self.unreadable[key]
         return self.values.get(key)
 
     def refusal(self, key: str) -> Failure | None:
-        """Why the value of this key must not leave the operator; None where it may."""
+        """Why the value of this key must not leave the operator; None if it may."""
         found = self.refusals.get(key)
         if found is not None:
             self.on_refusal()
         return found
 
     def consent(self, key: str) -> Consent:
-        """The consent to copy the value of a key, checked each time that the value is copied.
+        """The consent to copy the value of a key, checked each time the value is copied.
 
-        Nothing counts as refused before that.
+        A refusal is only reported then.
         """
         return partial(self.present_refusal or self.refusal, key)
 
     def check_copy(self, key: str) -> None:
-        """Raise Failure where the value of this key must not leave the operator."""
+        """Raise Failure if the value of this key must not leave the operator."""
         refusal = self.refusal(key)
         if refusal is not None:
             raise refusal
 
 
 def secret_not_text(name: str, key: str, *, field: str) -> Failure:
-    """A value in the Secret that `field` names has bytes that are no UTF-8."""
+    """The failure for a value in the Secret that `field` names which is not valid UTF-8."""
     return Failure(
         f"key {key} of Secret {name} is no UTF-8 text.",
         kind=FailureClass.CONFIGURATION,
@@ -95,7 +96,7 @@ def secret_not_text(name: str, key: str, *, field: str) -> Failure:
 
 
 def secret_not_labeled(name: str, *, namespace: str, field: str) -> Failure:
-    """The Secret that `field` names has not agreed that its values are copied."""
+    """The failure for a Secret that `field` names without the label for consent."""
     return Failure(
         f"Secret {name} does not allow its values to be copied.",
         kind=FailureClass.CONFIGURATION,

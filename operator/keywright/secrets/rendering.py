@@ -1,4 +1,4 @@
-"""Which keys a grant's Secret has, and what stands in them."""
+"""The keys of a grant's Secret, and their content."""
 
 import json
 from collections.abc import Iterator
@@ -24,13 +24,14 @@ _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
 _MOST_BYTES: Final = 900 * 1024
-"""Below the 1 MiB that a Secret may have, with room for base64 and metadata to differ."""
+"""Below the limit of 1 MiB for a Secret, with room for base64 and metadata."""
 
 
 def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
     """The names of the Secret's keys, without any value; equal layouts share one set.
 
-    Empty for many keys: each has an entry of its own, by a name that the grant does not say.
+    Empty for a bulk import: each key has an entry of its own, whose name the grant does not
+    specify.
     """
     if grant.is_bulk_import:
         return frozenset()
@@ -38,12 +39,12 @@ def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
 
 
 def validate(grant: ApiKeyGrant) -> list[FieldError]:
-    """What keeps the Secret from being written as `spec.secret` asks; empty when nothing does."""
+    """Return why the Secret cannot be written as `spec.secret` describes it; empty if it can."""
     return [*_check_data(grant), *_check_mixed(grant)]
 
 
 def check_region(grant: ApiKeyGrant, *, region: str) -> list[FieldError]:
-    """What keeps a Secret of this Region from being written: hosts that its partition lacks."""
+    """Return why a Secret cannot be written in this Region: hosts that its partition lacks."""
     partition = partition_of(region)
     if partition.has_mantle or grant.is_bulk_import:
         return []
@@ -73,7 +74,7 @@ def _variables(text: str) -> frozenset[str]:
 
 
 def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
-    """The Secret's data, all keys at once, for a grant that `check` has nothing against.
+    """Render the Secret's data, all keys together, for a grant that `validate` accepts.
 
     Raises:
         RenderError: The credential lacks a value that the templates use, or they become too long.
@@ -160,7 +161,7 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
 
 
 def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
-    """SDKs prefer a bearer token without a word wherever they find one beside an access key."""
+    """Reject a bearer token beside an access key: SDKs silently prefer the token."""
     if grant.spec.secret.allow_mixed:
         return
     names = frozenset(grant.spec.secret.data).union(

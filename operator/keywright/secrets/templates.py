@@ -1,8 +1,8 @@
-"""Templates of `spec.secret.data`: text with variables, filters and nothing else.
+"""Templates of `spec.secret.data`: text with variables and filters only.
 
-`${name}` stands for a value, `${name|json|base64}` for a filtered one, `$${` for a plain `${`.
-Any other `$` is itself. There are no conditions and no loops, so a template cannot fail halfway.
-What a value holds is never looked at for further variables.
+`${name}` is replaced by a value, `${name|json|base64}` by a filtered one, `$${` by a literal `${`.
+Any other `$` is literal. There are no conditions and no loops, so a template cannot fail halfway.
+Values are never scanned for further variables.
 """
 
 import base64
@@ -23,14 +23,14 @@ _KNOWN: Final = {
 
 
 class Filter(StrEnum):
-    """What may be done to a value."""
+    """The filters for a value."""
 
     JSON = "json"
     BASE64 = "base64"
     TRIM = "trim"
 
     def apply(self, value: str) -> str:
-        """`json`: a JSON string with its quotes. `base64`: of UTF-8. `trim`: no outer blanks."""
+        """`json`: a JSON string with quotes. `base64`: of UTF-8. `trim`: no outer whitespace."""
         match self:
             case Filter.JSON:
                 return json.dumps(value, ensure_ascii=False)
@@ -41,18 +41,18 @@ class Filter(StrEnum):
 
 
 MOST_FILTERS: Final = 4
-"""In a row: each but `trim` makes its value longer, and a hundred of them would fill any memory."""
+"""The maximum length of a chain: most filters lengthen the value, up to exhausting memory."""
 MOST_RENDERED: Final = 900 * 1024
-"""Characters of a rendered text; a Secret may have 1 MiB, and needs room for its metadata."""
+"""The maximum length of a rendered text; a Secret may have 1 MiB, including its metadata."""
 
 
 class TemplateError(ValueError):
-    """A template cannot be read; the message says where and how to write it."""
+    """A template is invalid; the message names the position and the correct syntax."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A place for a value."""
+    """A placeholder for a value."""
 
     variable: Variable
     filters: tuple[Filter, ...] = ()
@@ -60,7 +60,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that has been read: plain text and placeholders in turn; `variables` it uses."""
+    """A parsed template: plain text and placeholders alternately; `variables` are those it uses."""
 
     parts: tuple[str | Placeholder, ...]
     variables: frozenset[Variable] = field(init=False)
@@ -70,10 +70,10 @@ class Template:
         object.__setattr__(self, "variables", used)
 
     def render(self, values: Values) -> str:
-        """The text with every placeholder filled.
+        """Replace every placeholder by its value.
 
         Raises:
-            RenderError: The credential lacks a value, or the text is longer than a Secret may be.
+            RenderError: The credential lacks a value, or the text exceeds the limit of a Secret.
         """
         texts: list[str] = []
         length = 0
@@ -92,7 +92,7 @@ class Template:
 
     @property
     def only(self) -> Variable | None:
-        """The one variable whose bare value the whole text is; None for any other template."""
+        """The variable, if the text is exactly its unfiltered value; None for other templates."""
         match self.parts:
             case (Placeholder(variable=variable, filters=()),):
                 return variable
@@ -102,10 +102,10 @@ class Template:
 
 @lru_cache(maxsize=1024)
 def parse_template(text: str) -> Template:
-    """The template that the text says; equal texts share one.
+    """Parse a template; equal texts share one object.
 
     Raises:
-        TemplateError: An unknown variable or filter, or a `${` without its end.
+        TemplateError: An unknown variable or filter, or a `${` without its closing brace.
     """
     parts: list[str | Placeholder] = []
     plain: list[str] = []
@@ -138,7 +138,7 @@ def _add_text(parts: list[str | Placeholder], plain: list[str]) -> None:
 
 
 def unknown_variables(template: Template, *, kind: KeyKind) -> frozenset[Variable]:
-    """The variables of a template that keys of this kind do not have."""
+    """The variables of a template that keys of this kind do not provide."""
     return template.variables - KEY_TYPES[kind].variables
 
 

@@ -1,4 +1,4 @@
-"""The variables that templates may use: which kinds of key have them, and what they stand for."""
+"""The variables that templates may use: the kinds of key that provide them, and their values."""
 
 import json
 import re
@@ -20,9 +20,10 @@ from keywright.secrets.credential import (
     Credential,
 )
 
-# What a header, and a line of any file, carries.
+# The characters allowed in a header and in a line of any file.
 _WORD: Final = re.compile(r"[!-~]*")
-# What dotenv, INI, curl and shells read as it is: no quotes, comments, escapes, interpolation.
+# Characters that dotenv, INI, curl and shells read literally: no quotes, comments, escapes or
+# interpolation.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 _PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
 
@@ -34,16 +35,16 @@ _NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What the variables of one grant and credential stand for.
+    """The values of the variables for one grant and credential.
 
-    It opens the secrets: keep it only as long as a Secret is being written.
+    It reveals the secrets: keep it only while a Secret is being written.
     """
 
     grant: ApiKeyGrant
     credential: Credential
 
     def __getitem__(self, variable: Variable) -> str:
-        """What the variable stands for.
+        """The value of the variable.
 
         Raises:
             RenderError: This credential has no such value.
@@ -59,7 +60,7 @@ class Values:
         return value
 
     def access_key(self) -> AccessKey:
-        """The values of an access key; raises RenderError where the credential is none."""
+        """The values of an access key; raises RenderError if it is another credential."""
         return AccessKey(
             id=self[Variable.ACCESS_KEY_ID],
             secret=self[Variable.SECRET_ACCESS_KEY],
@@ -79,11 +80,11 @@ class Values:
         )
 
     def plain(self, variable: Variable, *, without: str = "") -> str:
-        """What the variable stands for, where it needs neither quotes nor escapes in any file.
+        """The value of the variable, if it needs no quotes or escapes in any file.
 
         Raises:
-            RenderError: It has other characters: line breaks and quotes would end the value, `#`
-                begins a comment, and what follows would be read as settings of their own.
+            RenderError: It has other characters: line breaks and quotes would end the value,
+                `#` starts a comment, and what follows would be read as separate settings.
         """
         value = self[variable]
         if not _PLAIN.fullmatch(value) or set(value) & set(without):
@@ -112,7 +113,7 @@ class Values:
         find = _RESOLVERS.get(variable)
         found = find(self) if find is not None else None
         if found is not None and variable in _NAMES and not _PLAIN.fullmatch(found):
-            # Templates are scripts and settings of other namespaces, with the value without quotes.
+            # Templates can be scripts and settings of other namespaces, with the value unquoted.
             raise RenderError(
                 FieldError(
                     "spec.secret.data",
@@ -124,7 +125,7 @@ class Values:
 
 
 def _dot_env(values: Values) -> str:
-    """The environment of the kind; its values are plain words, so that nothing needs quotes."""
+    """The environment of the kind; its values are plain words that need no quotes."""
     if values.credential.provider is Provider.ALIBABA_CLOUD:
         lines = alibaba_files.environment(values.plain_access_key())
     else:
@@ -134,7 +135,7 @@ def _dot_env(values: Values) -> str:
 
 
 def _aws_credentials_file(values: Values) -> str:
-    """The shared credentials file of AWS SDKs, profile [default]; read once by most of them."""
+    """The shared credentials file of AWS SDKs, profile [default]; most SDKs read it once."""
     return (
         "[default]\n"
         f"aws_access_key_id = {values.plain(Variable.ACCESS_KEY_ID)}\n"
@@ -144,7 +145,7 @@ def _aws_credentials_file(values: Values) -> str:
 
 
 def _aws_credential_process(values: Values) -> str:
-    """What a `credential_process` prints; SDKs ask again 15 minutes before `Expiration`.
+    """The output of a `credential_process`; SDKs run it again 15 minutes before `Expiration`.
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
     """
@@ -160,10 +161,10 @@ def _aws_credential_process(values: Values) -> str:
 
 
 def _aws_config_file(values: Values) -> str:
-    """The shared config file whose process prints the file beside it, wherever it is mounted."""
+    """The shared config file whose process prints the file beside it, at any mount path."""
     path = values.grant.spec.secret.mount_path.rstrip("/")
     if not _PATH.fullmatch(path):
-        # A shell reads it.
+        # A shell evaluates it.
         raise RenderError(
             FieldError(
                 "spec.secret.mountPath", "must be an absolute path, such as /var/run/keywright"
@@ -177,12 +178,12 @@ def _aws_config_file(values: Values) -> str:
 
 
 def _curl_config(values: Values) -> str:
-    """What `curl --config` reads: a quoted header."""
+    """The input of `curl --config`: a quoted header."""
     return f'header = "x-api-key: {values.plain(Variable.API_KEY)}"\n'
 
 
 def _header(values: Values) -> str:
-    """The value of the header that a gateway sends: a token has a prefix there."""
+    """The value of the header that a gateway sends: a token with its prefix."""
     value = values[Variable.API_KEY]
     return f"Bearer {value}" if values.grant.key.is_bearer else value
 
@@ -220,7 +221,7 @@ def _openai_base_url(values: Values) -> str | None:
 
 
 def endpoint_of(grant: ApiKeyGrant) -> Endpoint:
-    """The endpoint of Bedrock that the grant's OpenAI base URL is of."""
+    """The Bedrock endpoint of the grant's OpenAI base URL."""
     endpoint: Endpoint = getattr(grant.key, "endpoint", Endpoint.RUNTIME)
     return endpoint
 
@@ -228,10 +229,10 @@ def endpoint_of(grant: ApiKeyGrant) -> Endpoint:
 MANTLE_URLS: Final = frozenset(
     {Variable.MANTLE_URL, Variable.MANTLE_OPENAI_URL, Variable.MANTLE_ANTHROPIC_URL}
 )
-"""Variables of a host that some partitions of AWS do not have."""
+"""Variables for hosts that some partitions of AWS do not have."""
 
 
-# The base URLs stand in docs.aws.amazon.com/bedrock/latest/userguide: endpoints.html,
+# The base URLs are documented in docs.aws.amazon.com/bedrock/latest/userguide: endpoints.html,
 # inference-responses-api.html and inference-messages-api.html.
 _OPENAI_BASE_URLS: Final[Mapping[Endpoint, Callable[[Values], str | None]]] = {
     Endpoint.RUNTIME: _runtime("/openai/v1"),
@@ -268,4 +269,4 @@ _RESOLVERS: Final[Mapping[Variable, Callable[[Values], str | None]]] = {
     ),
     Variable.ALIBABA_CROSSPLANE_FILE: lambda values: alibaba_files.crossplane(values.access_key()),
 }
-"""How each variable is found that is no secret value itself."""
+"""The resolver of each variable that is not a secret value."""

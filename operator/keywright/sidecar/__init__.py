@@ -1,5 +1,5 @@
-"""Hands the credentials of a mounted Secret to the SDK in the same pod, over the loopback address.
+"""Serve the credentials of a mounted Secret to the SDK in the same pod, on the loopback address.
 
-An SDK that asks a URI asks again before the end, so that a pod lives through renewals without a
-restart. This room knows no cluster and no cloud: it reads files.
+An SDK that gets credentials from a URI refreshes them before they expire, so that a pod needs no
+restart for a renewal. This package accesses no cluster and no cloud: it reads files.
 """

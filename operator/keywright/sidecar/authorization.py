@@ -1,6 +1,6 @@
-"""The token that an AWS SDK shows to a container credentials endpoint.
+"""The token that an AWS SDK sends to a container credentials endpoint.
 
-The SDK reads it from AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE at each request and sends it as the
+The SDK reads it from AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE for each request and sends it as the
 Authorization header. Containers of a pod share the loopback address, but not every volume.
 """
 
@@ -19,7 +19,7 @@ _MODE = 0o644
 
 
 class AuthorizationToken:
-    """A token in a file; a file that is missing or empty gets a new one, random."""
+    """A token in a file; a missing or empty file gets a new random one."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file() or not path.read_text(encoding="ascii").strip():
@@ -28,6 +28,6 @@ class AuthorizationToken:
         self._file = MountedFile(path, parse=lambda text: Sensitive(text.strip()))
 
     def accepts(self, header: str | None) -> bool:
-        """Whether the header is the token; raises NotThereError where the file is gone."""
+        """Whether the header matches the token; raises FileMissingError if the file is missing."""
         token = self._file.read().reveal()
         return bool(token) and hmac.compare_digest(token.encode(), (header or "").encode())

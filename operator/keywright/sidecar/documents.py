@@ -1,4 +1,4 @@
-"""The mounted files, and what the SDKs want to hear: parsed, checked, and written anew."""
+"""Convert the mounted files to the responses that SDKs expect: parse, validate, and format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from keywright.api.times import parse_time
 
 
 class DocumentError(Exception):
-    """A file is not what it must be; the message names the field, never a value."""
+    """A file is invalid; the message names the field, never a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer to an SDK, and the end of the credential in it."""
+    """A response for an SDK, and the expiry of its credential."""
 
     body: Sensitive
     expires_at: datetime
@@ -29,9 +29,9 @@ Parse: TypeAlias = Callable[[str], Document]
 
 
 class _AlibabaUri(msgspec.Struct):
-    """The answer of a credentials URI.
+    """The response of a credentials URI.
 
-    alibabacloud_credentials, provider/uri.py: all five must be there, and Code be "Success".
+    alibabacloud_credentials, provider/uri.py: all five fields are required, and Code is "Success".
     """
 
     Code: str
@@ -42,7 +42,7 @@ class _AlibabaUri(msgspec.Struct):
 
 
 class _AwsProcess(msgspec.Struct):
-    """What a credential process prints.
+    """The output of a credential process.
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
     """
@@ -54,7 +54,7 @@ class _AwsProcess(msgspec.Struct):
 
 
 class _AwsContainer(msgspec.Struct):
-    """The answer of a container credentials endpoint.
+    """The response of a container credentials endpoint.
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
     """
@@ -66,10 +66,10 @@ class _AwsContainer(msgspec.Struct):
 
 
 def alibaba_cloud(text: str) -> Document:
-    """`credentials.json` of the format AlibabaCredentialsUri, as a credentials URI answers.
+    """Convert `credentials.json` of the format AlibabaCredentialsUri to a response.
 
     Raises:
-        DocumentError: The file has another form.
+        DocumentError: The file has another structure.
     """
     found = _decoded(text, _AlibabaUri)
     if found.Code != "Success":
@@ -78,10 +78,10 @@ def alibaba_cloud(text: str) -> Document:
 
 
 def aws(text: str) -> Document:
-    """`credential-process.json` of the format AwsCredentialProcess, as container endpoints answer.
+    """Convert `credential-process.json` of the format AwsCredentialProcess to a response.
 
     Raises:
-        DocumentError: The file has another form.
+        DocumentError: The file has another structure.
     """
     found = _decoded(text, _AwsProcess)
     answer = _AwsContainer(
@@ -100,7 +100,7 @@ def _decoded(text: str, form: type[_Form]) -> _Form:
     try:
         return msgspec.json.decode(text.encode(), type=form)
     except msgspec.DecodeError as error:
-        # msgspec tells where, and what was expected there; it repeats no value
+        # msgspec names the position and the expected type, but never a value
         raise DocumentError(f"{error}: is the file written by keywright?") from None
 
 

@@ -1,7 +1,7 @@
-"""Files of a volume, read anew when they changed.
+"""Files of a volume, read again after a change.
 
-The kubelet writes a Secret's files into a new directory and swaps a symbolic link; the file behind
-a path is then another one, which its inode and its times tell.
+The kubelet writes a Secret's files to a new directory and replaces a symbolic link; the path then
+leads to another file, which has another inode and other times.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 _Value = TypeVar("_Value")
-_LARGEST_BYTES = 1024 * 1024  # of a Secret
+_LARGEST_BYTES = 1024 * 1024  # the limit of a Secret
 
 
 class FileMissingError(Exception):
@@ -19,7 +19,7 @@ class FileMissingError(Exception):
 
 
 class MountedFile(Generic[_Value]):
-    """One file and what it means; it is parsed once for each time that it changes."""
+    """One file and its parsed content; it is parsed once for each change."""
 
     def __init__(self, path: Path, *, parse: Callable[[str], _Value]) -> None:
         self.path = path
@@ -28,11 +28,11 @@ class MountedFile(Generic[_Value]):
         self._value: _Value | None = None
 
     def read(self) -> _Value:
-        """What the file means now.
+        """Return the current content, parsed.
 
         Raises:
-            NotThereError: There is no such file, or it is too large or no text.
-            Exception: What the parser raises.
+            FileMissingError: There is no such file, or it is too large or not text.
+            Exception: That of the parser.
         """
         try:
             found = self.path.stat()

@@ -1,4 +1,4 @@
-"""The HTTP server of the sidecar: one path for each vendor, on the loopback address alone."""
+"""The HTTP server of the sidecar: one path for each vendor, only on the loopback address."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from keywright.sidecar.mounted_file import FileMissingError, MountedFile
 ALIBABA_PATH, ALIBABA_FILE = "/alibaba-cloud", "credentials.json"
 AWS_PATH, AWS_FILE = "/aws", "credential-process.json"
 _HOST = "127.0.0.1"
-# a page in a browser, or a name that somebody points here, is none of our callers
+# a page in a browser, or a foreign name that resolves to this address, must be refused
 _NAMES = frozenset({_HOST, "localhost"})
 
 
 class UnavailableError(Exception):
-    """There is no credential to give out now; the message says why."""
+    """No credential is available now; the message says why."""
 
 
 class CachedCredential:
-    """One mounted file as an SDK is answered with it."""
+    """One mounted file, and the response for SDKs."""
 
     def __init__(self, path: Path, *, parse: Parse, clock: Callable[[], datetime]) -> None:
         self._file: MountedFile[Document] = MountedFile(path, parse=parse)
@@ -34,9 +34,9 @@ class CachedCredential:
         self._told: str | None = None
 
     def answer(self) -> str:
-        """The body to answer with; raises UnavailableError.
+        """Return the response body; raises UnavailableError.
 
-        A reason is logged when it is another than before, not at each request.
+        A reason is logged when it changes, not on each request.
         """
         try:
             body = self._current().body.reveal()
@@ -63,9 +63,9 @@ class CachedCredential:
 
 
 class CredentialServer:
-    """Answers SDKs in the same pod.
+    """Responds to SDKs in the same pod.
 
-    Without a token of AWS's convention, nothing is served to AWS SDKs: 404.
+    Without an AWS authorization token, nothing is served to AWS SDKs: 404.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class CredentialServer:
         self._runner = web.AppRunner(application, access_log=None)
 
     async def start(self) -> None:
-        """Listen; raises OSError where the port is taken."""
+        """Listen; raises OSError if the port is in use."""
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self._port).start()
 
@@ -127,5 +127,5 @@ async def _only_loopback_names(
 
 
 def _refusal(status: int, message: str) -> web.Response:
-    """As AWS's SDKs read it."""
+    """An error in the format that AWS SDKs parse."""
     return web.json_response({"code": str(status), "message": message}, status=status)

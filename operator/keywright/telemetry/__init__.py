@@ -1,1 +1,1 @@
-"""What can be seen from outside: metrics, health, logs without secrets."""
+"""Observability: metrics, health probes, logs without secrets."""

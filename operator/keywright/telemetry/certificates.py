@@ -1,4 +1,4 @@
-"""The certificate of the metrics endpoint: the operator's own, or one from files that rotate."""
+"""The certificate of the metrics endpoint: self-signed, or from files that rotate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class ServingCertificate:
-    """A TLS context for a server; `refresh` reads files again that have changed."""
+    """A TLS context for a server; `refresh` reloads changed files."""
 
     def __init__(self, directory: Path | None, *, host: str, now: datetime) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -28,10 +28,10 @@ class ServingCertificate:
             self.refresh()
 
     def refresh(self) -> None:
-        """Load tls.crt and tls.key where they have changed since.
+        """Reload tls.crt and tls.key if they have changed.
 
         Raises:
-            OSError, ssl.SSLError: they are missing, or do not belong together.
+            OSError, ssl.SSLError: they are missing, or do not match.
         """
         if self._directory is None:
             return
@@ -43,14 +43,14 @@ class ServingCertificate:
 
 
 def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """`load_cert_chain` wants a file; the key is in none that outlives this call."""
+    """Load the pair; `load_cert_chain` needs a file, which does not outlive this call."""
     with _file_of(pem) as path:
         context.load_cert_chain(path)
 
 
 @contextmanager
 def _file_of(content: bytes) -> Iterator[str]:
-    """A file in memory where the system has them: the pod's file system is read-only."""
+    """A file in memory if the system supports it: the pod's file system is read-only."""
     if not hasattr(os, "memfd_create"):
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)

@@ -1,4 +1,4 @@
-"""/livez and /readyz for the kubelet; /metrics beside them, or with TLS and authorization."""
+"""/livez and /readyz for the kubelet; /metrics on the same port, or on its own with TLS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LIMITS: Final = ConnectionLimits()
 
 
 class Heartbeat:
-    """How long the event loop was last held up: a loop that does not beat is not alive."""
+    """Measures how long the event loop is blocked: a loop without a beat is not live."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -41,7 +41,7 @@ class Heartbeat:
         return time.monotonic() - self._last
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Beat until cancelled."""
         while True:
             self._last = time.monotonic()
             await asyncio.sleep(_BEAT_SECONDS)
@@ -49,9 +49,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class MetricsListener:
-    """Where /metrics is served beside the probes' own address, and to whom.
+    """The separate address of /metrics, and its authorization.
 
-    `authorize` gives the HTTP status for an Authorization header: 200, or that of a refusal.
+    `authorize` returns the HTTP status for an Authorization header: 200, or that of a refusal.
     """
 
     host: str
@@ -61,11 +61,12 @@ class MetricsListener:
 
 
 class TelemetryServer:
-    """Answers the kubelet and Prometheus.
+    """Serves the kubelet and Prometheus.
 
-    `live` and `ready` return the reason why not, or nothing where all is well. `metrics` is called
-    in a thread, beside the event loop. Without a `listener` /metrics is served where the probes
-    are. `limits` are those of each listener; a request must be complete within `request_seconds`.
+    `live` and `ready` return the reason for a failure, or an empty string. `metrics` is called in a
+    thread, beside the event loop. Without a `listener`, /metrics is served on the address of the
+    probes. `limits` are those of each listener; a request must be complete within
+    `request_seconds`.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class TelemetryServer:
             web.get("/livez", self._answer_live),
             web.get("/readyz", self._answer_ready),
         ]
-        # Each has limits of its own: whoever fills one leaves room for the probes.
+        # Each has its own limits: a client that exhausts one leaves capacity for the probes.
         with_probes = [*probes, *([scrapes] if listener is None else [])]
         self._sites = [
             _Site(
@@ -109,16 +110,16 @@ class TelemetryServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where the probes are answered, once it listens."""
+        """The address of the probes, once it listens."""
         return self._sites[0].listener.address
 
     @property
     def metrics_address(self) -> tuple[str, int]:
-        """Where /metrics is answered, once it listens."""
+        """The address of /metrics, once it listens."""
         return self._sites[-1].listener.address
 
     async def start(self) -> None:
-        """Listen; raises OSError where a port is taken."""
+        """Listen; raises OSError if a port is in use."""
         for site in self._sites:
             await site.start()
             _LOG.debug("listening on %s:%d", *site.listener.address)
@@ -137,10 +138,10 @@ class TelemetryServer:
     async def _answer_metrics(self, request: web.Request) -> web.Response:
         status = await self._authorized(request)
         if status != _OK:
-            # RFC 9110, 11.6.1: a 401 says how to authenticate.
+            # RFC 9110, 11.6.1: a 401 names the authentication scheme.
             headers = {"WWW-Authenticate": "Bearer"} if status == _UNAUTHORIZED else {}
             return web.Response(text=_REFUSALS[status], status=status, headers=headers)
-        # Of ten thousand grants it takes a third of a second; one scrape at a time.
+        # For ten thousand grants it takes a third of a second; one scrape at a time.
         async with self._scraping:
             body = await asyncio.to_thread(self._metrics)
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
@@ -153,7 +154,7 @@ class TelemetryServer:
             try:
                 listener.certificate.refresh()
             except (OSError, ssl.SSLError) as error:
-                # The certificate in use serves on: the new files may be half written.
+                # The certificate in use stays: the new files may be incomplete.
                 _LOG.warning("metrics certificate: reading failed, keeping the old one: %s", error)
         if listener.authorize is None:
             return _OK
@@ -183,9 +184,9 @@ def _runner(*routes: web.RouteDef, request_seconds: float) -> web.AppRunner:
     return web.AppRunner(
         application,
         access_log=None,
-        # aiohttp waits as long for the first request of a connection, and for a whole one.
+        # aiohttp applies it both to the first request of a connection and to a whole one.
         keepalive_timeout=request_seconds,
-        # Silent: a traceback for each malformed request would let strangers fill the log.
+        # Silent: a traceback for each malformed request would let any client fill the log.
         logger=logging.Logger("keywright.telemetry.requests", level=logging.CRITICAL + 1),  # noqa: LOG001
     )
 

@@ -1,4 +1,4 @@
-"""A TCP listener that strangers cannot fill: limits of connections, and deadlines for each."""
+"""A TCP listener with limits on connections, and deadlines for each."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Connections in all and of one address; seconds for the handshake of TLS and to read answers.
+    """Connections in total and per address; seconds for TLS handshakes and unread responses.
 
-    The deadline for a request is the protocol's own.
+    The deadline for a request is that of the protocol.
     """
 
     most: int = 64
@@ -31,7 +31,7 @@ class ConnectionLimits:
 
 
 class _Tracked(asyncio.Protocol):
-    """Passes everything on to a protocol, and ends a connection whose peer does not read."""
+    """Forwards everything to a protocol, and closes a connection whose peer does not read."""
 
     def __init__(self, inner: Any, *, write_seconds: float) -> None:
         self._inner = inner
@@ -66,7 +66,7 @@ class _Tracked(asyncio.Protocol):
         self.lost.set()
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """Close the connection immediately."""
         if isinstance(self._transport, asyncio.WriteTransport):
             self._transport.abort()
 
@@ -77,10 +77,10 @@ class _Tracked(asyncio.Protocol):
 
 
 class Listener:
-    """Accepts connections for a protocol, few of each address.
+    """Accepts connections for a protocol, a limited number per address.
 
-    While all are taken, a new connection takes the place of the oldest one of the address with the
-    most: a scraper or kubelet with one connection is served whatever others do.
+    When all are in use, a new connection replaces the oldest one of the address with the most: a
+    scraper or kubelet with one connection is served regardless of other clients.
     """
 
     def __init__(
@@ -92,18 +92,18 @@ class Listener:
         self._limits = limits
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        # In the order in which they came.
+        # In the order of arrival.
         self._open: dict[asyncio.Task[None], str] = {}
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The address it listens on."""
         assert self._socket is not None
         host, port = self._socket.getsockname()[:2]
         return host, port
 
     def start(self, protocol: Callable[[], Any]) -> None:
-        """Listen; raises OSError where the port is taken."""
+        """Listen; raises OSError if the port is in use."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
             made = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
@@ -118,7 +118,7 @@ class Listener:
         self._accepting = asyncio.create_task(self._accept(made, protocol))
 
     async def stop_accepting(self) -> None:
-        """Take no connection any more; those that are open stay."""
+        """Stop accepting connections; open ones stay."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.gather(self._accepting, return_exceptions=True)
@@ -168,7 +168,7 @@ class Listener:
     async def _serve(self, connection: socket.socket, protocol: Callable[[], Any]) -> None:
         tracked = _Tracked(protocol(), write_seconds=self._limits.write_seconds)
         try:
-            # A peer that breaks off is no error of ours, and would fill the log.
+            # A peer that disconnects is not an error of the server, and would fill the log.
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: tracked,

@@ -1,7 +1,7 @@
-"""Logging to standard output, one line each, as JSON or text; what looks like a secret is cut out.
+"""Logging to standard output, one line each, as JSON or text; possible secrets are redacted.
 
-Secrets do not get this far by design (`api.sensitive`); the filter is the second wall, for texts
-that come from libraries and servers.
+By design secrets do not get this far (`api.sensitive`); the filter is a second safeguard, for texts
+from libraries and servers.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# Every pattern takes time linear in the text: a server, and so a tenant, may have written it.
-# A JSON web token may stand behind a letter (the n of an escaped line break), so that whole runs of
-# its characters are found, each once, and looked through by hand.
+# Every pattern takes time linear in the text, which a server, and so a tenant, may have written. A
+# JSON web token may follow a letter (the n of an escaped line break), so whole runs of its
+# characters are matched, each once, and searched in code.
 _RUNS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}")
-_TOKEN_BEGIN = "eyJ"  # noqa: S105  how each of them begins
+_TOKEN_BEGIN = "eyJ"  # noqa: S105  the start of each of them
 _TOKEN_PART = 8
 _LONGEST_TEXT = 16_384
-# Bedrock keys, short-term and long-term; AWS session tokens; private keys; and what
-# stands behind a telling name, which is kept so that a line of JSON stays one.
+# Bedrock keys, short-term and long-term; AWS session tokens; private keys; and values after a name
+# that indicates a secret, which is kept so that a line of JSON remains valid.
 _SECRETS = re.compile(
     r"bedrock-api-key-[A-Za-z0-9+/=]{16,}"
     r"|ABSK[A-Za-z0-9+/=]{16,}"
     r"|\b(?:FwoG|IQoJ)[A-Za-z0-9+/=]{32,}"
-    # One that is cut off goes on to the end of the text or JSON string, or to the next one.
+    # A truncated one extends to the end of the text or JSON string, or to the next one.
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----(?:BEGIN|END) )[^\"])*+"
     r"(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
     r"|(?P<query>(?i:x-amz-(?:signature|security-token)=))[^&\s\"'\\]+"
@@ -36,7 +36,7 @@ _SECRETS = re.compile(
     r"|(?P<header>(?i:authorization|bearer)\\?[\"']?(?:\s*[:=]\s*|\s+)\\?[\"']?)"
     r"(?i:bearer\s+)?[\w\-.~+/=]{16,}",
 )
-# Control characters, line separators, and marks that reverse the direction of what follows.
+# Control characters, line separators, and characters that reverse the text direction.
 _UNPRINTABLE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
@@ -67,14 +67,14 @@ def _without_token(found: re.Match[str]) -> str:
 
 
 def _cut(text: str) -> str:
-    """What a log line holds of a long text; scrubbed before, as half a token looks like none."""
+    """Truncate a long text for a log line; redacted before, as half a token is not recognized."""
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{redact(text)[:_LONGEST_TEXT]}... (cut)"
 
 
 def _one_line(text: str) -> str:
-    """The text with control characters escaped: values of tenants must not begin lines."""
+    """The text with control characters escaped: values of tenants must not start new lines."""
     return text if text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
 
 
@@ -88,7 +88,7 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 class _Scrubbing(logging.Formatter):
-    """Formats, then scrubs the whole line, traceback included."""
+    """Formats, then redacts the whole line, traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _cut(_one_line(redact(super().format(record))))
@@ -119,8 +119,8 @@ def set_up_logging(*, level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At DEBUG these write down whole requests and answers, and a secret access key in the body of
-    # one looks like any other word: never, whatever is asked.
+    # At DEBUG these loggers write whole requests and responses, and a secret access key in a body
+    # looks like any other word: they are never enabled, regardless of the level.
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # One line for each event of each object, which the audit log has already.

@@ -1,7 +1,7 @@
-"""Measures how late the event loop is, and names the code that holds it up.
+"""Measure the lag of the event loop, and log the code that blocks it.
 
-A task beats on the loop; a thread sees when a beat is late, and looks where the loop's thread is at
-that moment. What it logs is places in the code, never values.
+A task beats on the loop; a thread notices a late beat, and inspects the stack of the loop's thread
+at that moment. It logs positions in the code, never values.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class LoopWatchdog:
 
 
 def _places(frame: FrameType | None) -> str:
-    """The innermost places of a stack, the innermost first."""
+    """The innermost positions of a stack, the innermost first."""
     places: list[str] = []
     while frame is not None and len(places) < _FRAMES:
         code = frame.f_code

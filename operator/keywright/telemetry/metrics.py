@@ -1,6 +1,6 @@
 """Metrics for Prometheus. Those of grants are read from the live objects at each scrape, so that
 no series outlives its object.
-"""  # noqa: D205  one sentence too long for a line
+"""  # noqa: D205  one sentence that exceeds a line
 
 from __future__ import annotations
 
@@ -78,22 +78,22 @@ class Metrics:
         )
         self._longest = 0.0
         self._grants: Callable[[], Iterable[GrantSample]] = tuple
-        # Shown after the grants, which have no registry.
+        # Exposed after the grants, which have no registry.
         self._live = CollectorRegistry()
 
     def task_restarted(self, task: str) -> None:
-        """A long-lived task ended unexpectedly, and was started again."""
+        """A long-lived task ended unexpectedly, and was restarted."""
         self._task_restarts.labels(task).inc()
 
     def loop_lag(self, seconds: float) -> None:
-        """A turn of the event loop was so late."""
+        """Record the lag of one iteration of the event loop."""
         self._loop_lag.observe(seconds)
         if seconds > self._longest:
             self._longest = seconds
             self._longest_lag.set(seconds)
 
     def restart(self, kind: str, *, succeeded: bool) -> None:
-        """A workload was restarted, or the API server refused it."""
+        """Record that a workload was restarted, or that the API server refused it."""
         self._restarts.labels(kind, "success" if succeeded else "refused").inc()
 
     def watch(
@@ -106,7 +106,7 @@ class Metrics:
         orphans: Callable[[], Mapping[str, int]] = dict,
         clock_skews: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
-        """Read these at each scrape."""
+        """Set the callbacks that are read on each scrape."""
         self._grants = grants
         self._live.register(
             _Live(
@@ -121,7 +121,7 @@ class Metrics:
     async def timed_mint(
         self, kind: str, reason: str, mint: Callable[[], Awaitable[_Result]]
     ) -> _Result:
-        """The result of `mint`, counted and timed."""
+        """Return the result of `mint`, counted and timed."""
         start = time.perf_counter()
         try:
             result = await mint()
@@ -133,7 +133,7 @@ class Metrics:
         return result
 
     def text(self) -> bytes:
-        """The exposition format."""
+        """The metrics in the exposition format."""
         return b"".join(
             (
                 generate_latest(self.registry),
@@ -144,10 +144,10 @@ class Metrics:
 
 
 def _grants_text(samples: Iterable[GrantSample]) -> bytes:
-    """The series of the grants, as `generate_latest` writes them.
+    """The series of the grants, in the format of `generate_latest`.
 
-    The library takes 8 us for each sample, three of which each grant has: a quarter of a second
-    for 10,000 grants, in which the event loop competes for the interpreter.
+    The library takes 8 us for each sample, three of which each grant has: a quarter of a second for
+    10,000 grants, while the event loop competes for the interpreter.
     """
     expires, renews, ready = [], [], []
     for sample in samples:
@@ -167,7 +167,7 @@ def _grants_text(samples: Iterable[GrantSample]) -> bytes:
 
 
 def _escaped(label: str) -> str:
-    # Names of Kubernetes need none of it.
+    # Names in Kubernetes need no escaping.
     if "\\" in label or '"' in label or "\n" in label:
         return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return label

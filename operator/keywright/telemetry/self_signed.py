@@ -14,7 +14,7 @@ _CLOCK_SKEW = timedelta(hours=1)
 
 
 def self_signed(host: str, *, now: datetime) -> bytes:
-    """Return a certificate for `host` and its key, as PEM; each call makes new ones."""
+    """Return a certificate for `host` and its key, as PEM; each call creates new ones."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keywright-metrics")])
     certificate = (

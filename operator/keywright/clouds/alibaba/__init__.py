@@ -1,1 +1,1 @@
-"""Alibaba Cloud: who we are there, and what is handed on."""
+"""Alibaba Cloud: the identities, and the credentials issued from them."""

@@ -1,4 +1,4 @@
-"""What all ways of asking STS for a session have in common."""
+"""What all requests to STS for a session have in common."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ GRANTS_DURATION: Final = "spec.sessionCredentials.duration"
 GRANTS_POLICY: Final = "spec.sessionCredentials.policy"
 ROOT: Final = SOURCE
 _SESSION_NAME_LIMIT = 64
-# What the Alibaba Cloud Credentials tool waits.
+# The timeouts of the Alibaba Cloud Credentials tool.
 _CONNECT, _READ = "10s", "5s"
 
 
 @dataclass(frozen=True, slots=True)
 class AlibabaContext:
-    """Everything outside that an identity may need.
+    """All external dependencies of an identity.
 
-    `own` is there only where the operator's flag allows it, and with it the node's metadata.
+    `own` is only set if the operator's flag allows it, and with it the metadata of the node.
     """
 
     tokens: TokenSource
@@ -50,13 +50,13 @@ class AlibabaContext:
 
 
 def alibaba_of(source: CredentialSource) -> AlibabaSource:
-    """The part of the source that is for Alibaba Cloud."""
+    """The Alibaba Cloud part of the source."""
     assert source.spec.alibaba_cloud is not None
     return source.spec.alibaba_cloud
 
 
 def limits_of(source: CredentialSource) -> Timeouts:
-    """How patiently the source asks; seconds."""
+    """The timeouts of the source, in seconds."""
     alibaba = alibaba_of(source)
     return Timeouts(
         connect_seconds=parse_duration(alibaba.connect_timeout or _CONNECT),
@@ -65,7 +65,7 @@ def limits_of(source: CredentialSource) -> Timeouts:
 
 
 def endpoint_of(source: CredentialSource) -> Endpoint:
-    """Where the source asks STS: its own endpoint, else the public one of its region."""
+    """The STS endpoint of the source: its own, otherwise the public one of its region."""
     alibaba = alibaba_of(source)
     host = alibaba.sts_endpoint or f"sts.{alibaba.region_id}.aliyuncs.com"
     return Endpoint(
@@ -78,17 +78,17 @@ def endpoint_of(source: CredentialSource) -> Endpoint:
 
 
 def session_name(source: CredentialSource) -> str:
-    """<namespace>.<name>, cut to what STS allows: ActionTrail tells tenants apart by it."""
+    """<namespace>.<name>, truncated to STS's limit: it distinguishes tenants in ActionTrail."""
     return f"{source.namespace}.{source.name}"[:_SESSION_NAME_LIMIT]
 
 
 def session_of(
     issued: TemporaryCredentials, *, issued_at: datetime, field: str, chained: bool = False
 ) -> Session:
-    """The session of an answer; its end is what the cloud says, never what was asked.
+    """The session in a response, with the expiry from the cloud, never the requested one.
 
     Raises:
-        Failure: it is over already.
+        Failure: it has already expired.
     """
     if issued.expires_at <= issued_at:
         raise Failure(
@@ -112,10 +112,10 @@ def session_of(
 async def verify_identity(
     session: Session, *, source: CredentialSource, asking: RequestContext, context: AlibabaContext
 ) -> Session:
-    """The session with the identity that the cloud itself gives it.
+    """Return the session with the identity that the cloud reports for it.
 
     Raises:
-        Failure: the cloud does not know it.
+        Failure: the cloud does not accept it.
     """
     try:
         arn, _ = await context.sts.caller(session, at=endpoint_of(source))
@@ -125,10 +125,10 @@ async def verify_identity(
 
 
 def reject_session_options(ask: SessionOptions, *, way: str) -> None:
-    """Nothing, where the grant asks nothing of a session that only a role could have.
+    """Reject session options of a grant that only a role session supports.
 
     Raises:
-        Failure: it does.
+        Failure: the grant sets such an option.
     """
     if ask.seconds is None and ask.policy is None:
         return

@@ -1,4 +1,4 @@
-"""Credentials as metadata services and credentials URIs answer with them. Pure."""
+"""Credentials in responses of metadata services and credentials URIs. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Answer(msgspec.Struct, rename="pascal"):
 
 
 def parse_credentials(body: bytes) -> TemporaryCredentials | None:
-    """What the body says; None where it has not the documented shape, or says no success."""
+    """Parse a response body; None if its structure is not as documented, or it reports an error."""
     try:
         found = msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, ValueError):

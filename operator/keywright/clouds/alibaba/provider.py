@@ -1,4 +1,4 @@
-"""Alibaba Cloud as the controller sees it: the tables of its ways, and the sessions they share."""
+"""The provider for Alibaba Cloud: the tables of identities and keys, and the shared sessions."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ from keywright.clouds.interfaces import (
 from keywright.clouds.role_chain import RoleChain
 from keywright.secrets.credential import Credential
 
-# No service tells whose a bearer token is.
+# No service reports the owner of a bearer token.
 _BEARER = "the holder of a bearer token"
 
 
 class OpenSession(Protocol):
-    """One way to be someone: a new session of the identity."""
+    """Opens a session of one type of identity."""
 
     async def __call__(
         self,
@@ -72,22 +72,22 @@ class OpenSession(Protocol):
         ask: SessionOptions,
         context: AlibabaContext,
     ) -> Session:
-        """Raises Failure."""
+        """Open a session; raises Failure."""
 
 
 class KeyIssuer(Protocol):
-    """One kind of key: what session it asks for, whether a cached one will do, how to mint."""
+    """Issues one kind of key: its session options, the sessions that it accepts, the key."""
 
     def session_options(self, key: Any) -> SessionOptions:
-        """What the session must be, beyond what the source says."""
+        """The session options of the key, beyond those of the source."""
 
     def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
-        """True where the session may be handed on."""
+        """Whether the session may be used for the key."""
 
     def mint(
         self, key: Any, *, grant: ApiKeyGrant, session: Session, region: str, account_id: str
     ) -> IssuedKey:
-        """A new key; raises Failure."""
+        """Issue a key; raises Failure."""
 
 
 IDENTITIES: dict[type, OpenSession] = {
@@ -154,8 +154,8 @@ class Alibaba:
         intent: Intent | None = None,
         not_before: datetime | None = None,
     ) -> IssuedKey:
-        """A new key for the grant, by a session that all grants which ask the same share."""
-        del intent  # no kind of key lives in Alibaba Cloud
+        """Issue a key, with a session that all grants with the same options share."""
+        del intent  # Alibaba Cloud has no managed keys
         way, key = KEYS[grant.kind], grant.key
         session = await self._role_chain.session(
             source,
@@ -176,10 +176,10 @@ class Alibaba:
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
-        """None: no kind of key lives in Alibaba Cloud.
+        """Not supported: Alibaba Cloud has no managed keys.
 
         Raises:
-            Failure: always. Only a grant whose source was of another cloud before comes here.
+            Failure: always. Only reached by a grant whose source was in another cloud before.
         """
         del evidence
         raise Failure(
@@ -194,7 +194,7 @@ class Alibaba:
     async def verify(
         self, source: CredentialSource, *, anew: bool = False
     ) -> tuple[Session, CallerIdentity]:
-        """A valid session, and its caller; STS is asked once for each edit of the source."""
+        """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
             source, hop=len(alibaba_of(source).assume_roles), anew=anew
         )
@@ -203,9 +203,9 @@ class Alibaba:
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
-        """Try new credentials by GetCallerIdentity, which needs no permission; raises Failure.
+        """Probe new credentials by GetCallerIdentity, which needs no permission; raises Failure.
 
-        It is all that a grant of Alibaba Cloud may ask for (api.grant_checks).
+        It is the only probe for grants of Alibaba Cloud (api.grant_checks).
         """
         del grant
         await session_credentials.probe_identity(
@@ -213,15 +213,15 @@ class Alibaba:
         )
 
     async def hold(self, source: CredentialSource) -> None:
-        """Nothing: no key of this cloud has to be revoked."""
+        """Do nothing: no key of this cloud has to be revoked."""
 
     @classified("asking for the time")
     async def ask(self, source: CredentialSource) -> None:
-        """Ask STS who the source is, for the time that the answer tells."""
+        """Call GetCallerIdentity to learn the time of STS."""
         await self._role_chain.ask(source, hop=len(alibaba_of(source).assume_roles))
 
     def has_session(self, source: CredentialSource) -> bool:
-        """Whether a session of the source is in memory that can still be used."""
+        """Whether a valid session of the source is in memory."""
         return self._role_chain.has_valid(source, hop=len(alibaba_of(source).assume_roles))
 
     def is_doubtful(self, source: CredentialSource) -> bool:
@@ -229,11 +229,11 @@ class Alibaba:
         return self._role_chain.is_doubtful(source, hop=len(alibaba_of(source).assume_roles))
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop what is cached of a source that is gone."""
+        """Drop the cached sessions of a deleted source."""
         self._role_chain.forget(source_uid=source_uid)
 
 
 def _account(session: Session) -> str:
-    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty for what is no account."""
+    """The account in an ARN, `acs:SERVICE:REGION:ACCOUNT:...`; empty if it is not an account ID."""
     parts = session.identity.split(":")
     return parts[3] if len(parts) > 3 and fits(parts[3], ACCOUNT) else ""

@@ -1,1 +1,1 @@
-"""Amazon Web Services: who we are (`identities/`), and what we mint from it (`keys/`)."""
+"""Amazon Web Services: the identities (`identities/`), and the services that issue keys."""

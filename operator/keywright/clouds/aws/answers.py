@@ -1,4 +1,4 @@
-"""Refusals of AWS as botocore parses them: code, message, status, and the time to wait."""
+"""Errors of AWS as botocore parses them: code, message, status, and the time to wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keywright.clouds.aws.error_codes import THROTTLED
 from keywright.clouds.http import TransportError
 from keywright.clouds.redaction import redacted
 
-# What the clouds' error codes are made of.
+# The characters of the clouds' error codes.
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._:-]{0,127}")
 _CONCURRENT: Final = "concurrent modification"
 _RATE: Final = "exceeded the rate limit"
@@ -19,10 +19,10 @@ _MAX_RETRY_AFTER: Final = timedelta(minutes=5)
 
 
 def code_and_message(error: Exception) -> tuple[str, str]:
-    """Of a botocore exception; what looks like a credential or a token is cut out.
+    """Code and message of a botocore exception, without possible credentials or tokens.
 
-    Of an exception that is neither botocore's own kind nor the system's only the name is told: that
-    of a damaged answer quotes the whole of it, and a secret access key is a word like any other.
+    For an exception that is neither botocore's nor the system's, only the type is returned: that of
+    a damaged response quotes all of it, and a secret access key looks like any other word.
     """
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415  imported after start-up
 
@@ -39,19 +39,19 @@ def code_and_message(error: Exception) -> tuple[str, str]:
 
 
 def http_status(error: Exception) -> int:
-    """The status of the answer that an exception is of; 0 where there was no answer."""
+    """The status of the response in an exception; 0 without a response."""
     status = _part(_response(error), "ResponseMetadata").get("HTTPStatusCode", 0)
     return status if isinstance(status, int) else 0
 
 
 def retry_after(error: Exception) -> timedelta | None:
-    """The time of a Retry-After header in seconds, at most five minutes; None without one."""
+    """The time in a Retry-After header in seconds, at most five minutes; None without one."""
     seconds = retry_after_seconds(_response(error))
     return timedelta(seconds=seconds) if seconds else None
 
 
 def retry_after_seconds(answer: Mapping[str, Any]) -> float:
-    """As `retry_after`, of an answer as botocore parses it; 0 without the header."""
+    """As `retry_after`, for a response that botocore has parsed; 0 without the header."""
     headers = _part(_part(answer, "ResponseMetadata"), "HTTPHeaders")
     found = str(headers.get("retry-after", ""))
     if not found.isascii() or not found.isdigit():
@@ -60,11 +60,11 @@ def retry_after_seconds(answer: Mapping[str, Any]) -> float:
 
 
 def is_throttled(answer: Mapping[str, Any]) -> bool:
-    """True for an answer, as botocore parses it, that refuses a call for its rate.
+    """Whether a response, as botocore parses it, rejects a call for its rate.
 
     API Gateway's "concurrent modification" is ConflictException (409), and BadRequestException
-    (400) in older answers: https://github.com/serverless/serverless/issues/12065. Its
-    LimitExceededException is a quota, or a rate that the Retry-After header or the words show.
+    (400) in older responses: https://github.com/serverless/serverless/issues/12065. Its
+    LimitExceededException is a quota, or a rate that the Retry-After header or the message shows.
     """
     error = _part(answer, "Error")
     code, message = str(error.get("Code") or ""), str(error.get("Message") or "")
@@ -76,12 +76,12 @@ def is_throttled(answer: Mapping[str, Any]) -> bool:
 
 
 def is_rate_answer(error: Exception) -> bool:
-    """As `is_throttled`, of an exception of botocore."""
+    """As `is_throttled`, for an exception of botocore."""
     return is_throttled(_response(error))
 
 
 def _response(error: Exception) -> Mapping[str, Any]:
-    # ConnectionClosedError, ReadTimeoutError and others have the attribute, and None in it.
+    # ConnectionClosedError, ReadTimeoutError and others have the attribute, with None as value.
     found = getattr(error, "response", None)
     return found if isinstance(found, Mapping) else {}
 

@@ -1,11 +1,11 @@
-"""boto3 clients: made once and reused; a client holds no credentials.
+"""Cached boto3 clients; a client contains no credentials.
 
-Making a client takes 2 to 3 ms of processor time and up to 350 KiB, the first one of a service ten
-times as long. A client is safe to share between threads; a boto3 Session is not, so that one thread
-at a time makes clients (botocore's documentation of thread safety).
+Creating a client takes 2 to 3 ms of processor time and up to 350 KiB, the first one of a service
+ten times as long. A client is safe to share between threads; a boto3 Session is not, so one thread
+at a time creates clients (botocore's documentation of thread safety).
 
 A request is signed with the session of the call in whose thread the request is sent. A renewed or
-revoked session therefore leaves nothing behind in a client.
+revoked session therefore leaves nothing in a client.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class BotoClientCache:
     ) -> None:
         self._signing_session = signing_session
         self._handlers = handlers
-        # Held for the look-up alone: a tenant's new endpoint must not delay clients that exist.
+        # Held for the lookup only: a tenant's new endpoint must not delay existing clients.
         self._lock = threading.Lock()
         self._making = threading.Lock()
         self._unsigned: LruDict[ClientKey, Any] = LruDict(_MAX_UNSIGNED, evicted=_close)
@@ -101,7 +101,7 @@ class BotoClientCache:
     def _new(self, key: ClientKey, *, signed: bool) -> Any:
         if self._session is None:
             self._session = _bare_session(_CallCredentials(self._signing_session))
-        # Imported here: a third of a second that the first list of objects need not wait for.
+        # Imported here: a third of a second that the initial lists need not wait for.
         from botocore import UNSIGNED  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ class _CallCredentials:
         self._signing_session = signing_session
 
     def load_credentials(self) -> _CallCredentials:
-        """Themselves: this is also botocore's component `credential_provider`."""
+        """Return itself: this is also botocore's component `credential_provider`."""
         return self
 
     def get_frozen_credentials(self) -> Any:
@@ -159,9 +159,9 @@ def _close(client: Any) -> None:
 
 
 def _bare_session(credentials: _CallCredentials) -> Any:
-    """A boto3 Session that knows nothing of the operator's own profile, files or credentials.
+    """A boto3 Session without the operator's own profile, files or credentials.
 
-    Of the environment, only botocore's network variables count: endpoints, CA bundle, proxies.
+    Of the environment, only botocore's network variables apply: endpoints, CA bundle, proxies.
     """
     import boto3  # noqa: PLC0415  as above
     from botocore.session import Session as CoreSession  # noqa: PLC0415  as above

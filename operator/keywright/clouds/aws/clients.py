@@ -1,7 +1,7 @@
 """Calls of boto3, in a bounded pool of threads.
 
-Nothing of the operator's own credentials takes part: calls are unsigned, or signed with the session
-that the caller passes. Requests are sent by `clouds.http` alone (`aws.transport`).
+The operator's own credentials are never used: calls are unsigned, or signed with the session that
+the caller passes. Only `clouds.http` sends requests (`aws.transport`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from keywright.clouds.shares import FairShares, Share
 from keywright.clouds.slots import waiting_for_cloud
 
 _Answer = TypeVar("_Answer")
-# Threads for tenants that arrive while slow calls of others hold the usual ones.
+# Threads for tenants that arrive while slow calls of others occupy the regular ones.
 _MAX_THREADS_FOR_EACH: Final = 8
 
 
 class ServiceQuotas(Protocol):
-    """The fixed quotas of one service, to which its requests are held."""
+    """The fixed quotas of one service, which its requests are limited to."""
 
     def limits(self, region: str, operation: str) -> tuple[str, ...]:
         """The names of the rate limits of an operation, beyond the fixed quotas."""
@@ -44,15 +44,15 @@ class ServiceQuotas(Protocol):
     async def enter(
         self, place: tuple[str, str], operation: str, *, tenant: str, change: bool
     ) -> Callable[[], None]:
-        """Return when the request may be sent, with what must be called after the response.
+        """Wait until the request may be sent; returns what must be called after the response.
 
-        `place` is the key of the account's rates, and the Region. Raises Failure.
+        `place` is the rate limit key of the account, and the Region. Raises Failure.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What the handlers of a client need to know of the call in their thread."""
+    """The context of a client's handlers: the call in their thread."""
 
     transport: Transport
     account: str
@@ -70,9 +70,9 @@ class _Call:
 
 
 class BotoClients:
-    """Clients by service, region and endpoint; importing boto3 is left to the pool's first job.
+    """Clients by service, region and endpoint; the pool's first job imports boto3.
 
-    `threads` calls run at once. Those that wait for their answer for more than a second do not
+    `threads` calls run concurrently. Those that wait for a response for more than a second do not
     count for a namespace with less than its share: there are up to eight times as many threads.
     `quotas` has the services with fixed quotas.
     """
@@ -106,7 +106,7 @@ class BotoClients:
         self._pool.submit(self._clients.unsigned, ClientKey("sts", "us-east-1"))
 
     def close(self) -> None:
-        """Wait for no one: what is under way ends with the process."""
+        """Shut down without waiting; calls in progress end with the process."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -127,12 +127,11 @@ class BotoClients:
         attempts: int = DEFAULT_ATTEMPTS,
         source: CredentialSource | None = None,
     ) -> _Answer:
-        """The result of `call(client)`, run in the pool; the client signs as `session`, or not.
+        """Return `call(client)`, run in the pool; the client signs as `session`, if there is one.
 
-        `tenant` is the namespace whose share of the threads the call takes; `pace` the key of the
-        rates that its requests are held to. `source` is whom the clock of the answers is compared
-        for. `attempts=1` is for what must not be done twice: the
-        SDK then repeats nothing by itself.
+        `tenant` is the namespace whose share of the threads the call uses; `pace` the rate limit
+        key of its requests. `source` is the source that the clock skew is recorded for.
+        `attempts=1` is for calls that must not be repeated: the SDK then does not retry.
 
         Raises:
             Failure: the operator does not allow the endpoint.
@@ -176,7 +175,7 @@ class BotoClients:
             except BaseException:
                 self._shares.release(share)
                 raise
-            # A thread outlives a caller that is cancelled, and holds its slot until its own end.
+            # A thread outlives a cancelled caller, and occupies its slot until its own end.
             running.add_done_callback(lambda _: self._release(loop, share))
             return await asyncio.wrap_future(running)
 
@@ -186,7 +185,7 @@ class BotoClients:
         return partial(self._skews.note, source=source, by_vendor=reach is not Reach.LISTED)
 
     def _release(self, loop: asyncio.AbstractEventLoop, share: Share) -> None:
-        # A thread may end after the loop: then there is nobody left to start.
+        # A thread may end after the loop: then there is no waiter to start.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._shares.release, share)
 
@@ -231,7 +230,7 @@ class BotoClients:
     def _note(
         self, parsed_response: dict[str, Any] | None = None, *, event_name: str = "", **_: Any
     ) -> None:
-        """Note each answer: also those that botocore tries again."""
+        """Record each response, including those that botocore retries."""
         call: _Call = self._local.call
         if not call.account:
             return
@@ -247,6 +246,6 @@ class BotoClients:
 
 
 def account_of(session: Session) -> str:
-    """The account of a session's identity, an ARN; empty where that is not known yet."""
+    """The account in a session's identity, an ARN; empty if that is not known yet."""
     parts = session.identity.split(":")
     return parts[4] if len(parts) > 4 else ""

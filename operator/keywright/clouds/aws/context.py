@@ -1,4 +1,4 @@
-"""What everything of AWS needs from outside."""
+"""The external dependencies of the AWS modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keywright.clouds.shared_listings import SharedListings
 
 @dataclass(frozen=True, slots=True)
 class AwsContext:
-    """Everything outside that an identity may need; `ambient` only where the flag allows it."""
+    """All external dependencies of an identity; `ambient` only if the flag allows it."""
 
     tokens: TokenSource
     secrets: SecretReader
@@ -29,6 +29,6 @@ class AwsContext:
 
 
 def aws_of(source: CredentialSource) -> AwsSource:
-    """The part of the source that is for AWS."""
+    """The AWS part of the source."""
     assert source.spec.aws is not None
     return source.spec.aws

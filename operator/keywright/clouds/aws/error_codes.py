@@ -1,7 +1,7 @@
 """Error codes that all AWS services share, with failure class, field and remedy.
 
 Evidence for codes and messages: tests/data/fidelity.tsv. Codes of a single API are classified in
-`refusals` (STS), `iam_refusals` (IAM) and `gateway_refusals` (API Gateway).
+`sts.errors`, `iam.errors` and `api_gateway.errors`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CLOCK_CURE: Final = (
 # other services 5), and "Signature not yet current: T1 is still later than T2".
 _CLOCK_WORDS: Final = ("Signature expired", "not yet current", "must be within 15 minutes")
 _CLOCK_CODES: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
-# botocore, where a host has no address or takes no connection.
+# botocore's error if a host has no address or refuses the connection.
 _NO_ENDPOINT: Final = "EndpointConnectionError"
 _SIGNATURE_CODES: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 _TRANSIENT: Final = frozenset(
@@ -53,7 +53,7 @@ _TRANSIENT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """How one error code is treated: failure class, field of the source or grant, remedy."""
+    """The handling of one error code: failure class, field of the source or grant, remedy."""
 
     kind: FailureClass
     field: str
@@ -61,7 +61,7 @@ class ErrorRow:
     reason: str = ""
 
     def failure(self, code: str, message: str, *, service: str = "AWS") -> Failure:
-        """The failure for an answer with this code."""
+        """The failure for a response with this code."""
         return Failure(
             f"{service}: {code}: {message}.",
             kind=self.kind,
@@ -104,14 +104,14 @@ _ROWS: Final = {
 
 
 def is_clock_fault(code: str, message: str) -> bool:
-    """True where AWS refuses a signature only because of its time."""
+    """Whether AWS rejects a signature only because of its time."""
     if code in _CLOCK_CODES:
         return True
     return code in _SIGNATURE_CODES and any(words in message for words in _CLOCK_WORDS)
 
 
 def clock_fault(code: str, message: str) -> Failure:
-    """The failure for a signature whose time AWS does not accept."""
+    """The failure for a signature whose time AWS rejects."""
     return Failure(
         f"AWS: {code}: {message}.",
         kind=FailureClass.TRANSIENT,
@@ -121,7 +121,7 @@ def clock_fault(code: str, message: str) -> Failure:
 
 
 def common_failure(code: str, message: str) -> Failure:
-    """The failure for an error code that any AWS service may answer; empty code: no answer."""
+    """The failure for an error code that any AWS service may return; empty code: no response."""
     if is_clock_fault(code, message):
         return clock_fault(code, message)
     if code in THROTTLED:

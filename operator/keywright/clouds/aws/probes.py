@@ -1,4 +1,4 @@
-"""Probes: how a new key is tried before it is published."""
+"""Probes of new keys before they are published."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FLAG: Final = "or have the operator started with --allow-probe-url for it"
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """Everything outside that a probe may need; `tenant` is the namespace of the grant."""
+    """All external dependencies of a probe; `tenant` is the namespace of the grant."""
 
     calls: BotoClients
     http: HttpClient
@@ -59,10 +59,11 @@ async def send(
     headers: Mapping[str, str],
     json_body: object = None,
 ) -> HttpResponse:
-    """The answer, whatever its status; raises Failure where there is none.
+    """Send a request and return the response with any status; raises Failure without one.
 
-    The URL may be a tenant's: a host of the cloud's may have a private address, any other host only
-    a global one, unless the operator's flags list it. Why such a host gives no answer is not told.
+    A tenant may choose the URL: a host of the cloud may have a private address, any other host only
+    a global one, unless the operator's flags list it. For such a host, the reason for a missing
+    response is not disclosed.
     """
     reach = context.endpoints.probe_reach(url)
     if not may_connect_literal(host_of(url), reach):
@@ -97,7 +98,7 @@ async def send(
 
 
 def rejected(answer: HttpResponse, *, by: str, remedy: str = "") -> Failure:
-    """What the key was answered: the status and the cloud's error code, and nothing else of it."""
+    """The failure for a rejected key: only the status and the cloud's error code."""
     code = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
     shown = code if _CODE.fullmatch(code) else ""
     return Failure(
@@ -110,10 +111,10 @@ def rejected(answer: HttpResponse, *, by: str, remedy: str = "") -> Failure:
 
 
 async def probe_identity(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:
-    """Ask STS of the credential's region for the caller, which needs no permission.
+    """Call GetCallerIdentity in the credential's region, which needs no permission.
 
     Raises:
-        Failure: STS refuses the credential.
+        Failure: STS rejects the credential.
     """
     del probe
     values = credential.values
@@ -139,14 +140,14 @@ async def probe_identity(probe: Probe, *, credential: Credential, context: Probe
 
 
 async def probe_bedrock(probe: Probe, *, credential: Credential, context: ProbeContext) -> None:
-    """List the foundation models, or let a model generate one token.
+    """List the foundation models, or invoke a model for one token.
 
     Paths and bodies are those of botocore's models `bedrock` and `bedrock-runtime`; a bearer key is
     sent in the header Authorization (AWS's guide to Bedrock API keys). No boto3 client is used: it
     takes a bearer key only from its environment.
 
     Raises:
-        Failure: Bedrock refuses the key.
+        Failure: Bedrock rejects the key.
     """
     headers = {"Authorization": f"Bearer {credential.values[API_KEY].reveal()}"}
     region = credential.region
@@ -189,7 +190,7 @@ async def probe_http(probe: Probe, *, credential: Credential, context: ProbeCont
     the key; a server error (500 and above) says nothing about it.
 
     Raises:
-        Failure: the API refuses the key.
+        Failure: the API rejects the key.
     """
     assert probe.url is not None
     place = probe.url.partition("?")[0]

@@ -1,4 +1,4 @@
-"""AWS as the controller sees it: the tables of its ways, and the sessions that they share."""
+"""The provider for AWS: the tables of identities, keys and probes, and the shared sessions."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ from keywright.secrets.credential import Credential
 
 
 class OpenSession(Protocol):
-    """One way to be someone: a new session of the identity."""
+    """Opens a session of one type of identity."""
 
     async def __call__(
         self, identity: Any, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
     ) -> Session:
-        """Raises Failure."""
+        """Open a session; raises Failure."""
 
 
 class KeyIssuer(Protocol):
-    """One kind of key: what session it asks for, whether a cached one will do, how to mint."""
+    """Issues one kind of key: its session options, the sessions that it accepts, the key."""
 
     def session_options(self, key: Any) -> SessionOptions:
-        """What the session must be, beyond what the source says."""
+        """The session options of the key, beyond those of the source."""
 
     def accepts_session(self, key: Any, *, session: Session, now: datetime) -> bool:
-        """True where the session may mint it."""
+        """Whether the session may issue the key."""
 
     def mint(
         self,
@@ -69,16 +69,16 @@ class KeyIssuer(Protocol):
         account_id: str,
         now: datetime,
     ) -> IssuedKey:
-        """A new key; raises Failure."""
+        """Issue a key; raises Failure."""
 
 
 class Attempt(Protocol):
-    """One way to try a key."""
+    """Probes a key in one way."""
 
     async def __call__(
         self, probe: Probe, *, credential: Credential, context: ProbeContext
     ) -> None:
-        """Raises Failure unless the key works."""
+        """Raise Failure unless the key works."""
 
 
 IDENTITIES: dict[type, OpenSession] = {
@@ -89,7 +89,7 @@ IDENTITIES: dict[type, OpenSession] = {
 
 
 class ManagedKeysFactory(Protocol):
-    """One kind of key that lives in the cloud: the keys of a grant, by a session."""
+    """Creates the managed keys of a grant for one kind, with a session."""
 
     def __call__(
         self,
@@ -101,7 +101,7 @@ class ManagedKeysFactory(Protocol):
         context: AwsContext,
         evidence: Evidence,
     ) -> ManagedKeys:
-        """Asks nothing yet."""
+        """Create the object, without a request."""
 
 
 MANAGED_KEYS: dict[KeyKind, ManagedKeysFactory] = {
@@ -180,7 +180,7 @@ class Aws:
         intent: Intent | None = None,
         not_before: datetime | None = None,
     ) -> IssuedKey:
-        """A new key for the grant, by a session that all grants which ask the same share."""
+        """Issue a key, with a session that all grants with the same options share."""
         if grant.kind in MANAGED_KEYS:
             assert intent is not None
             return await (await self.keys(grant, source=source)).create(intent)
@@ -205,7 +205,7 @@ class Aws:
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
-        """The grant's keys, by the source's session; one that is deleted may use a former one."""
+        """The grant's keys, by the source's session; a grant in deletion may use an earlier one."""
         hop = len(aws_of(source).assume_roles)
         try:
             session = await self._role_chain.session(source, hop=hop)
@@ -228,21 +228,21 @@ class Aws:
     async def verify(
         self, source: CredentialSource, *, anew: bool = False
     ) -> tuple[Session, CallerIdentity]:
-        """A valid session, and its caller; STS is asked once for each edit of the source."""
+        """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
             source, hop=len(aws_of(source).assume_roles), anew=anew
         )
 
     @classified("opening a session")
     async def hold(self, source: CredentialSource) -> None:
-        """Have a valid session in memory for keys that must be revoked."""
+        """Ensure a valid session in memory for keys that must be revoked."""
         await self._role_chain.session(source, hop=len(aws_of(source).assume_roles))
 
     @classified("probing the key")
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
-        """Try a new key the way that the grant asks for."""
+        """Probe a new key as the grant specifies."""
         del source
         probe = grant.spec.probe
         context = replace(self._probe_context, tenant=grant.namespace)
@@ -250,11 +250,11 @@ class Aws:
 
     @classified("asking for the time")
     async def ask(self, source: CredentialSource) -> None:
-        """Ask STS who the source is, for the time that the answer tells."""
+        """Call GetCallerIdentity to learn the time of STS."""
         await self._role_chain.ask(source, hop=len(aws_of(source).assume_roles))
 
     def has_session(self, source: CredentialSource) -> bool:
-        """Whether a session of the source is in memory that can still be used."""
+        """Whether a valid session of the source is in memory."""
         return self._role_chain.has_valid(source, hop=len(aws_of(source).assume_roles))
 
     def is_doubtful(self, source: CredentialSource) -> bool:
@@ -262,5 +262,5 @@ class Aws:
         return self._role_chain.is_doubtful(source, hop=len(aws_of(source).assume_roles))
 
     def forget(self, *, source_uid: str) -> None:
-        """Drop what is cached of a source that is gone."""
+        """Drop the cached sessions of a deleted source."""
         self._role_chain.forget(source_uid=source_uid)

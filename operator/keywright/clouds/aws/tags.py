@@ -1,4 +1,4 @@
-"""How what was made for a grant is marked in AWS, where it takes tags."""
+"""Tags of the AWS resources that were created for a grant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLUSTER_TAG: Final = "keywright.dev/cluster-id"
 RETAIN_TAG: Final = "keywright.dev/retain"
 # On an API key that is disabled because the grant says enabled: false, and not by hand.
 DISABLED_TAG: Final = "keywright.dev/disabled"
-# On an IAM user: the ids of its keys, which cannot be tagged.
+# On an IAM user: the IDs of its keys, which cannot be tagged.
 KEYS_TAG: Final = "keywright.dev/key-ids"
 INTENT_TAG: Final = "keywright.dev/intent"
 IMPORT_TAG: Final = "keywright.dev/import"
@@ -25,7 +25,7 @@ _TAG_VALUE_LIMIT: Final = 256
 
 
 def owner_of(grant: ApiKeyGrant) -> str:
-    """What our tag says of a thing: the grant, by a name that survives a restore."""
+    """The value of the owner tag: the grant, by a name that survives a restore."""
     name = f"{grant.namespace}/{grant.name}"
     if len(name) <= _TAG_VALUE_LIMIT:
         return name
@@ -33,7 +33,7 @@ def owner_of(grant: ApiKeyGrant) -> str:
 
 
 class Owned(enum.Enum):
-    """Whose something is, by its tags."""
+    """The owner of a resource, by its tags."""
 
     OWNED = "made for this grant"
     FORMER = "made for a grant of this name and cluster that had another grant id"
@@ -44,7 +44,7 @@ class Owned(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerMark:
-    """What tells the things of one grant from all others."""
+    """The tags that distinguish the resources of one grant from all others."""
 
     owner: str
     uid: str
@@ -53,7 +53,7 @@ class OwnerMark:
 
     @classmethod
     def of(cls, grant: ApiKeyGrant) -> Self:
-        """That of the grant."""
+        """The tags for the grant."""
         return cls(
             owner=owner_of(grant),
             uid=grant.uid,
@@ -62,7 +62,7 @@ class OwnerMark:
         )
 
     def owned(self, tags: Mapping[str, str]) -> Owned:
-        """Whose a thing with these tags is."""
+        """The owner of a resource with these tags."""
         if tags.get(TAG) != self.owner:
             return Owned.OTHERS
         cluster = tags.get(CLUSTER_TAG)
@@ -74,24 +74,24 @@ class OwnerMark:
         return Owned.OWNED if tags.get(GRANT_ID_TAG) in known else Owned.FORMER
 
     def is_claimed(self, tags: Mapping[str, str]) -> bool:
-        """Whether Secret or status name the grant id of the thing."""
+        """Whether Secret or status name the grant ID of the resource."""
         return tags.get(GRANT_ID_TAG) in {*self.identity.ids, self.identity.claimed_id}
 
     def tags(self) -> dict[str, str]:
-        """The tags of what is made for the grant, beside those that only some things have."""
+        """The tags of resources created for the grant, without those of specific types."""
         found = {TAG: self.owner, GRANT_ID_TAG: self.identity.grant_id}
         if self.identity.cluster_id:
             found[CLUSTER_TAG] = self.identity.cluster_id
         if self.retain:
-            # Left by a deletion on purpose: a later grant of the name does not clear it up.
+            # Retained by a deletion: a later grant of the name does not delete it.
             found[RETAIN_TAG] = "true"
         return found
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Those of the tags that a thing of the grant lacks."""
+        """The tags that a resource of the grant lacks."""
         return {name: value for name, value in self.tags().items() if tags.get(name) != value}
 
 
 def is_retained(tags: Mapping[str, str]) -> bool:
-    """Whether a deletion was to leave it."""
+    """Whether a deletion retained the resource."""
     return RETAIN_TAG in tags

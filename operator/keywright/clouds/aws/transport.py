@@ -1,9 +1,9 @@
-"""botocore's requests, sent by the one HTTP edge (`clouds.http`) in the event loop.
+"""botocore's requests, sent by the shared HTTP client (`clouds.http`) in the event loop.
 
-boto3 builds and signs a request and parses its answer, in a thread; a handler of the public event
-`before-send`, which may return the answer itself, takes the place of botocore's own HTTP session
-(botocore 1.44, endpoint.py, `_do_get_response`). Failures are botocore's own exceptions, so that
-its retries go on as before; what must not be tried again is a `TransportError`.
+boto3 builds and signs a request and parses its response, in a thread; a handler of the public event
+`before-send`, which may return the response itself, replaces botocore's own HTTP session (botocore
+1.44, endpoint.py, `_do_get_response`). Failures are botocore's own exceptions, so that its retries
+still work; what must not be retried is a `TransportError`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _GRACE_SECONDS: Final = 5.0
 
 
 class Observe(Protocol):
-    """Takes the headers of an answer, by names in lower case, and how many seconds it took."""
+    """Receives the headers of a response, by names in lower case, and its duration in seconds."""
 
     def __call__(self, headers: Mapping[str, str], /, *, took: float) -> None:
         """Called in the event loop; raises nothing."""
@@ -47,9 +47,9 @@ class Observe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Sends the requests of one call; `once`: over a new connection, for what is never repeated.
+    """Sends the requests of one call; `once`: over a new connection, for calls without retries.
 
-    `observe` is called with the headers of each answer and the seconds that it took.
+    `observe` is called with the headers of each response and its duration in seconds.
     """
 
     http: HttpClient
@@ -61,13 +61,13 @@ class Transport:
     observe: Observe | None = None
 
     def send(self, request: Any) -> Any:
-        """The AWSResponse to an AWSPreparedRequest; called in a thread.
+        """Return the AWSResponse to an AWSPreparedRequest; called in a thread.
 
         All attempts of one operation together have `longest_seconds`.
 
         Raises:
             BotoCoreError: as botocore's own HTTP session does.
-            TransportError: the time is over, or the address is refused; not retried.
+            TransportError: the time is over, or the address is rejected; not retried.
         """
         context: dict[str, Any] = request.context if request.context is not None else {}
         left = float(context.get(_LEFT, self.longest_seconds))
@@ -119,12 +119,12 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """What an AWSResponse reads the body from."""
+    """The body of an AWSResponse."""
 
     body: bytes
 
     def stream(self) -> Iterator[bytes]:
-        """The body, at once."""
+        """Return the body in one part."""
         yield self.body
 
 
@@ -152,7 +152,7 @@ def _headers(headers: Mapping[str, str | bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _as_botocore(error: TransportError, request: Any) -> Exception:
-    """The exception that botocore's own HTTP session would raise; its retries know it."""
+    """The exception that botocore's own HTTP session would raise; its retries handle it."""
     from botocore import exceptions  # noqa: PLC0415  imported after start-up
 
     cause, url = error.cause, request.url.partition("?")[0]
@@ -174,5 +174,5 @@ def _as_botocore(error: TransportError, request: Any) -> Exception:
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
             return exceptions.ConnectionClosedError(endpoint_url=url, error=cause)
         case _:
-            # Without the words of the library, which may quote the answer.
+            # Without the message of the library, which may quote the response.
             return exceptions.HTTPClientError(error=TransportError(type(cause).__name__))

@@ -1,4 +1,4 @@
-"""Carries out the step that was decided."""
+"""Execute the step that was decided."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from keywright.planning.steps import (
 async def execute(
     context: Context, step: Step, state: GrantState, *, held: UnprobedKey | None
 ) -> Result:
-    """What the step came to; a failure is an outcome like any other.
+    """Execute the step and return its outcome; a failure is an outcome as well.
 
     `held` is the key that waits for its probe.
 
     Raises:
-        ConflictError: the grant must be decided about again.
+        ConflictError: the grant must be decided again.
         LostLeaseError: nothing may be written.
     """
     try:
@@ -50,7 +50,7 @@ async def execute(
     except Failure as failure:
         return Result(Fail(failure))
     except Exception as error:
-        # Counted and reported like any other: a grant is never silent about a failure.
+        # Counted and reported like any other: every failure of a grant is reported.
         return Result(Fail(failure_from_api_error(error, state)))
 
 

@@ -1,9 +1,9 @@
-"""Reports the expiry of a key on time, even if all workers of grants are busy.
+"""Report the expiry of a key on time, even if all workers of grants are busy.
 
-The renewal of the same grant may wait for a cloud, and every worker with it. So expiries have a
-queue and a few workers of their own, which only patch a status. The renewal that is in progress
-finds that its version of the status is outdated, and decides again: the Secret that it has written
-is good, and only the status is written once more.
+The renewal of the same grant may wait for a cloud, and all workers with it. So expiries have a
+queue and a few workers of their own, which only patch a status. The renewal in progress then finds
+that its version of the status is outdated, and decides again: the Secret that it has written is
+valid, and only the status is written once more.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from keywright.planning.failure_status import expired_status
 from keywright.planning.state import ObjectRef
 
 GRACE = timedelta(seconds=1)
-"""How long after the expiry a worker of grants has to report it itself, with all that it knows."""
+"""How long after the expiry a worker of grants can report it with all details."""
 
 
 async def report_expiry(context: Context, uid: str) -> datetime | None:
-    """When the key of the grant ends, with the grace; None if that is reported.
+    """When the key of the grant expires, plus the grace period; None if that is reported.
 
     Raises:
         ConflictError: another client wrote the status.
-        ApiError, ApiUnreachableError: it could not be written.
+        ApiError, ApiUnreachableError: the status could not be written.
     """
     record = context.store.grants.get(uid)
     if record is None or record.deleting:
@@ -43,7 +43,7 @@ async def report_expiry(context: Context, uid: str) -> datetime | None:
     before = GrantStatus.parse(body["status"])
     after = expired_status(before, expires_at=secret.expires_at, now=now)
     if not secret.watched and before.expires_at is not None and before.expires_at > now:
-        # It was renewed by another replica, and no watch has shown it.
+        # Another replica has renewed it, and no watch has delivered that yet.
         return before.expires_at + GRACE
     if after is None:
         return None

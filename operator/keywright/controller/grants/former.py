@@ -1,4 +1,4 @@
-"""Checks the Secret of a former name, and clears it of what the operator has written."""
+"""Check the Secret of a former name, and clear it of what the operator has written."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LIMIT: Final = 4096
 
 
 async def tend_former(context: Context, state: GrantState, step: TendFormer) -> Result:
-    """What the Secret is now; nothing to report if it has not changed.
+    """Return the state of the Secret; nothing to report if it has not changed.
 
-    Its uid is recorded before it is cleared: if the operator is killed in between, the Secret is
-    known by it. A failure concerns no key: it is retried.
+    Its uid is recorded before it is cleared: if the operator is killed in between, the uid
+    identifies the Secret. A failure does not affect any key: it is retried.
 
     Raises:
-        ConflictError: the Secret is another one by now.
+        ConflictError: the Secret was replaced.
     """
     try:
         return await _tend(context, state, step)
@@ -68,7 +68,7 @@ async def _clear(
     name, namespace = read.name, read.namespace
     record = context.store.grants.get(state.subject.uid)
     if record is None or record.secret == (namespace, name):
-        # The name was changed back meanwhile.
+        # The name was changed back in the meantime.
         raise ConflictError
     body = without_ours(found["metadata"], type_=found.get("type", DEFAULT_TYPE))
     context.fence.check()
@@ -86,7 +86,7 @@ async def _clear(
 
 
 def _is_owned_by(subject: ObjectRef, secret: ManagedSecret) -> bool:
-    """Whether the annotations name this very object, by its uid."""
+    """Whether the annotations name this object, by its uid."""
     owner = secret.granted_by
     if owner is None:
         return secret.owner_uid == subject.uid

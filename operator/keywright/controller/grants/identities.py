@@ -1,4 +1,4 @@
-"""Grant id and cluster id of a grant, from what Secret and status say and the operator proves."""
+"""Grant ID and cluster ID of a grant, from proved records in Secret and status."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def identity_of(
     prover: Prover,
     cluster_id: str,
 ) -> GrantIdentity:
-    """The identity: an id that is proved, or else the uid of the object.
+    """The identity: a proved ID, otherwise the uid of the object.
 
-    A tenant may write both places. A record that is not proved gives no right to any key; one that
-    names another cluster keeps the grant from touching the keys of that cluster.
+    Tenants may write to both places. A record without proof gives no access to any key; one that
+    names another cluster prevents the grant from changing the keys of that cluster.
     """
     in_status, in_secret = _of_status(status), _of_secret(secret)
     own = own_records(status, secret, prover=prover, cluster_id=cluster_id)
@@ -84,7 +84,7 @@ def _of_secret(secret: ManagedSecret | None) -> IdentityRecord | None:
 
 
 def _former_uids(status: GrantStatus, secret: ManagedSecret | None, *, prover: Prover) -> list[str]:
-    """The uid that proofs from before there were grant ids name, where one of them holds."""
+    """The uid in proofs from before grant IDs, if one of the proofs is valid."""
     mark = secret.granted_by if secret is not None else None
     if secret is None or mark is None or not mark.uid:
         return []

@@ -1,4 +1,4 @@
-"""Issues a new key, probes it, and writes it to the Secret."""
+"""Issue a new key, probe it, and write it to the Secret."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from keywright.secrets.credential import API_KEY
 from keywright.secrets.fingerprint import has_identity
 from keywright.secrets.proofs import derive_value
 
-# How long the grants of a source that are requested with one value take to be requested.
+# How long requests with the same value for the grants of one source count as one request.
 _ONE_REQUEST = timedelta(seconds=30)
 
 
 async def issue_key(
     context: Context, state: GrantState, *, cause: IssueReason, held: UnprobedKey | None = None
 ) -> Result:
-    """A new key, or the `held` one that waits for its probe; in the Secret once it has passed.
+    """Issue a key, or use the `held` one that waits for its probe; write it once it has passed.
 
     Raises:
         Failure, RenderError, ConflictError, ApiError, ApiUnreachableError: it is not in the Secret.
@@ -73,9 +73,9 @@ async def issue_key(
 
 
 def _requested_at(context: Context, state: GrantState, grant: ApiKeyGrant) -> datetime | None:
-    """When a renewal was requested that has not happened yet; None if none was.
+    """The time of a renewal request that was not carried out yet; None without one.
 
-    Requests of one value that come within half a minute are one: a session answers them all.
+    Requests with the same value within half a minute are one: one session answers them all.
     """
     requested, source = grant.renewal_request, context.store.sources.get(grant.source_key)
     if requested is None or source is None or not renewal_requested(grant, state):
@@ -94,7 +94,7 @@ async def _intent(
     pending = state.status.pending
     if grant.managed is None or pending is None or pending.started_at is None:
         return None
-    # The number tells intents of one second apart.
+    # The number distinguishes intents of the same second.
     name = f"{format_time(pending.started_at)}.{_known_revision(state) + 1}"
     recorded = state.status.fingerprint or (
         state.secret.fingerprint if state.secret is not None else None
@@ -109,7 +109,7 @@ async def _intent(
     return Intent(
         name=name,
         value=again or derive_value(context.fingerprint_key(), uid=grant.uid, intent=name),
-        # A value of before may be that of a key which exists.
+        # An earlier value may be that of an existing key.
         fresh=state.intent_written_by_this_process and again is None,
         in_use=_in_use(state),
         keep=_reusable_key(state) if reuse else None,
@@ -117,10 +117,10 @@ async def _intent(
 
 
 async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) -> Sensitive | None:
-    """The value of a key that was deleted while it was in use: its readers notice nothing.
+    """The value of a key that was deleted while it was in use: its clients are not affected.
 
-    The value of an old copy of the Secret was replaced or revoked, and that of a key which somebody
-    disabled may have leaked: neither is used again.
+    The value of an old copy of the Secret was replaced or revoked, and that of a disabled key may
+    have leaked: neither is used again.
     """
     secret = state.secret
     if secret is None or not secret.lost or secret.key_id != state.status.key_id:
@@ -131,9 +131,9 @@ async def _value_again(context: Context, state: GrantState, grant: ApiKeyGrant) 
 
 
 def _reusable_key(state: GrantState) -> str | None:
-    """The key that the Secret lost, unless the cloud has lost it; otherwise one that no Secret had.
+    """The key that the Secret lost, unless the cloud has lost it; otherwise one without a Secret.
 
-    Such a key is left after an older state of the cluster was restored.
+    Such a key remains after an older state of the cluster was restored.
     """
     status, pending = state.status, state.status.pending
     baseline = pending.baseline if pending is not None else ()
@@ -146,21 +146,21 @@ def _reusable_key(state: GrantState) -> str | None:
 
 
 def _known_revision(state: GrantState) -> int:
-    """The number of the key that was written last, as far as Secret and status say."""
+    """The revision of the key that was written last, by Secret and status."""
     return max(state.status.revision, state.secret.revision if state.secret else 0)
 
 
 def _revision(state: GrantState, issued_key: IssuedKey) -> int:
-    """The next number; the same one for a key that was given to the grant before."""
+    """The next revision; the same one for a key that the grant had before."""
     known = _known_revision(state)
     lasts = state.grant is not None and state.grant.managed is not None
-    # Static credentials that are copied have no end, and are the same until their owner acts.
+    # Copied static credentials have no expiry, and are the same until their owner changes them.
     lasts = lasts or issued_key.credential.expires_at is None
     same = lasts and issued_key.credential.key_id == _in_use(state)
     return known if same and known else known + 1
 
 
 def _in_use(state: GrantState) -> str | None:
-    """The id of the key that readers have, where it has one that lasts."""
+    """The ID of the key that clients use, if it is a managed key."""
     secret = state.secret
     return secret.key_id if secret is not None and secret.key_id else state.status.key_id

@@ -1,8 +1,8 @@
-"""Carries out the steps of the create journal: listings, the finalizer, the deletion.
+"""Execute the steps of the create journal: listings, the finalizer, the deletion.
 
-`planning.journal` and `planning.deletion` decide which step is next. What a step has found is
-handed to the very next decision about the grant, and to no other: an older listing or intent counts
-as none.
+`planning.journal` and `planning.deletion` decide which step is next. The finding of a step is
+passed to the next decision about the grant, and to no other: an older listing or intent does not
+count.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 
 async def prepare_holder(context: Context, state: GrantState) -> None:
-    """Bring the holder of the grant's managed keys to where the spec wants it."""
+    """Create or update the owner of the grant's managed keys as the spec describes it."""
     if state.grant is not None and state.grant.managed is not None:
         await (await _keys(context, state)).prepare(owned_key_ids(state))
 
@@ -74,7 +74,7 @@ async def verify_key(context: Context, state: GrantState) -> None:
 
 
 async def undo_create(context: Context, state: GrantState, key_id: str) -> bool:
-    """Remove a key that could not be written; False if the journal has to clear it up."""
+    """Delete a key that could not be written; False if the journal has to recover it."""
     try:
         left = await (await _keys(context, state)).remove((key_id,))
     except Exception as error:
@@ -89,7 +89,7 @@ async def undo_create(context: Context, state: GrantState, key_id: str) -> bool:
 
 
 async def carry_out(context: Context, step: JournalStep, state: GrantState) -> Result:
-    """The outcome of a step of the journal, or what a listing has found.
+    """The outcome of a step of the journal, or the finding of a listing.
 
     Raises:
         Failure, ConflictError, ApiError, ApiUnreachableError: the step was not carried out.
@@ -117,15 +117,15 @@ async def carry_out(context: Context, step: JournalStep, state: GrantState) -> R
 
 
 async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantState) -> None:
-    """Remove the finalizer, after the keys or with a report of what is left of them."""
+    """Remove the finalizer, after the keys or with a report of the remaining ones."""
     if isinstance(step, Revoke):
         context.fence.check()
         await _remove(context, state, step.key_ids, and_holder=True)
     new: frozenset[str] = frozenset()
     if isinstance(step, RemoveFinalizer):
-        # Listed first: once the grant is gone, nothing else knows of its keys.
+        # Listed first: once the grant is removed, nothing else knows its keys.
         new = await orphans.keep(context, state, step.orphaned, why=step.why)
-    # Reported once: a grant that has changed meanwhile is decided about again first.
+    # Reported once: a grant that has changed meanwhile is decided again first.
     await _set_finalizer(context, state.subject, wanted=False)
     if isinstance(step, RemoveFinalizer):
         await orphans.report(context, state, new, why=step.why)
@@ -139,7 +139,7 @@ async def report_unproved_keys(
     """Report keys that the status no longer names, and no proof shows to be the grant's."""
     before, after = _ids_of(state.status), _ids_of(status)
     if isinstance(outcome, Written):
-        # With its Secret, which named them as well.
+        # The Secret, which named them as well, is removed.
         await orphans.report_unproved(context, state, state.unproved_ids - after)
     elif isinstance(outcome, Remove):
         await orphans.report_unproved(context, state, state.unproved_ids & before - after)
@@ -149,7 +149,7 @@ async def _list_keys(context: Context, state: GrantState, *, prepare: bool) -> F
     if prepare and state.secret is None:
         await _check_name_is_free(context, state)
     keys = await _keys(context, state)
-    # Listing sets tags that are missing.
+    # A listing sets missing tags.
     context.fence.check()
     if prepare:
         await keys.prepare(owned_key_ids(state))
@@ -171,7 +171,7 @@ async def _check_name_is_free(context: Context, state: GrantState) -> None:
 
 
 async def _check_unpublished(context: Context, key_ids: tuple[str, ...], state: GrantState) -> None:
-    """Raise ConflictError if the Secret has one of the keys: the watch may be behind its write."""
+    """Raise ConflictError if the Secret has one of the keys: the watch may lag behind its write."""
     grant = state.grant
     assert grant is not None
     metadata = await context.objects.secret_metadata(
@@ -206,10 +206,10 @@ async def _keys(context: Context, state: GrantState) -> ManagedKeys:
 
 
 async def _evidence(context: Context, state: GrantState, grant: ApiKeyGrant) -> Evidence:
-    """What proves whose keys are, besides the cloud's tags.
+    """The evidence of who owns the keys, in addition to the cloud's tags.
 
-    Of a key whose id has no proof (it was written before there were proofs) the value speaks:
-    a fingerprint that is right shows that the operator wrote it.
+    A key ID without proof (written before proofs existed) is proved by the key's value: a valid
+    fingerprint shows that the operator wrote it.
     """
     known, secret = owned_key_ids(state), state.secret
     managed = grant.managed

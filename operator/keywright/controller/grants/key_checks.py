@@ -1,4 +1,4 @@
-"""What the cloud has shown of the keys in use, and when each of them is looked up next."""
+"""The results of lookups of the keys in use, and the time of the next lookup of each."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from keywright.planning.state import CloudKey, GrantState, KeyFault, SecretState
 from keywright.planning.triggers import carried_out
 from keywright.secrets.ownership import Ownership
 
-# After a lookup that failed.
+# After a failed lookup.
 _RETRY = timedelta(minutes=5)
 # Faults that a listing of keys cannot show to be repaired.
 _SEEN_BY_LOOKUPS = frozenset({KeyFault.NOT_ENABLED, KeyFault.OUTSIDE_PLAN})
 
 
 def add_to(context: Context, state: GrantState) -> GrantState:
-    """The facts with doubts, losses and the time of the next lookup."""
+    """The state with doubts, losses and the time of the next lookup."""
     secret = state.secret
     state = replace(state, delays=context.key_times.delays, revocation=context.key_times.revocation)
     if state.grant is None or state.grant.managed is None:
@@ -60,7 +60,7 @@ def verify_at(context: Context, state: GrantState) -> datetime | None:
 
 
 def issued(context: Context, uid: str, key_id: str | None) -> None:
-    """The cloud has just made that key; None for one that does not live there."""
+    """The cloud has just created that key; None for one that is not managed."""
     if key_id is None:
         return
     check = _of(context, uid)
@@ -70,14 +70,14 @@ def issued(context: Context, uid: str, key_id: str | None) -> None:
 
 
 def lookup_failed(context: Context, uid: str) -> None:
-    """Look the key up again soon."""
+    """Look up the key again soon."""
     check = _of(context, uid)
     if check is not None:
         check.verify_at = context.clock() + min(_RETRY, context.key_times.interval or _RETRY)
 
 
 def looked_up(context: Context, state: GrantState, fault: KeyFault | None) -> None:
-    """Remember what a lookup has found to be wrong with the key, if anything."""
+    """Record what a lookup found to be wrong with the key, if anything."""
     uid, secret = state.subject.uid, state.secret
     check = _of(context, uid)
     if check is None or secret is None or secret.key_id is None:
@@ -113,7 +113,7 @@ def _of(context: Context, uid: str) -> KeyCheck | None:
 def _see(
     context: Context, check: KeyCheck, state: GrantState, secret: SecretState, *, agreed: bool
 ) -> None:
-    """What a listing that was made just now says of the key in the Secret."""
+    """Record what a fresh listing shows about the key in the Secret."""
     grant, key_id = state.grant, secret.key_id
     assert grant is not None
     assert grant.managed is not None
@@ -129,12 +129,12 @@ def _see(
         if not grant.managed.marked:
             _put_off(context, check, state.subject.uid)
         elif suspect:
-            # Usage plans are still to be looked at, by a listing that is not as old.
+            # Usage plans are still to be checked, by a more recent listing.
             lookup_failed(context, state.subject.uid)
         return
     reachable = _is_reachable(context, state, key_id)
     if found is None and agreed and not reachable:
-        # Nothing can be said of it by a session of another account.
+        # A session of another account cannot show anything about it.
         _shown(check, key_id)
         _put_off(context, check, state.subject.uid)
     elif whole or shown_from(secret, state, now=context.clock()) is None:
@@ -155,9 +155,9 @@ def _shown(check: KeyCheck, key_id: str) -> None:
 
 
 def _put_off(context: Context, check: KeyCheck, uid: str) -> None:
-    """The next lookup is due after the interval."""
+    """Schedule the next lookup after the interval."""
     if context.key_times.interval:
-        # Not all at the same time for ever.
+        # Spread, so that lookups do not stay synchronized.
         share = 1.0 - hash_fraction(uid) / 10
         check.verify_at = context.clock() + context.key_times.interval * share
     else:
@@ -165,7 +165,7 @@ def _put_off(context: Context, check: KeyCheck, uid: str) -> None:
 
 
 def _is_reachable(context: Context, state: GrantState, key_id: str) -> bool:
-    """Whether the key is of the account that the source is known to be in."""
+    """Whether the key belongs to the account of the source."""
     grant = state.grant
     source = context.store.sources.get(grant.source_key) if grant is not None else None
     account = source.status.account_id if source is not None else None
@@ -173,7 +173,7 @@ def _is_reachable(context: Context, state: GrantState, key_id: str) -> bool:
 
 
 def _is_agreed(context: Context, state: GrantState, secret: SecretState) -> bool:
-    """Whether the status of this very object tells of the same key."""
+    """Whether the status of this object records the same key."""
     status, grant = state.status, state.grant
     return (
         grant is not None
@@ -187,10 +187,10 @@ def _is_agreed(context: Context, state: GrantState, secret: SecretState) -> bool
 
 
 def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault | None:
-    """What keeps a listed key from working, as far as the listing shows it.
+    """Why a listed key does not work, as far as the listing shows it.
 
-    A tag in the cloud says whether the operator disabled the key because the grant said so. If the
-    grant says otherwise by now, the edit that is still to be carried out enables the key.
+    A tag in the cloud says whether the operator disabled the key because the spec said so. If the
+    spec has changed since, the pending edit enables the key.
     """
     key = grant.key
     if found.active:

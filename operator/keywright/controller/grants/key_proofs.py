@@ -1,7 +1,7 @@
-"""Which ids of keys are proved to be a grant's: verified at gathering, signed at writing.
+"""Which key IDs are proved to be a grant's: verified on read, signed on write.
 
-Ids without a proof come from somebody who may write Secrets or statuses, or from a version of the
-operator that made none; of those the cloud's own marks may still say whose they are.
+IDs without a proof were written by another client with write access to Secrets or statuses, or by a
+version of the operator without proofs; the cloud's own tags may still show their owner.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _MOST_RETIRING: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What other grants say of the same holder: their keys, and whether one is being created."""
+    """What other grants of the same user have proved: their keys, and a create in progress."""
 
     ids: frozenset[str] = frozenset()
     creating: bool = False
 
 
 class KeyProofs:
-    """Verifies and makes the proofs of all grants."""
+    """Verifies and creates the proofs of all grants."""
 
     def __init__(
         self,
@@ -63,20 +63,20 @@ class KeyProofs:
         return replace(grant, identity=found)
 
     def verified(self, state: GrantState, secret: ManagedSecret | None) -> GrantState:
-        """The facts with what is not proved; `secret` has the annotations as they stand."""
+        """The state with its unproved IDs; `secret` has the current annotations."""
         subject, status, grant = state.subject, state.status, state.grant
         named = recorded_key_ids(state)
         if not named and status.pending is None:
             return state
         name, words = (subject.namespace, subject.name), _words(subject.uid, grant, secret)
         if grant is None:
-            # Its spec cannot be parsed: what the operator wrote still says by which ids it goes.
+            # Its spec does not parse: what the operator wrote still gives the IDs.
             words = (*self._recorded_words(self._prover(name, words), status, secret), *words)
         prover = self._prover(name, words)
         proved = frozenset(_proved(prover, status, secret))
         view = state.secret
         if view is not None and secret is not None and secret.key_id in proved:
-            # A status that was edited must not hide what the Secret proves.
+            # An edited status must not hide what the Secret proves.
             view = replace(view, key_id=secret.key_id)
         proved_intent = self._is_proved_intent(prover, status, holder=_holder(grant))
         return replace(
@@ -89,16 +89,16 @@ class KeyProofs:
     def signed(
         self, status: GrantStatus, state: GrantState, outcome: Outcome | None
     ) -> GrantStatus:
-        """The status with proofs of the ids that are known to be the grant's, and of a new intent.
+        """The status with proofs of the IDs that are known to be the grant's, and of a new intent.
 
-        An id that nothing proves keeps what stands beside it.
+        An ID that nothing proves keeps its recorded proof.
         """
         if status.kind not in MANAGED_KINDS:
             return status
         identified = self._identified(status, state, outcome)
         prover = self._prover_of(state)
         if identified.grant_id is None:
-            # Until the cloud has the tags, the status is proved as before there were grant ids.
+            # Until the cloud has the tags, the status is proved as before grant IDs.
             prover = replace(prover, uids=(state.subject.uid,))
         known = owned_key_ids(state) | frozenset(unknown_keys(state))
         if isinstance(outcome, Written) and outcome.renewed and outcome.key_id is not None:
@@ -150,7 +150,7 @@ class KeyProofs:
         )
 
     def identity_record(self, state: GrantState) -> IdentityRecord | None:
-        """What the Secret says of the identity; None for keys that do not live in the cloud."""
+        """The record of the identity in the Secret; None for keys that are not managed."""
         grant = state.grant
         if grant is None or grant.managed is None or not grant.known_as.cluster_id:
             return None
@@ -161,7 +161,7 @@ class KeyProofs:
     def is_of_this_object(
         self, subject: ObjectRef, status: GrantStatus, grant: ApiKeyGrant
     ) -> bool:
-        """Whether a status was written for the object that stands there, not for a former one."""
+        """Whether a status was written for the current object, not for a former one."""
         if status.key_id is None:
             return False
         if status.object_uid is not None and grant.known_as.recorded:
@@ -169,7 +169,7 @@ class KeyProofs:
         if status.key_proof is not None:
             prover = self._prover((subject.namespace, subject.name), (subject.uid,))
             return prover.proves_key(status.key_id, status.key_proof)
-        # Of before there were proofs.
+        # From before proofs existed.
         secret = self._store.secrets.get((grant.namespace, grant.secret_name))
         mark = secret.granted_by if secret is not None else None
         return mark is not None and mark.uid == subject.uid
@@ -177,7 +177,7 @@ class KeyProofs:
     def kept(
         self, key_id: str | None, state: GrantState, *, new: bool = False
     ) -> ManagedKeyId | None:
-        """An id as the Secret names it; proved where it is `new` from the cloud, or known."""
+        """An ID for the Secret; proved if it is `new` from the cloud, or known."""
         if key_id is None:
             return None
         proved = new or key_id in owned_key_ids(state)
@@ -200,7 +200,7 @@ class KeyProofs:
         proved = record.proved
         if proved is None or not proved.is_of(record, secret):
             found: dict[str, Any] = record.parsed()["status"]
-            # IAM holds two keys of a user: more entries are those of somebody who writes statuses.
+            # IAM allows two keys per user: more entries were written by another client.
             retiring = found.get("retiring")
             if isinstance(retiring, list):
                 found["retiring"] = retiring[:_MOST_RETIRING]
@@ -217,7 +217,7 @@ class KeyProofs:
 
     @staticmethod
     def _is_proved_intent(prover: Prover, status: GrantStatus, *, holder: str) -> bool:
-        """Whether a key of the holder is being created, by an intent that is the operator's."""
+        """Whether a key of the user is being created, by a proved intent."""
         pending = status.pending
         return (
             pending is not None
@@ -230,7 +230,7 @@ class KeyProofs:
     def _words_of_record(
         self, record: GrantRecord, status: GrantStatus, secret: ManagedSecret | None
     ) -> tuple[str, ...]:
-        """The words of another grant, which is not parsed for it."""
+        """The IDs in proofs of another grant, without parsing it."""
         prover = self._prover((record.namespace, record.name), (record.uid,))
         words = self._recorded_words(prover, status, secret)
         return (*words, *_words(record.uid, None, secret))
@@ -238,7 +238,7 @@ class KeyProofs:
     def _recorded_words(
         self, prover: Prover, status: GrantStatus, secret: ManagedSecret | None
     ) -> tuple[str, ...]:
-        """The words of the grant ids of this cluster that Secret and status prove."""
+        """The IDs of this cluster that Secret and status prove."""
         claims = own_records(status, secret, prover=prover, cluster_id=self._cluster_id())
         return tuple(proof_id(each.grant_id, each.cluster_id) for each in claims)
 
@@ -252,10 +252,10 @@ class KeyProofs:
 
 
 def _words(uid: str, grant: ApiKeyGrant | None, secret: ManagedSecret | None) -> tuple[str, ...]:
-    """What the grant is or was known by in proofs, the word of new ones first.
+    """The IDs of the grant in proofs, now and before; that of new proofs first.
 
-    Proofs from before there were grant ids name a uid: also the one of before a restore, which the
-    Secret still names. It proves nothing for another grant, whose name is part of each proof.
+    Proofs from before grant IDs contain a uid: also the one from before a restore, which the Secret
+    still names. It proves nothing for another grant, whose name is part of each proof.
     """
     mark = secret.granted_by if secret is not None else None
     former = (mark.uid,) if mark is not None else ()

@@ -1,4 +1,4 @@
-"""Reports keys that are left in the cloud: an Event, a log line and, of our own keys, the list."""
+"""Report keys left in the cloud: an Event, a log line and, for proved keys, the register."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LOG = logging.getLogger(__name__)
 async def keep(
     context: Context, state: GrantState, key_ids: Collection[str], *, why: str
 ) -> frozenset[str]:
-    """List keys that stay in the cloud, so that they are revoked later; the new ones of them.
+    """Register keys that stay in the cloud, so that they are revoked later; return the new ones.
 
     Raises:
-        ApiError, ApiUnreachableError: the list cannot be written.
+        ApiError, ApiUnreachableError: the register cannot be written.
     """
     return await context.orphans.add(state, key_ids, why=why)
 
@@ -27,7 +27,7 @@ async def keep(
 async def report(
     context: Context, state: GrantState, key_ids: Collection[str], *, why: str
 ) -> None:
-    """Name keys of the grant that stay in the cloud; each is to be reported once."""
+    """Report keys of the grant that stay in the cloud; call once for each key."""
     subject, pending = state.subject, state.status.pending
     descriptions = sorted(key_ids)
     if state.deleting and why and pending is not None and not state.unproved_intent:
@@ -42,7 +42,7 @@ async def report(
 
 
 async def report_unproved(context: Context, state: GrantState, key_ids: Collection[str]) -> None:
-    """Name keys that no proof shows to be the grant's: they were not touched."""
+    """Report keys that no proof shows to be the grant's: they were not changed."""
     if key_ids:
         await _post(
             context,

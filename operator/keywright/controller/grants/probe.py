@@ -1,7 +1,7 @@
-"""Probes a new key before it is published; between two probes the record of the grant has the key.
+"""Probe a new key before it is published; between two probes the grant's record has the key.
 
-A key that is lost with the process is issued again. A managed one is cleared up by the create
-journal: its intent is still in the status.
+A key that is lost with the process is issued again. The create journal recovers a managed one: its
+intent is still in the status.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ async def probe_key(
     cause: IssueReason,
     since: datetime | None,
 ) -> Result | None:
-    """None if the key may be published; otherwise when it is probed again, with the key.
+    """None if the key may be published; otherwise the key, and when it is probed again.
 
-    `since`: when it was probed first; None for now.
+    `since`: the time of the first probe; None for now.
 
     Raises:
-        Failure: the time of the probe is over, or the probe itself is a mistake.
+        Failure: the probe timed out, or is misconfigured.
     """
     grant, source = state.grant, state.source
     assert grant is not None

@@ -1,4 +1,4 @@
-"""Reads a key back from the Secret that holds it, off the event loop if that takes long."""
+"""Read a key back from the Secret that holds it, outside the event loop if that takes long."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from keywright.controller.context import Context
 from keywright.planning.state import SecretState
 from keywright.secrets.recovery import recover
 
-# Characters of a Secret that are read without a thread: some milliseconds at most.
+# The characters of a Secret that are parsed without a thread: a few milliseconds at most.
 _READ_AT_ONCE = 32_768
 
 
 async def key_values(
     context: Context, grant: ApiKeyGrant, secret: SecretState
 ) -> dict[str, Sensitive] | None:
-    """The values of the key in the Secret; None if no values there have its fingerprint."""
+    """The values of the key in the Secret; None if no values match its fingerprint."""
     data = await context.objects.secret_data(namespace=grant.namespace, name=grant.secret_name)
     data = data or {}
     read = partial(

@@ -1,13 +1,13 @@
-"""The one reconcile of grants, the same for every kind of key.
+"""The reconcile of grants, the same for every kind of key.
 
-    state      build_state(record)             what is known of the grant, its source, its Secret
+state      build_state(record)             the grant, its source, its Secret
     decide     RULES, the first match wins     the next step
     execute    issue, rewrite, a journal step  the outcome
-    rollout    advance(...)                    workloads that have to be restarted
+    rollout    advance(...)                    workloads to restart
     status     new_status(...), one patch      and when the grant is reconciled next
 
-Each stage takes values and returns values. Only this module writes what the record of the grant
-remembers, apart from the lookups of managed keys (`key_checks`).
+Each stage takes values and returns values. Only this module writes to the record of the grant,
+except for the lookups of managed keys (`key_checks`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _OF_THE_SOURCE = f"{SOURCE_KIND} "
 async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrite | None:
     """When the grant must be reconciled again; None leaves it to the next event.
 
-    The rest of the reconcile, if that can be deferred while other grants are due.
+    A deferred write, if the status may be written after other due grants.
     """
     record = context.store.grants.get(uid)
     if record is None:
@@ -82,8 +82,8 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
 
 
 async def _state(context: Context, record: GrantRecord) -> GrantState:
-    """The state; what the record has only for the next decision is handed out to this one."""
-    # An event from here on makes the back-off void again.
+    """Build the state; one-time findings in the record are used for this decision only."""
+    # An event from here on resets the back-off again.
     skip_backoff, record.skip_backoff = record.skip_backoff, False
     state = await build_state(context, record, skip_backoff=skip_backoff, finding=record.finding)
     current = context.store.grants.get(record.uid)
@@ -97,12 +97,12 @@ async def _state(context: Context, record: GrantRecord) -> GrantState:
 
 
 async def _execute(context: Context, step: Step, state: GrantState) -> Result:
-    """What the step came to, remembered."""
+    """Execute the step, and record its result."""
     uid = state.subject.uid
     record = context.store.grants.get(uid)
     held, changed = None, False
     if record is not None and isinstance(step, Issue):
-        # A change of the source's key from here on makes the new key stale as well.
+        # A change of the source's key from here on invalidates the new key as well.
         held, changed = record.pending_probe, record.source_key_changed
         record.source_key_changed = False
     result = Result()
@@ -140,8 +140,8 @@ def _set_unreadable(context: Context, uid: str) -> None:
 def _remember(
     context: Context, step: Step, state: GrantState, result: Result, *, source_key_changed: bool
 ) -> None:
-    """Write to the record what the next reconcile needs to know of this one."""
-    # The record of this moment: an event may have replaced it meanwhile.
+    """Store in the record what the next reconcile needs."""
+    # The current record: an event may have replaced it meanwhile.
     record = context.store.grants.get(state.subject.uid)
     if record is None:
         return

@@ -1,4 +1,4 @@
-"""What the execution of a step came to."""
+"""The result of executing a step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keywright.secrets.ownership import ManagedSecret
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome for the status, and what the record of the grant remembers.
+    """The outcome for the status, and what is stored in the record of the grant.
 
-    `outcome` is None if there is nothing to report. `finding`: what the next decision needs to
-    know. `pending_probe`: a new key that has not passed its probe. `written`: the Secret as the
-    operator has just written it, `issued_id` the id of the managed key that it holds anew.
-    `former_due`: when the former Secret is checked again.
+    `outcome` is None if there is nothing to report. `finding`: what the next decision needs.
+    `pending_probe`: a new key that has not passed its probe. `written`: the Secret as just written,
+    `issued_id` the ID of a newly issued managed key in it. `former_due`: when the former Secret is
+    checked again.
     """
 
     outcome: Outcome | None = None

@@ -1,4 +1,4 @@
-"""Writes the Secret of a grant again with the key that it holds, or adds the label of the watch."""
+"""Write the Secret of a grant again with the key that it holds, or add the watch label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keywright.secrets.ownership import Ownership, classify, managed_secret_from
 
 
 async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueReason) -> Result:
-    """The same key in the layout of the spec; if it cannot be read back, another one.
+    """Write the same key in the layout of the spec; if it cannot be read back, another one.
 
     Raises:
         KeyUnreadableError: a managed key cannot be read back; the journal issues another.
@@ -50,10 +50,10 @@ async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueRea
 
 
 async def add_watch_label(context: Context, state: GrantState) -> Result:
-    """The Secret with the watch label, by an apply of what is there.
+    """Add the watch label to the Secret, by an apply of its current fields.
 
     Raises:
-        ConflictError: the Secret is another one by now.
+        ConflictError: the Secret was replaced.
         ApiError, ApiUnreachableError: it could not be written.
     """
     grant = state.grant

@@ -1,7 +1,7 @@
-"""Restarts the workloads that read a Secret whose data has changed, batch by batch.
+"""Restart the workloads that read a Secret whose data has changed, batch by batch.
 
 No workload is watched: while a rollout is in progress, its workloads are read at due times, and
-otherwise not at all. `planning.rollout` decides which workloads are next.
+otherwise never. `planning.rollout` decides which workloads are next.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WATCH_CATCHES_UP: Final = timedelta(milliseconds=250)
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How far the rollout of a grant is: for the status, and for the record of the grant.
+    """The progress of a rollout: for the status, and for the record of the grant.
 
     Both are None if no rollout is in progress.
     """
@@ -53,9 +53,9 @@ NO_ROLLOUT: Final = Advance(None, None)
 async def advance(
     context: Context, state: GrantState, outcome: Outcome | None, *, known: RolloutState | None
 ) -> Advance:
-    """The rollout after the step of the key; `known` is what the record remembers of it.
+    """Advance the rollout after the step of the key; `known` is its state in the record.
 
-    A failure of workloads is no failure of the key: the status reports it beside the key.
+    A failure of workloads is not a failure of the key: the status reports it beside the key.
     """
     secret = outcome.secret if isinstance(outcome, Written) else state.secret
     now = context.clock()
@@ -78,7 +78,7 @@ async def advance(
 
 
 async def _secret_unchanged(context: Context, grant: ApiKeyGrant, of: ActiveRollout) -> bool:
-    """Whether the Secret has the data of the rollout: the watch may be behind."""
+    """Whether the Secret has the data of the rollout: the watch may lag behind."""
     metadata = await context.objects.secret_metadata(
         namespace=grant.namespace, name=grant.secret_name
     )
@@ -101,7 +101,7 @@ async def _next_batch(context: Context, grant: ApiKeyGrant, course: RolloutState
         return _failed(context, grant, course, error)
     left = outlook.pending - course.restarted
     if left and left <= course.put_off:
-        # Each of them was refused: they are retried, all at once, after a while.
+        # Each of them was refused: they are retried together after a back-off.
         course = _backed_off(context, grant, replace(course, put_off=frozenset()))
     elif outlook.again_at is not None:
         refusal = course.refusal if left else None
@@ -134,7 +134,7 @@ async def _restart(
             )
         except ApiError as error:
             if error.is_missing or error.is_conflict:
-                # Gone, or another one of the same name: it is read again.
+                # Deleted, or replaced under the same name: it is read again.
                 continue
             context.metrics.restart(workload.kind.value, succeeded=False)
             if lacks_right_to_restart(error):

@@ -1,8 +1,8 @@
 """Authorization of sources: which namespace may use which source, checked on every use.
 
-The requesting namespace and the live source decide, each time. Nothing that was authorized is kept
-beyond its check: a decision fetches the source by `find`, and `AuthorizedVendor` checks once more
-where a session is opened, so that no path (issue, probe, list, revoke, undo) can skip it.
+The requesting namespace and the live source decide, each time. An authorization is never cached: a
+decision fetches the source by `find`, and `AuthorizedVendor` checks again before a session is
+opened, so that no path (issue, probe, list, revoke, undo) can skip it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class SourceAccess:
         self._tenancy = tenancy
 
     async def find(self, grant: ApiKeyGrant) -> tuple[CredentialSource | None, Failure | None]:
-        """The source where the namespace may use it, and why it cannot be used now.
+        """The source if the namespace may use it, and why it cannot be used now.
 
-        A source that is gone is returned for a grant that is being deleted, as its last live
-        version, if that version allowed the namespace: the key must be revoked by somebody. A
-        source that was created again under the same name is live, and alone decides.
+        For a grant that is being deleted, a deleted source is returned as its last live version, if
+        that version allowed the namespace, so that the key can be revoked. If the source was
+        created again under the same name, only that live version decides.
 
         Raises:
             ApiError, ApiUnreachableError: the namespace's labels cannot be read.
@@ -73,8 +73,8 @@ class SourceAccess:
     ) -> tuple[ApiKeyGrant, CredentialSource | None, Failure | None]:
         """As `find`, by a source of the account that the keys of a deleted grant are in.
 
-        If the source was edited to one of another account, or to one that cannot be used, the
-        grant is returned with the name of another source of the account that allows its namespace.
+        If the source now has another account, or is unusable, the grant is returned with the name
+        of another source of the account that allows its namespace.
         """
         source, failure = await self.find(grant)
         named = self._store.sources.get(grant.source_key)
@@ -104,10 +104,10 @@ class SourceAccess:
         ]
 
     async def check(self, grant: ApiKeyGrant, source: CredentialSource) -> None:
-        """Return if the grant may use this version of the source at this moment.
+        """Check that the grant may use this version of the source at this moment.
 
         Raises:
-            Failure: the live source refuses the grant's namespace, or there is none.
+            Failure: the live source refuses the grant's namespace, or does not exist.
             ConflictError: the source was edited since the decision.
         """
         usable, failure = await self.find(grant)
@@ -119,7 +119,7 @@ class SourceAccess:
 
 
 class AuthorizedVendors(Mapping[Provider, GrantProvider]):
-    """The clouds, each behind the check."""
+    """The cloud providers with the authorization check."""
 
     def __init__(
         self, providers: Mapping[Provider, CloudProvider], *, access: SourceAccess
@@ -141,9 +141,9 @@ class AuthorizedVendors(Mapping[Provider, GrantProvider]):
 
 
 class AuthorizedVendor:
-    """A cloud that checks the grant's right to the source before each call.
+    """A cloud provider that checks the grant's access to the source before each call.
 
-    Everything that reconciles grants gets its sessions through this class.
+    All reconciles of grants get their sessions through this class.
     """
 
     def __init__(self, cloud_provider: CloudProvider, *, access: SourceAccess) -> None:
@@ -158,7 +158,7 @@ class AuthorizedVendor:
         intent: Intent | None = None,
         not_before: datetime | None = None,
     ) -> IssuedKey:
-        """A new key; raises Failure."""
+        """Issue a new key; raises Failure."""
         await self._access.check(grant, source)
         return await self._cloud_provider.mint(
             grant, source=source, intent=intent, not_before=not_before
@@ -167,14 +167,14 @@ class AuthorizedVendor:
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
-        """The keys of a grant that stay in the cloud; raises Failure."""
+        """The managed keys of a grant; raises Failure."""
         await self._access.check(grant, source)
         return await self._cloud_provider.keys(grant, source=source, evidence=evidence)
 
     async def probe(
         self, grant: ApiKeyGrant, credential: Credential, /, *, source: CredentialSource
     ) -> None:
-        """Try a new key; raises Failure."""
+        """Probe a new key; raises Failure."""
         await self._access.check(grant, source)
         await self._cloud_provider.probe(grant, credential, source=source)
 
@@ -183,7 +183,7 @@ _FORBIDDEN = 403
 
 
 class Tenancy:
-    """Namespaces are watched only while there is a source that allows them by their labels."""
+    """Watches namespace labels, only while a source allows namespaces by their labels."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class Tenancy:
         self._labels = NamespaceLabels(client, namespaces=namespaces, changed=changed, tasks=tasks)
 
     def sources_changed(self) -> None:
-        """A source came, went or was edited."""
+        """A source was added, removed or edited."""
         self._labels.enable(
             wanted=any(
                 isinstance(record.value, CredentialSource) and record.value.selects_namespaces
@@ -209,10 +209,10 @@ class Tenancy:
     async def is_allowed(self, namespace: str, *, source: CredentialSource) -> bool:
         """Whether grants of the namespace may use the source.
 
-        Labels that may not be read allow nothing; the watch logs why.
+        If labels may not be read, nothing is allowed; the watch logs why.
 
         Raises:
-            ApiError, ApiUnreachableError: they cannot be read just now.
+            ApiError, ApiUnreachableError: the labels cannot be read at the moment.
         """
         if namespace == source.namespace or not source.selects_namespaces:
             return source.allows(namespace, labels={})
@@ -225,12 +225,12 @@ class Tenancy:
         return source.allows(namespace, labels=labels)
 
     def is_allowed_cached(self, namespace: str, *, source: CredentialSource) -> bool:
-        """The same by what is known already; what is not known allows nothing."""
+        """Whether the cached labels allow it; without cached labels, nothing is allowed."""
         labels = self._labels.known(namespace) if source.selects_namespaces else None
         if source.selects_namespaces and labels is None:
             return namespace == source.namespace
         return source.allows(namespace, labels=labels or {})
 
     async def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop all watches."""
         await self._labels.close()

@@ -44,7 +44,7 @@ from keywright.secrets.rendering import check_region, data_keys, validate
 
 @dataclass(frozen=True, slots=True)
 class _Imported:
-    """Keyed digests of an imported value: salted with the namespace, and as they were before."""
+    """Keyed digests of an imported value: salted with the namespace, and unsalted as before."""
 
     digest: str = ""
     before: str = ""
@@ -53,12 +53,12 @@ class _Imported:
 async def build_state(
     context: Context, record: GrantRecord, *, skip_backoff: bool, finding: Finding
 ) -> GrantState:
-    """All that the next decision about the grant needs.
+    """Build the complete state for the next decision about the grant.
 
-    `skip_backoff` and `finding` are those of the record, handed out for this decision only.
+    `skip_backoff` and `finding` are from the record, for this decision only.
 
     Raises:
-        ApiError, ApiUnreachableError: what the state depends on cannot be read.
+        ApiError, ApiUnreachableError: a dependency of the state cannot be read.
     """
     body = record.parsed()
     metadata = body["metadata"]
@@ -98,7 +98,7 @@ async def build_state(
 async def _with_grant(
     context: Context, record: GrantRecord, state: GrantState, grant: ApiKeyGrant
 ) -> GrantState:
-    """The state with what the spec of the grant asks for: its source and its Secret."""
+    """The state with the source and the Secret that the spec of the grant names."""
     status, now = state.status, context.clock()
     account = recorded_account(status) if record.deleting else None
     grant, source, source_problem = await context.access.find_for_keys(grant, account=account)
@@ -108,9 +108,9 @@ async def _with_grant(
     found = await _secret(context, grant, status=status)
     own = found if found is not None and classify(grant, found) is Ownership.OWNED else None
     if grant.managed is not None:
-        # The Secret of another owner says nothing of the identity.
+        # The Secret of another owner is no evidence of the identity.
         grant = context.proofs.identified(grant, status, own)
-    # A digest of before the salt counts as well.
+    # A digest from before the salt counts as well.
     digests = (imported.digest, imported.before) if imported.before else (imported.digest,)
     identities = tuple(
         key_identity(grant, source=source, imported=digest)
@@ -164,7 +164,7 @@ def _field_errors(grant: ApiKeyGrant, source: CredentialSource | None) -> tuple[
 
 
 def _others(context: Context, grant: ApiKeyGrant, state: GrantState) -> Others:
-    """What other grants say of the same holder, if the tags in the cloud do not tell keys apart."""
+    """What other grants of the same user have proved, if no tags distinguish the keys."""
     managed = grant.managed
     if managed is None or managed.tagged or not state.listed:
         return Others()
@@ -174,7 +174,7 @@ def _others(context: Context, grant: ApiKeyGrant, state: GrantState) -> Others:
 async def _imported(
     context: Context, grant: ApiKeyGrant, *, deleting: bool
 ) -> tuple[_Imported, Failure | None]:
-    """Digests of the value that the grant imports, or why there is none to be read."""
+    """Digests of the value that the grant imports, or why it cannot be read."""
     if grant.imports is None or deleting:
         return _Imported(), None
     field, reference = grant.imports
@@ -202,11 +202,11 @@ def _digests(context: Context, namespace: str, value: Sensitive) -> tuple[str, .
 async def _secret(
     context: Context, grant: ApiKeyGrant, *, status: GrantStatus
 ) -> ManagedSecret | None:
-    """The Secret as watched; one that the watch does not show is read where there is a sign.
+    """The Secret from the watch; one outside the watch is read if there is evidence of it.
 
-    The watch shows labeled Secrets only. That another one stands at the name is found out by
-    the first write, which refuses to touch it, and remembered by the condition. One that was
-    published may have lost the label.
+    The watch selects labeled Secrets only. Another Secret of the name is detected by the first
+    write, which refuses to change it, and recorded in the condition. A published Secret may have
+    lost the label.
     """
     name = (grant.namespace, grant.secret_name)
     known = context.store.secrets.get(name)
@@ -237,14 +237,14 @@ async def _secret(
 
 
 def _forget(context: Context, known: ManagedSecret | None) -> None:
-    """Drop a Secret that is gone and that no watch has reported."""
+    """Drop a deleted Secret that no watch has reported."""
     name = (known.namespace, known.name) if known is not None else None
     if name is not None and context.store.secrets.get(name) is known:
         del context.store.secrets[name]
 
 
 def _contest(contest: Contest | None, status: GrantStatus, *, now: datetime) -> Contest | None:
-    """The contest that is remembered or, after a restart, reported."""
+    """The contest in memory or, after a restart, in the status."""
     if contest is None:
         return resumed(status, now=now)
     return None if is_over(contest, now=now) else contest
@@ -291,9 +291,9 @@ def secret_state(
 def _with_shown_end(
     context: Context, secret: SecretState, grant: ApiKeyGrant, status: GrantStatus
 ) -> SecretState:
-    """The Secret, with the end that the cloud has shown of a key without a reported end.
+    """The Secret with the expiry that the cloud has shown for a key without a reported one.
 
-    Until another key is published it has ended, also after a restart: the status says so.
+    Until another key is published it has expired, also after a restart: the status records it.
     """
     if secret.ownership is not Ownership.OWNED or grant.managed is not None:
         return secret
@@ -310,10 +310,10 @@ def _with_shown_end(
 
 
 def _is_stale(context: Context, grant: ApiKeyGrant) -> bool:
-    """Whether its key was made with one that the source has no more.
+    """Whether its key was issued with an access key that the source no longer has.
 
-    A key without an end has no renewal that would bring the new one: it is compared by its id,
-    since the change may have come while no operator looked.
+    A key without expiry has no renewal that would replace it: it is compared by its ID, since the
+    change may have happened while no operator was running.
     """
     record = context.store.grants.get(grant.uid)
     if record is None or record.source_key_changed:

@@ -61,13 +61,13 @@ async def write_status(
     rollout: RolloutUpdate | None,
     now: datetime,
 ) -> datetime | DeferredStatusWrite | None:
-    """When the grant is reconciled next, after its status was patched and Events were posted.
+    """Patch the status, post Events, and return when the grant is reconciled next.
 
     The write for a routine renewal is returned, to be deferred.
     """
     due = partial(_due, context, state, step, outcome, status=status, rollout=rollout, now=now)
     if is_routine_renewal(state.status, status) and _is_latest(context, state.subject):
-        # There may be hundreds: none of them keeps the state.
+        # There may be hundreds: none of them retains the state.
         return DeferredStatusWrite(partial(_write_later, context, state.subject, status, due()))
     if status != state.status:
         await _patch(context, state.subject, status)
@@ -83,7 +83,7 @@ async def write_status(
 async def _answer_request(
     context: Context, state: GrantState, step: Step, outcome: Outcome | None
 ) -> None:
-    """Post an Event for a requested renewal, if the new key does not say all there is."""
+    """Post an Event for a requested renewal, unless the new key is sufficient evidence."""
     requested = isinstance(step, Issue) and step.cause is IssueReason.REQUESTED
     if not requested or state.grant is None or not isinstance(outcome, Written):
         return
@@ -100,7 +100,7 @@ async def _answer_request(
 
 
 def _is_latest(context: Context, subject: ObjectRef) -> bool:
-    """Whether the status of the state is still the one in the cluster."""
+    """Whether the status in the state is still the current one."""
     known = context.store.grants.get(subject.uid)
     return known is None or str(known.version) == subject.resource_version
 
@@ -108,10 +108,10 @@ def _is_latest(context: Context, subject: ObjectRef) -> bool:
 async def report_status(
     context: Context, subject: ObjectRef, before: GrantStatus, after: GrantStatus
 ) -> None:
-    """Write a status that follows from no step, and post its Events.
+    """Write a status without a step, and post its Events.
 
     Raises:
-        ConflictError: the grant is not at that version any more; it was read again.
+        ConflictError: the grant has a newer version; it was read again.
     """
     await _patch(context, subject, after)
     await _post_events(context, GrantState(subject=subject, status=before), after, rollout=None)
@@ -175,7 +175,7 @@ def _due_of_key(
         # The back-off decides: a reconcile now would only wait for it.
         step = decide(after, now=now)
         if isinstance(step, Issue | Rewrite):
-            return now  # it has passed: it counts from the whole second that the status has
+            return now  # elapsed: it counts from the whole second in the status
     return requeue_at(after, step, now=now)
 
 
@@ -204,7 +204,7 @@ async def _patch(context: Context, subject: ObjectRef, status: GrantStatus) -> N
 
 
 async def read_again(context: Context, subject: ObjectRef) -> None:
-    """Read the grant again: what is known of it is old."""
+    """Read the grant again: its stored version is outdated."""
     found = await context.objects.object(
         GRANT_PLURAL, namespace=subject.namespace, name=subject.name
     )

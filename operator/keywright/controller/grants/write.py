@@ -1,4 +1,4 @@
-"""Writes the Secret of a grant by one server-side apply."""
+"""Write the Secret of a grant with one server-side apply."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_NO_CONSEQUENCE = frozenset({MANAGED_BY_LABEL})
 async def write_secret(
     context: Context, state: GrantState, issued_key: IssuedKey, *, revision: int, new: bool = False
 ) -> Result:
-    """The Secret as the key makes it; `new`: the key was issued for this write.
+    """Write the key to the Secret; `new`: the key was issued for this write.
 
     Raises:
         RenderError, Failure, ConflictError, ApiError, ApiUnreachableError: it may not be written.
@@ -44,14 +44,14 @@ async def write_secret(
         name = (grant.namespace, grant.secret_name)
         if name in context.store.secrets:
             raise held_back(grant) from None
-        # Not one that the watch shows: it is read, and decided about again.
+        # It is outside the watch: read it, and decide again.
         raise SecretExistsUnwatchedError(name) from None
     secret = managed_secret_from(applied)
     context.store.put_secret(secret)
     written = Written(
         secret_state(context, grant, secret, source=source, identities=(state.key_identity,)),
         credential.key_id,
-        # Of many keys the Secret has the warning, and the status repeats it from there.
+        # For a bulk import the Secret has the warning, and the status repeats it.
         remark=""
         if grant.is_bulk_import
         else warning_for_readers(grant, credential, issued=issued_key.remark),
@@ -67,7 +67,7 @@ async def write_secret(
 def _body(
     context: Context, state: GrantState, issued_key: IssuedKey, *, revision: int, new: bool
 ) -> dict[str, Any]:
-    """The body of the apply, with proofs of the ids in it."""
+    """The body of the apply, with proofs of the IDs in it."""
     grant, credential = state.grant, issued_key.credential
     assert grant is not None
     assert state.key_identity is not None

@@ -1,1 +1,1 @@
-"""The ways to be someone in Alibaba Cloud, one file each."""
+"""The identities in Alibaba Cloud, one module each."""

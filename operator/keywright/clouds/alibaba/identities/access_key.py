@@ -1,7 +1,7 @@
-"""A static access key out of a Secret, with a security token or without.
+"""A static access key from a Secret, with or without a security token.
 
-It is proved once, by GetCallerIdentity, which also tells whose it is. It has no end that anybody
-would tell; whoever replaces it in the Secret is noticed by the Secret's watch.
+It is verified once, by GetCallerIdentity, which also returns its owner. It has no known expiry; the
+watch of the Secret detects its replacement.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ async def open_session(
     ask: SessionOptions,
     context: AlibabaContext,
 ) -> Session:
-    """The key as the Secret has it now.
+    """Read the key from the Secret.
 
     Raises:
-        Failure: the Secret, or a value in it, is missing, or the cloud does not know the key.
+        Failure: the Secret, or a value in it, is missing, or the cloud does not accept the key.
     """
     is_session = isinstance(identity, AlibabaSts)
     way = "sts" if is_session else "accessKey"

@@ -34,17 +34,17 @@ async def open_session(
     ask: SessionOptions,
     context: AlibabaContext,
 ) -> Session:
-    """The token as the Secret has it now.
+    """Read the token from the Secret.
 
     Raises:
         Failure: the Secret, or the token in it, is missing.
     """
-    del ask  # bearerToken asks for nothing
+    del ask  # bearerToken has no session options
     name = identity.secret_ref.name
     secret = await context.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
     token = stored_value(secret, BEARER_TOKEN, secret=name, field=_FIELD)
     secret.check_copy(BEARER_TOKEN)
-    # A token has no id: the beginning of its hash tells one from another, and nothing of it.
+    # A token has no ID: the start of its hash distinguishes tokens without revealing them.
     digest = hashlib.sha256(token.reveal().encode()).hexdigest()[:12]
     return Session(
         access_key_id=f"sha256:{digest}",
@@ -58,13 +58,13 @@ async def open_session(
 
 
 def session_options(key: BearerToken) -> SessionOptions:
-    """Nothing."""
+    """The session options: none."""
     del key
     return DEFAULT_OPTIONS
 
 
 def accepts_session(key: BearerToken, *, session: Session, now: datetime) -> bool:
-    """A token that was read stays until its Secret changes."""
+    """Always: a token is used until its Secret changes."""
     del key, now
     return session.bearer is not None
 
@@ -77,9 +77,9 @@ def mint(
     region: str,
     account_id: str,
 ) -> IssuedKey:
-    """The token; nobody tells its end."""
+    """Return the token, whose expiry is unknown."""
     del key, account_id
-    # Of a source with a bearer token: pair_problems lets no other through.
+    # The source has a bearer token: `validate_with_source` accepts no other.
     assert session.bearer is not None
     credential = Credential(
         values={API_KEY: session.bearer},

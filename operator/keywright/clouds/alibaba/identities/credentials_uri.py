@@ -1,8 +1,8 @@
-"""A URI that answers with credentials, and renews them by itself.
+"""A URI that returns credentials, and renews them by itself.
 
-A tenant names it and the operator fetches it, from inside the cluster's network: so it must be in
-the list of the operator's flags, no redirect is followed, no name may stand for the operator's own
-host or its metadata service, and neither a long answer nor a slow one holds anything up.
+A tenant chooses it and the operator requests it, from inside the cluster's network. So it must be
+in the list of the operator's flags, redirects are not followed, no name may resolve to the
+operator's own host or its metadata service, and neither a long nor a slow response blocks anything.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ async def open_session(
     ask: SessionOptions,
     context: AlibabaContext,
 ) -> Session:
-    """What the URI answers now.
+    """Request the credentials from the URI.
 
     Raises:
-        Failure: the URI is not in the list, does not answer rightly, or the cloud does not know
-            what it answers with.
+        Failure: the URI is not in the list, its response is invalid, or the cloud does not accept
+            the credentials in it.
     """
     reject_session_options(ask, way="credentialsUri")
     if not context.uris.allow(identity.uri):

@@ -3,9 +3,9 @@
 Anyone who may write a CredentialSource could use it, so it is off unless a flag of the operator
 allows it.
 
-The library's order, variables and files count. But its `DefaultCredentialsProvider` drops the
-expiry of what it finds, and keeps a thread for the metadata service running, so its providers are
-called one by one. They block, and read the environment at their import: both happens in a thread.
+The order, variables and files are those of the library. But its `DefaultCredentialsProvider` drops
+the expiry of the credentials, and keeps a thread for the metadata service running, so its providers
+are called one by one. They block, and read the environment on import: both is done in a thread.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from keywright.clouds.http import MAX_CALL_SECONDS
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 
 _FIELD = f"{ROOT}.defaultChain"
-# Both write to the terminal from their import on, whole answers of STS among other things.
+# Both write to the terminal from their import on, including complete responses of STS.
 _LOGGERS = ("credentials", "alibabacloud-tea")
 
 
@@ -44,11 +44,11 @@ async def open_session(
     ask: SessionOptions,
     context: AlibabaContext,
 ) -> Session:
-    """What the chain gives now.
+    """Read the credentials of the chain.
 
     Raises:
-        Failure: the flag is not set, the chain finds nothing that lives, or the cloud does not know
-            what it finds.
+        Failure: the flag is not set, the chain finds no valid credentials, or the cloud does not
+            accept them.
     """
     del identity
     reject_session_options(ask, way="defaultChain")
@@ -70,7 +70,7 @@ async def open_session(
 
 
 class AlibabaDefaultChain:
-    """Implements `DefaultCredentials`; nothing else in the process reads any of it."""
+    """Implements `DefaultCredentials`; nothing else in the process reads these credentials."""
 
     def __init__(self, *, load: Callable[[], Iterable[Any]] | None = None) -> None:
         self._load = load or _providers
@@ -78,14 +78,14 @@ class AlibabaDefaultChain:
         self._providers: tuple[Any, ...] | None = None
 
     async def session(self, *, now: datetime) -> Session | None:
-        """The first credentials of the chain, as they are now; None where there are none."""
+        """Return the current credentials of the first provider that has any; None if none has."""
         loop = asyncio.get_running_loop()
         # The libraries' own calls have no total deadline.
         async with asyncio.timeout(MAX_CALL_SECONDS):
             return await loop.run_in_executor(self._pool, lambda: self._first(now))
 
     def close(self) -> None:
-        """Wait for no one."""
+        """Shut down without waiting for calls in progress."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _first(self, now: datetime) -> Session | None:
@@ -99,14 +99,15 @@ class AlibabaDefaultChain:
 
 
 def _found(provider: Any) -> Any:
-    """What the provider gives, with its end; None where it raises, as the chain goes on then."""
+    """The provider's credentials with their expiry; None if it raises, to continue the chain."""
     try:
         found = provider.get_credentials()
-        # Those of files hand on what another one gives, without its end; that one has no public
-        # name (alibabacloud_credentials 1.0.12, provider/cli_profile.py and profile.py).
+        # Providers for files return the credentials of another one without their expiry; that one
+        # has no public name (alibabacloud_credentials 1.0.12, provider/cli_profile.py and
+        # profile.py).
         inner = getattr(provider, f"_{type(provider).__name__}__innerProvider", None)
         return found if inner is None else inner.get_credentials()
-    except Exception:  # the library raises whatever; its words may quote what was read
+    except Exception:  # the library raises any type; messages may quote what was read
         return None
 
 
@@ -123,7 +124,7 @@ def _session(found: Any, *, now: datetime) -> Session:
 
 
 def _providers() -> Iterable[Any]:
-    """The library's chain, in its order (provider/default.py)."""
+    """The providers of the library's chain, in its order (provider/default.py)."""
     from alibabacloud_credentials import provider as library  # noqa: PLC0415  reads the environment
     from alibabacloud_credentials.utils import auth_util  # noqa: PLC0415  as above
 

@@ -1,9 +1,10 @@
-"""The role of the node that the operator runs on, from the metadata service of ECS.
+"""The role of the operator's node, from the metadata service of ECS.
 
-Whoever may write a CredentialSource could borrow it, so that it is off until the operator's flag
-allows it. The library asks the metadata service through HTTP_PROXY even where NO_PROXY excepts it,
-which shows the node's credentials to the proxy, and keeps a thread of its own awake; the protocol
-is three requests (help center, "Instance RAM roles": hardened mode first, by a token of the PUT).
+Anyone who may write a CredentialSource could use it, so it is off unless a flag of the operator
+allows it. The library sends metadata requests through HTTP_PROXY even if NO_PROXY excludes the
+address, which discloses the node's credentials to the proxy, and keeps a thread running; the
+protocol is three requests (help center, "Instance RAM roles": hardened mode first, with a token
+from a PUT request).
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds
 FIELD = f"{ROOT}.ecsRamRole"
 _SERVICE = "http://100.100.100.200/latest"
 _ROLES = f"{_SERVICE}/meta-data/ram/security-credentials/"
-_TOKEN_SECONDS = "60"  # noqa: S105  it is used at once, and asked for anew the next time
+_TOKEN_SECONDS = "60"  # noqa: S105  it is used immediately, and requested again the next time
 _ROLE_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
-# What a header carries.
+# The characters allowed in a header.
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 _FORBIDDEN = 403
 _PATIENCE = Timeouts(connect_seconds=1.0, read_seconds=1.0)
@@ -43,11 +44,11 @@ _PATIENCE = Timeouts(connect_seconds=1.0, read_seconds=1.0)
 async def open_session(
     identity: EcsRamRole, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
-    """What the metadata service gives now, which renews it by itself.
+    """Read the credentials from the metadata service, which renews them by itself.
 
     Raises:
         Failure: the flag is not set, there is no metadata service or no role, or the cloud does not
-            know what it gives.
+            accept the credentials.
     """
     reject_session_options(ask, way="ecsRamRole")
     if context.own is None:
@@ -65,7 +66,7 @@ async def open_session(
 
 
 def not_allowed(field: str, *, remedy: str) -> Failure:
-    """The operator lends its own identity, and its node's, to no one."""
+    """The failure if the flag that allows the identity of the operator or its node is not set."""
     return Failure(
         "this operator lends its own identity, and its node's, to no one.",
         kind=FailureClass.CONFIGURATION,
@@ -83,7 +84,7 @@ async def node_session(
     source: CredentialSource,
     context: AlibabaContext,
 ) -> Session:
-    """The credentials of the node's role, not proved yet; raises Failure."""
+    """The credentials of the node's role, not verified yet; raises Failure."""
     alibaba = alibaba_of(source)
     chosen = alibaba.connect_timeout or alibaba.read_timeout
     limits = limits_of(source) if chosen else _PATIENCE
@@ -95,17 +96,17 @@ async def node_session(
     except _RefusedTokenError:
         if hardened_alone:
             raise _failed("answers with HTTP 403", field=field) from None
-        # The vendor's document: where the hardened mode fails, the plain one is tried.
+        # As documented by the vendor: if the hardened mode fails, the normal one is tried.
         issued = await metadata.credentials(role_name, {})
     return session_of(issued, issued_at=issued_at, field=field)
 
 
 class _RefusedTokenError(Exception):
-    """The metadata service gave a token and does not take it (403)."""
+    """The metadata service rejects the token that it issued (403)."""
 
 
 class _Metadata:
-    """The requests, and what each failure of theirs means."""
+    """The requests, and the conversion of their failures."""
 
     def __init__(
         self, context: AlibabaContext, *, limits: Timeouts, field: str, tenant: str
@@ -116,7 +117,7 @@ class _Metadata:
         self._field = field
 
     async def token(self, *, hardened_alone: bool) -> dict[str, str]:
-        """The header of the hardened mode; none where the plain one is allowed and needed."""
+        """The header of the hardened mode; empty if the normal mode is allowed and needed."""
         try:
             answer = await self._context.http.request(
                 "PUT",
@@ -148,11 +149,11 @@ class _Metadata:
     async def credentials(
         self, role_name: str | None, headers: dict[str, str]
     ) -> TemporaryCredentials:
-        """The credentials of the role, or of the node's only one.
+        """The credentials of the role, or of the node's only role.
 
         Raises:
-            Failure: no answer, or none with credentials.
-            _RefusedTokenError: the token in `headers` is refused.
+            Failure: no response, or one without credentials.
+            _RefusedTokenError: the token in `headers` is rejected.
         """
         found = role_name
         if not found:
@@ -166,10 +167,10 @@ class _Metadata:
         return issued
 
     async def get(self, url: str, headers: dict[str, str]) -> HttpResponse:
-        """The answer, which has the status 200.
+        """Send a GET request and return the response, which has the status 200.
 
         Raises:
-            Failure: no answer, or one with another status.
+            Failure: no response, or one with another status.
             _RefusedTokenError: 403 for a request with a token.
         """
         try:

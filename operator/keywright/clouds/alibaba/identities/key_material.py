@@ -1,4 +1,4 @@
-"""Access keys and tokens as Secrets hold them."""
+"""Access keys and tokens in Secrets."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ async def access_key_from_secret(
     context: AlibabaContext,
     needs_token: bool = False,
 ) -> Session:
-    """The key as the Secret has it now, with its security token if it has one.
+    """Read the key from the Secret, with its security token if it has one.
 
-    Nobody tells the end of such a key, and it is not proved yet.
+    The expiry of such a key is unknown, and the key is not verified yet.
 
     Raises:
         Failure: the Secret, or a value in it, is missing.
@@ -50,7 +50,7 @@ async def access_key_from_secret(
     token = stored_value(found, TOKEN, secret=name, field=field) if needs_token else None
     optional = (found.find(TOKEN) or Sensitive("")).reveal().strip()
     if optional:
-        # The key signs and stays here; its token is part of each request.
+        # The key only signs and is not sent; its token is part of each request.
         found.check_copy(TOKEN)
         token = token or stored_value(found, TOKEN, secret=name, field=field)
     return Session(
@@ -65,7 +65,7 @@ async def access_key_from_secret(
 
 
 def stored_value(found: ReferencedSecret, key: str, *, secret: str, field: str) -> Sensitive:
-    """One value without the newline that an editor may have left behind it; raises Failure."""
+    """A value without a trailing newline, which editors often add; raises Failure."""
     text = (found.find(key) or Sensitive("")).reveal().strip()
     if not text:
         raise Failure(

@@ -1,7 +1,7 @@
-"""AssumeRoleWithOIDC with the token of a ServiceAccount (RRSA of ACK, and every federated cluster).
+"""AssumeRoleWithOIDC with the token of a ServiceAccount (RRSA of ACK, and any federated cluster).
 
-The token is asked of the API server for each session, for one audience and ten minutes: no file of
-the operator's own pod, which is all that the library reads, has a part in it.
+Each session uses a new token from the API server, for one audience and ten minutes. The library
+only supports a token file of the operator's own pod, which is never used here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROLE_NAME = re.compile(r"[\w.-]{1,64}")
 async def open_session(
     identity: OidcRoleArn, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
-    """A new session; its end is what STS answers, never what was asked.
+    """Open a session, with the expiry from STS, never the requested one.
 
     Raises:
         Failure: no role, no token, or STS refuses.
@@ -68,7 +68,7 @@ async def exchanged(
     at: Endpoint,
     context: AlibabaContext,
 ) -> Session:
-    """A session of the role for a token of that ServiceAccount; raises Failure."""
+    """Exchange a token of the ServiceAccount for a session of the role; raises Failure."""
     token = await context.tokens.token(
         namespace=source.namespace, name=account.name, audience=audience_of(account)
     )
@@ -100,7 +100,7 @@ async def exchanged(
 async def _annotated_role(
     account: str, *, provider_arn: str, source: CredentialSource, tokens: TokenSource
 ) -> str:
-    """The role that ACK's own convention names: by its name, in the account of the provider."""
+    """The role in ACK's own annotation: a role name in the account of the OIDC provider."""
     annotations = await tokens.annotations(namespace=source.namespace, name=account)
     name = annotations.get(ANNOTATION_RRSA_ROLE_NAME)
     if name and not _ROLE_NAME.fullmatch(name):

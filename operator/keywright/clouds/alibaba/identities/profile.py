@@ -1,8 +1,8 @@
-"""A profile of a configuration file in a Secret, down the chain of profiles that it builds on.
+"""A profile of a configuration file in a Secret, including the chain of profiles it refers to.
 
-Everything that the file names stands in the Secret or belongs to the source's own namespace: a
-token file becomes a token of the ServiceAccount that the source names, a key file another key of
-the Secret, and the node's role is as shut as it is for `ecsRamRole`.
+Everything that the file names is in the Secret or belongs to the source's own namespace: a token
+file is replaced by a token of the ServiceAccount that the source names, a key file by another key
+of the Secret, and the node's role needs the same flag as for `ecsRamRole`.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ _READERS = {
 async def open_session(
     identity: Profile, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
-    """The session of the profile's last role, or its key.
+    """Open the session of the profile's last role, or return its key.
 
     Raises:
-        Failure: the file or the profile cannot be used, or the cloud refuses one of its steps.
+        Failure: the file or the profile is invalid, or the cloud refuses one of its steps.
     """
     name = identity.secret_ref.name
     secret = await context.secrets.values(
@@ -96,13 +96,13 @@ async def open_session(
 
 
 def _sends_values(profile: ResolvedProfile) -> bool:
-    """True where requests carry a token, an external id or a policy of the file."""
+    """Whether requests contain a token, an external ID or a policy from the file."""
     token = profile.start.token if isinstance(profile.start, StoredKey) else None
     return token is not None or any(role.external_id or role.policy for role in profile.roles)
 
 
 class _ProfileResolver:
-    """From the beginning of a profile to its last role."""
+    """Resolves a profile, from its first credentials to its last role."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class _ProfileResolver:
         self._place = SecretRef(identity.secret_ref.name, f"{_FIELD}.secretRef")
 
     async def resolve(self, profile: ResolvedProfile, ask: SessionOptions) -> Session:
-        """The last session; what the grant asks is asked of that one."""
+        """The last session; the session options of the grant apply to that one."""
         roles = [self._role(role, DEFAULT_OPTIONS) for role in profile.roles[:-1]]
         if profile.roles:
             roles.append(self._role(profile.roles[-1], ask))
@@ -138,7 +138,7 @@ class _ProfileResolver:
         return session
 
     async def _start(self, start: StoredKey | NodeRole | KeyPair, *, alone: bool) -> Session:
-        """The key or session that the chain begins with; proved where it is all there is."""
+        """The first key or session of the chain; verified if the chain has nothing else."""
         context, source = self._context, self._source
         asking = RequestContext(
             fields={"": _FIELD, "key": self._place.field}, secret=self._place.secret
@@ -221,7 +221,7 @@ class _ProfileResolver:
                 field=GRANTS_POLICY,
                 remedy="Remove it here, or the policy of the profile.",
             )
-        # All of it stands in the file.
+        # All of it is in the file.
         fields = dict.fromkeys(("", "role", "sessionName", "duration", "policy"), _FIELD)
         if ask.seconds is not None:
             fields["duration"] = GRANTS_DURATION

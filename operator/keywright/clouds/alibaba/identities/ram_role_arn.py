@@ -1,4 +1,4 @@
-"""AssumeRole with the access key of a Secret, which may be the key of a session itself."""
+"""AssumeRole with the access key from a Secret, which may be the key of a session itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELD = f"{ROOT}.ramRoleArn"
 async def open_session(
     identity: RamRoleArn, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
-    """A new session of the role.
+    """Open a session of the role.
 
     Raises:
         Failure: the Secret, or a value in it, is missing, or STS refuses.

@@ -1,4 +1,4 @@
-"""AssumeRole, as a source, a hop or a profile asks for it, and what a grant asks beyond that."""
+"""AssumeRole for a source, a hop or a profile, with the session options of a grant."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _STORED: Final = "<the external id of the profile>"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to assume, what is asked of its session, and where that stands.
+    """A role to assume, the options of its session, and the fields that they come from.
 
-    `is_stored`: it comes out of a Secret, so that messages do not quote it.
+    `is_stored`: it comes from a Secret, so that messages do not quote it.
     """
 
     arn: str
@@ -47,7 +47,7 @@ class Role:
     is_stored: bool = False
 
     def parameters(self) -> Parameters:
-        """As STS takes them."""
+        """The parameters for STS."""
         parameters = {
             "RoleArn": self.arn,
             "RoleSessionName": self.session_name,
@@ -60,26 +60,26 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a key stands that signs: the Secret, and the field that names it."""
+    """The location of a signing key: the Secret, and the field that names it."""
 
     secret: str
     field: str
 
 
 class AssumedRole(Protocol):
-    """What the parts of a spec that name a role have in common."""
+    """The common fields of specs that name a role."""
 
     @property
     def role_session_name(self) -> str | None:
-        """Absent, the source's namespace and name."""
+        """If absent, the source's namespace and name."""
 
     @property
     def role_session_expiration(self) -> str | None:
-        """Absent, an hour."""
+        """If absent, an hour."""
 
     @property
     def policy(self) -> Policy | None:
-        """Absent, the session may do what the role may."""
+        """If absent, the session has all permissions of the role."""
 
 
 def build_role(
@@ -91,9 +91,9 @@ def build_role(
     ask: SessionOptions,
     external_id: str | None = None,
 ) -> Role:
-    """The role with what the source says of its session, and what a grant asks beyond that.
+    """The role with the session options of the source and of a grant.
 
-    Of two policies STS takes one alone: api.grant_checks lets no grant have one beside its source.
+    STS accepts one policy: api.grant_checks rejects a grant with one if its source has one.
     """
     assert not (place.policy and ask.policy), "policies of both source and grant"
     return Role(
@@ -108,12 +108,12 @@ def build_role(
 
 
 def encoded(policy: Policy | None) -> str | None:
-    """A policy as STS takes it, without a blank too many: 2048 characters are all there is."""
+    """A policy for STS, without unneeded whitespace: the limit is 2048 characters."""
     return None if policy is None else msgspec.json.encode(policy).decode()
 
 
 def field_paths(field: str, *, ask: SessionOptions) -> dict[str, str]:
-    """The parts of a way that assumes a role, and the fields that they stand in."""
+    """The parts of an identity that assumes a role, and their fields."""
     return {
         "": field,
         "role": f"{field}.roleArn",
@@ -126,7 +126,7 @@ def field_paths(field: str, *, ask: SessionOptions) -> dict[str, str]:
 async def assume(
     role: Role, *, by: Session, at: Endpoint, context: AlibabaContext, key: SecretRef | None = None
 ) -> Session:
-    """A new session of the role, assumed by the session `by`; `key` is where its key stands.
+    """Open a session of the role, assumed by the session `by`; `key` locates its key.
 
     Raises:
         Failure: STS refuses.
@@ -151,8 +151,8 @@ async def assume(
 async def _caller(error: StsError, *, by: Session, at: Endpoint, context: AlibabaContext) -> str:
     """The ARN that signed, for the trust policy in the remedy of a denial.
 
-    Empty where STS does not say it, and without a call for refusals whose remedy has no policy:
-    another request would only add to a rate limit or wait for a dead endpoint once more.
+    Empty if STS does not return it, and without a call for refusals whose remedy has no policy:
+    another request would only count against a rate limit or wait for an unreachable endpoint again.
     """
     if not error.code.startswith(_DENIALS):
         return ""
@@ -170,7 +170,7 @@ async def assume_chained_role(
     ask: SessionOptions,
     context: AlibabaContext,
 ) -> Session:
-    """A new session of `assumeRoles[number]`, assumed by the session `by`.
+    """Open a session of `assumeRoles[number]`, assumed by the session `by`.
 
     Raises:
         Failure: STS refuses.

@@ -1,4 +1,4 @@
-"""GenerateSessionAccessKey: a session made with an RSA key pair whose public half RAM holds."""
+"""GenerateSessionAccessKey: a session from an RSA key pair whose public key is stored in RAM."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _FIELD = f"{ROOT}.rsaKeyPair"
 async def open_session(
     identity: RsaKeyPair, *, source: CredentialSource, ask: SessionOptions, context: AlibabaContext
 ) -> Session:
-    """A new session access key; it has no security token.
+    """Request a session access key; it has no security token.
 
     Raises:
-        Failure: the private key is missing or is none, or STS refuses.
+        Failure: the private key is missing or invalid, or STS refuses.
     """
     if ask.policy is not None:
         reject_session_options(ask, way="rsaKeyPair")
@@ -73,7 +73,7 @@ async def generated(
     source: CredentialSource,
     context: AlibabaContext,
 ) -> Session:
-    """A session of the key pair, with the identity that the cloud gives it; raises Failure."""
+    """A session of the key pair, with the identity that the cloud reports; raises Failure."""
     issued_at = whole_seconds(context.clock())
     try:
         # In a thread: the first one imports the library of the algorithm.

@@ -30,10 +30,10 @@ _MAX_PROFILES = 5
 
 
 def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
-    """The profile of that name, or the current one, of a `config.json`.
+    """The profile with that name, or the current one, of a `config.json`.
 
     Raises:
-        ProfileError: the file, the profile or one that it builds on cannot be used.
+        ProfileError: the file, the profile or one that it refers to is invalid.
     """
     check_size(text)
     try:
@@ -41,7 +41,7 @@ def from_cli_config(text: str, *, name: str | None) -> ResolvedProfile:
         profiles = {str(one["name"]): one for one in config["profiles"]}
         current = config.get("current")
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError):
-        # `from None`: the words of the parser may quote the file.
+        # `from None`: the parser's message may quote the file.
         raise ProfileError(
             "the file is no configuration of the Alibaba Cloud CLI",
             remedy="Put a config.json into the Secret, with a list of profiles that have names.",
@@ -150,7 +150,7 @@ def _cli_role(section: Section) -> ProfileRole:
 
 
 def _host(section: Section) -> str | None:
-    """As the CLI: sts_endpoint, else sts_region; None where the source's endpoint counts."""
+    """As in the CLI: sts_endpoint, otherwise sts_region; None for the source's endpoint."""
     endpoint = optional(section, "sts_endpoint")
     if endpoint is not None:
         return sts_host(endpoint)

@@ -26,17 +26,17 @@ from keywright.clouds.alibaba.profiles.resolved import (
     sts_host_of,
 )
 
-# The parser tries every blank of a row as the end of a name: quadratic in their number.
+# The parser tries every space of a sequence as the end of a name: quadratic in their number.
 _MANY_BLANKS: Final = re.compile(r"[^\S\n]{101}")
 _SECTION: Final = re.compile(r"\[.+\]")
 _OPTION: Final = re.compile(r"[^=:]+[=:]")
 
 
 def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
-    """The section of that name, or `default`, of an INI credentials file.
+    """The section with that name, or `default`, of an INI credentials file.
 
     Raises:
-        ProfileError: the file or the section cannot be used.
+        ProfileError: the file or the section is invalid.
     """
     check_size(text)
     text = text.removeprefix("\ufeff")
@@ -64,7 +64,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
             f"there is no section [{name}]" if name else "there is no section [default]",
             remedy="Set profile.name to the name of a section, or name one [default].",
         )
-    # As the library: a # ends a value, wherever it stands.
+    # As in the library: a # ends a value at any position.
     section = {key: value.partition("#")[0].strip() for key, value in parser.items(chosen)}
     if section.get("enable", "true").lower() == "false":
         raise ProfileError(
@@ -82,7 +82,7 @@ def from_credentials_file(text: str, *, name: str | None) -> ResolvedProfile:
 
 
 def _is_ini(text: str) -> bool:
-    """Whether `ConfigParser` takes each line for a section, an option, or a value that goes on."""
+    """Whether each line is a section, an option, or a continuation line to `ConfigParser`."""
     indent_of_option: int | None = None
     for line in text.split("\n"):
         content = line.strip()

@@ -1,4 +1,4 @@
-"""What a profile comes down to, in whichever file it stands."""
+"""The resolved form of a profile, for both file formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOST: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,8}(:[0-9]{1,5})
 
 
 class ProfileError(ValueError):
-    """The file or the profile cannot be used: what is wrong, and what to do; no value is quoted."""
+    """The file or the profile is invalid: the error and the remedy; no value is quoted."""
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An access key, with a security token or without."""
+    """An access key, with or without a security token."""
 
     access_key_id: str
     secret: Sensitive
@@ -35,14 +35,14 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class NodeRole:
-    """The role of the node; its name may be left to the node."""
+    """The role of the node; without a name, the role that the node has."""
 
     role_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An RSA key pair; `private_key_file` names the key of the Secret by the file's last part."""
+    """An RSA key pair; the last part of `private_key_file` is the key of the Secret."""
 
     public_key_id: str
     private_key_file: str
@@ -50,9 +50,9 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRole:
-    """A role and what the profile says of its session; `host` where it names its own STS.
+    """A role and its session options in the profile; `host` if it sets its own STS endpoint.
 
-    `provider_arn`: assumed with a token of a ServiceAccount, which makes it the first of a chain.
+    `provider_arn`: assumed with a token of a ServiceAccount, so it is the first of a chain.
     """
 
     arn: str
@@ -66,7 +66,7 @@ class ProfileRole:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedProfile:
-    """A profile down to its beginning: with whom it starts (None: a token), and roles in order."""
+    """A resolved profile: its first credentials (None: a token), and its roles in order."""
 
     name: str
     start: StoredKey | NodeRole | KeyPair | None
@@ -82,7 +82,7 @@ def stored_key(section: Section) -> StoredKey:
 
 
 def check_size(text: str) -> None:
-    """Raises ProfileError where a file is too large to be one of profiles."""
+    """Raise ProfileError if a file is too large to be a file of profiles."""
     if len(text) > _MAX_CHARACTERS:
         raise ProfileError(
             f"the file has {len(text)} characters, of which {_MAX_CHARACTERS} are read at most",
@@ -91,7 +91,7 @@ def check_size(text: str) -> None:
 
 
 def sts_host(endpoint: str) -> str:
-    """The host of an STS endpoint that a profile names; raises ProfileError for what is none."""
+    """The host of an STS endpoint in a profile; raises ProfileError if it is invalid."""
     host = endpoint.removeprefix("https://").rstrip("/")
     if not _HOST.fullmatch(host):
         raise ProfileError(
@@ -113,7 +113,7 @@ def sts_host_of(region: str | None, *, field: str, vpc: bool = False) -> str | N
 
 
 def required(section: Section, field: str) -> str:
-    """A text that the profile must have; raises ProfileError, which names it."""
+    """A required text of the profile; raises ProfileError, which names the field."""
     found = optional(section, field)
     if found is None:
         raise ProfileError(f"the profile has no {field}", remedy=f"Set {field} in it.")
@@ -121,7 +121,7 @@ def required(section: Section, field: str) -> str:
 
 
 def arn(section: Section, field: str, *, kind: str) -> str:
-    """The ARN that a profile must have: it is part of requests and messages."""
+    """A required ARN of the profile, which becomes part of requests and messages."""
     found = required(section, field)
     if not re.fullmatch(rf"acs:ram::[0-9]{{1,20}}:{kind}/[A-Za-z0-9._-]{{1,64}}", found):
         raise ProfileError(
@@ -132,7 +132,7 @@ def arn(section: Section, field: str, *, kind: str) -> str:
 
 
 def session_name(section: Section, field: str) -> str | None:
-    """The session name that a profile may have: it is part of requests and messages."""
+    """An optional session name of the profile, which becomes part of requests and messages."""
     found = optional(section, field)
     if found is not None and not re.fullmatch(r"[A-Za-z0-9@._-]{2,64}", found):
         raise ProfileError(
@@ -143,6 +143,6 @@ def session_name(section: Section, field: str) -> str | None:
 
 
 def optional(section: Section, field: str) -> str | None:
-    """A text that the profile may have; None for an empty one."""
+    """An optional text of the profile; None for an empty one."""
     value = section.get(field)
     return value.strip() if isinstance(value, str) and value.strip() else None

@@ -1,10 +1,11 @@
-"""STS of Alibaba Cloud: what is asked, and how it says no.
+"""Requests to STS of Alibaba Cloud, and their errors.
 
-The library does not do this work: it drops the end of a session on most of its ways, takes what is
-missing from the operator's environment, reads tokens and keys from files alone, calls a session of
-15 minutes stale from its first second, and signs a policy with blanks wrongly. Here every value is
-handed in. What is asked travels in the body, not in the URL as with the library, so that no token
-gets into a log on the way; STS signs and reads both alike (credentials-go, the same providers).
+The library is not used for this: most of its providers drop the expiry of a session, missing values
+are read from the operator's environment, tokens and keys only from files, a session of 15 minutes
+is stale from its first second, and a policy with spaces is signed incorrectly. Here every value is
+passed explicitly. Parameters are sent in the body, not in the URL as by the library, so that no
+token is logged on the way; STS signs and reads both in the same way (credentials-go, the same
+providers).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}")
 
 
 class StsError(Exception):
-    """STS said no, or nothing: then `code` is empty. Nothing of it is secret.
+    """STS returned an error, or did not respond: then `code` is empty. No part of it is secret.
 
     `field` is the field that the endpoint comes from.
     """
@@ -59,9 +60,9 @@ class StsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where STS is asked, and how patiently; `field` is the field that names the host.
+    """The endpoint of STS and its timeouts; `field` is the field that sets the host.
 
-    `source` is whom the clock of the answers is compared for.
+    `source` is the source that the clock skew is recorded for.
     """
 
     host: str
@@ -73,7 +74,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class TemporaryCredentials:
-    """The credentials of an answer; an RSA key's session has no token and no ARN."""
+    """The credentials in a response; the session of an RSA key has no token and no ARN."""
 
     access_key_id: str
     secret: Sensitive
@@ -122,10 +123,11 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class StsCalls:
-    """One method for each action that we need.
+    """One method for each action that Keywright uses.
 
-    STS allows an account 100 calls of an API a second. `rate_limiter` keeps the rates of each key
-    that signs, and of each namespace for calls with tokens, as no answer proves their account.
+    STS allows an account 100 calls of an API per second. `rate_limiter` has the rates of each
+    signing key, and of each namespace for calls with tokens, since no response proves their
+    account.
     """
 
     def __init__(
@@ -153,7 +155,7 @@ class StsCalls:
     async def assume_role_with_oidc(
         self, parameters: Parameters, *, at: Endpoint
     ) -> TemporaryCredentials:
-        """AssumeRoleWithOIDC, which is not signed: the token is the proof; raises StsError."""
+        """AssumeRoleWithOIDC, which is not signed: the token authenticates it; raises StsError."""
         return _issued(await self._post("AssumeRoleWithOIDC", parameters, signer=None, at=at))
 
     async def generate_session_access_key(
@@ -161,7 +163,7 @@ class StsCalls:
     ) -> TemporaryCredentials:
         """GenerateSessionAccessKey, signed with an RSA key; raises StsError.
 
-        By GET, as the provider that does it rightly (credentials-go); no token is in the query.
+        A GET request, as in the provider that is correct (credentials-go); the query has no token.
         """
         whole = {**self._common("GenerateSessionAccessKey"), **parameters}
         query = form(signed(whole, method="GET", by=signer))
@@ -177,7 +179,7 @@ class StsCalls:
         )
 
     async def caller(self, by: Session, *, at: Endpoint) -> tuple[str, str]:
-        """ARN and account of the session, as STS tells them; raises StsError."""
+        """ARN and account of the session, as STS reports them; raises StsError."""
         body = await self._post("GetCallerIdentity", {}, signer=_signer(by), at=at)
         answer = _decoded(body, _CallerAnswer)
         return text(answer.arn, ALIBABA_ARN), text(answer.account_id, ACCOUNT)
@@ -236,7 +238,7 @@ class StsCalls:
 
 
 def _pace(action: str, *, parameters: Parameters, at: Endpoint) -> tuple[str, str]:
-    """What the rates of a call are kept by, and the API that has one limit."""
+    """The rate limit key of a call, and the API that shares one limit."""
     return f"{at.host} {parameters.get('AccessKeyId') or at.tenant}", action
 
 
@@ -248,7 +250,7 @@ def _decoded(body: bytes, type_: type[_Struct]) -> _Struct:
     try:
         return msgspec.json.decode(body, type=type_)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # `from None`, and without its words: what could not be read may hold credentials.
+        # `from None`, and without its message: an unreadable response may contain credentials.
         raise StsError("", "the answer has not the documented shape") from None
 
 

@@ -1,8 +1,8 @@
-"""How Alibaba Cloud says no, told so that a person knows what to change.
+"""Convert errors of Alibaba Cloud to failures that name what to change.
 
-The codes are STS's own (the documents of AssumeRole, AssumeRoleWithOIDC and the common errors of
-RAM); one table says of each how it is treated, which field is meant and what to do. A refused token
-is told by its issuer, audience and subject (never the token), with the trust policy to paste.
+The codes are STS's own (the documentation of AssumeRole, AssumeRoleWithOIDC and the common errors
+of RAM); one table has the class, the field and the remedy of each. For a rejected token, the
+message shows its issuer, audience and subject (never the token), with the trust policy to paste.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DENIED, _THROTTLED = FailureClass.DENIED, FailureClass.THROTTLED
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What was asked and where that stands, for the cures: `fields` by the parts of a way.
+    """The context of a request, for the remedies: `fields` by the parts of an identity.
 
     `secret` holds the key that signed, `token` is what was exchanged, `caller` the ARN that signed.
     """
@@ -69,7 +69,7 @@ _MALFORMED_PROVIDER: Final = _Row(
     "provider",
     "Correct the ARN: acs:ram::<account>:oidc-provider/<name>.",
 )
-# `{...}` are attributes of the asking, and the policies that would let it through.
+# `{...}` are attributes of the context, and the policies that would allow the request.
 _ROWS: Final[Mapping[str, _Row]] = {
     "AuthenticationFail.OIDCToken.Expired": _Row(
         _RETRY, _TOKEN, "The token was made seconds ago: check the clocks of the nodes."
@@ -188,7 +188,7 @@ _BY_PREFIX: Final = (
 
 
 def refusal(error: StsError, asking: RequestContext) -> Failure:
-    """The failure that STS's answer to this asking is."""
+    """The failure for an error of STS in this context."""
     described = f" (token {asking.token.describe()})" if asking.token is not None else ""
     role = f" (role {asking.role_arn})" if asking.role_arn else ""
     if not error.code:
@@ -233,7 +233,7 @@ def _words(asking: RequestContext) -> Mapping[str, str]:
 
 
 def permission_policy(role_arn: str) -> str:
-    """What lets a caller assume the role, as JSON."""
+    """The policy that allows a caller to assume the role, as JSON."""
     account, _, name = role_arn.removeprefix("acs:ram::").partition(":role/")
     statement = {
         "Effect": "Allow",
@@ -244,7 +244,7 @@ def permission_policy(role_arn: str) -> str:
 
 
 def trust_policy_of(asking: RequestContext) -> str:
-    """The role's trust policy that would let the asking through, as JSON."""
+    """The role's trust policy that would allow the request, as JSON."""
     token = asking.token
     statement: dict[str, object] = {"Effect": "Allow", "Action": "sts:AssumeRole"}
     if token is not None:
@@ -264,9 +264,9 @@ def trust_policy_of(asking: RequestContext) -> str:
 
 
 def principal(caller: str) -> str:
-    """The role of a session, which trust policies name; a user is named as it is.
+    """The role of a session, which trust policies name; a user is named directly.
 
-    Without a caller: a place to fill in.
+    Without a caller, a placeholder.
     """
     if not caller:
         return "acs:ram::<account of the caller>:root"

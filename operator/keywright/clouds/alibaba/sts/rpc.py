@@ -2,9 +2,9 @@
 
 Everything is encoded by RFC 3986, as the documentation of the signature says ("RPC style: request
 syntax and signature method"). `alibabacloud_credentials` 1.0.12 encodes as HTML forms do, which
-writes a blank as `+`: a session policy with a blank in it is then refused (SignatureDoesNotMatch).
-Its signature with an RSA key is an HMAC over the text of the key; the service, and the provider of
-the other languages (credentials-go, rsa_key_pair_credentials_provider.go), want SHA256withRSA.
+writes a space as `+`: a session policy with a space is then rejected (SignatureDoesNotMatch). Its
+signature with an RSA key is an HMAC over the text of the key; the service, and the provider for
+other languages (credentials-go, rsa_key_pair_credentials_provider.go), require SHA256withRSA.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Parameters = Mapping[str, str]
 
 
 class Signer(Protocol):
-    """Whoever answers for a request."""
+    """The signer of a request."""
 
     def parameters(self) -> Parameters:
-        """What the request says of its signer; signed with the rest."""
+        """The signer's parameters of the request; signed with the rest."""
 
     def signature(self, text: str) -> str:
-        """Of the string to sign, in base64."""
+        """The signature of the string to sign, in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class KeySigner:
     token: Sensitive | None = None
 
     def parameters(self) -> Parameters:
-        """The key's id, and its session token if it has one."""
+        """The key's ID, and its session token if it has one."""
         token = {} if self.token is None else {"SecurityToken": self.token.reveal()}
         return {
             "AccessKeyId": self.access_key_id,
@@ -55,13 +55,13 @@ class KeySigner:
         }
 
     def signature(self, text: str) -> str:
-        """With the secret and a `&` as the key."""
+        """The signature with the secret and a `&` as the key."""
         key = f"{self.secret.reveal()}&".encode()
         return base64.b64encode(hmac.digest(key, text.encode(), hashlib.sha1)).decode()
 
 
 def common(action: str, *, now: datetime, nonce: str) -> Parameters:
-    """What every request has; a nonce is taken once, a time for a quarter of an hour."""
+    """The parameters of all requests; a nonce is accepted once, a time for a quarter of an hour."""
     return {
         "Action": action,
         "Format": "JSON",
@@ -78,12 +78,12 @@ def signed(parameters: Parameters, *, method: str, by: Signer) -> Parameters:
 
 
 def string_to_sign(parameters: Parameters, *, method: str) -> str:
-    """Method, path and sorted parameters, whether they travel in the query or in the body."""
+    """Method, path and sorted parameters, for both the query and the body."""
     return f"{method}&{_encoded('/')}&{_encoded(form(parameters))}"
 
 
 def form(parameters: Parameters) -> str:
-    """Sorted and encoded: what is signed, and what is sent."""
+    """Sorted and encoded parameters: what is signed, and what is sent."""
     return "&".join(
         f"{_encoded(name)}={_encoded(value)}" for name, value in sorted(parameters.items())
     )

@@ -1,4 +1,4 @@
-"""SHA256withRSA with a private key in PEM, as GenerateSessionAccessKey wants it."""
+"""SHA256withRSA with a private key in PEM, as GenerateSessionAccessKey requires it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from keywright.api.sensitive import Sensitive
 
-# PEM of 4096 bits has 3,272: reading and signing with longer keys takes seconds.
+# PEM of 4096 bits has 3,272: parsing and signing with longer keys takes seconds.
 _MAX_CHARACTERS = 4096
 _MIN_BITS, _MAX_BITS = 1024, 4096
 _UNEVEN_BITS, _MAX_EXPONENT_BITS = 64, 64
@@ -20,23 +20,23 @@ _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
 
 
 class NoRsaKeyError(ValueError):
-    """The text is no RSA private key; it is not quoted."""
+    """The text is not an RSA private key; it is not quoted."""
 
 
 class RsaSigner:
-    """Implements `rpc.Signer` with a key pair whose public half RAM knows by an id."""
+    """Implements `rpc.Signer` with a key pair whose public key has an ID in RAM."""
 
     def __init__(self, public_key_id: str, *, private_key: Sensitive) -> None:
-        """Read the key.
+        """Parse the key.
 
         Raises:
-            NoRsaKeyError: it is none, is longer than 4096 bits, or is locked with a password.
+            NoRsaKeyError: it is invalid, longer than 4096 bits, or protected with a password.
         """
         self._id = public_key_id
         self._key = _loaded(private_key)
 
     def parameters(self) -> Parameters:
-        """The public key's id stands where an access key's would."""
+        """The public key's ID, in place of an access key ID."""
         return {
             "AccessKeyId": self._id,
             "SignatureMethod": "SHA256withRSA",
@@ -53,7 +53,7 @@ class RsaSigner:
 
 
 def _loaded(private_key: Sensitive) -> RSAPrivateKey:
-    # Imported here: few sources need it, and the start of the operator none.
+    # Imported here: few sources need it, and the start of the operator does not.
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
@@ -62,15 +62,15 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
     if len(text) > _MAX_CHARACTERS:
         raise NoRsaKeyError
     if "-----BEGIN" not in text:
-        # Some tools keep the base64 of PKCS #8 alone.
+        # Some tools only keep the base64 of PKCS #8.
         text = f"{_BEGIN}\n{text}\n{_END}\n"
     try:
-        # The primality tests of a hostile key hold the interpreter's lock for minutes.
+        # The primality tests of a hostile key hold the interpreter lock for minutes.
         key = load_pem_private_key(
             text.encode(), password=None, unsafe_skip_rsa_key_validation=True
         )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # `from None`: the messages of the parser may quote what they read.
+        # `from None`: the parser's messages may quote the key.
         raise NoRsaKeyError from None
     if not isinstance(key, RSAPrivateKey) or not _is_sound(key):
         raise NoRsaKeyError
@@ -78,7 +78,7 @@ def _loaded(private_key: Sensitive) -> RSAPrivateKey:
 
 
 def _is_sound(key: RSAPrivateKey) -> bool:
-    """Whether the numbers belong together and have sizes with which signing takes milliseconds."""
+    """Whether the numbers are consistent and have sizes with which signing takes milliseconds."""
     if key.key_size not in range(_MIN_BITS, _MAX_BITS + 1):
         return False
     numbers = key.private_numbers()

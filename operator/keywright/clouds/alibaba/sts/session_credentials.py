@@ -1,7 +1,7 @@
-"""STS credentials: the session itself is the key; static ones are handed on as they stand.
+"""STS credentials: the session itself is the key; static credentials are copied unchanged.
 
-A grant that asks for nothing of its own is given the source's session, which other grants share; a
-duration or a session policy makes a session of its own, shared by all grants that ask the same.
+A grant without session options gets the source's session, which other grants share; with a duration
+or a session policy it gets a separate session, shared by all grants with the same options.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from keywright.secrets.credential import (
     Credential,
 )
 
-# What STS counts off for its own work; no shortening worth a word.
+# Time that STS subtracts for its own processing; too little to be reported.
 _SLACK = timedelta(seconds=60)
 
 
 def session_options(key: SessionCredentials) -> SessionOptions:
-    """What the grant wants of its session."""
+    """The session options of the grant."""
     return SessionOptions(seconds=key.duration_seconds, policy=key.policy)
 
 
 def accepts_session(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
-    """Whether a cached session may be handed on: it must not be old already."""
+    """Whether a cached session may be used for the key: it must be fresh."""
     del key
     return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
@@ -48,10 +48,10 @@ def mint(
     region: str,
     account_id: str,
 ) -> IssuedKey:
-    """The session's credentials; a remark says how they end where that is not as was asked.
+    """Return the session's credentials, with a warning if their expiry is not as requested.
 
     Raises:
-        Failure: they are those of a Secret in another namespace, which does not consent.
+        Failure: they are from a Secret in another namespace, which does not consent.
     """
     if session.not_shared is not None and grant.namespace != grant.source_key[0]:
         refusal = session.not_shared()
@@ -106,7 +106,7 @@ def _end_remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session
 
 
 async def probe_identity(credential: Credential, *, at: Endpoint, sts: StsCalls) -> None:
-    """Ask STS for the caller, which needs no permission; raises Failure if STS refuses."""
+    """Call GetCallerIdentity, which needs no permission; raises Failure if STS refuses."""
     values = credential.values
     token = values[SESSION_TOKEN]
     session = Session(

@@ -1,8 +1,8 @@
-"""One API key in API Gateway: how it should look, and how it is found, made, edited and moved.
+"""One API key in API Gateway: its attributes, and how it is found, created, updated and moved.
 
-Everything in here is a plain function of a boto3 client, run in a thread. A key that was made for
-a grant says so in its tags: the grant by name, grant id and cluster id, and the intent that it was
-made by.
+All functions are plain functions of a boto3 client, and run in a thread. A key that was created for
+a grant has tags for it: the grant by name, grant ID and cluster ID, and the intent that the key was
+created by.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from keywright.clouds.aws.tags import (
 
 Key = Mapping[str, Any]
 _PAGE: Final = {"PageSize": 500}
-# Tags of AWS's own services, which nobody else can set or remove.
+# Tags of AWS's own services, which no other client can set or remove.
 _THEIRS: Final = "aws:"
 _MARKS: Final = frozenset({TAG, UID_TAG, GRANT_ID_TAG, CLUSTER_TAG})
 
 
 class OwnerTags(OwnerMark):
-    """What tells the keys of one grant from all others."""
+    """The tags that distinguish the keys of one grant from all others."""
 
     __slots__ = ()
 
     @property
     def description(self) -> str:
-        """What an imported key is called until it has its tags: an import gives it none."""
+        """The description of an imported key until it has its tags: an import sets none."""
         return f"{UID_TAG}={self.uid}"
 
     def made(self, key: Key) -> bool:
-        """Whether the key was made for this very grant.
+        """Whether the key was created for this very grant.
 
-        Tags decide. A description counts only for a key that has none of ours: one of an import
-        that has not been tagged yet. Anybody's grant may have a description.
+        Tags decide. A description counts only for a key without Keywright tags: one of an import
+        that was not tagged yet. Any client can set a description.
         """
         tags = tags_of(key)
         if tags.keys() & _MARKS:
@@ -58,27 +58,27 @@ class OwnerTags(OwnerMark):
         return self.described(key) is not None
 
     def described(self, key: Key) -> str | None:
-        """The import that a description names, as this grant's import writes it."""
+        """The import in a description, in the format of this grant's imports."""
         mark, _, name = (key.get("description") or "").partition(" ")
         return name.strip() if mark == self.description else None
 
     def covers(self, key: Key) -> bool:
-        """Whether it may be touched: also one that was made for the grant before a restore."""
+        """Whether the key may be changed: also one created for the grant before a restore."""
         return self.made(key) or self.owned(tags_of(key)) is Owned.FORMER
 
     def left(self, key: Key) -> bool:
-        """Whether it was issued for the grant, or a former one of its name, and not to be kept."""
+        """Whether it was issued for the grant, or a former one of its name, and not retained."""
         former = self.owned(tags_of(key)) is Owned.FORMER
         return self.made(key) or (former and not is_retained(tags_of(key)))
 
 
 def is_unmarked(key: Key) -> bool:
-    """Whether the key has none of our tags, as if somebody had removed them."""
+    """Whether the key has no Keywright tags, as if another client had removed them."""
     return not tags_of(key).keys() & _MARKS
 
 
 def import_of(key: Key, *, mark: OwnerTags) -> str | None:
-    """The name of the import that the key is of; None for one that was made by itself."""
+    """The name of the import that created the key; None for a key created by itself."""
     found = tags_of(key).get(IMPORT_TAG)
     if found is not None:
         return found
@@ -97,9 +97,9 @@ def list_keys(client: Any, *, values: bool = False) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """A key in a listing that grants share; it has no value.
+    """A key in a listing that grants share, without its value.
 
-    `name` is that of the import the key is of, or its own id; `label` its name in API Gateway.
+    `name` is that of its import, or its own ID; `label` its name in API Gateway.
     `disabled_by_operator`: it is disabled because the grant said so.
     """
 
@@ -138,7 +138,7 @@ def is_disabled_by_hand(key: Key) -> bool:
 
 
 def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
-    """The key, None where there is none."""
+    """Read the key, None if it does not exist."""
     try:
         found: Key = client.get_api_key(apiKey=key_id, includeValue=value)
     except client.exceptions.ClientError as error:
@@ -151,11 +151,11 @@ def find(client: Any, key_id: str, *, value: bool = False) -> Key | None:
 def create(
     client: Any, key: ApiGatewayKey, *, grant: ApiKeyGrant, intent: str, value: Sensitive
 ) -> Key:
-    """A new key, by one call; a value that another key has is refused."""
+    """Create a key with one call; a value that another key has is rejected."""
     request: dict[str, Any] = {
         "name": key_name(key, grant=grant),
         "value": value.reveal(),
-        # It would not be enabled otherwise.
+        # Otherwise it would not be enabled.
         "enabled": key.enabled,
         "tags": {**wanted_tags(key, grant=grant), INTENT_TAG: intent},
     }
@@ -170,10 +170,10 @@ def create(
 def update(
     client: Any, found: Key, *, wanted: Mapping[str, Any], tags: Mapping[str, str], arn: str
 ) -> None:
-    """Bring tags and attributes to what the grant says.
+    """Update tags and attributes to the spec of the grant.
 
     The tag of a key that the operator disables is set before that, and removed after the key is
-    enabled: whatever is interrupted, the key does not look as if it was disabled by hand.
+    enabled: after any interruption, the key does not look as if it was disabled by hand.
     """
     enabled_first = DISABLED_TAG not in tags
     if enabled_first:
@@ -184,14 +184,14 @@ def update(
 
 
 def change(client: Any, found: Key, *, wanted: Mapping[str, Any]) -> None:
-    """Change what differs, by one call; by none where all is well."""
+    """Update what differs with one call; without a call if nothing differs."""
     operations = list(_operations(found, wanted=wanted))
     if operations:
         client.update_api_key(apiKey=found["id"], patchOperations=operations)
 
 
 def tag(client: Any, found: Key, *, tags: Mapping[str, str], arn: str) -> None:
-    """Set the tags that differ, and take off those that the grant has no more."""
+    """Set the tags that differ, and remove those that the grant no longer has."""
     held = tags_of(found)
     changed = {name: value for name, value in tags.items() if held.get(name) != value}
     if changed:
@@ -203,7 +203,7 @@ def tag(client: Any, found: Key, *, tags: Mapping[str, str], arn: str) -> None:
 
 
 def attributes(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, Any]:
-    """What the grant says of its key, by the names of API Gateway."""
+    """The attributes of the key in the spec, by the names of API Gateway."""
     return {
         "name": key_name(key, grant=grant),
         "description": key.description or "",
@@ -221,12 +221,12 @@ def wanted_tags(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> dict[str, str]:
 
 
 def key_name(key: ApiGatewayKey, *, grant: ApiKeyGrant) -> str:
-    """The name in API Gateway, where it need not be unique."""
+    """The name in API Gateway, which need not be unique."""
     return key.key_name or f"{grant.namespace}.{grant.name}"
 
 
 def join(client: Any, key_id: str, *, plans: Collection[str], held: Collection[str]) -> None:
-    """Put the key into the plans, and take it out of others first: a stage has one plan."""
+    """Add the key to the plans, and remove it from others first: a stage allows one plan."""
     for plan in sorted(set(held) - set(plans)):
         unless_gone(client, "delete_usage_plan_key", usagePlanId=plan, keyId=key_id)
     for plan in plans:
@@ -235,24 +235,24 @@ def join(client: Any, key_id: str, *, plans: Collection[str], held: Collection[s
 
 
 def plans_of(client: Any, key_id: str) -> list[str]:
-    """The ids of the plans that the key is in."""
+    """The IDs of the plans that contain the key."""
     return [str(plan["id"]) for plan in plans_listed(client, keyId=key_id)]
 
 
 def disable(client: Any, key_id: str) -> None:
-    """Let it open nothing; one that is gone is no failure."""
+    """Disable the key; a deleted one is not an error."""
     operation = {"op": "replace", "path": "/enabled", "value": "false"}
     unless_gone(client, "update_api_key", apiKey=key_id, patchOperations=[operation])
 
 
 def delete(client: Any, key_id: str) -> None:
-    """Take it out of its plans, then delete it; one that is gone is no failure."""
+    """Remove the key from its plans, then delete it; a deleted one is not an error."""
     join(client, key_id, plans=(), held=plans_of(client, key_id))
     unless_gone(client, "delete_api_key", apiKey=key_id)
 
 
 def unless_gone(client: Any, action: str, **request: Any) -> None:
-    """Call it; that there is no such thing any more is no failure."""
+    """Call it; that the resource no longer exists is not an error."""
     try:
         getattr(client, action)(**request)
     except client.exceptions.ClientError as error:

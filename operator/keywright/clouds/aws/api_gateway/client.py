@@ -1,4 +1,4 @@
-"""API Gateway as one grant uses it: by one session, with the keys that the grant may touch."""
+"""API Gateway for one grant: with one session, and the keys that the grant may change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class GatewayClient:
-    """The calls of one grant, by one session."""
+    """The calls of one grant, with one session."""
 
     key: ApiGatewayKey
     grant: ApiKeyGrant
@@ -36,7 +36,7 @@ class GatewayClient:
 
     @property
     def region(self) -> str:
-        """Where the key works."""
+        """The region in which the key is valid."""
         return self.grant.region(self.source)
 
     @property
@@ -46,13 +46,13 @@ class GatewayClient:
 
     @property
     def mark(self) -> OwnerTags:
-        """What tells the grant's keys from others."""
+        """The tags that distinguish the grant's keys."""
         return OwnerTags.of(self.grant)
 
     def covers(self, key: Key) -> bool:
-        """Whether a key may be touched: by its tags, or by the proof of its id.
+        """Whether a key may be changed: by its tags, or by the proof of its ID.
 
-        The proof counts where the tags are from before they named a cluster, or were all removed.
+        The proof counts if the tags are from before cluster IDs, or were all removed.
         """
         if self.mark.covers(key):
             return True
@@ -62,11 +62,11 @@ class GatewayClient:
         return unsure and name in {parts_of(each)[2] for each in self.evidence.proven}
 
     def key_id(self, name: str) -> str:
-        """The id of a key or an import of this account and region."""
+        """The ID of a key or an import of this account and region."""
         return f"{self.account}/{self.region}/{name}"
 
     def own_name(self, key_id: str) -> str | None:
-        """The name behind an id of this account and region; None for any other."""
+        """The name in an ID of this account and region; None for any other."""
         account, region, name = parts_of(key_id)
         return name if (account, region) == (self.account, self.region) else None
 
@@ -76,7 +76,7 @@ class GatewayClient:
         return f"arn:{partition}:apigateway:{region or self.region}::/{kind}/{name}"
 
     async def plans(self) -> tuple[str, ...]:
-        """The ids of the grant's plans; those to be made are there then."""
+        """The IDs of the grant's plans, including those that were to be created."""
         mark = usage_plans.PlanMark(
             self.mark,
             lambda name: owned_by_another_cluster(self.grant, what=f"the usage plan {name}"),
@@ -96,7 +96,7 @@ class GatewayClient:
     async def run(
         self, call: Callable[[Any], _Answer], *, region: str | None = None, attempts: int = 3
     ) -> _Answer:
-        """The answer of a call of API Gateway; raises Failure."""
+        """Call API Gateway and return the response; raises Failure."""
         try:
             return await self.context.calls.run(
                 "apigateway",
@@ -111,7 +111,7 @@ class GatewayClient:
             raise failure_from_gateway(error) from None
 
     def id_of(self, key: Key, *, region: str) -> str:
-        """The id of a key, or of the import that made it."""
+        """The ID of a key, or of the import that created it."""
         name = api_key.import_of(key, mark=self.mark) or text(key.get("id"), GATEWAY_ID)
         return f"{self.account}/{region}/{name}"
 
@@ -125,7 +125,7 @@ class GatewayClient:
 
 
 def parts_of(key_id: str) -> tuple[str, str, str]:
-    """Account, region and key of an id; empty for any other text."""
+    """Account, region and key of an ID; empty for any other text."""
     account, _, rest = key_id.partition("/")
     region, _, name = rest.partition("/")
     return account, region, name

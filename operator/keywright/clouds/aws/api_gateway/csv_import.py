@@ -1,8 +1,8 @@
-"""A grant of many API keys, read from a file in a Secret and made by ImportApiKeys.
+"""A bulk import: many API keys, read from a file in a Secret and created by ImportApiKeys.
 
-An import gives its keys no tags, so that it marks them by their description until they have them.
-A value is imported once: what is there and ours, by tag or mark, is used as it is. So it may all be
-repeated, and nothing is doubled by a crash or an answer that is lost.
+An import sets no tags, so its keys are identified by their description until they have tags. A
+value is imported once: an existing key of the grant, by tag or description, is used unchanged. So
+all of it is idempotent: neither a crash nor a lost response creates duplicates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
 from keywright.clouds.redaction import redacted
 from keywright.secrets.credential import Credential
 
-# A warning of API Gateway's begins so where it is about one row.
+# The start of a warning of API Gateway about a single row.
 _ROW: Final = re.compile(r"row (\d+)\W*", re.IGNORECASE)
 _MAX_REPORTED: Final = 20
 # Each is compared with every value.
@@ -32,7 +32,7 @@ _MAX_WARNINGS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """One import: its name, the plans of all its keys, and what is in use until it is done."""
+    """One import: its name, the plans of all its keys, and the import that is in use so far."""
 
     name: str
     plans: tuple[str, ...]
@@ -41,16 +41,16 @@ class _Import:
 
 @dataclass(frozen=True, slots=True)
 class CsvImport:
-    """Makes the keys of a file."""
+    """Creates the keys of a file."""
 
     keys: GatewayClient
 
     async def check(self) -> None:
-        """Raise Failure where the file cannot be had, or has rows that must not be left out."""
+        """Raise Failure if the file cannot be read, or has rows that must not be skipped."""
         self._refuse((await self._file()).left_out)
 
     async def make(self, intent: Intent) -> IssuedKey:
-        """All keys of the file, in their plans; those that were there before as well."""
+        """Create or reuse all keys of the file, and add them to their plans."""
         keys, now = self.keys, whole_seconds(self.keys.context.clock())
         file = await self._file()
         plans = await keys.plans()
@@ -115,7 +115,7 @@ class CsvImport:
     def _partition_rows(
         self, client: Any, file: KeyFile, plans: tuple[str, ...]
     ) -> tuple[tuple[Row, ...], tuple[SkippedRow, ...]]:
-        """The rows whose values and plans can be had, each with all its plans; and the others."""
+        """Separate the rows whose values and plans are available from the others."""
         every = {plan["id"]: plan for plan in usage_plans.list_plans(client)}
         theirs = {
             key["value"]: key["id"]
@@ -137,7 +137,7 @@ class CsvImport:
         return tuple(rows), tuple(left_out)
 
     def _found(self, client: Any, rows: tuple[Row, ...]) -> dict[str, Key]:
-        """The keys that are there and ours, by the names of their rows."""
+        """The existing keys of the grant, by the names of their rows."""
         names = {row.value.reveal(): row.name for row in rows}
         return {
             names[key["value"]]: key
@@ -165,9 +165,9 @@ class CsvImport:
         *,
         imported: frozenset[str],
     ) -> None:
-        """Bring the keys to what their rows say, and tag them as those of this import.
+        """Update the keys to their rows, and tag them as those of this import.
 
-        The keys of `imported` rows were just put into their plans by the call that made them.
+        The keys of `imported` rows were added to their plans by the call that created them.
         """
         tags = api_key.wanted_tags(self.keys.key, grant=self.keys.grant)
         for row in rows:
@@ -183,27 +183,27 @@ class CsvImport:
             if row.name not in imported:
                 held = api_key.plans_of(client, key["id"])
                 api_key.join(client, key["id"], plans=row.plans, held=held)
-            # The mark of the description goes last: until then it says whose the key is.
+            # The description is removed last: until then it identifies the owner of the key.
             arn = self.keys.arn(key["id"])
             api_key.tag(client, key, tags={**tags, **own}, arn=arn)
             api_key.change(client, key, wanted=wanted)
         self._drop(client, kept={key["id"] for key in found.values()}, this=this)
 
     def _drop(self, client: Any, *, kept: set[str], this: _Import) -> None:
-        """Keys that this import has taken up before, by an earlier file, and that it lacks now."""
+        """Delete keys that the file no longer has, or return them to the import in use."""
         for key in api_key.list_keys(client):
             taken = api_key.import_of(key, mark=self.keys.mark) == this.name
             if not taken or key["id"] in kept or not self.keys.covers(key):
                 continue
             if self._is_of(key, this) or this.in_use is None:
-                # Made by this import: nobody was given it.
+                # Created by this import: no client has the key.
                 api_key.delete(client, key["id"])
             else:
                 tags = {IMPORT_TAG: this.in_use}
                 client.tag_resource(resourceArn=self.keys.arn(key["id"]), tags=tags)
 
     def _is_of(self, key: Key, this: _Import) -> bool:
-        """Whether the key was made by this import, and not only taken up."""
+        """Whether the key was created by this import, and not only taken over."""
         made_by = (key.get("tags") or {}).get(INTENT_TAG)
         if made_by is not None:
             return bool(made_by == this.name)
@@ -213,9 +213,9 @@ class CsvImport:
 def not_imported(
     rows: Iterable[Row], *, found: dict[str, Key], warnings: Iterable[str]
 ) -> tuple[SkippedRow, ...]:
-    """The rows that API Gateway has not imported, each with its warning where that names a row.
+    """The rows that API Gateway has not imported, each with the warning that names it, if any.
 
-    Its words are told without anything as long as a value.
+    The warnings are shown without any word as long as a value.
     """
     rows = tuple(rows)
     values = [row.value.reveal() for row in rows]

@@ -1,4 +1,4 @@
-"""How API Gateway says no, told so that a person knows what to change."""
+"""Convert errors of API Gateway to failures that name what to change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLAN: Final = f"{FIELD}.usagePlan"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A refusal that is a mistake in the grant: by its words, with field and remedy.
+    """An error caused by the spec: by its message, with field and remedy.
 
     With `code`, only for that error code.
     """
@@ -35,7 +35,7 @@ class _Told:
     code: str = ""
 
 
-# The words are API Gateway's own; the first row whose words are in the message counts.
+# The messages are API Gateway's own; the first row whose words are in the message counts.
 _MISTAKES: Final = (
     _Told(
         "API Stage not found",
@@ -98,18 +98,18 @@ _MISTAKES: Final = (
 
 
 def gateway_code(error: Exception) -> str:
-    """API Gateway's word for what is wrong; empty where there was no answer."""
+    """The error code of API Gateway; empty without a response."""
     return code_and_message(error)[0]
 
 
 def is_stage_gone(error: Exception) -> bool:
-    """True where UpdateUsagePlan was to remove a stage that the plan does not have."""
+    """Whether UpdateUsagePlan was to remove a stage that the plan does not have."""
     code, message = code_and_message(error)
     return code == NOT_FOUND and "Invalid API Stage" in message
 
 
 def failure_from_gateway(error: Exception) -> Failure:
-    """A call did not succeed; only an answer that refuses tells that nothing was done."""
+    """The failure for a call; only an error response proves that nothing was done."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
@@ -167,7 +167,8 @@ def _mistake(code: str, message: str) -> Failure:
             remedy=found.remedy,
             no_side_effect=True,
         )
-    # What is gone, or was made a moment ago by somebody else, may look otherwise at the next try.
+    # A resource that was just deleted, or created by another client, may differ in the next
+    # attempt.
     mistake = code == "BadRequestException"
     return Failure(
         f"API Gateway: {code}: {message}.",
@@ -182,7 +183,7 @@ def _mistake(code: str, message: str) -> Failure:
 
 
 def no_such_plan(what: str, *, field: str) -> Failure:
-    """The grant names a plan that is not there."""
+    """The failure for a plan that does not exist."""
     return Failure(
         f"there is no usage plan {what} in this account and region.",
         kind=FailureClass.CONFIGURATION,
@@ -194,7 +195,7 @@ def no_such_plan(what: str, *, field: str) -> Failure:
 
 
 def ambiguous_plan(name: str, *, ids: list[str], field: str) -> Failure:
-    """Names of plans are not unique."""
+    """The failure for a plan name that is not unique."""
     return Failure(
         f"{len(ids)} usage plans are named {name}: {', '.join(ids)}.",
         kind=FailureClass.CONFIGURATION,
@@ -206,7 +207,7 @@ def ambiguous_plan(name: str, *, ids: list[str], field: str) -> Failure:
 
 
 def not_our_plan(name: str, *, plan_id: str, owner: str, field: str) -> Failure:
-    """A plan of the name to be made exists and was not made for this grant."""
+    """The failure for an existing plan of the name that was not created for this grant."""
     whose = f"belongs to ApiKeyGrant {owner}" if owner else "was not made by Keywright"
     return Failure(
         f"the usage plan {name} ({plan_id}) {whose}; it was left alone.",
@@ -219,7 +220,7 @@ def not_our_plan(name: str, *, plan_id: str, owner: str, field: str) -> Failure:
 
 
 def stage_in_two_plans(stage: str, *, plans: list[str], field: str) -> Failure:
-    """A key may be in one plan of a stage only (API Gateway's developer guide)."""
+    """The failure for two plans of a stage: a key may be in one (API Gateway's developer guide)."""
     return Failure(
         f"stage {stage} is in more than one of the plans of this key: {', '.join(plans)}.",
         kind=FailureClass.CONFIGURATION,
@@ -231,7 +232,7 @@ def stage_in_two_plans(stage: str, *, plans: list[str], field: str) -> Failure:
 
 
 def value_invalid(why: str, *, field: str) -> Failure:
-    """What the Secret holds cannot be the value of a key."""
+    """The failure for a value in the Secret that API Gateway does not accept."""
     return Failure(
         f"the value {why}.",
         kind=FailureClass.CONFIGURATION,
@@ -243,7 +244,7 @@ def value_invalid(why: str, *, field: str) -> Failure:
 
 
 def value_taken(key_id: str, *, field: str) -> Failure:
-    """Two keys with one value are the same key to API Gateway, and this one is not ours."""
+    """The failure for a value that another key has: API Gateway requires unique values."""
     return Failure(
         f"the value is that of API key {key_id}, which was not made for this grant.",
         kind=FailureClass.CONFIGURATION,
@@ -255,7 +256,7 @@ def value_taken(key_id: str, *, field: str) -> Failure:
 
 
 def file_invalid(why: str, *, field: str) -> Failure:
-    """What the Secret holds is no file of keys."""
+    """The failure for a Secret that contains no valid file of keys."""
     return Failure(
         f"the file of keys cannot be read: {why}.",
         kind=FailureClass.CONFIGURATION,
@@ -267,7 +268,7 @@ def file_invalid(why: str, *, field: str) -> Failure:
 
 
 def rows_refused(rows: list[str], *, none: bool) -> Failure:
-    """Rows that cannot be imported keep the others from it: by wish, or as there are no others."""
+    """The failure for rows that cannot be imported, if they block the others or there are none."""
     found = "; ".join(rows) or "it has no rows"
     start = "the file has no key that can be imported" if none else "rows cannot be imported"
     return Failure(

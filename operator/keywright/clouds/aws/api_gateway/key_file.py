@@ -1,6 +1,6 @@
 """A file of API keys, in API Gateway's own format ("API Gateway API key file format", its guide).
 
-A line of column names, in any order and case: Name and Key, and perhaps Description, Enabled and
+A header line, in any order and case: Name and Key, and optionally Description, Enabled and
 UsagePlanIds; other columns are ignored. Pure: rows in, rows out.
 """
 
@@ -22,18 +22,18 @@ _NEEDED: Final = ("name", "key")
 _NAME_LIMIT: Final = 253
 MAX_ROWS: Final = 5_000
 MAX_CHARACTERS: Final = 1_048_576
-"""What is read of a file at most; a Secret holds no more than that."""
-# What an entry of a Secret may be called.
+"""The maximum length of a file; a Secret cannot hold more."""
+# The characters allowed in an entry's name in a Secret.
 _NAME: Final = re.compile(r"[-._a-zA-Z0-9]+")
 
 
 class KeyFileError(ValueError):
-    """The file has no rows that could be read; the message says why."""
+    """The file has no readable rows; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key of the file; `number` counts from 1 below the line of names."""
+    """A key in the file; `number` counts from 1 below the header line."""
 
     number: int
     name: str
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that is not imported, and why; the value is not told."""
+    """A row that is not imported, and the reason, without the value."""
 
     number: int
     name: str
@@ -58,17 +58,17 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What the file says."""
+    """The content of a file."""
 
     rows: tuple[Row, ...]
     left_out: tuple[SkippedRow, ...]
 
 
 def read(text: str) -> KeyFile:
-    """The rows that can be imported, and those that cannot; in time linear in the text.
+    """Parse the rows into valid and skipped ones; in time linear in the text.
 
     Raises:
-        KeyFileError: a column is missing, it is too large, or it is no CSV at all.
+        KeyFileError: a column is missing, the file is too large, or it is not CSV.
     """
     lines = _lines(text)
     header = [column.strip().lower() for column in lines[0]] if lines else []
@@ -104,7 +104,7 @@ def read(text: str) -> KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The numbers of the rows before this one, by their names and by their values."""
+    """The numbers of the previous rows, by their names and by their values."""
 
     names: dict[str, int] = field(default_factory=dict)
     values: dict[str, int] = field(default_factory=dict, repr=False)
@@ -118,7 +118,7 @@ def _lines(text: str) -> list[list[str]]:
         )
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     try:
-        # One more than is read, and the line of names.
+        # One more than the limit, and the header line.
         lines = list(itertools.islice(reader, MAX_ROWS + 2))
     except csv.Error:
         raise KeyFileError("it is not CSV") from None
@@ -131,7 +131,7 @@ def _lines(text: str) -> list[list[str]]:
 
 
 def write(rows: Iterable[Row]) -> str:
-    """A file of these rows, for ImportApiKeys."""
+    """Format these rows as a file for ImportApiKeys."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("Name", "Key", "Description", "Enabled", "UsagePlanIds"))
@@ -164,6 +164,6 @@ def _problems(fields: dict[str, str], *, seen: _Seen) -> Iterator[str]:
 
 
 def _plans(text: str) -> tuple[str, ...]:
-    """The ids in a cell: separated by commas, perhaps in quotes."""
+    """The IDs in a cell: separated by commas, optionally in quotes."""
     parts = (part.strip(" '\"") for part in text.split(","))
     return tuple(dict.fromkeys(part for part in parts if part))

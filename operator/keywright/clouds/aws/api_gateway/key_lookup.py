@@ -1,7 +1,7 @@
-"""What keeps an API key from working: looked up in listings that the grants of an account share.
+"""Find why an API key does not work, in listings that the grants of an account share.
 
-A listing can be minutes old. A fault that it shows is therefore confirmed by a request of its own
-before it is reported; a missing or disabled key is confirmed by the caller, which lists the keys.
+A listing can be minutes old. A fault in it is therefore confirmed by a separate request before it
+is reported; the caller confirms a missing or disabled key by listing the keys.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _PlanIds = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What one key needs: to be enabled, and one of these plans for each that it is to be in."""
+    """What one key requires: to be enabled, and one plan out of each of these sets."""
 
     enabled: bool
     plans: tuple[_PlanIds, ...]
 
     def is_held(self, plans: _PlanIds) -> bool:
-        """Whether a key in these plans is in all that it needs."""
+        """Whether a key in these plans has all that it requires."""
         return not any(plans.isdisjoint(each) for each in self.plans)
 
 
@@ -44,7 +44,7 @@ class KeyLookup:
     region: str
 
     async def find_fault(self, name: str, *, known: frozenset[str], parts: int) -> KeyFault | None:
-        """What keeps the key or import `name` from working; None if nothing is known to.
+        """Why the key or import `name` does not work; None if no fault is known.
 
         MISSING is still to be confirmed, see `ManagedKeys.find_fault`; it also stands for keys of
         the grant and this cluster that are not `known`.
@@ -58,7 +58,7 @@ class KeyLookup:
         bulk, enabled = self.keys.key.csv_from is not None, self.keys.key.enabled
         disabled = (key for key in found if not key.enabled)
         if not bulk and any(enabled or not key.disabled_by_operator for key in disabled):
-            # Listing the key decides, and sets a tag that is missing.
+            # Listing the key decides, and sets a missing tag.
             return KeyFault.MISSING
         if not enabled or not here:
             return None
@@ -89,7 +89,7 @@ class KeyLookup:
         return None
 
     async def _rows(self) -> Mapping[str, key_file.Row]:
-        """The rows of the file by the names of their keys; none if the file cannot be read now."""
+        """The rows of the file by the names of their keys; empty if the file is unreadable now."""
         assert self.keys.key.imports is not None
         field, reference = self.keys.key.imports
         try:
@@ -101,11 +101,11 @@ class KeyLookup:
             )
             file = await asyncio.to_thread(key_file.read, text.reveal())
         except (Failure, key_file.KeyFileError):
-            # The grant reports that by itself.
+            # The grant reports that itself.
             return {}
         return {row.name: row for row in file.rows}
 
-    # ---- listings that grants share
+    # ---- shared listings
 
     async def _listed(self) -> list[ListedKey]:
         every = await self.keys.context.listings.get(
@@ -115,7 +115,7 @@ class KeyLookup:
         return every.get(self.keys.mark.owner, [])
 
     async def _plan_ids(self, plan: UsagePlan) -> _PlanIds:
-        """The ids of the plans that a field may mean; a name need not be unique."""
+        """The IDs of the plans that a field may refer to; a name need not be unique."""
         if plan.id is not None:
             return frozenset({plan.id})
         by_name = await self.keys.context.listings.get(

@@ -1,7 +1,7 @@
 """API keys of Amazon API Gateway, in their usage plans.
 
-A key's id here is `<account>/<region>/<key>`, that of all keys of an imported file
-`<account>/<region>/import-<intent>`: what it takes to remove them, whatever the grant says then.
+The ID of a key is `<account>/<region>/<key>`, that of all keys of an imported file
+`<account>/<region>/import-<intent>`: sufficient to delete them, whatever the spec says then.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
 
 @dataclass(frozen=True, slots=True)
 class GatewayKeys(GatewayClient):
-    """The keys of one grant, by one session; implements `clouds.interfaces.ManagedKeys`."""
+    """The keys of one grant, with one session; implements `clouds.interfaces.ManagedKeys`."""
 
     async def prepare(self, known: frozenset[str]) -> None:
-        """The plans, the input, and what can be edited of the keys; refused before all is made."""
+        """Prepare the plans, the input, and editable attributes of keys; all are checked first."""
         await self._issuer.check()
         await self.plans()
         here = tuple(key_id for key_id in known if parts_of(key_id)[1] == self.region)
@@ -41,7 +41,7 @@ class GatewayKeys(GatewayClient):
             await self.run(lambda client: self._edit(client, here))
 
     async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
-        """The keys that were made for the grant, and those that the ids name."""
+        """The keys that were created for the grant, and those with known IDs."""
         regions = {region for region, _ in self._by_region(known)} | {self.region}
         found: list[CloudKey] = []
         for region in sorted(regions):
@@ -51,7 +51,7 @@ class GatewayKeys(GatewayClient):
         return tuple(found)
 
     async def find_fault(self, key_id: str, known: frozenset[str], parts: int) -> KeyFault | None:
-        """What keeps the key, or one of an import, from working; see `KeyLookup`."""
+        """Why the key, or one of an import, does not work; see `KeyLookup`."""
         account, region, name = parts_of(key_id)
         if account != self.account:
             return None
@@ -59,26 +59,26 @@ class GatewayKeys(GatewayClient):
         return await KeyLookup(self, region=region).find_fault(name, known=names, parts=parts)
 
     async def create(self, intent: Intent) -> IssuedKey:
-        """The key or keys of that intent; made once, however often it is carried on."""
+        """Create the key or keys of that intent; idempotent, also when it is resumed."""
         try:
             return await self._issuer.make(intent)
         except Failure as failure:
-            # One call of several: what was done before stands, and the intent is carried on.
+            # One call of several: earlier ones were carried out, and the intent is resumed.
             failure.no_side_effect = False
             raise
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
-        """Let them open nothing any more; one that is gone is no failure."""
+        """Disable the keys; a deleted one is not an error."""
         for region, ids in self._by_region(key_ids):
             await self.run(partial(self._disable, key_ids=ids, region=region), region=region)
 
     async def remove(
         self, key_ids: tuple[str, ...], *, and_holder: bool = False
     ) -> tuple[str, ...]:
-        """Delete them, and plans of ours that the grant has left; returns what is out of reach.
+        """Delete keys, and unused plans created for the grant; returns IDs it cannot reach.
 
-        `and_holder` takes the plans that the grant names as well, if we made them for it and
-        nobody else's key is in them.
+        `and_holder` also deletes the plans that the grant names, if they were created for it and
+        contain no other keys.
         """
         by_region = dict(self._by_region(key_ids))
         left = {key_id for key_id in key_ids if parts_of(key_id)[0] != self.account}
@@ -94,10 +94,10 @@ class GatewayKeys(GatewayClient):
         for key in self._members(client, key_ids):
             wanted = api_key.attributes(self.key, grant=self.grant)
             if self.key.csv_from is not None:
-                # The file says what each is called, and whether it is enabled.
+                # The file has the name of each, and whether it is enabled.
                 wanted = {"customerId": wanted["customerId"]}
             elif api_key.is_disabled_by_hand(key):
-                # Its value may have leaked; one that is still in use is dealt with by `create`.
+                # Its value may have leaked; `create` handles one that is still in use.
                 del wanted["enabled"]
             tags = api_key.wanted_tags(self.key, grant=self.grant)
             api_key.update(client, key, wanted=wanted, tags=tags, arn=self.arn(key["id"]))
@@ -127,7 +127,7 @@ class GatewayKeys(GatewayClient):
         return list(found.values())
 
     def _is_elsewhere(self, key: Key, *, claimed: bool) -> bool:
-        """Whether another cluster made the key; raises Failure where the grant names it."""
+        """Whether another cluster created the key; raises Failure if the grant names it."""
         tags = api_key.tags_of(key)
         if self.mark.owned(tags) is not Owned.ELSEWHERE:
             return False
@@ -136,7 +136,7 @@ class GatewayKeys(GatewayClient):
         return True
 
     def _tag_on_sight(self, client: Any, key: Key, key_id: str, *, region: str) -> None:
-        """Set grant id and cluster id on a key of the grant that has none, or other ones.
+        """Set grant ID and cluster ID on a key of the grant that has none, or outdated ones.
 
         A key of a former grant of the name keeps its own, unless it is taken over.
         """
@@ -147,7 +147,7 @@ class GatewayKeys(GatewayClient):
         former = mark.owned(tags) is Owned.FORMER and CLUSTER_TAG not in missing
         left = former and key_id not in self.evidence.proven
         goes = self.grant.deleting and not mark.retain
-        # A key of an import is tagged by the import.
+        # The import tags its keys.
         importing = TAG not in tags and key_id not in self.evidence.proven
         if goes or left or importing or not missing:
             return
@@ -165,7 +165,7 @@ class GatewayKeys(GatewayClient):
     def _remove(
         self, client: Any, *, key_ids: Iterable[str], region: str, and_holder: bool
     ) -> set[str]:
-        """Delete the keys; the ids of those whose tags name another grant, which stay."""
+        """Delete the keys; returns the IDs of those whose tags name another grant, which stay."""
         left: set[str] = set()
         for key in self._behind(client, key_ids, region=region):
             if self.covers(key):
@@ -181,16 +181,16 @@ class GatewayKeys(GatewayClient):
     def _members(
         self, client: Any, key_ids: Iterable[str], *, region: str | None = None
     ) -> list[Key]:
-        """The keys behind ids that may be touched.
+        """The keys of IDs that may be changed.
 
-        An id comes from where tenants may write; it must not reach another's key.
+        Tenants may write the IDs; they must not reach keys of other grants.
         """
         return [key for key in self._behind(client, key_ids, region=region) if self.covers(key)]
 
     def _behind(
         self, client: Any, key_ids: Iterable[str], *, region: str | None = None
     ) -> list[Key]:
-        """The keys behind ids, whoever owns them."""
+        """The keys of the IDs, regardless of their owner."""
         names = {parts_of(key_id)[2] for key_id in key_ids}
         if any(name.startswith("import-") for name in names):
             of = region or self.region
@@ -207,7 +207,7 @@ class GatewayKeys(GatewayClient):
         return SingleApiKey(self) if self.key.csv_from is None else CsvImport(self)
 
     def _by_region(self, key_ids: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-        """The ids of this account, by their regions; what is no id of ours is left out."""
+        """The IDs of this account, by region; other texts are skipped."""
         found: dict[str, list[str]] = {}
         for key_id in key_ids:
             account, region, name = parts_of(key_id)

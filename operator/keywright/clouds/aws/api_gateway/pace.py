@@ -1,8 +1,8 @@
 """API Gateway's fixed quotas, and one change at a time for an account and Region.
 
 Quotas: "Quotas for creating, deploying and managing an API" of the developer guide; they cannot be
-raised, and are an account's in a Region, so that other programs share them. Changes: AWS refuses a
-change beside another one with "concurrent modification" (serverless/serverless#12065).
+raised, and apply to an account in a Region, so that other programs share them. Changes: AWS rejects
+concurrent changes with "concurrent modification" (serverless/serverless#12065).
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ RATES: Final = {
 TOTAL: Final = FixedRate(per_second=10.0, burst=40)
 
 _PLACES: Final = 4096
-# Requests come closer together than they were sent: a little below the quota.
+# Requests may arrive closer together than they were sent: stay a little below the quota.
 _SAFETY: Final = 0.95
-# A longer wait would hold a thread that other calls need.
+# A longer wait would block a thread that other calls need.
 _MAX_WAIT: Final = 5.0
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """Tokens of a quota; negative ones are turns that are given away already."""
+    """Tokens of a quota; negative ones are reserved already."""
 
     rate: FixedRate
     tokens: float
     filled_at: float
 
     def reserve(self, now: float, *, longest: float | None = None) -> float:
-        """Take a token and return the seconds until it is there; more than `longest`: take none."""
+        """Take a token and return the seconds until it is available; above `longest`: take none."""
         gained = max(0.0, now - self.filled_at) * self.rate.per_second
         self.tokens = min(float(self.rate.burst), self.tokens + gained)
         self.filled_at = now
@@ -55,7 +55,7 @@ class _Bucket:
 
 
 class _Place:
-    """The buckets of an account in a Region, and its one place for a change."""
+    """The buckets of an account in a Region, and its lock for changes."""
 
     def __init__(self, *, scale: float, now: float) -> None:
         self._scale = scale
@@ -81,19 +81,19 @@ class GatewayQuotas:
         self._places: LruDict[tuple[str, str], _Place] = LruDict(_PLACES)
 
     def limits(self, region: str, operation: str) -> tuple[str, ...]:
-        """Operations with a quota of their own have a rate limit of their own."""
+        """The separate rate limits of operations with a quota of their own."""
         whole = f"{SERVICE} {region}"
         return (f"{whole} {operation}",) if operation in RATES else (whole,)
 
     async def enter(
         self, place: tuple[str, str], operation: str, *, tenant: str, change: bool
     ) -> Callable[[], None]:
-        """Return when the call may be sent, with what must be called when it is answered.
+        """Wait until the call may be sent; returns what must be called after the response.
 
-        `place` is the key of the account's rates, and the Region.
+        `place` is the rate limit key of the account, and the Region.
 
         Raises:
-            Failure: the operation's own quota allows it much later only; nothing is held then.
+            Failure: the operation's own quota only allows it much later; nothing is reserved then.
         """
         of = self._of(place)
         bucket = of.operations.get(operation)

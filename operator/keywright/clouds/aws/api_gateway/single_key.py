@@ -1,8 +1,8 @@
-"""A grant of one API key: its value is ours, or read from a Secret.
+"""A grant of one API key, with a generated value or one from a Secret.
 
-The value is known before the key is made, so that making it can be carried on after a crash: the
-key of the intent is found by its tags, and an imported value by itself, since no two keys of an
-account and region have the same one.
+The value is known before the key is created, so that the create can be resumed after a crash: the
+key of the intent is found by its tags, and an imported value by itself, since values are unique in
+an account and region.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from keywright.secrets.credential import API_KEY, Credential
 
 _MIN_LENGTH: Final = 20
 _MAX_LENGTH: Final = 128
-# What a header, a shell and a file of settings carry as it is.
+# The characters that a header, a shell and a file of settings accept literally.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class SingleApiKey:
-    """Makes the one key of a grant."""
+    """Creates the only key of a grant."""
 
     keys: GatewayClient
 
     async def check(self) -> None:
-        """Raise Failure where the value that is to be imported cannot be had or used."""
+        """Raise Failure if the value to import cannot be read or used."""
         await self._imported()
 
     async def make(self, intent: Intent) -> IssuedKey:
-        """The key of that intent, in its plans."""
+        """Create the key of that intent, and add it to its plans."""
         keys, now = self.keys, whole_seconds(self.keys.context.clock())
         imported = await self._imported()
         plans = await keys.plans()
@@ -75,23 +75,23 @@ class SingleApiKey:
             key=reference.key,
             field=field,
         )
-        # An editor's newline at the end is no part of it.
+        # A trailing newline of an editor is not part of it.
         value = found.reveal().strip()
         if problem := value_problem(value):
             raise value_invalid(problem, field=field)
         return Sensitive(value)
 
     async def _kept(self, intent: Intent, imported: Sensitive | None) -> Key | None:
-        """The key that the Secret lost, if it is there still.
+        """The key that the Secret lost, if it still exists.
 
-        A generated value is not published again once somebody has disabled its key: it may have
-        leaked.
+        A generated value is not published again once its key was disabled by another client: it may
+        have leaked.
         """
         name = self.keys.own_name(intent.keep or "")
         if name is None:
             return None
         found = await self.keys.run(lambda client: api_key.find(client, name, value=True))
-        # The key of a former grant of this name is revoked, and not given out again.
+        # The key of a former grant of this name is revoked, and not issued again.
         if found is None or not self.keys.mark.made(found):
             return None
         if imported is not None and Sensitive(found["value"]) != imported:
@@ -125,14 +125,14 @@ class SingleApiKey:
         except client.exceptions.ClientError as error:
             if gateway_code(error) != CONFLICT or is_rate_answer(error):
                 raise
-            # The value is there already: made by a request whose answer went to nobody.
+            # The value exists already: created by a request whose response was lost.
             found = self._find_existing(client, intent, imported)
             if found is None:
                 raise
             return found
 
     def _find_existing(self, client: Any, intent: Intent, imported: Sensitive | None) -> Key | None:
-        """What the intent, or an earlier life of the same imported value, has left behind."""
+        """The existing key of the intent, or of the same imported value."""
         mark, wanted = self.keys.mark, imported or intent.value
         found: Key | None = None
         for key in api_key.list_keys(client, values=True):
@@ -144,7 +144,7 @@ class SingleApiKey:
             if (same and self.keys.covers(key)) or (of_intent and imported is None):
                 found = key
             elif of_intent:
-                # The Secret has another value by now, and nobody was given this one.
+                # The Secret has another value by now, and no client has this one.
                 api_key.delete(client, key["id"])
         return found
 
@@ -158,7 +158,7 @@ class SingleApiKey:
             arn=keys.arn(key["id"]),
         )
 
-    # ---- words
+    # ---- naming
 
     def _minted(self, key: Key, *, value: Sensitive, issued_at: datetime) -> IssuedKey:
         keys = self.keys
@@ -175,7 +175,7 @@ class SingleApiKey:
 
 
 def value_problem(value: str) -> str:
-    """What keeps a text from being the value of a key; empty where nothing does."""
+    """Why a text cannot be the value of a key; empty if it can."""
     if not _MIN_LENGTH <= len(value) <= _MAX_LENGTH:
         return f"has {len(value)} characters"
     if not _PLAIN.fullmatch(value):

@@ -1,4 +1,4 @@
-"""What must be changed of a usage plan, as patch operations: the differences and no more.
+"""The patch operations for the differences of a usage plan.
 
 The paths are those of "UpdateUsagePlan", patch operations, in API Gateway's API reference; a slash
 within a path is written ~1 (RFC 6901).
@@ -16,7 +16,7 @@ Limits = Mapping[str, float | int]
 
 
 def patch_operations(found: Mapping[str, Any], *, wanted: NewUsagePlan) -> list[Operation]:
-    """From the plan as GetUsagePlan tells it to the one that the grant describes."""
+    """The operations from the plan in GetUsagePlan to the one in the spec."""
     return [
         *_limits("/throttle", found.get("throttle") or {}, wanted=limits(wanted.throttle)),
         *_quota(found.get("quota"), wanted=wanted.quota),
@@ -25,12 +25,12 @@ def patch_operations(found: Mapping[str, Any], *, wanted: NewUsagePlan) -> list[
 
 
 def detach_operations(found: Mapping[str, Any]) -> list[Operation]:
-    """What takes every stage off a plan, so that it can be deleted."""
+    """The operations that remove all stages from a plan, so that it can be deleted."""
     return [_remove("/apiStages", _name(stage)) for stage in found.get("apiStages") or []]
 
 
 def limits(throttle: Throttle | None) -> dict[str, float | int]:
-    """A throttle as API Gateway writes it; empty for none."""
+    """A throttle in the format of API Gateway; empty for none."""
     if throttle is None:
         return {}
     found = {"rateLimit": throttle.rate_limit, "burstLimit": throttle.burst_limit}
@@ -38,15 +38,15 @@ def limits(throttle: Throttle | None) -> dict[str, float | int]:
 
 
 def stage_name(stage: ApiStage) -> str:
-    """A stage as patch operations name it."""
+    """A stage in the format of patch operations."""
     return f"{stage.api_id}:{stage.stage}"
 
 
 def _limits(path: str, found: Limits, *, wanted: Limits) -> Iterator[Operation]:
-    # API Gateway may report a limit that nobody set as 0: no difference.
+    # API Gateway may report an unset limit as 0: not a difference.
     held = {name: limit for name, limit in found.items() if limit or name in wanted}
     if held.keys() - wanted.keys():
-        # One of the two limits cannot be taken off alone.
+        # One of the two limits cannot be removed alone.
         yield _remove(path)
         held = {}
     for name, limit in wanted.items():
@@ -83,7 +83,7 @@ def _stages(found: list[Any], *, wanted: tuple[ApiStage, ...]) -> Iterator[Opera
 
 
 def _method(stage: str, method: str) -> str:
-    """A method is named PATH/METHOD, such as /pets/GET."""
+    """A method in the format PATH/METHOD, such as /pets/GET."""
     path, _, verb = method.rpartition("/")
     escaped = path.replace("~", "~0").replace("/", "~1")
     return f"/apiStages/{stage}/throttle/{escaped}/{verb}"

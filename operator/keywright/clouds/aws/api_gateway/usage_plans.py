@@ -1,7 +1,7 @@
-"""The usage plans of a grant: found, made, brought to what the grant says, and taken apart again.
+"""The usage plans of a grant: found, created, updated, and deleted.
 
-Everything in here is a plain function of a boto3 client, run in a thread. A plan that was made for
-a grant has our tags, which name grant and cluster; no other plan is ever changed.
+All functions are plain functions of a boto3 client, and run in a thread. A plan that was created
+for a grant has tags that name grant and cluster; no other plan is ever changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PAGE = {"PageSize": 500}
 
 @dataclass(frozen=True, slots=True)
 class PlanMark:
-    """What tells the plans of a grant from others, and the failure for one of another cluster."""
+    """The tags of a grant's plans, and the failure for one of another cluster."""
 
     mark: OwnerMark
     elsewhere: Callable[[str], Exception]
@@ -45,7 +45,7 @@ class PlanMark:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPlan:
-    """A plan that the grant names, the field that does, and what was found; None: to be made."""
+    """A plan that the grant names, its field, and what was found; None: to be created."""
 
     field: str
     wanted: UsagePlan
@@ -53,14 +53,14 @@ class ResolvedPlan:
 
     @property
     def title(self) -> str:
-        """How a message names it."""
+        """The name of the plan in messages."""
         if self.found is None:
             return f"{self.wanted.create.name} (to be made)" if self.wanted.create else ""
         return f"{self.found.get('name', '')} ({self.found['id']})"
 
     @property
     def is_ours(self) -> bool:
-        """Whether it was made for the grant already, so that it may be changed."""
+        """Whether it was created for the grant, so that it may be changed."""
         return self.wanted.create is not None and self.found is not None
 
     @property
@@ -73,10 +73,10 @@ class ResolvedPlan:
 
 
 def find(client: Any, key: ApiGatewayKey, *, mark: PlanMark) -> tuple[ResolvedPlan, ...]:
-    """The plans of the key; nothing is made or changed.
+    """Find the plans of the key without creating or changing any.
 
     Raises:
-        Failure: a plan is missing, ambiguous, not ours or another cluster's, or a stage is in two.
+        Failure: a plan is missing, ambiguous, of another owner or cluster, or a stage is in two.
     """
     every = list_plans(client) if any(plan.id is None for _, plan in key.usage_plans) else []
     desired = tuple(
@@ -88,7 +88,7 @@ def find(client: Any, key: ApiGatewayKey, *, mark: PlanMark) -> tuple[ResolvedPl
 
 
 def change(client: Any, desired: Iterable[ResolvedPlan]) -> None:
-    """Bring the plans of ours that exist to what the grant says, by the differences alone."""
+    """Update the existing plans created for the grant, by the differences only."""
     for plan in desired:
         if plan.wanted.create is None or plan.found is None:
             continue
@@ -98,7 +98,7 @@ def change(client: Any, desired: Iterable[ResolvedPlan]) -> None:
 def tag(
     client: Any, desired: Iterable[ResolvedPlan], *, mark: PlanMark, arn: Callable[[str], str]
 ) -> None:
-    """Set the tags that plans of ours lack, such as those of the cluster."""
+    """Set missing tags, such as that of the cluster, on plans created for the grant."""
     for plan in desired:
         if plan.is_ours and plan.found is not None:
             missing = mark.mark.missing(_tags(plan.found))
@@ -107,7 +107,7 @@ def tag(
 
 
 def make(client: Any, wanted: NewUsagePlan, *, mark: OwnerMark) -> str:
-    """The id of a new plan; by a client that repeats nothing, or there may be two of them."""
+    """Create a plan and return its ID; by a client without retries, or there may be two of them."""
     request: dict[str, Any] = {
         "name": wanted.name,
         "apiStages": [
@@ -135,7 +135,7 @@ def make(client: Any, wanted: NewUsagePlan, *, mark: OwnerMark) -> str:
 
 
 def delete_unused_plans(client: Any, *, mark: OwnerMark, wanted: frozenset[str]) -> None:
-    """Delete the plans that were made for the grant, are not wanted, and have no key in them."""
+    """Delete plans that were created for the grant, are not wanted, and contain no key."""
     for plan in list_plans(client):
         owned, tags = mark.owned(_tags(plan)), _tags(plan)
         ours = owned is Owned.OWNED or (owned is Owned.FORMER and not is_retained(tags))
@@ -152,8 +152,8 @@ def delete_unused_plans(client: Any, *, mark: OwnerMark, wanted: frozenset[str])
 def _update(client: Any, plan: Plan, difference: Callable[[Plan], list[Operation]]) -> None:
     """Patch what differs.
 
-    A stage that was removed meanwhile (with its deployment) is no failure: API Gateway refuses the
-    whole patch, so the difference is taken once more from the plan as it is then.
+    A stage that was removed meanwhile (with its deployment) is not an error: API Gateway rejects
+    the whole patch, so the difference is computed again from the current plan.
     """
     for read_again in (True, False):
         operations = difference(plan)
@@ -170,13 +170,13 @@ def _update(client: Any, plan: Plan, difference: Callable[[Plan], list[Operation
 
 
 def list_plans(client: Any, **of: str) -> list[Plan]:
-    """All plans of the account and region, or those that a key is in."""
+    """All plans of the account and region, or those that contain a key."""
     pages = client.get_paginator("get_usage_plans").paginate(PaginationConfig=_PAGE, **of)
     return [plan for page in pages for plan in page.get("items", ())]
 
 
 def list_members(client: Any, plan_id: str) -> frozenset[str]:
-    """The ids of the keys in a plan; none if there is no such plan."""
+    """The IDs of the keys in a plan; empty if there is no such plan."""
     paginator = client.get_paginator("get_usage_plan_keys")
     pages = paginator.paginate(usagePlanId=plan_id, PaginationConfig=_PAGE)
     try:
@@ -188,7 +188,7 @@ def list_members(client: Any, plan_id: str) -> frozenset[str]:
 
 
 def trouble(plans: Iterable[str], *, every: Mapping[str, Plan]) -> str:
-    """Why a key cannot be in all these plans at once; empty where it can."""
+    """Why a key cannot be in all these plans together; empty if it can."""
     seen: dict[str, str] = {}
     for plan_id in plans:
         if plan_id not in every:

@@ -1,7 +1,7 @@
 """Amazon Bedrock long-term API keys: service-specific credentials of an IAM user.
 
-A key's id here is `<account>/<user>/<credential>`: all that is needed to remove it, whatever the
-grant says by then.
+The ID of a key is `<account>/<user>/<credential>`: sufficient to delete it, whatever the spec says
+then.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from keywright.secrets.credential import API_KEY, Credential
 _LOG = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 _Listing = Mapping[str, Counter[str]]
-"""The ids of active keys, by account and user."""
+"""The IDs of active keys, by account and user."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongTermKeys:
-    """The keys of one grant, by one session; implements `interfaces.ManagedKeys`."""
+    """The keys of one grant, with one session; implements `interfaces.ManagedKeys`."""
 
     key: BedrockLongTermKey
     grant: ApiKeyGrant
@@ -59,7 +59,7 @@ class LongTermKeys:
     evidence: Evidence = NO_EVIDENCE
 
     async def prepare(self, known: frozenset[str]) -> None:
-        """The user with its tags, boundary and policies; nothing where it is not ours to make."""
+        """Create or update the user with tags, boundary and policies; not for an existing user."""
         del known
         if not self.key.user.create:
             return
@@ -75,10 +75,11 @@ class LongTermKeys:
         )
 
     async def list_keys(self, known: frozenset[str]) -> tuple[CloudKey, ...]:
-        """The keys of the user, and of the other users that the ids name.
+        """The keys of the user, and of the other users in the known IDs.
 
-        A user that should be ours and lacks our tags is somebody else's, and its keys are not
-        shown. One of ours that lacks grant id, cluster id or the ids of its keys gets these tags.
+        A user without Keywright's tags, although the grant creates users, belongs to another owner,
+        and its keys are not shown. A user of the grant that lacks grant ID, cluster ID or the IDs
+        of its keys gets these tags.
         """
         users = {user for account, user, _ in map(parts, known) if account == self._account}
         return await self._run(
@@ -90,11 +91,11 @@ class LongTermKeys:
         )
 
     async def find_fault(self, key_id: str, known: frozenset[str], count: int) -> KeyFault | None:
-        """MISSING if the key is not there or inactive, or its user has keys that are not known.
+        """MISSING if the key is deleted or inactive, or its user has keys that are not known.
 
         By one listing of the account if that is allowed, otherwise by one of the user.
         """
-        del count  # an id is one key here
+        del count  # an ID stands for one key here
         account, user, _ = parts(key_id)
         if account != self._account:
             return None
@@ -109,7 +110,7 @@ class LongTermKeys:
         return None if fine else KeyFault.MISSING
 
     async def create(self, intent: Intent) -> IssuedKey:
-        """A new key, by one call that is never repeated; its value is IAM's to choose."""
+        """Create a key, by one call that is never repeated; IAM generates its value."""
         del intent
         request: dict[str, Any] = {"UserName": self.key.user.name, "ServiceName": SERVICE}
         if self.key.expires_after_days is not None:
@@ -132,7 +133,7 @@ class LongTermKeys:
         )
 
     async def _note(self, credential_id: str) -> None:
-        """Name a new key in the tag of its user, where the user is ours."""
+        """Record a new key in the tag of its user, if the user belongs to the grant."""
 
         def note(client: Any) -> None:
             user = iam_user.find(client, self.key.user.name, path=self._path)
@@ -147,26 +148,26 @@ class LongTermKeys:
         except Failure as failure:
             if failure.kind is FailureClass.DENIED and not self.key.user.create:
                 return
-            # The key is there and must reach its Secret; the next listing sets the tag.
+            # The key exists and must reach its Secret; the next listing sets the tag.
             _LOG.warning("tagging the user of a new key failed: %s", failure.message_with_remedy())
 
     async def deactivate(self, key_ids: tuple[str, ...]) -> None:
-        """Make them inactive; one that is gone is no failure."""
+        """Deactivate the keys; a deleted one is not an error."""
         await self._run(lambda client: self._deactivate(client, key_ids))
 
     async def remove(
         self, key_ids: tuple[str, ...], *, and_holder: bool = False
     ) -> tuple[str, ...]:
-        """Delete them, and a user of ours that the grant has left; returns what is out of reach.
+        """Delete keys, and unused users created for the grant; returns IDs it cannot reach.
 
-        `and_holder` takes the grant's user as well, if it is ours and carries nobody else's key.
+        `and_holder` also deletes the grant's user, if it was created for it and has no other keys.
         """
         return await self._run(lambda client: self._remove(client, key_ids, and_holder=and_holder))
 
     # ---- run in a thread
 
     def _all_of_account(self, client: Any) -> _Listing | None:
-        """All active keys by users, in pages; None where only single users may be listed."""
+        """All active keys by users, in pages; None if only single users may be listed."""
         found: dict[str, Counter[str]] = {}
         request: dict[str, Any] = {"AllUsers": True, "ServiceName": SERVICE}
         try:
@@ -192,7 +193,7 @@ class LongTermKeys:
         return self._active(answer["ServiceSpecificCredentials"])
 
     def _active(self, items: Iterable[Any]) -> dict[str, Counter[str]]:
-        """The ids of the active credentials, by their users."""
+        """The IDs of the active credentials, by user."""
         found: dict[str, Counter[str]] = {}
         for item in items:
             if item.get("Status") == "Active":
@@ -203,7 +204,7 @@ class LongTermKeys:
 
     def _listed(self, client: Any, user: str) -> list[CloudKey]:
         own = user == self.key.user.name and not self.key.user.create
-        # The tags of an existing user are ours to set only where the author says it is ours alone.
+        # Tags of an existing user are only set if the author declares it exclusive to the grant.
         tagged = not own or self.key.exclusive
         found = iam_user.find(client, user, path=self._path) if tagged else None
         if found is not None and self._users.is_elsewhere(found):
@@ -274,7 +275,7 @@ class LongTermKeys:
         )
 
     def _is_gone(self, client: Any, key_id: str) -> bool:
-        """Whether the user of a key of this account is gone, or another cluster's."""
+        """Whether the user of a key of this account is deleted, or belongs to another cluster."""
         account, user, _ = parts(key_id)
         if account != self._account:
             return False
@@ -282,17 +283,17 @@ class LongTermKeys:
         return found is None or self._users.owned(found) is Owned.ELSEWHERE
 
     def _leave(self, client: Any, user: str) -> None:
-        """Delete a user that was made for this grant, unless it carries keys that are not ours."""
+        """Delete a user that was created for this grant, unless it has keys of other owners."""
         found = iam_user.find(client, user, path=self._path)
         ours = found is not None and self._users.is_ours(client, found)
         if ours and not self._listed(client, user):
             iam_user.delete_user(client, user)
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
-        """User and credential of each id that may be touched.
+        """User and credential of each ID that may be changed.
 
-        These are ids with a proof, those of a user with our tag, and those of an existing user that
-        the grant names (`create: false`), which the journal has checked.
+        These are IDs with a proof, those of a user with the grant's tag, and those of an existing
+        user that the grant names (`create: false`), which the journal has checked.
         """
         found = []
         for key_id in key_ids:
@@ -310,7 +311,7 @@ class LongTermKeys:
                 found.append((user, credential))
         return found
 
-    # ---- words
+    # ---- naming
 
     @property
     def _users(self) -> UserOwnership:

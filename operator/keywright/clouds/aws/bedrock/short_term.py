@@ -1,7 +1,7 @@
-"""Amazon Bedrock short-term API keys: signed locally by AWS's own library, no call is made.
+"""Amazon Bedrock short-term API keys: signed locally by AWS's own library, without a call.
 
-The key is a presigned request (SigV4) and ends with the smaller of its own duration, twelve hours
-at most, and the session that signed it; the library does not tell, so it is worked out here.
+The key is a presigned request (SigV4). It expires with the session that signed it, or after its own
+duration, twelve hours at most; the library does not return the expiry, so it is computed here.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from keywright.secrets.credential import Credential
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What STS counts off for its own work; no shortening worth a word.
+# Time that STS subtracts for its own processing; too little to be reported.
 _SLACK = timedelta(seconds=60)
 
 
 def session_options(key: BedrockShortTermKey) -> SessionOptions:
-    """Nothing: the source's own session signs."""
+    """The session options: none, the source's own session signs."""
     del key
     return DEFAULT_OPTIONS
 
 
 def accepts_session(key: BedrockShortTermKey, *, session: Session, now: datetime) -> bool:
-    """Whether the cached session may sign the key: it must not be born old."""
+    """Whether the cached session may sign the key: it must be fresh."""
     return session_may_sign(
         session_issued_at=session.issued_at,
         session_expires_at=session.expires_at,
@@ -57,7 +57,7 @@ def mint(
     account_id: str,
     now: datetime,
 ) -> IssuedKey:
-    """A key signed by the session; a remark says so where the session is what shortens it."""
+    """Issue a key signed by the session, with a warning if the session shortens it."""
     requested = _duration(key)
     issued_at = whole_seconds(now)
     ends_at = issued_at + requested
@@ -77,7 +77,7 @@ def mint(
 
 
 def sign(session: Session, *, region: str, lifetime: timedelta) -> Sensitive:
-    """A new API key, which expires with the session at the latest."""
+    """Sign a new API key, which expires with the session at the latest."""
     token = _provide_token()(
         region=region, aws_credentials_provider=_Fixed(session), expiry=lifetime
     )
@@ -89,7 +89,7 @@ def _remark(
 ) -> str:
     if session.expires_at is None:
         return _end_is_unknown(session, source=grant.source_key[1])
-    # A shared session that is a little older lasts as long as it can: nothing needs changing.
+    # A shared session that is a little older lasts as long as it can: nothing to change.
     lasts = session.expires_at - session.issued_at
     if asked_end <= session.expires_at or lasts + _SLACK >= _duration(key):
         return ""
@@ -105,7 +105,7 @@ def _duration(key: BedrockShortTermKey) -> timedelta:
 
 
 class _Fixed:
-    """The session in the shape of botocore's credential providers."""
+    """The session as a credential provider of botocore."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -123,7 +123,7 @@ class _Fixed:
 
 @cache
 def _provide_token() -> Callable[..., str]:
-    from aws_bedrock_token_generator import (  # noqa: PLC0415  brings botocore, after start-up
+    from aws_bedrock_token_generator import (  # noqa: PLC0415  imports botocore, after start-up
         provide_token,
     )
 

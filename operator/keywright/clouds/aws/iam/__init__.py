@@ -1,1 +1,1 @@
-"""IAM users, which carry long-lived keys."""
+"""IAM users, which own long-lived keys."""

@@ -1,4 +1,4 @@
-"""How IAM says no, told so that a person knows what to change."""
+"""Convert errors of IAM to failures that name what to change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FIELD = "spec.bedrockLongTermKey"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """How one answer of IAM is treated: by its code, and by words of its message if not empty."""
+    """The handling of one error of IAM: by its code, and by words of its message if not empty."""
 
     code: str
     words: str
@@ -34,10 +34,10 @@ _AWS_SERVICE = (
     " spec.bedrockShortTermKey, or an account that has them."
 )
 _CORRECT = "Correct the value to what IAM says of it."
-# Code and words of the message; the first row that fits counts.
+# Code and words of the message; the first row that matches counts.
 _ROWS: Final = (
-    # A key is created only where the listing shows room: IAM still counts a deleted key, or does
-    # not list a new one yet, and heals by itself.
+    # A key is created only if the listing shows room: IAM still counts a deleted key, or does not
+    # list a new one yet, and becomes consistent by itself.
     _Row(
         "LimitExceeded",
         "ServiceSpecificCredentials",
@@ -120,14 +120,14 @@ _ROWS: Final = (
 
 
 def iam_code(error: Exception) -> str:
-    """IAM's word for what is wrong; empty where there was no answer."""
+    """The error code of IAM; empty without a response."""
     return code_and_message(error)[0]
 
 
 def failure_from_iam(error: Exception, *, user: str) -> Failure:
-    """A call about a user did not succeed.
+    """The failure for a call about a user.
 
-    Only an answer that refuses tells for certain that nothing was done.
+    Only an error response proves that nothing was done.
     """
     if isinstance(error, Failure):
         return error
@@ -156,7 +156,7 @@ def failure_from_iam(error: Exception, *, user: str) -> Failure:
 
 
 def no_such_user(name: str, *, created: bool) -> Failure:
-    """The user is not there: yet, where it is ours to make; else a person must."""
+    """The failure for a missing user: transient if Keywright creates it, otherwise an error."""
     if created:
         return Failure(
             f"IAM does not show user {name} everywhere yet.",
@@ -175,7 +175,7 @@ def no_such_user(name: str, *, created: bool) -> Failure:
 
 
 def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
-    """A user of that name exists and was not made for this grant, as far as anything proves.
+    """The failure for an existing user that was not provably created for this grant.
 
     `unsure`: its tag names a grant of this name, but no cluster.
     """

@@ -1,4 +1,4 @@
-"""Whose an IAM user and its keys are: by the user's tags, and by proofs where tags cannot tell."""
+"""Ownership of an IAM user and its keys: by the user's tags, and by proofs without tags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREFIX: Final = "ABSK"
 
 @dataclass(frozen=True, slots=True)
 class UserOwnership:
-    """Tells the users and keys of one grant from all others; all of it is run in a thread."""
+    """Distinguishes the users and keys of one grant from all others; all of it runs in a thread."""
 
     grant: ApiKeyGrant
     account: str
@@ -32,18 +32,18 @@ class UserOwnership:
 
     @property
     def mark(self) -> OwnerMark:
-        """What the tags of the grant's user say."""
+        """The tags of the grant's user."""
         return OwnerMark.of(self.grant)
 
     def owned(self, user: User) -> Owned:
-        """Whose the user is, by its tags alone."""
+        """The owner of the user, by its tags only."""
         return self.mark.owned(iam_user.tags_of(user))
 
     def is_ours(self, client: Any, user: User) -> bool:
-        """Whether the user was made for the grant; raises Failure where another cluster made it.
+        """Whether the user was created for the grant; raises Failure if another cluster created it.
 
-        Tags from before there were cluster ids count where a key of the user is proved to be the
-        grant's, or where there is none that they could give away.
+        Tags from before cluster IDs count if a key of the user is proved to be the grant's, or if
+        the user has no key that they could give away.
         """
         owned = self.owned(user)
         if self.is_elsewhere(user) or owned in {Owned.ELSEWHERE, Owned.OTHERS}:
@@ -58,7 +58,7 @@ class UserOwnership:
         return not ids or bool(ids & self.evidence.proven) or any(map(self.has_value, items))
 
     def is_elsewhere(self, user: User) -> bool:
-        """Whether another cluster made the user; raises Failure unless the grant goes anyway."""
+        """Whether another cluster created the user; raises Failure unless the grant is deleted."""
         if self.owned(user) is not Owned.ELSEWHERE:
             return False
         if self.grant.deleting:
@@ -96,7 +96,7 @@ class UserOwnership:
         return frozenset(ids)
 
     def untag(self, client: Any, user: User | None) -> None:
-        """Take our tags off an existing user that the grant leaves."""
+        """Remove Keywright's tags from an existing user that the grant no longer uses."""
         if user is None or self.owned(user) not in {Owned.OWNED, Owned.FORMER}:
             return
         held = [name for name in iam_user.tags_of(user) if name.startswith(RESERVED_PREFIX)]
@@ -107,9 +107,9 @@ class UserOwnership:
                 raise
 
     def has_value(self, item: Any) -> bool:
-        """Whether a listed credential is the one of the value that the Secret is known to hold.
+        """Whether a listed credential has the value that the Secret is known to hold.
 
-        The value is `ABSK` and the base64 of alias and secret, which a colon parts.
+        The value is `ABSK` and the base64 of alias and secret, separated by a colon.
         """
         value, alias = self.evidence.value, item.get("ServiceCredentialAlias")
         if value is None or not alias:
@@ -126,13 +126,13 @@ class UserOwnership:
         return any(key_id.startswith(prefix) for key_id in self.evidence.proven)
 
     def id_of(self, user: str, item: Any) -> str:
-        """The id of a listed credential."""
+        """The ID of a listed credential."""
         credential_id = text(item.get("ServiceSpecificCredentialId"), CREDENTIAL_ID)
         return f"{self.account}/{user}/{credential_id}"
 
 
 def parts(key_id: str) -> tuple[str, str, str]:
-    """Account, user and credential; empty where it is none of our ids."""
+    """Account, user and credential; empty for any other text."""
     account, _, rest = key_id.partition("/")
     user, _, credential = rest.partition("/")
     return account, user, credential

@@ -1,8 +1,8 @@
-"""The IAM user that carries a key: made, tagged, given its policies, and taken apart again.
+"""The IAM user that owns a key: created, tagged, given its policies, and deleted.
 
-Everything in here is a plain function of a boto3 client, run in a thread. A user is ours by its
-tags, which name grant and cluster: no other user's policies are ever touched. Keys have no tags, so
-that their ids are in a tag of the user. All of it may be repeated.
+All functions are plain functions of a boto3 client, and run in a thread. A user belongs to the
+grant by its tags, which name grant and cluster: no other user's policies are ever changed. Keys
+have no tags, so their IDs are in a tag of the user. All of it is idempotent.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ User = Mapping[str, Any]
 
 
 def find(client: Any, name: str, *, path: str | None) -> User | None:
-    """The user, None where there is none.
+    """Find the user, None if it does not exist.
 
-    A role that may only see users below a path is refused a name that does not exist; the list of
-    that path then tells the one from the other.
+    For a role that may only see users below a path, a name that does not exist is denied; the
+    listing of that path then distinguishes the two.
     """
     try:
         user: User = client.get_user(UserName=name)["User"]
@@ -56,17 +56,17 @@ def tags_of(user: User) -> dict[str, str]:
 
 
 def key_ids_of(user: User) -> tuple[str, ...]:
-    """The ids of the keys that were issued for the grant, as the user's tag names them."""
+    """The IDs of the keys that were issued for the grant, in the user's tag."""
     return tuple(tags_of(user).get(KEYS_TAG, "").split())
 
 
 def is_left(user: User, *, mark: OwnerMark) -> bool:
-    """Whether the user is of a former grant of the name, whose deletion has left it on purpose."""
+    """Whether the user belonged to a former grant of the name, whose deletion retained it."""
     return mark.owned(tags_of(user)) is Owned.FORMER and is_retained(tags_of(user))
 
 
 def note_keys(client: Any, user: User, key_ids: Iterable[str], *, tags: Mapping[str, str]) -> None:
-    """Name the keys in the user's tag, the newest last, and set other tags that it lacks."""
+    """Record the keys in the user's tag, the newest last, and set other missing tags."""
     ids = list(dict.fromkeys(key_ids))
     while len(text := " ".join(ids)) > _TAG_VALUE_LIMIT:
         ids.pop(0)
@@ -85,10 +85,10 @@ def prepare(
     is_ours: Callable[[User], bool],
     partition: str,
 ) -> None:
-    """The user as the grant describes it; one that is not ours is refused, never changed.
+    """Create or update the user as in the spec; one of another owner is rejected, not changed.
 
     Raises:
-        Failure: a user of that name is not ours, or is not shown yet.
+        Failure: a user of that name has another owner, or is not visible yet.
     """
     wanted = key.user
     found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
@@ -98,11 +98,11 @@ def prepare(
         raise not_our_user(wanted.name, owner=owner, unsure=owner == mark.owner)
     tags = dict(wanted.tags) | mark.tags()
     if is_left(user, mark=mark):
-        # Its keys were left on purpose: this grant has not issued them.
+        # Its keys were retained: this grant has not issued them.
         tags[KEYS_TAG] = ""
     _tag(client, user, wanted=tags)
     _sync_permissions_boundary(client, user, wanted=wanted)
-    # What restricts comes first, and what allows goes last: no moment is more open than meant.
+    # Restrictions first, permissions last: the user never has more permissions than intended.
     documents = inline_policies(key)
     held = _inline(client, wanted.name) if found else []
     for name, document in documents.items():
@@ -121,7 +121,7 @@ def prepare(
 
 
 def delete_user(client: Any, name: str) -> None:
-    """Delete a user of ours, in the order that IAM demands; its keys must be gone."""
+    """Delete a user of the grant, in the order that IAM requires; its keys must be deleted."""
     for arn in _attached(client, name):
         _unless_gone(client, partial(client.detach_user_policy, UserName=name, PolicyArn=arn))
     for policy in _inline(client, name):
@@ -130,14 +130,14 @@ def delete_user(client: Any, name: str) -> None:
 
 
 def managed_policies(key: BedrockLongTermKey, *, partition: str) -> tuple[str, ...]:
-    """The policies to attach; AWS's own one for such keys unless the grant names some."""
+    """The policies to attach; by default AWS's own policy for such keys."""
     if key.policy_arns is not None:
         return key.policy_arns
     return (f"arn:{partition}:iam::aws:policy/{_DEFAULT_POLICY}",)
 
 
 def inline_policies(key: BedrockLongTermKey) -> dict[str, Any]:
-    """The inline policies, with the one that CIDRs and an end stand for."""
+    """The inline policies, including the one for CIDRs and expiry."""
     found: dict[str, Any] = {name: dict(policy) for name, policy in key.inline_policies.items()}
     statements = []
     if key.allowed_source_cidrs:
@@ -185,7 +185,7 @@ def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
 
 
 def _listed(client: Any, name: str, *, path: str | None) -> bool:
-    """Whether a user stands below that path; a refusal of the list counts as yes."""
+    """Whether a user exists below that path; a denied listing counts as yes."""
     if path is None:
         return True
     try:

@@ -1,1 +1,1 @@
-"""The ways to be someone in AWS, one file each."""
+"""The identities in AWS, one module each."""

@@ -1,7 +1,7 @@
-"""A static access key out of a Secret, with or without a session token.
+"""A static access key from a Secret, with or without a session token.
 
-It is proved once, by GetCallerIdentity, which also tells whose it is. It has no end that AWS would
-tell; whoever replaces it in the Secret is noticed by the Secret's watch.
+It is verified once, by GetCallerIdentity, which also returns its owner. AWS does not report its
+expiry; the watch of the Secret detects its replacement.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _FIELD = "CredentialSource spec.aws.accessKey.secretRef"
 async def open_session(
     identity: AwsAccessKey, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
 ) -> Session:
-    """The key as the Secret has it now.
+    """Read the key from the Secret.
 
     Raises:
-        Failure: the Secret, or a value in it, is missing, or AWS does not know the key.
+        Failure: the Secret, or a value in it, is missing, or AWS does not accept the key.
     """
-    del ask  # AWS has no session for a key that assumes no role: pair_problems says so
+    del ask  # a key that assumes no role has no session: validate_with_source reports it
     name = identity.secret_ref.name
     secret = await context.secrets.values(namespace=source.namespace, name=name, field=_FIELD)
     token = (secret.find(_TOKEN) or Sensitive("")).reveal().strip()
     if token:
-        # The key signs and stays here; its token is part of each request.
+        # The key only signs and is not sent; its token is part of each request.
         secret.check_copy(_TOKEN)
         stored(token, AWS_TOKEN, secret_name=name, key=_TOKEN, field=_FIELD)
     session = Session(
@@ -55,7 +55,7 @@ async def open_session(
 
 
 def _value(secret: ReferencedSecret, key: str, *, form: Form, name: str) -> Sensitive:
-    """One value without the newline that an editor may have left behind it."""
+    """A value without a trailing newline, which editors often add."""
     text = (secret.find(key) or Sensitive("")).reveal().strip()
     if not text:
         raise Failure(

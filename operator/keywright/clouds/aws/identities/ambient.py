@@ -29,10 +29,10 @@ _FIELD = "CredentialSource spec.aws.ambient"
 async def open_session(
     identity: Ambient, *, source: CredentialSource, ask: SessionOptions, context: AwsContext
 ) -> Session:
-    """What the default chain gives now.
+    """Read the credentials of the default chain.
 
     Raises:
-        Failure: the flag is not set, the chain finds nothing, or AWS does not know what it finds.
+        Failure: the flag is not set, the chain finds nothing, or AWS does not accept the result.
     """
     del identity, ask
     if context.ambient is None:
@@ -62,27 +62,27 @@ async def open_session(
 
 
 class AwsDefaultChain:
-    """What the operator's own environment, files and metadata say; refreshed by botocore.
+    """The credentials in the operator's own environment, files and metadata, refreshed by botocore.
 
-    Nothing else in the process reads them: every other client is made from a bare session.
+    Nothing else in the process reads them: every other client has a bare session.
     """
 
     def __init__(self, *, load: Callable[[], Any] | None = None) -> None:
         self._load = load or _default_chain
-        # One thread: a botocore session is not for several, and a refresh may take seconds.
+        # One thread: a botocore session is not thread-safe, and a refresh may take seconds.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="aws-ambient")
         self._credentials: Any = None
         self._known: Session | None = None
 
     async def session(self, *, now: datetime) -> Session | None:
-        """The credentials as they are now, not proved yet; None where the chain finds none."""
+        """The current credentials, not verified yet; None if the chain finds none."""
         loop = asyncio.get_running_loop()
         # The libraries' own calls have no total deadline.
         async with asyncio.timeout(MAX_CALL_SECONDS):
             return await loop.run_in_executor(self._pool, lambda: self._frozen(now))
 
     def close(self) -> None:
-        """Wait for no one."""
+        """Shut down without waiting for calls in progress."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _frozen(self, now: datetime) -> Session | None:
@@ -93,11 +93,11 @@ class AwsDefaultChain:
         frozen = self._credentials.get_frozen_credentials()
         known = self._known
         if known is None or known.access_key_id != frozen.access_key:
-            # Of those that botocore refreshes, the end has no public name (botocore 1.44,
+            # The expiry of refreshable credentials has no public name (botocore 1.44,
             # credentials.py, RefreshableCredentials).
             ends_at = getattr(self._credentials, "_expiry_time", None)
             if isinstance(ends_at, datetime):
-                # A process or an endpoint may tell an end without a zone, and means UTC.
+                # A process or an endpoint may return an expiry without a time zone, and means UTC.
                 ends_at = moment(ends_at, what="Expiration")
             known = self._known = Session(
                 access_key_id=frozen.access_key,

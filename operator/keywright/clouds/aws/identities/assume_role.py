@@ -1,7 +1,7 @@
-"""AssumeRole: one hop of a chain, with the session of the hop before.
+"""AssumeRole: one hop of a chain, with the session of the previous hop.
 
-A session that assumes a role is role chaining, and AWS ends what comes of it within an hour; asking
-for more fails. So no more is ever asked for.
+A session that assumes a role is role chaining, and AWS limits the resulting session to an hour; a
+longer duration is rejected, so it is never requested.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ async def assume_chained_role(
     ask: SessionOptions,
     context: AwsContext,
 ) -> Session:
-    """A new session of `assumeRoles[number]`, assumed by the session `by`.
+    """Open a session of `assumeRoles[number]`, assumed by the session `by`.
 
     Raises:
-        Failure: the external id cannot be read, or STS refuses.
+        Failure: the external ID cannot be read, or STS refuses.
     """
     aws = aws_of(source)
     hop = aws.assume_roles[number]
@@ -57,7 +57,7 @@ async def assume_chained_role(
         chained = by.session_token is not None
         return replace(session_of(answer, issued_at=issued_at), chained=chained)
     except Exception as error:
-        # `from None`: botocore's exception carries the request.
+        # `from None`: botocore's exception contains the request.
         raise failure_from_hop(error, hop=hop, caller=by.identity, field=field) from None
 
 
@@ -94,5 +94,5 @@ async def _external_id(
         key=reference.key,
         field=f"{field}.externalIdFrom.secretKeyRef",
     )
-    # Without the newline that an editor may have left behind it.
+    # Without a trailing newline, which editors often add.
     return found.reveal().strip()

@@ -1,6 +1,6 @@
-"""AssumeRoleWithWebIdentity with the token of a ServiceAccount (IRSA, and every federated cluster).
+"""AssumeRoleWithWebIdentity with the token of a ServiceAccount (IRSA, and any federated cluster).
 
-STS is asked in the source's region. The call is unsigned: the token is the proof.
+STS is called in the source's region. The call is unsigned: the token authenticates it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def open_session(
     ask: SessionOptions,
     context: AwsContext,
 ) -> Session:
-    """A new session; its end is what STS answers, never what was asked.
+    """Open a session, with the expiry from STS, never the requested one.
 
     Raises:
         Failure: no role ARN, no token, or STS refuses.
@@ -56,7 +56,7 @@ async def open_session(
         )
         return session_of(answer, issued_at=issued_at)
     except Exception as error:
-        # `from None`: botocore's exception carries the request, and the request the token.
+        # `from None`: botocore's exception contains the request, and the request the token.
         raise failure_from_token(error, token=token_facts(token), role_arn=role_arn) from None
 
 

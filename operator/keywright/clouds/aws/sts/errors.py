@@ -1,7 +1,7 @@
-"""How AWS says no, told so that a person knows what to change.
+"""Convert errors of STS to failures that name what to change.
 
-The codes and words are STS's own; a refused token is told by its issuer, audience and subject
-(never the token), with the trust policy that would accept it.
+The codes and messages are STS's own; for a rejected token, the message shows its issuer, audience
+and subject (never the token), with the trust policy that would accept it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keywright.clouds.aws.error_codes import (
 )
 from keywright.clouds.identity_tokens import TokenFacts
 
-# Why AWS does not take a static key.
+# Why AWS rejects a static key.
 _WRONG_KEYS = {
     "InvalidClientTokenId": "this one was deleted, made inactive, or lacks its session token",
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
@@ -70,7 +70,7 @@ def trust_policy(token: TokenFacts, *, role_arn: str) -> str:
 
 
 def failure_from_token(error: Exception, *, token: TokenFacts, role_arn: str) -> Failure:
-    """AssumeRoleWithWebIdentity did not succeed."""
+    """The failure for AssumeRoleWithWebIdentity."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
@@ -124,7 +124,7 @@ def failure_from_token(error: Exception, *, token: TokenFacts, role_arn: str) ->
 
 
 def failure_from_hop(error: Exception, *, hop: AwsHop, caller: str, field: str) -> Failure:
-    """AssumeRole by a session did not succeed; the remedy has both policies to paste."""
+    """The failure for AssumeRole by a session; the remedy has both policies to paste."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)
@@ -217,7 +217,7 @@ def _trust(hop: AwsHop, *, caller: str) -> str:
 
 
 def _principal(caller: str) -> str:
-    """The role of a session, which trust policies name; a user is named as it is."""
+    """The role of a session, which trust policies name; a user is named directly."""
     parts = caller.split(":", 5)
     if not parts[-1].startswith("assumed-role/"):
         return caller
@@ -226,7 +226,7 @@ def _principal(caller: str) -> str:
 
 
 def failure_from_session(error: Exception) -> Failure:
-    """A call that was signed with a session did not succeed."""
+    """The failure for a call that was signed with a session."""
     if isinstance(error, Failure):
         return error
     failure = common_failure(*code_and_message(error))
@@ -235,7 +235,7 @@ def failure_from_session(error: Exception) -> Failure:
 
 
 def failure_from_key(error: Exception, *, secret: str, field: str) -> Failure:
-    """A call that was signed with a key out of a Secret did not succeed."""
+    """The failure for a call that was signed with a key from a Secret."""
     if isinstance(error, Failure):
         return error
     code, message = code_and_message(error)

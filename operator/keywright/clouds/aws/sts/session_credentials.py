@@ -1,7 +1,7 @@
 """STS credentials: the session itself is the key.
 
-A grant that asks for nothing of its own is given the source's session, which other grants share; a
-duration or a session policy makes a session of its own, shared by all grants that ask the same.
+A grant without session options gets the source's session, which other grants share; with a duration
+or a session policy it gets a separate session, shared by all grants with the same options.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from keywright.secrets.credential import (
     Credential,
 )
 
-# What STS counts off for its own work; no shortening worth a word.
+# Time that STS subtracts for its own processing; too little to be reported.
 _SLACK = timedelta(seconds=60)
 
 
 def session_options(key: SessionCredentials) -> SessionOptions:
-    """What the grant wants of its session."""
+    """The session options of the grant."""
     return SessionOptions(
         seconds=key.duration_seconds, policy=key.policy, policy_arns=key.policy_arns
     )
 
 
 def accepts_session(key: SessionCredentials, *, session: Session, now: datetime) -> bool:
-    """Whether a cached session may be handed on: it must not be old already."""
+    """Whether a cached session may be used for the key: it must be fresh."""
     del key
     return is_fresh(issued_at=session.issued_at, expires_at=session.expires_at, now=now)
 
@@ -48,9 +48,9 @@ def mint(
     account_id: str,
     now: datetime,
 ) -> IssuedKey:
-    """The session's credentials; a remark says so where it ends sooner than was asked."""
+    """Return the session's credentials, with a warning if they expire earlier than requested."""
     del now
-    # Of a role: pair_problems lets no other through.
+    # A role session: `validate_with_source` accepts no other.
     assert session.session_token is not None
     assert session.expires_at is not None
     credential = Credential(

@@ -34,15 +34,15 @@ _SESSION_NAME_LIMIT = 64
 
 
 def session_name(source: CredentialSource) -> str:
-    """<namespace>.<name>, cut to what STS allows: CloudTrail tells tenants apart by it."""
+    """<namespace>.<name>, truncated to STS's limit: it distinguishes tenants in CloudTrail."""
     return f"{source.namespace}.{source.name}"[:_SESSION_NAME_LIMIT]
 
 
 def limits(role: WebIdentity | AwsHop, *, ask: SessionOptions) -> dict[str, Any]:
-    """The session policies as parameters of the call: the source's, or those that are asked for.
+    """The session policies as call parameters: the source's, or those of the session options.
 
-    Never of both: a session may do what any one of its policies allows. The controller refuses
-    such a pair (api.grant_checks.pair_problems) before it comes here.
+    Never of both: a session may do what any one of its policies allows. The controller rejects such
+    a pair (api.grant_checks.validate_with_source) before.
     """
     own = bool(role.policy or role.policy_arns)
     assert not (own and (ask.policy or ask.policy_arns)), "policies of both source and grant"
@@ -56,10 +56,10 @@ def limits(role: WebIdentity | AwsHop, *, ask: SessionOptions) -> dict[str, Any]
 
 
 def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
-    """The session in an answer of STS; its end is what STS says, never what was asked.
+    """The session in a response of STS, with its expiry, never the requested one.
 
     Raises:
-        Failure: a value is missing or not of AWS's format, or the session has ended already.
+        Failure: a value is missing or not of AWS's format, or the session has already expired.
     """
     credentials, user = part(answer, "Credentials"), part(answer, "AssumedRoleUser")
     expires_at = moment(credentials.get("Expiration"), what="Expiration")
@@ -81,7 +81,7 @@ def session_of(answer: Mapping[str, Any], *, issued_at: datetime) -> Session:
 
 
 def caller_of(answer: Mapping[str, Any]) -> CallerIdentity:
-    """Who an answer to GetCallerIdentity says we are; raises Failure."""
+    """The caller in a response to GetCallerIdentity; raises Failure."""
     return CallerIdentity(
         identity=text(answer.get("Arn"), AWS_ARN), account_id=text(answer.get("Account"), ACCOUNT)
     )
@@ -94,10 +94,10 @@ async def verify_identity(
     context: AwsContext,
     refusal: Callable[[Exception], Failure],
 ) -> Session:
-    """The session with the identity that AWS itself gives it.
+    """Return the session with the identity that AWS itself reports for it.
 
     Raises:
-        Failure: AWS does not know it; what `refusal` makes of the error.
+        Failure: AWS does not accept it; what `refusal` makes of the error.
     """
     aws = aws_of(source)
     try:
@@ -113,12 +113,12 @@ async def verify_identity(
         )
         return replace(session, identity=caller_of(answer).identity)
     except Exception as error:
-        # `from None`: botocore's exception carries the request.
+        # `from None`: botocore's exception contains the request.
         raise refusal(error) from None
 
 
 def explain_short_session(session: Session, *, source: str) -> str:
-    """How long the session lasts, why, and what to change where something can be changed."""
+    """How long the session lasts, why, and what to change if possible."""
     assert session.expires_at is not None
     life = format_duration((session.expires_at - session.issued_at).total_seconds())
     if session.chained:
