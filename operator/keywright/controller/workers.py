@@ -204,7 +204,7 @@ class WorkerPool:
         free = self._size - 1 in (len(self._workers), self._slots.prompt())
         if not self._may_work() or free or self._queue.may_start():
             # The dispatcher would not notice a Lease that is regained, a free worker, nor that a
-            # namespace has fewer keys in hand now than it is guaranteed.
+            # namespace has fewer keys in progress now than guaranteed.
             self._queue.wake()
         if not self._in_hand():
             self._idle.set()
