@@ -1,1 +1,1 @@
-"""Speed, API calls, processor time and memory, as ratios to a bare client loop run beside them."""
+"""Speed, API calls, processor time and memory, relative to a bare client loop."""

@@ -18,7 +18,7 @@ _NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape")
 
 
 def main() -> int:
-    """0 where every goal was met."""
+    """Return 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=" ".join(_NAMES))
     parser.add_argument("--objects", type=int, default=1000, help="grants of the rates")

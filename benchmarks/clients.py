@@ -1,4 +1,4 @@
-"""The other side of each measurement: who makes the grants, and who sees them become Ready."""
+"""The clients of the measurements: create grants, and observe when they become Ready."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = tuple[str, str]
 
 
 async def in_parallel(items: Iterable[Any], work: Callable[[Any], Awaitable[None]]) -> float:
-    """How many seconds it took `CONNECTIONS` workers to do the work of all items."""
+    """Run the work of all items with `CONNECTIONS` workers; returns the seconds it took."""
     waiting = deque(items)
 
     async def worker() -> None:
@@ -61,7 +61,7 @@ class AdminClient:
     async def send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, form: str = "json"
     ) -> bytes:
-        """The body of a good answer."""
+        """Send a request and return the body of a successful response."""
         async with self._session.request(
             method,
             self._server + path,
@@ -74,7 +74,7 @@ class AdminClient:
             return raw
 
     async def create_grants(self, names: Iterable[Name]) -> float:
-        """Make grants, all at once; the seconds it took."""
+        """Create grants concurrently; returns the seconds it took."""
 
         async def create(name: Name) -> None:
             await self.send("POST", f"{_PREFIX}/namespaces/{name[0]}/apikeygrants", grant(*name))
@@ -91,7 +91,7 @@ class AdminClient:
         await in_parallel(names, delete)
 
     async def version(self) -> str:
-        """The resource version of now, to watch from."""
+        """The current resource version, to watch from."""
         found = json.loads(await self.send("GET", f"{_PREFIX}/apikeygrants?limit=1"))
         version: str = found["metadata"]["resourceVersion"]
         return version
@@ -117,7 +117,7 @@ class AdminClient:
 
 
 def grant(namespace: str, name: str) -> dict[str, Any]:
-    """A grant with the formats of the default."""
+    """A grant with the default formats."""
     return {
         "apiVersion": "keywright.dev/v1alpha1",
         "kind": "ApiKeyGrant",
@@ -136,7 +136,7 @@ def _is_ready(found: Mapping[str, Any], *, revision: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BareLoop:
-    """Only the two writes that the work needs, with as much data as the operator writes."""
+    """Only the two necessary writes, with as much data as the operator writes."""
 
     client: AdminClient
     secret: Mapping[str, Any]
@@ -144,7 +144,7 @@ class BareLoop:
 
     @classmethod
     async def like(cls, client: AdminClient, name: Name) -> BareLoop:
-        """Writes like those that the operator made for that grant."""
+        """Create a loop with the same writes as the operator's for that grant."""
         secret = json.loads(
             await client.send("GET", f"/api/v1/namespaces/{name[0]}/secrets/{name[1]}")
         )
@@ -154,7 +154,7 @@ class BareLoop:
         return cls(client, secret=secret, status=found["status"])
 
     async def rate(self, names: list[Name]) -> float:
-        """Grants a second."""
+        """Grants per second."""
         return len(names) / await in_parallel(names, self.write)
 
     async def write(self, name: Name) -> None:

@@ -1,4 +1,4 @@
-"""What is measured; each measure returns rows of (what, figure, goal)."""
+"""The measurements; each returns rows of (what, figure, goal)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITES = {"create", "update", "patch", "delete"}
 _WARM_UP = 100
 _SINGLES = 200
 _MEGABYTE = 2**20
-# Three watches, the Lease, the listener, the loop's own, and what the AWS clients keep.
+# Three watches, the Lease, the listener, the loop's own, and those of the AWS clients.
 _CONNECTIONS_AT_REST = 24
 _REST_SECONDS = 60
 _IDLE_SECONDS = 0.05
@@ -29,7 +29,7 @@ _IDLE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report; `goal` is empty where there is none."""
+    """One line of the report; `goal` is empty if there is none."""
 
     what: str
     figure: str
@@ -38,7 +38,7 @@ class Row:
 
 
 async def rates(objects: int) -> list[Row]:
-    """Cold and hot first syncs beside the bare loop, and what they cost."""
+    """The rates of cold and hot first syncs relative to the bare loop, and their cost."""
     with measured_world() as world:
         async with AdminClient(world.cluster) as client:
             model = await _model(world, client)
@@ -69,8 +69,8 @@ async def rates(objects: int) -> list[Row]:
 async def singles() -> list[Row]:
     """One grant at a time, from its creation to the Ready that a watcher sees.
 
-    Beside it a client that makes the same two writes as soon as its creation is answered: what the
-    API server alone takes.
+    Compared with a client that makes the same two writes as soon as its creation is answered: the
+    time of the API server alone.
     """
     with measured_world() as world:
         async with AdminClient(world.cluster) as client:
@@ -124,7 +124,7 @@ async def requests(objects: int = 200) -> list[Row]:
 
 
 async def memory(sizes: tuple[int, ...] = (0, 1_000, 10_000)) -> list[Row]:
-    """Resident memory with so many grants, after a restart and after their first sync."""
+    """Resident memory with that many grants, after a restart and after their first sync."""
     rows, readings = [], {}
     with measured_world() as world:
         operator = quiet_operator(world)
@@ -168,7 +168,7 @@ class _Synced:
 
 
 async def _model(world: World, client: AdminClient) -> BareLoop:
-    """What the bare loop writes: what an operator wrote for one grant."""
+    """The writes of the bare loop, from those of an operator for one grant."""
     operator = quiet_operator(world)
     operator.start()
     (name,) = names("model", 1)
@@ -178,7 +178,7 @@ async def _model(world: World, client: AdminClient) -> BareLoop:
 
 
 async def _bare(model: BareLoop, client: AdminClient, prefix: str, objects: int) -> float:
-    """The bare loop's rate; no operator runs."""
+    """The rate of the bare loop, without an operator."""
     made = names(f"bare-{prefix}", objects)
     await client.create_grants(made)
     rate = await model.rate(made)
@@ -247,7 +247,7 @@ async def _one_at_a_time(
     *,
     then: Callable[[Name], Awaitable[None]] | None = None,
 ) -> list[float]:
-    """Milliseconds from the creation of each to its Ready; `then` is done after the creation."""
+    """Milliseconds from the creation of each to its Ready; `then` is called after the creation."""
     taken = []
     for name in names(prefix, count):
         start = time.perf_counter()
@@ -261,7 +261,7 @@ def _times(milliseconds: float, bare: float) -> str:
 
 
 async def _renew(client: AdminClient, made: list[Name]) -> None:
-    """Ask for a renewal of each, and wait for it."""
+    """Request a renewal of each, and wait for it."""
     since = await client.version()
     watching = asyncio.create_task(
         client.ready_times(made, since=since, revision=2), name="watcher"
@@ -278,9 +278,9 @@ async def _renew(client: AdminClient, made: list[Name]) -> None:
 
 
 async def _at_rest(operator: OperatorProcess) -> None:
-    """Return when the operator is idle and has closed the connections of its last burst.
+    """Wait until the operator is idle and has closed the connections of its last burst.
 
-    Each costs 256 kB of buffers while it is kept open, for fifteen seconds.
+    Each uses 256 kB of buffers while it is kept open, for fifteen seconds.
     """
     async with asyncio.timeout(_REST_SECONDS):
         while operator.connections() > _CONNECTIONS_AT_REST:  # noqa: ASYNC110  it is another process
@@ -316,7 +316,7 @@ def _lines(log: Path) -> int:
 
 
 def _counted(log: Path, start: int, end: int | None) -> tuple[int, Counter[str]]:
-    """Writes for grants, and every request by verb and resource, but for Leases and watches."""
+    """Writes for grants, and every request by verb and resource, without Leases and watches."""
     found: Counter[str] = Counter()
     writes = 0
     for line in log.read_text().splitlines()[start:end]:

@@ -32,10 +32,10 @@ class Calls:
         self._coroutines: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        """Take an event of the profiler; a coroutine that is resumed is no new call."""
+        """Handle an event of the profiler; resuming a coroutine does not count as a call."""
         code = frame.f_code
         if event != "call" or not code.co_filename.startswith(_ROOT) or code.co_name[0] == "<":
-            # Comprehensions are left out: later versions of Python do not call them.
+            # Comprehensions are ignored: later versions of Python do not call them.
             return
         if code.co_flags & _RESUMABLE:
             if frame in self._coroutines:
@@ -64,7 +64,7 @@ def _package(code: CodeType) -> str:
 
 
 async def _renewal() -> tuple[Scene, Calls]:
-    """The scene after a renewal, and what it called."""
+    """The environment after a renewal, and the calls of the renewal."""
     made = scene()
     # Caches are warm, as they are for all grants but the first.
     for _ in range(2):
@@ -80,7 +80,7 @@ async def _renewal() -> tuple[Scene, Calls]:
 
 
 def main() -> int:
-    """0 if the renewal took two writes."""
+    """Return 0 if the renewal took two writes."""
     parser = argparse.ArgumentParser(prog="benchmarks.renewal_calls", description=__doc__)
     parser.add_argument("--list", action="store_true", help="list the functions, most called first")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Processor time of one scrape of /metrics, for which the event loop has to wait at worst."""
+"""Processor time of one scrape of /metrics, for which the event loop waits in the worst case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GOAL_MILLISECONDS = 50
 
 
 def scrapes() -> list[Row]:
-    """The median of scrapes of 10,000 grants that do not change meanwhile."""
+    """The median of scrapes of 10,000 grants that do not change in the meantime."""
     store, metrics = Store(), Metrics()
     for number in range(_GRANTS):
         store.put_grant(_grant(number))

@@ -1,4 +1,4 @@
-"""What a request of the sidecar takes that serves mounted credentials."""
+"""The duration of a request to the sidecar that serves mounted credentials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _END = "2099-01-01T00:00:00Z"
 
 
 def requests() -> list[Row]:
-    """The median of one request in each convention, one connection, one after the other."""
+    """The median of sequential requests in each convention, on one connection."""
     secret = {"AccessKeyId": "id", "Expiration": _END}
     sidecar = Sidecar(
         {

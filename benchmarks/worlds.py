@@ -1,4 +1,4 @@
-"""The world of the measurements: namespaces with a source each, on a real API server."""
+"""The environment of the measurements: namespaces with a source each, on a real API server."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ROOMY = Memory(growth=1600, gibibytes=4)
 def measured_world(
     *, audit: bool = False, namespaces: int = _NAMESPACES, roomy: bool = False
 ) -> Iterator[World]:
-    """A world, ready for grants in `names`; the audit log is off unless it is what is measured.
+    """An environment, ready for grants in `names`; the audit log is off unless it is measured.
 
-    `roomy` gives memory to the API server that it would else have to save by processor time.
+    `roomy` gives the API server memory, which it would otherwise save by processor time.
     """
     memory = _ROOMY if roomy else Memory()
     with World(partial(ControlPlaneCluster, crds=CRDS, audit=audit, memory=memory)) as world:
@@ -32,7 +32,7 @@ def measured_world(
 
 
 def furnish(world: World, *, namespaces: int = _NAMESPACES) -> None:
-    """Make the namespaces with their sources, and what these are in the cloud."""
+    """Create the namespaces with their sources, and the roles of these in the cloud."""
     for number in range(namespaces):
         for document in _namespace(f"bench-{number}"):
             world.api.apply(document)
@@ -40,18 +40,18 @@ def furnish(world: World, *, namespaces: int = _NAMESPACES) -> None:
 
 
 def names(prefix: str, count: int, *, namespaces: int = _NAMESPACES) -> list[Name]:
-    """So many names, spread over the namespaces."""
+    """That many names, spread over the namespaces."""
     return [(f"bench-{number % namespaces}", f"{prefix}-{number}") for number in range(count)]
 
 
 def control_plane(world: World) -> ControlPlaneCluster:
-    """The cluster, with what it tells of its processes."""
+    """The cluster, with the figures of its processes."""
     assert isinstance(world.cluster, ControlPlaneCluster)
     return world.cluster
 
 
 def quiet_operator(world: World) -> OperatorProcess:
-    """An operator that logs warnings only, as it would be run at such a load."""
+    """An operator that logs warnings only, as it would run at such a load."""
     return world.operator(arguments=["--log-level=warning"])
 
 

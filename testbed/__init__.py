@@ -1,1 +1,1 @@
-"""A world on one machine: clusters, clouds, readers. Tests, demo and benchmarks are its guests."""
+"""A test environment on one machine: clusters, clouds, clients; for tests, demo and benchmarks."""

@@ -1,8 +1,8 @@
-"""boto3 sessions of one process that share what is no part of them: the descriptions of services.
+"""boto3 sessions of one process that share the service models.
 
-A session reads some megabytes of JSON before its first client is there; those of a test, or of a
-pod that is started anew, are the same as before. Configuration, credentials and connections are
-each session's own.
+A session reads several megabytes of JSON before its first client exists; the JSON is the same for
+all sessions of a test, or of a restarted pod. Each session has its own configuration, credentials
+and connections.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 
 
 def boto3_session() -> boto3.session.Session:
-    """A new session, with what the environment says now."""
+    """Create a session, with the current environment."""
     core = botocore.session.get_session()
     core.register_component("data_loader", _descriptions())
     return boto3.session.Session(botocore_session=core)

@@ -22,14 +22,14 @@ _HOUR = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Where a certificate and its private key lie, as PEM files."""
+    """The paths of a certificate and its private key, as PEM files."""
 
     certificate: Path
     key: Path
 
 
 class Authority:
-    """One CA, made when constructed; `certificate` is the file that clients trust."""
+    """A CA, created when constructed; `certificate` is the file that clients trust."""
 
     def __init__(self, directory: Path, *, name: str = "keywright-testbed") -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Authority:
     def issue(
         self, name: str, *, hosts: Sequence[str] = (), organization: str | None = None
     ) -> Certificate:
-        """A certificate for servers (`hosts`: DNS names and IP addresses) and clients alike."""
+        """Issue a certificate for servers (`hosts`: DNS names and IP addresses) and clients."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
         if organization:

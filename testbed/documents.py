@@ -1,4 +1,4 @@
-"""YAML as libyaml reads it: the values of `yaml.safe_load_all`, in a tenth of the time."""
+"""Parse YAML with libyaml: the values of `yaml.safe_load_all`, in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-# PyYAML's wheels bring libyaml; one that was built without it has Python's own loader only.
+# PyYAML's wheels include libyaml; a build without it has Python's own loader only.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

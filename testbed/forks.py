@@ -1,8 +1,8 @@
-"""Processes that begin where all imports are done: a program that is ended often starts at once.
+"""Processes that start with all imports done: for programs that are restarted often.
 
-Each is a process of its own, forked from one that has imported what the operator imports and done
-nothing else (the standard library's fork server): its own memory, environment, log and end, by
-SIGKILL too. What importing costs, half a second of processor time, is paid once.
+Each is a separate process, forked from one that has imported the operator's modules and done
+nothing else (the standard library's fork server): with its own memory, environment, log and end,
+also by SIGKILL. The cost of importing, half a second of processor time, is paid once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _IMPORTED = [
 
 
 class _Forked:
-    """A forked process with the face of subprocess.Popen, as far as it is used."""
+    """A forked process with the used part of the interface of subprocess.Popen."""
 
     def __init__(self, process: ForkServerProcess) -> None:
         self._process = process
@@ -62,7 +62,7 @@ def forked(
     environment: Mapping[str, str],
     directory: Path,
 ) -> ChildProcess:
-    """A child that runs what `python -m module arguments` runs."""
+    """A child that runs `python -m module arguments`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
     process = context.Process(
@@ -86,7 +86,7 @@ def _run(
     os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)
-    # By which an operator that begins anew replaces itself.
+    # An operator that restarts in place replaces itself by these arguments.
     sys.orig_argv[1:] = ["-m", module, *arguments]
     sys.argv[1:] = arguments
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,6 +1,6 @@
 """`python -m testbed.go_tools`: programs in Go that only tests need, built once.
 
-A folder of `tools/` is a module that lists one program as its `tool`; go.sum pins all of it.
+A folder of `tools/` is a module with one program as its `tool`; go.sum pins all of it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ TOOLS = Path(__file__).parent / "tools"
 
 
 class NoGoError(RuntimeError):
-    """There is no Go: without its version the cache does not know what to look for either."""
+    """There is no Go: without its version the key of the cache is unknown as well."""
 
 
 def go_tool(name: str, *, module: Path) -> Path:
-    """The program of that name which a module of one tool builds (`helm`: about two minutes, once).
+    """The program with that name, from a module with one tool (`helm`: about two minutes, once).
 
     Raises:
         NoGoError: there is no Go on the PATH.
-        subprocess.CalledProcessError: Go refused to build it, and has said why.
+        subprocess.CalledProcessError: Go failed to build it, and has printed why.
     """
     go = shutil.which("go")
     if go is None:
@@ -40,7 +40,7 @@ def go_tool(name: str, *, module: Path) -> Path:
 
 
 def _build(builder: GoBuilder, name: str, *, module: Path, into: Path) -> None:
-    """Beside the target, and renamed: a build cut short leaves no half of a program."""
+    """Build beside the target and rename: an aborted build leaves no incomplete program."""
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         builder.build_tools(name, module=module, into=Path(scratch))
         into.mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def _say(message: str) -> None:
 
 
 def main() -> int:
-    """Build what is not in the cache yet; 0 also where there is no Go: tests say what they miss."""
+    """Build what is not cached; returns 0 also without Go: tests report what is missing."""
     for module in sorted(path.parent for path in TOOLS.glob("*/go.mod")):
         try:
             go_tool(module.name, module=module)

@@ -1,4 +1,4 @@
-"""The operator as a process of its own, with a token of its shipped ServiceAccount."""
+"""The operator as a separate process, with a token of its shipped ServiceAccount."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _ROOT = Path(__file__).resolve().parents[1]
 _READY_SECONDS = 30.0
 NAMESPACE = "keywright-system"
 SERVICE_ACCOUNT = "keywright"
-# The emulator refills API Gateway's quotas as fast; released versions do not know the flag.
+# The emulator refills API Gateway's quotas as fast; released versions lack the flag.
 _QUICK_GATEWAY = (f"--api-gateway-quota-share={DEFAULT_SCALE}",)
-# How long the clouds may lag, and a revocation is tried; another version may not know the options.
+# Propagation delays of the clouds, and the revocation timeout; other versions may lack them.
 PACE_OF_TESTS = ("--cloud-delay-scale=0.15", "--revoke-timeout=1s")
 
 
 class OperatorProcess:
     """One `keywright run`; may be started, stopped, killed and started again.
 
-    `program` is an installed `keywright`; without it the one of this checkout runs. `fork` names
-    a module that runs it instead, in a process that need not import everything anew. At the end of
-    a `line` of its own it can be cut off from the API server, and from nothing else.
+    `program` is an installed `keywright`; without it, this checkout runs. `fork` names a module
+    that runs it instead, in a process with all imports done. With its own `line` it can be cut off
+    from the API server, and from nothing else.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class OperatorProcess:
         return self._child
 
     def spawn(self) -> None:
-        """Start it and return at once."""
-        # what the clouds' variables say of modules comes first
+        """Start it without waiting."""
+        # the modules in the clouds' variables have precedence
         source = None if self._installed else str(_ROOT / "operator")
         modules = filter(None, (self._environment.get("PYTHONPATH"), source))
         environment = {
@@ -85,7 +85,7 @@ class OperatorProcess:
             f"--own-namespace={NAMESPACE}",
             f"--identity={self._identity}",
             f"--http-address=127.0.0.1:{self.port}",
-            "--min-key-lifetime=1s",  # keys of seconds, so that renewals are seen
+            "--min-key-lifetime=1s",  # keys of seconds, so that renewals can be observed
             *(() if self._installed else (*_QUICK_GATEWAY, *self._pace)),
             *self._arguments,
         ]
@@ -108,12 +108,12 @@ class OperatorProcess:
         )
 
     def start(self) -> None:
-        """Start it and return when it says that it is ready."""
+        """Start it and wait until it is ready."""
         self.spawn()
         self.process.wait_until(self.is_ready, seconds=_READY_SECONDS)
 
     def is_ready(self) -> bool:
-        """What /readyz says."""
+        """The result of /readyz."""
         try:
             self.get("/readyz")
         except OSError:
@@ -121,14 +121,14 @@ class OperatorProcess:
         return True
 
     def get(self, path: str) -> str:
-        """The text of a page of its HTTP server; raises OSError where there is no good answer."""
+        """The text of a page of its HTTP server; raises OSError unless it succeeds."""
         url = f"http://127.0.0.1:{self.port}{path}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             text: str = answer.read().decode()
             return text
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM; returns the exit code."""
         return self.process.stop(seconds=30)
 
     def kill(self) -> None:
@@ -144,19 +144,19 @@ class OperatorProcess:
         self.process.send(signal.SIGCONT)
 
     def fill_disk(self) -> None:
-        """Its log can grow no more: writing fails (EFBIG), as on a full disk."""
+        """Make writes to its log fail (EFBIG), as on a full disk."""
         _limit_file_size(self.process.pid, self.log.stat().st_size)
 
     def free_disk(self) -> None:
-        """It can again."""
+        """Make writes to its log succeed again."""
         _limit_file_size(self.process.pid, resource.RLIM_INFINITY)
 
     def cut_off(self) -> None:
-        """Nothing passes to the API server or back, and connections stay as they are."""
+        """Cut it off from the API server, with open connections."""
         self._its_line.cut()
 
     def reconnect(self) -> None:
-        """What was held up goes on."""
+        """Restore the connection; held data is sent."""
         self._its_line.mend()
 
     @property
@@ -165,7 +165,7 @@ class OperatorProcess:
         return self._line
 
     def connections(self) -> int:
-        """Open sockets."""
+        """The number of open sockets."""
         descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
         return sum("socket:" in str(descriptor.readlink()) for descriptor in descriptors)
 
@@ -175,7 +175,7 @@ class OperatorProcess:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def processor_seconds(self) -> float:
-        """User and system time used so far."""
+        """User and system time so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Child processes of the testbed: with a log, awaited by a condition, ended for sure."""
+"""Child processes of the testbed: with a log, awaited by conditions, and reliably ended."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ _PR_SET_PDEATHSIG = 1
 
 
 class ProcessFailedError(RuntimeError):
-    """A child ended, or was not ready in time; the message carries the end of its log."""
+    """A child ended, or was not ready in time; the message has the end of its log."""
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on right now.
+    """A TCP port of the loopback address that is free right now.
 
-    Below the range that Linux gives to outgoing connections: one of them could take it before its
-    server comes up. By chance, and not by that of a seeded test: many processes ask at once.
+    Below the range that Linux uses for outgoing connections: one of them could take it before its
+    server starts. Chosen at random, but not by the generator of a seeded test: many processes do
+    this concurrently.
     """
     chance = secrets.SystemRandom()
     while True:
@@ -45,7 +46,7 @@ def free_port() -> int:
 
 
 class Handle(Protocol):
-    """What is used of subprocess.Popen."""
+    """The used part of the interface of subprocess.Popen."""
 
     pid: int
 
@@ -89,10 +90,10 @@ class ChildProcess:
 
     @classmethod
     def of(cls, name: str, process: Handle, *, log: Path) -> Self:
-        """A child that was begun in another way, and writes to that log."""
+        """A child that was started in another way, and writes to that log."""
         made = cls.__new__(cls)
         made.name, made.log = name, log
-        made._process = process  # noqa: SLF001  our own
+        made._process = process  # noqa: SLF001  own attribute
         return made
 
     @property
@@ -106,7 +107,7 @@ class ChildProcess:
         return self._process.poll()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
-        """Return once `ready()` is true.
+        """Wait until `ready()` is true.
 
         Raises:
             ProcessFailedError: the child ended, or the time is over.
@@ -123,7 +124,7 @@ class ChildProcess:
                     f"{self.name} was not ready in {seconds} s:\n{self.log_end()}"
                 )
             time.sleep(pause)
-            # What takes long is not hurried by being asked for: the machine is left to it.
+            # Polling a slow condition often would only use processor time.
             pause = min(_LONGEST_POLL_SECONDS, pause * 1.1)
 
     def log_end(self, *, lines: int = 30) -> str:
@@ -131,12 +132,12 @@ class ChildProcess:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def send(self, signal_number: signal.Signals) -> None:
-        """Send a signal; a child that has ended is left alone."""
+        """Send a signal; an ended child is ignored."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal_number)
 
     def wait(self, *, seconds: float) -> int:
-        """The exit code, waiting at most `seconds`; raises subprocess.TimeoutExpired."""
+        """Wait at most `seconds`; returns the exit code, raises subprocess.TimeoutExpired."""
         return self._process.wait(seconds)
 
     def stop(self, *, seconds: float = 20) -> int:
@@ -154,7 +155,7 @@ class ChildProcess:
 
 
 def wait_for(ready: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Return once `ready()` is true; raises TimeoutError."""
+    """Wait until `ready()` is true; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -170,7 +171,7 @@ def accepts_connections(port: int) -> bool:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when its parent ends; a process group of its own."""
+    """Let the kernel kill this process when its parent ends; in its own process group."""
     with contextlib.suppress(OSError, AttributeError):  # Linux has prctl; elsewhere stop() suffices
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setpgid(0, 0)

@@ -1,8 +1,8 @@
-"""Workloads roll out, without controllers or pods: only in status.
+"""Emulates rollouts of workloads without controllers or pods: in their status only.
 
-A control plane of etcd and an API server alone has nobody who writes the status of a workload. This
-does, as the controllers of Kubernetes would: what has a new generation has no new pod at first, and
-a moment later all of them. A Rollout of Argo Rollouts, where its CRD is installed, is restarted as
+A control plane of etcd and an API server alone has no client that writes the status of a workload.
+This module does, like the controllers of Kubernetes: a new generation has no new pods at first, and
+a moment later all of them. A Rollout of Argo Rollouts, if its CRD is installed, is restarted like
 its own controller does it: `restartedAt` follows `restartAt` once all pods are replaced.
 """
 
@@ -31,7 +31,7 @@ _READY = {"replicas": _PODS, "readyReplicas": _PODS, "availableReplicas": _PODS}
 
 @dataclass(slots=True)
 class RolledOut:
-    """A new template of a workload: seen by its controller, and available since, if it is."""
+    """A new template of a workload: when its controller saw it, and since when it is available."""
 
     kind: str
     name: str
@@ -49,9 +49,9 @@ def collection(kind: str, *, namespace: str) -> str:
 
 
 class WorkloadControllers:
-    """Plays the controllers of one namespace, from entering to leaving.
+    """Emulates the controllers of one namespace, from entering to leaving.
 
-    `stuck` are names of workloads whose new pods do not become available as long as they are in it.
+    `stuck` are names of workloads whose new pods do not become available while they are listed.
     """
 
     def __init__(self, world: World, *, namespace: str, seconds: float = 0.2) -> None:
@@ -73,7 +73,7 @@ class WorkloadControllers:
         self._thread.join()
 
     def restarts(self, name: str) -> int:
-        """How many templates a workload of that name has had after its first."""
+        """The number of templates of a workload after its first."""
         return sum(each.name == name and each.generation > 1 for each in self.rolled_out)
 
     def _control(self) -> None:

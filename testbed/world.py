@@ -1,4 +1,4 @@
-"""A cluster, one or two clouds and an operator, wired to each other as an installation would be."""
+"""A cluster, one or two clouds and an operator, connected as in an installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from testbed.operators import NAMESPACE, PACE_OF_TESTS, SERVICE_ACCOUNT, Operato
 ROOT = Path(__file__).resolve().parents[1]
 CRDS = tuple(sorted((ROOT / "crds").glob("*.yaml")))
 EXAMPLES = ROOT / "examples"
-# What an operator outside the cluster needs of the installation; the rest is for a kubelet to run.
+# The parts of the installation for an operator outside the cluster; a kubelet runs the rest.
 MANIFESTS = ROOT / "manifests"
 INSTALLED = (
     MANIFESTS / "operator" / "namespace.yaml",
@@ -41,14 +41,14 @@ ALIBABA_AUDIENCE = "sts.aliyuncs.com"
 
 
 class Vendor(Enum):
-    """The clouds that a world can have."""
+    """The clouds of an environment."""
 
     AWS = "aws"
     ALIBABA = "alibaba"
 
 
 class World:
-    """Starts everything in order; `operator()` makes further operators in it.
+    """Starts everything in order; `operator()` creates further operators in it.
 
     `make_cluster` gets the directory that the cluster may use. Of the clouds only those of the
     `providers` run; with both of them, one proxy and one file of CAs lead to both.
@@ -86,10 +86,10 @@ class World:
         return self._api
 
     def start(self) -> None:
-        """Start cluster and clouds, install CRDs and RBAC, let the clouds trust the cluster."""
+        """Start cluster and clouds, install CRDs and RBAC, make the clouds trust the cluster."""
         try:
             for cloud in self._clouds():
-                cloud.spawn()  # while the cluster starts: neither needs the other for that
+                cloud.spawn()  # concurrently with the cluster: they are independent until later
             self.cluster.start()
             for cloud in self._clouds():
                 cloud.wait_until_ready()
@@ -99,7 +99,7 @@ class World:
             raise
 
     def stop(self) -> None:
-        """Stop whatever runs; what was written goes, where the directory is our own."""
+        """Stop everything; written files are removed if the directory is the environment's own."""
         for operator in self._operators:
             if operator.process.exit_code is None:
                 operator.stop()
@@ -112,7 +112,7 @@ class World:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def install(self) -> None:
-        """The CRDs and RBAC as shipped, and the cluster's issuer in the clouds' accounts."""
+        """Install the shipped CRDs and RBAC, and register the cluster's issuer in the clouds."""
         self.api.apply_files(CRDS)
         self.api.apply_files(INSTALLED)
         issuer, ca_file = self.cluster.issuer, self.cluster.ca_file
@@ -124,7 +124,7 @@ class World:
             )
 
     def client_environment(self) -> dict[str, str]:
-        """All that an unmodified SDK needs in its environment to meet the clouds of this world."""
+        """The environment in which an unmodified SDK uses these clouds."""
         if len(self.providers) == 1:
             (cloud,) = self._clouds()
             return cloud.client_environment()
@@ -158,9 +158,9 @@ class World:
         line: Line | None = None,
         pace: Sequence[str] = PACE_OF_TESTS,
     ) -> OperatorProcess:
-        """An operator that is not started yet, with the shipped rights and no more.
+        """An operator that is not started yet, with the shipped permissions only.
 
-        It reaches the API server through the `proxy` or at the end of the `line`, if there is one.
+        It reaches the API server through the `proxy` or the `line`, if there is one.
         """
         directory = self.directory / identity
         directory.mkdir(exist_ok=True)
@@ -203,7 +203,7 @@ class World:
         service_account: str = "chat-bedrock",
         max_session_seconds: int = 43200,
     ) -> str:
-        """The role of the example, with the example's policies; its ARN."""
+        """Create the role of the example, with the example's policies; returns its ARN."""
         permissions = json.loads(
             (EXAMPLES / "bedrock-short-term" / "permissions-policy.json").read_text()
         )
@@ -215,7 +215,7 @@ class World:
         )
 
     def apply_example(self, name: str, *, without: Sequence[str] = ("pod.yaml",)) -> None:
-        """The files of an example as its kustomization lists them, but for those."""
+        """Apply the files in the kustomization of an example, except for those."""
         folder = EXAMPLES / name
         listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
         self.api.apply_files(folder / file for file in listed if file not in without)

@@ -1,1 +1,1 @@
-"""A long run at full load with replicas that die: what `make soak` starts."""
+"""A long run at full load with replicas that are killed: `make soak`."""

@@ -16,7 +16,7 @@ from benchmarks.worlds import measured_world
 
 
 def main() -> int:
-    """0 where every goal was met."""
+    """Return 0 if every goal was met."""
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="how long")
     parser.add_argument("--grants", type=int, default=2000, help="how many keys")

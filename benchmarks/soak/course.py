@@ -1,4 +1,4 @@
-"""The course of the soak: two replicas, all grants, and a leader that is killed now and then."""
+"""The soak run: two replicas, all grants, and a leader that is killed now and then."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LEASE = "/apis/coordination.k8s.io/v1/namespaces/keywright-system/leases/keywri
 _TELL_EVERY_SECONDS = 10.0
 _SAMPLE_SECONDS = 1.0
 _PREPARED_SECONDS = 300.0
-# Of its life a session is used for, by the default margin and the jitter.
+# The fraction of its lifetime for which a session is used, by the default margin and the jitter.
 _RENEWED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for; `punctual_seconds` is the lateness that one renewal in 100 may have.
+    """The parameters; `punctual_seconds` is the allowed lateness for one renewal in 100.
 
-    Grants of one of the `sources` share their sessions, and fall due together.
+    Grants of one of the `sources` share their sessions, and are due together.
     """
 
     seconds: float = 1200.0
@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The memory of a replica, at a time since the begin."""
+    """The memory of a replica, at a time since the start."""
 
     at: float
     replica: str
@@ -52,7 +52,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of it; `kills` are times since 1970, as those of the entries are."""
+    """The results; `kills` are times since 1970, like those of the entries."""
 
     entries: dict[Name, tuple[Entry, ...]]
     samples: tuple[Sample, ...]
@@ -63,7 +63,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Course:
-    """`prepared` starts the replicas, `prepare` makes the grants, `run` lasts as planned."""
+    """`prepared` starts the replicas, `prepare` creates the grants, `run` lasts as planned."""
 
     plan: Plan
     tell: Callable[[str], None]
@@ -76,7 +76,7 @@ class Course:
 
     @contextmanager
     def prepared(self, world: World) -> Iterator[Course]:
-        """With two replicas and a ledger, in a furnished world."""
+        """Prepare two replicas and a history of Secrets, in a furnished environment."""
         with SecretHistory(world.cluster.kubeconfig) as ledger:
             self._world, self._ledger = world, ledger
             world.aws.limit_sessions(seconds=self.plan.life_seconds)
@@ -88,7 +88,7 @@ class Course:
             yield self
 
     async def prepare(self) -> None:
-        """Make the grants; returns when each has its Secret and all have been renewed."""
+        """Create the grants and wait until each has its Secret and all have been renewed."""
         assert self._world is not None
         assert self._ledger is not None
         async with AdminClient(self._world.cluster) as client:
@@ -102,7 +102,7 @@ class Course:
         self.tell(f"{self.plan.grants} grants are Ready and were renewed once")
 
     async def _create(self, client: AdminClient) -> None:
-        """A source after the other, as they come to a cluster, spread over one life of a key."""
+        """Create one source after the other, spread over the lifetime of a key."""
         made = sorted(names("soak", self.plan.grants, namespaces=self.plan.sources))
         began, pause = time.monotonic(), self.plan.life_seconds * _RENEWED_SHARE / self.plan.sources
         for number, (_, mine) in enumerate(itertools.groupby(made, key=lambda name: name[0])):
@@ -110,7 +110,7 @@ class Course:
             await client.create_grants(mine)
 
     def run(self) -> None:
-        """Sample, tell, and kill the leader now and then, in the first half."""
+        """Sample, report, and kill the leader now and then, in the first half."""
         self._began = clock = time.time()
         pause = self.plan.seconds / 2 / (self.plan.kills + 1)
         next_tell = clock
@@ -129,7 +129,7 @@ class Course:
             clock = time.time()
 
     def seen(self) -> Seen:
-        """All of it, from the keys that were there when it began."""
+        """All results, from the keys that existed at the start."""
         assert self._ledger is not None
         entries = {name: _since(kept, self._began) for name, kept in self._ledger.entries().items()}
         return Seen(
@@ -173,12 +173,12 @@ class Course:
         self._replicas[holder].kill()
 
     def _revive(self, holder: str) -> None:
-        """Start what was killed once the other one leads: it would have its own Lease at once."""
+        """Restart a killed replica once the other one leads; it could reacquire its own Lease."""
         for identity, replica in self._replicas.items():
             if replica.process.exit_code is not None and identity != holder:
                 replica.spawn()
 
 
 def _since(kept: tuple[Entry, ...], began: float) -> tuple[Entry, ...]:
-    """The entry that stood then, and those that came after it."""
+    """The entry that was current then, and those after it."""
     return kept[max(0, sum(entry.seen <= began for entry in kept) - 1) :]

@@ -1,4 +1,4 @@
-"""What is said of a soak: keys in time, none needless, renewals punctual, memory flat."""
+"""The evaluation of a soak: keys in time, none needless, renewals punctual, memory flat."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
 
 
 def _between_kills(seen: Seen, *, plan: Plan) -> Iterable[tuple[Entry, Entry]]:
-    """The renewals that fell due when nobody had just been killed: a key and the next one."""
+    """The renewals that were due when no replica had just been killed: a key and the next one."""
     recovered = plan.lease_seconds * 2.0
     for entries in seen.entries.values():
         for before, entry in itertools.pairwise(entries):
@@ -59,7 +59,7 @@ def _between_kills(seen: Seen, *, plan: Plan) -> Iterable[tuple[Entry, Entry]]:
 
 
 def _memory(samples: Iterable[Sample]) -> list[Row]:
-    """The longest time that a replica led, its first third beside its last."""
+    """The longest time that a replica led, its first third compared with its last."""
     terms: dict[int, list[Sample]] = {}
     for sample in samples:
         if sample.leads:

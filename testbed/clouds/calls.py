@@ -1,4 +1,4 @@
-"""The journal: which calls reached the emulator, and how each ended."""
+"""The log of the calls to the emulator, and their results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `time` is the emulator's; `parameters` hold no token and no secret.
+    """One call. `time` is the emulator's; `parameters` contain no token and no secret.
 
-    `session` is the access key id of the session that the call made; a `lost` answer never left.
+    `session` is the access key ID of the session that the call created; a `lost` response was not
+    sent.
     """
 
     time: float
@@ -34,11 +35,11 @@ class CallLog:
         self._calls: deque[Call] = deque(maxlen=_KEPT)
 
     def add(self, call: Call) -> None:
-        """Note a call that has been answered."""
+        """Record a call that has been answered."""
         self._calls.append(call)
 
     def calls(self, *, service: str | None, action: str | None) -> list[Call]:
-        """The calls of a service and an action, None for any, in the order they were answered."""
+        """The calls of a service and an action, None for any, in the order of their responses."""
         return [
             call
             for call in self._calls
@@ -46,5 +47,5 @@ class CallLog:
         ]
 
     def clear(self) -> None:
-        """Forget them."""
+        """Drop all calls."""
         self._calls.clear()

@@ -1,4 +1,4 @@
-"""The emulator's idea of now: the machine's clock plus an offset that a test sets."""
+"""The emulator's current time: the machine's clock plus an offset that a test sets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Clock:
         return time.time() + self.offset_seconds
 
     def shift_dates(self, *, seconds: float, host: str) -> None:
-        """Let the Date of every answer of a host be off by so much; nothing else changes."""
+        """Shift the Date of every response of a host by that many seconds; nothing else changes."""
         self._dates[host] = seconds
 
     def date_header(self, host: str) -> dict[str, str]:
-        """The Date of an answer of a host where it is off; else the server adds its own."""
+        """The Date of a response of a host if it is shifted; otherwise the server adds its own."""
         seconds = self._dates.get(host)
         return {} if not seconds else {"Date": formatdate(time.time() + seconds, usegmt=True)}

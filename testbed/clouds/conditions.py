@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MalformedPolicyError(ValueError):
-    """The document is not a policy, or uses what this evaluator does not know."""
+    """The document is not a policy, or uses an unsupported element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Condition:
     def holds(self, context: Mapping[str, tuple[str, ...]]) -> bool:
         """Whether the key's values in the context match those of the policy.
 
-        Any value of the policy is enough for a value of the call; with ForAllValues each value of
-        the call must find one, which a key that is not there does.
+        Any value of the policy may match a value of the call; with ForAllValues each value of the
+        call must match, which is also true if the key is absent.
         """
         quantifier, name = _parts(self.operator)
         found = context.get(self.key, ())
@@ -72,13 +72,13 @@ def strings(body: object) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def pattern(text: str, *, ignore_case: bool) -> re.Pattern[str]:
-    """The wildcards `*` and `?` as a compiled expression, to be matched in full."""
+    """A pattern with the wildcards `*` and `?` as a regular expression for a full match."""
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in text)
     return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _parts(operator: str) -> tuple[str, str]:
-    """The quantifier, empty where there is none, and the operator itself."""
+    """The quantifier, empty if there is none, and the operator itself."""
     quantifier, _, name = operator.rpartition(":")
     return quantifier, name
 
@@ -136,7 +136,7 @@ def _same_number(wanted: str, actual: str) -> bool:
 
 
 _NULL = "Null"
-# operator -> how a value of the policy is compared with one of the call, and whether negated
+# operator -> the comparison of a value of the policy with one of the call, and whether negated
 _OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringEquals": (_equal, False),
     "StringNotEquals": (_equal, True),

@@ -1,7 +1,7 @@
-"""What a test may ask of an emulated cloud, over plain HTTP on the loopback address.
+"""The control interface of an emulated cloud, over plain HTTP on the loopback address.
 
-`POST /NAME` with the keyword arguments as JSON; the typed side of it is `EmulatedCloud`. Each cloud
-adds questions of its own.
+`POST /NAME` with the keyword arguments as JSON; `EmulatedCloud` is its typed client. Each cloud
+adds commands of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """The table of what can be asked of every cloud."""
+    """The table of the commands of every cloud."""
 
     def __init__(self, *, clock: Clock, faults: Faults, journal: CallLog) -> None:
         self._clock = clock
@@ -43,13 +43,13 @@ class Control:
         }
 
     async def answer(self, request: Request) -> Response:
-        """The result as JSON; 400 with the reason when it cannot be done."""
+        """The result as JSON; 400 with the reason if it fails."""
         question = self.questions.get(request.path.removeprefix("/"))
         if question is None:
             return json_response(f"there is no {request.path}", status=404)
         try:
             return json_response(question(**json.loads(request.body)))
-        except Exception as error:  # a store raises whatever; the test gets to see it
+        except Exception as error:  # a store may raise any type; the test gets to see it
             return json_response(f"{type(error).__name__}: {error}", status=400)
 
     def _set_clock(self, *, offset_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The process of an emulated cloud, seen from a test: its life, its faults, its journal."""
+"""The interface of tests to the process of an emulated cloud: lifecycle, faults, call log."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ANSWER_SECONDS = 10.0
 
 
 class CloudRefusedError(RuntimeError):
-    """The emulator could not do what a test asked of it."""
+    """The emulator could not execute a command of a test."""
 
 
 class EmulatedCloud(ABC):
-    """Starts and stops `python -m testbed.clouds.NAME`, moves its clock, reads its journal.
+    """Starts and stops `python -m testbed.clouds.NAME`, moves its clock, reads its call log.
 
     The process is bound to the thread that calls `start` (it ends when that thread does): start it
     from the main thread.
@@ -47,12 +47,12 @@ class EmulatedCloud(ABC):
         return self._process
 
     def start(self) -> None:
-        """Return once the emulator answers."""
+        """Start the emulator and wait until it responds."""
         self.spawn()
         self.wait_until_ready()
 
     def spawn(self) -> None:
-        """Start it and return at once; `wait_until_ready` must follow."""
+        """Start it without waiting; `wait_until_ready` must follow."""
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / _READY_FILE).unlink(missing_ok=True)
         path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
@@ -64,13 +64,13 @@ class EmulatedCloud(ABC):
         )
 
     def wait_until_ready(self) -> None:
-        """Return once the emulator answers."""
+        """Wait until the emulator responds."""
         ready = self._directory / _READY_FILE
         self.process.wait_until(ready.exists, seconds=_START_SECONDS)
         self._ports = json.loads(ready.read_text())
 
     def stop(self) -> None:
-        """End the process; nothing it knew is kept."""
+        """End the process and discard its state."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -99,27 +99,28 @@ class EmulatedCloud(ABC):
 
     @abstractmethod
     def client_environment(self) -> dict[str, str]:
-        """All that an unmodified SDK needs in its environment to meet this cloud."""
+        """The environment in which an unmodified SDK uses this cloud."""
 
     # --- time and faults -------------------------------------------------------------------------
 
     def set_clock(self, *, offset_seconds: float) -> None:
-        """Let the emulator's now be the machine's plus this."""
+        """Set the emulator's clock to the machine's plus this offset."""
         self._ask("set_clock", offset_seconds=offset_seconds)
 
     def shift_dates(self, *, seconds: float, host: str) -> None:
-        """Let the header Date of every answer of a host be off by so much, and nothing else."""
+        """Shift the Date header of every response of a host by that many seconds."""
         self._ask("shift_dates", seconds=seconds, host=host)
 
     def limit_sessions(self, *, seconds: float | None) -> None:
-        """Let every session issued from now on last that long, whatever was asked.
+        """Limit the lifetime of all sessions issued from now on, regardless of the request.
 
-        Rounded up to the next whole second; `Expiration` says so, and it is enforced. None ends it.
+        Rounded up to the next whole second; `Expiration` says so, and it is enforced. None removes
+        it.
         """
         self._ask("limit_sessions", seconds=seconds)
 
     def revoke_session(self, access_key_id: str) -> None:
-        """End a session at once; it is then refused as expired."""
+        """Revoke a session; it is then rejected as expired."""
         if not self._ask("revoke_session", access_key_id=access_key_id):
             raise CloudRefusedError(f"there is no session {access_key_id}")
 
@@ -133,9 +134,9 @@ class EmulatedCloud(ABC):
         status: int,
         count: int = 1,
     ) -> None:
-        """Refuse the next `count` calls of a service, of one action where that is given.
+        """Reject the next `count` calls of a service, or of one of its actions.
 
-        Services and actions are as in the journal.
+        Services and actions are named as in the call log.
         """
         self._ask(
             "fail_next",
@@ -148,25 +149,26 @@ class EmulatedCloud(ABC):
         )
 
     def damage_next(self, service: str, action: str | None = None, *, count: int = 1) -> None:
-        """Carry the next `count` calls out, and cut their genuine answers short."""
+        """Execute the next `count` calls, and truncate their responses."""
         self._ask("damage_next", service=service, action=action, remaining=count)
 
     def lose_answer(self, service: str, action: str | None = None, *, count: int = 1) -> None:
-        """Carry the next `count` calls out, and cut the connections without any answer.
+        """Execute the next `count` calls, and close the connections without a response.
 
-        The journal has such a call as it ended, since the work was done. Behind a proxy, as here,
-        botocore calls it ProxyConnectionError: to the client the request may never have gone out.
+        The call log has such a call with its result, since it was executed. Behind a proxy, as
+        here, botocore raises ProxyConnectionError: to the client the request may never have been
+        sent.
         """
         self._ask("lose_answer", service=service, action=action, remaining=count)
 
     def delay(self, service: str, action: str | None = None, *, seconds: float) -> None:
-        """Answer the calls of a service that much later, until `clear_faults`."""
+        """Delay the responses of a service by that many seconds, until `clear_faults`."""
         self._ask("delay", service=service, action=action, seconds=seconds)
 
     def refuse_share(
         self, service: str, *, code: str, message: str, status: int, share: float, seed: int
     ) -> None:
-        """Refuse that share of a service's calls at random, until `clear_faults`."""
+        """Reject that share of a service's calls at random, until `clear_faults`."""
         self._ask(
             "refuse_share",
             service=service,
@@ -178,29 +180,29 @@ class EmulatedCloud(ABC):
         )
 
     def lose_share(self, service: str, action: str, *, share: float, seed: int) -> None:
-        """Carry out all calls of an action, and leave that share of them without an answer."""
+        """Execute all calls of an action, and send no response to that share of them."""
         self._ask("lose_share", service=service, action=action, share=share, seed=seed)
 
     def clear_faults(self) -> None:
-        """End everything that goes wrong on demand."""
+        """Remove all faults."""
         self._ask("clear_faults")
 
-    # --- the journal -----------------------------------------------------------------------------
+    # --- the call log --------------------------------------------------------------------------
 
     def calls(self, *, service: str | None = None, action: str | None = None) -> list[Call]:
-        """The calls so far, in the order they were answered."""
+        """The calls so far, in the order of their responses."""
         return [Call(**call) for call in self._ask("calls", service=service, action=action)]
 
     def forget_calls(self) -> None:
-        """Empty the journal."""
+        """Clear the call log."""
         self._ask("forget_calls")
 
-    # --- what nobody may tell --------------------------------------------------------------------
+    # --- secrets -------------------------------------------------------------------------------
 
     def secrets(self) -> list[str]:
-        """Every secret key, token and API key given out, and every token shown to the cloud.
+        """All issued secret keys, tokens and API keys, and every token shown to the cloud.
 
-        For tests that look for them where none may be; the journal has none of them.
+        For tests that search for leaked secrets; the call log contains none of them.
         """
         return [str(secret) for secret in self._ask("secrets")]
 

@@ -1,10 +1,10 @@
-"""The refusal that every emulated cloud raises; how each says it stands in its own folder."""
+"""The error that every emulated cloud raises; each cloud's package defines its own errors."""
 
 from __future__ import annotations
 
 
 class CloudError(Exception):
-    """A refusal, before it takes the form of a service's protocol."""
+    """An error, before it is converted to the format of a service's protocol."""
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""Faults that a test asks for: calls refused, answers damaged or lost, and delays."""
+"""Faults that a test injects: rejected calls, damaged or lost responses, and delays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from testbed.clouds.errors import CloudError
 
 @dataclass(slots=True)
 class Failure:
-    """Refuse the next `remaining` calls of a service, of one action where that is given."""
+    """Reject the next `remaining` calls of a service, or of one of its actions."""
 
     service: str
     action: str | None
@@ -23,7 +23,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Damage:
-    """Carry out the next `remaining` calls, and cut the genuine answers short."""
+    """Execute the next `remaining` calls, and truncate their responses."""
 
     service: str
     action: str | None
@@ -32,7 +32,7 @@ class Damage:
 
 @dataclass(slots=True)
 class Loss:
-    """Carry out the next `remaining` calls, and cut the connections without any answer."""
+    """Execute the next `remaining` calls, and close the connections without a response."""
 
     service: str
     action: str | None
@@ -41,7 +41,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Answer the calls of a service late."""
+    """Delay the responses of a service."""
 
     service: str
     action: str | None
@@ -50,7 +50,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class RandomFailure:
-    """Refuse a `share` of all calls of a service, chosen by a generator with this seed."""
+    """Reject a `share` of all calls of a service, chosen by a generator with this seed."""
 
     service: str
     code: str
@@ -61,12 +61,12 @@ class RandomFailure:
     chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  no secret
+        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class RandomLoss:
-    """Carry out a `share` of all calls of an action, chosen likewise, without any answer."""
+    """Execute all calls of an action, and send no response to a `share` of them."""
 
     service: str
     action: str
@@ -75,14 +75,14 @@ class RandomLoss:
     chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  no secret
+        object.__setattr__(self, "chance", random.Random(self.seed))  # noqa: S311  not a secret
 
 
 Fault = Failure | Damage | Loss | Delay | RandomFailure | RandomLoss
 
 
 class Faults:
-    """What is to go wrong, in the order it was asked for."""
+    """The injected faults, in their order."""
 
     def __init__(self) -> None:
         self._failures: list[Failure] = []
@@ -93,7 +93,7 @@ class Faults:
         self._random_losses: list[RandomLoss] = []
 
     def add(self, fault: Fault) -> None:
-        """Ask for a fault."""
+        """Inject a fault."""
         match fault:
             case Failure():
                 self._failures.append(fault)
@@ -109,7 +109,7 @@ class Faults:
                 self._random_losses.append(fault)
 
     def clear(self) -> None:
-        """Nothing goes wrong from now on."""
+        """Remove all faults."""
         self._failures.clear()
         self._damages.clear()
         self._losses.clear()
@@ -118,7 +118,7 @@ class Faults:
         self._random_losses.clear()
 
     def delay_seconds(self, service: str, action: str) -> float:
-        """How late this call is to be answered."""
+        """The delay of this call."""
         return sum(
             delay.seconds
             for delay in self._delays
@@ -126,7 +126,7 @@ class Faults:
         )
 
     def refused(self, service: str, action: str) -> CloudError | None:
-        """The refusal that this call uses up."""
+        """The error for this call, which is used up."""
         failure = _used_up(self._failures, service, action) or next(
             (
                 fault
@@ -140,11 +140,11 @@ class Faults:
         return CloudError(failure.code, failure.message, status=failure.status)
 
     def damaged(self, service: str, action: str) -> bool:
-        """Whether the answer to this call is to be cut short."""
+        """Whether the response to this call is to be truncated."""
         return _used_up(self._damages, service, action) is not None
 
     def lost(self, service: str, action: str) -> bool:
-        """Whether this call is to have no answer."""
+        """Whether this call gets no response."""
         return _used_up(self._losses, service, action) is not None or any(
             (fault.service, fault.action) == (service, action)
             and fault.chance.random() < fault.share
@@ -156,7 +156,7 @@ _Counted = TypeVar("_Counted", Failure, Damage, Loss)
 
 
 def _used_up(faults: list[_Counted], service: str, action: str) -> _Counted | None:
-    """The first fault that is for this call, counted down."""
+    """The first fault that applies to this call, counted down."""
     for fault in faults:
         if fault.service == service and fault.action in {None, action}:
             fault.remaining -= 1

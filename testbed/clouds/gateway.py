@@ -1,4 +1,4 @@
-"""All services of a cloud behind one door: dispatch by host, faults, refusals, the journal."""
+"""The entry point of all services of a cloud: dispatch by host, faults, errors, the call log."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# of a damaged answer: enough to leave an element or a bracket open
+# of a damaged response: enough to leave an element or a bracket open
 _CUT_BYTES = 10
 
 
 class Gateway:
     """Answers any request; an unknown host gets 404.
 
-    `service_of` gives the name of the service behind a host, None where there is none;
-    `request_id_header` is where the vendor tells the id of a request.
+    `service_of` returns the name of the service of a host, None if there is none;
+    `request_id_header` is the vendor's header for the request ID.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Gateway:
         self._journal = journal
 
     async def answer(self, request: Request) -> Response:
-        """The answer of the service that the host names."""
+        """The response of the service that the host names."""
         name = self._service_of(request.host)
         if name is None:
             return json_response({"message": f"{request.host} is not emulated"}, status=404)
@@ -63,7 +63,7 @@ class Gateway:
         except CloudError as error:
             entry.error_code = error.code
             response = service.refuse(request, error)
-        except Exception:  # a fault of the emulator's own is told as one
+        except Exception:  # an error in the emulator itself is reported as such
             _log.exception("%s %s", service.name, action)
             entry.error_code = "InternalFailure"
             failed = CloudError(entry.error_code, "The emulator failed; see its log.", status=500)

@@ -30,7 +30,7 @@ _START_SECONDS = 30.0
 
 
 class Manner(enum.Enum):
-    """What a server does with each request."""
+    """How a server handles each request."""
 
     HANGS = "accepts, and says nothing"
     DRIPS_HEAD = "sends a byte of the head now and then, without end"
@@ -56,7 +56,7 @@ _INJECTED = b"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.
 <AssumedRoleId>a:b</AssumedRoleId></AssumedRoleUser></AssumeRoleWithWebIdentityResult>
 </AssumeRoleWithWebIdentityResponse>"""
 _UNPACKED = zlib.compress(b"x" * 2_000_000, 9)
-# The beginning, what follows without end, and the pause in seconds.
+# The start, what follows endlessly, and the pause in seconds.
 _WITHOUT_END: dict[Manner, tuple[bytes, bytes, float]] = {
     Manner.DRIPS_HEAD: (b"HTTP/1.1 200 OK\r\nX-A: ", b"a", 0.02),
     Manner.DRIPS_BODY: (_HEAD + b"Content-Length: 60000\r\n\r\n", b"x", 0.02),
@@ -79,7 +79,7 @@ _AT_ONCE: dict[Manner, bytes] = {
 
 
 class Hostile:
-    """One server; `connections` counts how often it was connected to."""
+    """One server; `connections` counts the connections to it."""
 
     def __init__(self, manner: Manner, *, tls: ssl.SSLContext | None = None) -> None:
         self._manner = manner
@@ -103,18 +103,18 @@ class Hostile:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     @property
     def url(self) -> str:
-        """Its root."""
+        """Its root URL."""
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}/"
 
     async def connected(self, count: int) -> None:
-        """Return when it was connected to so often."""
+        """Wait for that number of connections."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.connections >= count)
 
@@ -156,7 +156,7 @@ class Hostile:
 
 
 class HostileEndpoint:
-    """`python -m testbed.clouds.hostile`: one manner over TLS, ended with the test."""
+    """`python -m testbed.clouds.hostile`: one manner over TLS; ends with the test."""
 
     def __init__(self, manner: Manner, *, directory: Path) -> None:
         self._manner = manner
@@ -184,7 +184,7 @@ class HostileEndpoint:
 
     @property
     def host(self) -> str:
-        """Address and port, as `--allow-sts-endpoint` takes them."""
+        """Address and port, in the format of `--allow-sts-endpoint`."""
         return f"127.0.0.1:{self._ready['port']}"
 
     @property

@@ -1,7 +1,7 @@
-"""The keys of OpenID Connect issuers, and tokens checked against them.
+"""The keys of OpenID Connect issuers, and tokens verified with them.
 
 A cloud fetches the discovery document and the JWKS itself (OpenID Connect Discovery 1.0), so an
-issuer that it could not reach is refused here as well.
+unreachable issuer is rejected here as well.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _FETCH_TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 class NoKeyError(Exception):
-    """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
+    """The issuer or its JWKS is unreachable, or has no key with the token's ID."""
 
 
 class UntrustedIssuerError(NoKeyError):
-    """The certificate of the issuer is not the one that the cloud was told to trust."""
+    """The certificate of the issuer is not the one that the cloud trusts."""
 
 
 class BadSignatureError(Exception):
@@ -41,9 +41,9 @@ class NotATokenError(ValueError):
 
 
 class IssuerKeys:
-    """Keeps each issuer's keys until a token names one that is not among them.
+    """Caches each issuer's keys until a token names an unknown one.
 
-    `provider` is whatever the cloud calls the issuer by, its ARN.
+    `provider` is the cloud's name of the issuer, an ARN.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class IssuerKeys:
     async def verify(
         self, token: str, *, header: dict[str, Any], provider: str, issuer: str
     ) -> None:
-        """Return when the signature is good; raises NoKeyError or BadSignatureError."""
+        """Verify the signature; raises NoKeyError or BadSignatureError."""
         key = await self._key(provider, issuer=issuer, key_id=header.get("kid"))
         try:
             jws.deserialize_compact(
@@ -113,5 +113,5 @@ async def _get(http: aiohttp.ClientSession, address: str) -> dict[str, Any]:
         # kube-apiserver serves the JWKS as application/jwk-set+json
         content = await answer.json(content_type=None)
     if not isinstance(content, dict):
-        raise ValueError(f"{address} is not a JSON object")  # noqa: TRY004  told as a bad document
+        raise ValueError(f"{address} is not a JSON object")  # noqa: TRY004  reported as an invalid document
     return content

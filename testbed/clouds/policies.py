@@ -1,10 +1,9 @@
 """IAM policies: parsed once, evaluated on every call.
 
 Follows "Policy evaluation logic" of the IAM user guide for one account: an explicit deny wins, an
-identity policy must allow, and where there is a permissions boundary, or the session has policies,
-those must allow as well.
-An element or operator that is not known here is refused when the policy is stored, never ignored.
-No library was found that evaluates policies: moto's own leaves out resources and conditions.
+identity policy must allow, and a permissions boundary or session policies, if there are any, must
+allow as well. An unsupported element or operator is rejected when the policy is stored, never
+ignored. No library was found that evaluates policies: moto's own omits resources and conditions.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Effect(Enum):
-    """What a policy says about a call; None where it says nothing."""
+    """The effect of a policy on a call; None if no statement applies."""
 
     ALLOW = "Allow"
     DENY = "Deny"
@@ -44,7 +43,7 @@ class Statement:
     def applies(
         self, *, action: str, resource: str, context: Mapping[str, tuple[str, ...]]
     ) -> bool:
-        """Whether the statement speaks about this call; its principal is not looked at."""
+        """Whether the statement applies to this call, regardless of its principal."""
         if self.actions and not _matches_any(self.actions, action, ignore_case=True):
             return False
         if self.without_actions and _matches_any(self.without_actions, action, ignore_case=True):
@@ -75,7 +74,7 @@ class Policy:
         """Parse JSON text; `trust` for a role's trust policy.
 
         Raises:
-            MalformedPolicyError: with what is wrong.
+            MalformedPolicyError: with the error.
         """
         try:
             body = json.loads(document)
@@ -120,7 +119,7 @@ def refusal(
     resource: str,
     context: Mapping[str, tuple[str, ...]],
 ) -> str | None:
-    """Why the call is not allowed, in the words that AWS appends; None when it is allowed.
+    """Why the call is not allowed, in the words that AWS appends; None if it is allowed.
 
     The words are those of "Troubleshoot access denied error messages", IAM user guide. [R]
     """
@@ -145,7 +144,7 @@ def refusal(
 
 
 def _statement(body: object, *, target: str) -> Statement:
-    """`target` is the element that a statement of this kind must have beside its actions."""
+    """Parse a statement; `target` is the element that it must have besides its actions."""
     targets = {target, "NotResource"} if target == "Resource" else {target}
     known = {"Sid", "Effect", "Action", "NotAction", "Condition"} | targets
     if (

@@ -1,11 +1,11 @@
-"""An HTTP proxy that leads to the emulator: CONNECT to the cloud's hosts, and nowhere else.
+"""An HTTP proxy that leads to the emulator: CONNECT to the cloud's hosts only.
 
-With it an unmodified SDK reaches the emulator under the vendor's real host names, so that nothing
-in the product needs an endpoint of its own for tests. The tunnel is not relayed: after the answer
-to CONNECT, TLS starts on the same connection, which saves a hop and half of the work. A metadata
-service is asked without TLS, in the absolute form, and answered on the same connection too. What
-belongs to another cloud of the same world is relayed to that one's proxy, and a loopback address to
-its port, because there are SDKs that know no NO_PROXY.
+With it an unmodified SDK reaches the emulator under the vendor's real host names, so that the
+product needs no endpoint setting for tests. The tunnel is not relayed: after the response to
+CONNECT, TLS starts on the same connection, which saves a hop and half of the work. Requests to a
+metadata service have no TLS and the absolute form, and are answered on the same connection too.
+Hosts of another cloud in the same environment are relayed to its proxy, and a loopback address to
+its port, because some SDKs do not support NO_PROXY.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\
 
 @dataclass(slots=True)
 class Routes:
-    """Where the proxy leads: `domains` over TLS, `plain_hosts` without.
+    """The hosts of the proxy: `domains` over TLS, `plain_hosts` without.
 
     `others` are domains of another cloud, each with the port of its proxy on this machine.
     """
@@ -43,7 +43,7 @@ class Routes:
     others: dict[str, int] = field(default_factory=dict)
 
     def tunnels(self, host: str) -> bool:
-        """Whether the host is one of this cloud."""
+        """Whether the host belongs to this cloud."""
         return any(host.endswith(f".{domain}") for domain in self.domains)
 
     def other(self, host: str) -> int | None:
@@ -53,7 +53,7 @@ class Routes:
 
 
 class ProxyConnection(asyncio.Protocol):
-    """One client of the proxy, until it is known where it wants to go."""
+    """One client of the proxy, until its destination is known."""
 
     def __init__(
         self, *, server: Callable[[], asyncio.Protocol], tls: ssl.SSLContext, routes: Routes
@@ -71,7 +71,7 @@ class ProxyConnection(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._head += data
-        if self._task is not None:  # still on the way to another proxy
+        if self._task is not None:  # still connecting to another proxy
             return
         if _HEAD_END not in self._head and len(self._head) <= _HEAD_LIMIT:
             return
@@ -106,7 +106,7 @@ class ProxyConnection(asyncio.Protocol):
         except OSError:  # that cloud has ended
             self._transport.close()
             return
-        if self._transport.is_closing():  # the client gave up meanwhile
+        if self._transport.is_closing():  # the client gave up in the meantime
             transport.close()
             return
         self._transport.set_protocol(_Relay(transport))
@@ -115,7 +115,7 @@ class ProxyConnection(asyncio.Protocol):
     async def _start_tls(self) -> None:
         early = _Early()
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError, EOFError):  # a client that gives up is no fault of ours
+        with contextlib.suppress(OSError, EOFError):  # a client that gives up is not an error
             tunnel = await loop.start_tls(self._transport, early, self._tls, server_side=True)
             if tunnel is None or early.lost:
                 return
@@ -133,7 +133,7 @@ def _loopback_port(absolute: re.Match[bytes] | None) -> int | None:
 
 
 class _Relay(asyncio.Protocol):
-    """Hands what arrives to the other side, and its end too."""
+    """Forwards data and end of stream to the other side."""
 
     def __init__(self, other: asyncio.Transport) -> None:
         self._other = other
@@ -148,7 +148,7 @@ class _Relay(asyncio.Protocol):
 
 
 class _Early(asyncio.Protocol):
-    """Keeps what arrives between the handshake and the moment the server takes over."""
+    """Buffers data between the handshake and the time at which the server takes over."""
 
     def __init__(self) -> None:
         self.data = b""

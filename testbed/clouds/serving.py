@@ -1,4 +1,4 @@
-"""Serves an emulated cloud until it is told to end: its hosts over TLS, a proxy, a control port."""
+"""Serves an emulated cloud until it is stopped: its hosts over TLS, a proxy, a control port."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Answerer(Protocol):
 async def serve(
     directory: Path, *, name: str, gateway: Answerer, control: Answerer, routes: Routes
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `ready.json` in the directory tells the ports and the CA.
+    """Serve until SIGTERM or SIGINT; `ready.json` in the directory has the ports and the CA.
 
-    The ports: `tls` every host of the cloud by SNI and Host, `plain` those without TLS where there
-    are any, `proxy` the way there under the real host names, `control` what tests ask.
+    The ports: `tls` for every host of the cloud by SNI and Host, `plain` for hosts without TLS if
+    there are any, `proxy` for the real host names, `control` for commands of tests.
     """
     authority = Authority(directory / "certificates", name=name)
     tls = server_tls(authority, default=routes.domains[0])
@@ -67,7 +67,7 @@ async def serve(
 
 
 def server_tls(authority: Authority, *, default: str) -> ssl.SSLContext:
-    """A TLS context that has a certificate for whatever name a client asks for (SNI)."""
+    """A TLS context that has a certificate for any requested name (SNI)."""
 
     @functools.cache
     def context_for(name: str) -> ssl.SSLContext:
@@ -103,7 +103,7 @@ async def _handle(
     answer: Callable[[Request], Awaitable[Response]], incoming: web.BaseRequest
 ) -> web.Response:
     path, _, query = incoming.raw_path.partition("?")
-    if "://" in path:  # the absolute form, in which a proxy is asked
+    if "://" in path:  # the absolute form, as sent to a proxy
         path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
     response = await answer(
         Request(
@@ -126,7 +126,7 @@ async def _handle(
 
 
 def _publish(directory: Path, content: dict[str, object]) -> None:
-    """Write the ready file in one step, so that a reader never sees half of it."""
+    """Write the ready file atomically, so that no client reads half of it."""
     draft = directory / f"{READY_FILE}.draft"
     draft.write_text(json.dumps(content))
     draft.replace(directory / READY_FILE)

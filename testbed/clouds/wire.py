@@ -1,4 +1,4 @@
-"""What a service of the emulator receives and gives: HTTP as it came over the wire, unparsed.
+"""Requests and responses of the emulator's services: unparsed HTTP.
 
 Path and query keep their on-wire encoding, because signatures are computed over it.
 """
@@ -52,9 +52,9 @@ def json_response(
 
 @dataclass(slots=True)
 class Entry:
-    """What the journal learns while a service answers a call; never a token or a secret.
+    """What a service records in the call log; never a token or a secret.
 
-    `session` is the access key id of the session that the call made.
+    `session` is the access key ID of the session that the call created.
     """
 
     principal: str | None = None
@@ -69,10 +69,10 @@ class Service(Protocol):
     name: str
 
     def action(self, request: Request) -> str:
-        """The name of the API action that the request asks for."""
+        """The name of the API action of the request."""
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out; what is refused is raised as CloudError."""
+        """Execute the call; errors are raised as CloudError."""
 
     def refuse(self, request: Request, error: CloudError) -> Response:
-        """The error in the form of this service's protocol."""
+        """The error in the format of this service's protocol."""

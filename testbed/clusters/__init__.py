@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Cluster(Protocol):
-    """An API server that a guest of the testbed can start, use as admin, and stop."""
+    """An API server that users of the testbed can start, use as admin, and stop."""
 
     name: str
     version: str
@@ -20,14 +20,14 @@ class Cluster(Protocol):
     audit_log: Path | None
 
     def start(self) -> None:
-        """Return when the API server is ready and admins may use `kubeconfig`."""
+        """Start the API server and wait until admins may use `kubeconfig`."""
 
     def stop(self) -> None:
-        """End everything that start() began."""
+        """Stop everything that start() has started."""
 
     def service_account_kubeconfig(self, *, namespace: str, name: str, directory: Path) -> Path:
         """A kubeconfig with a token of that ServiceAccount, which must exist."""
 
 
 class NoClusterError(RuntimeError):
-    """No way to a real API server on this machine; the message says what would help."""
+    """No real API server is possible on this machine; the message states the remedy."""

@@ -1,6 +1,6 @@
 """A small synchronous client of the Kubernetes API with plain dictionaries.
 
-The official client loads the kubeconfig and makes the calls; what it knows of types is not used.
+The official client loads the kubeconfig and sends the requests; its types are not used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(RuntimeError):
-    """An answer of 400 or above: `status` is HTTP's, `reason` and `message` are the server's."""
+    """A response of 400 or above: HTTP's `status`, the server's `reason` and `message`."""
 
     def __init__(self, *, status: int, reason: str, message: str) -> None:
         super().__init__(f"{status} {reason}: {message}")
@@ -32,7 +32,7 @@ class ApiError(RuntimeError):
 
 
 class Api:
-    """Calls as the user of a kubeconfig."""
+    """Requests as the user of a kubeconfig."""
 
     def __init__(self, kubeconfig: Path, *, context: str | None = None) -> None:
         self._client = config.new_client_from_config(  # type: ignore[no-untyped-call]  # untyped upstream
@@ -54,7 +54,7 @@ class Api:
         accept: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """The parsed answer; raises ApiError for 400 and above."""
+        """Return the parsed response; raises ApiError for 400 and above."""
         raw = self._send(
             method,
             path,
@@ -68,7 +68,7 @@ class Api:
             return raw.decode() if isinstance(raw, bytes) else raw
 
     def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
-        """What a GET answers, as it is; raises ApiError for 400 and above."""
+        """Return the response to a GET as text; raises ApiError for 400 and above."""
         raw = self._send("GET", path, query=query, headers={"Accept": "*/*"}, body=None)
         return raw.decode() if isinstance(raw, bytes) else str(raw)
 
@@ -103,7 +103,7 @@ class Api:
         return self.request("GET", path, **options)
 
     def exists(self, path: str) -> bool:
-        """Whether a GET finds it."""
+        """Whether a GET finds the object."""
         try:
             self.get(path)
         except ApiError as error:
@@ -113,7 +113,7 @@ class Api:
         return True
 
     def delete(self, path: str, *, missing_ok: bool = True) -> None:
-        """DELETE in the background; what is gone already is fine unless `missing_ok` is false."""
+        """DELETE in the background; a missing object is an error only if `missing_ok` is false."""
         try:
             self.request("DELETE", path, query={"propagationPolicy": "Background"})
         except ApiError as error:
@@ -125,7 +125,7 @@ class Api:
         return self.request("PATCH", path, body=body, content_type=MERGE)
 
     def apply(self, document: Mapping[str, Any], *, manager: str = "testbed") -> Any:
-        """Server-side apply, by force."""
+        """Force a server-side apply."""
         return self.request(
             "PATCH",
             self.path_of(document),
@@ -146,7 +146,7 @@ class Api:
                     self.apply(document)
 
     def path_of(self, document: Mapping[str, Any]) -> str:
-        """The URL path of an object, by the server's own discovery."""
+        """The URL path of an object, from the server's discovery."""
         version, kind = document["apiVersion"], document["kind"]
         root = f"/api/{version}" if "/" not in version else f"/apis/{version}"
         if (version, kind) not in self._resources:

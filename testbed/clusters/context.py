@@ -1,4 +1,4 @@
-"""A cluster that somebody else runs, by a context of a kubeconfig. Nothing is installed on it."""
+"""An existing cluster, by a context of a kubeconfig. Nothing is installed on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY_SECONDS = 86400
 
 
 class ContextCluster:
-    """Has the shape of `Cluster`; its API server is not ours to start, stop or look into."""
+    """Implements `Cluster`; its API server cannot be started, stopped or inspected."""
 
     name = "context"
     audit_log: Path | None = None
@@ -37,10 +37,10 @@ class ContextCluster:
         self.version = ""
 
     def start(self) -> None:
-        """Read where it is and who issues its tokens.
+        """Read its address and the issuer of its tokens.
 
         Raises:
-            NoClusterError: there is no such context, or its API server cannot be asked.
+            NoClusterError: there is no such context, or its API server is unreachable.
         """
         self._write_kubeconfig()
         api = Api(self.kubeconfig)
@@ -53,7 +53,7 @@ class ContextCluster:
             api.close()
 
     def stop(self) -> None:
-        """It runs on."""
+        """Do nothing: the cluster keeps running."""
 
     def service_account_kubeconfig(self, *, namespace: str, name: str, directory: Path) -> Path:
         """A kubeconfig with a token of that ServiceAccount, valid for a day."""
@@ -77,7 +77,7 @@ class ContextCluster:
         )
 
     def _write_kubeconfig(self) -> None:
-        """The one context, with paths that hold wherever it is read."""
+        """A kubeconfig with this context only, with paths that are valid in any directory."""
         given = self._given or Path(os.environ.get("KUBECONFIG", "~/.kube/config")).expanduser()
         try:
             document = yaml.safe_load(given.read_text())

@@ -1,4 +1,4 @@
-"""Binaries built from Go modules that lie in this repository, once, with their progress shown."""
+"""Binaries built once from Go modules in this repository, with progress output."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _PROGRESS_SECONDS = 15.0
-# What the linker would drop (-s -w) is not made to begin with.
+# What the linker would remove (-s -w) is not generated.
 _LEAN = ("-trimpath", "-gcflags=all=-dwarf=false")
-# As kubernetes' own build does it: pure Go, no paths, the tags of its release.
+# As in kubernetes' own build: pure Go, no paths, the tags of its release.
 _AS_KUBERNETES = (*_LEAN, "-tags", "selinux,notest,grpcnotrace")
-# The compiler may use memory instead of the time that its garbage collector takes.
+# The compiler uses memory to save the time of its garbage collector.
 _COMPILER_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "3GiB"}
 _FETCH = 'for module; do (cd "$module" && "$0" mod download) || exit; done'
 _VERSION_PACKAGE = "k8s.io/component-base/version"
@@ -32,17 +32,17 @@ _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 @dataclass(frozen=True, slots=True)
 class GoBuilder:
-    """Builds with this `go`; `say` gets a line of progress now and then."""
+    """Builds with this `go`; `say` receives a line of progress now and then."""
 
     go: str
     say: Callable[[str], None]
 
     def version(self) -> str:
-        """What `go version` prints."""
+        """The output of `go version`."""
         return self._output(["version"], directory=Path.cwd())
 
     def key(self, modules: Iterable[Path]) -> str:
-        """A name that changes with what these modules, or Go itself, would build."""
+        """A name that changes with the modules and Go itself."""
         digest = hashlib.sha256()
         for module in modules:
             for name in ("go.mod", "go.sum"):
@@ -51,15 +51,15 @@ class GoBuilder:
         return digest.hexdigest()[:16]
 
     def module_version(self, path: str, *, directory: Path) -> str:
-        """The version that the module in `directory` has of the module `path`."""
+        """The version of the module `path` in the module in `directory`."""
         return self._output(["list", "-m", "-f", "{{.Version}}", path], directory=directory)
 
     def build_tools(self, what: str, *, module: Path, into: Path) -> None:
-        """The tools that a module's go.mod lists; raises subprocess.CalledProcessError."""
+        """Build the tools in a module's go.mod; raises subprocess.CalledProcessError."""
         self._build(what, [*_LEAN, "-ldflags", "-s -w"], module=module, into=into)
 
     def build_kubernetes(self, what: str, *, module: Path, into: Path) -> None:
-        """Likewise for tools of k8s.io/kubernetes, which are stamped with its version."""
+        """Build tools of k8s.io/kubernetes, which are stamped with its version."""
         version = self.module_version("k8s.io/kubernetes", directory=module)
         stamps = {
             "gitVersion": version,
@@ -72,7 +72,7 @@ class GoBuilder:
         self._build(f"{what} {version}", arguments, module=module, into=into)
 
     def build_program(self, what: str, *, module: Path, into: Path) -> None:
-        """The program that a module is, named as the last part of its path.
+        """Build the program of a module, named as the last part of its path.
 
         Packages that it shares with Kubernetes, version by version, are compiled once for both.
         """
@@ -81,9 +81,9 @@ class GoBuilder:
 
     @contextlib.contextmanager
     def fetching(self, modules: Sequence[Path], *, log: Path) -> Iterator[None]:
-        """What these modules need comes in their order, beside what is done meanwhile.
+        """Download these modules in their order, concurrently with the body.
 
-        A build waits for what is not there yet; it also says what could not be fetched.
+        A build waits for missing ones; it also reports those that could not be downloaded.
         """
         command: list[str | Path] = ["sh", "-c", _FETCH, self.go, *modules]
         child = ChildProcess("go mod download", command, log=log, environment=_environment())
@@ -101,7 +101,7 @@ class GoBuilder:
         into: Path,
         packages: str = "tool",
     ) -> None:
-        """`go build -v` names each package as it is compiled: counted, they are the progress."""
+        """`go build -v` prints each package when it is compiled: their number is the progress."""
         self.say(f"fetching the Go modules of {what}")
         subprocess.run([self.go, "mod", "download"], cwd=module, env=_environment(), check=True)
         start = time.monotonic()
@@ -150,7 +150,7 @@ class GoBuilder:
 
 
 def cache_root() -> Path:
-    """Where built things are kept between checkouts: $KEYWRIGHT_CACHE, or the user's cache."""
+    """The directory for built files of all checkouts: $KEYWRIGHT_CACHE, or the user's cache."""
     explicit = os.environ.get("KEYWRIGHT_CACHE")
     root = Path(explicit) if explicit else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     return root.expanduser() / "keywright"
@@ -158,7 +158,7 @@ def cache_root() -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Whoever else enters it with the same file waits, in other processes too."""
+    """Lock the file against other users of it, also in other processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:

@@ -1,4 +1,4 @@
-"""Lets clouds fetch the keys of a cluster's tokens, as clusters that federate do."""
+"""Make the keys of a cluster's tokens public for clouds, as in clusters that federate."""
 
 from __future__ import annotations
 

@@ -8,18 +8,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# A session shorter than this ends before three SDKs have been imported and used once.
+# A shorter session expires before three SDKs have been imported and used once.
 _SHORTEST_SECONDS = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+    """Return the exit code."""
     began = time.monotonic()
     options = _parser().parse_args(arguments)
-    # Only now: the imports belong to the time that is measured, and --help needs none of them.
+    # Imported here: imports belong to the measured time, and --help needs none of them.
     try:
         from testbed.demo.performance import Options, perform  # noqa: PLC0415
-    except KeyboardInterrupt:  # nothing runs yet
+    except KeyboardInterrupt:  # nothing is running yet
         return 130
     return perform(
         Options(

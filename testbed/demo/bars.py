@@ -1,4 +1,4 @@
-"""A key's life as a bar: how much is over, where it is renewed, how much is left."""
+"""The lifetime of a key as a bar: elapsed time, the renewal, remaining time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASCII = Glyphs(over="#", left="-", renewal="|")
 
 
 def lifetime(key: Key, *, now: float, width: int, glyphs: Glyphs) -> Text:
-    """`width` characters from issue to end; the renewal's mark is inside, whatever the times."""
+    """`width` characters from issue to expiry; the mark of the renewal is always inside."""
     over = _position(key, now, width=width)
     renewal = min(_position(key, key.renew_at, width=width), width - 1)
     spent = over / width if width else 0.0

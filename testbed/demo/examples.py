@@ -1,4 +1,4 @@
-"""The folders of examples/ as the demo uses them: without pods, since nothing runs them here."""
+"""The folders of examples/ for the demo: without pods, since nothing runs them here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WITHOUT = ("pod.yaml",)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A folder with a kustomization, and the documents that it lists."""
+    """A folder with a kustomization, and its documents."""
 
     name: str
     documents: tuple[dict[str, Any], ...]
@@ -28,7 +28,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class WantedRole:
-    """A role that a CredentialSource becomes, and the ServiceAccount it trusts."""
+    """The role of a CredentialSource, and the ServiceAccount that it trusts."""
 
     name: str
     namespace: str
@@ -36,7 +36,7 @@ class WantedRole:
 
 
 def examples() -> list[Example]:
-    """Every example that the demo can serve, by name."""
+    """Every example that the demo supports, by name."""
     folders = sorted(file.parent for file in EXAMPLES.glob("*/kustomization.yaml"))
     every = (Example(name=folder.name, documents=tuple(_documents(folder))) for folder in folders)
     return [example for example in every if is_served(example)]
@@ -45,8 +45,8 @@ def examples() -> list[Example]:
 def is_served(example: Example) -> bool:
     """Whether the demo's clients can use its Secrets, and its cloud can be prepared for it.
 
-    The clients ask Bedrock with a short-term key; a role is made for each web identity, and neither
-    chains of roles nor access keys. No controller is there that would restart a workload.
+    The clients call Bedrock with a short-term key; a role is created for each web identity, but no
+    role chains or access keys. No controller restarts workloads.
     """
     sources = [source["spec"].get("aws", {}) for source in example.of_kind("CredentialSource")]
     return all(
@@ -56,7 +56,7 @@ def is_served(example: Example) -> bool:
 
 
 def wanted_roles(example: Example) -> Iterator[WantedRole]:
-    """The roles to create in the cloud before the example can work."""
+    """The roles to create in the cloud for the example."""
     for source in example.of_kind("CredentialSource"):
         identity = source["spec"].get("aws", {}).get("webIdentity")
         if identity is not None:

@@ -1,4 +1,4 @@
-"""One grant as its status tells, and the first key's trial after its end."""
+"""One grant from its status, and attempts with the first key after its expiry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from testbed.demo.observed import Grant, Key
 from testbed.readers import http_converse
 
-# A first try at once would meet the last moment of a session that ends on a whole second.
+# An immediate attempt could hit the last moment of a session that expires on a whole second.
 _AFTER_END_SECONDS = 0.5
 _BETWEEN_TRIES_SECONDS = 0.5
 _REFUSED = "RefusedError: 403 "
@@ -40,7 +40,7 @@ def grant_seen(document: Mapping[str, Any], *, before: Grant | None) -> Grant:
 
 
 class FirstKey:
-    """The data of the first Secret, held for the proof that a key really ends."""
+    """The data of the first Secret, to prove that a key really expires."""
 
     def __init__(
         self, data: Mapping[str, str], *, key: Key, cloud_environment: Mapping[str, str]
@@ -52,7 +52,7 @@ class FirstKey:
         self.refusal = ""
 
     def tried(self, grant: Grant) -> Grant:
-        """The grant after a try, where one is due: until the key is refused, every half second."""
+        """The grant after an attempt, if one is due: every half second until the key is refused."""
         now = time.time()
         if grant.first_refused_at is not None or now < self._next:
             return grant
@@ -60,7 +60,7 @@ class FirstKey:
         answer = http_converse.call(self._data, cloud_environment=self._cloud_environment)
         if answer.ok:
             return dataclasses.replace(grant, first_good_until=now)
-        # Nobody answered, or with something else: that proves nothing of the key.
+        # No response, or another one: that proves nothing about the key.
         if not (answer.error or "").startswith(_REFUSED):
             return grant
         self.refusal = _message(answer.error or "")
@@ -85,6 +85,6 @@ def _key(status: Mapping[str, Any]) -> Key | None:
 
 
 def _message(error: str) -> str:
-    """What the cloud said, out of the refusal's JSON."""
+    """The cloud's message in the JSON of the refusal."""
     body = json.loads(error.removeprefix(_REFUSED))
     return f"403 {body.get('message') or body.get('Message') or ''}".rstrip()

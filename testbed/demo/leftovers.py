@@ -1,4 +1,4 @@
-"""On a cluster of somebody else's: what was there before stays, what the demo made goes."""
+"""On an existing cluster: keep what was there before, remove what the demo has created."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from testbed.world import CRDS, INSTALLED
 
 
 class OccupiedError(RuntimeError):
-    """The demo would meddle with what somebody uses; the message says with what."""
+    """The demo would affect objects that are in use; the message names them."""
 
 
 class Leftovers:
-    """Look before anything is applied; `remove` undoes what came after."""
+    """Check before anything is applied; `remove` deletes what was created later."""
 
     def __init__(self, api: Api, *, examples: Sequence[Example], context: str) -> None:
         self._api = api
@@ -29,7 +29,7 @@ class Leftovers:
             if document
         ]
         applied = [*shipped, *(one for example in examples for one in example.documents)]
-        # What lives in a namespace goes with it.
+        # A namespace is deleted with its contents.
         namespaces = [one for one in applied if one["kind"] == "Namespace"]
         others = [one for one in shipped if "namespace" not in one["metadata"]]
         for namespace in namespaces:
@@ -43,7 +43,7 @@ class Leftovers:
         self._made = namespaces + [one for one in cluster_wide if not self._exists(one)]
 
     def remove(self) -> str:
-        """Ask for the removal of everything, and tell what it was."""
+        """Request the deletion of everything, and return a description."""
         for document in self._made:
             self._api.delete(self._api.path_of(document))
         names = ", ".join(f"{one['kind']} {one['metadata']['name']}" for one in self._made)

@@ -1,4 +1,4 @@
-"""What the demo has seen at one moment, as plain values: the table and the verdict read no more."""
+"""The observations of the demo at one moment, as plain values for the table and the verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What runs where; told once."""
+    """What runs where; printed once."""
 
     cluster: str
     cloud: str
@@ -19,7 +19,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key as the grant's status tells of it, in seconds since the epoch; never its value."""
+    """One key in the grant's status, in seconds since the epoch; never its value."""
 
     revision: int
     key_id: str
@@ -30,7 +30,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An ApiKeyGrant, the key it has now and the one it had first."""
+    """An ApiKeyGrant, its current and its first key."""
 
     name: str
     ready: str
@@ -42,11 +42,11 @@ class Grant:
     first: Key | None
     first_refused_at: float | None
     first_good_until: float | None
-    """When a call with the first key last succeeded although the key had ended."""
+    """When a call with the first key last succeeded although the key had expired."""
 
     @property
     def renewals(self) -> int:
-        """How often the key was replaced while we looked."""
+        """The number of observed replacements of the key."""
         return (
             0 if self.key is None or self.first is None else self.key.revision - self.first.revision
         )
@@ -54,20 +54,20 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One way to use the key, with its calls so far."""
+    """One type of client of the key, with its calls so far."""
 
     name: str
     succeeded: int
     failed: int
     answer: str
-    """The last answer, or where the last call failed the client's own words."""
+    """The last response, or the client's own error message if the last call failed."""
     key_age_seconds: float | None
     error: str | None
-    """The first failure there was."""
+    """The first failure, if any."""
 
 
 class Tone(Enum):
-    """How a line of news is coloured."""
+    """The color of an event."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -76,18 +76,18 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, counted from 1."""
+    """An event, counted from 1."""
 
     number: int
     seconds: float
-    """Since the command."""
+    """Since the start of the command."""
     text: str
     tone: Tone = Tone.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything seen so far; `events` holds the latest ones only."""
+    """Everything observed so far; `events` has the latest ones only."""
 
     place: Place
     now: float
@@ -98,4 +98,4 @@ class Observed:
     clients: tuple[Client, ...]
     events: tuple[Event, ...]
     trouble: str | None
-    """Why the demo cannot go on: a process that ended, an API server that does not answer."""
+    """Why the demo cannot continue: a process that ended, or an unreachable API server."""

@@ -28,16 +28,16 @@ from testbed.processes import ProcessFailedError
 _FRAME_SECONDS = 0.15
 _FIRST_KEY_SECONDS = 30.0
 _SLACK_SECONDS = 30.0
-# Shares of a life.
+# Fractions of a lifetime.
 _MIDWAY = (0.3, 0.4)
-# The other end of the pipe is closed, the terminal is gone.
+# The other end of the pipe is closed, or the terminal is closed.
 _NOBODY_LOOKS = (errno.EPIPE, errno.EIO)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked on the command line."""
+    """The options of the command line."""
 
     cluster: str
     kube_context: str | None
@@ -48,14 +48,14 @@ class Options:
 
 
 class Stopped(BaseException):
-    """Ctrl-C, SIGTERM or the end of the terminal; no error, so that nothing takes it for one."""
+    """Ctrl-C, SIGTERM or the end of the terminal; not an Exception, so handlers ignore it."""
 
 
 class FailedError(RuntimeError):
-    """The demo cannot go on, or `--once` did not hold; the message is the reason."""
+    """The demo cannot continue, or `--once` failed; the message is the reason."""
 
 
-# What ends the demo in a sentence instead of a traceback.
+# Exceptions that end the demo with a message instead of a traceback.
 _TOLD = (
     FailedError,
     ProcessFailedError,
@@ -66,7 +66,7 @@ _TOLD = (
 
 
 def perform(options: Options, *, began: float) -> int:
-    """The exit code; `began` is when the command began, on the monotonic clock."""
+    """Return the exit code; `began` is the start of the command, on the monotonic clock."""
 
     def elapsed() -> float:
         return time.monotonic() - began
@@ -85,7 +85,7 @@ def perform(options: Options, *, began: float) -> int:
         _play(scene, options=options, elapsed=elapsed)
     except Stopped:
         return 130 if options.once else 0
-    except (OccupiedError, NoClusterError) as error:  # nothing ran: there are no logs
+    except (OccupiedError, NoClusterError) as error:  # nothing was started: there are no logs
         print(f"demo: failed: {error}", file=sys.stderr)
         return 1
     except _TOLD as error:
@@ -97,7 +97,7 @@ def perform(options: Options, *, began: float) -> int:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception:  # a fault of the demo's own: its traceback, and the logs
+    except Exception:  # a bug in the demo: its traceback, and the logs
         keep = True
         raise
     finally:
@@ -110,7 +110,7 @@ def perform(options: Options, *, began: float) -> int:
 
 
 def _play(scene: Scene, *, options: Options, elapsed: Callable[[], float]) -> None:
-    """Show until it is stopped, with `--once` until all held; raises FailedError."""
+    """Show until it is stopped, or with `--once` until all conditions hold; raises FailedError."""
     expected = Expectation(
         renewals=options.renewals,
         first_key_seconds=_FIRST_KEY_SECONDS,
@@ -140,7 +140,7 @@ def _play(scene: Scene, *, options: Options, elapsed: Callable[[], float]) -> No
 
 
 def _midway(seen: Observed) -> bool:
-    """Whether every key is in the midst of its life, which a picture is to show."""
+    """Whether every key is in the middle of its lifetime, for the picture."""
     return all(
         grant.key is not None
         and _MIDWAY[0]
@@ -160,7 +160,7 @@ def _report(seen: Observed) -> None:
 
 
 def _listen() -> None:
-    """The first signal raises Stopped here; those that follow find us stopping already."""
+    """The first signal raises Stopped; later ones are ignored while stopping."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         _deaf()

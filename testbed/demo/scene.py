@@ -1,8 +1,8 @@
-"""What the demo starts, in which order, and how all of it ends.
+"""What the demo starts, in which order, and how it is stopped.
 
-The emulated cloud starts while the cluster does; the operator starts while the examples are
-applied. Only this much can be at the same time: the operator needs a token of the cluster and the
-ports of the cloud.
+The emulated cloud starts concurrently with the cluster; the operator while the examples are
+applied. No more can be concurrent: the operator needs a token of the cluster and the ports of the
+cloud.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from testbed.processes import ChildProcess
 from testbed.readers import PollingReader
 from testbed.world import CRDS, World
 
-# Together less than the three seconds after which whoever pressed Ctrl-C would press it again.
+# In total less than the three seconds after which users press Ctrl-C again.
 _STOP_SECONDS = 0.7
 _LOG_LINES = 12
 
 
 class Scene:
-    """Cluster, cloud, operator and, once there is a Secret, its readers."""
+    """Cluster, cloud, operator and, once there is a Secret, its clients."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Scene:
         return self._operator
 
     def start(self) -> None:
-        """Return when everything runs and the examples are applied; the keys come after that."""
+        """Start everything and apply the examples; the keys are issued after that."""
         world = self.world
         self._say(
             f"starting the {world.cluster.name} cluster and the emulated AWS"
@@ -110,11 +110,11 @@ class Scene:
 
     @property
     def own_cluster(self) -> bool:
-        """Whether the cluster is on this machine, and was started for the demo."""
+        """Whether the cluster was started for the demo, on this machine."""
         return self._context is None
 
     def ended(self) -> str | None:
-        """Which process has ended although nobody asked it to, with the end of its log."""
+        """The process that ended unexpectedly, with the end of its log."""
         children: list[tuple[str, ChildProcess]] = [
             ("the operator", self.operator.process),
             ("the emulated AWS", self.world.aws.process),
@@ -127,7 +127,7 @@ class Scene:
         return None
 
     def cluster_log_end(self) -> str:
-        """The last lines of whatever the cluster wrote last; none of a cluster not our own."""
+        """The last lines of the cluster's latest log; empty for an existing cluster."""
         logs = sorted(
             (self.directory / "cluster").glob("*.log"), key=lambda log: log.stat().st_mtime
         )
@@ -136,7 +136,7 @@ class Scene:
         return "\n".join(lines)
 
     def stop(self, *, keep: bool) -> None:
-        """End everything; the logs stay where `keep` says so."""
+        """Stop everything; `keep` keeps the logs."""
         for reader in self._readers:
             reader.process.stop(seconds=_STOP_SECONDS)
         if self._operator is not None:
@@ -146,7 +146,7 @@ class Scene:
         with contextlib.suppress(AssertionError):  # the cloud was never started
             self.world.aws.process.stop(seconds=_STOP_SECONDS)
         self.world.stop()
-        if keep:  # for the logs; the kubeconfig of somebody's cluster is no log
+        if keep:  # for the logs; the kubeconfig of an existing cluster is not a log
             for kubeconfig in self.directory.rglob("*.kubeconfig"):
                 kubeconfig.unlink()
         else:
@@ -155,7 +155,7 @@ class Scene:
     def _removed(self, leftovers: Leftovers) -> str:
         try:
             return leftovers.remove()
-        except (ApiError, HTTPError) as error:  # the rest is to be stopped all the same
+        except (ApiError, HTTPError) as error:  # the rest must be stopped as well
             return f"not all was removed from context {self._context}: {error}"
 
     def _apply(self, example: Example) -> None:
@@ -168,7 +168,7 @@ class Scene:
 
 
 def _cluster_maker(name: str, *, kube_context: str | None) -> Callable[[Path], Cluster]:
-    """Each kind of cluster loads its own libraries: the one that is asked for only."""
+    """Each type of cluster imports its own libraries: only the requested one."""
     if kube_context is not None:
         from testbed.clusters.context import ContextCluster  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Where the demo shows itself: a live table in a terminal, else a line for each event."""
+"""The output of the demo: a live table in a terminal, otherwise a line for each event."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from testbed.demo.table import table
 
 _PICTURE_WIDTH = 100
 _PICTURE_HEIGHT = 32
-# The picture is shown where nothing may be fetched, and need not be: any monospaced font will do.
+# The picture is shown where downloads may be blocked, and any monospaced font is sufficient.
 _FONT_DOWNLOAD = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _FONT = "Fira Code, monospace"
 _FONTS_AT_HAND = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 
 class Screen(Protocol):
-    """Shows what was seen; used as a context."""
+    """Shows the observations; used as a context manager."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -37,14 +37,14 @@ class Screen(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was found."""
+        """Restore the terminal."""
 
     def show(self, seen: Observed) -> None:
-        """Show it now."""
+        """Show the observations now."""
 
 
 class Lines(contextlib.AbstractContextManager["Lines"]):
-    """Plain text: no colour, no control characters."""
+    """Plain text: no color, no control characters."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -55,10 +55,10 @@ class Lines(contextlib.AbstractContextManager["Lines"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing to leave."""
+        """Nothing to restore."""
 
     def show(self, seen: Observed) -> None:
-        """Print what has not been printed."""
+        """Print the new events."""
         if self._last == 0 and seen.events:
             hint = f"to look on: {seen.place.kubectl}; kubectl get akg -A -w"
             say(hint, seconds=seen.elapsed_seconds)
@@ -69,11 +69,11 @@ class Lines(contextlib.AbstractContextManager["Lines"]):
 
 
 class LiveTable(contextlib.AbstractContextManager["LiveTable"]):
-    """The table, drawn anew in place at each `show`; its last state stays on the terminal."""
+    """The table, redrawn in place at each `show`; its last state stays on the terminal."""
 
     def __init__(self) -> None:
         self._console = Console()
-        # No thread that refreshes: children must be forked from a process without threads.
+        # No refresh thread: children must be forked from a process without threads.
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
     def __enter__(self) -> Self:
@@ -89,20 +89,20 @@ class LiveTable(contextlib.AbstractContextManager["LiveTable"]):
         self._live.stop()
 
     def show(self, seen: Observed) -> None:
-        """Draw it for the terminal's present size."""
+        """Draw the table for the terminal's current size."""
         width, height = self._console.size
         blocks = not self._console.options.ascii_only
         self._live.update(table(seen, width=width, height=height, blocks=blocks), refresh=True)
 
 
 def screen() -> Screen:
-    """The live table where stdout is a terminal that can do it."""
+    """The live table if stdout is a capable terminal."""
     capable = os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
     return LiveTable() if sys.stdout.isatty() and capable else Lines()
 
 
 def say(text: str, *, seconds: float) -> None:
-    """A line with the time since the command."""
+    """Print a line with the time since the start of the command."""
     print(f"{seconds:6.1f} s  {text}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The table on the terminal: a pure function of what was seen and of the room there is."""
+"""The table on the terminal: a pure function of the observations and the available size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testbed.demo.observed import Client, Event, Grant, Observed, Place, Tone
 
 _FEWEST_EVENTS = 3
 _MOST_EVENTS = 12
-# Two clock times and the seconds left; where there is room, the seconds until the renewal too.
+# Two clock times and the seconds left; with enough width also the seconds until the renewal.
 _BESIDE_BAR = 34
 _BESIDE_BAR_WIDE = 52
 _WIDE = 100
@@ -25,7 +25,7 @@ _COLOURS = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red"}
 
 
 def table(seen: Observed, *, width: int, height: int, blocks: bool = True) -> RenderableType:
-    """All of it, at most `width` wide; as many of the latest events as `height` has room for."""
+    """The whole table, at most `width` wide; with as many of the latest events as fit."""
     glyphs = BLOCKS if blocks else ASCII
     room = height - _LINES_BESIDE_EVENTS - _LINES_OF_GRANT * len(seen.grants) - len(seen.clients)
     events = seen.events[-min(max(room, _FEWEST_EVENTS), _MOST_EVENTS) :]
@@ -62,7 +62,7 @@ def _columns(*names: str, right: Sequence[str] = (), squeezed: Sequence[str] = (
             justify="right" if name in right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            # What may be long gives way; a revision or a count never does.
+            # Long columns are truncated; a revision or a count never is.
             min_width=None if name in squeezed else len(name),
         )
     return made
@@ -141,7 +141,7 @@ def _event(event: Event) -> Text:
 
 def _footer(place: Place) -> Iterator[Text]:
     yield _line("In another terminal (Ctrl-C in this one stops it all):", style="dim")
-    # Folded, never cut: it is there to be copied.
+    # Wrapped, never truncated: it is meant to be copied.
     yield Text(f"  {place.kubectl}", style="bold", overflow="fold")
     yield _line("  kubectl get akg -A -w", style="bold")
 

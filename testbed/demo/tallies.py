@@ -1,4 +1,4 @@
-"""How the clients fare: a sum over the report of their process, read as it grows."""
+"""The results of the clients: a sum over the report of their process, read as it grows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tally:
         self._ends[report] = 0
 
     def clients(self) -> tuple[Client, ...]:
-        """The rows, with all that was reported up to now."""
+        """The rows, with everything reported until now."""
         for report in self._ends:
             for reading in self._news(report):
                 name = _NAMES.get(reading.client, reading.client)
@@ -42,7 +42,7 @@ class Tally:
             return []
         with report.open("rb") as file:
             file.seek(self._ends[report])
-            # The last line may still be in the writing.
+            # The last line may be incomplete.
             whole = file.read().rpartition(b"\n")[0]
         if not whole:
             return []

@@ -1,4 +1,4 @@
-"""Whether all of it held: a pure function of what was seen."""
+"""Whether all conditions hold: a pure function of the observations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from enum import Enum
 
 from testbed.demo.observed import Grant, Observed
 
-# A key may be taken for a moment after its end: the clocks of a cloud are not one clock.
+# A key may be accepted for a moment after its expiry: a cloud has several clocks.
 _GRACE_SECONDS = 5.0
 
 
 class Outcome(Enum):
-    """Where the demo stands."""
+    """The state of the demo."""
 
     OPEN = "open"
     HELD = "held"
@@ -22,7 +22,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome, and why: what is still missing, or what went wrong."""
+    """The outcome and its reason: what is still missing, or what failed."""
 
     outcome: Outcome
     reason: str
@@ -30,7 +30,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What `--once` asks for, and how long it may take since the examples were applied."""
+    """The conditions of `--once`, and the time limit since the examples were applied."""
 
     renewals: int
     first_key_seconds: float
@@ -38,7 +38,7 @@ class Expectation:
 
 
 def judge(seen: Observed, *, expected: Expectation) -> Verdict:
-    """FAILED at once for what cannot be mended, or when time is over; HELD when nothing misses."""
+    """FAILED for a permanent failure or a timeout; HELD if nothing is missing."""
     wrong = next(_wrong(seen), None)
     if wrong is not None:
         return Verdict(Outcome.FAILED, wrong)

@@ -1,4 +1,4 @@
-"""Looks at the cluster, the clients and the processes, and tells what happened since."""
+"""Observes the cluster, the clients and the processes, and reports events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testbed.demo.scene import Scene
 from testbed.demo.tallies import Tally
 
 _KEPT_EVENTS = 50
-# An API server far away may miss a request; one on this machine misses none while it lives.
+# A remote API server may miss a request; one on this machine misses none while it runs.
 _UNREACHABLE_SECONDS = 5.0
 
 
@@ -32,7 +32,7 @@ class _Followed:
 
 
 class Witness:
-    """`look` as often as there is a frame to draw."""
+    """Call `look` for each frame."""
 
     def __init__(self, scene: Scene, *, elapsed: Callable[[], float]) -> None:
         self._scene = scene
@@ -55,7 +55,7 @@ class Witness:
         ]
 
     def look(self) -> Observed:
-        """What is seen now."""
+        """Return the current observations."""
         trouble = self._scene.ended() or self._look_at_grants()
         return Observed(
             place=self._place,
@@ -98,7 +98,7 @@ class Witness:
             self._probe(followed, followed.first)
 
     def _begin(self, followed: _Followed) -> FirstKey:
-        """Keep the first key's data to try it after its end, and start the clients."""
+        """Keep the first key's data for an attempt after its expiry, and start the clients."""
         seen, world = followed.seen, self._scene.world
         if self._first_key_seconds is None:
             self._first_key_seconds = self._elapsed()
@@ -128,7 +128,7 @@ class Witness:
 
 
 def _cause(error: Exception) -> object:
-    """Without the count of tries that urllib3 wraps around it."""
+    """Without the retry count that urllib3 adds."""
     return getattr(error, "reason", error)
 
 

@@ -1,4 +1,4 @@
-"""What stands before a real API server and breaks it on demand: a proxy, and a line to cut."""
+"""Fault injection between clients and a real API server: a proxy, and a TCP connection to cut."""
 
 from testbed.faults.line import Line
 from testbed.faults.proxy import FaultProxy

@@ -17,7 +17,7 @@ _BACKLOG = 1024
 
 
 class Listener:
-    """The socket of the proxy, which may be closed for a while."""
+    """The listening socket of the proxy, which may be closed for a while."""
 
     def __init__(self, *, port: int, tls: ssl.SSLContext) -> None:
         self._port = port
@@ -27,16 +27,16 @@ class Listener:
         self._absence: asyncio.Task[None] | None = None
 
     async def open(self, relay: Relay) -> None:
-        """Listen from now on."""
+        """Start listening."""
         self._handler = web.Server(relay.handle, handler_cancellation=True, access_log=None)
         await self._listen()
 
     def down(self, seconds: float) -> None:
-        """Nobody listens for so long, and whatever is connected is cut off."""
+        """Close the socket for that many seconds, and all connections."""
         self._absence = asyncio.create_task(self._be_down(seconds), name="down")
 
     async def close(self) -> None:
-        """End it."""
+        """Close the socket permanently."""
         assert self._handler is not None
         if self._server is not None:
             self._server.close()
@@ -45,7 +45,7 @@ class Listener:
     async def _be_down(self, seconds: float) -> None:
         assert self._handler is not None
         assert self._server is not None
-        # the one who asked for it is answered first
+        # the requesting client gets its response first
         await asyncio.sleep(0.05)
         self._server.close()
         for connection in self._handler.connections:

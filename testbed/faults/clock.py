@@ -1,4 +1,4 @@
-"""A process whose wall clock is shifted while it runs, as by a suspend or by somebody."""
+"""A process whose wall clock is shifted while it runs, as by a suspend or a manual change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ShiftedClock:
     """`environment` is for the process; compiled with the system's `cc`.
 
     Raises:
-        OSError, subprocess.CalledProcessError: there is no compiler, or it refuses.
+        OSError, subprocess.CalledProcessError: there is no compiler, or it fails.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -29,6 +29,6 @@ class ShiftedClock:
         self.environment = {"LD_PRELOAD": str(library), "CLOCK_SHIFT_FILE": str(self._file)}
 
     def shift(self, seconds: float) -> None:
-        """Let the wall clock be so far ahead of the machine's from now on."""
+        """Shift the wall clock ahead of the machine's by that many seconds."""
         with self._file.open("r+b") as file:
             file.write(struct.pack("d", float(seconds)))

@@ -1,8 +1,8 @@
-"""The wire between a client and an API server, which can be cut: it carries bytes and costs little.
+"""A TCP forwarder between a client and an API server, which can be cut; with little overhead.
 
-While it is cut nothing passes and nobody is told: connections stay as they are, as when a network
-falls apart. Once it is mended what was under way arrives, unless its sender has reset the
-connection meanwhile: a kernel that did so sends nothing again.
+While it is cut, no data passes and neither side is notified: connections stay open, as in a network
+partition. When it is restored, data in transit arrives, unless its sender has reset the connection
+in the meantime: a kernel does not send again after a reset.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _PATIENCE_SECONDS = 10.0
 
 
 class _End(asyncio.Protocol):
-    """One end of a connection; what arrives here leaves at the other end."""
+    """One end of a connection; received data is sent by the other end."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: _End | None = None
 
     def join(self, other: _End) -> None:
-        """Make them the ends of one connection."""
+        """Connect both ends."""
         self.other, other.other = other, self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,18 +46,18 @@ class _End(asyncio.Protocol):
         if self.other is not None and self.other.transport is not None:
             self.other.transport.write(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's name
         self.transport = None
         if self.other is not None and self.other.transport is not None:
             self.other.transport.close()
 
     def hold(self) -> None:
-        """Read nothing more: it stays where the kernel has it."""
+        """Stop reading: data stays in the kernel."""
         if self.transport is not None:
             self.transport.pause_reading()
 
     def go_on(self) -> None:
-        """Read on, unless the peer has taken back what waits here."""
+        """Resume reading, unless the peer has reset the connection."""
         if self.transport is None or self.other is None:
             return
         raw: socket.socket = self.transport.get_extra_info("socket")
@@ -68,7 +68,7 @@ class _End(asyncio.Protocol):
 
 
 class Line:
-    """Leads to the API server of a cluster while it is entered; a thread carries the bytes."""
+    """Forwards to the API server of a cluster while it is entered; a thread transfers the data."""
 
     def __init__(self, server: str) -> None:
         target = urlsplit(server)
@@ -94,7 +94,7 @@ class Line:
         self._loop.close()
 
     def lead(self, kubeconfig: Path) -> Path:
-        """Change a kubeconfig so that it leads through here; returns it."""
+        """Change a kubeconfig to connect through this forwarder; returns it."""
         document = yaml.safe_load(kubeconfig.read_text())
         for entry in document["clusters"]:
             entry["cluster"]["server"] = f"https://{_HOST}:{self._port}"
@@ -102,11 +102,11 @@ class Line:
         return kubeconfig
 
     def cut(self) -> None:
-        """Returns when nothing passes any more."""
+        """Cut the connection; returns when no data passes."""
         self._done(self._cut())
 
     def mend(self) -> None:
-        """Returns when what was held is on its way."""
+        """Restore the connection; returns when held data is being sent."""
         self._done(self._mend())
 
     def _done(self, work: Coroutine[None, None, None]) -> None:
@@ -126,7 +126,7 @@ class Line:
         for end in self._ends:
             if end.transport is not None:
                 end.transport.abort()
-        await asyncio.sleep(0)  # transports close their sockets one turn of the loop later
+        await asyncio.sleep(0)  # transports close their sockets in the next iteration of the loop
 
     async def _cut(self) -> None:
         self._whole.clear()
@@ -147,7 +147,7 @@ class Line:
         return near
 
     async def _join(self, near: _End) -> None:
-        """Lead it on; one who comes while the line is cut waits without a word."""
+        """Connect a client; while the forwarder is cut, it waits silently."""
         await self._whole.wait()
         far = _End()
         self._ends.add(far)

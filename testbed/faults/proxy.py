@@ -1,4 +1,4 @@
-"""The process of the proxy, seen from a test: its life, its faults, and the way through it."""
+"""The interface of tests to the proxy's process: lifecycle, faults, and the address."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _READY_SECONDS = 20.0
 
 
 class ProxyFaults(FaultClient):
-    """The faults of the embedded cluster, and what only a proxy can do to a real one."""
+    """The faults of the embedded cluster, and those that a proxy can apply to a real one."""
 
     def down(self, *, seconds: float) -> None:
-        """Nobody listens for so long; open connections are cut off. Nothing can end it earlier."""
+        """Refuse connections for that many seconds and close open ones; cannot be ended earlier."""
         self.send({"kind": "down", "seconds": seconds})
 
     def broken(self) -> None:
-        """Open watches get an ERROR event of 500, after which no client can go on."""
+        """Send an ERROR event of 500 to open watches, after which no client can continue."""
         self.send({"kind": "broken"})
 
     def revoke(self, token: str) -> None:
-        """401 to whoever shows this token, for ever."""
+        """Respond with 401 to every client with this token, permanently."""
         self.send({"kind": "revoked", "token": token})
 
 
 class FaultProxy:
-    """Stands before the API server of a cluster, for those whose kubeconfig leads through it.
+    """A proxy of a cluster's API server, for clients whose kubeconfig leads through it.
 
-    Its certificate is of a CA of its own; credentials are handed on as they are, so that the API
-    server sees, and its audit log tells, who really asked.
+    Its certificate is from its own CA; credentials are forwarded unchanged, so that the API server
+    and its audit log see the actual client.
     """
 
     def __init__(self, directory: Path, *, cluster: Cluster) -> None:
@@ -57,7 +57,7 @@ class FaultProxy:
 
     @property
     def faults(self) -> ProxyFaults:
-        """What goes wrong next."""
+        """The client for fault injection."""
         return ProxyFaults(self.server, ca_file=self.ca_file, token=self._token)
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class FaultProxy:
         self.stop()
 
     def start(self) -> None:
-        """Return once it listens."""
+        """Start the proxy and wait until it listens."""
         serving = self._authority.issue("proxy", hosts=["127.0.0.1"])
         token_file = self._directory / "control-token"
         token_file.touch(mode=0o600)
@@ -91,13 +91,13 @@ class FaultProxy:
         self._child.wait_until(lambda: accepts_connections(self._port), seconds=_READY_SECONDS)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the proxy."""
         if self._child is not None:
             self._child.stop()
             self._child = None
 
     def lead(self, kubeconfig: Path) -> Path:
-        """Change a kubeconfig so that it leads through here; returns it."""
+        """Change a kubeconfig to connect through this proxy; returns it."""
         document = yaml.safe_load(kubeconfig.read_text())
         for entry in document["clusters"]:
             entry["cluster"] = {"server": self.server, "certificate-authority": str(self.ca_file)}

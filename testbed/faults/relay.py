@@ -1,7 +1,7 @@
-"""The way of one request through the proxy: to the real server and back, unless a fault is met.
+"""Forwards one request to the real server and its response back, unless a fault applies.
 
-Requests are relayed whole, watches as they come. The faults are those of the embedded cluster; an
-open watch meets one between two events, as it would on a broken network.
+Requests are forwarded whole, watches as they arrive. The faults are those of the embedded cluster;
+an open watch is affected between two events, as on a broken network.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _ERROR_EVENTS: Final = {
 
 
 class Relay:
-    """Answers requests in the place of the API server at `upstream`.
+    """Answers requests in place of the API server at `upstream`.
 
-    `down` is called with seconds for which nobody shall listen.
+    `down` is called with the seconds for which the proxy must not listen.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Relay:
         self._open: dict[asyncio.Queue[Fault], str] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Handle one request."""
         try:
             if request.path == "/_faults":
                 return await self._control(request)
@@ -180,7 +180,7 @@ class Relay:
             self._interrupt(fault)
 
     def _interrupt(self, fault: Fault) -> None:
-        """Let it happen to the watches that are open now."""
+        """Apply a fault to the watches that are open now."""
         for interrupts, path in self._open.items():
             if fault.meets(path, "watch"):
                 interrupts.put_nowait(fault)

@@ -1,4 +1,4 @@
-"""What a pod does with a Secret: the real SDKs, configured as their own documents say."""
+"""Clients of a Secret in a pod: the real SDKs, configured as documented."""
 
 from testbed.readers.reports import PollingReader, Reading
 

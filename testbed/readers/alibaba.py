@@ -1,8 +1,8 @@
-"""Pods that use Alibaba Cloud's SDK with a session from a Secret, in each format that there is.
+"""Pods that use Alibaba Cloud's SDK with a session from a Secret, in each format.
 
-Those with the session in their environment or in a profile of `~/.aliyun/config.json` keep what
-they found first (alibabacloud_credentials, provider/cli_profile.py) and must be restarted; the
-others have the Secret mounted and go on.
+Those with the session in their environment or in a profile of `~/.aliyun/config.json` keep the
+first one (alibabacloud_credentials, provider/cli_profile.py) and must be restarted; the others have
+the Secret mounted and keep running.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _ALONE = {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "ALIBABA_CLOUD_IMDSV1_D
 
 
 class AlibabaRefusedError(RuntimeError):
-    """The SDK raised; the message is what it said."""
+    """The SDK raised an exception; the message is the SDK's own."""
 
 
 class Pod:
-    """A process of `alibaba_pod`; `environment` is all that it has beside the cloud's variables."""
+    """A process of `alibaba_pod`; `environment` is added to the cloud's variables."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Pod:
         return str(answer["text"])
 
     def close(self) -> None:
-        """End the process; the end of its input is what it waits for."""
+        """End the process, by the end of its input."""
         self._process.communicate()
 
 
@@ -105,7 +105,7 @@ class MountedPod:
         return cls("section", data, cloud_environment=cloud_environment)
 
     def remount(self, data: Mapping[str, str]) -> None:
-        """The kubelet has written the Secret anew."""
+        """Update the files like the kubelet."""
         self._mount.write(data)
 
     def ask(self) -> str:
@@ -113,7 +113,7 @@ class MountedPod:
         return self._pod.ask()
 
     def close(self) -> None:
-        """End the process and take the mount away."""
+        """End the process and remove the mount."""
         self._pod.close()
         self._mount.remove()
 

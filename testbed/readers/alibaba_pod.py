@@ -1,13 +1,13 @@
 """`python -m testbed.readers.alibaba_pod`: a pod with Alibaba Cloud's SDK.
 
-Each line that comes is one call; the answer is a line of JSON. It is a process of its own because
-the SDK reads its environment once, when it is imported. What the credentials are is told by `--as`:
+Each input line is one call; the response is a line of JSON. It is a separate process because the
+SDK reads its environment once, when it is imported. `--as` selects the credentials:
 
-- `chain`: the default chain, with what the environment says;
+- `chain`: the default chain, with the environment;
 - `files`: the four files of the format AlibabaRam, read before each call;
 - `section`: the section [default] of credentials.ini, read before each call. The SDKs for Go, PHP
-  and Java take its type `sts`; the one for Python (1.0.12, provider/profile.py) knows none, so the
-  section is read here as they do;
+  and Java support its type `sts`; the one for Python (1.0.12, provider/profile.py) does not, so the
+  section is parsed here as they do;
 - `bearer`: the token in ALIBABA_BEARER_TOKEN, for GetInstance of Cloud Call Center.
 """
 
@@ -39,13 +39,13 @@ _ONCE = RuntimeOptions(autoretry=False)
 
 
 def chain(_: Path) -> Callable[[], str]:
-    """Ask with what the default chain finds, kept as the SDK keeps it."""
+    """Call with the credentials of the default chain, cached as the SDK does."""
     client = Sts(ApiConfig(credential=Credentials(), endpoint=_STS))
     return lambda: _arn(client)
 
 
 def files(directory: Path) -> Callable[[], str]:
-    """Ask with what stands in the files now."""
+    """Call with the current content of the files."""
 
     def ask() -> str:
         found = {
@@ -63,7 +63,7 @@ def files(directory: Path) -> Callable[[], str]:
 
 
 def section(directory: Path) -> Callable[[], str]:
-    """Ask with what stands in the file now."""
+    """Call with the current content of the file."""
 
     def ask() -> str:
         parser = configparser.ConfigParser(interpolation=None)
@@ -74,7 +74,7 @@ def section(directory: Path) -> Callable[[], str]:
 
 
 def bearer(_: Path) -> Callable[[], str]:
-    """Ask Cloud Call Center for an instance."""
+    """Request an instance from Cloud Call Center."""
     credentials = Credentials(
         Config(type="bearer", bearer_token=os.environ["ALIBABA_BEARER_TOKEN"])
     )
@@ -106,7 +106,7 @@ _WAYS = {"chain": chain, "files": files, "section": section, "bearer": bearer}
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Handle calls until the input ends."""
     parser = argparse.ArgumentParser(prog="python -m testbed.readers.alibaba_pod")
     parser.add_argument("--as", dest="way", choices=_WAYS, required=True)
     parser.add_argument("--directory", type=Path, default=Path())
@@ -116,7 +116,7 @@ def main() -> None:
         try:
             ask = ask or _WAYS[options.way](options.directory)
             answer: dict[str, Any] = {"text": ask()}
-        except Exception as error:  # whatever the SDK raises is the answer
+        except Exception as error:  # any exception of the SDK is the response
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
 

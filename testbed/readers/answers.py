@@ -1,4 +1,4 @@
-"""What every reader gives: an answer of the model, or the error in the client's own words."""
+"""The result of every client: a response of the model, or the client's own error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MODEL = "amazon.nova-lite-v1:0"
 QUESTION = "Is the key good?"
 _SHORTEST_SECRET = 16
-# what an SDK would otherwise take from the environment of the test
+# variables that an SDK would otherwise read from the environment of the test
 _SDK_VARIABLES = (
     *("AWS_", "ALIBABA_CLOUD_", "OPENAI_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_"),
@@ -23,7 +23,7 @@ _SDK_VARIABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of one call; `error` never holds a value of the Secret."""
+    """The outcome of one call; `error` never contains a value of the Secret."""
 
     client: str
     ok: bool
@@ -32,10 +32,10 @@ class Answer:
 
 
 def asked(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> Answer:
-    """The answer to `ask()`, whatever it raises."""
+    """The answer to `ask()`; any exception is its error."""
     try:
         return Answer(client=client, ok=True, text=ask(), error=None)
-    except Exception as error:  # whatever three SDKs and their transports raise
+    except Exception as error:  # any exception of three SDKs and their transports
         text = f"{type(error).__name__}: {error}"
         for value in _values(data):
             if len(value) >= _SHORTEST_SECRET:
@@ -68,25 +68,25 @@ def _strings(content: object) -> Iterator[str]:
 
 
 class Client(Protocol):
-    """A client as a pod holds it: the key it was started with, for as long as it runs."""
+    """A client in a pod: with the key it was started with, for as long as it runs."""
 
     def ask(self) -> str:
-        """What the model says; raises whatever the SDK raises."""
+        """The response of the model; raises the exceptions of the SDK."""
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close the connections."""
 
 
 @runtime_checkable
 class Mounted(Protocol):
-    """A client that has the Secret mounted, and goes on when it changes."""
+    """A client that has the Secret mounted, and keeps running when it changes."""
 
     def remount(self, data: Mapping[str, str]) -> None:
-        """The kubelet has written the Secret anew."""
+        """Update the files like the kubelet."""
 
 
 class Connect(Protocol):
-    """Starts a client as a pod does: with a Secret's data and the cloud's variables."""
+    """Starts a client like a pod: with a Secret's data and the cloud's variables."""
 
     def __call__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
         """The client."""
@@ -99,7 +99,7 @@ def once(
     data: Mapping[str, str],
     cloud_environment: Mapping[str, str],
 ) -> Answer:
-    """One question, asked by a client started for it."""
+    """One call, by a client started for it."""
 
     def ask() -> str:
         with contextlib.closing(connect(data, cloud_environment=cloud_environment)) as started:
@@ -110,7 +110,7 @@ def once(
 
 @contextlib.contextmanager
 def pod_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """The process environment of a pod for the time being, since SDKs read nothing else.
+    """Set the process environment of a pod temporarily, since SDKs read nothing else.
 
     The environment belongs to the whole process: use it from one thread at a time.
     """

@@ -1,4 +1,4 @@
-"""What a pod with STS credentials asks AWS: who it is, or a question to a model."""
+"""The calls of a pod with STS credentials: its identity, or a prompt for a model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 
 def identity(region: str) -> tuple[Any, Callable[[Any], str]]:
-    """A client of STS, and the call that gives the caller's ARN."""
+    """A client of STS, and the call that returns the caller's ARN."""
     client = boto3_session().client("sts", region_name=region, config=_ONE_ATTEMPT)
     return client, lambda sts: str(sts.get_caller_identity()["Arn"])
 
 
 def converse(region: str) -> tuple[Any, Callable[[Any], str]]:
-    """A client of Bedrock's runtime, and the call that gives the model's answer."""
+    """A client of Bedrock's runtime, and the call that returns the model's response."""
     client = boto3_session().client("bedrock-runtime", region_name=region, config=_ONE_ATTEMPT)
     return client, _ask
 

@@ -1,7 +1,7 @@
 """Pods that use an AWS SDK with session credentials from their environment (format AwsEnv).
 
-botocore reads AWS_ACCESS_KEY_ID and its companions once, when the session's credentials are first
-asked for, and never again: such a pod must be restarted.
+botocore reads AWS_ACCESS_KEY_ID and related variables once, when the session's credentials are
+first needed, and never again: such a pod must be restarted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONVERSE = "aws-env-converse"
 
 
 class AwsEnv:
-    """A pod started with this Secret, which makes one kind of call."""
+    """A pod started with this Secret, which sends one kind of call."""
 
     def __init__(
         self,
@@ -43,20 +43,20 @@ class AwsEnv:
 
 
 def identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsEnv:
-    """A pod that asks STS who it is."""
+    """A pod that calls GetCallerIdentity."""
     return AwsEnv(data, cloud_environment=cloud_environment, call=aws_calls.identity)
 
 
 def converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsEnv:
-    """A pod that asks a model with signed calls."""
+    """A pod that sends signed calls to a model."""
     return AwsEnv(data, cloud_environment=cloud_environment, call=aws_calls.converse)
 
 
 def call_identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One call of STS, made by a pod started for it."""
+    """One call of STS, by a pod started for it."""
     return once(IDENTITY, identity, data=data, cloud_environment=cloud_environment)
 
 
 def call_converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One question, asked by a pod started for it."""
+    """One prompt, by a pod started for it."""
     return once(CONVERSE, converse, data=data, cloud_environment=cloud_environment)

@@ -1,7 +1,7 @@
 """Pods that never restart: an AWS SDK with a `credential_process` (format AwsCredentialProcess).
 
-The Secret is mounted; its `config` tells the SDK to run a process that prints the file beside it.
-botocore runs it again from 15 minutes before the end that it printed (credentials.py).
+The Secret is mounted; its `config` makes the SDK run a process that prints the file beside it.
+botocore runs it again from 15 minutes before the printed expiry (credentials.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REGION = re.compile(r"^region = (\S+)$", re.MULTILINE)
 
 
 class AwsProcess:
-    """A pod with this Secret mounted; `remount` is what the kubelet does when it changes."""
+    """A pod with this Secret mounted; `remount` updates the files like the kubelet."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class AwsProcess:
             self._client, self._ask = call(region[1] if region else data["AWS_REGION"])
 
     def remount(self, data: Mapping[str, str]) -> None:
-        """Write the Secret's files, each in one step, for where this pod has them mounted."""
+        """Write the Secret's files, each atomically, to the mount path of this pod."""
         self._mount.write(
             {
                 CONFIG: _MOUNTED.sub(str(self._mount.folder), data[CONFIG]),
@@ -61,26 +61,26 @@ class AwsProcess:
             return self._ask(self._client)
 
     def close(self) -> None:
-        """Close the connections and take the mount away."""
+        """Close the connections and remove the mount."""
         self._client.close()
         self._mount.remove()
 
 
 def identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsProcess:
-    """A pod that asks STS who it is."""
+    """A pod that calls GetCallerIdentity."""
     return AwsProcess(data, cloud_environment=cloud_environment, call=aws_calls.identity)
 
 
 def converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> AwsProcess:
-    """A pod that asks a model with signed calls."""
+    """A pod that sends signed calls to a model."""
     return AwsProcess(data, cloud_environment=cloud_environment, call=aws_calls.converse)
 
 
 def call_identity(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One call of STS, made by a pod started for it."""
+    """One call of STS, by a pod started for it."""
     return once(IDENTITY, identity, data=data, cloud_environment=cloud_environment)
 
 
 def call_converse(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One question, asked by a pod started for it."""
+    """One prompt, by a pod started for it."""
     return once(CONVERSE, converse, data=data, cloud_environment=cloud_environment)

@@ -1,7 +1,7 @@
 """A pod that uses boto3: `bedrock-runtime` Converse, with the key from its environment.
 
-botocore takes AWS_BEARER_TOKEN_BEDROCK when a client is made and keeps it, but looks at each call
-whether the variable is there at all (handlers.py, `_should_prefer_bearer_auth`). Of the region it
+botocore reads AWS_BEARER_TOKEN_BEDROCK when a client is created and keeps it, but checks on each
+call whether the variable exists (handlers.py, `_should_prefer_bearer_auth`). For the region it
 reads AWS_DEFAULT_REGION only (botocore 1.44, configprovider.py), so the pod passes AWS_REGION.
 """
 
@@ -33,7 +33,7 @@ class Boto3Converse:
             )
 
     def ask(self) -> str:
-        """Ask the model once."""
+        """Send one prompt."""
         with pod_environment(self._variables):
             answer = self._client.converse(
                 modelId=MODEL, messages=[{"role": "user", "content": [{"text": QUESTION}]}]
@@ -46,5 +46,5 @@ class Boto3Converse:
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One question, asked by a pod started for it."""
+    """One prompt, by a pod started for it."""
     return once(NAME, Boto3Converse, data=data, cloud_environment=cloud_environment)

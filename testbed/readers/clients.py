@@ -1,4 +1,4 @@
-"""Every client that a polling reader can be, by its name."""
+"""Every client of a polling reader, by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A partner of an API behind API Gateway: plain HTTPS with `x-api-key` (format ApiGatewayEnv).
+"""A client of an API in API Gateway: plain HTTPS with `x-api-key` (format ApiGatewayEnv).
 
-The API's address is the pod's own business: API_URL in its environment, whole with stage and path.
+The pod has the API's address: API_URL in its environment, complete with stage and path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ URL = "API_URL"
 
 
 class HttpApi:
-    """A partner started with this Secret."""
+    """A client started with this Secret."""
 
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         url = urlsplit(cloud_environment[URL])
@@ -29,7 +29,7 @@ class HttpApi:
         self._tunnel = Tunnel(str(url.hostname), cloud_environment=cloud_environment)
 
     def ask(self) -> str:
-        """Call the API once; its answer as JSON."""
+        """Call the API once; returns its response as JSON."""
         return json.dumps(self._tunnel.ask("GET", self._path, headers=self._headers))
 
     def close(self) -> None:
@@ -38,5 +38,5 @@ class HttpApi:
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One call, made by a partner started for it."""
+    """One call, by a client started for it."""
     return once(NAME, HttpApi, data=data, cloud_environment=cloud_environment)

@@ -24,7 +24,7 @@ class HttpConverse:
         self._tunnel = Tunnel(host, cloud_environment=cloud_environment)
 
     def ask(self) -> str:
-        """Ask the model once."""
+        """Send one prompt."""
         content = {"messages": [{"role": "user", "content": [{"text": QUESTION}]}]}
         answer = self._tunnel.ask(
             "POST",
@@ -40,5 +40,5 @@ class HttpConverse:
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One question, asked by a pod started for it."""
+    """One prompt, by a pod started for it."""
     return once(NAME, HttpConverse, data=data, cloud_environment=cloud_environment)

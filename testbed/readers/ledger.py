@@ -1,7 +1,7 @@
-"""Every key that any reader could have met: the Secrets of all grants, followed by a watch.
+"""Every key that any client could have read: the Secrets of all grants, from a watch.
 
-A watch shows each version of a Secret once, as soon as it is written: what stood in it, and until
-when, needs no reader for each. The values are not looked at, nor do they come (metadata only).
+A watch shows each version of a Secret once, as soon as it is written: its key and expiry are known
+without a client for each. The values are neither used nor received (metadata only).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ Name = tuple[str, str]
 class Entry:
     """A key in a Secret; times in seconds since 1970.
 
-    `renews` is what the Secret says, `begins` when the work on the next one should begin by that;
-    `seen` is when the watch showed it.
+    `renews` is the time in the Secret, `begins` when work on the next one should begin accordingly;
+    `seen` is when the watch delivered it.
     """
 
     revision: int
@@ -51,9 +51,9 @@ class Entry:
 
 
 class SecretHistory:
-    """Follows the Secrets of a cluster, as the user of a kubeconfig, while it is entered.
+    """Watches the Secrets of a cluster, as the user of a kubeconfig, while it is entered.
 
-    `ignored` names the namespaces whose Secrets are not for it: they may say anything.
+    Secrets in `ignored` namespaces are skipped: they may have any content.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SecretHistory:
         self._thread.join()
 
     def entries(self) -> dict[Name, tuple[Entry, ...]]:
-        """What was seen so far, by the name of the Secret, in the order of writing."""
+        """The entries so far, by the name of the Secret, in the order of writing."""
         with self._changed:
             return {name: tuple(found) for name, found in self._entries.items()}
 
@@ -92,7 +92,7 @@ class SecretHistory:
     def wait_until(
         self, enough: Callable[[dict[Name, int]], bool], *, seconds: float
     ) -> dict[Name, int]:
-        """The newest revisions, as soon as they are enough; raises TimeoutError."""
+        """Wait until the newest revisions are enough, and return them; raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: enough(self._newest()), timeout=seconds):
                 counts = Counter(self._newest().values())
@@ -133,7 +133,7 @@ class SecretHistory:
                 self._entries.pop(name, None)
             else:
                 annotations: dict[str, str] = metadata.get("annotations") or {}
-                if _PREFIX + "expires-at" not in annotations:  # a key without an end
+                if _PREFIX + "expires-at" not in annotations:  # a key without expiry
                     return
                 entry = _entry(annotations, seen=time.time())
                 known = self._entries[name]
@@ -143,7 +143,7 @@ class SecretHistory:
 
 
 def expired(entries: Iterable[Entry], *, until: float) -> list[str]:
-    """When a reader would have met a key after its end: one line for each such time."""
+    """When a client would have read an expired key: one line for each such time."""
     found = list(entries)
     replaced = [*(entry.seen for entry in found[1:]), until]
     return [
@@ -154,7 +154,7 @@ def expired(entries: Iterable[Entry], *, until: float) -> list[str]:
 
 
 def needless(entries: Iterable[Entry]) -> list[str]:
-    """Keys that were minted before their time, or twice: one line for each."""
+    """Keys that were issued too early, or twice: one line for each."""
     found = list(entries)
     return [
         f"revision {entry.revision}, due at {before.begins:.1f}, was issued at {entry.issued:.0f}"
@@ -165,7 +165,7 @@ def needless(entries: Iterable[Entry]) -> list[str]:
 
 
 def lateness(entries: Iterable[Entry]) -> list[float]:
-    """By how many seconds each renewal was seen after it was due; less than 0 where before."""
+    """How late each renewal was seen, in seconds; negative if early."""
     found = list(entries)
     return [entry.seen - before.renews for before, entry in itertools.pairwise(found)]
 

@@ -1,4 +1,4 @@
-"""A Secret mounted into a pod: its keys as files, each written in one step."""
+"""A Secret mounted into a pod: its keys as files, each written atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Mount:
         self.write(data)
 
     def write(self, data: Mapping[str, str]) -> None:
-        """What the kubelet does when the Secret changes."""
+        """Update the files like the kubelet when the Secret changes."""
         for name, text in data.items():
             draft = self.folder / f"{name}.draft"
             draft.touch(mode=0o600)
@@ -27,5 +27,5 @@ class Mount:
             draft.replace(self.folder / name)
 
     def remove(self) -> None:
-        """Take the mount away."""
+        """Remove the mount."""
         self._directory.cleanup()

@@ -1,7 +1,7 @@
-"""A pod that uses the openai SDK against Bedrock's runtime, or against Mantle.
+"""A pod that uses the openai SDK with Bedrock's runtime, or with Mantle.
 
-The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL; a Secret that has only Bedrock's variables is used
-as a pod would do it by hand.
+The SDK reads OPENAI_API_KEY and OPENAI_BASE_URL; a Secret with only Bedrock's variables is used as
+a pod would do it explicitly.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OpenAIChat:
             self._client = OpenAI(max_retries=0)
 
     def ask(self) -> str:
-        """Ask the model once."""
+        """Send one prompt."""
         answer = self._client.chat.completions.create(
             model=self._model, messages=[{"role": "user", "content": QUESTION}]
         )
@@ -45,12 +45,12 @@ class OpenAIChat:
 
 
 def _model(base_url: str) -> str:
-    """A model that the address has: Mantle's differ from the runtime's, and by prefix."""
+    """A model at this address: Mantle's differ from the runtime's, and by prefix."""
     if "//bedrock-mantle." not in base_url:
         return MODEL
     return "openai.gpt-5.4" if base_url.endswith("/openai/v1") else "openai.gpt-oss-20b"
 
 
 def call(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Answer:
-    """One question, asked by a pod started for it."""
+    """One prompt, by a pod started for it."""
     return once(NAME, OpenAIChat, data=data, cloud_environment=cloud_environment)

@@ -1,7 +1,7 @@
-"""`python -m testbed.readers.polling`: a workload that uses a Secret's key without a pause.
+"""`python -m testbed.readers.polling`: a workload that uses a Secret's key continuously.
 
 It reads the Secret before every call and lets its clients, see `clients`, call the cloud in turn.
-Each call is one line of JSON in the report; the key is in none of them.
+Each call is one line of JSON in the report; none of them contains the key.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class Poller:
-    """Asks with every client in turn, and sees to them whenever the Secret's data changes.
+    """Calls with every client in turn, and updates them whenever the Secret's data changes.
 
-    Clients with the data in their environment are started anew, those that have it mounted go on.
+    Clients with the data in their environment are restarted, those with a mount keep running.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Poller:
         self._started: dict[str, Client] = {}
 
     def round(self, client: str) -> None:
-        """Read the Secret and ask once; an unreadable API is noted and the last data used."""
+        """Read the Secret and call once; an unreadable API is recorded and the last data used."""
         try:
             secret = self._source.read()
         except SecretUnreadableError as error:
@@ -105,7 +105,7 @@ class Poller:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Poll until SIGTERM; the cloud's variables are taken from the environment."""
+    """Poll until SIGTERM, with the cloud's variables in the environment."""
     parser = argparse.ArgumentParser(prog="python -m testbed.readers.polling")
     parser.add_argument("--kubeconfig", type=Path, required=True)
     parser.add_argument("--namespace", required=True)

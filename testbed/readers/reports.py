@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One call of the polling reader; `client` is "kubernetes" where the Secret was unreadable."""
+    """One call of the polling reader; `client` is "kubernetes" if the Secret was unreadable."""
 
     time: float
     revision: str | None
@@ -39,8 +39,8 @@ class Reading:
 class PollingReader:
     """A process that reads a Secret and calls the cloud with it, again and again.
 
-    `clients` are names of `testbed.readers.clients`; by default those of a Bedrock key.
-    Start it from the main thread: it ends with the thread that started it.
+    `clients` are names of `testbed.readers.clients`; by default those of a Bedrock key. Start it
+    from the main thread: it ends with the thread that started it.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PollingReader:
         return self._process
 
     def start(self) -> None:
-        """Start polling; a Secret that does not exist yet is waited for."""
+        """Start polling, also before the Secret exists."""
         self._directory.mkdir(parents=True, exist_ok=True)
         parts = [
             self._cloud_environment.get("PYTHONPATH"),
@@ -110,20 +110,20 @@ class PollingReader:
         return list(self._readings)
 
     def failures(self) -> list[Reading]:
-        """The calls that went wrong."""
+        """The calls that failed."""
         return [reading for reading in self.readings() if not reading.ok]
 
     def wait_until(self, enough: Callable[[list[Reading]], bool], *, seconds: float) -> None:
-        """Return once the readings so far satisfy `enough`; raises ProcessFailedError."""
+        """Wait until the readings so far satisfy `enough`; raises ProcessFailedError."""
         self.process.wait_until(lambda: enough(self.readings()), seconds=seconds)
 
     def _read_on(self) -> None:
-        """Take in what the report has more: it is asked for many times a second."""
+        """Read the new part of the report, which is done many times a second."""
         if not self.report.exists():
             return
         with self.report.open("rb") as report:
             report.seek(self._read_bytes)
-            # the last line may still be in the writing
+            # the last line may be incomplete
             lines, ended, _ = report.read().rpartition(b"\n")
         self._read_bytes += len(lines) + len(ended)
         self._readings += [Reading(**json.loads(line)) for line in lines.splitlines()]

@@ -1,4 +1,4 @@
-"""Reads one Secret through the Kubernetes API, with what a kubeconfig says, over one connection."""
+"""Reads one Secret through the Kubernetes API, by a kubeconfig, over one connection."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class SecretUnreadableError(RuntimeError):
-    """The Kubernetes API did not give the Secret; the status is in the message."""
+    """The Kubernetes API did not return the Secret; the message has the status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A Secret as a pod sees it, with the annotations that a test wants to see."""
+    """A Secret in a pod's view, with the annotations that tests need."""
 
     data: Mapping[str, str] = field(repr=False)
     annotations: Mapping[str, str]
@@ -41,13 +41,13 @@ class SecretSource:
         self._headers = {"Accept": "application/json", **credentials}
 
     def read(self) -> Secret | None:
-        """The Secret as it is now, None while there is none; raises SecretUnreadableError."""
+        """The current Secret, None if it does not exist; raises SecretUnreadableError."""
         try:
             self._connection.request("GET", self._path, headers=self._headers)
             answer = self._connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()  # the next read connects anew
+            self._connection.close()  # the next read reconnects
             raise SecretUnreadableError(f"{type(error).__name__}: {error}") from error
         if answer.status == http.HTTPStatus.NOT_FOUND:
             return None
@@ -68,9 +68,9 @@ class SecretSource:
 def connection_to(
     kubeconfig: Path, *, seconds: float | None
 ) -> tuple[http.client.HTTPConnection, dict[str, str]]:
-    """A connection that is opened when it is used, and the headers that say who asks.
+    """A connection that is opened on first use, and the headers with the credentials.
 
-    An answer may be `seconds` late.
+    A response may be `seconds` late.
     """
     cluster, user = _current(kubeconfig)
     server = urlsplit(cluster["server"])
@@ -100,7 +100,7 @@ def _tls(cluster: dict[str, Any], user: dict[str, Any], *, directory: Path) -> s
     certificate = _pem(user, "client-certificate", directory=directory)
     key = _pem(user, "client-key", directory=directory)
     if certificate is not None and key is not None:
-        # OpenSSL takes a client certificate from a file only
+        # OpenSSL reads a client certificate from a file only
         with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
             file.write(f"{certificate}\n{key}")
             file.flush()

@@ -1,7 +1,7 @@
-"""Pods with `keywright serve-credentials` beside them: SDKs that renew from a URI.
+"""Pods with `keywright serve-credentials` as a sidecar: SDKs that refresh from a URI.
 
-Alibaba Cloud's SDK asks ALIBABA_CLOUD_CREDENTIALS_URI again 15 minutes before the end (provider/
-uri.py), botocore asks AWS_CONTAINER_CREDENTIALS_FULL_URI likewise (credentials.py).
+Alibaba Cloud's SDK requests ALIBABA_CLOUD_CREDENTIALS_URI again 15 minutes before the expiry
+(provider/uri.py), botocore does the same with AWS_CONTAINER_CREDENTIALS_FULL_URI (credentials.py).
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ class Sidecar:
         self._process.wait_until(lambda: accepts_connections(self.port), seconds=_START_SECONDS)
 
     def url(self, path: str) -> str:
-        """The URI that an SDK is given."""
+        """The URI for an SDK."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def close(self) -> None:
-        """End the process and take the mounts away."""
+        """End the process and remove the mounts."""
         self._process.stop()
         self.mount.remove()
         self._own.remove()
 
 
 class AlibabaSidecar:
-    """A pod with Alibaba Cloud's SDK that asks the sidecar."""
+    """A pod with Alibaba Cloud's SDK that uses the sidecar."""
 
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         self._sidecar = Sidecar(data)
@@ -72,7 +72,7 @@ class AlibabaSidecar:
         )
 
     def remount(self, data: Mapping[str, str]) -> None:
-        """The kubelet has written the Secret anew."""
+        """Update the files like the kubelet."""
         self._sidecar.mount.write(data)
 
     def ask(self) -> str:
@@ -86,7 +86,7 @@ class AlibabaSidecar:
 
 
 class AwsSidecar:
-    """A pod with boto3 that asks the sidecar, with the token from its file."""
+    """A pod with boto3 that uses the sidecar, with the token from its file."""
 
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         self._sidecar = Sidecar(data)
@@ -103,7 +103,7 @@ class AwsSidecar:
             self._client, self._ask = aws_calls.identity("us-east-1")
 
     def remount(self, data: Mapping[str, str]) -> None:
-        """The kubelet has written the Secret anew."""
+        """Update the files like the kubelet."""
         self._sidecar.mount.write(data)
 
     def ask(self) -> str:

@@ -1,4 +1,4 @@
-"""HTTPS without an SDK, through the proxy and with the CA that the cloud's variables name."""
+"""HTTPS without an SDK, through the proxy and with the CA in the cloud's variables."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class RefusedError(RuntimeError):
-    """The answer was not 200."""
+    """The status of the response was not 200."""
 
 
 class Tunnel:
-    """One connection to one host, kept open and made anew when it broke."""
+    """One connection to one host, kept open and reopened after a failure."""
 
     def __init__(self, host: str, *, cloud_environment: Mapping[str, str]) -> None:
         proxy = urlsplit(cloud_environment["HTTPS_PROXY"])
@@ -32,13 +32,13 @@ class Tunnel:
     def ask(
         self, method: str, path: str, *, headers: Mapping[str, str], body: str | None = None
     ) -> Any:
-        """The answer's JSON; raises RefusedError with what was told unless it was 200."""
+        """The JSON of the response; raises RefusedError with its text unless the status is 200."""
         try:
             self._connection.request(method, path, body=body, headers=dict(headers))
             answer = self._connection.getresponse()
             content = json.load(answer)
         except (OSError, http.client.HTTPException):
-            self.close()  # the next call connects anew
+            self.close()  # the next call reconnects
             raise
         if answer.status != http.HTTPStatus.OK:
             raise RefusedError(f"{answer.status} {json.dumps(content)}")

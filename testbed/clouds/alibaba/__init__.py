@@ -1,6 +1,6 @@
-"""An Alibaba Cloud on this machine: STS, RAM, a node's metadata and more, behind their real hosts.
+"""An emulated Alibaba Cloud: STS, RAM, the metadata of a node and more, with their real hosts.
 
-`AlibabaCloud` starts it in its own process and is what tests, demo and benchmarks talk to.
+`AlibabaCloud` starts it in a separate process, and is the interface for tests, demo and benchmarks.
 """
 
 from testbed.clouds.alibaba.cloud import AlibabaCloud

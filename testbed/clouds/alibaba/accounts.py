@@ -1,4 +1,4 @@
-"""RAM's stock: users with keys, roles, OIDC providers. Every account is there from the start."""
+"""The state of RAM: users with keys, roles, OIDC providers. Every account exists from the start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 @dataclass(slots=True)
 class User:
-    """A RAM user, or with `name` None the account itself."""
+    """A RAM user, or the account itself if `name` is None."""
 
     account: str
     id: str
@@ -70,7 +70,7 @@ class IdentityProvider:
 
 
 class Accounts:
-    """What tests have made, by ARN and by key id."""
+    """What tests have created, by ARN and by key ID."""
 
     def __init__(self) -> None:
         self._roles: dict[str, Role] = {}
@@ -81,18 +81,18 @@ class Accounts:
     def create_provider(
         self, *, name: str, issuer: str, client_ids: Sequence[str], account: str
     ) -> IdentityProvider:
-        """An OIDC provider; one of that name is replaced."""
+        """Create an OIDC provider; replaces one with the same name."""
         arn = f"acs:ram::{account}:oidc-provider/{name}"
         provider = IdentityProvider(arn=arn, issuer=issuer, client_ids=tuple(client_ids))
         self._providers[arn] = provider
         return provider
 
     def delete_provider(self, *, arn: str) -> None:
-        """Delete an OIDC provider; one that is not there is no mistake."""
+        """Delete an OIDC provider; a missing one is not an error."""
         self._providers.pop(arn, None)
 
     def provider(self, arn: str) -> IdentityProvider | None:
-        """The provider of that ARN."""
+        """The provider with that ARN."""
         return self._providers.get(arn)
 
     def create_role(
@@ -104,7 +104,7 @@ class Accounts:
         max_session_seconds: int,
         account: str,
     ) -> str:
-        """The ARN of a new role; raises for a malformed policy."""
+        """Create a role and return its ARN; raises for a malformed policy."""
         role = Role(
             account=account,
             id=_number("3"),
@@ -125,17 +125,17 @@ class Accounts:
         self._roles[arn].policies[name] = ram_policies.parse(json.dumps(document))
 
     def delete_role(self, *, arn: str) -> None:
-        """Delete a role; its sessions live on without any permission."""
+        """Delete a role; its sessions remain valid, without any permission."""
         del self._roles[arn]
 
     def role(self, arn: str) -> Role | None:
-        """The role of that ARN."""
+        """The role with that ARN."""
         return self._roles.get(arn)
 
     def create_user(
         self, *, name: str | None, policies: Mapping[str, Mapping[str, Any]], account: str
     ) -> User:
-        """A new user with policies; without a name the account itself, which may do everything."""
+        """Create a user with policies; without a name, the account itself with all permissions."""
         user = User(
             account=account,
             id=account if name is None else _number("2"),
@@ -146,17 +146,17 @@ class Accounts:
         return user
 
     def user(self, arn: str) -> User | None:
-        """The user of that ARN."""
+        """The user with that ARN."""
         return self._users.get(arn)
 
     def create_access_key(self, user: User) -> AccessKey:
-        """A new access key of a user."""
+        """Create an access key of a user."""
         key = AccessKey(id="LTAI5t" + _letters(18), secret=_letters(30), user=user)
         self._keys[key.id] = key
         return key
 
     def set_access_key_active(self, *, access_key_id: str, active: bool) -> None:
-        """Switch an access key on or off."""
+        """Enable or disable an access key."""
         self._keys[access_key_id].active = active
 
     def delete_access_key(self, *, access_key_id: str) -> None:
@@ -164,11 +164,11 @@ class Accounts:
         del self._keys[access_key_id]
 
     def access_key(self, access_key_id: str) -> AccessKey | None:
-        """The access key of that id, active or not."""
+        """The access key with that ID, active or not."""
         return self._keys.get(access_key_id)
 
     def secrets(self) -> Iterator[str]:
-        """The secret of every access key."""
+        """The secrets of all access keys."""
         for key in self._keys.values():
             yield key.secret
 
@@ -182,5 +182,5 @@ def _letters(count: int) -> str:
 
 
 def _number(first: str) -> str:
-    """An id of a user or a role: eighteen digits."""
+    """Generate an ID of a user or a role: eighteen digits."""
     return first + "".join(secrets.choice(string.digits) for _ in range(17))

@@ -1,4 +1,4 @@
-"""The JSON in which Alibaba Cloud's services answer and refuse."""
+"""The JSON responses and errors of Alibaba Cloud's services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def result(content: dict[str, Any]) -> Response:
-    """The answer with an id of the request."""
+    """The response with a request ID."""
     return json_response({"RequestId": _request_id(), **content})
 
 

@@ -1,4 +1,4 @@
-"""Whether a request is who it says: signature, clock and nonce, asked anew on every call."""
+"""Authentication of requests: signature, clock and nonce, verified on every call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIME_FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Authentication:
-    """Verifies requests in either form."""
+    """Verifies requests in either style."""
 
     def __init__(self, *, principals: Principals, rsa_keys: RsaKeys, clock: Clock) -> None:
         self._principals = principals
@@ -56,7 +56,7 @@ class Authentication:
         return key.user
 
     def check_time(self, text: str) -> None:
-        """Raise CloudError unless the time is a time, and at most 15 minutes away."""
+        """Raise CloudError unless the text is a time, at most 15 minutes away."""
         try:
             told = datetime.datetime.strptime(f"{text}+0000", f"{_TIME_FORM}%z").timestamp()
         except ValueError:
@@ -65,7 +65,7 @@ class Authentication:
             raise refusals.time_stamp_expired()
 
     def context(self, request: Request) -> dict[str, tuple[str, ...]]:
-        """The keys that a condition of a policy may ask about any call."""
+        """The condition keys of a policy that apply to any call."""
         now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
         return {
             "acs:sourceip": (request.source_ip,),
@@ -124,7 +124,7 @@ class Authentication:
 
 
 def _check_signed_headers(request: Request, *, signed: tuple[str, ...]) -> None:
-    """Host, content type and every x-acs- header must be covered, and the body's hash be right."""
+    """Require host, content type and all x-acs- headers to be signed, and a correct body hash."""
     must = {
         name
         for name, _ in request.headers

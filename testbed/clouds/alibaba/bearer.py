@@ -1,4 +1,4 @@
-"""Bearer tokens, as a service with its own sign-in gives them out (Cloud Call Center)."""
+"""Bearer tokens, as issued by a service with its own sign-in (Cloud Call Center)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class _Issued:
 
 
 class BearerTokens:
-    """All tokens ever given out."""
+    """All issued tokens."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._issued: dict[str, _Issued] = {}
 
     def create(self, *, account: str, seconds: float) -> str:
-        """A new token for an account, good for that long."""
+        """Issue a token for an account, valid for that long."""
         token = secrets.token_urlsafe(96)
         self._issued[token] = _Issued(account, self._clock.now() + seconds)
         return token
 
     def account(self, token: str) -> str:
-        """Whose the token is; raises CloudError when it is unknown or over."""
+        """The account of the token; raises CloudError if it is unknown or expired."""
         issued = self._issued.get(token)
         if issued is None or issued.expires_at <= self._clock.now():
             raise refusals.bearer_token_refused()

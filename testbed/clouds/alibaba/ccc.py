@@ -1,4 +1,4 @@
-"""Cloud Call Center: the one product that takes a bearer token in place of a signature."""
+"""Cloud Call Center: the one product that accepts a bearer token instead of a signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BEARER = "BEARERTOKEN"
 
 
 class CloudCallCenter:
-    """One action of it: GetInstance."""
+    """Only its action GetInstance."""
 
     name = "ccc"
 
@@ -26,15 +26,15 @@ class CloudCallCenter:
         self._authentication = authentication
 
     def action(self, request: Request) -> str:
-        """The Action parameter, or the header that stands for it."""
+        """The Action parameter, or the equivalent header."""
         return signatures.action_of(request)
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         if action != "GetInstance" or signatures.version_of(request) != _VERSION:
             raise refusals.unknown_action()
         given = signatures.parameters(request)
-        # the SDK sends a header; an RPC request of old has a parameter (alibabacloud_tea_openapi)
+        # the SDK sends a header; an older RPC request has a parameter (alibabacloud_tea_openapi)
         token = request.header("x-acs-bearer-token") or given.get("BearerToken")
         if token is None:
             entry.principal = self._authentication.verify(request).arn

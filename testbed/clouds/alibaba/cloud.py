@@ -1,4 +1,4 @@
-"""The emulator's process, seen from a test."""
+"""The interface of tests to the emulator's process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRUST = Path(__file__).parents[1] / "trust"
 
 
 class AlibabaCloud(EmulatedCloud):
-    """Prepares the accounts, and tells of the sessions.
+    """Prepares the accounts, and reports the sessions.
 
     The services in faults are "sts", "ecs", "ccc", "metadata" and "credentials-uri".
     """
@@ -29,7 +29,7 @@ class AlibabaCloud(EmulatedCloud):
 
     @override
     def client_environment(self) -> dict[str, str]:
-        """All that an unmodified SDK needs in its environment to meet this Alibaba Cloud."""
+        """The environment in which an unmodified SDK uses this Alibaba Cloud."""
         certificate = str(self.ca_file)
         proxy = f"http://127.0.0.1:{self.proxy_port}"
         return {
@@ -42,10 +42,10 @@ class AlibabaCloud(EmulatedCloud):
         }
 
     def relay(self, domains: Sequence[str], *, proxy_port: int) -> None:
-        """Let the proxy also lead to another cloud of this machine, by that one's proxy."""
+        """Make the proxy also lead to another cloud of this machine, by the proxy of that cloud."""
         self._ask("relay", domains=list(domains), proxy_port=proxy_port)
 
-    # --- what is in the accounts ---------------------------------------------------------------
+    # --- accounts ------------------------------------------------------------------------------
 
     def create_identity_provider(
         self,
@@ -56,7 +56,7 @@ class AlibabaCloud(EmulatedCloud):
         ca_file: Path | None = None,
         account: str = ACCOUNT,
     ) -> str:
-        """The ARN of an OIDC provider of RAM; the issuer is reached trusting `ca_file`."""
+        """Create an OIDC provider of RAM, return its ARN; `ca_file` is trusted for the issuer."""
         return str(
             self._ask(
                 "create_identity_provider",
@@ -81,7 +81,7 @@ class AlibabaCloud(EmulatedCloud):
         max_session_seconds: int = 3600,
         account: str = ACCOUNT,
     ) -> str:
-        """The ARN of a new role with its policies (Version "1")."""
+        """Create a role with its policies (Version "1") and return its ARN."""
         return str(
             self._ask(
                 "create_role",
@@ -94,7 +94,7 @@ class AlibabaCloud(EmulatedCloud):
         )
 
     def delete_role(self, arn: str) -> None:
-        """Delete a role; its sessions live on without any permission."""
+        """Delete a role; its sessions remain valid, without any permission."""
         self._ask("delete_role", arn=arn)
 
     def put_trust_policy(self, arn: str, *, trust_policy: Mapping[str, Any]) -> None:
@@ -102,7 +102,7 @@ class AlibabaCloud(EmulatedCloud):
         self._ask("put_trust_policy", arn=arn, trust_policy=trust_policy)
 
     def put_role_policy(self, arn: str, *, name: str, document: Mapping[str, Any]) -> None:
-        """Add or replace a policy of a role; it holds from the next call on."""
+        """Add or replace a policy of a role; it applies from the next call on."""
         self._ask("put_role_policy", arn=arn, name=name, document=document)
 
     def create_user(
@@ -112,24 +112,24 @@ class AlibabaCloud(EmulatedCloud):
         policies: Mapping[str, Mapping[str, Any]] | None = None,
         account: str = ACCOUNT,
     ) -> UserAccessKey:
-        """A new RAM user with policies; its access key."""
+        """Create a RAM user with policies and return its access key."""
         made = self._ask("create_user", name=name, policies=policies or {}, account=account)
         return UserAccessKey(**made)
 
     def create_root_key(self, *, account: str = ACCOUNT) -> UserAccessKey:
-        """An access key of the account itself, which may do everything but assume roles."""
+        """Create an access key of the account itself, which may do everything but assume roles."""
         return UserAccessKey(**self._ask("create_user", name=None, policies={}, account=account))
 
     def create_access_key(self, user_arn: str) -> UserAccessKey:
-        """Another access key of a user."""
+        """Create another access key of a user."""
         return UserAccessKey(**self._ask("create_access_key", user_arn=user_arn))
 
     def create_rsa_key_pair(self, user_arn: str) -> RsaKeyPair:
-        """An RSA key pair of a user; only here its private half is told."""
+        """Create an RSA key pair of a user; the private key is only returned here."""
         return RsaKeyPair(**self._ask("create_rsa_key_pair", user_arn=user_arn))
 
     def set_access_key_active(self, access_key_id: str, *, active: bool) -> None:
-        """Switch an access key on or off."""
+        """Enable or disable an access key."""
         self._ask("set_access_key_active", access_key_id=access_key_id, active=active)
 
     def delete_access_key(self, access_key_id: str) -> None:
@@ -137,38 +137,38 @@ class AlibabaCloud(EmulatedCloud):
         self._ask("delete_access_key", access_key_id=access_key_id)
 
     def create_bearer_token(self, *, seconds: float = 3600, account: str = ACCOUNT) -> str:
-        """A bearer token that Cloud Call Center takes, good for that long."""
+        """Issue a bearer token for Cloud Call Center, valid for that long."""
         return str(self._ask("create_bearer_token", seconds=seconds, account=account))
 
-    # --- the node, and credentials URIs ----------------------------------------------------------
+    # --- the node, and credentials URIs --------------------------------------------------------
 
     def attach_instance_role(self, arn: str | None) -> None:
-        """Give the node a role that trusts ecs.aliyuncs.com; None takes it away."""
+        """Attach a role that trusts ecs.aliyuncs.com to the node; None detaches it."""
         self._ask("attach_instance_role", arn=arn)
 
     def allow_metadata_v1(self, *, allowed: bool) -> None:
-        """Let the node's metadata service answer without a token, or not."""
+        """Set whether the metadata service of the node answers without a token."""
         self._ask("allow_metadata_v1", allowed=allowed)
 
     def create_credentials_uri(
         self, role_arn: str, *, answer: UriAnswer = UriAnswer.GOOD, seconds: float = 3600
     ) -> str:
-        """A new URI on the loopback address, each of whose answers has a new session of a role."""
+        """Create a URI on the loopback address that returns a new session for each request."""
         path = self._ask(
             "create_credentials_uri", role_arn=role_arn, answer=answer, seconds=seconds
         )
         return f"http://127.0.0.1:{self._ports['plain']}{path}"
 
     def change_credentials_uri(self, uri: str, *, answer: UriAnswer) -> None:
-        """Let a URI answer otherwise from now on."""
+        """Change how a URI answers from now on."""
         self._ask("change_credentials_uri", path=urlsplit(uri).path, answer=answer)
 
     def limit_sts(self, per_second: float | None) -> None:
-        """Let an account call each API of STS so often a second; None is the vendor's 100."""
+        """Limit the calls of each STS API per second and account; None is the vendor's 100."""
         self._ask("limit_sts", per_second=per_second)
 
     # --- the sessions ----------------------------------------------------------------------------
 
     def sessions(self) -> list[IssuedSession]:
-        """Every session that was given out, ended or not, in that order."""
+        """All issued sessions, expired or not, in the order of issue."""
         return [IssuedSession(**session) for session in self._ask("sessions")]

@@ -1,4 +1,4 @@
-"""What a test may ask of this cloud; the typed side of it is `AlibabaCloud`."""
+"""The control commands of this cloud; `AlibabaCloud` is their typed client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Control(control.Control):
-    """The table of what can be asked."""
+    """The table of commands."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Servers of credentials URIs on the loopback address: good ones, and ones to be wary of."""
+"""Servers of credentials URIs on the loopback address: valid ones, and faulty ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGE_BYTES = 10 * 1024 * 1024
 
 
 class UriAnswer(StrEnum):
-    """How a credentials URI answers; one that is slow is a delay of "credentials-uri"."""
+    """How a credentials URI answers; for a slow one, use a delay of "credentials-uri"."""
 
     GOOD = "good"
     ENDED = "ended"
@@ -30,12 +30,12 @@ class UriAnswer(StrEnum):
     LARGE = "large"
     NOT_JSON = "not-json"
     NO_OBJECT = "no-object"
-    NO_TOKEN = "no-token"  # noqa: S105  a word
+    NO_TOKEN = "no-token"  # noqa: S105  not a secret
     FAILED = "failed"
 
 
 class CredentialsUris:
-    """Each path gives sessions of one role, a new one for each question."""
+    """Each path returns sessions of one role, a new one for each request."""
 
     name = "credentials-uri"
 
@@ -45,22 +45,22 @@ class CredentialsUris:
         self._uris: dict[str, tuple[str, UriAnswer, float]] = {}
 
     def create(self, *, role_arn: str, answer: str, seconds: float) -> str:
-        """The path of a new URI whose sessions last that long."""
+        """Create a URI and return its path; its sessions last that long."""
         path = f"{_FOLDER}{uuid.uuid4().hex}"
         self._uris[path] = (role_arn, UriAnswer(answer), seconds)
         return path
 
     def change(self, *, path: str, answer: str) -> None:
-        """Let a URI answer otherwise from now on."""
+        """Change how a URI answers from now on."""
         role_arn, _, seconds = self._uris[path]
         self._uris[path] = (role_arn, UriAnswer(answer), seconds)
 
-    def action(self, request: Request) -> str:  # noqa: ARG002  as Service has it
-        """A name for the journal."""
+    def action(self, request: Request) -> str:  # noqa: ARG002  as in Service
+        """A name for the call log."""
         return "GetCredentials"
 
-    async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:  # noqa: ARG002  as Service has it
-        """The credentials, or what else was asked for."""
+    async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:  # noqa: ARG002  as in Service
+        """The credentials, or the configured faulty response."""
         entry.parameters["path"] = request.path
         known = self._uris.get(request.path)
         role = None if known is None else self._accounts.role(known[0])
@@ -75,8 +75,8 @@ class CredentialsUris:
             self._sessions.revoke(session.access_key_id)
         return _written(session, answer=answer)
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
-        """The refusal in the shape of an answer."""
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
+        """The refusal as a response."""
         return json_response({"Code": error.code}, status=error.status)
 
 

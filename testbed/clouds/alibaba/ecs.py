@@ -1,4 +1,4 @@
-"""Elastic Compute Service: one action, by which the effect of a policy is seen."""
+"""Elastic Compute Service: one action, which shows the effect of a policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REGIONS = ("cn-hangzhou", "cn-shanghai", "ap-southeast-1", "eu-central-1")
 
 
 class ElasticComputeService:
-    """DescribeRegions, for whom RAM allows ecs:DescribeRegions."""
+    """DescribeRegions, if RAM allows ecs:DescribeRegions."""
 
     name = "ecs"
 
@@ -24,11 +24,11 @@ class ElasticComputeService:
         self._authentication = authentication
 
     def action(self, request: Request) -> str:
-        """The Action parameter, or the header that stands for it."""
+        """The Action parameter, or the equivalent header."""
         return signatures.action_of(request)
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         if action != "DescribeRegions" or signatures.version_of(request) != _VERSION:
             raise refusals.unknown_action()
         principal = self._authentication.verify(request)

@@ -1,4 +1,4 @@
-"""The host names of the Alibaba Cloud that is emulated."""
+"""The host names of the emulated Alibaba Cloud."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from testbed.clouds.alibaba import credentials_uris, metadata
 
-# what the proxy leads to, with and without TLS
+# the domains of the proxy, with and without TLS
 DOMAINS = ("aliyuncs.com",)
 PLAIN_HOSTS = (metadata.HOST,)
 
@@ -15,7 +15,7 @@ _HOST = re.compile(r"(sts|ecs|ccc)((-vpc)?\.[a-z]{2}-[a-z]+(-\d+)?)?\.aliyuncs\.
 
 
 def service_of(host: str) -> str | None:
-    """The name of the service behind a host, None where there is none."""
+    """The name of the service of a host, None if there is none."""
     if host == metadata.HOST:
         return metadata.Metadata.name
     if host == credentials_uris.HOST:

@@ -1,7 +1,7 @@
-"""A node's metadata service at 100.100.100.200: the credentials of the role attached to the node.
+"""The metadata service of a node at 100.100.100.200: the credentials of the node's role.
 
-"Instance metadata" in the documentation of ECS. In hardened mode (v2) each question needs a token,
-which a PUT gives; v1 asks without, and can be switched off.
+"Instance metadata" in the documentation of ECS. In hardened mode (v2) each request needs a token
+from a PUT request; v1 needs none, and can be disabled.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from testbed.clouds.wire import Entry, Request
 
 HOST = "100.100.100.200"
-_TOKEN_PATH = "/latest/api/token"  # noqa: S105  a path
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105  not a secret: a path
 _CREDENTIALS_PATH = "/latest/meta-data/ram/security-credentials/"
 _TTL_HEADER = "x-aliyun-ecs-metadata-token-ttl-seconds"
-_TOKEN_HEADER = "x-aliyun-ecs-metadata-token"  # noqa: S105  the name of a header
+_TOKEN_HEADER = "x-aliyun-ecs-metadata-token"  # noqa: S105  not a secret: the name of a header
 _LONGEST_TTL_SECONDS = 21600
 _LASTS_SECONDS = 6 * 3600
 _RENEWED_BEFORE_SECONDS = 30 * 60
@@ -47,28 +47,28 @@ class Metadata:
         self._v1 = True
 
     def attach_role(self, *, arn: str | None) -> None:
-        """Give the node a role, None for none; raises unless the role trusts ECS."""
+        """Attach a role to the node, None for none; raises unless the role trusts ECS."""
         role = None if arn is None else self._accounts.role(arn)
         if arn is not None and (role is None or not _trusts_ecs(role)):
             raise LookupError(f"{arn} is no role that trusts the service ecs.aliyuncs.com")
         self._role_arn, self._session = arn, None
 
     def allow_v1(self, *, allowed: bool) -> None:
-        """Answer without a token, or not."""
+        """Set whether requests without a token are answered."""
         self._v1 = allowed
 
     def secrets(self) -> set[str]:
-        """Every token given out."""
+        """All issued tokens."""
         return set(self._tokens)
 
     def action(self, request: Request) -> str:
-        """A name for the journal."""
+        """A name for the call log."""
         if request.path == _TOKEN_PATH:
             return "CreateToken"
         return "GetRoleName" if request.path == _CREDENTIALS_PATH else "GetCredentials"
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """A token, the role's name or its credentials; the journal tells which version asked."""
+        """A token, the role's name or its credentials; the call log has the request's version."""
         if action == "CreateToken":
             return self._create_token(request)
         entry.parameters["version"] = self._version(request)
@@ -94,7 +94,7 @@ class Metadata:
             )
         )
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
         """The refusal as text."""
         return _text(error.message, status=error.status)
 
@@ -117,7 +117,7 @@ class Metadata:
         return "v2"
 
     def _current(self, role: Role) -> Session:
-        """The node's session, renewed half an hour before its end, or half its life if shorter."""
+        """The session of the node, renewed half an hour before expiry, or at half its lifetime."""
         session = self._session
         if session is not None:
             life = session.expires_at - session.issued_at

@@ -1,4 +1,4 @@
-"""What a test is told of the things that it had made, and of sessions."""
+"""What tests receive: created resources, and sessions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UserAccessKey:
 
 @dataclass(frozen=True, slots=True)
 class RsaKeyPair:
-    """A key pair of a RAM user: the cloud keeps the public half, this is the private one (PEM)."""
+    """A key pair of a RAM user: the cloud has the public key, this is the private one (PEM)."""
 
     public_key_id: str
     private_key: str = field(repr=False)
@@ -25,7 +25,7 @@ class RsaKeyPair:
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A session that was given out, without its secrets."""
+    """An issued session, without its secrets."""
 
     access_key_id: str
     arn: str

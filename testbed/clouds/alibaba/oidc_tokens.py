@@ -28,7 +28,7 @@ _PROVIDER_ARN = re.compile(r"acs:ram::\d+:oidc-provider/[\w.-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a good token says, and the provider that vouches for it."""
+    """The claims of a valid token, and the provider that verified it."""
 
     provider: IdentityProvider
     subject: str
@@ -37,7 +37,7 @@ class Identity:
     expires_at: float
 
     def context(self) -> dict[str, tuple[str, ...]]:
-        """The keys that a trust policy may have conditions on."""
+        """The condition keys for a trust policy."""
         return {
             "oidc:iss": (self.provider.issuer,),
             "oidc:aud": self.audiences,
@@ -48,7 +48,7 @@ class Identity:
 class OidcTokens:
     """Verifies tokens.
 
-    `seen` are the tokens that came, good or bad, for tests that look for them where none may be.
+    `seen` are all received tokens, valid or not, for tests that search for leaked tokens.
     """
 
     def __init__(self, *, accounts: Accounts, clock: Clock) -> None:
@@ -62,7 +62,7 @@ class OidcTokens:
         self._keys.trust(provider.arn, ca_file=ca_file)
 
     async def verify(self, token: str, *, provider_arn: str) -> Identity:
-        """The identity in the token; raises CloudError in STS's words."""
+        """The identity in the token; raises CloudError with the messages of STS."""
         self.seen.add(token)
         if not _PROVIDER_ARN.fullmatch(provider_arn):
             raise refusals.oidc_provider_malformed()

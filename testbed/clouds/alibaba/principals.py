@@ -1,4 +1,4 @@
-"""Who makes a call: a user, the account itself, or a session."""
+"""The caller: a user, the account itself, or a session."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling, with the secret that its signature is checked against.
+    """The caller, with the secret that verifies its signature.
 
-    `owner_arn` is the user, or the role whose session this is; `role_id` is None for a user.
+    `owner_arn` is the user, or the role of the session; `role_id` is None for a user.
     """
 
     arn: str
@@ -35,15 +35,15 @@ class Principal:
 
     @property
     def is_root(self) -> bool:
-        """Whether the account itself calls."""
+        """Whether the account itself is the caller."""
         return self.arn.endswith(":root")
 
     def names(self) -> frozenset[str]:
-        """What a trust policy may write under Principal: RAM to mean this caller."""
+        """The values of Principal: RAM in a trust policy that match this caller."""
         return frozenset({f"acs:ram::{self.account}:root", self.owner_arn, self.arn})
 
     def may(self, action: str, *, resource: str, context: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether the caller's own policies allow it."""
+        """Whether the caller's own policies allow the action."""
         return ram_policies.allowed(
             identity=self.policies,
             session=self.session_policy,
@@ -62,7 +62,7 @@ class Principals:
         self._clock = clock
 
     def find(self, access_key_id: str, *, token: str | None) -> Principal:
-        """The owner; raises CloudError for a key or a token that will not do."""
+        """The owner; raises CloudError for an invalid key or token."""
         session = self._sessions.find(access_key_id)
         if session is not None:
             self._check(session, token=token)
@@ -102,7 +102,7 @@ class Principals:
             policies = () if user is None else user.policies
         else:
             role = self._accounts.role(session.owner_arn)
-            # a role that is gone has none, even if another has its name by now
+            # the sessions of a deleted role stay without one, even if another has its name by now
             known = role is not None and role.id == session.role_id
             policies = (*role.policies.values(),) if role is not None and known else ()
         return Principal(

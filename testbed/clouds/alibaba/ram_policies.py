@@ -1,7 +1,7 @@
-"""Policies of RAM: the grammar is that of IAM but for the version, and so is the evaluation.
+"""Policies of RAM: grammar and evaluation are those of IAM except for the version.
 
 "Policy structure and syntax" and "Policy evaluation process" of the RAM documentation: an explicit
-deny wins, something must allow, and a session policy narrows what the role has.
+deny wins, an allow is required, and a session policy restricts the role's permissions.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ EVERYTHING = Policy.parse(
 
 
 def parse(document: str, *, trust: bool = False) -> Policy:
-    """The policy in this JSON text; `trust` for a role's trust policy.
+    """Parse JSON text to a policy; `trust` for a role's trust policy.
 
     Raises:
-        MalformedPolicyError: with what is wrong.
+        MalformedPolicyError: with the error.
     """
     policy = Policy.parse(document, trust=trust)
     if json.loads(document).get("Version") != VERSION:

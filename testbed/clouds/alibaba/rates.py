@@ -1,6 +1,6 @@
-"""How often STS may be called: 100 times a second for an API and an account [R].
+"""The rate limit of STS: 100 calls per second for each API and account [R].
 
-Quotas of API version 2015-04-01 in the vendor's document.
+Quotas of API version 2015-04-01 in the vendor's documentation.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class StsRates:
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def limit(self, *, per_second: float | None) -> None:
-        """Allow that many calls a second, in a burst of as many; None is the vendor's limit."""
+        """Allow that many calls per second, with an equal burst; None is the vendor's limit."""
         self._per_second = per_second or PER_SECOND
         self._buckets.clear()
 
     def check(self, action: str, *, account: str) -> None:
-        """Raise CloudError Throttling.User where the account calls faster than it may."""
+        """Raise CloudError Throttling.User if the account exceeds its rate."""
         now, rate = self._clock.now(), self._per_second
         bucket = self._buckets.setdefault(
             (action, account), Bucket(rate, max(1.0, rate), max(1.0, rate), now)

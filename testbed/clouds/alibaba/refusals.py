@@ -1,8 +1,8 @@
-"""How Alibaba Cloud says no: one function for each refusal, with the code, the status, the words.
+"""The errors of Alibaba Cloud: one function for each, with code, status and message.
 
-The codes and words were read in public reports and in the vendor's documents; [U] marks what was
-not found anywhere and is a guess. The status of most is a guess too: 400 where the request is
-wrong, 403 where something is not permitted, 404 where something is not there.
+Codes and messages are from public reports and the vendor's documentation; [U] marks a guess without
+any source. The status of most is a guess too: 400 for an invalid request, 403 for a missing
+permission, 404 for a missing resource.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from testbed.clouds.errors import CloudError
 
 
 def unknown_action() -> CloudError:
-    """There is no such API."""
+    """The API does not exist."""
     message = "Specified api is not found, please check your url and method."
     return CloudError("InvalidAction.NotFound", message, status=404)
 
 
 def missing_parameter(name: str) -> CloudError:
-    """A parameter that must be there is not."""
+    """A required parameter is missing."""
     return CloudError(f"Missing{name}", f"{name} is mandatory for this action.")
 
 
 def invalid_parameter(name: str) -> CloudError:
-    """A parameter has another form than it must."""
+    """A parameter has an invalid format."""
     return CloudError(f"InvalidParameter.{name}", f"The parameter {name} is wrongly formed.")
 
 
@@ -34,13 +34,13 @@ def unsupported(name: str) -> CloudError:
 
 
 def incomplete_signature() -> CloudError:
-    """[U] The Authorization header, or what it should cover, is not complete."""
+    """[U] The Authorization header, or what it should cover, is incomplete."""
     message = "The request signature does not conform to Aliyun standards."
     return CloudError("IncompleteSignature", message)
 
 
 def signature_mismatch(string_to_sign: str) -> CloudError:
-    """The signature of an RPC request is another; what was signed is told as it came."""
+    """The signature of an RPC request does not match; the message has the string to sign."""
     return CloudError(
         "SignatureDoesNotMatch",
         "Specified signature is not matched with our calculation. server string to sign is:"
@@ -49,7 +49,7 @@ def signature_mismatch(string_to_sign: str) -> CloudError:
 
 
 def acs3_signature_mismatch(string_to_sign: str) -> CloudError:
-    """The signature of a request in its headers is another."""
+    """The signature in the headers of a request does not match."""
     return CloudError(
         "SignatureDoesNotMatch",
         "Specified signature does not match our calculation. server StringToSign is "
@@ -58,7 +58,7 @@ def acs3_signature_mismatch(string_to_sign: str) -> CloudError:
 
 
 def nonce_used() -> CloudError:
-    """The nonce was seen before."""
+    """The nonce was used before."""
     return CloudError("SignatureNonceUsed", "Specified signature nonce was used already.")
 
 
@@ -69,7 +69,7 @@ def time_stamp_expired() -> CloudError:
 
 
 def time_stamp_format() -> CloudError:
-    """The time of the request is none."""
+    """The time of the request is invalid."""
     message = "Specified time stamp or date value is not well formatted."
     return CloudError("InvalidTimeStamp.Format", message)
 
@@ -83,23 +83,23 @@ def throttled() -> CloudError:
 
 
 def access_key_not_found() -> CloudError:
-    """There is no such access key, or no more."""
+    """The access key does not exist, or was deleted."""
     message = "Specified access key is not found."
     return CloudError("InvalidAccessKeyId.NotFound", message, status=404)
 
 
 def access_key_inactive() -> CloudError:
-    """The access key is switched off."""
+    """The access key is disabled."""
     return CloudError("InvalidAccessKeyId.Inactive", "Specified access key is disabled.")
 
 
 def missing_security_token() -> CloudError:
-    """A session's key without the session's token."""
+    """The key of a session without the session's token."""
     return missing_parameter("SecurityToken")
 
 
 def security_token_malformed() -> CloudError:
-    """The token is none that was given out."""
+    """The token was never issued."""
     message = "Specified SecurityToken is malformed."
     return CloudError("InvalidSecurityToken.Malformed", message)
 
@@ -111,12 +111,12 @@ def security_token_mismatch() -> CloudError:
 
 
 def security_token_expired() -> CloudError:
-    """The session is over."""
+    """The session has expired."""
     return CloudError("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 
 
 def bearer_token_refused() -> CloudError:
-    """[U] The bearer token is unknown or over."""
+    """[U] The bearer token is unknown or expired."""
     message = "Specified bearer token is invalid or expired."
     return CloudError("InvalidBearerToken", message, status=403)
 
@@ -125,24 +125,24 @@ def bearer_token_refused() -> CloudError:
 
 
 def root_may_not_assume() -> CloudError:
-    """The account's own key asks for a role."""
+    """The account's own key requests a role."""
     message = "Roles may not be assumed by root accounts."
     return CloudError("NoPermission", message, status=403)
 
 
 def not_authorized() -> CloudError:
-    """The caller's policy or the role's trust policy does not allow it: it is not told which."""
+    """The caller's policy or the role's trust policy denies it: the message does not say which."""
     message = "You are not authorized to do this action. You should be authorized by RAM."
     return CloudError("NoPermission", message, status=403)
 
 
 def role_not_found(arn: str) -> CloudError:
-    """There is no such role."""
+    """The role does not exist."""
     return CloudError("EntityNotExist.Role", f"The role not exists: {arn}.", status=404)
 
 
 def policy_grammar() -> CloudError:
-    """The session policy is no policy."""
+    """The session policy is invalid."""
     message = "The parameter Policy has not passed grammar check."
     return CloudError("InvalidParameter.PolicyGrammar", message)
 
@@ -163,17 +163,17 @@ def duration(longest_seconds: int) -> CloudError:
 
 
 def oidc_token_expired() -> CloudError:
-    """The token is over."""
+    """The token has expired."""
     return _oidc("Expired", "This JsonWebToken is expired.")
 
 
 def oidc_audience() -> CloudError:
-    """The audience is no client id of the provider."""
+    """The audience is not a client ID of the provider."""
     return _oidc("AudienceNotMatch", "Invalid audience.")
 
 
 def oidc_issuer() -> CloudError:
-    """The token is another issuer's."""
+    """The token has another issuer."""
     return _oidc(
         "IssuerNotMatch",
         "The issuer in the OIDC Token doesn't match the OIDC Provider registered.",
@@ -181,7 +181,7 @@ def oidc_issuer() -> CloudError:
 
 
 def oidc_issuer_broken(issuer: str) -> CloudError:
-    """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
+    """The issuer or its JWKS is unreachable, or has no key with the token's ID."""
     return _oidc(
         "IssuerConfigurationBroken",
         f"Get public keys from OIDC Provider failed, the issuer is {issuer}.",
@@ -210,7 +210,7 @@ def no_oidc_provider() -> CloudError:
 
 
 def oidc_provider_malformed() -> CloudError:
-    """The ARN of the provider is none."""
+    """The ARN of the provider is invalid."""
     message = "Parameter OIDCProviderArn is not valid"
     return CloudError("AuthenticationFail.NoPermission", message, status=401)
 
@@ -229,7 +229,7 @@ def _oidc(kind: str, message: str) -> CloudError:
 
 
 def not_permitted() -> CloudError:
-    """RAM says no to a call of ECS."""
+    """RAM denies a call of ECS."""
     message = (
         "User not authorized to operate on the specified resource, or this API doesn't support RAM."
     )

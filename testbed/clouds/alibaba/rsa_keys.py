@@ -1,4 +1,4 @@
-"""RSA key pairs of RAM users: the cloud keeps the public half, and verifies SHA256withRSA."""
+"""RSA key pairs of RAM users: the cloud stores the public key, and verifies SHA256withRSA."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BITS = 2048
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A registered public key and whose it is."""
+    """A registered public key and its owner."""
 
     id: str
     user: User
     key: rsa.RSAPublicKey
 
     def signed(self, text: str, *, signature: str) -> bool:
-        """Whether `signature` (base64) is that of the private half over the text."""
+        """Whether `signature` (base64) is that of the private key over the text."""
         try:
             self.key.verify(
                 base64.b64decode(signature, validate=True),
@@ -41,14 +41,14 @@ class PublicKey:
 
 
 class RsaKeys:
-    """The registered public keys; `told` are the private halves, given out once."""
+    """The registered public keys; `told` are the private keys, which are returned once."""
 
     def __init__(self) -> None:
         self._keys: dict[str, PublicKey] = {}
         self.told: set[str] = set()
 
     def create(self, user: User) -> tuple[str, str]:
-        """The public key's id and the private key as PEM (PKCS#8)."""
+        """Create a key pair; return the public key's ID and the private key as PEM (PKCS#8)."""
         private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
         key_id = f"TMPK.{secrets.token_hex(8)}"
         self._keys[key_id] = PublicKey(id=key_id, user=user, key=private.public_key())
@@ -61,5 +61,5 @@ class RsaKeys:
         return key_id, pem
 
     def find(self, key_id: str) -> PublicKey | None:
-        """The public key of that id."""
+        """The public key with that ID."""
         return self._keys.get(key_id)

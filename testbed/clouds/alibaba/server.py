@@ -1,4 +1,4 @@
-"""Wires the emulator and serves it until it is told to end."""
+"""Connects the parts of the emulator and serves it until it is stopped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 async def serve(directory: Path) -> None:
-    """Serve until SIGTERM or SIGINT; `ready.json` in the directory tells the ports and the CA."""
+    """Serve until SIGTERM or SIGINT; `ready.json` in the directory has the ports and the CA."""
     routes = Routes(domains=DOMAINS, plain_hosts=PLAIN_HOSTS)
     gateway, control = _wire(routes)
     await serving.serve(

@@ -1,4 +1,4 @@
-"""What a caller asks of a new session: the parameters that both AssumeRole actions share.
+"""The parameters of a session request that both AssumeRole actions share.
 
 Bounds are those of "AssumeRole" and "AssumeRoleWithOIDC" in the documentation of STS.
 """
@@ -26,7 +26,7 @@ _POLICY_CHARACTERS = 2048
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """A request whose parameters have the form that STS demands; None means not given."""
+    """A request whose parameters have the required format; None means absent."""
 
     role_arn: str
     name: str
@@ -36,7 +36,7 @@ class SessionRequest:
 
 
 def parse(parameters: Mapping[str, str]) -> SessionRequest:
-    """The request; raises CloudError for the first parameter that is not well formed."""
+    """Parse a request; raises CloudError for the first invalid parameter."""
     role_arn = _matching(parameters, "RoleArn", _ROLE_ARN)
     name = _matching(parameters, "RoleSessionName", _NAME)
     external_id = None
@@ -52,7 +52,7 @@ def parse(parameters: Mapping[str, str]) -> SessionRequest:
 
 
 def duration(parameters: Mapping[str, str]) -> int:
-    """The duration in seconds; raises CloudError below 900 or where it is no number."""
+    """The duration in seconds; raises CloudError below 900 or if it is not a number."""
     text = parameters.get("DurationSeconds", str(DEFAULT_SECONDS))
     if not text.isdigit() or int(text) < SHORTEST_SECONDS:
         raise refusals.duration(DEFAULT_SECONDS)

@@ -1,4 +1,4 @@
-"""The sessions that the emulator gave out: each with a key of its own, an end, and its policy."""
+"""The issued sessions of the emulator: each with its own key, expiry, and policy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from testbed.clouds.policies import Policy
 
 _LETTERS = string.ascii_letters + string.digits
-_TOKEN_BYTES = 540  # real tokens have some 600 to 1000 characters
+_TOKEN_BYTES = 540  # real tokens have about 600 to 1000 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Temporary credentials of a role, or of the user whose RSA key pair asked for them.
+    """Temporary credentials of a role, or of the user whose RSA key pair requested them.
 
     `token` is None for a user's; `policy` None means no session policy.
     """
@@ -42,7 +42,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions ever issued; an expired one stays known, so that it is told as expired."""
+    """All issued sessions; an expired one stays known, so that it is reported as expired."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -52,7 +52,7 @@ class Sessions:
     def issue(
         self, role: Role, *, name: str, duration_seconds: float, policy: Policy | None
     ) -> Session:
-        """A new session of a role, ended after `limit_seconds` where that is set."""
+        """Issue a session of a role, which expires after `limit_seconds` if that is set."""
         return self._add(
             Session(
                 access_key_id="STS." + _letters(25),
@@ -70,7 +70,7 @@ class Sessions:
         )
 
     def issue_to_user(self, user: User, *, duration_seconds: float) -> Session:
-        """A new access key for a while, of a user; it has no token."""
+        """Issue a temporary access key of a user, without a token."""
         return self._add(
             Session(
                 access_key_id="TMPSK." + _letters(25),
@@ -88,24 +88,24 @@ class Sessions:
         )
 
     def find(self, access_key_id: str) -> Session | None:
-        """The session of that access key id, ended or not."""
+        """The session with that access key ID, expired or not."""
         return self._sessions.get(access_key_id)
 
     def has_token(self, token: str) -> bool:
-        """Whether the token is one of any session."""
+        """Whether the token belongs to any session."""
         return any(session.token == token for session in self._sessions.values())
 
     def all(self) -> Iterator[Session]:
-        """Every session, in the order they were issued."""
+        """All sessions, in the order of issue."""
         yield from self._sessions.values()
 
     def secrets(self) -> Iterator[str]:
-        """The secret key and the token of every session."""
+        """The secret keys and tokens of all sessions."""
         for session in self._sessions.values():
             yield from filter(None, (session.secret_key, session.token))
 
     def revoke(self, access_key_id: str) -> bool:
-        """End a session now; False when there is no such session."""
+        """Revoke a session; False if there is no such session."""
         session = self._sessions.get(access_key_id)
         if session is None:
             return False
@@ -114,7 +114,7 @@ class Sessions:
 
     def _end(self, duration_seconds: float) -> float:
         lasts = duration_seconds if self.limit_seconds is None else self.limit_seconds
-        # Expiration is told in whole seconds, and what is told is what holds
+        # Expiration is returned in whole seconds, and enforced as returned
         return math.ceil(self._clock.now() + lasts)
 
     def _add(self, session: Session) -> Session:

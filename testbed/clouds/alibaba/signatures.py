@@ -1,7 +1,7 @@
-"""The two signatures of Alibaba Cloud's API, from the verifier's side and independent of its SDKs.
+"""Verification of both signature types of Alibaba Cloud's API, independent of its SDKs.
 
 RPC v1 is "Request syntax and signature method V2 for RPC APIs", ACS3-HMAC-SHA256 "Request syntax
-and signature method V3" of the OpenAPI documentation. Both encode by RFC 3986, strictly: a blank
+and signature method V3" of the OpenAPI documentation. Both encode strictly by RFC 3986: a space
 that was signed as `+` does not match.
 """
 
@@ -34,12 +34,12 @@ def parameters(request: Request) -> dict[str, str]:
 
 
 def action_of(request: Request) -> str:
-    """The API action that a request asks for, in either style."""
+    """The API action of a request, in either style."""
     return parameters(request).get("Action") or request.header("x-acs-action") or ""
 
 
 def version_of(request: Request) -> str:
-    """The version of the API that a request asks for, in either style."""
+    """The API version of a request, in either style."""
     return parameters(request).get("Version") or request.header("x-acs-version") or ""
 
 
@@ -49,12 +49,12 @@ def encode(text: str) -> str:
 
 
 def rpc_string_to_sign(method: str, given: Mapping[str, str]) -> str:
-    """What the signature of an RPC call covers: every parameter but itself."""
+    """The string to sign of an RPC call: every parameter except the signature."""
     return f"{method}&{encode('/')}&{encode(_pairs(given, without='Signature'))}"
 
 
 def rpc_signature(secret: str, string_to_sign: str) -> str:
-    """The HMAC-SHA1 that the holder of `secret` makes."""
+    """The HMAC-SHA1 with the secret."""
     digest = hmac.digest(f"{secret}&".encode(), string_to_sign.encode(), hashlib.sha1)
     return base64.b64encode(digest).decode()
 
@@ -69,7 +69,7 @@ class Authorization:
 
     @classmethod
     def parse(cls, header: str) -> Authorization:
-        """Raises CloudError IncompleteSignature when a part is missing."""
+        """Parse a header; raises CloudError IncompleteSignature if a part is missing."""
         algorithm, _, rest = header.partition(" ")
         fields = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
         try:
@@ -84,7 +84,7 @@ class Authorization:
 
 
 def acs3_string_to_sign(request: Request, *, signed_headers: tuple[str, ...]) -> str:
-    """What the signature of an ACS3 request covers; the body's hash is computed here."""
+    """The string to sign of an ACS3 request; the body's hash is computed here."""
     values: dict[str, list[str]] = {}
     for name, value in request.headers:
         values.setdefault(name, []).append(value.strip())
@@ -103,7 +103,7 @@ def acs3_string_to_sign(request: Request, *, signed_headers: tuple[str, ...]) ->
 
 
 def acs3_signature(secret: str, string_to_sign: str) -> str:
-    """The HMAC-SHA256 that the holder of `secret` makes; there is no derived key."""
+    """The HMAC-SHA256 with the secret; there is no derived key."""
     return hmac.digest(secret.encode(), string_to_sign.encode(), hashlib.sha256).hex()
 
 

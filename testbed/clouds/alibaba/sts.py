@@ -1,4 +1,4 @@
-"""Alibaba Cloud's STS: roles by signature or by token, keys for RSA key pairs, the caller."""
+"""Alibaba Cloud's STS: roles by signature or token, keys for RSA key pairs, GetCallerIdentity."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from testbed.clouds.errors import CloudError
     from testbed.clouds.wire import Entry, Request, Response
 
-_ACTION = "sts:AssumeRole"  # also what a trust policy says for OIDC
+_ACTION = "sts:AssumeRole"  # also the action in a trust policy for OIDC
 _VERSION = "2015-04-01"
 _LONGEST_KEY_SECONDS = 3600
 _TOLD = ("RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "OIDCProviderArn", "ExternalId")
 
 
 class SecurityTokenService:
-    """The STS endpoint, global, regional and in a VPC."""
+    """The STS endpoint: global, regional and in a VPC."""
 
     name = "sts"
 
@@ -45,11 +45,11 @@ class SecurityTokenService:
         self._rates = rates
 
     def action(self, request: Request) -> str:
-        """The Action parameter, or the header that stands for it."""
+        """The Action parameter, or the equivalent header."""
         return signatures.action_of(request)
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         given = signatures.parameters(request)
         entry.parameters.update({name: given[name] for name in _TOLD if name in given})
         if signatures.version_of(request) != _VERSION:
@@ -71,7 +71,7 @@ class SecurityTokenService:
         return answers.error(request, error)
 
     def _caller_identity(self, request: Request, *, entry: Entry) -> Response:
-        """Needs no permission."""
+        """GetCallerIdentity, which needs no permission."""
         principal = self._authentication.verify(request)
         entry.principal = principal.arn
         self._rates.check("GetCallerIdentity", account=principal.account)
@@ -104,7 +104,7 @@ class SecurityTokenService:
     async def _assume_with_oidc(
         self, request: Request, given: dict[str, str], *, entry: Entry
     ) -> Response:
-        """Not signed: the token is what proves who asks."""
+        """AssumeRoleWithOIDC, which is not signed: the token authenticates the caller."""
         self._authentication.check_time(
             given.get("Timestamp") or request.header("x-acs-date") or ""
         )

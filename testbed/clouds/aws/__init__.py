@@ -1,6 +1,6 @@
-"""An AWS on this machine: STS, IAM, Bedrock and API Gateway, strict, behind their real hosts.
+"""An emulated AWS: STS, IAM, Bedrock and API Gateway, strict, with their real hosts.
 
-`AwsCloud` starts it in its own process and is what tests, demo and benchmarks talk to.
+`AwsCloud` starts it in a separate process, and is the interface for tests, demo and benchmarks.
 """
 
 from testbed.clouds.aws.cloud import AwsCloud, DeployedApi, UserAccessKey

@@ -1,6 +1,6 @@
-"""IAM's stock: roles, policies, OIDC providers and users, kept by moto's IAM backends.
+"""The state of IAM: roles, policies, OIDC providers and users, stored by moto's IAM backends.
 
-What is created here is what a boto3 IAM client sees, and the other way round.
+A boto3 IAM client sees what is created here, and vice versa.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _PARTITION = "aws"
 _AWS_POLICY = "arn:aws:iam::aws:"
-# IAM fetches no thumbprint any more for issuers with a public CA, but the API still carries one.
+# IAM no longer fetches thumbprints for issuers with a public CA, but the API still has one.
 _THUMBPRINT = "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a call needs to know of a role, as it is at this moment."""
+    """The current state of a role, as far as calls need it."""
 
     arn: str
     name: str
@@ -60,53 +60,53 @@ class UserKey:
 
 
 class Accounts:
-    """Every account is there from the start and empty, but for AWS's managed policies."""
+    """Every account exists from the start and is empty, except for AWS's managed policies."""
 
     def __init__(self) -> None:
         for name, document in managed_policies.POLICIES.items():
             self.create_managed_policy(name=name, document=document, account="aws")
 
-    # --- users as moto keeps them, for the actions that are answered here ----------------------
+    # --- users in moto, for the actions that are implemented here ------------------------------
 
     def stored_user(self, *, account: str, name: str) -> Any:
-        """The user as moto keeps it, or None."""
+        """The user in moto, or None."""
         return _backend(account).users.get(name)
 
     def stored_users(self, *, account: str) -> list[Any]:
-        """All users as moto keeps them."""
+        """All users in moto."""
         return list(_backend(account).users.values())
 
     def add_user(
         self, *, account: str, name: str, path: str, tags: Sequence[Mapping[str, str]]
     ) -> Any:
-        """A new user as moto keeps it."""
+        """Create a user in moto."""
         return _backend(account).create_user("us-east-1", name, path, list(tags))
 
     def remove_user(self, *, account: str, name: str) -> None:
-        """Delete a user on which nothing hangs."""
+        """Delete a user without dependents."""
         _backend(account).delete_user(name)
 
     def stored_policy(self, arn: str, *, account: str) -> Any:
-        """The managed policy as moto keeps it, of AWS or of this account, or None."""
+        """The managed policy in moto, of AWS or of this account, or None."""
         return _managed(arn) if arn.startswith((f"arn:aws:iam::{account}:", _AWS_POLICY)) else None
 
     def user_arn(self, *, account: str, name: str) -> str | None:
-        """The ARN of a user, its path included."""
+        """The ARN of a user, including its path."""
         stored = _backend(account).users.get(name)
         return None if stored is None else str(stored.arn)
 
     def user_boundary_arn(self, *, account: str, name: str) -> str | None:
-        """The ARN of a user's permissions boundary; moto keeps none itself."""
+        """The ARN of a user's permissions boundary, which moto does not store."""
         stored = _backend(account).users.get(name)
         arn = getattr(stored, "permissions_boundary", {}).get("PermissionsBoundaryArn")
         return None if arn is None else str(arn)
 
-    # --- what a test prepares ------------------------------------------------------------------
+    # --- preparation by tests ----------------------------------------------------------------
 
     def create_provider(
         self, *, issuer: str, client_ids: Sequence[str], account: str
     ) -> IdentityProvider:
-        """An OIDC provider for `issuer`; one that exists is replaced."""
+        """Create an OIDC provider for `issuer`; replaces an existing one."""
         backend = _backend(account)
         self.delete_provider(issuer=issuer, account=account)
         backend.create_open_id_connect_provider(issuer, [_THUMBPRINT], list(client_ids), [])
@@ -115,7 +115,7 @@ class Accounts:
         return provider
 
     def delete_provider(self, *, issuer: str, account: str) -> None:
-        """Delete the provider for that issuer; one that is not there is no mistake."""
+        """Delete the provider for that issuer; a missing one is not an error."""
         _backend(account).delete_open_id_connect_provider(_provider_arn(account, issuer))
 
     def provider(self, *, account: str, issuer: str) -> IdentityProvider | None:
@@ -139,7 +139,7 @@ class Accounts:
         account: str,
         permissions_boundary: str | None = None,
     ) -> str:
-        """The ARN of a new role with inline and managed policies; raises for a malformed policy."""
+        """Create a role with inline and managed policies, return its ARN; raises if malformed."""
         Policy.parse(json.dumps(trust_policy), trust=True)
         for document in policies.values():
             Policy.parse(json.dumps(document))
@@ -177,7 +177,7 @@ class Accounts:
         _backend(account).get_role(role).put_policy(name, text)
 
     def delete_role(self, *, name: str, account: str) -> None:
-        """Delete a role with whatever hangs on it."""
+        """Delete a role with all its dependents."""
         backend = _backend(account)
         role = backend.get_role(name)
         role.policies.clear()
@@ -185,7 +185,7 @@ class Accounts:
         backend.delete_role(name)
 
     def create_managed_policy(self, *, name: str, document: Mapping[str, Any], account: str) -> str:
-        """The ARN of a new customer managed policy, or of AWS's own where `account` is "aws"."""
+        """Create a managed policy and return its ARN; AWS's own if `account` is "aws"."""
         text = json.dumps(document)
         Policy.parse(text)
         return str(_backend(account).create_policy("", "/", text, name, []).arn)
@@ -193,7 +193,7 @@ class Accounts:
     def create_user(
         self, *, name: str, policies: Mapping[str, Mapping[str, Any]], account: str, path: str = "/"
     ) -> UserKey:
-        """A new user with inline policies and one access key."""
+        """Create a user with inline policies and one access key."""
         backend = _backend(account)
         user = self.add_user(account=account, name=name, path=path, tags=[])
         for policy_name, document in policies.items():
@@ -204,7 +204,7 @@ class Accounts:
         return _user_key(key, account=account)
 
     def role(self, arn: str) -> Role | None:
-        """The role of that ARN."""
+        """The role with that ARN."""
         parts = arn.split(":")
         if len(parts) != 6 or not parts[5].startswith("role/"):
             return None
@@ -223,17 +223,17 @@ class Accounts:
         )
 
     def role_policies(self, *, account: str, role_id: str) -> tuple[Policy, ...]:
-        """All policies of a role; none when it is gone, even if another has its name by now."""
+        """All policies of a role; none if it is deleted, even if another has its name by now."""
         stored = _backend(account).roles.get(role_id)
         return () if stored is None else _policies_of(stored)
 
     def role_boundary(self, *, account: str, role_id: str) -> Policy | None:
-        """The permissions boundary of a role, as it is now."""
+        """The current permissions boundary of a role."""
         stored = _backend(account).roles.get(role_id)
         return None if stored is None else _boundary(stored.permissions_boundary_arn)
 
     def user_boundary(self, *, account: str, name: str) -> Policy | None:
-        """The permissions boundary of a user, as it is now."""
+        """The current permissions boundary of a user."""
         return _boundary(self.user_boundary_arn(account=account, name=name))
 
     def user_tags(self, *, account: str, name: str) -> dict[str, str]:
@@ -243,7 +243,7 @@ class Accounts:
         return {tag["Key"]: tag["Value"] for tag in tags}
 
     def user_policies(self, *, account: str, name: str) -> tuple[Policy, ...]:
-        """All policies of a user; none when it is gone."""
+        """All policies of a user; none if it is deleted."""
         stored = _backend(account).users.get(name)
         return () if stored is None else _policies_of(stored)
 
@@ -253,7 +253,7 @@ class Accounts:
         return None if stored is None else Policy.parse(_default_document(stored))
 
     def user_key(self, access_key_id: str) -> UserKey | None:
-        """A user's active access key, in whatever account."""
+        """A user's active access key, in any account."""
         for account, partitions in list(iam_backends.items()):
             key = partitions[_PARTITION].access_keys.get(access_key_id)
             if key is not None and key.status == "Active":
@@ -291,7 +291,7 @@ def _policies_of(stored: Any) -> tuple[Policy, ...]:
 
 
 def _boundary(arn: str | None) -> Policy | None:
-    """The boundary's policy; one that is gone by now allows nothing."""
+    """The boundary's policy; a deleted one allows nothing."""
     if not arn:
         return None
     stored = _managed(arn)

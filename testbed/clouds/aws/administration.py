@@ -1,4 +1,4 @@
-"""An administrator's boto3 clients: for what a test prepares in an account and finds there."""
+"""boto3 clients of an administrator, to prepare and inspect accounts in tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 def administrator(cloud: AwsCloud, service: str, *, account: str, region: str = "us-east-1") -> Any:
-    """A client that may do everything in that account, without retries.
+    """A client with all permissions in that account, without retries.
 
-    Each has a user of its own, with a name that begins with "administrator-". Its calls are in the
-    journal, and count where a test limits the account's rate.
+    Each has its own user, with a name that begins with "administrator-". Its calls are in the call
+    log, and count if a test limits the account's rate.
     """
     key = cloud.create_user(
         name=f"administrator-{secrets.token_hex(4)}",

@@ -1,4 +1,4 @@
-"""The form of X-Amz-Date."""
+"""The format of X-Amz-Date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def compact(seconds: float) -> str:
 
 
 def from_compact(text: str) -> float | None:
-    """Seconds since the epoch of an X-Amz-Date, None when it has another form."""
+    """Seconds since the epoch of an X-Amz-Date, None for another format."""
     try:
         return datetime.datetime.strptime(f"{text}+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
     except ValueError:

@@ -1,6 +1,6 @@
-"""Anthropic's interface as Bedrock offers it: one message, and errors in Anthropic's form.
+"""Anthropic's API in Bedrock: one message, and errors in Anthropic's format.
 
-The shape is that of Anthropic's Messages API [K]; that Bedrock's refusals take it is a guess. [U]
+The format is that of Anthropic's Messages API [K]; that Bedrock's errors use it is a guess. [U]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ERROR_TYPES = {
 
 
 def message(body: dict[str, Any]) -> Response:
-    """The model's answer to the last message."""
+    """The model's response to the last message."""
     messages = body.get("messages") or [{}]
     content = messages[-1].get("content", "")
     said = content if isinstance(content, str) else json.dumps(content)
@@ -45,7 +45,7 @@ def message(body: dict[str, Any]) -> Response:
 
 
 def error(refusal: CloudError) -> Response:
-    """A refusal in Anthropic's form."""
+    """An error in Anthropic's format."""
     kind = _ERROR_TYPES.get(refusal.status, "api_error")
     return json_response(
         {"type": "error", "error": {"type": kind, "message": refusal.message}},

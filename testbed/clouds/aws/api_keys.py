@@ -1,4 +1,4 @@
-"""Bedrock's bearer keys of either kind: who carries one, and which kind it is."""
+"""Bedrock's bearer keys of either kind: the owner and the kind of a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORT_TERM, LONG_TERM = "SHORT_TERM", "LONG_TERM"
 
 
 class ApiKeys:
-    """Verifies a bearer token, whatever its kind."""
+    """Verifies a bearer token of any kind."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ApiKeys:
         self._authentication = authentication
 
     def verify(self, key: str, *, region: str) -> tuple[Principal, str]:
-        """The carrier and the kind; a long-term key works in every region [K]."""
+        """The owner and the kind; a long-term key works in every region [K]."""
         if not key.startswith(service_credentials.PREFIX):
             return self._short_term.verify(key, region=region), SHORT_TERM
         credential = self._long_term.verify(key)

@@ -1,4 +1,4 @@
-"""What API Gateway keeps: APIs, keys and plans of each account and region."""
+"""The state of API Gateway: APIs, keys and plans of each account and region."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ApiRegion:
     views: KeyViews
 
     def before_change(self, key_id: str) -> None:
-        """Let the data plane go by the present state of the key for as long as it lags behind."""
+        """Make the data plane use the present state of the key for as long as it lags behind."""
         plans = (plan.id for plan in self.plans.plans.values() if key_id in plan.keys)
         if key_id in self.keys.keys:
             self.views.keep(self.keys.keys[key_id], plans=frozenset(plans))
@@ -50,7 +50,7 @@ class ApiRegion:
         return None if key is None or plan is None else (key, plan)
 
     def tags(self, arn: str) -> dict[str, str]:
-        """The tags of a resource, to be changed in place; raises CloudError NotFoundException."""
+        """The tags of a resource, for changes in place; raises CloudError NotFoundException."""
         kind, _, identifier = arn.removeprefix(f"arn:aws:apigateway:{self.name}::/").partition("/")
         match kind:
             case "apikeys":
@@ -60,11 +60,11 @@ class ApiRegion:
             case "restapis":
                 return self.apis.find(identifier).tags
             case _:
-                raise refusals.bad_request("Invalid resource ARN specified")  # [U] the words
+                raise refusals.bad_request("Invalid resource ARN specified")  # [U] the message
 
 
 class ApiRegions:
-    """All accounts and regions; each is there from the start, and empty."""
+    """All accounts and regions; each exists from the start, and is empty."""
 
     def __init__(self, *, clock: Clock, propagation: Propagation) -> None:
         self._clock = clock
@@ -73,7 +73,7 @@ class ApiRegions:
         self._views = KeyViews(clock=clock)
 
     def lag(self, *, seconds: float) -> None:
-        """Let the data plane know of changed and deleted keys that late."""
+        """Set the delay until the data plane knows changed and deleted keys."""
         self._views.lag_seconds = seconds
 
     def of(self, *, account: str, region: str) -> ApiRegion:
@@ -91,7 +91,7 @@ class ApiRegions:
         return self._regions[key]
 
     def find_api(self, api_id: str, *, region: str) -> tuple[ApiRegion, RestApi] | None:
-        """The API of that id in the region, whatever its account."""
+        """The API with that ID in the region, in any account."""
         for (_, name), kept in self._regions.items():
             if name == region and api_id in kept.apis.apis:
                 return kept, kept.apis.apis[api_id]

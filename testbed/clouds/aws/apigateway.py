@@ -1,6 +1,6 @@
 """API Gateway's control plane for REST APIs, keys and usage plans.
 
-moto's backend is not used: it looks at no stage, no duplicate and no page, and has no import.
+moto's backend is not used: it ignores stages, duplicates and pages, and has no import.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ApiGateway:
-    """apigateway.REGION.amazonaws.com; what is in an account is the caller's account."""
+    """apigateway.REGION.amazonaws.com; a call uses the caller's account."""
 
     name = "apigateway"
 
@@ -36,12 +36,12 @@ class ApiGateway:
         self._authentication = authentication
 
     def action(self, request: Request) -> str:
-        """The name of the route, or method and path where there is none."""
+        """The name of the route, or method and path if there is none."""
         found = routes.find(request.method, request.path, request.query)
         return found[0].action if found else f"{request.method} {request.path}"
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         region = request.host.split(".")[1]
         caller = self._authentication.verify(request, service=self.name, region=region)
         entry.principal = caller.arn
@@ -69,7 +69,7 @@ class ApiGateway:
             return Response(route.status, b"", "application/json")
         return json_response(content, status=route.status)
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
         """The error as JSON."""
         return json_protocol.error(error, throttled="TooManyRequestsException")
 
@@ -78,7 +78,7 @@ class ApiGateway:
     ) -> None:
         """Raise CloudError unless the policies allow the HTTP method on the path.
 
-        ARNs have no account id [R]. Tags on creation take PUT on the tags of what is made [K].
+        ARNs have no account ID [R]. Tags on creation need PUT on the tags of the new resource [K].
         """
         prefix = f"arn:aws:apigateway:{region}::"
         needed = [(request.method, f"{prefix}{request.path}")]

@@ -2,10 +2,10 @@
 
 Quotas per account: "Quotas for creating, deploying and managing an API" of the developer guide
 (limits.html). They cannot be raised. Changes: AWS Support in serverless/serverless#12065: one
-CreateUsagePlanKey at a time per account and Region; any other change answers alike.
+CreateUsagePlanKey at a time per account and Region; any other change behaves alike.
 
 Time passes `scale` times as fast as in AWS, so that tests take seconds: with a scale of 20 an
-account may call UpdateUsagePlan once a second. Bursts keep their size.
+account may call UpdateUsagePlan once per second. Bursts keep their size.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
 
 PER_SECOND: Final = {"CreateApiKey": 5.0, "DeleteApiKey": 5.0, "UpdateUsagePlan": 0.05}
-"""Calls a second of single operations; the burst is that of a second, at least one call."""
+"""Calls per second of single operations; the burst is that of a second, at least one call."""
 TOTAL_PER_SECOND: Final = 10.0
 TOTAL_BURST: Final = 40.0
 WRITE_SECONDS: Final = 0.1
-"""How long a change takes in AWS, during which no other may begin. [U]"""
+"""The duration of a change in AWS, during which no other may begin. [U]"""
 DEFAULT_SCALE: Final = 10_000.0
 
 
@@ -44,16 +44,16 @@ class GatewayQuotas:
     def set_scale(self, *, scale: float | None, older_form: bool = False) -> None:
         """Let time pass `scale` times as fast as in AWS; None is the default of tests.
 
-        `older_form`: a concurrent change is refused with BadRequestException (400).
+        `older_form`: a concurrent change is rejected with BadRequestException (400).
         """
         self._scale = scale or DEFAULT_SCALE
         self._older_form = older_form
         self._buckets.clear()
 
     def check(self, action: str, *, account: str, region: str) -> None:
-        """Raise CloudError TooManyRequestsException where the account is above a quota.
+        """Raise CloudError TooManyRequestsException if the account exceeds a quota.
 
-        A call that is refused costs nothing.
+        A rejected call does not count.
         """
         total = self._bucket("", account, region, per_second=TOTAL_PER_SECOND, size=TOTAL_BURST)
         buckets = [total]
@@ -69,7 +69,7 @@ class GatewayQuotas:
 
     @contextlib.asynccontextmanager
     async def change(self, *, account: str, region: str) -> AsyncIterator[None]:
-        """Hold the account's only place for a change; raises CloudError where it is taken."""
+        """Hold the account's only slot for a change; raises CloudError if it is in use."""
         place = (account, region)
         if place in self._writing:
             raise refusals.concurrent_modification(older_form=self._older_form)

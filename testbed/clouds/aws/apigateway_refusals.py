@@ -1,7 +1,7 @@
-"""How API Gateway's control plane says no.
+"""The errors of API Gateway's control plane.
 
-The words come from public reports where marked [R], from long-standing behaviour [K], and are
-guessed where marked [U].
+The messages are from public reports if marked [R], from long-standing behaviour [K], and guessed if
+marked [U].
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from testbed.clouds.errors import CloudError
 
 
 def not_found(message: str) -> CloudError:
-    """No such thing [K]."""
+    """The resource does not exist [K]."""
     return CloudError("NotFoundException", message, status=404)
 
 
 def bad_request(message: str) -> CloudError:
-    """A mistake of the caller [K]."""
+    """An error of the caller [K]."""
     return CloudError("BadRequestException", message, status=400)
 
 
 def conflict(message: str) -> CloudError:
-    """It exists already [K]."""
+    """The resource exists already [K]."""
     return CloudError("ConflictException", message, status=409)
 
 
@@ -30,7 +30,7 @@ def too_many_requests() -> CloudError:
 
 
 def concurrent_modification(*, older_form: bool) -> CloudError:
-    """Another change of the account and Region is under way [R]; an older form has status 400."""
+    """Another change of the account and Region is in progress [R]; the old form has status 400."""
     message = "Unable to complete operation due to concurrent modification. Please try again later."
     return bad_request(message) if older_form else conflict(message)
 
@@ -78,7 +78,7 @@ def stage_empty(api_id: str, stage: str, *, plan: str) -> CloudError:
 
 
 def stage_not_in_plan(name: str, *, plan_id: str) -> CloudError:
-    """A stage is to be removed that the plan does not have [R]."""
+    """A stage is to be removed that is not in the plan [R]."""
     api_id, _, stage = name.partition(":")
     return not_found(
         f"Invalid API Stage {{api: {api_id}, stage: {stage}}} specified for usageplan {plan_id}"
@@ -86,7 +86,7 @@ def stage_not_in_plan(name: str, *, plan_id: str) -> CloudError:
 
 
 def plan_has_stages(plan_id: str, stage: str) -> CloudError:
-    """A plan cannot go while stages are attached [R]."""
+    """A plan cannot be deleted while stages are attached [R]."""
     return bad_request(
         f"Cannot delete Usage Plan {plan_id} because there are API Stages associated with it, "
         f"including {stage}"
@@ -94,7 +94,7 @@ def plan_has_stages(plan_id: str, stage: str) -> CloudError:
 
 
 def plan_has_keys(plan_id: str) -> CloudError:
-    """A plan cannot go while keys are attached [U]: AWS may well let it."""
+    """A plan cannot be deleted while keys are attached [U]: AWS may allow it."""
     return bad_request(
         f"Cannot delete Usage Plan {plan_id} because there are API Keys associated with it"
     )
@@ -106,14 +106,14 @@ def already_in_plan() -> CloudError:
 
 
 def already_in_stage(key_id: str, stage: str) -> CloudError:
-    """The key is in another plan of the same stage [U]: that there is one only is documented."""
+    """The key is in another plan of the same stage [U]: only the limit of one is documented."""
     return conflict(
         f"API Key {key_id} cannot be added to the plan: it has another one for API Stage {stage}"
     )
 
 
 def invalid_patch(*, op: str, path: str, paths: tuple[str, ...]) -> CloudError:
-    """A patch operation on what cannot be patched [R]: two spaces, as AWS writes them."""
+    """A patch operation on a path that does not support it [R]: two spaces, as AWS writes them."""
     return bad_request(
         f"Invalid patch path  '{path}' specified for op '{op}'. "
         f"Must be one of: [{', '.join(paths)}]"

@@ -1,7 +1,7 @@
-"""The actions of API Gateway's control plane that are emulated: method, path, and what is done.
+"""The emulated actions of API Gateway's control plane: method, path, and implementation.
 
-Methods, paths, statuses and member names are those of botocore's model. What one action does is
-either here in a line or in the store it belongs to.
+Methods, paths, statuses and member names are those of botocore's model. An action is implemented
+here in a line, or in the store it belongs to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEFAULT_LIMIT, _MOST = 25, 500
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call: what its path names, its query, and its body as JSON or as text."""
+    """A call: the parameters of its path, its query, and its body as JSON or text."""
 
     path: dict[str, str]
     query: dict[str, list[str]]
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One action. `does` gives the content of the answer, None for an empty one."""
+    """One action. `does` returns the content of the response, None for an empty one."""
 
     action: str
     method: str
@@ -63,7 +63,7 @@ def parse_query(query: str) -> dict[str, list[str]]:
 
 
 def find(method: str, path: str, query: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of a call, and what its path names."""
+    """The route of a call, and the parameters of its path."""
     imports = parse_query(query).get("mode") == ["import"]
     for route in ROUTES:
         match = route.path.fullmatch(path)
@@ -73,15 +73,15 @@ def find(method: str, path: str, query: str) -> tuple[Route, dict[str, str]] | N
 
 
 def _page(items: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any]:
-    """`limit` items after `position`, which is the id of the last one seen. [U] its form.
+    """`limit` items after `position`, which is the ID of the last one seen. [U] its format.
 
-    By id, so that a page follows also where its position was deleted meanwhile.
+    By ID, so that a page also follows if its position was deleted meanwhile.
     """
     limit = asked.one("limit")
     most = int(limit) if limit and limit.isdigit() and 0 < int(limit) <= _MOST else _DEFAULT_LIMIT
     position = asked.one("position") or ""
     if not all(letter.isascii() and letter.isalnum() for letter in position):
-        raise refusals.bad_request("Invalid position parameter specified")  # [U] the words
+        raise refusals.bad_request("Invalid position parameter specified")  # [U] the message
     left = sorted((item for item in items if str(item["id"]) > position), key=_id)
     content: dict[str, Any] = {"item": left[:most]}
     if len(left) > most:
@@ -117,7 +117,7 @@ def _delete_plan_key(region: ApiRegion, asked: Asked) -> None:
 
 def _import(region: ApiRegion, asked: Asked) -> dict[str, Any]:
     if asked.one("format") != "csv":
-        raise refusals.bad_request("Invalid format specified")  # [U] the words
+        raise refusals.bad_request("Invalid format specified")  # [U] the message
     return key_imports.import_keys(
         asked.text,
         fail_on_warnings=asked.flag("failonwarnings"),
@@ -141,7 +141,7 @@ def _plan_key(region: ApiRegion, key_id: str) -> dict[str, Any]:
 
 def _create_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
     if asked.body.get("keyType") != "API_KEY":
-        raise refusals.bad_request("Invalid key type specified")  # [U] the words
+        raise refusals.bad_request("Invalid key type specified")  # [U] the message
     plan = region.plans.find(asked.path["plan"])
     told = _plan_key(region, str(asked.body.get("keyId")))
     region.plans.add_key(plan.id, told["id"])
@@ -150,7 +150,7 @@ def _create_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
 
 def _get_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
     if asked.path["key"] not in region.plans.find(asked.path["plan"]).keys:
-        raise refusals.not_found("Invalid Usage Plan Key identifier specified")  # [U] the words
+        raise refusals.not_found("Invalid Usage Plan Key identifier specified")  # [U] the message
     return _plan_key(region, asked.path["key"])
 
 
@@ -158,7 +158,7 @@ def _get_plan_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
     name = (asked.one("name") or "").lower()
     plan = region.plans.plans.get(asked.path["plan"])
     if plan is None:
-        # Empty for a plan that does not exist, as AWS answers. [R]
+        # Empty for a plan that does not exist, as in AWS. [R]
         return {"item": []}
     keys = [_plan_key(region, key_id) for key_id in plan.keys]
     return _page([key for key in keys if name in str(key["name"]).lower()], asked)

@@ -1,4 +1,4 @@
-"""Who makes a call, and whether its policies allow it: asked anew on every call."""
+"""Authentication and authorization of a caller, verified on every call."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
     from testbed.clouds.wire import Request
 
-# How far a client's clock may be off: STS is more patient than the other services.
+# The allowed clock skew of a client: STS allows more than the other services.
 SKEW_MINUTES = 5
 STS_SKEW_MINUTES = 15
 
 
 class Authentication:
-    """Finds principals, verifies signed requests, and asks the policies."""
+    """Finds principals, verifies signed requests, and evaluates the policies."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Authentication:
         self._clock = clock
 
     def find(self, access_key_id: str) -> Principal | None:
-        """The owner of an access key: a session, ended or not, or a user."""
+        """The owner of an access key: a session, expired or not, or a user."""
         session = self._sessions.find(access_key_id)
         if session is not None:
             return Principal(
@@ -82,7 +82,7 @@ class Authentication:
     def user(
         self, *, account: str, name: str, user_id: str, credential_id: str
     ) -> Principal | None:
-        """A user as the carrier of one of its credentials; None when it is not known (yet)."""
+        """A user as the owner of one of its credentials; None if it is not known (yet)."""
         stored = self._accounts.stored_user(account=account, name=name)
         if stored is None or stored.id != user_id or not self._propagation.known(stored.arn):
             return None
@@ -105,7 +105,7 @@ class Authentication:
     ) -> Principal:
         """The principal of a request signed in its headers; raises CloudError.
 
-        `service` is the one in the scope, `paced_as` the one whose rate counts, where it differs.
+        `service` is the one in the scope, `paced_as` the one whose rate counts, if it differs.
 
         In the order of AWS: the access key, its session, the scope, the clock, the signature.
         """
@@ -144,7 +144,7 @@ class Authentication:
         return principal
 
     def pace(self, service: str, *, account: str) -> None:
-        """Raise CloudError Throttling where the account calls faster than a test lets it."""
+        """Raise CloudError Throttling if the account exceeds the rate that a test has set."""
         self._rates.check(service, account=account)
 
     def authorize(
@@ -177,7 +177,7 @@ class Authentication:
         source_ip: str,
         more: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> dict[str, tuple[str, ...]]:
-        """The context keys of a call: those of every call, and what the action adds."""
+        """The context keys of a call: those of every call, and those of the action."""
         now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
         keys = {
             "aws:sourceip": (source_ip,),

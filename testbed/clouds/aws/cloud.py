@@ -1,4 +1,4 @@
-"""The emulator's process, seen from a test."""
+"""The interface of tests to the emulator's process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DeployedApi:
 
 
 class AwsCloud(EmulatedCloud):
-    """Prepares the accounts, limits rates, and tells of the sessions.
+    """Prepares the accounts, limits rates, and reports the sessions.
 
     The services in faults are "sts", "iam", "bedrock", "bedrock-runtime", "bedrock-mantle",
     "apigateway" and "execute-api".
@@ -48,7 +48,7 @@ class AwsCloud(EmulatedCloud):
 
     @override
     def client_environment(self) -> dict[str, str]:
-        """All that an unmodified SDK needs in its environment to meet this AWS."""
+        """The environment in which an unmodified SDK uses this AWS."""
         certificate = str(self.ca_file)
         return {
             "HTTPS_PROXY": f"http://127.0.0.1:{self.proxy_port}",
@@ -61,12 +61,12 @@ class AwsCloud(EmulatedCloud):
     def administrator(
         self, service: str, *, account: str = ACCOUNT, region: str = "us-east-1"
     ) -> Any:
-        """A boto3 client of that service that may do everything in the account."""
+        """A boto3 client of that service with all permissions in the account."""
         from testbed.clouds.aws.administration import administrator  # noqa: PLC0415  boto3 is slow
 
         return administrator(self, service, account=account, region=region)
 
-    # --- what is in the accounts ---------------------------------------------------------------
+    # --- accounts ------------------------------------------------------------------------------
 
     def create_identity_provider(
         self,
@@ -76,7 +76,7 @@ class AwsCloud(EmulatedCloud):
         ca_file: Path | None = None,
         account: str = ACCOUNT,
     ) -> str:
-        """The ARN of an IAM OIDC provider; the issuer is reached trusting `ca_file`."""
+        """Create an IAM OIDC provider and return its ARN; `ca_file` is trusted for the issuer."""
         return str(
             self._ask(
                 "create_identity_provider",
@@ -102,7 +102,7 @@ class AwsCloud(EmulatedCloud):
         permissions_boundary: str | None = None,
         account: str = ACCOUNT,
     ) -> str:
-        """The ARN of a new role with inline and managed policies, and a boundary."""
+        """Create a role with policies and a boundary, and return its ARN."""
         return str(
             self._ask(
                 "create_role",
@@ -117,7 +117,7 @@ class AwsCloud(EmulatedCloud):
         )
 
     def delete_role(self, *, name: str, account: str = ACCOUNT) -> None:
-        """Delete a role; its sessions live on without any permission."""
+        """Delete a role; its sessions remain valid, without any permission."""
         self._ask("delete_role", name=name, account=account)
 
     def put_trust_policy(
@@ -129,13 +129,13 @@ class AwsCloud(EmulatedCloud):
     def put_role_policy(
         self, *, role: str, name: str, document: Mapping[str, Any], account: str = ACCOUNT
     ) -> None:
-        """Add or replace an inline policy of a role; it holds from the next call on."""
+        """Add or replace an inline policy of a role; it applies from the next call on."""
         self._ask("put_role_policy", role=role, name=name, document=document, account=account)
 
     def create_managed_policy(
         self, *, name: str, document: Mapping[str, Any], account: str = ACCOUNT
     ) -> str:
-        """The ARN of a new managed policy; `account="aws"` makes it one of AWS's own."""
+        """Create a managed policy and return its ARN; `account="aws"` makes it one of AWS's own."""
         return str(
             self._ask("create_managed_policy", name=name, document=document, account=account)
         )
@@ -148,7 +148,7 @@ class AwsCloud(EmulatedCloud):
         path: str = "/",
         account: str = ACCOUNT,
     ) -> UserAccessKey:
-        """A new user with inline policies; its access key."""
+        """Create a user with inline policies and return its access key."""
         made = self._ask("create_user", name=name, policies=policies, path=path, account=account)
         return UserAccessKey(
             access_key_id=made["access_key_id"],
@@ -166,9 +166,9 @@ class AwsCloud(EmulatedCloud):
         account: str = ACCOUNT,
         api_id: str | None = None,
     ) -> DeployedApi:
-        """A new REST API whose GET methods at these paths (one part each) ask for an API key.
+        """Create a REST API whose GET methods at these paths (one segment each) need an API key.
 
-        With the id that an example names, where there is one.
+        With the ID that an example names, if there is one.
         """
         api_id = self._ask(
             "deploy_api",
@@ -189,51 +189,51 @@ class AwsCloud(EmulatedCloud):
     # --- time and faults -------------------------------------------------------------------------
 
     def limit_rate(self, service: str, per_second: float | None) -> None:
-        """Let an account make that many calls a second of a service, whatever its actions.
+        """Limit the calls per second of an account to a service, over all its actions.
 
-        A burst of as many is let through; beyond it a call is refused with Throttling "Rate
-        exceeded" in the form of the service. The emulator's clock counts. None ends it.
+        The burst is as large; beyond it a call is rejected with Throttling "Rate exceeded" in the
+        format of the service. The emulator's clock counts. None removes the limit.
         """
         self._ask("limit_rate", service=service, per_second=per_second)
 
     def deleted_keys_count_for(self, seconds: float) -> None:
-        """Let service-specific credentials that are deleted count and work that long; 0 ends it."""
+        """Let deleted service-specific credentials count and work for that long; 0 disables it."""
         self._ask("deleted_keys_count_for", seconds=seconds)
 
     def gateway_time_scale(self, scale: float | None, *, older_form: bool = False) -> None:
         """Let the quotas of API Gateway's control plane refill `scale` times as fast as in AWS.
 
         1 is AWS: CreateApiKey and DeleteApiKey 5/s, UpdateUsagePlan one per 20 s, all together 10/s
-        with a burst of 40, and 0.1 s for a change, beside which no other is accepted. None is the
-        default of the testbed, 10,000, with which quotas are hardly ever met. `older_form` refuses
-        a concurrent change with status 400 in place of 409.
+        with a burst of 40, and 0.1 s for a change, during which no other is accepted. None is the
+        default of the testbed, 10,000, with which quotas are rarely reached. `older_form` rejects a
+        concurrent change with status 400 instead of 409.
         """
         self._ask("gateway_time_scale", scale=scale, older_form=older_form)
 
     def gateway_lags_behind(self, seconds: float) -> None:
-        """Let keys that are disabled, enabled, deleted or taken out of plans count on that long.
+        """Set how long the data plane uses the old state of changed keys and plan memberships.
 
-        The data plane of AWS takes up to two minutes; 0 ends it.
+        The data plane of AWS takes up to two minutes; 0 disables it.
         """
         self._ask("gateway_lags_behind", seconds=seconds)
 
     def new_keys_fail_for(self, seconds: float, *, listed: bool = True) -> None:
-        """Let what is made from now on be unknown to data planes that long.
+        """Let data planes not know new resources for that long.
 
-        That is users, access keys, service-specific credentials, and keys in usage plans. With
-        `listed=False` IAM does not show its users and service-specific credentials either for that
-        time. 0 ends it.
+        These are users, access keys, service-specific credentials, and keys in usage plans. With
+        `listed=False` IAM does not list its users and service-specific credentials either for that
+        time. 0 disables it.
         """
         self._ask("new_keys_fail_for", seconds=seconds, listed=listed)
 
-    # --- the journal -----------------------------------------------------------------------------
+    # --- the call log --------------------------------------------------------------------------
 
     def sessions(self) -> list[IssuedSession]:
-        """Every session that was given out, ended or not, in that order."""
+        """All issued sessions, expired or not, in the order of issue."""
         return [IssuedSession(**session) for session in self._ask("sessions")]
 
     def session(self, call: Call) -> IssuedSession:
-        """The session that an AssumeRole call of the journal made."""
+        """The session that an AssumeRole call in the log created."""
         for session in self.sessions():
             if session.access_key_id == call.session:
                 return session

@@ -1,4 +1,4 @@
-"""What a test may ask of this cloud; the typed side of it is `AwsCloud`."""
+"""The control commands of this cloud; `AwsCloud` is their typed client."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _told(session: Session) -> dict[str, object]:
 
 
 class Control(control.Control):
-    """The table of what can be asked."""
+    """The table of commands."""
 
     def __init__(
         self,

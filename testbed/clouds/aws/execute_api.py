@@ -1,7 +1,7 @@
 """Deployed REST APIs: https://API.execute-api.REGION.amazonaws.com/STAGE/PATH with x-api-key.
 
-Every method answers with what it was called with. Refusals are those of a gateway response: words
-and x-amzn-ErrorType as in the developer guide, "Gateway response types". [K]
+Every method returns what it was called with. Errors are those of a gateway response: message and
+x-amzn-ErrorType as in the developer guide, "Gateway response types". [K]
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ExecuteApi:
         return request.method
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """The method's answer, if key, plan, throttle and quota let it through."""
+        """The method's response, if key, plan, throttle and quota allow it."""
         parts = request.host.split(".")
         stage, _, rest = request.path.removeprefix("/").partition("/")
         entry.parameters.update({"ApiId": parts[0], "Stage": stage, "Path": f"/{rest}"})
@@ -60,7 +60,7 @@ class ExecuteApi:
             entry.parameters["ApiKeyId"] = content["apiKeyId"] = key.id
         return json_response(content)
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
         """A gateway response."""
         return json_response(
             {"message": error.message},
@@ -69,7 +69,7 @@ class ExecuteApi:
         )
 
     def _admit(self, region: ApiRegion, request: Request, *, stage: str, path: str) -> ApiKey:
-        """The key, good for this stage now; counted against throttle and quota."""
+        """The key, valid for this stage now; counted against throttle and quota."""
         seen = region.seen(request.header("x-api-key"), stage=stage)
         if seen is None:
             raise _forbidden()
@@ -84,7 +84,7 @@ class ExecuteApi:
         return key
 
     def _throttle(self, of: tuple[str, ...], limits: dict[str, Any] | None) -> None:
-        """Take a token of the bucket: burstLimit is its size, rateLimit what it gets a second."""
+        """Take a token of the bucket: burstLimit is its size, rateLimit its refill per second."""
         if not limits:
             return
         rate = float(limits.get("rateLimit", limits.get("burstLimit", 0)))
@@ -98,7 +98,7 @@ class ExecuteApi:
             raise CloudError("TooManyRequestsException", "Too Many Requests", status=429)
 
     def _count(self, plan: UsagePlan, key: ApiKey) -> None:
-        """One more call of this period; raises CloudError past the quota."""
+        """Count one more call of this period; raises CloudError above the quota."""
         if plan.quota is None:
             return
         counted = (plan.id, key.id, self._period(plan.quota))
@@ -107,7 +107,7 @@ class ExecuteApi:
         self._used[counted] = self._used.get(counted, 0) + 1
 
     def _period(self, quota: dict[str, Any]) -> str:
-        """A name for the running day, week or month, which begins `offset` days late."""
+        """A name for the current day, week or month, which begins `offset` days late."""
         now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
         day = (now - datetime.timedelta(days=quota.get("offset", 0))).date()
         match quota["period"]:

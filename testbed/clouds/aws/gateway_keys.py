@@ -1,6 +1,7 @@
 """The API keys of API Gateway, of one account and region.
 
-Shapes are those of botocore's model of API Gateway; bounds and words as in `apigateway_refusals`.
+Formats are those of botocore's model of API Gateway; bounds and messages as in
+`apigateway_refusals`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 _SHORTEST, _LONGEST, _GENERATED = 20, 128, 40
 _NAME_CHARACTERS = 1024
 _DESCRIPTION_CHARACTERS = 125_000
-# As AWS lists them [R]; it takes /stages as well, which it does not name.
+# As listed by AWS [R]; it also accepts /stages, which it does not list.
 _PATCHED = ("/description", "/enabled", "/name", "/customerId")
 
 
 @dataclass(slots=True)
 class ApiKey:
-    """One key; two keys are the same where their values are."""
+    """One key; two keys are the same if their values are."""
 
     id: str
     value: str = field(repr=False)
@@ -40,7 +41,7 @@ class ApiKey:
     tags: dict[str, str]
 
     def told(self, *, value: bool) -> dict[str, Any]:
-        """As GetApiKey tells it."""
+        """The key in the format of GetApiKey."""
         content: dict[str, Any] = {
             "id": self.id,
             "name": self.name or None,
@@ -70,11 +71,11 @@ class GatewayKeys:
         return self.keys[key_id]
 
     def by_value(self, value: str | None) -> ApiKey | None:
-        """The key that has this value."""
+        """The key with this value."""
         return next((key for key in self.keys.values() if key.value == value), None)
 
     def create(self, body: Mapping[str, Any]) -> ApiKey:
-        """CreateApiKey; not enabled unless asked [K], stageKeys are not looked at."""
+        """CreateApiKey; disabled by default [K], stageKeys are ignored."""
         value = body.get("value") or "".join(
             secrets.choice(string.ascii_letters + string.digits) for _ in range(_GENERATED)
         )
@@ -97,7 +98,7 @@ class GatewayKeys:
         return made
 
     def listed(self, *, name: str | None, customer_id: str | None) -> list[ApiKey]:
-        """The keys whose name begins like this, in the same case [R], oldest first."""
+        """The keys whose name has this prefix, case-sensitive [R], oldest first."""
         return [
             key
             for key in self.keys.values()
@@ -112,7 +113,7 @@ class GatewayKeys:
             op, path, value = (operation.get(part) or "" for part in ("op", "path", "value"))
             match (op, path):
                 case ("replace" | "add", "/enabled"):
-                    # What is not "true" is false [R].
+                    # Anything but "true" is false [R].
                     changes["enabled"] = value.lower() == "true"
                 case ("replace" | "add", "/name" | "/description"):
                     changes[path[1:]] = value

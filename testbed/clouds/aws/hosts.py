@@ -1,4 +1,4 @@
-"""The host names of the AWS that is emulated."""
+"""The host names of the emulated AWS."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _HOSTS = (
     re.compile(r"(?P<service>sts|iam)\.amazonaws\.com"),
     re.compile(rf"(?P<service>sts|bedrock|bedrock-runtime|apigateway)\.{_REGION}\.amazonaws\.com"),
-    # no host of AWS: an endpoint that the operator has to allow
+    # not a host of AWS: an endpoint that the operator has to allow
     re.compile(r"(?P<service>sts)\.private\.amazonaws\.com"),
     re.compile(rf"(?P<service>bedrock-mantle)\.{_REGION}\.api\.aws"),
     re.compile(rf"[a-z0-9]+\.(?P<service>execute-api)\.{_REGION}\.amazonaws\.com"),
 )
-# what the proxy leads to
+# the domains of the proxy
 DOMAINS = ("amazonaws.com", "api.aws")
 
 
 def service_of(host: str) -> str | None:
-    """The name of the service behind a host, None where there is none."""
+    """The name of the service of a host, None if there is none."""
     named = next(filter(None, (pattern.fullmatch(host) for pattern in _HOSTS)), None)
     return None if named is None else named["service"]

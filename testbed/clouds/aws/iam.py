@@ -1,4 +1,4 @@
-"""AWS IAM: its own answers where moto is lax or lacks an action, moto's everywhere else.
+"""AWS IAM: own implementations where moto is lax or lacks an action, otherwise moto's.
 
 Signature, session and policies are checked here before anything else happens.
 """
@@ -84,7 +84,7 @@ class IdentityAndAccessManagement:
         return query.form(request).get("Action", "")
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out in the account of the caller."""
+        """Execute the call in the account of the caller."""
         caller = self._authentication.verify(request, service="iam", region="us-east-1")
         entry.principal = caller.arn
         parameters = query.form(request)
@@ -111,7 +111,7 @@ class IdentityAndAccessManagement:
             self._users.find(caller.account, name)
         return self._moto(request, action=action, caller=caller, entry=entry)
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
         """The error document of the query protocol."""
         return query.error(error, namespace=_NAMESPACE)
 
@@ -132,7 +132,7 @@ class IdentityAndAccessManagement:
 
 
 def _check_documents(parameters: Mapping[str, str]) -> None:
-    """Refuse what the evaluator does not understand when it is stored, not when it is used."""
+    """Reject what the evaluator does not support when it is stored, not when it is used."""
     for name, trust in (("PolicyDocument", False), ("AssumeRolePolicyDocument", True)):
         document = parameters.get(name)
         if document is None:

@@ -13,13 +13,13 @@ _DEFAULT, _MOST = 100, 1000
 
 
 def page(items: Sequence[Any], parameters: Mapping[str, str], *, field: str) -> dict[str, Any]:
-    """The page that the parameters ask for; the marker is the place of its first item."""
+    """The requested page; the marker is the position of its first item."""
     most = parameters.get("MaxItems", str(_DEFAULT))
     if not most.isdigit() or not 1 <= int(most) <= _MOST:
         raise refusals.constraint("maxItems", most, "have value greater than or equal to 1")
     marker = parameters.get("Marker", "0")
     if not marker.isdigit():
-        raise refusals.validation("Invalid Marker.")  # [U] the words
+        raise refusals.validation("Invalid Marker.")  # [U] the message
     end = int(marker) + int(most)
     content: dict[str, Any] = {
         field: list(items[int(marker) : end]),

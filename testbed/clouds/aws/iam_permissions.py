@@ -1,8 +1,8 @@
-"""What an IAM call must be allowed: its action, its resource and its context keys.
+"""The permissions of an IAM call: its action, its resource and its context keys.
 
 "Actions, resources, and condition keys for AWS Identity and Access Management", Service
-Authorization Reference. [R] A user is named by its real ARN, path included. One that does not exist
-has no path: a policy for `user/keywright/*` then does not allow even to look. [K]
+Authorization Reference. [R] A user is named by its real ARN, including the path. A missing one has
+no path: a policy for `user/keywright/*` then does not even allow to read it. [K]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SERVICE_CREDENTIALS = "ServiceSpecificCredential"
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """One permission that a call takes."""
+    """One permission that a call needs."""
 
     action: str
     resource: str
@@ -33,7 +33,7 @@ class Needed:
 def needed(
     action: str, parameters: dict[str, str], *, caller: Principal, accounts: Accounts
 ) -> Iterator[Needed]:
-    """All permissions of a call; tags on creation take the tagging action as well."""
+    """All permissions of a call; tags on creation need the tagging action as well."""
     tags = dict(
         zip(
             query.members(parameters, "Tags", field="Key"),
@@ -55,7 +55,7 @@ def needed(
 
 
 def user_name(action: str, parameters: Mapping[str, str], *, caller: Principal) -> str | None:
-    """The user that a call is about: the caller where the action lets the name out."""
+    """The user of a call: the caller if the action allows the name to be omitted."""
     if "UserName" in parameters:
         return parameters["UserName"]
     implied = _SERVICE_CREDENTIALS in action or action in {"GetUser", "ListAccessKeys"}

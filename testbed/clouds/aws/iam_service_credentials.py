@@ -1,4 +1,4 @@
-"""The actions of IAM on service-specific credentials, with the wire shape of botocore's model."""
+"""The actions of IAM on service-specific credentials, in the wire format of botocore's model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.service_credentials import ServiceCredential, ServiceCredentials
     from testbed.clouds.clock import Clock
 
-# Services whose credentials AWS knows as well; a user here has none of them.
+# Services whose credentials AWS supports as well; users here have none of them.
 _OTHER_SERVICES = frozenset({"cassandra.amazonaws.com", "codecommit.amazonaws.com"})
 _SHORTEST_DAYS, _LONGEST_DAYS = 1, 36600
 _ID = re.compile(r"\w{20,128}", re.ASCII)
 
 
 class ServiceCredentialActions:
-    """Answers as IAM does; each action gets the account and the call's parameters."""
+    """Implements the actions of IAM; each gets the account and the call's parameters."""
 
     def __init__(self, *, users: Users, credentials: ServiceCredentials, clock: Clock) -> None:
         self._users = users
@@ -29,7 +29,7 @@ class ServiceCredentialActions:
         self._clock = clock
 
     def create(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
-        """CreateServiceSpecificCredential: the only answer, with Reset's, that has the secret."""
+        """CreateServiceSpecificCredential: the only response, besides Reset's, with the secret."""
         days = _days(parameters.get("CredentialAgeDays"))
         user = self._users.find(account, parameters.get("UserName", ""))
         made = self._credentials.create(
@@ -67,7 +67,7 @@ class ServiceCredentialActions:
         self._credentials.set_active(found, active=status == "Active")
 
     def reset(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
-        """ResetServiceSpecificCredential: a new secret under the same id; the old one is void."""
+        """ResetServiceSpecificCredential: a new secret under the same ID replaces the old one."""
         changed = self._credentials.reset(self._find(account, parameters))
         return {"ServiceSpecificCredential": self._told(changed, secret=True)}
 
@@ -120,7 +120,7 @@ def _days(text: str | None) -> int | None:
 
 
 def _service(name: str) -> str:
-    """AWS has more services than Bedrock; the emulator has not. The words are LocalStack's [R]."""
+    """Only Bedrock is supported, unlike in AWS. The message is LocalStack's [R]."""
     if name != SERVICE:
         raise refusals.no_such_entity(
             f"No such service {name} is supported for Service Specific Credentials"

@@ -1,6 +1,6 @@
-"""The actions of IAM on users where moto is lax or lacks something; users are kept by moto.
+"""The actions of IAM on users where moto is lax or lacks something; moto stores the users.
 
-That is: names, permissions boundaries, AWS's own policies, and deletion with its conflicts.
+These are: names, permissions boundaries, AWS's own policies, and deletion with its conflicts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SERVICE_ROLE = ":policy/aws-service-role/"
 
 
 class Users:
-    """Answers as IAM does; each action gets the account and the call's parameters."""
+    """Implements the actions of IAM; each gets the account and the call's parameters."""
 
     def __init__(
         self, *, accounts: Accounts, credentials: ServiceCredentials, propagation: Propagation
@@ -34,7 +34,7 @@ class Users:
         self._propagation = propagation
 
     def find(self, account: str, name: str) -> Any:
-        """The user as moto keeps it; raises CloudError NoSuchEntity, also for one not shown yet."""
+        """The user in moto; raises CloudError NoSuchEntity, also for one not visible yet."""
         user = self._accounts.stored_user(account=account, name=name)
         if user is None or not self._propagation.listed(user.arn):
             raise refusals.no_such_entity(f"The user with name {name} cannot be found.")
@@ -74,7 +74,7 @@ class Users:
         return {"User": told(self.find(account, parameters["UserName"]))}
 
     def list(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
-        """ListUsers, by PathPrefix, in pages; tags and boundary are not told here, as in AWS."""
+        """ListUsers, by PathPrefix, in pages; without tags and boundary, as in AWS."""
         prefix = parameters.get("PathPrefix", "/")
         users = [
             {key: value for key, value in told(user).items() if key in _SHORT}
@@ -86,7 +86,7 @@ class Users:
         )
 
     def delete(self, account: str, parameters: dict[str, str]) -> None:
-        """DeleteUser: refused while anything hangs on it; what is told first is a guess [U]."""
+        """DeleteUser: rejected while it has dependents; which is reported first is a guess [U]."""
         user = self.find(account, parameters.get("UserName", ""))
         credentials = list(self._credentials.of(account=account, user_id=user.id))
         for held, words in (
@@ -138,7 +138,7 @@ class Users:
         policy.detach_from(user)
 
     def put_policy(self, account: str, parameters: dict[str, str]) -> None:
-        """PutUserPolicy; all inline policies of a user have 2048 characters without space."""
+        """PutUserPolicy; all inline policies of a user have 2048 characters without whitespace."""
         user = self.find(account, parameters.get("UserName", ""))
         name, document = parameters.get("PolicyName", ""), parameters.get("PolicyDocument", "")
         others = [text for other, text in user.policies.items() if other != name]
@@ -155,7 +155,7 @@ _SHORT = {"Path", "UserName", "UserId", "Arn", "CreateDate"}
 
 
 def told(user: Any) -> dict[str, Any]:
-    """A user as GetUser tells it."""
+    """A user in the format of GetUser."""
     content: dict[str, Any] = {
         "Path": user.path,
         "UserName": user.name,

@@ -1,4 +1,4 @@
-"""Web identity tokens: verified as STS does it, with the keys that the issuer publishes."""
+"""Web identity tokens: verified like STS does, with the keys that the issuer publishes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from testbed.clouds.clock import Clock
 
 _NOT_A_TOKEN = (
-    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"  # noqa: S105  AWS's words
+    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"  # noqa: S105  AWS's message
 )
 _SKEW_SECONDS = 300
 _OLDEST_SECONDS = 86_400
@@ -30,7 +30,7 @@ _OLDEST_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a good token says, and the provider that vouches for it."""
+    """The claims of a valid token, and the provider that verified it."""
 
     provider: IdentityProvider
     subject: str
@@ -40,7 +40,7 @@ class Identity:
 class IdentityTokens:
     """Verifies tokens.
 
-    `seen` are the tokens that came, good or bad, for tests that look for them where none may be.
+    `seen` are all received tokens, valid or not, for tests that search for leaked tokens.
     """
 
     def __init__(self, *, accounts: Accounts, clock: Clock) -> None:
@@ -54,7 +54,7 @@ class IdentityTokens:
         self._keys.trust(provider.arn, ca_file=ca_file)
 
     async def verify(self, token: str, *, account: str) -> Identity:
-        """The identity in the token; raises CloudError in STS's words."""
+        """The identity in the token; raises CloudError with the messages of STS."""
         self.seen.add(token)
         header, claims = _parse(token)
         for name in ("iss", "aud", "sub", "exp", "iat"):
@@ -101,7 +101,7 @@ def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _audience(claims: dict[str, Any], *, provider: IdentityProvider) -> str:
-    """The audience that counts: `azp` where the token has one, as the IAM user guide says."""
+    """The relevant audience: `azp` if the token has one, as in the IAM user guide."""
     listed = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     candidates = [claims["azp"]] if claims.get("azp") else listed
     for audience in candidates:

@@ -1,4 +1,4 @@
-"""What a test is told of a session that STS gave out."""
+"""What tests receive about a session that STS issued."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A session that STS gave out, without its secrets; `tags` are those that it ended up with."""
+    """An issued session, without its secrets; `tags` are its effective tags."""
 
     access_key_id: str
     arn: str

@@ -1,4 +1,4 @@
-"""Refusals of AWS's JSON services: they have other names for what the query services refuse."""
+"""Errors of AWS's JSON services, which have other names than those of the query services."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _TOO_MANY = 429
 
 
 def error(refusal: CloudError, *, throttled: str = "ThrottlingException") -> Response:
-    """The error; `throttled` is what the service calls a request too many, always with 429."""
+    """The error; `throttled` is the service's code for too many requests, always with 429."""
     code = _CODES.get(refusal.code, refusal.code)
     status = refusal.status
     if code == "ThrottlingException":
         code, status = throttled, _TOO_MANY
-    # AccessDeniedException of the gateway writes Message, the service's own errors message
+    # AccessDeniedException of the gateway has Message, the service's own errors have message
     field = "Message" if code == "AccessDeniedException" else "message"
     return json_response(
         {field: refusal.message}, status=status, headers={"x-amzn-errortype": code}

@@ -1,8 +1,8 @@
 """ImportApiKeys: many keys from a CSV file.
 
-"API Gateway API key file format", developer guide [R]: columns Name and Key, perhaps Description,
-Enabled and UsagePlanIds, in any order and case; others are ignored; a value that exists is
-overwritten. How a warning reads is a guess. [U]
+"API Gateway API key file format", developer guide [R]: columns Name and Key, optionally
+Description, Enabled and UsagePlanIds, in any order and case; others are ignored; an existing value
+is overwritten. The format of a warning is a guess. [U]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEEDED = ("name", "key")
 def import_keys(
     text: str, *, fail_on_warnings: bool, keys: GatewayKeys, plans: UsagePlans
 ) -> dict[str, Any]:
-    """The ids of the keys made or overwritten, and a warning for each row that was left out."""
+    """The IDs of created or overwritten keys, and a warning for each skipped row."""
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     header = [column.strip().lower() for column in rows[0]] if rows else []
     missing = [column for column in _NEEDED if column not in header]

@@ -1,6 +1,6 @@
-"""What the data plane of API Gateway knows of a key that was changed: its state before, for a time.
+"""The state of a changed key in the data plane of API Gateway: the previous one, for a while.
 
-LocalStack's tests against AWS wait 120 seconds until a key that was disabled is refused. [R]
+LocalStack's tests against AWS wait 120 seconds until a disabled key is refused. [R]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key as it was, and the plans that it was in, until a time."""
+    """The previous state of a key and its plans, until a given time."""
 
     key: ApiKey
     plans: frozenset[str]
@@ -24,7 +24,7 @@ class KeyView:
 
 
 class KeyViews:
-    """The former states of keys by their value; without a lag there are none."""
+    """The previous states of keys by their value; without a lag there are none."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -32,12 +32,12 @@ class KeyViews:
         self.lag_seconds = 0.0
 
     def keep(self, key: ApiKey, *, plans: frozenset[str]) -> None:
-        """Note how a key is that is about to be changed; the oldest state counts."""
+        """Record the state of a key that is about to be changed; the oldest state counts."""
         if self.lag_seconds > 0 and self.former(key.value) is None:
             until = self._clock.now() + self.lag_seconds
             self._views[key.value] = KeyView(dataclasses.replace(key), plans, until)
 
     def former(self, value: str | None) -> KeyView | None:
-        """The state that the data plane still goes by; None where it knows the present one."""
+        """The state that the data plane still uses; None if it uses the current one."""
         view = self._views.get(value or "")
         return view if view is not None and self._clock.now() < view.until else None

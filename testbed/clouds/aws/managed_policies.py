@@ -1,8 +1,7 @@
-"""AWS's own managed policies that Bedrock's API keys are given.
+"""AWS's own managed policies for Bedrock's API keys.
 
-Statements as AWS publishes them (AmazonBedrockLimitedAccess v9, the Mantle ones v3 to v5, July
-2026) as far as they are about Bedrock; what they say about KMS, EC2, web search and Marketplace is
-left out. [R]
+Statements as published by AWS (AmazonBedrockLimitedAccess v9, the Mantle ones v3 to v5, July 2026)
+as far as they concern Bedrock; those for KMS, EC2, web search and Marketplace are omitted. [R]
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from testbed.clouds.wire import Request
 
 _OPENAI = re.compile(r"(/openai)?/v1/")
-# id -> the prefix below which it answers
+# id -> the prefix at which it is available
 MODELS = {
     "openai.gpt-oss-20b": "/v1",
     "openai.gpt-oss-120b": "/v1",
@@ -44,7 +44,7 @@ def _list(call: Invocation) -> Response:
 
 
 def _responses(call: Invocation) -> Response:
-    """The least of an answer that the openai SDK reads as one."""
+    """The minimal response that the openai SDK accepts."""
     asked = call.body.get("input", "")
     said = asked if isinstance(asked, str) else str(asked[-1].get("content", ""))
     content: dict[str, Any] = {
@@ -74,8 +74,8 @@ def _responses(call: Invocation) -> Response:
     )
 
 
-def _resource(model_id: str | None, *, region: str, account: str) -> str:  # noqa: ARG001  as a Plane has it
-    """Calls belong to a project; without another one named, to the default [R]."""
+def _resource(model_id: str | None, *, region: str, account: str) -> str:  # noqa: ARG001  as in Plane
+    """Calls belong to a project; by default to the project "default" [R]."""
     return f"arn:aws:bedrock-mantle:{region}:{account}:project/default"
 
 

@@ -1,4 +1,4 @@
-"""The foundation models that the emulated Bedrock has, and what they reply: an echo."""
+"""The foundation models of the emulated Bedrock, and their response: an echo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KNOWN = {model.id: model for model in MODELS}
 
 
 def find(model_id: str) -> Model | None:
-    """The model of that id, also behind a cross-region inference profile (`us.` and so on)."""
+    """The model with that ID, also by a cross-region inference profile (`us.` and so on)."""
     for prefix in _ROUTED:
         if model_id.startswith(prefix):
             return _KNOWN.get(model_id.removeprefix(prefix))
@@ -41,5 +41,5 @@ def arn(model_id: str, *, region: str, account: str) -> str:
 
 
 def reply(text: str) -> str:
-    """What every model says."""
+    """The response of every model."""
     return f"You said: {text}"

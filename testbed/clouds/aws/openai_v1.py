@@ -1,8 +1,8 @@
-"""The OpenAI-compatible answers of Bedrock's runtime: chat completions and the list of models.
+"""The OpenAI-compatible API of Bedrock's runtime: chat completions and the list of models.
 
-Shapes as the openai SDK 3.5 reads them. The error's form is the one seen on bedrock-mantle; that
-bedrock-runtime gives the same is assumed. [U] A key that may not be used as a bearer token is
-answered with 401 (agentcore-public-stack #959). [R]
+Formats as the openai SDK 3.5 parses them. The error's format is that of bedrock-mantle;
+bedrock-runtime is assumed to have the same. [U] A key that may not be used as a bearer token gets
+401 (agentcore-public-stack #959). [R]
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def model_list() -> Response:
 
 
 def error(refusal: CloudError) -> Response:
-    """A refusal in OpenAI's form."""
+    """An error in OpenAI's format."""
     status = 401 if _BEARER_ACTION in refusal.message else refusal.status
     code, kind = _ERROR_TYPES.get(status, ("internal_error", "server_error"))
     return json_response(

@@ -1,4 +1,4 @@
-"""Who makes a call: a user or a session, with what its policies and its conditions need."""
+"""The caller: a user or a session, with the data for its policies and conditions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling, with the secrets that its signature is checked against.
+    """The caller, with the secrets that verify its signature.
 
     `role_arn` is None for a user. A call with an API key has the key's owner as its principal.
     """
@@ -39,9 +39,9 @@ class Principal:
         return self.role_arn is not None
 
     def names(self) -> frozenset[str]:
-        """What a trust policy may write under Principal: AWS to mean this caller.
+        """The values of Principal: AWS in a trust policy that match this caller.
 
-        The account by number or as its root, the user, the role or just this session. "AWS JSON
+        The account by number or as its root, the user, the role or only this session. "AWS JSON
         policy elements: Principal", IAM user guide. [R]
         """
         named = {self.account, f"arn:aws:iam::{self.account}:root", self.arn}
@@ -50,8 +50,8 @@ class Principal:
     def keys(self) -> dict[str, tuple[str, ...]]:
         """The context keys about the caller.
 
-        aws:PrincipalArn is the role's where a session calls. "AWS global condition context keys",
-        IAM user guide. [R]
+        aws:PrincipalArn is the role's if the caller is a session. "AWS global condition context
+        keys", IAM user guide. [R]
         """
         keys: dict[str, tuple[str, ...]] = {
             "aws:principalarn": (self.role_arn or self.arn,),

@@ -43,7 +43,7 @@ def values(parameters: dict[str, str], name: str) -> list[str]:
 
 
 def result(service: str, action: str, content: dict[str, Any]) -> Response:
-    """The answer of `action` as its model writes it."""
+    """The response of `action` in the format of its model."""
     serializer = QuerySerializer(
         operation_model=_model(service).operation_model(action),
         context=SerializationContext(request_id=str(uuid.uuid4())),
@@ -52,7 +52,7 @@ def result(service: str, action: str, content: dict[str, Any]) -> Response:
 
 
 def error(refusal: CloudError, *, namespace: str) -> Response:
-    """The error document; the fault is the sender's below 500."""
+    """The error document; below 500 the fault is the sender's."""
     kind = "Sender" if refusal.status < 500 else "Receiver"
     body = (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{kind}</Type>'

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Rates:
-    """The limits that a test set; without one a service answers as fast as it can."""
+    """The limits that a test has set; without one a service is unlimited."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -20,7 +20,7 @@ class Rates:
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def limit(self, *, service: str, per_second: float | None) -> None:
-        """Allow that many calls a second and account, in a burst of as many; None ends it."""
+        """Limit the calls per second and account, with an equal burst; None removes the limit."""
         for key in [key for key in self._buckets if key[0] == service]:
             del self._buckets[key]
         self._limits.pop(service, None)
@@ -28,12 +28,12 @@ class Rates:
             self._limits[service] = per_second
 
     def clear(self) -> None:
-        """End all limits."""
+        """Remove all limits."""
         self._limits.clear()
         self._buckets.clear()
 
     def check(self, service: str, *, account: str) -> None:
-        """Raise CloudError Throttling where the account calls faster than it may."""
+        """Raise CloudError Throttling if the account exceeds its rate."""
         per_second = self._limits.get(service)
         if per_second is None:
             return

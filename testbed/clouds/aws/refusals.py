@@ -1,7 +1,7 @@
-"""How AWS says no: one function for each refusal, with the code, the status and the words.
+"""The errors of AWS: one function for each, with code, status and message.
 
-The words were read in public reports of such refusals and in the SDKs' service models; [U] marks a
-form that was not found anywhere and is a guess.
+The messages are from public reports of such errors and the SDKs' service models; [U] marks a guess
+without any source.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from testbed.clouds.errors import CloudError
 
 
 def not_authorized_for_web_identity() -> CloudError:
-    """The role is missing, or its trust policy does not match: AWS does not tell which."""
+    """The role is missing, or its trust policy does not match: AWS does not say which."""
     return CloudError(
         "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", status=403
     )
 
 
 def invalid_identity_token(message: str) -> CloudError:
-    """The token was not accepted, in the words given."""
+    """The token was not accepted, with the given message."""
     return CloudError("InvalidIdentityToken", message)
 
 
@@ -29,7 +29,7 @@ def no_provider(issuer: str) -> CloudError:
 
 
 def no_verification_key() -> CloudError:
-    """The issuer or its JWKS cannot be reached, or has no key with the token's id."""
+    """The issuer or its JWKS is unreachable, or has no key with the token's ID."""
     return invalid_identity_token(
         "Couldn't retrieve verification key from your identity provider,  please reference "
         "AssumeRoleWithWebIdentity documentation for requirements"
@@ -37,7 +37,7 @@ def no_verification_key() -> CloudError:
 
 
 def token_not_validated() -> CloudError:
-    """The token's signature does not match; words of the API reference, [U] in a real answer."""
+    """The token's signature does not match; message of the API reference, [U] in reality."""
     return invalid_identity_token(
         "The web identity token that was passed could not be validated by Amazon Web Services. "
         "Get a new identity token from the identity provider and then retry the request."
@@ -54,19 +54,19 @@ def identity_token_expired(*, now: float, expired: int) -> CloudError:
 
 
 def identity_token_too_old(*, issued: int) -> CloudError:
-    """The web identity token was issued too long ago, whatever its `exp` says [R]."""
+    """The web identity token was issued too long ago, regardless of its `exp` [R]."""
     return CloudError("ExpiredTokenException", f"Token too old: {issued}")
 
 
 def thumbprint_mismatch() -> CloudError:
-    """The certificate of the issuer is not the one that the provider was registered with [R]."""
+    """The certificate of the issuer is not the one registered in the provider [R]."""
     return invalid_identity_token(
         "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
     )
 
 
 def region_disabled(account: str) -> CloudError:
-    """STS is switched off for the account in this region [R]."""
+    """STS is disabled for the account in this region [R]."""
     return CloudError(
         "RegionDisabledException",
         f"STS is not activated in this region for account:{account}. Your account administrator "
@@ -76,12 +76,12 @@ def region_disabled(account: str) -> CloudError:
 
 
 def validation(message: str) -> CloudError:
-    """A parameter is not of the form or the range that the model demands."""
+    """A parameter violates the format or the range in the model."""
     return CloudError("ValidationError", message)
 
 
 def constraint(name: str, value: object, demand: str) -> CloudError:
-    """The sentence that every query service of AWS builds for a broken constraint."""
+    """The message of every AWS query service for a violated constraint."""
     return validation(
         f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy "
         f"constraint: Member must {demand}"
@@ -89,7 +89,7 @@ def constraint(name: str, value: object, demand: str) -> CloudError:
 
 
 def constraint_without_value(name: str, demand: str) -> CloudError:
-    """The same sentence as IAM builds it for some members [R]."""
+    """The same message as IAM writes it for some members [R]."""
     return validation(
         f"1 validation error detected: Value at '{name}' failed to satisfy "
         f"constraint: Member must {demand}"
@@ -97,7 +97,7 @@ def constraint_without_value(name: str, demand: str) -> CloudError:
 
 
 def malformed_policy(message: str = "Syntax errors in policy.") -> CloudError:
-    """A policy document is not one."""
+    """A policy document is invalid."""
     return CloudError("MalformedPolicyDocument", message)
 
 
@@ -114,7 +114,7 @@ def may_not_assume(*, principal: str, action: str, role_arn: str) -> CloudError:
 
 
 def chained_too_long() -> CloudError:
-    """A session asks for a session of more than an hour [R]."""
+    """A session requests a session of more than an hour [R]."""
     return validation(
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role "
         "chaining."
@@ -129,7 +129,7 @@ def duration_exceeds_maximum() -> CloudError:
 
 
 def duplicate_tag_keys() -> CloudError:
-    """Two session tags whose keys differ in case only, or not at all [K]."""
+    """Two session tags whose keys are equal, or differ only in case [K]."""
     return CloudError(
         "InvalidParameterValue",
         "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
@@ -137,7 +137,7 @@ def duplicate_tag_keys() -> CloudError:
 
 
 def transitive_tag_missing() -> CloudError:
-    """A transitive key that is no tag of the request. [U] the words."""
+    """A transitive key that is not a tag of the request. [U] the message."""
     return CloudError(
         "InvalidParameterValue",
         "The specified transitive tag key must be included in the requested tags.",
@@ -145,7 +145,7 @@ def transitive_tag_missing() -> CloudError:
 
 
 def transitive_tag_conflict() -> CloudError:
-    """A tag that the calling session hands on cannot be set anew. [U] the words."""
+    """A tag that the calling session passes on cannot be changed. [U] the message."""
     return CloudError(
         "InvalidParameterValue",
         "One of the specified transitive tag keys can't be set because it conflicts with a "
@@ -154,7 +154,7 @@ def transitive_tag_conflict() -> CloudError:
 
 
 def source_identity_already_set() -> CloudError:
-    """The calling session has another source identity. [U] code and words."""
+    """The calling session has another source identity. [U] code and message."""
     return CloudError(
         "AccessDenied",
         "The source identity of the calling session is already set and cannot be changed.",
@@ -163,7 +163,7 @@ def source_identity_already_set() -> CloudError:
 
 
 def packed_policy_too_large(percent: int, *, what: str = "session policies") -> CloudError:
-    """Session policies, or session tags, beyond the packed size [R]."""
+    """Session policies, or session tags, exceed the packed size [R]."""
     return CloudError(
         "PackedPolicyTooLarge", f"Packed size of {what} consumes {percent}% of allotted space."
     )
@@ -185,21 +185,21 @@ def incomplete_signature(message: str) -> CloudError:
 
 
 def unknown_access_key() -> CloudError:
-    """No such access key, or its session token is not the one given out with it."""
+    """The access key does not exist, or its session token is not the one issued with it."""
     return CloudError(
         "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
     )
 
 
 def session_expired() -> CloudError:
-    """The session is over."""
+    """The session has expired."""
     return CloudError(
         "ExpiredToken", "The security token included in the request is expired", status=403
     )
 
 
 def signature_does_not_match(message: str | None = None) -> CloudError:
-    """The signature is another one; also for a wrong scope and for a clock that is off."""
+    """The signature does not match; also for a wrong scope and for a clock skew."""
     return CloudError(
         "SignatureDoesNotMatch",
         message
@@ -221,7 +221,7 @@ def not_authorized(*, principal: str, action: str, resource: str, reason: str) -
 
 
 def unknown_action(action: str, *, version: str) -> CloudError:
-    """An action that the emulator, or AWS, does not have."""
+    """An action that the emulator, or AWS, does not support."""
     return CloudError(
         "InvalidAction", f"Could not find operation {action} for version {version}", status=400
     )
@@ -236,22 +236,22 @@ def rate_exceeded() -> CloudError:
 
 
 def no_such_entity(message: str) -> CloudError:
-    """Nothing of that name [K]."""
+    """No resource of that name [K]."""
     return CloudError("NoSuchEntity", message, status=404)
 
 
 def entity_already_exists(message: str) -> CloudError:
-    """The name is taken [K]."""
+    """The name is in use [K]."""
     return CloudError("EntityAlreadyExists", message, status=409)
 
 
 def limit_exceeded(quota: str, limit: int) -> CloudError:
-    """One more than the quota allows [R]."""
+    """The quota is exceeded [R]."""
     return CloudError("LimitExceeded", f"Cannot exceed quota for {quota}: {limit}", status=409)
 
 
 def inline_too_large(user: str, *, limit: int) -> CloudError:
-    """The inline policies of a user together are too long [R]."""
+    """The inline policies of a user are too long in total [R]."""
     return CloudError(
         "LimitExceeded",
         f"Maximum policy size of {limit} bytes exceeded for user {user}",
@@ -260,19 +260,19 @@ def inline_too_large(user: str, *, limit: int) -> CloudError:
 
 
 def delete_conflict(demand: str) -> CloudError:
-    """Something still hangs on the entity [K]."""
+    """The resource still has dependents [K]."""
     return CloudError("DeleteConflict", f"Cannot delete entity, {demand}", status=409)
 
 
 def policy_not_attachable() -> CloudError:
-    """AWS's own policies of service roles cannot be attached to users [K]; the words are [U]."""
+    """AWS's own policies of service roles cannot be attached to users [K]; the message is [U]."""
     return CloudError(
         "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer User."
     )
 
 
 def invalid_user_name() -> CloudError:
-    """A letter that no user name has [R]."""
+    """An invalid character in a user name [R]."""
     return validation(
         "The specified value for userName is invalid. It must contain only alphanumeric characters "
         "and/or the following: +=,.@_-"
@@ -280,7 +280,7 @@ def invalid_user_name() -> CloudError:
 
 
 def invalid_path() -> CloudError:
-    """A path that is none [R]."""
+    """An invalid path [R]."""
     return validation(
         "The specified value for path is invalid. It must begin and end with / and contain only "
         "alphanumeric characters and/or / characters."
@@ -288,12 +288,12 @@ def invalid_path() -> CloudError:
 
 
 def user_name_missing() -> CloudError:
-    """A session has no user to stand for [R]."""
+    """A session has no user that the call could refer to [R]."""
     return validation("Must specify userName when calling with non-User credentials")
 
 
 def duplicate_iam_tag_keys() -> CloudError:
-    """Two tags whose keys differ in case only, or not at all [K]."""
+    """Two tags whose keys are equal, or differ only in case [K]."""
     return CloudError(
         "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."
     )
@@ -303,7 +303,7 @@ def duplicate_iam_tag_keys() -> CloudError:
 
 
 def bearer_token_invalid() -> CloudError:
-    """A key of another region, tampered with, or of nobody."""
+    """A key of another region, a modified or an unknown one."""
     return CloudError(
         "AccessDeniedException",
         "Authentication failed: Please make sure your API Key is valid.",
@@ -312,7 +312,7 @@ def bearer_token_invalid() -> CloudError:
 
 
 def bearer_token_format() -> CloudError:
-    """A bearer token that begins like no key of Bedrock [R]."""
+    """A bearer token without the prefix of a Bedrock key [R]."""
     return CloudError(
         "AccessDeniedException",
         "Invalid API Key format: Must start with pre-defined prefix",
@@ -321,10 +321,10 @@ def bearer_token_format() -> CloudError:
 
 
 def bearer_token_expired() -> CloudError:
-    """A genuine key whose time, or whose session's time, is over."""
+    """A genuine key that has expired, or whose session has."""
     return CloudError("AccessDeniedException", "Bearer Token has expired", status=403)
 
 
 def unknown_model() -> CloudError:
-    """No such model in this region."""
+    """The model does not exist in this region."""
     return CloudError("ValidationException", "The provided model identifier is invalid.")

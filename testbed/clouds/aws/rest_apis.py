@@ -18,13 +18,13 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def new_id(length: int = 10) -> str:
-    """An id as API Gateway makes them."""
+    """Generate an ID in the format of API Gateway."""
     return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
 
 @dataclass(slots=True)
 class Resource:
-    """One path; `methods` tells for each whether it asks for a key."""
+    """One path; `methods` has for each method whether it needs a key."""
 
     id: str
     parent_id: str | None
@@ -32,7 +32,7 @@ class Resource:
     methods: dict[str, bool] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
-        """As GetResources tells it."""
+        """The resource in the format of GetResources."""
         content: dict[str, Any] = {"id": self.id, "path": self.path}
         if self.parent_id is not None:
             content |= {"parentId": self.parent_id, "pathPart": self.path.rpartition("/")[2]}
@@ -54,7 +54,7 @@ class RestApi:
     stages: dict[str, str] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
-        """As GetRestApi tells it."""
+        """The API in the format of GetRestApi."""
         root = next(item.id for item in self.resources.values() if item.path == "/")
         return {
             "id": self.id,
@@ -66,13 +66,13 @@ class RestApi:
         }
 
     def stage_told(self, name: str) -> dict[str, Any]:
-        """As GetStage tells it."""
+        """The stage in the format of GetStage."""
         if name not in self.stages:
             raise refusals.not_found("Invalid stage identifier specified")
         return {"stageName": name, "deploymentId": self.stages[name]}
 
     def deployed(self, stage: str) -> list[Resource] | None:
-        """The resources that answer at a stage, None where there is no such stage."""
+        """The resources at a stage, None if there is no such stage."""
         deployment = self.stages.get(stage)
         return None if deployment is None else self.deployments[deployment]
 
@@ -95,9 +95,9 @@ class RestApis:
         return api_id in self.apis and stage in self.apis[api_id].stages
 
     def create(self, body: Mapping[str, Any], *, api_id: str | None = None) -> dict[str, Any]:
-        """CreateRestApi, with its root resource; by an id of a test's choice where it has one."""
+        """CreateRestApi, with its root resource; with an ID that a test chooses, if any."""
         if not body.get("name"):
-            raise refusals.bad_request("Invalid API name specified")  # [U] the words
+            raise refusals.bad_request("Invalid API name specified")  # [U] the message
         api = RestApi(
             id=api_id or new_id(),
             name=body["name"],
@@ -128,7 +128,7 @@ class RestApis:
     def put_method(
         self, body: Mapping[str, Any], *, api: str, resource: str, method: str
     ) -> dict[str, Any]:
-        """PutMethod; what matters here is apiKeyRequired."""
+        """PutMethod; only apiKeyRequired is used."""
         required = bool(body.get("apiKeyRequired"))
         _resource(self.find(api), resource).methods[method] = required
         return {
@@ -140,13 +140,13 @@ class RestApis:
     def put_integration(
         self, body: Mapping[str, Any], *, api: str, resource: str, method: str
     ) -> dict[str, Any]:
-        """PutIntegration: taken, and every method answers as if it were a mock."""
+        """PutIntegration: accepted, and every method behaves like a mock."""
         if method not in _resource(self.find(api), resource).methods:
             raise refusals.not_found("Invalid Method identifier specified")
         return {"type": body.get("type", "MOCK"), "httpMethod": method}
 
     def create_deployment(self, body: Mapping[str, Any], *, api: str) -> dict[str, Any]:
-        """CreateDeployment, and the stage where it is named."""
+        """CreateDeployment, and the stage if it is named."""
         found = self.find(api)
         if not any(item.methods for item in found.resources.values()):
             raise refusals.bad_request("The REST API doesn't contain any methods")

@@ -1,8 +1,8 @@
 """Whether a user or a session may assume a role: its own policies and the role's trust policy.
 
-AWS lets a principal of the role's own account through that the trust policy names directly, without
-a policy of its own; here both sides must always allow, so that what passes here also passes where
-the role is in another account.
+AWS allows a principal of the role's own account that the trust policy names directly without a
+policy of its own; here both sides must always allow it, so that what works here also works with a
+role in another account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHAINED_SECONDS = 3600
 
 
 def inherit(request: SessionRequest, *, caller: Principal) -> SessionRequest:
-    """The request with what the caller's session hands on: transitive tags, source identity.
+    """The request with what the caller's session passes on: transitive tags, source identity.
 
     "Passing session tags in AWS STS", "Monitor and control actions taken with assumed roles", IAM
     user guide: neither can be changed on the way. [R]
@@ -54,10 +54,10 @@ def check(
     authentication: Authentication,
     source_ip: str,
 ) -> Role:
-    """The role, when caller and role allow all that the request takes; raises CloudError.
+    """The role, if caller and role allow everything that the request needs; raises CloudError.
 
-    Tags take sts:TagSession and a source identity sts:SetSourceIdentity, also where they are only
-    handed on along the chain. [R]
+    Tags need sts:TagSession and a source identity sts:SetSourceIdentity, also if they are only
+    passed on along the chain. [R]
     """
     actions = ["sts:AssumeRole"]
     if request.tags:
@@ -92,7 +92,7 @@ def check(
 
 
 def _keys(request: SessionRequest) -> dict[str, str | tuple[str, ...]]:
-    """The context keys that the parameters make; a tag key is matched whatever its case."""
+    """The context keys from the parameters; tag keys are matched case-insensitively."""
     keys: dict[str, str | tuple[str, ...]] = {
         "sts:RoleSessionName": request.name,
         "sts:DurationSeconds": str(request.duration_seconds),

@@ -1,7 +1,7 @@
 """IAM's service-specific credentials for Bedrock: the long-term API keys.
 
-Fields are those of botocore's model of IAM. The key's form, "ABSK" and base64 of alias and secret,
-is that of public reports. [K]
+Fields are those of botocore's model of IAM. The format of a key, "ABSK" and base64 of alias and
+secret, is from public reports. [K]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SECRET_BYTES = 33
 
 @dataclass(frozen=True, slots=True)
 class ServiceCredential:
-    """One credential of a user; `user_id` and not the name ties it to its user."""
+    """One credential of a user; it belongs to the user by `user_id`, not by name."""
 
     id: str
     account: str
@@ -44,7 +44,7 @@ class ServiceCredential:
     active: bool
 
     def status(self, now: float) -> str:
-        """Active, Inactive or Expired: the model has all three. That List tells Expired: [U]."""
+        """Active, Inactive or Expired: the model has all three. That List returns Expired: [U]."""
         if self.expires_at is not None and now >= self.expires_at:
             return "Expired"
         return "Active" if self.active else "Inactive"
@@ -62,7 +62,7 @@ class ServiceCredentials:
         self.told: set[str] = set()
 
     def lag(self, *, seconds: float) -> None:
-        """Let what is deleted from now on count and work that long: eventual consistency [R]."""
+        """Let deleted credentials count and work for that long: eventual consistency [R]."""
         self._lag_seconds = seconds
         self._deleted.clear()
 
@@ -73,7 +73,7 @@ class ServiceCredentials:
     def create(
         self, *, account: str, user_id: str, user_name: str, service: str, age_days: int | None
     ) -> ServiceCredential:
-        """A new credential; a user has at most two for a service, whatever their status."""
+        """Create a credential; a user has at most two per service, regardless of their status."""
         owned = [
             *self.of(account=account, user_id=user_id),
             *(item for item in self._lingering() if item.user_id == user_id),
@@ -101,44 +101,44 @@ class ServiceCredentials:
         return made
 
     def find(self, *, account: str, user_id: str, credential_id: str) -> ServiceCredential:
-        """The user's credential of that id; raises CloudError NoSuchEntity."""
+        """The user's credential with that ID; raises CloudError NoSuchEntity."""
         found = self._stored.get(credential_id)
         if found is None or (found.account, found.user_id) != (account, user_id):
             raise refusals.no_such_entity(f"No such credential {credential_id} exists")
         return found
 
     def of(self, *, account: str, user_id: str | None) -> Iterator[ServiceCredential]:
-        """The credentials of a user, of all of the account's users where that is None."""
+        """The credentials of a user, or of all users of the account if that is None."""
         for stored in self._stored.values():
             if stored.account == account and user_id in {None, stored.user_id}:
                 yield stored
 
     def listed(self, *, account: str, user_id: str | None) -> list[ServiceCredential]:
-        """Those that List shows by now."""
+        """The credentials that List shows already."""
         owned = self.of(account=account, user_id=user_id)
         return [item for item in owned if self._propagation.listed(item.id)]
 
     def set_active(self, credential: ServiceCredential, *, active: bool) -> None:
-        """Make it Active or Inactive; it holds from the next call on."""
+        """Make it Active or Inactive; it applies from the next call on."""
         self._stored[credential.id] = dataclasses.replace(credential, active=active)
 
     def reset(self, credential: ServiceCredential) -> ServiceCredential:
-        """The same credential with a new secret."""
+        """Generate a new secret for the credential."""
         changed = dataclasses.replace(credential, secret=self._new_secret(credential.alias))
         self._stored[credential.id] = changed
         return changed
 
     def delete(self, credential: ServiceCredential) -> None:
-        """Gone from the next call on, unless `lag` says otherwise."""
+        """Delete it from the next call on, unless `lag` is set."""
         del self._stored[credential.id]
         if self._lag_seconds > 0:
             until = self._clock.now() + self._lag_seconds
             self._deleted[credential.id] = (credential, until)
 
     def verify(self, key: str) -> ServiceCredential:
-        """The credential whose secret this is, if it is good now; raises CloudError.
+        """The credential with this secret, if it is valid now; raises CloudError.
 
-        Only a key past its expiry is told so; an inactive one gets the words of an unknown one. [U]
+        Only a key past its expiry is reported as such; an inactive one is reported as unknown. [U]
         """
         known = [*self._stored.values(), *self._lingering()]
         found = next((item for item in known if item.secret == key), None)

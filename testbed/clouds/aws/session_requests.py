@@ -1,4 +1,4 @@
-"""What a caller asks of a new session: the parameters that all AssumeRole actions of STS share.
+"""The parameters of a session request that all AssumeRole actions of STS share.
 
 Bounds and patterns are those of botocore's model of STS. [K]
 """
@@ -28,15 +28,15 @@ _POLICY_ARNS = 10
 _POLICY_ARN = re.compile(r"arn:aws:iam::(aws|\d{12}):policy/[\w+=,.@/-]+", re.ASCII)
 _TAGS, _TAG_KEY_CHARACTERS, _TAG_VALUE_CHARACTERS = 50, 128, 256
 _TAG_TEXT = r"[\w\s.:/=+\-@]*"
-# What AWS packs into, and how, is not published; the share is told for the form's sake. [U] Tags
-# are packed apart: 9 tags of 250 letters were told as 498 % (configure-aws-credentials #1898).
+# AWS does not publish how policies are packed; the percentage is only returned for the format. [U]
+# Tags are packed separately: 9 tags of 250 letters gave 498 % (configure-aws-credentials #1898).
 _PACKED_BYTES = 1024
 _PACKED_TAG_BYTES = 456
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """A request whose parameters have the form that STS demands; None means not given."""
+    """A request whose parameters have the required format; None means absent."""
 
     role_arn: str
     account: str
@@ -51,7 +51,7 @@ class SessionRequest:
 
 
 def parse(parameters: dict[str, str], *, accounts: Accounts) -> SessionRequest:
-    """The request; raises CloudError for the first parameter that is not well formed."""
+    """Parse a request; raises CloudError for the first invalid parameter."""
     duration = _duration(parameters)
     name = _text(parameters.get("RoleSessionName", ""), "roleSessionName", _NAME, (2, 64))
     role_arn = parameters.get("RoleArn", "")
@@ -98,7 +98,7 @@ def _duration(parameters: dict[str, str]) -> int:
 
 
 def _text(value: str, name: str, pattern: str, length: tuple[int, int]) -> str:
-    """The value, when it has the pattern and the length."""
+    """The value, if it has the pattern and the length."""
     shortest, longest = length
     if not re.fullmatch(pattern, value, re.ASCII):
         demand = f"satisfy regular expression pattern: {pattern}"
@@ -134,7 +134,7 @@ def _tags(parameters: dict[str, str]) -> dict[str, str]:
 
 
 def check_tags_fit(tags: Mapping[str, str]) -> None:
-    """Raise CloudError where the tags, inherited ones included, are too large together [R]."""
+    """Raise CloudError if the tags, including inherited ones, are too large in total [R]."""
     size = sum(len(key) + len(value) + 2 for key, value in tags.items())
     percent = math.ceil(100 * size / _PACKED_TAG_BYTES)
     if percent > 100:
@@ -144,7 +144,7 @@ def check_tags_fit(tags: Mapping[str, str]) -> None:
 def _policies(
     parameters: dict[str, str], *, accounts: Accounts
 ) -> tuple[tuple[Policy, ...] | None, int | None]:
-    """The session's policies, None without any, and their packed size in per cent."""
+    """The session's policies, None without any, and their packed size in percent."""
     document = parameters.get("Policy")
     arns = query.members(parameters, "PolicyArns", field="arn")
     if document is not None and not 1 <= len(document) <= _POLICY_CHARACTERS:
@@ -175,5 +175,5 @@ def _managed_policy(arn: str, *, accounts: Accounts) -> Policy:
         raise refusals.validation(f"ARN {arn} is not valid.")
     policy = accounts.managed_policy(arn)
     if policy is None:
-        raise refusals.malformed_policy(f"Policy {arn} does not exist.")  # [U] the words
+        raise refusals.malformed_policy(f"Policy {arn} does not exist.")  # [U] the message
     return policy

@@ -1,4 +1,4 @@
-"""The sessions that the emulator gave out: each with a key of its own, an end, and its policies."""
+"""The issued sessions of the emulator: each with its own key, expiry, and policies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from testbed.clouds.policies import Policy
 
 _KEY_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_TOKEN_BYTES = 540  # real session tokens have some 700 to 1000 characters
+_TOKEN_BYTES = 540  # real session tokens have about 700 to 1000 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A role session. `policies` None means no session policy: the role's own alone decide."""
+    """A role session. `policies` None means no session policy: only the role's policies apply."""
 
     access_key_id: str
     secret_key: str = field(repr=False)
@@ -46,12 +46,12 @@ class Session:
 
     @property
     def user_id(self) -> str:
-        """The unique id: the role's, then the session's name."""
+        """The unique ID: the role's, then the session's name."""
         return f"{self.role_id}:{self.name}"
 
 
 class Sessions:
-    """All sessions ever issued; an expired one stays known, so that it is told as expired."""
+    """All issued sessions; an expired one stays known, so that it is reported as expired."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -69,7 +69,7 @@ class Sessions:
         transitive_tag_keys: frozenset[str] = frozenset(),
         source_identity: str | None = None,
     ) -> Session:
-        """A new session of `role`, ended after `limit_seconds` where that is set."""
+        """Issue a session of `role`, which expires after `limit_seconds` if that is set."""
         now = self._clock.now()
         lasts = duration_seconds if self.limit_seconds is None else self.limit_seconds
         session = Session(
@@ -82,7 +82,7 @@ class Sessions:
             role_id=role.id,
             name=name,
             issued_at=now,
-            # Expiration is told in whole seconds, and what is told is what holds
+            # Expiration is returned in whole seconds, and enforced as returned
             expires_at=math.ceil(now + lasts),
             policies=policies,
             tags=tags or {},
@@ -93,20 +93,20 @@ class Sessions:
         return session
 
     def find(self, access_key_id: str) -> Session | None:
-        """The session of that access key id, ended or not."""
+        """The session with that access key ID, expired or not."""
         return self._sessions.get(access_key_id)
 
     def all(self) -> Iterator[Session]:
-        """Every session, in the order they were issued."""
+        """All sessions, in the order of issue."""
         yield from self._sessions.values()
 
     def secrets(self) -> Iterator[str]:
-        """The secret key and the token of every session."""
+        """The secret keys and tokens of all sessions."""
         for session in self._sessions.values():
             yield from (session.secret_key, session.token)
 
     def revoke(self, access_key_id: str) -> bool:
-        """End a session now; False when there is no such session."""
+        """Revoke a session; False if there is no such session."""
         session = self._sessions.get(access_key_id)
         if session is None:
             return False

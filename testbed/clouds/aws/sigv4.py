@@ -1,7 +1,7 @@
-"""Signature Version 4, from the verifier's side and independent of botocore.
+"""Verification of Signature Version 4, independent of botocore.
 
-Source: "Create a signed AWS API request", IAM user guide. Query strings and paths are taken in
-their on-wire encoding: decoding and encoding them again would accept what AWS refuses.
+Source: "Create a signed AWS API request", IAM user guide. Query strings and paths are used in their
+on-wire encoding: decoding and encoding them again would accept what AWS rejects.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SCOPE_PARTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The credential scope with the access key id before it."""
+    """The credential scope, preceded by the access key ID."""
 
     access_key_id: str
     date: str
@@ -37,7 +37,7 @@ class Scope:
 
     @classmethod
     def parse(cls, credential: str) -> Scope | None:
-        """From `AKID/DATE/REGION/SERVICE/aws4_request`; None for any other form."""
+        """Parse `AKID/DATE/REGION/SERVICE/aws4_request`; None for any other format."""
         parts = credential.split("/")
         if len(parts) != _SCOPE_PARTS or parts[4] != "aws4_request" or not all(parts):
             return None
@@ -58,7 +58,7 @@ class Authorization:
 
     @classmethod
     def parse(cls, header: str) -> Authorization:
-        """Raises CloudError IncompleteSignature when a part is missing."""
+        """Parse a header; raises CloudError IncompleteSignature if a part is missing."""
         fields = dict(
             part.strip().split("=", 1)
             for part in header.removeprefix(ALGORITHM).split(",")
@@ -108,7 +108,7 @@ def canonical_request(request: Request, *, signed_headers: tuple[str, ...]) -> s
 
 
 def signature(*, secret: str, scope: Scope, timestamp: str, canonical: str) -> str:
-    """The signature that the holder of `secret` makes over a canonical request."""
+    """The signature with `secret` over a canonical request."""
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}"
     key = _signing_key(secret, scope.date, scope.region, scope.service)

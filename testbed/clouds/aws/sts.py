@@ -1,6 +1,6 @@
 """AWS STS: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity.
 
-moto's own answers are not used: it looks at no token, no trust policy and no expiry.
+moto's own implementation is not used: it checks no token, no trust policy and no expiry.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOLD = ("RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "SourceIdent
 
 
 def region_of(host: str) -> str:
-    """The region whose scope a signature for this host must carry."""
+    """The region in the scope of signatures for this host."""
     parts = host.split(".")
     return parts[1] if parts[1] != "amazonaws" else "us-east-1"
 
@@ -54,7 +54,7 @@ class SecurityTokenService:
         return query.form(request).get("Action", "")
 
     async def answer(self, request: Request, *, action: str, entry: Entry) -> Response:
-        """Carry the call out."""
+        """Execute the call."""
         match action:
             case "AssumeRole":
                 return self._assume(request, entry=entry)
@@ -65,12 +65,12 @@ class SecurityTokenService:
             case _:
                 raise refusals.unknown_action(action, version="2011-06-15")
 
-    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as Service has it
+    def refuse(self, request: Request, error: CloudError) -> Response:  # noqa: ARG002  as in Service
         """The error document of the query protocol."""
         return query.error(error, namespace=_NAMESPACE)
 
     def _caller_identity(self, request: Request, *, entry: Entry) -> Response:
-        """Needs no permission, as in AWS."""
+        """GetCallerIdentity, which needs no permission, as in AWS."""
         principal = self._authentication.verify(
             request, service="sts", region=region_of(request.host)
         )
@@ -149,7 +149,7 @@ class SecurityTokenService:
 
 
 def _content(session: Session, asked: SessionRequest) -> dict[str, Any]:
-    """What both answers have; the end is told in whole seconds."""
+    """The common content of both responses; the expiry is in whole seconds."""
     return {
         "Credentials": {
             "AccessKeyId": session.access_key_id,

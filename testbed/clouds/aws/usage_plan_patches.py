@@ -38,7 +38,7 @@ _REPLACED = (
 
 
 def apply(plan: UsagePlan, operation: Mapping[str, Any]) -> None:
-    """Change the plan; raises CloudError for a path that the operation does not have."""
+    """Change the plan; raises CloudError for a path that the operation does not support."""
     op, path = operation.get("op") or "", operation.get("path") or ""
     value = str(operation.get("value") or "")
     parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
@@ -111,4 +111,4 @@ def _number(value: str) -> float:
     try:
         return float(value)
     except ValueError as error:
-        raise refusals.bad_request(f"Invalid value: {value}") from error  # [U] the words
+        raise refusals.bad_request(f"Invalid value: {value}") from error  # [U] the message

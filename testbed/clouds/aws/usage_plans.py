@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from testbed.clouds.aws.propagation import Propagation
     from testbed.clouds.aws.rest_apis import RestApis
 
-# period -> the last offset that it has, and what AWS says otherwise [R]
+# period -> its highest offset, and AWS's message above it [R]
 _OFFSETS = {
     "DAY": (0, "must be zero in the DAY period"),
     "WEEK": (6, "must be between zero and six inclusive in the WEEK period"),
@@ -39,7 +39,7 @@ class UsagePlan:
     keys: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
-        """As GetUsagePlan tells it."""
+        """The plan in the format of GetUsagePlan."""
         content = {
             "id": self.id,
             "name": self.name,
@@ -70,7 +70,7 @@ class UsagePlans:
     def create(self, body: Mapping[str, Any]) -> UsagePlan:
         """CreateUsagePlan; its stages must be deployed."""
         if not body.get("name"):
-            raise refusals.bad_request("Usage Plan name is missing")  # [U] the words
+            raise refusals.bad_request("Usage Plan name is missing")  # [U] the message
         plan = UsagePlan(
             id=new_id(6),
             name=body["name"],
@@ -100,7 +100,7 @@ class UsagePlans:
         return changed
 
     def delete(self, plan_id: str) -> None:
-        """DeleteUsagePlan: refused while a stage or a key is attached."""
+        """DeleteUsagePlan: rejected while a stage or a key is attached."""
         plan = self.find(plan_id)
         if plan.stages:
             raise refusals.plan_has_stages(plan_id, next(iter(plan.stages)))
@@ -109,7 +109,7 @@ class UsagePlans:
         del self.plans[plan_id]
 
     def add_key(self, plan_id: str, key_id: str) -> None:
-        """CreateUsagePlanKey: a key has one plan for a stage at most."""
+        """CreateUsagePlanKey: a key has at most one plan for a stage."""
         plan = self.find(plan_id)
         if key_id in plan.keys:
             raise refusals.already_in_plan()
@@ -121,17 +121,19 @@ class UsagePlans:
         """DeleteUsagePlanKey."""
         plan = self.find(plan_id)
         if key_id not in plan.keys:
-            raise refusals.not_found("Invalid Usage Plan Key identifier specified")  # [U] the words
+            raise refusals.not_found(
+                "Invalid Usage Plan Key identifier specified"
+            )  # [U] the message
         plan.keys.remove(key_id)
 
     def forget_key(self, key_id: str) -> None:
-        """Take a deleted key out of all plans."""
+        """Remove a deleted key from all plans."""
         for plan in self.plans.values():
             if key_id in plan.keys:
                 plan.keys.remove(key_id)
 
     def of(self, key_id: str, *, stage: str) -> UsagePlan | None:
-        """The plan that a key has for a stage."""
+        """The plan of a key for a stage."""
         return next(
             (plan for plan in self.plans.values() if key_id in plan.keys and stage in plan.stages),
             None,
@@ -147,12 +149,12 @@ class UsagePlans:
             if not 0 <= plan.quota["offset"] <= last:
                 raise refusals.bad_request(f"Usage Plan quota offset {words}")
             if plan.quota.get("limit", 0) < 1:
-                raise refusals.bad_request("Usage Plan quota limit must be positive")  # [U] words
+                raise refusals.bad_request("Usage Plan quota limit must be positive")  # [U] message
         for key_id in plan.keys:
             self.check_key(key_id, plan)
 
     def check_key(self, key_id: str, plan: UsagePlan) -> None:
-        """Raise CloudError where the key has another plan for one of the plan's stages."""
+        """Raise CloudError if the key has another plan for one of the plan's stages."""
         for stage in plan.stages:
             other = self.of(key_id, stage=stage)
             if other is not None and other.id != plan.id:
@@ -160,7 +162,7 @@ class UsagePlans:
 
 
 def membership(plan_id: str, key_id: str) -> str:
-    """The name under which the propagation of a key into a plan is noted."""
+    """The name for the propagation of a key in a plan."""
     return f"usageplan/{plan_id}/{key_id}"
 
 

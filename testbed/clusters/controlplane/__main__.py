@@ -1,4 +1,4 @@
-"""`python -m testbed.clusters.controlplane`: have the binaries ready before anything needs them.
+"""`python -m testbed.clusters.controlplane`: prepare the binaries before they are needed.
 
 A build takes minutes and shows its progress here, where a test runner would hide it.
 """
@@ -12,7 +12,7 @@ from testbed.clusters.controlplane.assets import find_assets
 
 
 def main() -> int:
-    """0 also where there is no way to them: whoever needs them then says what that means."""
+    """Return 0 also if there are no binaries: the code that needs them reports that."""
     try:
         find_assets()
     except NoClusterError as error:

@@ -1,7 +1,7 @@
 """The binaries of the control plane: found, or built once from the Go modules beside this file.
 
-Order: the folder named by KUBEBUILDER_ASSETS where it holds all three; the cache; a build with Go.
-etcd falls back on Debian's `etcd-server` where its module cannot be built.
+Order: the folder in KUBEBUILDER_ASSETS if it has all three; the cache; a build with Go. etcd falls
+back to Debian's `etcd-server` if its module cannot be built.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Assets:
 
 
 def find_assets() -> Assets:
-    """The binaries, building them where needed (about eight minutes on two cores, once).
+    """Find the binaries, or build them (about eight minutes on two cores, once).
 
     Raises:
         NoClusterError: nothing is cached and there is no Go to build with; the message says so.
@@ -53,7 +53,7 @@ def find_assets() -> Assets:
 
 
 def built_assets(go: str) -> Assets:
-    """The binaries of our own build, and no others."""
+    """The binaries of the testbed's own build, and no others."""
     builder = GoBuilder(go, _say)
     cached = cache_root() / "controlplane" / builder.key(MODULES)
     if not _complete(cached):
@@ -72,7 +72,7 @@ def _complete(directory: Path) -> bool:
 
 
 def _build(builder: GoBuilder, *, into: Path) -> None:
-    """Build beside the target and rename: a build cut short leaves no half of a binary."""
+    """Build beside the target and rename: an aborted build leaves no incomplete binary."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         made = Path(scratch)

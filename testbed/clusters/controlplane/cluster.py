@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 60.0
-# What the tests rely on: owner references, namespaces, ServiceAccounts and their CA bundle.
+# The controllers that tests need: owner references, namespaces, ServiceAccounts, CA bundles.
 _CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
@@ -39,12 +39,12 @@ _CONTROLLERS = (
     "root-ca-certificate-publisher-controller",
     "clusterrole-aggregation-controller",
 )
-# Federation needs the issuer's documents to be readable by anyone, as clusters that federate do it.
+# Federation needs the issuer's documents to be public, as in clusters that federate.
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The API server's: what lives is little, and may grow by so many percent between collections.
+    """Go settings of the API server: the growth in percent between garbage collections.
 
     Near the limit it is collected more often.
     """
@@ -53,15 +53,15 @@ class Memory:
     gibibytes: int = 2
 
     def environment(self) -> dict[str, str]:
-        """As Go takes it."""
+        """The environment variables for Go."""
         return {"GOGC": f"{self.growth}", "GOMEMLIMIT": f"{self.gibibytes}GiB"}
 
 
 class ControlPlaneCluster:
     """A real API server, ready in about five seconds.
 
-    `crds` are applied before the controller manager starts: its garbage collector looks for new
-    kinds only every 30 s, so that owner references to kinds made later wait that long.
+    `crds` are applied before the controller manager starts: its garbage collector only discovers
+    new kinds every 30 s, so that owner references to kinds created later wait that long.
     """
 
     name = "controlplane"
@@ -117,7 +117,7 @@ class ControlPlaneCluster:
         return assets
 
     def snapshot(self) -> Path:
-        """A copy of what etcd holds now, as it would be found after a crash at this moment."""
+        """Copy the data of etcd, in the state of a crash at this moment."""
         assert self._data is not None
         etcd = self._children[0]
         copy = self._directory / "etcd-snapshot"
@@ -129,7 +129,7 @@ class ControlPlaneCluster:
         return copy
 
     def restore(self, snapshot: Path) -> None:
-        """Start all of it again from a copy; clients and tokens stay valid."""
+        """Restart everything from a copy; clients and tokens stay valid."""
         assert self._data is not None
         while self._children:
             self._children.pop().stop()
@@ -176,7 +176,7 @@ class ControlPlaneCluster:
         return sizes
 
     def processor_seconds(self) -> dict[str, float]:
-        """User and system time that each process has used so far."""
+        """User and system time of each process so far."""
         used = {}
         for child in self._children:
             fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
@@ -200,7 +200,7 @@ class ControlPlaneCluster:
         )
 
     def _write_admin_token(self) -> str:
-        """An admin's token, which costs the API server less than a certificate at each request."""
+        """A token of an admin, which costs the API server less per request than a certificate."""
         if self._admin_tokens.exists():
             return self._admin_tokens.read_text().partition(",")[0]
         token = secrets.token_urlsafe()
@@ -210,7 +210,7 @@ class ControlPlaneCluster:
 
     def _start_etcd(self, binary: Path) -> str:
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        shared_memory = Path("/dev/shm")  # noqa: S108  a memory disk, where there is one
+        shared_memory = Path("/dev/shm")  # noqa: S108  a memory disk, if there is one
         root = shared_memory if shared_memory.is_dir() else self._directory
         if self._data is None:
             self._data = Path(tempfile.mkdtemp(prefix="keywright-etcd-", dir=root))

@@ -1,6 +1,6 @@
-"""What the API server knows about some built-in kinds, as far as this project meets it.
+"""The rules of the API server for some built-in kinds, as far as this project needs them.
 
-`prepare` completes what a client wrote, `check` says what stands against it.
+`prepare` completes the document of a client, `check` returns its errors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ALPHABET: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 def name_problems(resource: Resource, name: str) -> list[FieldProblem]:
-    """Whether an object may be called that."""
+    """Whether an object may have this name."""
     if resource.group == _ANY_NAME:
         return []
     strict = resource.kind in {"Namespace", "Service"}
@@ -58,7 +58,7 @@ def name_problems(resource: Resource, name: str) -> list[FieldProblem]:
 
 
 def prepare(resource: Resource, document: Document, *, creating: bool) -> Document:
-    """Complete a document; raises ApiError (400) when it cannot be read as its kind at all."""
+    """Complete a document; raises ApiError (400) if it cannot be parsed as its kind."""
     match resource.kind:
         case "Secret":
             return _prepare_secret(document)
@@ -121,7 +121,7 @@ def _prepare_namespace(document: Document) -> Document:
 
 
 def check(resource: Resource, document: Document, old: Document | None) -> list[FieldProblem]:
-    """What stands against a document of a built-in kind."""
+    """The errors of a document of a built-in kind."""
     match resource.kind:
         case "Secret" | "ConfigMap":
             return _check_data(document, old, typed=resource.kind == "Secret")
@@ -165,5 +165,5 @@ def _check_lease(document: Document) -> list[FieldProblem]:
 
 
 def name_required() -> FieldProblem:
-    """A create without a name."""
+    """The error of a create without a name."""
     return required("metadata.name", "name or generateName is required")

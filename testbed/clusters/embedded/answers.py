@@ -1,4 +1,4 @@
-"""An error of the API as an answer of HTTP."""
+"""Convert an error of the API to an HTTP response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refused(error: ApiError) -> web.Response:
-    """The Status object, with Retry-After where the error has one."""
+    """The Status object, with Retry-After if the error has one."""
     headers: CIMultiDict[str] = CIMultiDict()
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

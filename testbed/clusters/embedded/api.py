@@ -1,4 +1,4 @@
-"""The verbs on resources: from a parsed request to an answer."""
+"""The verbs on resources: from a parsed request to a response."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request with what its path and method mean."""
+    """A request with the meaning of its path and method."""
 
     request: web.BaseRequest
     route: Route
@@ -39,7 +39,7 @@ class Call:
 
     @property
     def target(self) -> Target:
-        """What it writes to."""
+        """The target of the write."""
         query = self.request.query
         agent = self.request.headers.get("User-Agent", "unknown")
         return Target(
@@ -54,7 +54,7 @@ class Call:
         )
 
     def predicate(self) -> Predicate | None:
-        """What its selectors let through."""
+        """The predicate of its selectors."""
         query = self.request.query
         return both(
             parse_labels(query.get("labelSelector", "")),
@@ -62,18 +62,18 @@ class Call:
         )
 
     def fields(self, selector: str) -> Predicate | None:
-        """What a field selector lets through."""
+        """The predicate of a field selector."""
         return parse_fields(selector, kind=self.resource.kind, custom=self.resource.custom)
 
     def presenter(self) -> Presenter:
-        """The form in which it wants to see objects."""
+        """The requested form of objects."""
         form = requested_form(self.request.headers.get("Accept", ""))
         include = self.request.query.get("includeObject", "Metadata")
         return Presenter(self.resource, form, include=include)
 
 
 class Api:
-    """Carries out the verbs."""
+    """Executes the verbs."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Api:
         self.watches: dict[Watch, str] = {}
 
     def resource_of(self, route: Route) -> Resource:
-        """The resource behind a route; raises when it is not served."""
+        """The resource of a route; raises if it is not served."""
         found = self._registry.find(route.group, route.version, route.plural)
         if found is None:
             custom = any(item.custom for item in self._registry if item.group == route.group)
@@ -108,7 +108,7 @@ class Api:
         return found
 
     async def answer(self, call: Call) -> web.StreamResponse:
-        """Carry out one request."""
+        """Execute one request."""
         match call.verb:
             case "get":
                 return self._get(call)
@@ -143,7 +143,7 @@ class Api:
         return web.Response(body=call.presenter().one(record), content_type=_JSON)
 
     def _refuse_future(self, call: Call) -> int:
-        """The version that a read asks for; raises ApiError (504) when it has not happened yet."""
+        """The version that a read requests; raises ApiError (504) if it does not exist yet."""
         text = call.request.query.get("resourceVersion") or "0"
         version = int(text) if text.isdigit() else 0
         if version > self._store.version:
@@ -194,7 +194,7 @@ class Api:
         return web.Response(body=call.presenter().many(chosen, metadata), content_type=_JSON)
 
     def _continue_from(self, call: Call, token: str) -> tuple[tuple[str, str], int]:
-        """Where the last page ended. Later pages show objects as they are now, not as they were."""
+        """The end of the last page. Later pages show the current objects, not the earlier ones."""
         try:
             version, namespace, name = decode(base64.urlsafe_b64decode(token))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""The audit log, as the real server writes it with `--audit-log-path` at level Metadata."""
+"""The audit log, in the format of the real server with `--audit-log-path` at level Metadata."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def micro_time() -> str:
-    """Now, as audit events carry it."""
+    """The current time in the format of audit events."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class AuditLog:
-    """One JSON line for each request that has been answered."""
+    """One JSON line for each completed request."""
 
     def __init__(self, path: Path | None) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -58,7 +58,7 @@ class AuditLog:
         os.write(self._file, encode(event) + b"\n")
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -37,7 +37,7 @@ def read_object(body: bytes, content_type: str, *, kind: str) -> Document:
 
 
 def read_value(body: bytes, content_type: str, *, kind: str) -> Value:
-    """The value in a body, JSON or, where the type says so, YAML."""
+    """The value in a body: JSON or, if the type says so, YAML."""
     try:
         return decode(body)
     except msgspec.DecodeError as error:
@@ -48,7 +48,7 @@ def read_value(body: bytes, content_type: str, *, kind: str) -> Value:
                 f"the object provided is unrecognized (must be of type {kind}): "
                 f"couldn't get version/kind; json parse error: {why} ({what})"
             ) from error
-    # YAML that is no JSON is rare, and the parser takes long to import.
+    # YAML that is not JSON is rare, and the parser takes long to import.
     import yaml  # noqa: PLC0415
 
     try:
@@ -58,7 +58,7 @@ def read_value(body: bytes, content_type: str, *, kind: str) -> Value:
 
 
 def unsupported(accepted: tuple[str, ...]) -> ApiError:
-    """415."""
+    """The 415 error."""
     return ApiError(
         "the body of the request was in an unknown format - accepted media types include: "
         + ", ".join(accepted),
@@ -68,7 +68,7 @@ def unsupported(accepted: tuple[str, ...]) -> ApiError:
 
 
 def unsupported_type() -> ApiError:
-    """415 of a patch of a built-in kind, in the words of the HTTP layer."""
+    """The 415 error for a patch of a built-in kind, in the words of the HTTP layer."""
     return ApiError(
         "415: Unsupported Media Type", code=415, reason="UnsupportedMediaType", details={}
     )

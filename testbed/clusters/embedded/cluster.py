@@ -25,9 +25,9 @@ _ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class EmbeddedCluster:
-    """One cluster in a process of its own; its state lives as long as the process.
+    """One cluster in a separate process, which holds its state.
 
-    `directory` takes its certificates, kubeconfig, log and audit log.
+    `directory` is for its certificates, kubeconfig, log and audit log.
     """
 
     name = "embedded"
@@ -46,14 +46,14 @@ class EmbeddedCluster:
 
     @property
     def faults(self) -> FaultClient:
-        """Faults on demand."""
+        """The client for fault injection."""
         return FaultClient(self.server, ca_file=self.ca_file, token=self._token)
 
     def start(self) -> None:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it responds.
 
         Raises:
-            ProcessFailedError: it did not; the message carries its log.
+            ProcessFailedError: it did not; the message contains its log.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         authority = Authority(self._directory, name="embedded")
@@ -82,7 +82,7 @@ class EmbeddedCluster:
         self.version = self._call("GET", "/version")["gitVersion"]
 
     def stop(self) -> None:
-        """End the process, and with it everything that was stored."""
+        """End the process, which discards its state."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -100,7 +100,7 @@ class EmbeddedCluster:
         self.stop()
 
     def service_account_kubeconfig(self, *, namespace: str, name: str, directory: Path) -> Path:
-        """A kubeconfig with a token of a ServiceAccount that exists; it lasts a day."""
+        """Create a kubeconfig with a token of an existing ServiceAccount, valid for a day."""
         answer = self._call(
             "POST",
             f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
@@ -126,11 +126,11 @@ class EmbeddedCluster:
             "contexts": [{"name": self.name, "context": context}],
             "current-context": self.name,
         }
-        # JSON is YAML, and every client reads it.
+        # JSON is YAML, and every client parses it.
         _write_private(path, msgspec.json.format(msgspec.json.encode(config)).decode() + "\n")
 
     def _call(self, method: str, path: str, body: Document | None = None) -> Document:
-        request = urllib.request.Request(  # noqa: S310  the URL is our own
+        request = urllib.request.Request(  # noqa: S310  the URL is the testbed's own
             self.server + path,
             data=None if body is None else msgspec.json.encode(body),
             method=method,

@@ -30,7 +30,7 @@ _CREATED: Final = Column(
 
 
 def at(*path: str, default: Value = None) -> Callable[[Document], Value]:
-    """A cell that reads a member; `default` where there is none."""
+    """A cell that reads a member; `default` if it is absent."""
 
     def read(item: Document) -> Value:
         value: Value = item

@@ -1,4 +1,4 @@
-"""The client's side of faults on demand."""
+"""The client for fault injection."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SECONDS = 10
 
 
 class FaultClient:
-    """Tells a running server what goes wrong next.
+    """Injects faults into a running server.
 
-    `match` is a regular expression over the path with its query, `verbs` are those of RBAC
-    (`get`, `list`, `watch`, `create`, ...; none means all), `count` how many requests meet the
-    fault (None: every one until `clear`). Open watches that match are hit at once by `close`,
-    `reset` and `stall`, and are not counted: `count=0` means only them. With `after` the request
-    is carried out and only its answer is spoilt.
+    `match` is a regular expression over the path with its query, `verbs` are those of RBAC (`get`,
+    `list`, `watch`, `create`, ...; none means all), `count` the number of affected requests (None:
+    all until `clear`). Open watches that match are affected immediately by `close`, `reset` and
+    `stall`, and are not counted: `count=0` means only them. With `after` the request is executed
+    and only its response is affected.
     """
 
     def __init__(self, server: str, *, ca_file: Path, token: str) -> None:
@@ -38,7 +38,7 @@ class FaultClient:
         count: int | None = 1,
         after: bool = False,
     ) -> None:
-        """The connection ends without an answer."""
+        """End the connection without a response."""
         self._arm("close", match, verbs=verbs, count=count, after=after)
 
     def reset(
@@ -49,7 +49,7 @@ class FaultClient:
         count: int | None = 1,
         after: bool = False,
     ) -> None:
-        """The connection is reset."""
+        """Reset the connection."""
         self._arm("reset", match, verbs=verbs, count=count, after=after)
 
     def stall(
@@ -61,7 +61,7 @@ class FaultClient:
         count: int | None = 1,
         after: bool = False,
     ) -> None:
-        """Silence, with the connection open."""
+        """Send nothing, with the connection open."""
         self._arm("stall", match, verbs=verbs, count=count, after=after, seconds=seconds)
 
     def slow(
@@ -72,11 +72,11 @@ class FaultClient:
         seconds: float = 1,
         count: int | None = 1,
     ) -> None:
-        """The request is carried out, but later."""
+        """Execute the request with a delay."""
         self._arm("slow", match, verbs=verbs, count=count, seconds=seconds)
 
     def gone(self, match: str = "") -> None:
-        """History is compacted: open watches and resumed ones get 410 Expired."""
+        """Compact the history: open watches and resumed ones get 410 Expired."""
         self._arm("gone", match)
 
     def too_many_requests(
@@ -87,7 +87,7 @@ class FaultClient:
         retry_after: int = 1,
         count: int | None = 1,
     ) -> None:
-        """429 with Retry-After."""
+        """Respond with 429 and Retry-After."""
         self._arm("too-many-requests", match, verbs=verbs, count=count, seconds=retry_after)
 
     def internal_error(
@@ -98,17 +98,17 @@ class FaultClient:
         count: int | None = 1,
         after: bool = False,
     ) -> None:
-        """500."""
+        """Respond with 500."""
         self._arm("internal-error", match, verbs=verbs, count=count, after=after)
 
     def unauthorized(
         self, match: str = "", *, verbs: Sequence[str] = (), count: int | None = 1
     ) -> None:
-        """401."""
+        """Respond with 401."""
         self._arm("unauthorized", match, verbs=verbs, count=count)
 
     def clear(self) -> None:
-        """No more faults; what stalls goes on."""
+        """Remove all faults; stalled requests continue."""
         self._send("DELETE", None)
 
     def _arm(
@@ -132,7 +132,7 @@ class FaultClient:
         self.send(fault)
 
     def send(self, fault: Mapping[str, object]) -> None:
-        """Ask for a fault in the server's own words."""
+        """Inject a fault in the server's own format."""
         self._send("POST", msgspec.json.encode(fault))
 
     def _send(self, method: str, body: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: what they must be, and the resources they make."""
+"""CustomResourceDefinitions: their validation, and the resources that they define."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def complete(definition: Document) -> Document:
 
 
 def check(definition: Document) -> list[FieldProblem]:
-    """What stands against a definition. Only what a user of the testbed is likely to get wrong."""
+    """The errors of a definition, as far as users of the testbed are likely to make them."""
     spec = definition["spec"]
     found = []
     expected = f"{spec['names'].get('plural')}.{spec.get('group')}"
@@ -73,7 +73,7 @@ def _rule_problem(error: RuleError) -> FieldProblem:
 
 
 def established(definition: Document) -> Document:
-    """The status that says it is served."""
+    """The status for a served definition."""
     names = definition["spec"]["names"]
     storage = [one["name"] for one in definition["spec"]["versions"] if one.get("storage")]
     before = (definition.get("status") or {}).get("conditions")
@@ -101,7 +101,7 @@ def _condition(kind: str, reason: str, message: str) -> Document:
 
 
 def resources_of(definition: Document) -> list[Resource]:
-    """The resources that a definition makes, one for each served version."""
+    """The resources of a definition, one for each served version."""
     spec = definition["spec"]
     return [_resource(spec, version) for version in spec["versions"] if version.get("served")]
 

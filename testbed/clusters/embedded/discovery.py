@@ -1,4 +1,4 @@
-"""What is served, as clients ask for it: discovery, aggregated and plain, and OpenAPI v3."""
+"""Discovery, aggregated and plain, and OpenAPI v3."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Discovery:
         return [item for item in self._registry if not item.group]
 
     def aggregated(self, *, core: bool) -> Document:
-        """`/api` or `/apis` in one document with all below."""
+        """`/api` or `/apis` in one document, including all resources."""
         items: list[Document]
         if core:
             items = [{"metadata": {}, "versions": [_version("v1", self._core())]}]
@@ -100,8 +100,8 @@ class Discovery:
     def openapi(self, root: str) -> Document | None:
         """`/openapi/v3/apis/GROUP/VERSION`.
 
-        Schemas are those of the custom kinds. The paths tell kubectl that the server itself
-        validates fields, without which it would ask for the schemas of all built-in kinds.
+        The schemas are those of the custom kinds. The paths tell kubectl that the server itself
+        validates fields; otherwise kubectl would need the schemas of all built-in kinds.
         """
         served = [item for item in self._registry if _root(item) == root]
         if not served:

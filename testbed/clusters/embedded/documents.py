@@ -1,4 +1,4 @@
-"""JSON documents as this server handles them: plain dicts that nobody changes once stored."""
+"""JSON documents in this server: plain dicts that are never changed once stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 Value: TypeAlias = Any
-"""A JSON value: its type is only known once its schema has been looked at."""
+"""A JSON value, whose type depends on its schema."""
 Document: TypeAlias = dict[str, Any]
 
 encode = msgspec.json.Encoder().encode
@@ -22,13 +22,13 @@ def compact(value: Value) -> str:
 
 
 def timestamp(when: datetime.datetime | None = None) -> str:
-    """RFC 3339 in UTC to the second, as `metadata` carries it; now by default."""
+    """RFC 3339 in UTC to the second, in the format of `metadata`; now by default."""
     when = when or datetime.datetime.now(datetime.UTC)
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_timestamp(text: str) -> datetime.datetime:
-    """The moment that an RFC 3339 text names; raises ValueError."""
+    """Parse an RFC 3339 time; raises ValueError."""
     when = datetime.datetime.fromisoformat(text)
     if when.tzinfo is None or "T" not in text:
         raise ValueError(f"no RFC 3339 timestamp: {text}")
@@ -36,13 +36,13 @@ def parse_timestamp(text: str) -> datetime.datetime:
 
 
 def metadata_of(document: Document) -> Document:
-    """The metadata, empty when there is none."""
+    """The metadata, empty if there is none."""
     metadata: Document = document.get("metadata") or {}
     return metadata
 
 
 def with_metadata(document: Document, **changes: Value) -> Document:
-    """A copy whose metadata has these members; None takes one away."""
+    """A copy whose metadata has these members; None removes one."""
     metadata = {**metadata_of(document), **changes}
     for name, value in changes.items():
         if value is None:

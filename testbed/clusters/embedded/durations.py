@@ -1,4 +1,4 @@
-"""Ages as kubectl prints them."""
+"""Ages in the format of kubectl."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _YEAR: Final = 365 * _DAY
 
 
 def age(moment: str | None) -> str:
-    """How long ago that was: `3m27s`, `5h`, `12d`; `<unknown>` for nothing."""
+    """The time since then: `3m27s`, `5h`, `12d`; `<unknown>` for None."""
     if not moment:
         return "<unknown>"
     elapsed = datetime.datetime.now(datetime.UTC) - parse_timestamp(moment)

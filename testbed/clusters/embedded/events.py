@@ -28,7 +28,7 @@ _ALWAYS: Final[Document] = {
 
 
 def from_core(event: Document) -> Document:
-    """The event as events.k8s.io/v1 shows it."""
+    """The event in the format of events.k8s.io/v1."""
     view = {_NAMES.get(name, name): value for name, value in event.items()}
     return {**view, "apiVersion": "events.k8s.io/v1"}
 
@@ -40,5 +40,5 @@ def to_core(event: Document) -> Document:
 
 
 def complete(event: Document) -> Document:
-    """The event with the members that are shown even when empty."""
+    """The event with the members that are shown even if empty."""
     return {**_ALWAYS, **event}

@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong, for which requests, how often."""
+"""Fault injection: the fault, the affected requests, and their number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class FaultKind(enum.Enum):
-    """What goes wrong."""
+    """The type of a fault."""
 
     CLOSE = "close"
     RESET = "reset"
@@ -36,10 +36,10 @@ class FaultKind(enum.Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault; `count` requests more meet it, None is every one until it is cleared.
+    """One fault for `count` more requests; None for all until it is cleared.
 
-    `after` lets the request be carried out and spoils only its answer. Watches that are open
-    when a fault is armed meet it at once, and are not counted.
+    With `after`, the request is executed and only its response is affected. Open watches are
+    affected immediately when a fault is armed, and are not counted.
     """
 
     kind: FaultKind
@@ -51,12 +51,12 @@ class Fault:
     cleared: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meets(self, path: str, verb: str) -> bool:
-        """Whether a request is one of those."""
+        """Whether the fault applies to a request."""
         return (not self.verbs or verb in self.verbs) and bool(self.match.search(path))
 
 
 def parse_fault(body: Document) -> Fault:
-    """The fault that a client asks for; raises ApiError (400)."""
+    """Parse the fault of a client; raises ApiError (400)."""
     try:
         count = body.get("count", 1)
         return Fault(
@@ -72,18 +72,18 @@ def parse_fault(body: Document) -> Fault:
 
 
 class Faults:
-    """The faults that are armed."""
+    """The armed faults."""
 
     def __init__(self) -> None:
         self._armed: list[Fault] = []
 
     def arm(self, fault: Fault) -> None:
-        """From now on."""
+        """Arm a fault."""
         if fault.count != 0:
             self._armed.append(fault)
 
     def clear(self) -> None:
-        """No more faults; what stalls goes on."""
+        """Remove all faults; stalled requests continue."""
         for fault in self._armed:
             fault.cleared.set()
         self._armed.clear()
@@ -92,7 +92,7 @@ class Faults:
         return bool(self._armed)
 
     def take(self, path: str, verb: str, *, after: bool) -> Fault | None:
-        """The fault that this request meets, counted."""
+        """The fault for this request, which is counted."""
         for fault in self._armed:
             if fault.after is after and fault.meets(path, verb):
                 if fault.count is not None:
@@ -104,10 +104,10 @@ class Faults:
 
 
 async def happen(fault: Fault, request: web.BaseRequest) -> bool:
-    """Let a fault happen to a request; True when the connection is gone.
+    """Apply a fault to a request; True if the connection is closed.
 
     Raises:
-        ApiError: the fault is an answer.
+        ApiError: the fault is an error response.
     """
     match fault.kind:
         case FaultKind.CLOSE:
@@ -143,13 +143,13 @@ async def happen(fault: Fault, request: web.BaseRequest) -> bool:
 
 
 def close(request: web.BaseRequest) -> None:
-    """End the connection in the middle."""
+    """Close the connection."""
     if request.transport is not None:
         request.transport.close()
 
 
 def reset(request: web.BaseRequest) -> None:
-    """End the connection with a TCP reset."""
+    """Close the connection with a TCP reset."""
     transport = request.transport
     if transport is None:
         return

@@ -1,4 +1,4 @@
-"""Errors in the form and the words of the real API server."""
+"""Errors in the format and the words of the real API server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCKING: Final = frozenset(
 
 
 class ApiError(Exception):
-    """An answer of kind Status."""
+    """An error of kind Status."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ApiError(Exception):
 
 
 class UnknownPathError(Exception):
-    """Nothing is served at this path: the plain-text 404 of the HTTP layer, no Status."""
+    """Nothing is served at this path: the plain-text 404 of the HTTP layer, not a Status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,11 @@ class FieldProblem:
 
     @property
     def blocks_rules(self) -> bool:
-        """Whether CEL rules are not looked at beside it."""
+        """Whether CEL rules are skipped because of it."""
         return self.reason in _BLOCKING
 
     def cause(self) -> Document:
-        """As it stands in `details.causes`."""
+        """The entry of `details.causes`."""
         return {"reason": self.reason, "message": self.message, "field": self.field}
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ RULES_UNCHECKED: Final = FieldProblem(
 
 
 def invalid_value(path: str, value: Value, detail: str) -> FieldProblem:
-    """A value that may not stand there."""
+    """The error for a value that is not allowed."""
     return FieldProblem(
         field=path,
         reason="FieldValueInvalid",
@@ -101,26 +101,26 @@ def invalid_value(path: str, value: Value, detail: str) -> FieldProblem:
 
 
 def forbidden(path: str, detail: str) -> FieldProblem:
-    """A field that may not be set, or not be changed."""
+    """The error for a field that may not be set, or not be changed."""
     return FieldProblem(field=path, reason="FieldValueForbidden", message=f"Forbidden: {detail}")
 
 
 def required(path: str, detail: str = "") -> FieldProblem:
-    """A field that is missing."""
+    """The error for a missing field."""
     message = f"Required value: {detail}" if detail else "Required value"
     return FieldProblem(field=path, reason="FieldValueRequired", message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom an error speaks about: `details` of the Status, and its name in the message."""
+    """The subject of an error: `details` of the Status, and its name in the message."""
 
     kind: str
     group: str = ""
     name: str = ""
 
     def details(self) -> Document:
-        """The `details`, without members that say nothing."""
+        """The `details`, without empty members."""
         members = {"name": self.name, "group": self.group, "kind": self.kind}
         return {key: value for key, value in members.items() if value}
 
@@ -131,12 +131,12 @@ class Subject:
 
 
 def by_plural(resource: Resource, name: str = "") -> Subject:
-    """The subject as most errors name it."""
+    """The subject as in most errors."""
     return Subject(kind=resource.plural, group=resource.group, name=name)
 
 
 def by_kind(resource: Resource, name: str = "") -> Subject:
-    """The subject as validation errors name it."""
+    """The subject as in validation errors."""
     return Subject(kind=resource.kind, group=resource.group, name=name)
 
 

@@ -1,8 +1,8 @@
-"""Sets of fields in the form of `fieldsV1`, and how objects differ in them.
+"""Sets of fields in the format of `fieldsV1`, and the differences of objects in them.
 
 A set is a tree of dicts. `f:NAME` is a member of a map, `k:{...}` an item of a list with keys,
-`v:VALUE` an item of a set. An empty dict is a field in the set; a field that is in it together
-with some below it has the member `.`.
+`v:VALUE` an item of a set. An empty dict is a field in the set; a field that is in it together with
+some below it has the member `.`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def child_schema(schema: Schema, name: str) -> Schema:
 
 
 def list_keys(schema: Schema) -> list[str]:
-    """The keys of the items, empty when the list is none with keys."""
+    """The keys of the items, empty if the list has none."""
     if schema and schema.get("x-kubernetes-list-type") == "map":
         keys: list[str] = schema["x-kubernetes-list-map-keys"]
         return keys
@@ -50,7 +50,7 @@ def is_atomic(schema: Schema) -> bool:
 
 
 def item_key(item: Document, *, keys: list[str], schema: Schema) -> str:
-    """`k:{"type":"Ready"}`; a key that is absent counts with its default."""
+    """`k:{"type":"Ready"}`; an absent key counts with its default."""
     found = {}
     for name in keys:
         default = (child_schema(schema, name) or {}).get("default")
@@ -74,7 +74,7 @@ def items_by_key(values: list[Value], schema: Schema) -> dict[str, Value] | None
 
 
 def members(value: Value, schema: Schema) -> dict[str, tuple[Value, Schema]] | None:
-    """What is owned one by one below a value; None when it is owned as a whole."""
+    """The members that are owned separately; None if the value is owned as a whole."""
     if isinstance(value, dict):
         if is_atomic(schema):
             return None
@@ -87,7 +87,7 @@ def members(value: Value, schema: Schema) -> dict[str, tuple[Value, Schema]] | N
 
 
 def of_applied(value: Value, schema: Schema) -> FieldSet:
-    """The fields that an applied configuration speaks about: leaves, and items of lists."""
+    """The fields of an applied configuration: leaves, and items of lists."""
     below = members(value, schema)
     if not below:
         return {}
@@ -99,7 +99,7 @@ def of_applied(value: Value, schema: Schema) -> FieldSet:
 
 
 def of_everything(value: Value, schema: Schema) -> FieldSet:
-    """Every field of a value, containers included; those of a Go struct are always there."""
+    """Every field of a value, including containers; those of a Go struct always exist."""
     below = members(value, schema)
     if not below:
         return {}
@@ -111,7 +111,7 @@ def of_everything(value: Value, schema: Schema) -> FieldSet:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of the fields between two versions of an object."""
+    """The changes of fields between two versions of an object."""
 
     added: FieldSet
     changed: FieldSet
@@ -126,7 +126,7 @@ def compare(old: Value, new: Value, schema: Schema) -> Changes:
 
 
 def _compare(old: Value, new: Value, schema: Schema, into: Changes) -> bool:
-    """Collect the differences below; False when the value can only be told apart as a whole."""
+    """Collect the differences below; False if the value can only be compared as a whole."""
     before = members(old, schema)
     after = members(new, schema)
     if before is None or after is None:

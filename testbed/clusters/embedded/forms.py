@@ -1,4 +1,4 @@
-"""The forms in which a client may ask for objects: whole, metadata only, or as a table."""
+"""The forms in which a client may request objects: whole, metadata only, or as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Form(enum.Enum):
-    """What `as=` in the Accept header asks for."""
+    """The value of `as=` in the Accept header."""
 
     WHOLE = ""
     METADATA = "PartialObjectMetadata"
@@ -24,7 +24,7 @@ class Form(enum.Enum):
 
 
 def requested_form(accept: str) -> Form:
-    """The first form of an Accept header that this server has."""
+    """The first supported form of an Accept header."""
     if "as=" not in accept:
         return Form.WHOLE
     for choice in accept.split(","):
@@ -53,7 +53,7 @@ def _without_kind(document: Document) -> Document:
 
 
 class Presenter:
-    """Shows the objects of one resource in one form."""
+    """Serializes the objects of one resource in one form."""
 
     def __init__(self, resource: Resource, form: Form, *, include: str = "Metadata") -> None:
         self._resource = resource
@@ -65,7 +65,7 @@ class Presenter:
         return conversion.read(document) if conversion else document
 
     def one(self, record: Record) -> bytes:
-        """One object. Ages in tables move, so these are not kept."""
+        """One object. Ages in tables change, so these are not cached."""
         match self._form:
             case Form.TABLE:
                 return encode(self._table([record.document], str(record.version), head=True))
@@ -118,7 +118,7 @@ class Presenter:
         return b'%s,"items":[%s]}' % (head[:-1], items)
 
     def _item(self, record: Record) -> bytes:
-        """An object in a list; built-in kinds do not repeat their kind there."""
+        """An object in a list; built-in kinds omit their kind there."""
         if self._form is not Form.WHOLE or self._resource.custom:
             return self.one(record)
         name = f"item {self._resource.api_version}"

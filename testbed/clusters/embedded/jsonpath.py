@@ -23,13 +23,13 @@ _STEP: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PathSyntaxError(ValueError):
-    """A path that this subset does not know."""
+    """A path that this subset does not support."""
 
     path: str
 
 
 def compile_path(path: str) -> Callable[[Document], list[Value]]:
-    """A function that gives everything the path finds; raises PathSyntaxError."""
+    """A function that returns everything the path finds; raises PathSyntaxError."""
     steps: list[re.Match[str]] = []
     position = 0
     while position < len(path):

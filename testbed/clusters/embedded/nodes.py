@@ -17,12 +17,12 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-"""Stands for a value that is not there, which null is not."""
+"""Represents an absent value, unlike null."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """One place in a schema. Frozen in use; filled in while its children are compiled."""
+    """One position in a schema. Frozen in use; filled while its children are compiled."""
 
     type: str
     nullable: bool
@@ -44,11 +44,11 @@ class Node:
     logic: dict[str, list[Node]]
     has_rules: bool = False
     converts: bool = False
-    """Whether CEL sees anything at or below this place otherwise than JSON has it."""
+    """Whether CEL sees values at or below this position in another form than JSON."""
     renamed: dict[str, str]
 
     def children(self) -> list[Node]:
-        """The places right below."""
+        """The positions directly below."""
         found = list(self.properties.values())
         if isinstance(self.additional, Node):
             found.append(self.additional)
@@ -57,7 +57,7 @@ class Node:
         return found
 
     def member(self, name: str) -> Node | None:
-        """The place of a member, None where the schema says nothing about it."""
+        """The position of a member, None if the schema does not describe it."""
         node = self.properties.get(name)
         if node is None and isinstance(self.additional, Node):
             return self.additional
@@ -65,7 +65,7 @@ class Node:
 
 
 def below_path(path: str, name: str, node: Node) -> str:
-    """The path of a member as rules and duplicates name it: keys of a map stand in brackets."""
+    """The path of a member in rules and duplicates: keys of a map are in brackets."""
     if name not in node.properties:
         return f"{path}[{name}]"
     return f"{path}.{name}" if path else name
@@ -87,10 +87,10 @@ _BOUNDS: Final = (
 
 
 def compile_schema(schema: Document, *, path: str = "openAPIV3Schema") -> Node:
-    """Compile a schema with all below it.
+    """Compile a schema with everything below it.
 
     Raises:
-        RuleError: a CEL rule does not compile; it names the place.
+        RuleError: a CEL rule does not compile; it names the position.
     """
     properties = {
         name: compile_schema(below, path=f"{path}.properties[{name}]")

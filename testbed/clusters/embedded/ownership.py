@@ -1,4 +1,4 @@
-"""Who owns which field: server-side apply, and the bookkeeping of every other write."""
+"""Field ownership: server-side apply, and the bookkeeping of all other writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWNABLE_METADATA: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Who writes, and through which door."""
+    """The field manager of a write, and its subresource."""
 
     name: str
     api_version: str
@@ -31,7 +31,7 @@ class Writer:
     status_apart: bool = False
 
     def owns(self, entry: Document, *, operation: str) -> bool:
-        """Whether that entry of `managedFields` is this writer's."""
+        """Whether that entry of `managedFields` belongs to this writer."""
         return (
             entry["manager"] == self.name
             and entry["operation"] == operation
@@ -54,7 +54,7 @@ class Writer:
         return entry
 
     def view(self, document: Document | None) -> Document:
-        """The part of a document that this door lets through."""
+        """The part of a document that this subresource may change."""
         whole = ownable(document or {})
         if not self.status_apart:
             return whole
@@ -79,10 +79,10 @@ def ownable(document: Document) -> Document:
 def after_update(
     old: Document | None, new: Document, *, schema: Schema, writer: Writer
 ) -> list[Document]:
-    """`managedFields` after a write that is no apply: what it changed is now the writer's."""
+    """`managedFields` after a write other than apply: the changed fields are the writer's."""
     entries: list[Document] = list(metadata_of(old or {}).get("managedFields") or ())
     if old is not None and not entries:
-        return []  # the real server begins to track at the creation or the first apply, not later
+        return []  # the real server starts tracking at the creation or the first apply, not later
     before, after = writer.view(old), writer.view(new)
     before.setdefault("metadata", {})
     after.setdefault("metadata", {})
@@ -118,7 +118,7 @@ def apply(
     """Server-side apply: the merged document and its `managedFields`.
 
     Raises:
-        ApiError: 409, somebody else owns a field with another value and `force` is off.
+        ApiError: 409, another manager owns a field with another value and `force` is off.
     """
     wanted = writer.view(applied)
     fields = fieldsets.of_applied(wanted, schema)
@@ -152,7 +152,7 @@ def apply(
 
 
 def merge(live: Value, applied: Value, schema: Schema) -> Value:
-    """The live value with what an applied configuration says about it."""
+    """The live value, merged with an applied configuration."""
     if isinstance(live, dict) and isinstance(applied, dict) and not fieldsets.is_atomic(schema):
         merged = dict(live)
         for name, value in applied.items():
@@ -172,7 +172,7 @@ def merge(live: Value, applied: Value, schema: Schema) -> Value:
 
 
 def _remove(value: Value, dropped: FieldSet, owned: FieldSet, schema: Schema) -> Value:
-    """Take away what this applier no longer names and nobody owns; None when nothing is left."""
+    """Remove what this applier no longer names and no manager owns; None if nothing is left."""
     below = fieldsets.members(value, schema)
     if below is None:
         return value
@@ -195,7 +195,7 @@ def _remove(value: Value, dropped: FieldSet, owned: FieldSet, schema: Schema) ->
 
 
 def _before_first_apply(current: Document, schema: Schema, writer: Writer) -> Document:
-    """Whoever wrote the object before anybody's fields were tracked."""
+    """The manager of an object that was written before its fields were tracked."""
     fields = fieldsets.of_everything(current, schema)
     fields.pop(".", None)
     author = Writer(name="before-first-apply", api_version=writer.api_version)
@@ -244,7 +244,7 @@ def _without(entry: Document, gone: FieldSet) -> Document | None:
 
 
 def _graft(live: Document | None, merged: Document, applied: Document) -> Document:
-    """The merged part on the live document: identity, versions and the like stay as they are."""
+    """The merged part on the live document: identity, versions and the like stay unchanged."""
     metadata = {
         name: value
         for name, value in metadata_of(live or applied).items()

@@ -1,4 +1,4 @@
-"""The three patches that are no apply: merge patch, JSON patch, strategic merge patch."""
+"""The patches other than apply: merge patch, JSON patch, strategic merge patch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ APPLY: Final = "application/apply-patch+yaml"
 
 
 def patch(document: Document, body: Value, *, kind: str, schema: Schema) -> Document:
-    """The document after a patch of one of the three media types."""
+    """Apply a patch of one of the three media types to a document."""
     if kind == JSON:
         if not isinstance(body, list):
             raise bad_request("error decoding patch: it is no list of operations")
@@ -52,7 +52,7 @@ def merge_patch(document: Value, body: Document) -> Document:
 
 
 def strategic_merge(document: Value, body: Document, schema: Schema) -> Document:
-    """Kubernetes' own: lists with keys are merged by them; the `$patch` directives are obeyed."""
+    """Kubernetes' own: lists with keys are merged by them; `$patch` directives are supported."""
     if body.get("$patch") == "replace":
         return {name: value for name, value in body.items() if name != "$patch"}
     merged = dict(document) if isinstance(document, dict) else {}
@@ -79,7 +79,7 @@ def _strategic_value(old: Value, value: Value, schema: Schema) -> Value:
         return value
     if fieldsets.is_set(schema):
         return list(dict.fromkeys([*(old or []), *value]))
-    # Strategic merge knows one key for a list; the first is it wherever apply knows several.
+    # Strategic merge supports one key for a list; the first one if apply uses several.
     keys = fieldsets.list_keys(schema)[:1]
     if not keys:
         return value
@@ -98,7 +98,7 @@ def _strategic_value(old: Value, value: Value, schema: Schema) -> Value:
 
 
 def json_patch(document: Value, operations: list[Document]) -> Value:
-    """RFC 6902; raises ApiError (422) as the real server does, which says no more than that."""
+    """RFC 6902; raises ApiError (422) like the real server, which gives no details."""
     try:
         return jsonpatch.apply_patch(document, operations)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The paths that are no resources: health, version, the token issuer, discovery, OpenAPI."""
+"""The paths that are not resources: health, version, the token issuer, discovery, OpenAPI."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEYS: Final = "/openid/v1/jwks"
 _ISSUER: Final = "/.well-known/openid-configuration"
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
 PUBLIC: Final = frozenset({*_HEALTH, _KEYS, _ISSUER, "/version"})
-"""What may be read without a token."""
+"""The paths that need no token."""
 _OPENAPI_V2: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 class PlainPaths:
-    """Answers them."""
+    """Handles these paths."""
 
     def __init__(self, registry: Registry, tokens: TokenIssuer, *, address: str) -> None:
         self._registry = registry
@@ -32,7 +32,7 @@ class PlainPaths:
         self._discovery = Discovery(registry, address=address)
 
     def answer(self, request: web.BaseRequest) -> web.Response:
-        """The answer to a GET; raises UnknownPathError."""
+        """The response to a GET; raises UnknownPathError."""
         path = request.path.rstrip("/")
         if path in _HEALTH:
             return web.Response(text="ok")
@@ -71,7 +71,7 @@ class PlainPaths:
 
     def _openapi(self, parts: list[str]) -> web.Response:
         if parts == ["v2"]:
-            # An empty document: kubectl then leaves the validation of `kind: List` to us.
+            # An empty document: kubectl then leaves the validation of `kind: List` to the server.
             return web.Response(body=b"", content_type=_OPENAPI_V2)
         if parts == ["v3"]:
             return _answer(self._discovery.openapi_index())

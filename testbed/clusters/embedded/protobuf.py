@@ -1,6 +1,6 @@
-"""Reads Kubernetes' protobuf, which kubectl's own `create` commands send, for a few kinds.
+"""Parse Kubernetes' protobuf, which kubectl's own `create` commands send, for a few kinds.
 
-Only what those commands write is known; answers are always JSON, which every client takes.
+Only what those commands send is supported; responses are always JSON, which every client accepts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MAGIC: Final = b"k8s\x00"
 _MESSAGE: Final = 2
 
 Fields: TypeAlias = "dict[int, tuple[str, str | Fields]]"
-"""Number -> name and type; a nested table is a message, `*` in front means a list."""
+"""Number -> name and type; a nested table is a message, a leading `*` means a list."""
 
 _METADATA: Final[Fields] = {
     1: ("name", "text"),
@@ -60,7 +60,7 @@ _KINDS: Final[dict[str, Fields]] = {
 
 
 def read(body: bytes) -> Document | None:
-    """The object in an envelope; None when its kind is not known here."""
+    """The object in an envelope; None if its kind is not supported."""
     if not body.startswith(_MAGIC):
         return None
     head: dict[int, bytes] = {

@@ -1,4 +1,4 @@
-"""Why a write is refused before it is looked at as an object, in the real server's words."""
+"""Rejections of a write before its object is parsed, in the real server's words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def other_namespace() -> ApiError:
 
 
 def check_type(target: Target, body: Document) -> None:
-    """Refuse a body of another kind; raises ApiError (400, 422)."""
+    """Reject a body of another kind; raises ApiError (400, 422)."""
     resource = target.resource
     version, kind = body.get("apiVersion"), body.get("kind")
     if not resource.custom and not version and not kind:
@@ -51,7 +51,7 @@ def namespace_differs(target: Target, metadata: Document) -> bool:
 
 
 def strict(resource: Resource, unknown: list[str], patched: Document | None) -> ApiError:
-    """Unknown fields, for a client that asked for strictness."""
+    """Unknown fields, for a client that requested strict validation."""
     text = ", ".join(f'unknown field "{path}"' for path in unknown)
     if patched is None:
         return bad_request(
@@ -65,12 +65,12 @@ def strict(resource: Resource, unknown: list[str], patched: Document | None) -> 
 
 
 def warn(unknown: list[str]) -> tuple[str, ...]:
-    """What a client is warned of that did not ask for strictness."""
+    """The warnings for a client that did not request strict validation."""
     return tuple(f'unknown field "{path}"' for path in unknown)
 
 
 def terminating(target: Target, name: str) -> ApiError:
-    """403 in a namespace that is going."""
+    """403 in a terminating namespace."""
     subject = by_plural(target.resource, name)
     cause = {
         "reason": "NamespaceTerminating",

@@ -1,4 +1,4 @@
-"""How objects go: DELETE with finalizers, owners' dependents, namespaces, kinds."""
+"""Deletion of objects: finalizers, garbage collection, namespaces, kinds."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 DEFINITIONS: Final = ("apiextensions.k8s.io", "customresourcedefinitions")
 _CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _DELAY: Final = 0.02
-"""Seconds until the collector acts: long enough that a client sees it is not the same request."""
+"""Seconds until the collector acts: long enough to be visibly separate from the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteOptions:
-    """What a client asks of a delete."""
+    """The options of a delete."""
 
     uid: str | None = None
     version: str | None = None
@@ -39,14 +39,14 @@ class DeleteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The object before it went; `gone` is false while finalizers, or contents, hold it."""
+    """The deleted object; `gone` is false while finalizers, or contents, block its removal."""
 
     record: Record
     gone: bool
 
 
 class Removal:
-    """Deletes objects, and what must go with them."""
+    """Deletes objects and their dependents."""
 
     def __init__(self, store: Store, registry: Registry) -> None:
         self._store = store
@@ -131,7 +131,7 @@ class Removal:
         asyncio.get_running_loop().call_later(_DELAY, self._collect, uid)
 
     def _collect(self, owner: str) -> None:
-        """Delete what the absent owner was the last to hold; others lose the reference to it."""
+        """Delete dependents that have no owner but the absent one; others lose the reference."""
         if owner in self._uids:
             return
         for kind, key in list(self._dependents.get(owner, ())):
@@ -170,7 +170,7 @@ class Removal:
             document["metadata"]["managedFields"] = entries
         self._store.put(resource.key, key, document)
 
-    # Namespaces and kinds, which go when they are empty
+    # Namespaces and kinds, which are removed once they are empty
 
     def _later(self, kind: ResourceKey, key: ObjectKey) -> None:
         empty = self._empty_namespace if kind == NAMESPACES else self._empty_kind
@@ -211,7 +211,7 @@ class Removal:
             self._store.remove(DEFINITIONS, ("", name))
 
     def _after_removal(self, kind: ResourceKey, key: ObjectKey) -> None:
-        """A namespace or a kind that was only waiting for this object goes as well."""
+        """Remove a namespace or a kind that was only waiting for this object."""
         if kind in {NAMESPACES, DEFINITIONS}:
             return
         for holder in ((NAMESPACES, ("", key[0])), (DEFINITIONS, ("", f"{kind[1]}.{kind[0]}"))):

@@ -1,4 +1,4 @@
-"""What the server serves: kinds, how they are called, and what is special about them."""
+"""The served kinds: their names, and special behavior."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a table; `cell` computes what stands in it."""
+    """A column of a table; `cell` computes its value."""
 
     name: str
     cell: Callable[[Document], Value]
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """How a second API version of a stored kind reads and writes it."""
+    """The conversion between a second API version of a stored kind and the stored one."""
 
     stored_in: ResourceKey
     read: Callable[[Document], Document]
@@ -63,7 +63,7 @@ class Resource:
 
     @property
     def key(self) -> ResourceKey:
-        """Where its objects are stored."""
+        """The key under which its objects are stored."""
         return self.conversion.stored_in if self.conversion else (self.group, self.plural)
 
     @property
@@ -78,13 +78,13 @@ class Resource:
 
 
 class Registry:
-    """The kinds served right now."""
+    """The kinds that are currently served."""
 
     def __init__(self, resources: tuple[Resource, ...]) -> None:
         self._resources = {(item.group, item.version, item.plural): item for item in resources}
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
-        """The resource behind a path."""
+        """The resource of a path."""
         return self._resources.get((group, version, plural))
 
     def of_kind(self, api_version: str, kind: str) -> Resource | None:
@@ -95,7 +95,7 @@ class Registry:
         return None
 
     def stored(self, key: ResourceKey) -> Resource | None:
-        """The resource in whose form the objects under that key are stored."""
+        """The resource whose version the objects under that key are stored in."""
         for item in self._resources.values():
             if item.key == key and item.conversion is None:
                 return item
@@ -106,11 +106,11 @@ class Registry:
         return any(key[:2] == (group, version) for key in self._resources)
 
     def add(self, resource: Resource) -> None:
-        """Serve a kind, in place of what was there under its name."""
+        """Serve a kind, replacing one of the same name."""
         self._resources[resource.group, resource.version, resource.plural] = resource
 
     def remove_all(self, group: str, plural: str) -> None:
-        """Serve no version of that kind any more."""
+        """Stop serving all versions of a kind."""
         for key in [key for key in self._resources if (key[0], key[2]) == (group, plural)]:
             del self._resources[key]
 

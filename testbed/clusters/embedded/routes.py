@@ -1,4 +1,4 @@
-"""Which object, and which verb, a request's path and method mean."""
+"""The object and the verb of a request's path and method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Route:
     subresource: str = ""
 
     def object_ref(self) -> Document:
-        """As audit events name it."""
+        """The reference in audit events."""
         members = {
             "resource": self.plural,
             "namespace": self.namespace,
@@ -36,7 +36,7 @@ class Route:
 
 
 def parse_route(path: str) -> Route | None:
-    """The route of a path; None when it is no path of a resource."""
+    """The route of a path; None if it is not the path of a resource."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > _CORE_PARTS:
         group, version, rest = "", parts[1], parts[2:]
@@ -67,7 +67,7 @@ def parse_route(path: str) -> Route | None:
 
 
 def verb_of(method: str, route: Route | None, *, watching: bool) -> str:
-    """The verb, as RBAC and audit events call it."""
+    """The verb in RBAC and audit events."""
     if route is None:
         return method.lower()
     match method:

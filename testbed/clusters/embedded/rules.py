@@ -1,8 +1,8 @@
 """CEL rules of a schema (`x-kubernetes-validations`), compiled once.
 
-Values are dynamically typed here, so a rule that the real server refuses for its types when the
-CustomResourceDefinition is created (an undefined field, a comparison of text with a number) is
-only noticed when it runs. The cost limits of the real server are not computed.
+Values are dynamically typed here, so a rule that the real server rejects for its types when the
+CustomResourceDefinition is created (an undefined field, a comparison of text with a number) only
+fails when it runs. The cost limits of the real server are not computed.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class RuleError(Exception):
 
 
 class EvaluationError(Exception):
-    """A rule that could not be evaluated, such as one that reads a member that is not there."""
+    """A rule that could not be evaluated, such as one that reads an absent member."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule, ready to run."""
+    """One compiled rule."""
 
     text: str
     program: Any
@@ -65,10 +65,10 @@ class Rule:
     optional_old: bool
 
     def problem(self, value: Value, old: Value | None) -> str | None:
-        """What the rule says against a value: None is nothing; never empty.
+        """The error that the rule finds in a value; None if it is valid, never empty.
 
         Raises:
-            EvaluationError: it says neither yes nor no.
+            EvaluationError: the rule returns no boolean.
         """
         data = {"self": value, "oldSelf": old} if self.is_transition else {"self": value}
         result = self.program.eval(data=data)
@@ -88,7 +88,7 @@ class Rule:
 
 @cache
 def _environment() -> Any:  # the binding has no type for it that mypy sees
-    # Imported here: a server without CustomResourceDefinitions starts sooner without it.
+    # Imported here: a server without CustomResourceDefinitions starts faster without it.
     from cel_expr_python import cel  # noqa: PLC0415
     from cel_expr_python.ext import (  # noqa: PLC0415
         ext_bindings,
@@ -111,8 +111,8 @@ def _environment() -> Any:  # the binding has no type for it that mypy sees
 def compile_rule(rule: Document, *, path: str, text_format: str = "") -> Rule:
     """Compile one member of `x-kubernetes-validations`; raises RuleError.
 
-    `text_format` is that of the string that the rule is about: durations and times are typed
-    where `self` is one. Below `self` they stay strings here, as the binding takes no others.
+    `text_format` is that of the string that the rule applies to: durations and times are typed if
+    `self` is one. Below `self` they stay strings here, as the binding supports no others.
     """
     text = rule["rule"]
     expression = rule.get("messageExpression", "")
@@ -151,7 +151,7 @@ def _compile(text: str, *, path: str, rule: Document) -> Any:
 
 
 def escape_name(name: str) -> str:
-    """The name of a property as rules write it."""
+    """The name of a property in rules."""
     if name in _RESERVED:
         return f"__{name}__"
     for plain, escaped in _ESCAPES:

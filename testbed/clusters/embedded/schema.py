@@ -1,4 +1,4 @@
-"""The schema of a custom kind as one object: prune, fill in defaults, validate."""
+"""The schema of a custom kind as one object: prune, set defaults, validate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Validator:
     root: Node
 
     def shape(self, document: Document) -> tuple[Document, list[str]]:
-        """The document pruned and with defaults, and the paths of the fields that went."""
+        """The document pruned and with defaults, and the paths of the removed fields."""
         unknown: list[str] = []
         head = {name: document[name] for name in _ALWAYS_KNOWN if name in document}
         rest = {name: value for name, value in document.items() if name not in head}
@@ -34,7 +34,7 @@ class Validator:
         return {**head, **shaping.with_defaults(pruned, self.root)}, sorted(unknown)
 
     def field_errors(self, document: Document, old: Document | None) -> list[FieldProblem]:
-        """What stands against a document, on an update compared with its earlier version."""
+        """The errors of a document, on an update compared with its earlier version."""
         before: Value = MISSING if old is None else old
         found = validation.structural_problems(document, self.root, old=before)
         if not self.root.has_rules:

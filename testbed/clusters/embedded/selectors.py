@@ -88,7 +88,7 @@ def _label_test(term: re.Match[str]) -> Callable[[Document], bool]:
 
 
 def parse_fields(text: str, *, kind: str, custom: bool) -> Predicate | None:
-    """As `parse_labels`, for the few fields that the real server knows."""
+    """As `parse_labels`, for the few fields that the real server supports."""
     if not text.strip():
         return None
     tests: list[tuple[tuple[str, ...], bool, str]] = []
@@ -120,7 +120,7 @@ def _read(document: Document, path: tuple[str, ...]) -> str:
 
 
 def both(first: Predicate | None, second: Predicate | None) -> Predicate | None:
-    """One predicate of two."""
+    """Combine two predicates."""
     if first is None or second is None:
         return first or second
     return lambda document: first(document) and second(document)

@@ -1,4 +1,4 @@
-"""The HTTP server: authentication, faults, audit, and the paths that are no resources."""
+"""The HTTP server: authentication, faults, audit, and the paths that are not resources."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Server:
         self._writes.create(target, {"apiVersion": "v1", "kind": kind, "metadata": metadata})
 
     def _on_event(self, kind: ResourceKey, event: Event) -> None:
-        """Serve what a definition says; give each namespace its ServiceAccount."""
+        """Serve the resources of a definition; give each namespace its ServiceAccount."""
         document = event.record.document
         if kind == NAMESPACES and event.type == "ADDED":
             self._create("ServiceAccount", {"name": "default"}, namespace=event.key[1])
@@ -82,7 +82,7 @@ class Server:
                 self._store.bucket((group, plural))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+        """Handle one request."""
         received = micro_time()
         route = parse_route(request.path)
         watching = request.query.get("watch") in {"true", "1"}
@@ -152,7 +152,7 @@ class Server:
         return await self._api.answer(Call(request, route, verb, resource))
 
     async def _control(self, request: web.BaseRequest, user: str) -> web.Response:
-        """Arm and clear faults; the administrator's alone."""
+        """Arm and clear faults; for the administrator only."""
         if user != ADMIN:
             raise ApiError("Unauthorized", code=401, reason="Unauthorized")
         if request.method == "DELETE":

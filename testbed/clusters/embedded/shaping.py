@@ -1,4 +1,4 @@
-"""What a schema does to an object before anybody looks at it: prune, and fill in defaults."""
+"""Preparation of an object by its schema: prune, and set defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EMBEDDED: Final = frozenset({"apiVersion", "kind", "metadata"})
 
 
 def prune(value: Value, node: Node, *, path: str, unknown: list[str]) -> Value:
-    """The value without unknown fields, whose paths go into `unknown`; itself if nothing goes."""
+    """Remove unknown fields, whose paths are added to `unknown`; unchanged if there are none."""
     if isinstance(value, dict):
         return _prune_map(value, node, path=path, unknown=unknown)
     if isinstance(value, list) and node.items is not None:
@@ -50,7 +50,7 @@ def _prune_map(value: Document, node: Node, *, path: str, unknown: list[str]) ->
 
 
 def with_defaults(value: Value, node: Node) -> Value:
-    """The value with the schema's defaults; a null that may not be null counts as absent."""
+    """Set the schema's defaults; a null that is not nullable counts as absent."""
     if isinstance(value, dict):
         return _fill_map(value, node)
     if isinstance(value, list) and node.items is not None:

@@ -1,7 +1,7 @@
-"""Objects, their versions, and what happened to them.
+"""Objects, their versions, and their events.
 
-Versions come from one counter, as etcd's revisions do. A stored document is never changed: a
-write stores another one. Each is serialised once for each form in which somebody reads it.
+Versions are from one counter, like etcd's revisions. A stored document is never changed: a write
+stores another one. Each is serialized once for each form in which it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from testbed.clusters.embedded.resources import ResourceKey
 
 HISTORY: Final = 100_000
-"""Events kept for each kind; who resumes from before them gets 410."""
+"""Events stored for each kind; resuming from before them gets 410."""
 
 ObjectKey: TypeAlias = tuple[str, str]
 """Namespace and name."""
@@ -41,7 +41,7 @@ class Record:
         return self.form("", encode)
 
     def form(self, name: str, make: Callable[[Document], bytes]) -> bytes:
-        """The document in another form, made once."""
+        """The document in another form, created once."""
         found = self.forms.get(name)
         if found is None:
             found = self.forms[name] = make(self.document)
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change: `type` is ADDED, MODIFIED or DELETED; a deletion has a version of its own."""
+    """One change: `type` is ADDED, MODIFIED or DELETED; a deletion has its own version."""
 
     type: str
     version: int
@@ -59,7 +59,7 @@ class Event:
     previous: Record | None
 
     def departed(self) -> Record:
-        """The object as it was before, under the version of the event."""
+        """The previous object, with the version of the event."""
         assert self.previous is not None
         shown = with_metadata(self.previous.document, resourceVersion=str(self.version))
         return Record(shown, self.version)
@@ -85,7 +85,7 @@ class Store:
         self._observers: list[Callable[[ResourceKey, Event], None]] = []
 
     def bucket(self, kind: ResourceKey) -> Bucket:
-        """The objects of a kind; a kind that is new has no past."""
+        """The objects of a kind; a new kind has no history."""
         found = self._buckets.get(kind)
         if found is None:
             found = self._buckets[kind] = Bucket(compacted=self.version)
@@ -150,7 +150,7 @@ class Store:
                 yield key, bucket.objects[key]
 
     def events_since(self, kind: ResourceKey, version: int) -> list[Event]:
-        """What happened after a version; raises ApiError (410) when that is not known any more."""
+        """The events after a version; raises ApiError (410) if they are no longer stored."""
         bucket = self.bucket(kind)
         if version < bucket.compacted:
             raise expired(f"too old resource version: {version} ({bucket.compacted})")
@@ -162,7 +162,7 @@ class Store:
         return found[::-1]
 
     def compact(self, kinds: list[ResourceKey] | None = None) -> None:
-        """Forget the past of these kinds, or of all; whoever watches them is told to list again."""
+        """Drop the history of these kinds, or of all; their watches get 410 and list again."""
         self.version += 1
         for kind, bucket in self._buckets.items():
             if kinds is None or kind in kinds:
@@ -172,11 +172,11 @@ class Store:
                     listener(None)
 
     def kinds(self) -> list[ResourceKey]:
-        """The kinds that have ever been looked at."""
+        """The kinds that were ever accessed."""
         return list(self._buckets)
 
     def forget(self, kind: ResourceKey) -> None:
-        """Drop a kind that is served no more; its watches end."""
+        """Drop a kind that is no longer served; its watches end."""
         bucket = self._buckets.pop(kind, None)
         if bucket is not None:
             for listener in tuple(bucket.listeners):

@@ -1,8 +1,8 @@
 """The structure of the built-in kinds, as far as merging and field ownership need it.
 
-Kubernetes keeps these as comments in its Go types. Here they are fragments of schemas with the
-same extensions that a CustomResourceDefinition uses; `struct` marks what is a plain Go struct,
-which counts as always present.
+Kubernetes has these as comments in its Go types. Here they are fragments of schemas with the same
+extensions that a CustomResourceDefinition uses; `struct` marks a plain Go struct, which counts as
+always present.
 """
 
 from __future__ import annotations
@@ -105,4 +105,4 @@ KNOWN_FIELDS: Final[dict[str, frozenset[str]]] = {
     "PodDisruptionBudget": frozenset({"spec", "status"}),
     "CustomResourceDefinition": frozenset({"spec", "status"}),
 }
-"""Top-level fields; a kind that is not here takes any."""
+"""Top-level fields; a kind that is not listed accepts any."""

@@ -1,4 +1,4 @@
-"""Tokens of ServiceAccounts: this server issues them and recognises them again."""
+"""Tokens of ServiceAccounts: issued and verified by this server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUBJECT: Final = "system:serviceaccount:"
 
 
 class TokenIssuer:
-    """One RSA key, made at the start, and what is signed with it."""
+    """One RSA key, created at the start, and the tokens signed with it."""
 
     def __init__(self, issuer: str, store: Store) -> None:
         self.issuer = issuer
@@ -47,7 +47,7 @@ class TokenIssuer:
         return {"keys": [{"use": "sig", "alg": "RS256", **self._key.as_dict(private=False)}]}
 
     def request(self, account: Record, body: Document) -> Document:
-        """Answer a TokenRequest; raises ApiError (422) for a lifetime that is not allowed."""
+        """Handle a TokenRequest; raises ApiError (422) for a lifetime that is not allowed."""
         spec = body.get("spec") or {}
         seconds = spec.get("expirationSeconds", _DEFAULT)
         if not _SHORTEST <= seconds <= _LONGEST:
@@ -96,7 +96,7 @@ class TokenIssuer:
         }
 
     def user_of(self, token: str) -> str | None:
-        """The user of a token; None when it is not for this API, has ended, or its account went."""
+        """The user of a token; None for another audience, an expired token or a deleted account."""
         known = self._known.get(token) or self._read(token)
         if known is None:
             return None

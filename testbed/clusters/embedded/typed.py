@@ -1,4 +1,4 @@
-"""What server-side apply says about a configuration that does not fit the schema."""
+"""The errors of server-side apply for a configuration that does not match the schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEAD: Final = frozenset({"apiVersion", "kind", "metadata"})
 
 
 def require_typed(resource: Resource, body: Document) -> None:
-    """Refuse a field that the schema does not know; raises ApiError (500), as the real one does."""
+    """Reject a field that the schema lacks; raises ApiError (500), as the real server does."""
     if resource.validator is not None:
         found = _fault(body, resource.validator.root, path="", root=True)
     else:
@@ -50,7 +50,7 @@ def require_typed(resource: Resource, body: Document) -> None:
 
 
 def _fault(value: Value, node: Node, *, path: str, root: bool = False) -> str | None:
-    """The first thing that does not fit, None if all does."""
+    """The first mismatch, None if there is none."""
     if value is None or node.int_or_string:
         return None
     if node.type:

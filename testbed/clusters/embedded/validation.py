@@ -1,7 +1,7 @@
 """Validation of custom objects: first the schema, then its CEL rules, in the real server's words.
 
-On an update what has not changed is not judged again (validation ratcheting), save by rules
-about transitions.
+On an update, unchanged values are not validated again (validation ratcheting), except by transition
+rules.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FORMATS: Final[dict[str, Callable[[str], object]]] = {
 
 
 def structural_problems(value: Value, node: Node, *, old: Value) -> list[FieldProblem]:
-    """What the schema says against an object; `old` is MISSING on a create."""
+    """The schema errors of an object; `old` is MISSING on a create."""
     found = sorted(_check(value, node, path="", old=old), key=lambda problem: problem.field)
     for problem in list(found):
         if problem.message.endswith('of type integer: "number"'):
@@ -228,7 +228,7 @@ def _check_logic(value: Value, node: Node, *, path: str) -> Iterator[FieldProble
 
 
 def correlate(old: Value, node: Node) -> Callable[[Value], Value]:
-    """Find the earlier version of a list's item; only lists with keys have any."""
+    """Find the earlier version of a list's item; only possible for lists with keys."""
     if not isinstance(old, list) or not node.list_keys:
         return lambda _: MISSING
     index = {tuple(item.get(key) for key in node.list_keys): item for item in old}

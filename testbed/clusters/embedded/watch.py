@@ -1,4 +1,4 @@
-"""One watch: from a version on, everything that happens to the objects it selects."""
+"""One watch: all events after a version for the objects that it selects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BOOKMARK_SECONDS: Final = 10.0
 
 
 class Watch:
-    """Collects events as they happen and writes them to one client."""
+    """Collects events and writes them to one client."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Watch:
         self._sent = 0
 
     def interrupt(self, fault: Fault) -> None:
-        """Let a fault happen to this watch now."""
+        """Apply a fault to this watch now."""
         self._fault = fault
         self._wake.set()
 
@@ -65,9 +65,9 @@ class Watch:
         initial_end: bool,
         seconds: float,
     ) -> web.StreamResponse:
-        """Stream until the time is over, the client goes, or a fault ends it.
+        """Stream until the timeout, the end of the client, or a fault.
 
-        With no `version` the objects of now come first, each as ADDED.
+        Without `version`, the current objects are sent first, each as ADDED.
         """
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
@@ -120,7 +120,7 @@ class Watch:
             if loop.time() >= bookmark_at:
                 bookmark_at = loop.time() + _BOOKMARK_SECONDS
                 if self._bookmarks:
-                    # Up to here everything has been sent; another kind's write is no loss.
+                    # Everything up to here has been sent; a write of another kind is not missed.
                     mark = self._presenter.bookmark(self._store.version, initial_end=False)
                     await response.write(mark)
 
@@ -135,7 +135,7 @@ class Watch:
         return b"".join(lines)
 
     def _line(self, event: Event) -> bytes | None:
-        """What this watch says about an event; an object that enters its selection was ADDED."""
+        """The line of an event; an object that starts to match the selection is ADDED."""
         self._sent = event.version
         if self._namespace and event.key[0] != self._namespace:
             return None
@@ -147,7 +147,7 @@ class Watch:
             if not now and not before:
                 return None
             if not now and event.previous is not None:
-                # It left the selection: the client sees it as it was in it.
+                # It no longer matches the selection: the client sees its last matching state.
                 kind, record = "DELETED", event.departed()
             elif not before:
                 kind = "ADDED"

@@ -1,4 +1,4 @@
-"""Creating and changing objects: the way of a document from a request into the store."""
+"""Creating and changing objects: from a request to the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which object a request is about, and how it wants to be written."""
+    """The object of a request, and the options of the write."""
 
     resource: Resource
     namespace: str = ""
@@ -46,12 +46,12 @@ class Target:
 
     @property
     def key(self) -> ObjectKey:
-        """Where the object is stored."""
+        """The key under which the object is stored."""
         return self.namespace, self.name
 
     @property
     def writer(self) -> Writer:
-        """Whom the fields belong to that this request changes."""
+        """The manager of the fields that this request changes."""
         return Writer(
             name=self.manager,
             api_version=self.resource.api_version,
@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The stored version, whether it is the first, and what the client is warned of."""
+    """The stored version, whether it is the first, and the warnings for the client."""
 
     record: Record
     created: bool = False
@@ -87,7 +87,7 @@ class Writes:
             raise refusals.other_namespace()
         name = metadata.get("name") or ""
         if not name and metadata.get("generateName"):
-            name = metadata["generateName"] + "".join(random.choices(_SUFFIX, k=5))  # noqa: S311  no secret
+            name = metadata["generateName"] + "".join(random.choices(_SUFFIX, k=5))  # noqa: S311  not a secret
         if target.namespace:
             self._require_namespace(target, name)
         key = (target.namespace, name)
@@ -96,7 +96,7 @@ class Writes:
         if self._store.get(resource.key, key) is not None:
             raise field_errors.already_exists(by_plural(resource, name))
         claimed = document
-        if resource.key == NAMESPACES:  # its finalizer is the server's own
+        if resource.key == NAMESPACES:  # the server itself sets its finalizer
             claimed = {part: value for part, value in document.items() if part != "spec"}
         entries = ownership.after_update(
             None, claimed, schema=resource.ownership, writer=target.writer
@@ -104,7 +104,7 @@ class Writes:
         return self._save(target, key, document, entries, warnings=refusals.warn(unknown))
 
     def replace(self, target: Target, body: Document) -> Written:
-        """PUT; it needs the version that it replaces, save for kinds that do without."""
+        """PUT; it needs the version that it replaces, except for kinds without that requirement."""
         resource = target.resource
         refusals.check_type(target, body)
         if refusals.namespace_differs(target, metadata_of(body)):
@@ -143,7 +143,7 @@ class Writes:
         return self._update(target, old, document, warnings=refusals.warn(unknown))
 
     def apply(self, target: Target, body: Document) -> Written:
-        """PATCH with a server-side apply; it creates what is not there."""
+        """PATCH with a server-side apply; it creates a missing object."""
         resource = target.resource
         typed.require_typed(target.resource, body)
         applied_name = metadata_of(body).get("name")
@@ -157,7 +157,7 @@ class Writes:
             raise field_errors.not_found(by_plural(resource, target.name))
         if old is None and target.namespace:
             self._require_namespace(target, target.name)
-        # As the real server has it: of what is not there yet, and as "0", a version means nothing.
+        # As in the real server: for a missing object, and as "0", a version has no meaning.
         expected = metadata_of(body).get("resourceVersion") or "0"
         if old is not None and expected not in ("0", str(old.version)):
             raise field_errors.modified(by_plural(resource, target.name))
@@ -198,7 +198,7 @@ class Writes:
         return self._save(target, target.key, document, entries, warnings=warnings)
 
     def _combined(self, target: Target, old: Document, new: Document) -> Document:
-        """The part of the new document that this door may change, on the rest of the old one."""
+        """The part of the new document that this subresource may change, on the old one."""
         resource = target.resource
         if target.subresource == "status":
             combined = {name: value for name, value in old.items() if name != "status"}
@@ -245,7 +245,7 @@ class Writes:
     def _shape(
         self, target: Target, body: Document, *, patching: bool = False, lenient: bool = False
     ) -> tuple[Document, list[str]]:
-        """The document as its kind has it, and the fields that it does not know."""
+        """The document in the structure of its kind, and its unknown fields."""
         resource = target.resource
         document = body
         unknown: list[str] = []

@@ -1,4 +1,4 @@
-"""A real cluster with a node and pods, made and deleted by kind."""
+"""A real cluster with a node and pods, created and deleted by kind."""
 
 from testbed.clusters.kind.cluster import KindCluster
 from testbed.clusters.kind.engine import Engine

@@ -1,6 +1,6 @@
-"""`python -m testbed.clusters.kind --node-image`: our own image of a node, unless it is cached.
+"""`python -m testbed.clusters.kind --node-image`: build the image of a node, unless it is cached.
 
-Its progress shows here, where a test runner would hide it.
+Its progress is shown here, where a test runner would hide it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from testbed.clusters.kind.node_image import build_node_image
 
 
 def main() -> int:
-    """The exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m testbed.clusters.kind")
     parser.add_argument(
         "--node-image", action="store_true", required=True, help="build our own image of a node"

@@ -1,4 +1,4 @@
-"""A whole cluster in a container: kubelet, scheduler, pods and all."""
+"""A complete cluster in a container: kubelet, scheduler, pods."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _ACCOUNT_SECONDS = 60.0
 class KindCluster:
     """One node, ready in about half a minute; its docker engine starts and stops with it.
 
-    The issuer of its tokens is the API server's address on this machine, so that clouds beside the
-    cluster can fetch the keys. With `engine` one that runs already is used.
+    The issuer of its tokens is the API server's address on this machine, so that the emulated
+    clouds can fetch the keys. With `engine`, a running one is used.
     """
 
     name = "kind"
@@ -65,11 +65,11 @@ class KindCluster:
 
     @property
     def node(self) -> str:
-        """The container that is the node."""
+        """The container of the node."""
         return f"{self._label}-control-plane"
 
     def start(self) -> None:
-        """Return when pods can be created.
+        """Start the cluster and wait until pods can be created.
 
         Raises:
             NoClusterError: there is no engine, no kind or no image of a node; the message says so.
@@ -92,7 +92,7 @@ class KindCluster:
         api.close()
 
     def stop(self) -> None:
-        """Delete the cluster; an engine of our own ends too."""
+        """Delete the cluster, and stop the engine if it was started here."""
         if self._kind is not None:
             self._delete()
             self._kind = None
@@ -108,11 +108,11 @@ class KindCluster:
         )
 
     def load_images(self, *names: str) -> None:
-        """Let pods have images of the engine, without pulling them; what they share goes once."""
+        """Make images of the engine available to pods, without pulling; shared layers once."""
         self._run("load", "docker-image", *names, "--name", self._label)
 
     def host_address(self) -> str:
-        """This machine's address as pods can reach it: the gateway of the nodes' network."""
+        """This machine's address for pods: the gateway of the nodes' network."""
         [network] = json.loads(self.engine.docker("network", "inspect", _NETWORK))
         gateways = [part["Gateway"] for part in network["IPAM"]["Config"] if "Gateway" in part]
         return next(str(gateway) for gateway in gateways if ":" not in gateway)
@@ -143,7 +143,7 @@ class KindCluster:
             raise
 
     def _delete(self) -> None:
-        """Killed in the midst of starting a pod, a node may leave a frozen process behind."""
+        """A node that is killed while a pod starts may leave a frozen process."""
         delete = ("delete", "cluster", "--name", self._label)
         try:
             self._run(*delete)
@@ -152,7 +152,7 @@ class KindCluster:
             self._run(*delete)
 
     def _run(self, *arguments: str) -> None:
-        """What it tells of its progress is shown when it failed."""
+        """Its output is shown if it failed."""
         assert self._kind is not None
         done = subprocess.run(
             [self._kind, *arguments],

@@ -1,7 +1,7 @@
-"""A door from pods to a port of this machine's loopback address.
+"""A port forwarder from pods to the loopback address of this machine.
 
-The emulated clouds listen on loopback alone. Pods come from the nodes' network, whose gateway is
-this machine: what they send there is passed on, byte by byte.
+The emulated clouds only listen on loopback. Pods connect from the nodes' network, whose gateway is
+this machine: their data is forwarded byte by byte.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CHUNK = 64 * 1024
 
 
 class Doorway:
-    """Open while it is entered: `port` at `address` leads to `to_port` of the loopback address."""
+    """While entered, `port` at `address` leads to `to_port` of the loopback address."""
 
     def __init__(self, address: str, *, to_port: int) -> None:
         self._address = address
@@ -62,7 +62,7 @@ class Doorway:
         await asyncio.gather(*passing, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The cloud has ended, either side hung up, or the door is shut.
+        # The cloud has ended, either side closed the connection, or the forwarder is stopped.
         with contextlib.suppress(OSError, asyncio.CancelledError):
             there, onward = await asyncio.open_connection(_LOOPBACK, self._to_port)
             await asyncio.gather(_pump(reader, onward), _pump(there, writer))

@@ -1,7 +1,7 @@
-"""A docker engine for kind: the one that answers, else a dockerd of our own for as long as needed.
+"""A docker engine for kind: a running one, otherwise a temporary dockerd.
 
-A machine without systemd and without images has none: there, as root, dockerd is started by hand.
-What it has stored stays in the cache, everything else goes with it.
+A machine without systemd has none: there, as root, dockerd is started directly. Its images stay in
+the cache, everything else is removed with it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from testbed.processes import ChildProcess, ProcessFailedError
 _HERE = Path(__file__).parent
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 30.0
-# Networks that neither a company's nor a cloud's address plan is likely to use.
+# Networks that are unlikely to overlap with those of a company or a cloud.
 _BRIDGE, _POOL = "10.199.0.1/16", "base=10.200.0.0/16,size=24"
 _CAP_SYS_RESOURCE = 24
 
 
 class Engine:
-    """Commands of `docker` go to it between `start` and `stop`; so do those of `kind`."""
+    """Between `start` and `stop`, commands of `docker` and `kind` use it."""
 
     def __init__(self) -> None:
         self._environment: dict[str, str] = {}
@@ -46,19 +46,19 @@ class Engine:
 
     @property
     def is_own(self) -> bool:
-        """Whether it was started here, and nobody else sees it."""
+        """Whether it was started here, and is not visible to other users."""
         return bool(self._environment)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The process's own, and where the engine is."""
+        """The process's environment with the address of the engine."""
         return {**os.environ, **self._environment}
 
     def start(self) -> None:
-        """Return when an engine answers; waits for another process that has ours.
+        """Wait until an engine responds; waits for another process that uses the own one.
 
         Raises:
-            NoClusterError: there is none, and none can be started; the message says what helps.
+            NoClusterError: there is none, and none can be started; the message states the remedy.
         """
         if engine_means(self) is EngineMeans.RUNNING:
             return
@@ -75,12 +75,12 @@ class Engine:
             raise
 
     def stop(self) -> None:
-        """End our own engine with all that it runs, and leave the machine as it was."""
+        """Stop the own engine with everything in it, and restore the state of the machine."""
         self._own.close()
         self._environment = {}
 
     def docker(self, *arguments: str | Path, stdin: int | None = None) -> str:
-        """What a docker command prints; raises subprocess.CalledProcessError."""
+        """The output of a docker command; raises subprocess.CalledProcessError."""
         return subprocess.run(
             ["docker", *arguments],
             env=self.environment,
@@ -91,38 +91,38 @@ class Engine:
         ).stdout.strip()
 
     def has_image(self, name: str) -> bool:
-        """Whether the engine has it, so that it need not be pulled."""
+        """Whether the engine has the image, so that it need not be pulled."""
         return self._quiet(["image", "inspect", name])
 
     def pulls(self, name: str) -> bool:
-        """Whether it could be pulled, which it then is."""
+        """Pull the image; whether that succeeded."""
         return self._quiet(["pull", "--quiet", name])
 
     def label(self, image: str, name: str) -> str:
-        """A label of an image that the engine has; empty where it has none of that name."""
+        """A label of an image in the engine; empty if it has none of that name."""
         return self.docker(
             "image", "inspect", "--format", f'{{{{index .Config.Labels "{name}"}}}}', image
         )
 
     def answers(self) -> bool:
-        """Whether commands of docker reach an engine."""
+        """Whether docker commands reach an engine."""
         return shutil.which("docker") is not None and self._quiet(
             ["info", "--format", "{{.ServerVersion}}"]
         )
 
     def is_root(self) -> bool:
-        """Whether an engine can be started by us."""
+        """Whether this user can start an engine."""
         return os.geteuid() == 0
 
     def missing_packages(self) -> Sequence[str]:
-        """Those without which none can be started."""
+        """The packages that are missing to start an engine."""
         return packages.missing()
 
     def _quiet(self, arguments: Sequence[str]) -> bool:
         done = subprocess.run(
             ["docker", *arguments], env=self.environment, capture_output=True, check=False
         )
-        # `docker info` ends with 0 also where no server answers.
+        # `docker info` also exits with 0 if no server responds.
         return done.returncode == 0 and b"Cannot connect" not in done.stderr
 
     def _start_own(self) -> None:
@@ -147,10 +147,10 @@ class Engine:
         self._own.callback(daemon.stop, seconds=_STOP_SECONDS)
         daemon.wait_until(self.answers, seconds=_READY_SECONDS)
         self._own.callback(self._empty)
-        self._empty()  # a run that was killed could not
+        self._empty()  # a killed run could not do this
 
     def _empty(self) -> None:
-        """No container and no network; images that have a name stay."""
+        """Remove containers and networks; named images stay."""
         thaw()
         running = self.docker("ps", "--all", "--quiet").split()
         if running:
@@ -161,7 +161,7 @@ class Engine:
 
 
 def _runtime() -> list[str]:
-    """Options for a root that may not give every capability away."""
+    """Options for a root user without all capabilities."""
     status = Path("/proc/self/status").read_text()
     bounding = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
     if int(bounding.split()[1], 16) >> _CAP_SYS_RESOURCE & 1:
@@ -170,7 +170,7 @@ def _runtime() -> list[str]:
 
 
 def main() -> int:
-    """Have an engine until the end of standard input; tells where it is."""
+    """Run an engine until the end of standard input; prints its address."""
     try:
         with Engine() as engine:
             print(f"export DOCKER_HOST={engine.environment.get('DOCKER_HOST', '')}", flush=True)

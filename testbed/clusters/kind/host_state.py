@@ -1,7 +1,7 @@
-"""What an engine and its nodes change of the machine, and how it was before.
+"""The changes of an engine and its nodes to the machine, and the original state.
 
-dockerd forwards packets and makes bridges, chains and cgroups; a kubelet in a privileged container
-sets sysctls that are the whole machine's. None of them undoes that when it ends.
+dockerd enables forwarding and creates bridges, chains and cgroups; a kubelet in a privileged
+container sets sysctls of the whole machine. None of them reverts that at its end.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _SYSCTLS = (
 )
 _PROC = Path("/proc/sys")
 _CGROUPS = Path("/sys/fs/cgroup")
-_MODULES = Path("/lib/modules")  # docker makes it where a container mounts it
+_MODULES = Path("/lib/modules")  # docker creates it if a container mounts it
 _FAMILIES = ("iptables", "ip6tables")
-# Rules and chains of dockerd, and what concerns its bridges.
+# Rules and chains of dockerd, and those for its bridges.
 _FILTER, _FORWARD = "*filter", ":FORWARD "
 _OF_DOCKER = re.compile(r"DOCKER|docker0|\bbr-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """Taken before the engine starts; `restore` when it has ended."""
+    """Recorded before the engine starts; `restore` after it has ended."""
 
     sysctls: dict[str, str]
     rules: dict[str, list[str]]
@@ -49,7 +49,7 @@ class HostState:
 
     @classmethod
     def taken(cls) -> Self:
-        """How things are now."""
+        """Record the current state."""
         return cls(
             sysctls={name: value for name in _SYSCTLS if (value := _read(name)) is not None},
             rules={family: _saved(family) for family in _families()},
@@ -59,7 +59,7 @@ class HostState:
         )
 
     def restore(self) -> None:
-        """Undo what is listed above; what others have changed meanwhile stays theirs."""
+        """Revert these changes; those of others are kept."""
         for name, value in self.sysctls.items():
             if _read(name) != value:
                 (_PROC / name).write_text(value)
@@ -76,21 +76,21 @@ class HostState:
 
 
 def thaw(*, container_id: str = "*") -> None:
-    """Let go what a node's runc had frozen when the node was killed: it could never be reaped.
+    """Unfreeze what a node's runc had frozen when the node was killed.
 
     Only cgroup v1 has such a file; a process in a frozen group of it cannot even be killed.
     """
     for cgroup in _docker_cgroups():
         for state in cgroup.glob(f"{container_id}/**/freezer.state"):
-            with contextlib.suppress(OSError):  # gone meanwhile
+            with contextlib.suppress(OSError):  # it no longer exists
                 if state.read_text().strip() != "THAWED":
                     state.write_text("THAWED")
 
 
 def rules_without_docker(saved: Sequence[str], *, before: Sequence[str] = ()) -> list[str]:
-    """The lines of iptables-save but for dockerd's chains, jumps to them, and its bridges.
+    """The lines of iptables-save without dockerd's chains, jumps to them, and its bridges.
 
-    What stood there before stays; a chain's policy is again the one that it had.
+    What existed before is kept; a chain's policy is reset to its original one.
     """
     known = {_uncounted(line) for line in before}
     policy = _forward_policy(before)
@@ -142,7 +142,7 @@ def _forget_docker(family: str, *, before: Sequence[str]) -> None:
 
 
 def _bridges() -> list[str]:
-    """Bridges without anybody on them, named as docker names them."""
+    """Bridges without interfaces, named as docker names them."""
     names = [path.name for path in Path("/sys/class/net").iterdir() if (path / "bridge").exists()]
     return [
         name

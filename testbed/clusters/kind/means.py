@@ -1,4 +1,4 @@
-"""What a kind cluster is made with on this machine, by what the machine is found to have."""
+"""Decide how to create a kind cluster on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from testbed.clusters.kind.packages import CURE
 
 
 class EngineMeans(Enum):
-    """Whose docker engine it is."""
+    """The docker engine to use."""
 
     RUNNING = "the one that answers"
     OWN = "one that we start and end"
 
 
 class NodeMeans(Enum):
-    """Where the image of a node comes from."""
+    """The source of the node image."""
 
     ASKED = "KIND_NODE_IMAGE"
     CACHED = "our own build, from the cache"
@@ -27,36 +27,36 @@ class NodeMeans(Enum):
 
 
 class Machine(Protocol):
-    """What is asked of the machine, cheap questions first, and only as far as needed."""
+    """Queries about the machine, cheap ones first, and only as far as needed."""
 
     def answers(self) -> bool:
-        """Whether a docker engine does."""
+        """Whether a docker engine responds."""
 
     def is_root(self) -> bool:
-        """Whether we are."""
+        """Whether this user is root."""
 
     def missing_packages(self) -> Sequence[str]:
-        """Of those in packages.txt."""
+        """The missing packages of packages.txt."""
 
 
 class ImageStore(Protocol):
-    """What is asked of an engine and of the cache."""
+    """Queries about an engine and the cache."""
 
     def is_asked_for(self) -> bool:
         """Whether KIND_NODE_IMAGE names one."""
 
     def is_cached(self) -> bool:
-        """Whether our own build is there."""
+        """Whether the own build is cached."""
 
     def can_be_pulled(self) -> bool:
-        """Whether kind's own image is in the engine, or has come into it now."""
+        """Whether the engine has kind's own image, or could pull it now."""
 
     def missing_to_build(self) -> Sequence[str]:
-        """What our own build lacks, in words: packages, Go, a Debian, root."""
+        """What is missing for an own build, in words: packages, Go, Debian, root."""
 
 
 def engine_means(machine: Machine) -> EngineMeans:
-    """Which engine to take.
+    """The engine to use.
 
     Raises:
         NoClusterError: there is none; the message says what is missing, and the remedy.
@@ -75,7 +75,7 @@ def engine_means(machine: Machine) -> EngineMeans:
 
 
 def node_means(store: ImageStore) -> NodeMeans:
-    """Which image of a node to take.
+    """The node image to use.
 
     Raises:
         NoClusterError: there is none; the message says what is missing, and the remedy.

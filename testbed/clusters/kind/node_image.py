@@ -1,7 +1,7 @@
-"""The image of a node: the one that is asked for, our own build where there is one, else kind's.
+"""The image of a node: the requested one, otherwise the own build if there is one, else kind's.
 
-Our own is for machines that cannot pull images: Debian's packages and Go modules, see node-image/.
-It is kept in the cache as an archive of docker's, and loaded into whichever engine runs.
+The own build is for machines that cannot pull images: Debian's packages and Go modules, see
+node-image/. It is stored in the cache as a docker archive, and loaded into the engine.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from testbed.processes import ChildProcess, ProcessFailedError
 
 _PARTS = Path(__file__).parent / "node-image"
 KUBERNETES = _PARTS / "kubernetes"
-"""The module of what a node has beside the control plane."""
+"""The module of a node's programs, without the control plane."""
 COREDNS = _PARTS / "coredns"
-"""The module of its DNS server, with the plugins that kubeadm's configuration names."""
+"""The module of its DNS server, with the plugins in kubeadm's configuration."""
 _PAUSE = _PARTS / "pause"
 _UNPACKED_SECONDS = 600.0
 _STORE = 'docker save "$0" | zstd --quiet -3 --threads=0 -o "$1"'
@@ -41,14 +41,14 @@ _STORE = 'docker save "$0" | zstd --quiet -3 --threads=0 -o "$1"'
 
 @dataclass(frozen=True, slots=True)
 class NodeImage:
-    """Our own build: its name in an engine, and the archive in the cache."""
+    """The own build: its name in an engine, and the archive in the cache."""
 
     name: str
     archive: Path
 
 
 def node_image(engine: Engine) -> str | None:
-    """The name to give to kind, None for kind's own; our own build is loaded where need be."""
+    """The name for kind, None for kind's own; the own build is loaded if needed."""
     if asked := _asked():
         return asked
     ours = _cached()
@@ -62,7 +62,7 @@ def node_image(engine: Engine) -> str | None:
 
 
 def prepare_node_image(engine: Engine) -> None:
-    """Return when there is an image to make nodes of: pulled, or built with its progress shown.
+    """Ensure that there is a node image: pulled, or built with progress output.
 
     Raises:
         NoClusterError: there is none; the message says what is missing.
@@ -73,7 +73,7 @@ def prepare_node_image(engine: Engine) -> None:
 
 
 def build_node_image(engine: Engine) -> NodeImage:
-    """Our own build, made where the cache has none: minutes for Go, one for Debian's packages.
+    """Build the own image unless it is cached: minutes for Go, one for Debian's packages.
 
     Raises:
         NoClusterError: something to build it with is missing; the message says what.
@@ -97,7 +97,7 @@ def build_node_image(engine: Engine) -> NodeImage:
 
 
 class _Store:
-    """The images that an engine and the cache have, for means.node_means."""
+    """The images in an engine and the cache, for means.node_means."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -143,7 +143,7 @@ def _missing_to_build() -> list[str]:
 
 
 def _ours(builder: GoBuilder) -> NodeImage:
-    """Named by everything that goes into it, but for the state of Debian's packages."""
+    """Named by all its inputs, except for the state of Debian's packages."""
     digest = hashlib.sha256()
     modules = (KUBERNETES, COREDNS, *assets.MODULES)
     digest.update(builder.key(modules).encode())
@@ -161,7 +161,7 @@ def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
         made, root = Path(scratch) / "binaries", Path(scratch) / "root"
         made.mkdir()
         modules, log = (*reversed(assets.MODULES), KUBERNETES, COREDNS), Path(scratch) / "go.log"
-        # They wait for the network and the disk while Go has the processors.
+        # They wait for network and disk while Go uses the processors.
         with _unpacking(root), builder.fetching(modules, log=log):
             built = assets.built_assets(builder.go)
             with ThreadPoolExecutor(1) as beside:
@@ -188,7 +188,7 @@ def _build(builder: GoBuilder, engine: Engine, ours: NodeImage) -> None:
 
 
 def _build_small(builder: GoBuilder, *, into: Path) -> None:
-    """After the API server, whose packages they share; and kind, which is wanted next."""
+    """After the API server, whose packages they share; and kind, which is needed next."""
     for own in (COREDNS, _PAUSE):
         builder.build_program(own.name, module=own, into=into)
     kind_binary()
@@ -196,7 +196,7 @@ def _build_small(builder: GoBuilder, *, into: Path) -> None:
 
 @contextlib.contextmanager
 def _unpacking(root: Path) -> Iterator[None]:
-    """Debian's packages of a node come beside what is done meanwhile, and are there at its end."""
+    """Unpack Debian's packages of a node, concurrently with the body."""
     suite = _suite()
     assert suite is not None, "asked before"
     _say("unpacking Debian's packages beside it")
@@ -211,7 +211,7 @@ def _unpacking(root: Path) -> Iterator[None]:
 
 
 def _suite() -> str | None:
-    """The machine's own, whose packages its sources have; None where it is no Debian."""
+    """The machine's own suite, which its package sources have; None if it is not Debian."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

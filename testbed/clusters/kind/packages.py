@@ -1,6 +1,6 @@
-"""Debian's packages for a cluster with a node: what of packages.txt is missing; root installs it.
+"""Debian's packages for a cluster with a node: install the missing ones of packages.txt, as root.
 
-`make packages` runs this file as it is, with any Python: it comes before everything else.
+`make packages` runs this file directly, with any Python: it is needed before everything else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CURE = "`make packages` as root on Debian installs what is missing"
 
 
 def missing(which: Callable[[str], str | None] = shutil.which) -> list[str]:
-    """The packages of which some program is not on the PATH, whoever has installed the others."""
+    """The packages with a program that is missing on the PATH, however others were installed."""
     found = []
     for line in LIST.read_text(encoding="utf-8").splitlines():
         package, *programs = line.partition("#")[0].split() or [""]
@@ -27,7 +27,7 @@ def missing(which: Callable[[str], str | None] = shutil.which) -> list[str]:
 
 
 def main() -> int:
-    """The exit code: 0 at once where nothing is missing, else that of apt-get."""
+    """Return the exit code: 0 immediately if nothing is missing, otherwise that of apt-get."""
     wanted = missing()
     if not wanted:
         return 0

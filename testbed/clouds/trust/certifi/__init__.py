@@ -1,6 +1,6 @@
-"""certifi as Linux distributions ship it: it leads to the machine's own file of CAs.
+"""certifi as Linux distributions ship it: it returns the machine's own file of CAs.
 
-Alibaba Cloud's SDK for Python, behind a proxy, asks certifi alone and neither SSL_CERT_FILE nor
+Alibaba Cloud's SDK for Python, behind a proxy, only uses certifi, and neither SSL_CERT_FILE nor
 REQUESTS_CA_BUNDLE. With this folder on PYTHONPATH it trusts the file that SSL_CERT_FILE names.
 """
 
