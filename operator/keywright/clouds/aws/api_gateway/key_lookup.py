@@ -31,6 +31,11 @@ class _Wanted:
     enabled: bool
     plans: tuple[_PlanIds, ...]
 
+    @property
+    def plan_ids(self) -> _PlanIds:
+        """The ids of all plans that it may be in."""
+        return frozenset().union(*self.plans)
+
     def is_held(self, plans: _PlanIds) -> bool:
         """Whether a key in these plans is in all that it needs."""
         return not any(plans.isdisjoint(each) for each in self.plans)
@@ -63,7 +68,7 @@ class KeyLookup:
         if not enabled or not here:
             return None
         try:
-            return await self._fault_of(found, bulk=bulk)
+            return await self._fault_of(found, bulk=bulk, skipped=len(found) > parts)
         except Failure as failure:
             if failure.kind is not FailureClass.DENIED:
                 raise
@@ -72,7 +77,13 @@ class KeyLookup:
             )
             return None
 
-    async def _fault_of(self, found: list[ListedKey], *, bulk: bool) -> KeyFault | None:
+    async def _fault_of(
+        self, found: list[ListedKey], *, bulk: bool, skipped: bool
+    ) -> KeyFault | None:
+        """The fault that the listings show, confirmed.
+
+        `skipped`: the import has keys that are not in the Secret, of rows that a repair skipped.
+        """
         plans = tuple([await self._plan_ids(plan) for _, plan in self.keys.key.usage_plans])
         rows = await self._rows() if bulk else {}
         wanted = {
@@ -82,10 +93,17 @@ class KeyLookup:
         # One key of a thousand is enough to confirm: all of them are repaired together.
         if disabled and await self._is_disabled_now(disabled[0]):
             return KeyFault.NOT_ENABLED
+        every: Mapping[str, usage_plans.Plan] | None = None
         for key_id, each in wanted.items():
-            if not each.is_held(await self._listed_plans(each, key_id)):
-                outside = not each.is_held(await self._plans_now(key_id))
-                return KeyFault.OUTSIDE_PLAN if outside else None
+            if each.is_held(await self._listed_plans(each, key_id)):
+                continue
+            if skipped:
+                every = every or await self._plans_by_id()
+                if usage_plans.trouble(each.plan_ids, every=every):
+                    # The row was reported when it was skipped; only another file can repair it.
+                    continue
+            outside = not each.is_held(await self._plans_now(key_id))
+            return KeyFault.OUTSIDE_PLAN if outside else None
         return None
 
     async def _rows(self) -> Mapping[str, key_file.Row]:
@@ -125,7 +143,7 @@ class KeyLookup:
         return by_name.get(name or "", frozenset())
 
     async def _listed_plans(self, wanted: _Wanted, key_id: str) -> _PlanIds:
-        plans = {plan for each in wanted.plans for plan in each}
+        plans = wanted.plan_ids
         return frozenset([plan for plan in plans if key_id in await self._members(plan)])
 
     async def _members(self, plan_id: str) -> frozenset[str]:
@@ -139,6 +157,10 @@ class KeyLookup:
     async def _is_disabled_now(self, key_id: str) -> bool:
         key = await self._run(lambda client: api_key.find(client, key_id))
         return key is not None and not key.get("enabled")
+
+    async def _plans_by_id(self) -> Mapping[str, usage_plans.Plan]:
+        every = await self._run(usage_plans.list_plans)
+        return {str(plan["id"]): plan for plan in every}
 
     async def _plans_now(self, key_id: str) -> _PlanIds:
         return frozenset(await self._run(lambda client: api_key.plans_of(client, key_id)))
