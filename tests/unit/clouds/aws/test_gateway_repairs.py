@@ -9,8 +9,10 @@ import pytest
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.tags import IMPORT_TAG, INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey
+from keywright.clouds.shared_listings import SharedListings
 from keywright.planning.state import KeyFault
 from tests.unit.clouds.aws.small_gateway import FILE, SmallGateway, gateway_keys
+from tests.unit.fakes.clock import FakeClock
 
 _ONE, _TWO = "a" * 24, "b" * 24
 _ID = "123456789012/us-west-2/"
@@ -85,6 +87,16 @@ async def test_a_row_that_a_repair_skipped_is_not_reported_again() -> None:
     assert "k2" in gateway.members["p2"]
 
 
+async def test_a_skipped_row_hides_no_fault_of_the_grants_own_plan() -> None:
+    """Only the plans of a row make it one that was skipped; a disabled key of it is none either."""
+    gateway = imported()
+    gateway.delete_plan("p2")
+    gateway.keys["k2"]["enabled"] = False
+    assert await look_up(gateway, parts=1) is None
+    gateway.delete_plan("p1")
+    assert await look_up(gateway, parts=1) is not None
+
+
 async def test_a_file_with_another_plan_takes_up_the_key_of_a_skipped_row() -> None:
     """The new import publishes it again, without another value."""
     gateway = imported()
@@ -113,3 +125,25 @@ async def test_an_import_that_was_never_finished_drops_the_keys_of_no_row() -> N
         key["tags"] |= {IMPORT_TAG: "import-y", INTENT_TAG: "import-y"}
     await make(gateway, in_use="import-x", keep=None, file=_SHORT)
     assert set(gateway.keys) == {"k1"}
+
+
+async def find(gateway: SmallGateway, listings: SharedListings, name: str) -> KeyFault | None:
+    """The fault of the key whose plan has this name."""
+    keys = gateway_keys(gateway, listings=listings, usagePlan={"name": name})
+    known = frozenset(f"{_ID}{key}" for key in gateway.keys)
+    return await keys.find_fault(f"{_ID}k-{name}", known, 1)
+
+
+async def test_a_plan_that_a_shared_listing_does_not_show_yet_is_looked_up() -> None:
+    """The listing is older than the plan; the key works. One that is in no plan is reported."""
+    gateway, clock = SmallGateway(), FakeClock()
+    listings = SharedListings(clock=clock)
+    gateway.add_plan("p1", name="one")
+    gateway.add_key("k-one", _ONE, plans=("p1",))
+    gateway.add_key("k-nine", _TWO, plans=())
+    assert await find(gateway, listings, "one") is None
+    assert await find(gateway, listings, "nine") is KeyFault.OUTSIDE_PLAN
+    gateway.add_plan("p9", name="nine")
+    assert await find(gateway, listings, "nine") is KeyFault.OUTSIDE_PLAN
+    gateway.members["p9"].add("k-nine")
+    assert await find(gateway, listings, "nine") is None

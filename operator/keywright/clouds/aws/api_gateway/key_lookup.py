@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -84,26 +84,32 @@ class KeyLookup:
 
         `skipped`: the import has keys that are not in the Secret, of rows that a repair skipped.
         """
-        plans = tuple([await self._plan_ids(plan) for _, plan in self.keys.key.usage_plans])
+        of_grant = [plan for _, plan in self.keys.key.usage_plans]
+        plans = tuple([await self._plan_ids(plan) for plan in of_grant])
         rows = await self._rows() if bulk else {}
-        wanted = {
-            key.id: _wanted(rows.get(key.label) if bulk else None, plans=plans) for key in found
-        }
-        disabled = [key.id for key in found if wanted[key.id].enabled and not key.enabled]
+        suspects = [
+            key for key in found if await self._is_suspect(key, _wanted(key, rows, plans=plans))
+        ]
+        if suspects and (skipped or any(plan.id is None for plan in of_grant)):
+            # The listing of plans can be older than a plan that works.
+            every = {str(plan["id"]): plan for plan in await self._run(usage_plans.list_plans)}
+            by_name = _ids_by_name(every.values())
+            plans = tuple(_ids_of(plan, by_name) for plan in of_grant)
+            if skipped:
+                suspects = [
+                    key
+                    for key in suspects
+                    if not _is_skipped(_wanted(key, rows, plans=plans), plans=plans, every=every)
+                ]
+        wanted = {key.id: _wanted(key, rows, plans=plans) for key in suspects}
         # One key of a thousand is enough to confirm: all of them are repaired together.
+        disabled = [key.id for key in suspects if wanted[key.id].enabled and not key.enabled]
         if disabled and await self._is_disabled_now(disabled[0]):
             return KeyFault.NOT_ENABLED
-        every: Mapping[str, usage_plans.Plan] | None = None
         for key_id, each in wanted.items():
-            if each.is_held(await self._listed_plans(each, key_id)):
-                continue
-            if skipped:
-                every = every or await self._plans_by_id()
-                if usage_plans.trouble(each.plan_ids, every=every):
-                    # The row was reported when it was skipped; only another file can repair it.
-                    continue
-            outside = not each.is_held(await self._plans_now(key_id))
-            return KeyFault.OUTSIDE_PLAN if outside else None
+            if not each.is_held(await self._listed_plans(each, key_id)):
+                outside = not each.is_held(await self._plans_now(key_id))
+                return KeyFault.OUTSIDE_PLAN if outside else None
         return None
 
     async def _rows(self) -> Mapping[str, key_file.Row]:
@@ -133,14 +139,18 @@ class KeyLookup:
         return every.get(self.keys.mark.owner, [])
 
     async def _plan_ids(self, plan: UsagePlan) -> _PlanIds:
-        """The ids of the plans that a field may mean; a name need not be unique."""
-        if plan.id is not None:
-            return frozenset({plan.id})
-        by_name = await self.keys.context.listings.get(
-            ("apigateway plans", self.keys.account, self.region), lambda: self._run(_plans_by_name)
-        )
-        name = plan.create.name if plan.create is not None else plan.name
-        return by_name.get(name or "", frozenset())
+        by_name: Mapping[str, _PlanIds] = {}
+        if plan.id is None:
+            by_name = await self.keys.context.listings.get(
+                ("apigateway plans", self.keys.account, self.region),
+                lambda: self._run(lambda client: _ids_by_name(usage_plans.list_plans(client))),
+            )
+        return _ids_of(plan, by_name)
+
+    async def _is_suspect(self, key: ListedKey, wanted: _Wanted) -> bool:
+        """Whether the listings show a fault of the key."""
+        held = wanted.is_held(await self._listed_plans(wanted, key.id))
+        return not held or (wanted.enabled and not key.enabled)
 
     async def _listed_plans(self, wanted: _Wanted, key_id: str) -> _PlanIds:
         plans = wanted.plan_ids
@@ -158,10 +168,6 @@ class KeyLookup:
         key = await self._run(lambda client: api_key.find(client, key_id))
         return key is not None and not key.get("enabled")
 
-    async def _plans_by_id(self) -> Mapping[str, usage_plans.Plan]:
-        every = await self._run(usage_plans.list_plans)
-        return {str(plan["id"]): plan for plan in every}
-
     async def _plans_now(self, key_id: str) -> _PlanIds:
         return frozenset(await self._run(lambda client: api_key.plans_of(client, key_id)))
 
@@ -169,15 +175,39 @@ class KeyLookup:
         return await self.keys.run(call, region=self.region)
 
 
-def _wanted(row: key_file.Row | None, *, plans: tuple[_PlanIds, ...]) -> _Wanted:
+def _wanted(
+    key: ListedKey, rows: Mapping[str, key_file.Row], *, plans: tuple[_PlanIds, ...]
+) -> _Wanted:
+    """What the grant, with these plans, and the row of the key want."""
+    row = rows.get(key.label)
     if row is None:
         return _Wanted(enabled=True, plans=plans)
     return _Wanted(row.enabled, (*plans, *(frozenset({plan}) for plan in row.plans)))
 
 
-def _plans_by_name(client: Any) -> dict[str, _PlanIds]:
+def _is_skipped(
+    wanted: _Wanted, *, plans: tuple[_PlanIds, ...], every: Mapping[str, usage_plans.Plan]
+) -> bool:
+    """Whether imports skip the row of the key for its plans, which only another file can repair.
+
+    Not where the plans of the grant themselves are the trouble.
+    """
+    if usage_plans.trouble(frozenset().union(*plans), every=every):
+        return False
+    return bool(usage_plans.trouble(wanted.plan_ids, every=every))
+
+
+def _ids_of(plan: UsagePlan, by_name: Mapping[str, _PlanIds]) -> _PlanIds:
+    """The ids of the plans that a field may mean; a name need not be unique."""
+    if plan.id is not None:
+        return frozenset({plan.id})
+    name = plan.create.name if plan.create is not None else plan.name
+    return by_name.get(name or "", frozenset())
+
+
+def _ids_by_name(plans: Iterable[usage_plans.Plan]) -> dict[str, _PlanIds]:
     found: dict[str, _PlanIds] = {}
-    for plan in usage_plans.list_plans(client):
+    for plan in plans:
         name = str(plan["name"])
         found[name] = found.get(name, frozenset()) | {str(plan["id"])}
     return found
