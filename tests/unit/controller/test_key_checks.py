@@ -115,6 +115,18 @@ async def test_a_suspended_grant_without_finalizer_is_not_looked_at_all_the_time
     assert made.conditions() == ["Ready True Suspended"]
 
 
+async def test_a_suspended_grant_whose_key_is_missing_is_looked_at_once_per_interval() -> None:
+    """Each lookup finds again what the first one has found."""
+    made, cloud = await scene()
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY, suspend=True)
+    cloud.held.clear()
+    for _ in range(3):
+        await live(made)
+        assert made.conditions() == ["Ready False Suspended"]
+        made.clock.advance(hours=6)
+    assert cloud.made == 1
+
+
 async def test_an_edit_that_enables_a_key_is_no_loss() -> None:
     """The operator disabled the key itself, and the edit is still to be carried out."""
     made, cloud = await scene(enabled=False)

@@ -88,6 +88,9 @@ def looked_up(context: Context, state: GrantState, fault: KeyFault | None) -> No
         _put_off(context, check, uid)
     elif settles_at is not None:
         check.verify_at = settles_at
+    elif fault is KeyFault.MISSING and check.lost == secret.key_id:
+        # Known already, and not repaired: the grant is suspended.
+        _put_off(context, check, uid)
     elif fault is KeyFault.MISSING:
         # Another listing, made now, decides.
         check.suspect, check.shown = True, None
