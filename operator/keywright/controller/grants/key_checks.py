@@ -83,6 +83,10 @@ def looked_up(context: Context, state: GrantState, fault: KeyFault | None) -> No
     if check is None or secret is None or secret.key_id is None:
         return
     settles_at = shown_from(secret, state, now=context.clock())
+    if fault in _SEEN_BY_LOOKUPS and not secret.matches_spec:
+        # Compared with plans and a file that the key is not for: the grant is suspended, and the
+        # edit waits. A loss from before the edit remains.
+        fault = check.fault if check.lost == secret.key_id else None
     if fault is None:
         _shown(check, secret.key_id)
         _put_off(context, check, uid)
@@ -190,7 +194,8 @@ def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault |
     """What keeps a listed key from working, as far as the listing shows it.
 
     A tag in the cloud says whether the operator disabled the key because the grant said so. If the
-    grant says otherwise by now, the edit that is still to be carried out enables the key.
+    grant says otherwise by now, the edit that is still to be carried out enables the key. The
+    status of a suspended grant does not show whether an edit was carried out.
     """
     key = grant.key
     if found.active:
@@ -203,7 +208,8 @@ def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault |
     # The rows of a file say which of its keys are enabled: a lookup compares them.
     if not key.enabled or key.csv_from is not None:
         return None
-    if found.disabled_by_operator and not carried_out(grant, state.status):
+    waits = grant.spec.suspend or not carried_out(grant, state.status)
+    if found.disabled_by_operator and waits:
         return None
     kept = found.disabled_by_operator or key.imports is not None
     return KeyFault.NOT_ENABLED if kept else KeyFault.DISABLED
