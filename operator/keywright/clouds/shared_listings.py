@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from keywright.api.errors import Failure, FailureClass
 from keywright.clouds.slots import waiting_for_cloud
 
 ListingKey = tuple[str, ...]
@@ -29,21 +30,31 @@ class SharedListings:
         self._making: dict[ListingKey, asyncio.Task[Any]] = {}
 
     async def get(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
-        """The listing; raises what `make` raises."""
-        now = self._clock()
-        for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
-            del self._made[old]
-        if key in self._made:
-            known: _Listing = self._made[key][1]
-            return known
-        making = self._making.get(key)
-        if making is None:
-            making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
-            self._making[key] = making
-        # Shielded: a cancelled waiter must not cancel the listing of the others.
-        with waiting_for_cloud():
-            made: _Listing = await asyncio.shield(making)
-        return made
+        """The listing; raises what `make` raises.
+
+        Another caller's session may lack permissions that this one has: that it was denied the
+        listing says nothing here.
+        """
+        while True:
+            now = self._clock()
+            for old in [name for name, (at, _) in self._made.items() if now - at >= self._age]:
+                del self._made[old]
+            if key in self._made:
+                known: _Listing = self._made[key][1]
+                return known
+            making, own = self._making.get(key), False
+            if making is None:
+                making = asyncio.create_task(self._make(key, make), name=f"listing {'/'.join(key)}")
+                self._making[key], own = making, True
+            try:
+                # Shielded: one waiter that is cancelled must not take the listing from the others.
+                with waiting_for_cloud():
+                    made: _Listing = await asyncio.shield(making)
+            except Failure as failure:
+                if own or failure.kind is not FailureClass.DENIED:
+                    raise
+            else:
+                return made
 
     async def _make(self, key: ListingKey, make: Callable[[], Awaitable[_Listing]]) -> _Listing:
         began = self._clock()

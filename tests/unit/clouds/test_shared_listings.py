@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from keywright.api.api_gateway_key import ApiGatewayKey
+from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
@@ -212,3 +213,42 @@ def test_a_listing_is_made_again_when_it_is_old() -> None:
 
     asyncio.run(play())
     assert made == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers"),
+    [
+        pytest.param(FailureClass.DENIED, ["failed", "made", "made"], id="of one session"),
+        pytest.param(FailureClass.TRANSIENT, ["failed"] * 3, id="of the cloud"),
+    ],
+)
+def test_a_session_that_is_denied_a_listing_speaks_for_itself(
+    kind: FailureClass, answers: list[str]
+) -> None:
+    """Others that waited for its listing make one that they all share."""
+    requests = 0
+
+    async def refused() -> str:
+        await asyncio.sleep(0)
+        raise Failure("no.", kind=kind, reason="AccessDenied")
+
+    async def allowed() -> str:
+        nonlocal requests
+        requests += 1
+        await asyncio.sleep(0)
+        return "made"
+
+    async def play() -> None:
+        listings = SharedListings(clock=FakeClock())
+
+        async def answer(make: Callable[[], Awaitable[str]]) -> str:
+            try:
+                return await listings.get(("iam",), make)
+            except Failure:
+                return "failed"
+
+        found = await asyncio.gather(answer(refused), answer(allowed), answer(allowed))
+        assert list(found) == answers
+
+    asyncio.run(play())
+    assert requests == (1 if "made" in answers else 0)

@@ -117,6 +117,18 @@ async def test_a_suspended_grant_without_finalizer_is_not_looked_at_all_the_time
     assert made.conditions() == ["Ready True Suspended"]
 
 
+async def test_a_suspended_grant_whose_key_is_missing_is_looked_at_once_per_interval() -> None:
+    """Each lookup finds again what the first one has found."""
+    made, cloud = await scene()
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY, suspend=True)
+    cloud.held.clear()
+    for _ in range(3):
+        await live(made)
+        assert made.conditions() == ["Ready False Suspended"]
+        made.clock.advance(hours=6)
+    assert cloud.made == 1
+
+
 async def test_an_edit_that_enables_a_key_is_no_loss() -> None:
     """The operator disabled the key itself, and the edit is still to be carried out."""
     made, cloud = await scene(enabled=False)
@@ -194,3 +206,63 @@ async def test_a_renewal_that_is_requested_while_a_key_is_repaired_gets_another_
     await live(made)
     assert made.status()["lastHandledReconcileAt"] == requested
     assert before not in [intent.keep for intent in cloud.intents[intents:]]
+
+
+async def suspended(made: Scene, **key: object) -> None:
+    """The author suspends the grant, edits the key, and a lookup is made."""
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY | key, suspend=True)
+    await live(made)
+    made.clock.advance(hours=6)
+    await live(made)
+
+
+_OTHER_PLAN = {"usagePlan": {"id": "another"}}
+
+
+@pytest.mark.parametrize("fault", [KeyFault.OUTSIDE_PLAN, KeyFault.NOT_ENABLED])
+async def test_an_edit_that_waits_while_suspended_is_no_loss(fault: KeyFault) -> None:
+    """The key works as before; carried out, the edit issues a key of its own, with an overlap."""
+    made, cloud = await scene()
+    before = made.status()["keyId"]
+    cloud.fault = fault
+    await suspended(made, **_OTHER_PLAN)
+    assert made.conditions() == ["Ready True Suspended"]
+    cloud.fault = None
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_OTHER_PLAN)
+    await live(made)
+    assert made.conditions() == ["Ready True Succeeded"]
+    assert all("KeyLost" not in note for note in notes(made))
+    assert made.status()["keyId"] != before
+    assert cloud.intents[-1].keep is None
+    assert cloud.intents[-1].value != cloud.intents[0].value
+    assert [key["keyId"] for key in made.status()["retiring"]] == [before]
+
+
+async def test_a_suspended_grant_that_was_not_edited_reports_the_plan() -> None:
+    """Suspension itself is no edit of the key, and a later edit hides no loss."""
+    made, cloud = await scene()
+    cloud.fault = KeyFault.OUTSIDE_PLAN
+    await suspended(made)
+    assert made.conditions() == ["Ready False Suspended"]
+    await suspended(made, **_OTHER_PLAN)
+    assert made.conditions() == ["Ready False Suspended"]
+
+
+async def test_a_missing_key_is_reported_while_an_edit_waits() -> None:
+    """Whether it exists does not depend on the edit."""
+    made, cloud = await scene()
+    cloud.held.clear()
+    await suspended(made, **_OTHER_PLAN)
+    assert made.conditions() == ["Ready False Suspended"]
+
+
+async def test_an_edit_that_enables_a_key_waits_while_suspended() -> None:
+    """The operator disabled the key itself: it is no loss, and stays when the grant resumes."""
+    made, cloud = await scene(enabled=False)
+    disable(cloud, by_operator=True)
+    await suspended(made)
+    assert made.conditions() == ["Ready True Suspended"]
+    made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY)
+    await live(made)
+    assert made.conditions() == ["Ready True Succeeded"]
+    assert (cloud.made, notes(made)) == (1, [])

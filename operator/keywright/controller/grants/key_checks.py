@@ -83,13 +83,17 @@ def looked_up(context: Context, state: GrantState, fault: KeyFault | None) -> No
     if check is None or secret is None or secret.key_id is None:
         return
     settles_at = shown_from(secret, state, now=context.clock())
+    if fault in _SEEN_BY_LOOKUPS and not secret.matches_spec:
+        # Compared with plans and a file that the key is not for: the grant is suspended, and the
+        # edit waits. A loss from before the edit remains.
+        fault = check.fault if check.lost == secret.key_id else None
     if fault is None:
         _shown(check, secret.key_id)
         _put_off(context, check, uid)
     elif settles_at is not None:
         check.verify_at = settles_at
     elif fault is KeyFault.MISSING and check.lost == secret.key_id:
-        # A suspended grant: it is known, and nothing is issued.
+        # Known already, and not repaired: the grant is suspended.
         _put_off(context, check, uid)
     elif fault is KeyFault.MISSING:
         # Another listing, made now, decides.
@@ -190,7 +194,8 @@ def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault |
     """Why a listed key does not work, as far as the listing shows it.
 
     A tag in the cloud says whether the operator disabled the key because the spec said so. If the
-    spec has changed since, the pending edit enables the key.
+    spec has changed since, the pending edit enables the key. The status of a suspended grant does
+    not show whether an edit was carried out.
     """
     key = grant.key
     if found.active:
@@ -203,7 +208,8 @@ def _fault(found: CloudKey, state: GrantState, grant: ApiKeyGrant) -> KeyFault |
     # The rows of a file say which of its keys are enabled: a lookup compares them.
     if not key.enabled or key.csv_from is not None:
         return None
-    if found.disabled_by_operator and not carried_out(grant, state.status):
+    waits = grant.spec.suspend or not carried_out(grant, state.status)
+    if found.disabled_by_operator and waits:
         return None
     kept = found.disabled_by_operator or key.imports is not None
     return KeyFault.NOT_ENABLED if kept else KeyFault.DISABLED

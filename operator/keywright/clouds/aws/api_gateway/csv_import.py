@@ -77,6 +77,10 @@ class CsvImport:
         await keys.run(
             lambda client: self._tag_and_attach(client, rows, found, this, imported=imported)
         )
+        if this.name != this.in_use:
+            # Readers may have the keys of a kept import: a row that is skipped now keeps its key.
+            spared = file.rows if kept else rows
+            await keys.run(lambda client: self._drop(client, spared, this))
         return IssuedKey(
             Credential(
                 values={row.name: row.value for row in rows},
@@ -187,13 +191,16 @@ class CsvImport:
             arn = self.keys.arn(key["id"])
             api_key.tag(client, key, tags={**tags, **own}, arn=arn)
             api_key.change(client, key, wanted=wanted)
-        self._drop(client, kept={key["id"] for key in found.values()}, this=this)
 
-    def _drop(self, client: Any, *, kept: set[str], this: _Import) -> None:
-        """Delete keys that the file no longer has, or return them to the import in use."""
-        for key in api_key.list_keys(client):
+    def _drop(self, client: Any, spared: tuple[Row, ...], this: _Import) -> None:
+        """Drop the keys of this import that are of none of the `spared` rows.
+
+        It had taken them up by an earlier file.
+        """
+        values = {row.value.reveal() for row in spared}
+        for key in api_key.list_keys(client, values=True):
             taken = api_key.import_of(key, mark=self.keys.mark) == this.name
-            if not taken or key["id"] in kept or not self.keys.covers(key):
+            if not taken or key["value"] in values or not self.keys.covers(key):
                 continue
             if self._is_of(key, this) or this.in_use is None:
                 # Created by this import: no client has the key.

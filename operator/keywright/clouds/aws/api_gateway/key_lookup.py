@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +30,11 @@ class _Wanted:
 
     enabled: bool
     plans: tuple[_PlanIds, ...]
+
+    @property
+    def plan_ids(self) -> _PlanIds:
+        """The ids of all plans that it may be in."""
+        return frozenset().union(*self.plans)
 
     def is_held(self, plans: _PlanIds) -> bool:
         """Whether a key in these plans has all that it requires."""
@@ -63,7 +68,7 @@ class KeyLookup:
         if not enabled or not here:
             return None
         try:
-            return await self._fault_of(found, bulk=bulk)
+            return await self._fault_of(found, bulk=bulk, skipped=len(found) > parts)
         except Failure as failure:
             if failure.kind is not FailureClass.DENIED:
                 raise
@@ -72,14 +77,33 @@ class KeyLookup:
             )
             return None
 
-    async def _fault_of(self, found: list[ListedKey], *, bulk: bool) -> KeyFault | None:
-        plans = tuple([await self._plan_ids(plan) for _, plan in self.keys.key.usage_plans])
+    async def _fault_of(
+        self, found: list[ListedKey], *, bulk: bool, skipped: bool
+    ) -> KeyFault | None:
+        """The fault that the listings show, confirmed.
+
+        `skipped`: the import has keys that are not in the Secret, of rows that a repair skipped.
+        """
+        of_grant = [plan for _, plan in self.keys.key.usage_plans]
+        plans = tuple([await self._plan_ids(plan) for plan in of_grant])
         rows = await self._rows() if bulk else {}
-        wanted = {
-            key.id: _wanted(rows.get(key.label) if bulk else None, plans=plans) for key in found
-        }
-        disabled = [key.id for key in found if wanted[key.id].enabled and not key.enabled]
+        suspects = [
+            key for key in found if await self._is_suspect(key, _wanted(key, rows, plans=plans))
+        ]
+        if suspects and (skipped or any(plan.id is None for plan in of_grant)):
+            # The listing of plans can be older than a plan that works.
+            every = {str(plan["id"]): plan for plan in await self._run(usage_plans.list_plans)}
+            by_name = _ids_by_name(every.values())
+            plans = tuple(_ids_of(plan, by_name) for plan in of_grant)
+            if skipped:
+                suspects = [
+                    key
+                    for key in suspects
+                    if not _is_skipped(_wanted(key, rows, plans=plans), plans=plans, every=every)
+                ]
+        wanted = {key.id: _wanted(key, rows, plans=plans) for key in suspects}
         # One key of a thousand is enough to confirm: all of them are repaired together.
+        disabled = [key.id for key in suspects if wanted[key.id].enabled and not key.enabled]
         if disabled and await self._is_disabled_now(disabled[0]):
             return KeyFault.NOT_ENABLED
         for key_id, each in wanted.items():
@@ -115,17 +139,21 @@ class KeyLookup:
         return every.get(self.keys.mark.owner, [])
 
     async def _plan_ids(self, plan: UsagePlan) -> _PlanIds:
-        """The IDs of the plans that a field may refer to; a name need not be unique."""
-        if plan.id is not None:
-            return frozenset({plan.id})
-        by_name = await self.keys.context.listings.get(
-            ("apigateway plans", self.keys.account, self.region), lambda: self._run(_plans_by_name)
-        )
-        name = plan.create.name if plan.create is not None else plan.name
-        return by_name.get(name or "", frozenset())
+        by_name: Mapping[str, _PlanIds] = {}
+        if plan.id is None:
+            by_name = await self.keys.context.listings.get(
+                ("apigateway plans", self.keys.account, self.region),
+                lambda: self._run(lambda client: _ids_by_name(usage_plans.list_plans(client))),
+            )
+        return _ids_of(plan, by_name)
+
+    async def _is_suspect(self, key: ListedKey, wanted: _Wanted) -> bool:
+        """Whether the listings show a fault of the key."""
+        held = wanted.is_held(await self._listed_plans(wanted, key.id))
+        return not held or (wanted.enabled and not key.enabled)
 
     async def _listed_plans(self, wanted: _Wanted, key_id: str) -> _PlanIds:
-        plans = {plan for each in wanted.plans for plan in each}
+        plans = wanted.plan_ids
         return frozenset([plan for plan in plans if key_id in await self._members(plan)])
 
     async def _members(self, plan_id: str) -> frozenset[str]:
@@ -147,15 +175,39 @@ class KeyLookup:
         return await self.keys.run(call, region=self.region)
 
 
-def _wanted(row: key_file.Row | None, *, plans: tuple[_PlanIds, ...]) -> _Wanted:
+def _wanted(
+    key: ListedKey, rows: Mapping[str, key_file.Row], *, plans: tuple[_PlanIds, ...]
+) -> _Wanted:
+    """What the grant, with these plans, and the row of the key want."""
+    row = rows.get(key.label)
     if row is None:
         return _Wanted(enabled=True, plans=plans)
     return _Wanted(row.enabled, (*plans, *(frozenset({plan}) for plan in row.plans)))
 
 
-def _plans_by_name(client: Any) -> dict[str, _PlanIds]:
+def _is_skipped(
+    wanted: _Wanted, *, plans: tuple[_PlanIds, ...], every: Mapping[str, usage_plans.Plan]
+) -> bool:
+    """Whether imports skip the row of the key for its plans, which only another file can repair.
+
+    Not where the plans of the grant themselves are the trouble.
+    """
+    if usage_plans.trouble(frozenset().union(*plans), every=every):
+        return False
+    return bool(usage_plans.trouble(wanted.plan_ids, every=every))
+
+
+def _ids_of(plan: UsagePlan, by_name: Mapping[str, _PlanIds]) -> _PlanIds:
+    """The ids of the plans that a field may mean; a name need not be unique."""
+    if plan.id is not None:
+        return frozenset({plan.id})
+    name = plan.create.name if plan.create is not None else plan.name
+    return by_name.get(name or "", frozenset())
+
+
+def _ids_by_name(plans: Iterable[usage_plans.Plan]) -> dict[str, _PlanIds]:
     found: dict[str, _PlanIds] = {}
-    for plan in usage_plans.list_plans(client):
+    for plan in plans:
         name = str(plan["name"])
         found[name] = found.get(name, frozenset()) | {str(plan["id"])}
     return found
