@@ -164,9 +164,13 @@ def _field_errors(grant: ApiKeyGrant, source: CredentialSource | None) -> tuple[
 
 
 def _others(context: Context, grant: ApiKeyGrant, state: GrantState) -> Others:
-    """What other grants say of the same holder, if the tags in the cloud do not tell keys apart."""
+    """What other grants say of the same holder, if the tags in the cloud do not tell keys apart.
+
+    The spec of a deleted grant may not say any more that its IAM user is an existing one.
+    """
     managed = grant.managed
-    if managed is None or managed.tagged or not state.listed:
+    tagged = managed is not None and managed.tagged and not (state.deleting and managed.holder)
+    if managed is None or tagged or not state.listed:
         return Others()
     return context.proofs.of_others(grant)
 
