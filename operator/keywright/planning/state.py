@@ -147,6 +147,8 @@ class GrantState:
     `grant` is None where its spec does not parse; `field_errors` then says why. `rival` names an
     older grant that keeps the Secret of the same name. `skip_backoff` is set where something
     outside the grant has changed for the better, so that a back-off need not be waited for.
+    `is_substitute` is set where the source is not the one of the spec, but another one of the
+    account that the keys of a deleted grant are in.
 
     Of the mint journal: `has_finalizer` where the grant cannot go without us, `listed` the keys
     that the cloud has listed just now, `unprepared` where their holder was not prepared before,
@@ -180,6 +182,7 @@ class GrantState:
     field_errors: tuple[FieldError, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
+    is_substitute: bool = False
     secret: SecretState | None = None
     rival: str = ""
     skip_backoff: bool = False

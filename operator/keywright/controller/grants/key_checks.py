@@ -162,7 +162,13 @@ def _put_off(context: Context, check: KeyCheck, uid: str) -> None:
 
 
 def _is_reachable(context: Context, state: GrantState, key_id: str) -> bool:
-    """Whether the key is of the account that the source is known to be in."""
+    """Whether the key is of the account that the source is known to be in.
+
+    Of the source of another tenant, which a deletion uses instead, nothing is known: only a
+    removal shows it.
+    """
+    if state.is_substitute:
+        return False
     grant = state.grant
     source = context.store.sources.get(grant.source_key) if grant is not None else None
     account = source.status.account_id if source is not None else None
