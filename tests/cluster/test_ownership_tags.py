@@ -27,6 +27,7 @@ from tests.cluster.worlds import MakeWorld
 pytestmark = pytest.mark.long
 _OPTIONS = (*DEBUG, "--verify-spread=1s", "--cloud-delay-scale=0.02")
 _OURS = ("keywright.dev/grant-id", "keywright.dev/cluster-id", "keywright.dev/key-ids")
+_CREATED = "keywright.dev/created"
 _KEY = f"/api/v1/namespaces/{NAMESPACE}/secrets/keywright-fingerprint-key"
 _KINDS = ("bedrockLongTermKey", "apiGatewayKey")
 Stage = tuple[World, OperatorProcess]
@@ -73,7 +74,7 @@ def untag(tenant: AnyTenant) -> None:
                 arn = f"arn:aws:apigateway:{REGION}::/{path}/{thing['id']}"
                 tenant.gateway.untag_resource(resourceArn=arn, tagKeys=list(_OURS))
         return
-    tenant.iam.untag_user(UserName=tenant.user, TagKeys=list(_OURS))
+    tenant.iam.untag_user(UserName=tenant.user, TagKeys=[*_OURS, _CREATED])
 
 
 def as_before(tenant: AnyTenant, status: Document) -> None:

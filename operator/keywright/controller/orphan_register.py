@@ -16,6 +16,7 @@ from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import Evidence, GrantProvider
 from keywright.clouds.sessions import Clock
+from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.store import Store
 from keywright.planning.orphans import (
     OVERFLOW,
@@ -53,11 +54,13 @@ class OrphanRegister:
         register: Register,
         *,
         store: Store,
+        tenancy: Tenancy,
         clock: Clock,
         cluster_id: Callable[[], str] = lambda: "",
     ) -> None:
         self._register = register
         self._store = store
+        self._tenancy = tenancy
         self._clock = clock
         self._cluster_id = cluster_id
         self._entries: dict[str, Orphan] = {}
@@ -71,11 +74,12 @@ class OrphanRegister:
         """Register keys of a grant; return those that were not registered before.
 
         Raises ApiError, unless the operator has no permission to write there: the grant must not be
-        blocked by that.
+        blocked by that. Also if the labels of the grant's namespace cannot be read
+        (ApiUnreachableError as well).
         """
         if not key_ids:
             return frozenset()
-        found = [self._orphan(state, each, why=why) for each in sorted(key_ids)]
+        found = [await self._orphan(state, each, why=why) for each in sorted(key_ids)]
         try:
             await self._read()
             new = [each for each in found if each.entry not in self._entries]
@@ -87,34 +91,38 @@ class OrphanRegister:
             return frozenset(key_ids)
         return frozenset(each.key_id for each in new)
 
-    def _orphan(self, state: GrantState, key_id: str, *, why: str) -> Orphan:
+    async def _orphan(self, state: GrantState, key_id: str, *, why: str) -> Orphan:
         grant, source, now = state.grant, state.source, self._clock()
         if grant is None or grant.managed is None:
             kind = state.status.kind
             return unparsed_orphan(state.subject, key_id, kind=kind, why=why, now=now)
         where = Ref(*grant.source_key, uid="")
         if source is not None:
-            where = self._source_of(key_id, Ref(source.namespace, source.name, source.uid))
+            named = Ref(source.namespace, source.name, source.uid)
+            where = await self._source_of(key_id, named, asking=grant.namespace)
         return orphan(grant, where, key_id, why=why, now=now)
 
-    def _source_of(self, key_id: str, named: Ref) -> Ref:
+    async def _source_of(self, key_id: str, named: Ref, *, asking: str) -> Ref:
         """The source that can revoke the key: one of its account, if the grant's source is not.
 
-        The access of the namespace to that source is checked when it is used.
+        It allows the namespace now, which is checked again when it is used.
         """
         account = key_id.partition("/")[0]
         record = self._store.sources.get((named.namespace, named.name))
         if record is None or record.status.account_id in {None, account}:
             return named
-        others = sorted(
-            (each.name[0] != named.namespace, each.name, each.uid)
+        others = [
+            each.value
             for each in self._store.sources.values()
             if each.status.account_id == account
-        )
-        if not others:
-            return named
-        _, name, uid = others[0]
-        return Ref(*name, uid=uid)
+            and not each.deleting
+            and isinstance(each.value, CredentialSource)
+        ]
+        others.sort(key=lambda each: (each.namespace != named.namespace, each.namespace, each.name))
+        for other in others:
+            if await self._tenancy.is_allowed(asking, source=other):
+                return Ref(other.namespace, other.name, other.uid)
+        return named
 
     async def _read(self) -> None:
         data = await self._register.read()

@@ -221,6 +221,7 @@ def _context(settings: Settings, parts: _Parts) -> Context:
         orphans=OrphanRegister(
             OrphanList(clients.writing, namespace=settings.own_namespace),
             store=parts.store,
+            tenancy=parts.tenancy,
             clock=now,
             cluster_id=cluster_id,
         ),

@@ -28,17 +28,36 @@ def recorded_account(status: GrantStatus) -> str | None:
     return next((key_id.partition("/")[0] for key_id in _ids(status)), None)
 
 
-def key_spec(kind: KeyKind, key_ids: Iterator[str]) -> dict[str, Any] | None:
-    """The part of a spec that revoking keys of a kind needs; None if the IDs do not give it."""
+def key_spec(
+    kind: KeyKind, key_ids: Iterator[str], spec: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The part of a spec that revoking keys of a kind needs; None if the IDs do not give it.
+
+    `spec` is the spec of the grant, of which any part can be missing or invalid.
+    """
     if kind is KeyKind.API_GATEWAY_KEY:
         # Plans that were created for the grant are found by their tags.
         return {"usagePlan": {"id": "unknown"}}
     for key_id in key_ids:
         user, _, credential = key_id.partition("/")[2].partition("/")
         if user and credential:
-            # The tags of the user decide whether it was created for the grant.
-            return {"user": {"name": user}, "rotateEvery": "30d"}
+            return {**_user_and_exclusive(spec.get(kind.value), user), "rotateEvery": "30d"}
     return None
+
+
+def _user_and_exclusive(found: object, name: str) -> dict[str, Any]:
+    """Whether the user is an existing one, if the spec still says so, and whether it is exclusive.
+
+    Otherwise the tags of the user decide whether it was created for the grant.
+    """
+    key = found if isinstance(found, Mapping) else {}
+    held = key.get("user")
+    if not isinstance(held, Mapping) or held.get("name") != name:
+        return {"user": {"name": name}}
+    user: dict[str, Any] = {"name": name, "create": held.get("create", True) is True}
+    if isinstance(held.get("path"), str):
+        user["path"] = held["path"]
+    return {"user": user, "exclusive": key.get("exclusive") is True}
 
 
 def grant_to_revoke(
@@ -53,8 +72,11 @@ def grant_to_revoke(
     kind = recorded_kind(status)
     if kind is None or (isinstance(parsed, ApiKeyGrant) and parsed.kind is kind):
         return parsed
-    spec, key = body.get("spec"), key_spec(kind, _ids(status))
-    if not isinstance(spec, Mapping) or key is None:
+    spec = body.get("spec")
+    if not isinstance(spec, Mapping):
+        return parsed
+    key = key_spec(kind, _ids(status), spec)
+    if key is None:
         return parsed
     left: dict[str, Any] = {"sourceRef": _source_ref(spec.get("sourceRef")), kind.value: key}
     if status.secret_name is not None:

@@ -146,7 +146,8 @@ class GrantState:
 
     `grant` is None if its spec does not parse; `field_errors` has the errors. `rival` names an
     older grant that uses the Secret of the same name. `skip_backoff` is set if a dependency of the
-    grant has recovered, so that the back-off does not apply.
+    grant has recovered, so that the back-off does not apply. `is_substitute` is set if the
+    source is not that of the spec, but another one of the account of a deleted grant's keys.
 
     Of the create journal: `has_finalizer` is set if the grant cannot be removed without the
     operator, `listed` are the keys of a listing in this reconcile, `unprepared` is set if their
@@ -180,6 +181,7 @@ class GrantState:
     field_errors: tuple[FieldError, ...] = ()
     source: CredentialSource | None = None
     source_problem: Failure | None = None
+    is_substitute: bool = False
     secret: SecretState | None = None
     rival: str = ""
     skip_backoff: bool = False

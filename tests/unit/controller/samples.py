@@ -109,6 +109,7 @@ class Scene:
             orphans=OrphanRegister(
                 OrphanList(self.api, namespace="keywright-system"),
                 store=self.store,
+                tenancy=self.tenancy,
                 clock=self.clock,
             ),
         )

@@ -7,10 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.source import CredentialSource
+from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, ManagedKeys
 from keywright.planning.orphans import parsed
 from tests.unit.controller.samples import GRANTS, Scene
 from tests.unit.fakes.managed_keys import LOST, SmallIam
+from tests.unit.fakes.provider import ScriptedProvider
 
 _LONG_TERM = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
 _ORPHANS = "/api/v1/namespaces/keywright-system/configmaps/keywright-orphans"
@@ -148,6 +153,69 @@ async def test_a_source_of_another_account_does_not_revoke_the_key() -> None:
     await live(made)
     assert (iam.held, finalizers(made)) == ({}, [])
     assert {uid for _, uid in made.cloud_provider.asked} == {"s"}
+
+
+def share(made: Scene, *namespaces: str) -> None:
+    """Sources of other namespaces that the grant may use, and whose statuses name its account."""
+    path = "/apis/keywright.dev/v1alpha1/namespaces/{}/credentialsources"
+    own = made.api.objects[f"{path.format('chat')}/bedrock"]
+    for namespace in namespaces:
+        metadata = {**own["metadata"], "namespace": namespace, "name": "shared", "uid": namespace}
+        spec = {**own["spec"], "allowedNamespaces": {"names": ["chat"]}}
+        body = {**own, "metadata": metadata, "spec": spec}
+        made.store.put_source(made.api.put(path.format(namespace), body))
+        record = made.store.sources[namespace, "shared"]
+        record.status = msgspec.structs.replace(record.status, account_id="123456789012")
+
+
+class _Reaching(ScriptedProvider):
+    """Sources of `aaa` have a session of another account."""
+
+    wrong: ManagedKeys
+
+    @override
+    async def keys(
+        self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
+    ) -> ManagedKeys:
+        right = await super().keys(grant, source=source, evidence=evidence)
+        return self.wrong if source.namespace == "aaa" else right
+
+
+async def _with_a_wrong_source(*others: str) -> tuple[Scene, SmallIam]:
+    """The source of the grant is gone; others name its account, `aaa` without reaching it."""
+    made, iam = await scene()
+    cloud_provider = _Reaching(clock=made.clock)
+    cloud_provider.kept = iam
+    cloud_provider.wrong = SmallIam(made.clock, out_of_reach=frozenset(iam.held))
+    made.use_vendor(cloud_provider)
+    share(made, "aaa", *others)
+    delete(
+        made, sourceRef={"name": "gone"}, bedrockShortTermKey=None, bedrockLongTermKey=_LONG_TERM
+    )
+    return made, iam
+
+
+async def test_another_source_is_tried_after_one_that_does_not_reach_the_key() -> None:
+    """The first by name claims the account in its status, or has a role without permissions."""
+    made, iam = await _with_a_wrong_source("platform")
+    await live(made)
+    assert made.conditions()[0] == "Ready False Deleting"
+    assert "aaa/shared" in made.status()["conditions"][0]["message"]
+    assert (len(iam.held), len(finalizers(made))) == (1, 1)
+    for _ in range(9):
+        due = await made.settle()
+        made.clock.now = max(due or made.clock.now, made.clock.now)
+    assert (iam.held, finalizers(made)) == ({}, [])
+    assert _ORPHANS not in made.api.objects
+
+
+async def test_a_wrong_source_alone_is_tried_until_the_time_is_over() -> None:
+    """The author can correct the spec meanwhile; then the key is listed."""
+    made, iam = await _with_a_wrong_source()
+    await assert_held(made)
+    assert len(iam.held) == 1
+    (entry,) = parsed(made.api.objects[_ORPHANS]["data"]).values()
+    assert entry.key_id in iam.held
 
 
 async def assert_held(made: Scene) -> None:

@@ -8,8 +8,12 @@ from typing import Any
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.parsing import parse_grant
 from keywright.controller.grants.key_proofs import KeyProofs
+from keywright.controller.grants.state import build_state
+from keywright.controller.records import Finding
 from keywright.controller.store import Store
+from keywright.planning.state import CloudKey
 from keywright.secrets.proofs import Prover
+from tests.unit.controller.samples import Scene
 
 _HMAC_KEY = b"k" * 32
 
@@ -98,3 +102,25 @@ def test_grants_of_other_users_cost_nothing() -> None:
     for _ in range(2000):
         assert proofs.of_others(_grant()).ids == frozenset()
     assert time.process_time() - began < 0.5
+
+
+async def test_a_deleted_grant_whose_kind_was_edited_knows_the_keys_of_others() -> None:
+    """What is left of its spec does not say that the user is an existing one, which is shared."""
+    made = Scene()
+    made.put_source()
+    body = _body(0)
+    body["spec"] = {"sourceRef": {"name": "bedrock"}, "apiGatewayKey": {"usagePlan": {"id": "a"}}}
+    body["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    other = _body(1)
+    prover = Prover(made.context.fingerprint_key(), "chat", "g1", ("uid-1",))
+    other["status"]["keyProof"] = prover.of_key("1/u/K1")
+    for each in (body, other):
+        made.store.put_grant(each)
+    listed = (CloudKey("1/u/K1", created_at=made.clock()),)
+    found = await build_state(
+        made.context,
+        made.store.grants["uid-0"],
+        skip_backoff=False,
+        finding=Finding(listed=listed),
+    )
+    assert found.others_ids == {"1/u/K1"}

@@ -14,7 +14,7 @@ from keywright.controller.grants.source_access import AuthorizedVendors, SourceA
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
 from keywright.planning.state import CloudKey, GrantState
-from tests.unit.api.samples import grant, source
+from tests.unit.api.samples import grant, source, source_body
 from tests.unit.controller.samples import UID, Scene
 from tests.unit.fakes.clock import NOON
 from tests.unit.fakes.managed_keys import LOST, SmallIam
@@ -53,7 +53,7 @@ def _state(**changed: Any) -> GrantState:
 
 
 def _register(entries: Entries, scene: Scene) -> OrphanRegister:
-    return OrphanRegister(entries, store=scene.store, clock=scene.clock)
+    return OrphanRegister(entries, store=scene.store, tenancy=scene.tenancy, clock=scene.clock)
 
 
 def _providers(scene: Scene) -> AuthorizedVendors:
@@ -188,3 +188,22 @@ async def test_the_other_keys_of_a_source_that_fails_wait_for_the_next_round() -
     iam.refusal = Failure("not allowed.", kind=FailureClass.DENIED, reason="AccessDenied")
     await register.revoke_all(_providers(scene))
     assert len(iam.asked) == 3
+
+
+async def test_a_key_is_listed_with_a_source_that_allows_the_namespace() -> None:
+    """Others of the account name it in their statuses as well, and could never revoke the key."""
+    entries, scene = Entries(), Scene()
+    scene.put_source()
+    own = scene.store.sources["chat", "bedrock"]
+    own.status = msgspec.structs.replace(own.status, account_id="999999999999")
+    for namespace, allowed in (("aaa", "others"), ("platform", "chat")):
+        body = source_body()
+        body["metadata"] |= {"namespace": namespace, "uid": namespace, "resourceVersion": "5"}
+        body["spec"]["allowedNamespaces"] = {"names": [allowed]}
+        scene.store.put_source(body)
+        other = scene.store.sources[namespace, "bedrock"]
+        other.status = msgspec.structs.replace(other.status, account_id="123456789012")
+    register = _register(entries, scene)
+    await register.add(replace(_state(), source=own.value), {_KEY}, why="it failed")  # type: ignore[arg-type]
+    (entry,) = parsed(entries.data).values()
+    assert (entry.source.namespace, entry.source.uid) == ("platform", "platform")

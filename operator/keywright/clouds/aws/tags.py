@@ -19,6 +19,8 @@ RETAIN_TAG: Final = "keywright.dev/retain"
 DISABLED_TAG: Final = "keywright.dev/disabled"
 # On an IAM user: the IDs of its keys, which cannot be tagged.
 KEYS_TAG: Final = "keywright.dev/key-ids"
+# On an IAM user: "true" if Keywright created it, "false" if it tagged an existing one.
+CREATED_TAG: Final = "keywright.dev/created"
 INTENT_TAG: Final = "keywright.dev/intent"
 IMPORT_TAG: Final = "keywright.dev/import"
 _TAG_VALUE_LIMIT: Final = 256

@@ -13,6 +13,7 @@ from keywright.api.errors import (
     ApiError,
     ConflictError,
     Failure,
+    FailureClass,
     SecretExistsUnwatchedError,
     StaleGrantError,
 )
@@ -28,6 +29,7 @@ from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
 from keywright.controller.records import Finding
 from keywright.planning.key_ownership import owned_key_ids
+from keywright.planning.recorded_keys import recorded_account
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import (
     AddFinalizer,
@@ -190,10 +192,27 @@ async def _remove(
 ) -> None:
     keys = await _keys(context, state)
     left = await keys.remove(key_ids, and_holder=and_holder)
+    account = recorded_account(state.status)
+    if state.is_substitute and any(each.partition("/")[0] == account for each in left):
+        raise _out_of_reach(state)
     if left:
         why = "the source's role is of another account, or the keys' holder is not ours"
         new = await orphans.keep(context, state, left, why=why)
         await orphans.report(context, state, new, why=why)
+
+
+def _out_of_reach(state: GrantState) -> Failure:
+    """Another source is tried next: the account that a status names is not always the right one."""
+    source = state.source
+    assert source is not None
+    return Failure(
+        f"CredentialSource {source.namespace}/{source.name}, which is used instead of the source"
+        " of the spec, cannot revoke the key: its role is of another account, or the key's holder"
+        " is not ours.",
+        kind=FailureClass.TRANSIENT,
+        reason="SourceCannotRevoke",
+        no_side_effect=True,
+    )
 
 
 async def _keys(context: Context, state: GrantState) -> ManagedKeys:

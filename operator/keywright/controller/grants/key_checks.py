@@ -169,7 +169,13 @@ def _put_off(context: Context, check: KeyCheck, uid: str) -> None:
 
 
 def _is_reachable(context: Context, state: GrantState, key_id: str) -> bool:
-    """Whether the key belongs to the account of the source."""
+    """Whether the key belongs to the account of the source.
+
+    For the source of another tenant, which a deletion uses instead, this is unknown: only a removal
+    shows it.
+    """
+    if state.is_substitute:
+        return False
     grant = state.grant
     source = context.store.sources.get(grant.source_key) if grant is not None else None
     account = source.status.account_id if source is not None else None

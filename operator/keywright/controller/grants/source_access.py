@@ -69,12 +69,13 @@ class SourceAccess:
         return usable if permitted else None, failure
 
     async def find_for_keys(
-        self, grant: ApiKeyGrant, *, account: str | None
+        self, grant: ApiKeyGrant, *, account: str | None, attempts: int
     ) -> tuple[ApiKeyGrant, CredentialSource | None, Failure | None]:
         """As `find`, by a source of the account that the keys of a deleted grant are in.
 
         If the source now has another account, or is unusable, the grant is returned with the name
-        of another source of the account that allows its namespace.
+        of another source of the account that allows its namespace. A status can name an account
+        that the source cannot reach, so each of the failed `attempts` is followed by another one.
         """
         source, failure = await self.find(grant)
         named = self._store.sources.get(grant.source_key)
@@ -83,11 +84,13 @@ class SourceAccess:
             return grant, source, failure
         if source is not None and (known is None or known == account):
             return grant, source, failure
-        for other in await self._of_account(grant, account):
-            reference = SourceReference(name=other.name, namespace=other.namespace)
-            spec = msgspec.structs.replace(grant.spec, source_ref=reference)
-            return replace(grant, spec=spec), other, None
-        return grant, source, failure
+        others = await self._of_account(grant, account)
+        if not others:
+            return grant, source, failure
+        other = others[attempts % len(others)]
+        reference = SourceReference(name=other.name, namespace=other.namespace)
+        spec = msgspec.structs.replace(grant.spec, source_ref=reference)
+        return replace(grant, spec=spec), other, None
 
     async def _of_account(self, grant: ApiKeyGrant, account: str) -> list[CredentialSource]:
         """The live sources of an account that the grant may use, those of its namespace first."""

@@ -24,6 +24,7 @@ from keywright.controller.records import Finding, GrantRecord
 from keywright.controller.sizes import spec_problem
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
+from keywright.planning.deletion import deletion_attempts
 from keywright.planning.events import request_time
 from keywright.planning.failure_status import EXPIRED
 from keywright.planning.key_ownership import checked_by_listing
@@ -101,7 +102,10 @@ async def _with_grant(
     """The state with the source and the Secret that the spec of the grant names."""
     status, now = state.status, context.clock()
     account = recorded_account(status) if record.deleting else None
-    grant, source, source_problem = await context.access.find_for_keys(grant, account=account)
+    named = grant.source_key
+    grant, source, source_problem = await context.access.find_for_keys(
+        grant, account=account, attempts=deletion_attempts(state)
+    )
     if source is not None:
         grant = grant.with_formats_for(source.provider)
     imported, missing = await _imported(context, grant, deleting=record.deleting)
@@ -137,6 +141,7 @@ async def _with_grant(
         field_errors=_field_errors(grant, source),
         source=source,
         source_problem=source_problem or missing,
+        is_substitute=grant.source_key != named,
         secret=secret,
         rival="" if own is not None else context.store.older_grant_for_same_secret(record),
         others_ids=others.ids,
@@ -164,9 +169,13 @@ def _field_errors(grant: ApiKeyGrant, source: CredentialSource | None) -> tuple[
 
 
 def _others(context: Context, grant: ApiKeyGrant, state: GrantState) -> Others:
-    """What other grants of the same user have proved, if no tags distinguish the keys."""
+    """What other grants of the same user have proved, if no tags distinguish the keys.
+
+    The spec of a deleted grant may no longer say that its IAM user is an existing one.
+    """
     managed = grant.managed
-    if managed is None or managed.tagged or not state.listed:
+    tagged = managed is not None and managed.tagged and not (state.deleting and managed.holder)
+    if managed is None or tagged or not state.listed:
         return Others()
     return context.proofs.of_others(grant)
 

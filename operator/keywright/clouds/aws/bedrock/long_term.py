@@ -209,8 +209,9 @@ class LongTermKeys:
         found = iam_user.find(client, user, path=self._path) if tagged else None
         if found is not None and self._users.is_elsewhere(found):
             return []
-        ours = not own and found is not None and self._users.is_ours(client, found)
-        if not own and not ours and not self._users.is_proved(user):
+        marked = not own and found is not None and self._users.is_ours(client, found)
+        ours = marked and found is not None and self._is_created(found)
+        if not own and not marked and not self._users.is_proved(user):
             return []
         try:
             answer = client.list_service_specific_credentials(UserName=user, ServiceName=SERVICE)
@@ -222,7 +223,7 @@ class LongTermKeys:
             raise
         items = answer["ServiceSpecificCredentials"]
         issued = frozenset[str]()
-        if found is not None and (ours or own):
+        if found is not None and (marked or own):
             issued = self._users.tagged(client, found, user, items, needed=ours)
         return [self._key(user, item, ours=ours, issued=issued) for item in items]
 
@@ -283,11 +284,19 @@ class LongTermKeys:
         return found is None or self._users.owned(found) is Owned.ELSEWHERE
 
     def _leave(self, client: Any, user: str) -> None:
-        """Delete a user that was created for this grant, unless it has keys of other owners."""
+        """Delete a user that Keywright created for the grant, unless it has keys of other owners.
+
+        An existing user only loses Keywright's tags, once none of its keys are the grant's.
+        """
         found = iam_user.find(client, user, path=self._path)
-        ours = found is not None and self._users.is_ours(client, found)
-        if ours and not self._listed(client, user):
-            iam_user.delete_user(client, user)
+        if found is None or not self._users.is_ours(client, found):
+            return
+        keys = self._listed(client, user)
+        if self._is_created(found):
+            if not keys:
+                iam_user.delete_user(client, user)
+        elif not any(key.marked for key in keys):
+            self._users.untag(client, iam_user.find(client, user, path=self._path))
 
     def _reachable(self, client: Any, key_ids: tuple[str, ...]) -> list[tuple[str, str]]:
         """User and credential of each ID that may be changed.
@@ -312,6 +321,9 @@ class LongTermKeys:
         return found
 
     # ---- naming
+
+    def _is_created(self, user: iam_user.User) -> bool:
+        return iam_user.is_created(user, path=self._path)
 
     @property
     def _users(self) -> UserOwnership:

@@ -174,19 +174,26 @@ def no_such_user(name: str, *, created: bool) -> Failure:
     )
 
 
-def not_our_user(name: str, *, owner: str, unsure: bool = False) -> Failure:
+def not_our_user(name: str, *, owner: str, unsure: bool = False, existing: bool = False) -> Failure:
     """The failure for an existing user that was not provably created for this grant.
 
-    `unsure`: its tag names a grant of this name, but no cluster.
+    `unsure`: its tag names a grant of this name, but no cluster. `existing`: it has the tags of
+    this grant, but Keywright did not create it.
     """
     remedy = "Name another user, or set user.create to false to use it without touching it."
-    if unsure:
+    if existing:
+        remedy = (
+            "If an earlier version of Keywright created it, tag it with keywright.dev/created=true."
+            f" {remedy}"
+        )
+    elif unsure:
         remedy = (
             "It carries keys that nothing proves to be those of this cluster. If it is this"
             " cluster's, tag it with keywright.dev/cluster-id, the uid of the namespace"
             f" kube-system. {remedy}"
         )
-    whose = f"belongs to ApiKeyGrant {owner}" if owner else "was not made by Keywright"
+    foreign = owner and not existing
+    whose = f"belongs to ApiKeyGrant {owner}" if foreign else "was not made by Keywright"
     return Failure(
         f"the IAM user {name} {whose}; it was left alone.",
         kind=FailureClass.CONFIGURATION,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from keywright.clouds.answer_values import CREDENTIAL_ID, text
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import ACCESS_DENIED, iam_code
 from keywright.clouds.aws.iam.user import User
-from keywright.clouds.aws.tags import TAG, Owned, OwnerMark
+from keywright.clouds.aws.tags import CREATED_TAG, TAG, Owned, OwnerMark
 from keywright.clouds.interfaces import Evidence
 from keywright.planning.key_ownership import owned_by_another_cluster
 
@@ -40,10 +40,11 @@ class UserOwnership:
         return self.mark.owned(iam_user.tags_of(user))
 
     def is_ours(self, client: Any, user: User) -> bool:
-        """Whether the user was created for the grant; raises Failure if another cluster created it.
+        """Whether the user has the grant's tags; raises Failure if another cluster created it.
 
-        Tags from before cluster IDs count if a key of the user is proved to be the grant's, or if
-        the user has no key that they could give away.
+        An existing user can have them as well (`iam_user.is_created`). Tags from before cluster IDs
+        count if a key of the user is proved to be the grant's, or if the user has no key that they
+        could give away.
         """
         owned = self.owned(user)
         if self.is_elsewhere(user) or owned in {Owned.ELSEWHERE, Owned.OTHERS}:
@@ -70,7 +71,8 @@ class UserOwnership:
     ) -> frozenset[str]:
         """The credentials that were issued for the grant, once the user's tags say so.
 
-        Unless they are `needed`, tags that may not be set, or are another grant's, are left alone.
+        Unless they are `needed`, tags that may not be set, or are another grant's, are left alone,
+        and the user is tagged as an existing one.
         """
         tags = iam_user.tags_of(user)
         if not needed and self.mark.owned(tags) is Owned.OTHERS and TAG in tags:
@@ -89,11 +91,16 @@ class UserOwnership:
         if self.grant.deleting and not self.mark.retain:
             return frozenset(ids)
         try:
-            iam_user.note_keys(client, user, ids, tags=self.mark.missing(tags))
+            iam_user.note_keys(client, user, ids, tags=self._missing(tags, created=needed))
         except client.exceptions.ClientError as error:
             if needed or iam_code(error) != ACCESS_DENIED:
                 raise
         return frozenset(ids)
+
+    def _missing(self, tags: Mapping[str, str], *, created: bool) -> dict[str, str]:
+        """The tags that the user lacks; that an existing user has the grant's must not be lost."""
+        existing = not created and CREATED_TAG not in tags
+        return self.mark.missing(tags) | ({CREATED_TAG: "false"} if existing else {})
 
     def untag(self, client: Any, user: User | None) -> None:
         """Remove Keywright's tags from an existing user that the grant no longer uses."""

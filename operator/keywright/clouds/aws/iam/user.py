@@ -1,7 +1,8 @@
 """The IAM user that owns a key: created, tagged, given its policies, and deleted.
 
 All functions are plain functions of a boto3 client, and run in a thread. A user belongs to the
-grant by its tags, which name grant and cluster: no other user's policies are ever changed. Keys
+grant by its tags, which name grant and cluster. An existing user can have these tags as well:
+another tag says whether Keywright created it, and no other user's policies are ever changed. Keys
 have no tags, so their IDs are in a tag of the user. All of it is idempotent.
 """
 
@@ -21,7 +22,14 @@ from keywright.clouds.aws.iam.errors import (
     no_such_user,
     not_our_user,
 )
-from keywright.clouds.aws.tags import KEYS_TAG, TAG, Owned, OwnerMark, is_retained
+from keywright.clouds.aws.tags import (
+    CREATED_TAG,
+    KEYS_TAG,
+    TAG,
+    Owned,
+    OwnerMark,
+    is_retained,
+)
 
 DEFAULT_PATH: Final = "/keywright/"
 RESTRICTIONS: Final = "keywright-restrictions"
@@ -60,6 +68,18 @@ def key_ids_of(user: User) -> tuple[str, ...]:
     return tuple(tags_of(user).get(KEYS_TAG, "").split())
 
 
+def is_created(user: User, *, path: str | None) -> bool:
+    """Whether Keywright created the user, not only tagged it: its policies may be changed.
+
+    A user that an earlier version created lacks the tag. It counts if its path is one with which
+    the grant creates users; `path` is None if the grant creates none.
+    """
+    created = tags_of(user).get(CREATED_TAG)
+    if created is None and path is not None:
+        return user.get("Path") in {path, DEFAULT_PATH}
+    return created == "true"
+
+
 def is_left(user: User, *, mark: OwnerMark) -> bool:
     """Whether the user belonged to a former grant of the name, whose deletion retained it."""
     return mark.owned(tags_of(user)) is Owned.FORMER and is_retained(tags_of(user))
@@ -93,10 +113,13 @@ def prepare(
     wanted = key.user
     found = find(client, wanted.name, path=wanted.path or DEFAULT_PATH)
     user = found or _create(client, wanted, mark=mark)
-    if found is not None and not is_ours(found):
+    path = wanted.path or DEFAULT_PATH
+    if found is not None and not (is_ours(found) and is_created(found, path=path)):
         owner = tags_of(found).get(TAG, "")
-        raise not_our_user(wanted.name, owner=owner, unsure=owner == mark.owner)
-    tags = dict(wanted.tags) | mark.tags()
+        ours = owner == mark.owner
+        existing = ours and not is_created(found, path=path)
+        raise not_our_user(wanted.name, owner=owner, unsure=ours, existing=existing)
+    tags = dict(wanted.tags) | mark.tags() | {CREATED_TAG: "true"}
     if is_left(user, mark=mark):
         # Its keys were retained: this grant has not issued them.
         tags[KEYS_TAG] = ""
@@ -167,7 +190,7 @@ def _deny(sid: str, condition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _create(client: Any, wanted: IamUser, *, mark: OwnerMark) -> User:
-    tags = dict(wanted.tags) | mark.tags()
+    tags = dict(wanted.tags) | mark.tags() | {CREATED_TAG: "true"}
     request: dict[str, Any] = {
         "UserName": wanted.name,
         "Path": wanted.path or DEFAULT_PATH,
