@@ -23,6 +23,8 @@ from keywright.controller.supervision import Supervisor
 from keywright.controller.throttling import ThrottledAccounts, not_throttled
 
 _LOG = logging.getLogger(__name__)
+# A Lease that has ended is given up, or renewed after a freeze, while other tasks run.
+_LEASE_PAUSE_SECONDS = 0.01
 
 
 class LeaderCheck(Protocol):
@@ -124,7 +126,7 @@ class WorkerPool:
                 self._queue.reorder()
             if not self._may_work():
                 # The Lease has ended, and a timer that is due is about to say so: let it run.
-                await asyncio.sleep(0)
+                await asyncio.sleep(_LEASE_PAUSE_SECONDS)
                 continue
             while (work := self._next(busy=len(self._workers))) is not None:
                 self._start_worker(work)
