@@ -66,9 +66,6 @@ def manifest(
     restored from them. `identity`: the IDs in the key's tags in the cloud. `remark`: a warning for
     clients of a bulk import. `handled_requests`: the renewal requests that were handled before,
     newest first.
-
-    The grant owns the Secret, so that it is deleted with the grant. It does not block the deletion
-    of the grant: that would need a permission on the grant's finalizers.
     """
     annotations = _annotations(
         grant, issued_at=issued_at, expires_at=expires_at, renew_at=renew_at, revision=revision
@@ -93,21 +90,28 @@ def manifest(
                 WATCH_LABEL: WATCH_LABEL_VALUE,
             },
             "annotations": annotations,
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": GRANT_KIND,
-                    "name": grant.name,
-                    "uid": grant.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "ownerReferences": [_owner_reference(grant)],
         },
         "type": grant.spec.secret.type,
         "data": {
             key: b2a_base64(text.encode(), newline=False).decode() for key, text in data.items()
         },
+    }
+
+
+def _owner_reference(grant: ApiKeyGrant) -> dict[str, Any]:
+    """The grant owns the Secret, so that it is deleted with the grant.
+
+    It does not block the deletion of the grant: that would need a permission on the grant's
+    finalizers.
+    """
+    return {
+        "apiVersion": API_VERSION,
+        "kind": GRANT_KIND,
+        "name": grant.name,
+        "uid": grant.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
     }
 
 

@@ -169,15 +169,20 @@ class BotoClients:
                 del self._local.call
 
         with waiting_for_cloud():
-            share = await self._shares.acquire(tenant)
-            try:
-                running = self._pool.submit(work)
-            except BaseException:
-                self._shares.release(share)
-                raise
-            # A thread outlives a cancelled caller, and occupies its slot until its own end.
-            running.add_done_callback(lambda _: self._release(loop, share))
-            return await asyncio.wrap_future(running)
+            return await self._in_thread(work, loop, tenant=tenant)
+
+    async def _in_thread(
+        self, work: Callable[[], _Answer], loop: asyncio.AbstractEventLoop, *, tenant: str
+    ) -> _Answer:
+        share = await self._shares.acquire(tenant)
+        try:
+            running = self._pool.submit(work)
+        except BaseException:
+            self._shares.release(share)
+            raise
+        # A thread outlives a cancelled caller, and occupies its slot until its own end.
+        running.add_done_callback(lambda _: self._release(loop, share))
+        return await asyncio.wrap_future(running)
 
     def _observer(self, source: CredentialSource | None, reach: Reach) -> Observe | None:
         if source is None or self._skews is None:
