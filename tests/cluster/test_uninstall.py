@@ -41,6 +41,25 @@ class Installed:
         """Both of them."""
         return not any(self.world.api.exists(path) for path in _CRDS)
 
+    def what_is_left(self) -> dict[str, object]:
+        """Each CRD's last condition, and what holds each grant."""
+        held = {path: self.world.api.get(path) for path in _CRDS if self.world.api.exists(path)}
+        found: dict[str, object] = {
+            path: crd["status"]["conditions"][-1] for path, crd in held.items()
+        }
+        for tenant in (self.brief, self.lasting, self.gateway):
+            if self.world.api.exists(tenant.grant_path()):
+                metadata = self.world.api.get(tenant.grant_path())["metadata"]
+                found[tenant.grant_path()] = (
+                    metadata.get("deletionTimestamp"),
+                    metadata.get("finalizers"),
+                )
+        return found
+
+    def is_being_deleted(self, path: str) -> bool:
+        """The API server has begun to delete the object, and something holds it."""
+        return bool(self.world.api.get(path)["metadata"].get("deletionTimestamp"))
+
     def delete_crds(self) -> None:
         """As `kubectl delete -f crds/` begins it."""
         for path in _CRDS:
@@ -100,7 +119,7 @@ def test_crds_that_go_first_hang_on_nothing_and_may_come_back(installed: Install
     """Keys are revoked with the sessions in memory; the process lives, and takes up its work."""
     pid = installed.operator.process.pid
     installed.delete_crds()
-    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS)
+    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, told=installed.what_is_left)
     assert installed.left_in_the_cloud() == []
     eventually(lambda: installed.secrets() == [])
     eventually(lambda: "the CRDs are not installed" in installed.log(), seconds=40)
@@ -146,7 +165,7 @@ def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> No
     installed.delete_crds()
     eventually(lambda: "a watch is broken" in installed.log(), seconds=60)
     installed.world.aws.clear_faults()
-    eventually(installed.crds_are_gone, seconds=120)
+    eventually(installed.crds_are_gone, seconds=120, told=installed.what_is_left)
     assert sorted(installed.lasting.live_keys()) == left
     told = [line for line in installed.log().splitlines() if left[0] in line]
     assert told
@@ -163,9 +182,10 @@ def test_without_an_operator_the_guide_has_a_way_out(installed: Installed) -> No
     installed.delete_crds()
     held = [installed.lasting.grant_path(), installed.gateway.grant_path()]
     eventually(lambda: not installed.world.api.exists(installed.brief.grant_path()))
-    assert all(installed.world.api.exists(path) for path in held)
+    # The CRD's finalizer deletes one namespace after the other.
+    eventually(lambda: all(installed.is_being_deleted(path) for path in held))
     printed = run(commands(_GUIDE)[-1], installed.world)
-    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS)
+    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, told=installed.what_is_left)
     told = [line.rpartition(" ")[2] for line in printed.splitlines() if "left in" in line]
     assert sorted(told) == left == sorted(installed.left_in_the_cloud())
 
