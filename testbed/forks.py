@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IMPORTED = [
-    "keywright.cli.main",
+    "keywright.cli.run",
     "keywright.controller.process",
     "boto3",
     "botocore.session",

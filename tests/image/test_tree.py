@@ -18,7 +18,7 @@ _NAMES = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
 # Every client that the operator makes, and all that wires it.
 _PROGRAM = """
 import boto3
-import keywright.cli.main
+import keywright.cli.run
 import keywright.controller.process
 from keywright.clouds.aws import provider as aws
 from keywright.clouds.alibaba import provider as alibaba

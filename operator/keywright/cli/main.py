@@ -1,133 +1,74 @@
-"""`keywright`: the program and its commands."""
+"""`keywright`: the program. Each command is a module, imported only when the command runs."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
-import os
-import signal
+import importlib
 import sys
-import time
-from datetime import timedelta
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
-from keywright.cli import serve_credentials
-from keywright.cli.options import ANY_SECRET, LOOPBACK_METRICS, add_run_options
-from keywright.controller.settings import KeyTimes, Settings
-from keywright.planning.delays import REAL
-from keywright.telemetry.logs import set_up_logging
-from keywright.telemetry.metrics import product_version
+from typing_extensions import override
 
-# Set in the environment of a process that restarts in place: the number of recent restarts.
-_RESTARTS = "KEYWRIGHT_RESTARTS"
-_LONGEST_PAUSE_SECONDS = 30.0
-_STEADY_SECONDS = 60.0
-# Requests create short-lived objects by the thousand, and hardly any cycles.
-_COLLECT_EVERY = 20_000
+from keywright.cli.commands import COMMANDS, Command
+from keywright.version import product_version
+
+
+class CommandModule(Protocol):
+    """What the module of a command defines."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Add the arguments and options of the command."""
+
+    def run(self, options: argparse.Namespace, /) -> int:
+        """Run the command and return the exit code, see `keywright.cli.exit_codes`."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command in the arguments, and return its exit code."""
-    options = _parser().parse_args(arguments)
-    started: int = options.start(options)
-    return started
+    given = sys.argv[1:] if arguments is None else arguments
+    # The first argument that is a command's name; a value of a global option could only
+    # import a command in vain.
+    names = {command.name for command in COMMANDS}
+    chosen = next((word for word in given if word in names), None)
+    options = parser(chosen).parse_args(given)
+    command: CommandModule = options.command_module
+    return command.run(options)
 
 
-def _run(options: argparse.Namespace) -> int:
-    """Return 0 after a signal; a broken watch restarts in place and does not return."""
-    # only here, so that the other commands do not import kopf and the SDKs
-    from keywright.controller.process import ExitReason, run  # noqa: PLC0415
-
-    set_up_logging(level=options.log_level, form=options.log_format)
-    # Objects that are loaded by now exist until the process ends: the collector can skip them.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, 20, 100)
-    began = time.monotonic()
-    with asyncio.Runner() as runner:
-        if runner.run(run(_settings(options))) is ExitReason.RESTART:
-            # Before the loop is closed, which may wait for a broken watch forever.
-            _restart_in_place(lived=time.monotonic() - began)
-    return 0
-
-
-def _restart_in_place(*, lived: float) -> None:
-    """Replace this process by a new one, after a back-off that grows while restarts repeat.
-
-    A signal during the back-off ends the process, with exit code 0.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Nothing is in progress; a handler would not be kept by the new program.
-        signal.signal(number, lambda *_: os._exit(0))
-    restarts = 0 if lived > _STEADY_SECONDS else int(os.environ.get(_RESTARTS, "0"))
-    if restarts:
-        time.sleep(min(2.0 ** (restarts - 1), _LONGEST_PAUSE_SECONDS))
-    environment = {**os.environ, _RESTARTS: str(restarts + 1)}
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  our own command line
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    host, port = options.http_address
-    metrics_host, metrics_port = options.metrics_address or _metrics_address(options)
-    return Settings(
-        kubeconfig=options.kubeconfig,
-        context=options.context,
-        namespaces=tuple(sorted(set(options.namespace))),
-        own_namespace=options.own_namespace,
-        identity=options.identity,
-        leader_election=options.leader_election,
-        lease_name=options.lease_name,
-        lease_seconds=options.lease_seconds,
-        workers=options.workers,
-        cloud_threads=options.cloud_threads,
-        gateway_quota_share=options.api_gateway_quota_share,
-        http_host=host,
-        http_port=port,
-        metrics_auth=options.metrics_auth == "kubernetes",
-        metrics_host=metrics_host,
-        metrics_port=metrics_port,
-        metrics_cert_dir=options.metrics_cert_dir,
-        drain_seconds=options.drain_seconds,
-        sweep_seconds=options.sweep_seconds,
-        min_key_lifetime=timedelta(seconds=options.min_key_lifetime),
-        key_times=KeyTimes(
-            interval=timedelta(seconds=options.verify_interval),
-            spread=timedelta(seconds=options.verify_spread),
-            revocation=timedelta(seconds=options.revoke_timeout),
-            delays=REAL.scaled(options.cloud_delay_scale),
-        ),
-        allow_ambient=options.allow_ambient,
-        credentials_uris=tuple(options.allow_credentials_uri),
-        secrets_need_consent=options.secret_references != ANY_SECRET,
-        sts_endpoints=tuple(options.allow_sts_endpoint),
-        probe_urls=tuple(options.allow_probe_url),
+def parser(*names: str | None) -> argparse.ArgumentParser:
+    """Return the parser of the program, with the arguments of the commands `names` alone."""
+    program = argparse.ArgumentParser(
+        prog="keywright",
+        description="Short-lived cloud credentials and API keys in Kubernetes Secrets.",
     )
+    program.add_argument("--version", action=_PrintVersion, help="print the version")
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        subparser = commands.add_parser(
+            command.name, help=command.summary, description=command.summary
+        )
+        if command.name in names:
+            module = _module_of(command)
+            module.add_arguments(subparser)
+            subparser.set_defaults(command_module=module)
+    return program
 
 
-def _metrics_address(options: argparse.Namespace) -> tuple[str, int]:
-    """The default: open to the cluster only with authorization."""
-    if options.metrics_auth == "kubernetes":
-        return "0.0.0.0", 8443  # noqa: S104  each request is authorized
-    host: str = options.http_address[0]
-    if host == "localhost" or host.startswith("127.") or host == "::1":
-        address: tuple[str, int] = options.http_address
-        return address
-    return LOOPBACK_METRICS
+class _PrintVersion(argparse.Action):
+    """As argparse's own action does, but it asks for the version only when it is needed."""
+
+    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
+        super().__init__(option_strings, nargs=0, **options)
+
+    @override
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.write(f"{product_version()}\n")
+        parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="keywright", description=__doc__)
-    parser.add_argument("--version", action="version", version=product_version())
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    start = commands.add_parser(
-        "run",
-        help="run the operator",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add_run_options(start)
-    start.set_defaults(start=_run)
-    serve_credentials.add_command(commands)
-    return parser
+def _module_of(command: Command) -> CommandModule:
+    return cast("CommandModule", importlib.import_module(command.module))
 
 
 if __name__ == "__main__":

@@ -8,24 +8,16 @@ import logging
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keywright.sidecar.authorization import AuthorizationToken
 from keywright.sidecar.server import CredentialServer
 from keywright.telemetry.logs import set_up_logging
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no public name
 
-
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    command = commands.add_parser(
-        "serve-credentials",
-        help="serve mounted credentials to the SDKs of the same pod, on the loopback address",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = command.add_argument
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    add = parser.add_argument
     add(
         "--directory",
         type=Path,
@@ -40,10 +32,9 @@ def add_command(commands: Commands) -> None:
     )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
-    command.set_defaults(start=start)
 
 
-def start(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT and return 0, or 1 if the server cannot start."""
     set_up_logging(level=options.log_level, form=options.log_format)
     try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from keywright.api.errors import Failure
+from keywright.version import product_version
 
 _Result = TypeVar("_Result")
 _EXPIRES: Final = "keywright_grant_expiration_timestamp_seconds"
@@ -223,11 +223,3 @@ class _Live(Collector):
         build = GaugeMetricFamily("keywright_build_info", "The version.", labels=("version",))
         build.add_metric((product_version(),), 1)
         yield build
-
-
-def product_version() -> str:
-    """The installed version; "unknown" in a checkout that is not installed."""
-    try:
-        return version("keywright")
-    except PackageNotFoundError:
-        return "unknown"

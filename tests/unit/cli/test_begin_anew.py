@@ -12,7 +12,7 @@ import pytest
 from testbed.processes import wait_for
 
 ROOT = Path(__file__).parents[3]
-_PROGRAM = "from keywright.cli import main; main._restart_in_place(lived=0.0)"
+_PROGRAM = "from keywright.cli import run; run.restart_in_place(lived=0.0)"
 
 
 def _heeds_sigterm(pid: int) -> bool:

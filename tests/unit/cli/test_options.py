@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from keywright.cli.main import _parser, _settings, main
+from keywright.cli.main import main, parser
+from keywright.cli.run import settings
 from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import Delays
 
 
 def _of(*arguments: str) -> Settings:
-    return _settings(_parser().parse_args(["run", *arguments]))
+    return settings(parser("run").parse_args(["run", *arguments]))
 
 
 def test_the_defaults_are_those_of_the_manifests() -> None:

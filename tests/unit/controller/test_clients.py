@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web
 
 from keywright.api.errors import LostLeaseError
-from keywright.cli.main import _parser, _settings
+from keywright.cli.main import parser
+from keywright.cli.run import settings
 from keywright.cluster.client import KubernetesClient
 from keywright.controller.clients import lease_client, open_clients
 from tests.unit.cluster.test_client import connection, serving
@@ -25,7 +26,7 @@ async def test_the_lease_is_renewed_while_all_other_connections_are_taken() -> N
     async with serving(handler) as server:
         made = connection(server)
         clients = open_clients(
-            _settings(_parser().parse_args(["run", "--workers=4"])),
+            settings(parser("run").parse_args(["run", "--workers=4"])),
             made,
             lease=lease_client(made),
             fence=lambda: None,
@@ -56,7 +57,7 @@ async def test_whoever_lost_the_lease_writes_nothing() -> None:
     async with serving(handler) as server:
         made = connection(server)
         clients = open_clients(
-            _settings(_parser().parse_args(["run"])), made, lease=lease_client(made), fence=fence
+            settings(parser("run").parse_args(["run"])), made, lease=lease_client(made), fence=fence
         )
         for client in (clients.writing, clients.background):
             for method in ("PATCH", "POST"):

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from keywright.cli.main import _parser, _settings
+from keywright.cli.main import parser
+from keywright.cli.run import settings
 from tests.cluster.commands import kustomized
 from tests.cluster.helm import CHART, Helm
 from tests.unit.api.samples import ROOT
@@ -157,20 +158,20 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     )
     rendered = helm.render("--values", values)
     (container,) = _deployment(rendered)["spec"]["template"]["spec"]["containers"]
-    options = _parser().parse_args(container["args"])
-    settings = _settings(options)
-    assert settings.namespaces == ("team-a",)
+    options = parser("run").parse_args(container["args"])
+    found = settings(options)
+    assert found.namespaces == ("team-a",)
     assert (options.log_level, options.log_format) == ("debug", "text")
-    assert (settings.workers, settings.cloud_threads, settings.lease_seconds) == (7, 3, 30)
-    assert (settings.http_host, settings.http_port) == ("::", 9090)
-    assert not settings.metrics_auth
-    assert (settings.metrics_host, settings.metrics_port) == ("::", 9443)
-    assert not settings.secrets_need_consent
-    assert settings.min_key_lifetime == timedelta(seconds=90)
-    assert settings.allow_ambient
-    assert settings.credentials_uris == ("https://credentials.example.com/team/",)
-    assert settings.sts_endpoints == ("sts.example.com:8443",)
-    assert settings.probe_urls == ("https://api.example.com/health/",)
+    assert (found.workers, found.cloud_threads, found.lease_seconds) == (7, 3, 30)
+    assert (found.http_host, found.http_port) == ("::", 9090)
+    assert not found.metrics_auth
+    assert (found.metrics_host, found.metrics_port) == ("::", 9443)
+    assert not found.secrets_need_consent
+    assert found.min_key_lifetime == timedelta(seconds=90)
+    assert found.allow_ambient
+    assert found.credentials_uris == ("https://credentials.example.com/team/",)
+    assert found.sts_endpoints == ("sts.example.com:8443",)
+    assert found.probe_urls == ("https://api.example.com/health/",)
     assert container["ports"] == [
         {"name": "http", "containerPort": 9090},
         {"name": "metrics", "containerPort": 9443},
@@ -184,8 +185,8 @@ def test_metrics_without_authorization_stay_in_the_pod(helm: Helm) -> None:
     """No port, no hole in the policy, no right to review tokens."""
     rendered = helm.render("--set", "operator.metricsAuth=none")
     (container,) = _deployment(rendered)["spec"]["template"]["spec"]["containers"]
-    settings = _settings(_parser().parse_args(container["args"]))
-    assert (settings.metrics_host, settings.metrics_port) == ("127.0.0.1", 8443)
+    found = settings(parser("run").parse_args(container["args"]))
+    assert (found.metrics_host, found.metrics_port) == ("127.0.0.1", 8443)
     assert container["ports"] == [{"name": "http", "containerPort": 8080}]
     (policy,) = (each for each in rendered if each["kind"] == "NetworkPolicy")
     assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8080}]}]

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from keywright.cli.main import _parser, _settings
+from keywright.cli.main import parser
+from keywright.cli.run import settings
 
 _MANIFESTS = Path(__file__).resolve().parents[3] / "manifests" / "operator"
 
@@ -27,8 +28,8 @@ def test_two_replicas_elect_a_leader() -> None:
     """Each holds the Lease under the name of its pod, so that a new container takes it up again."""
     assert _shipped("deployment.yaml")["spec"]["replicas"] == 2
     (container,) = _pod()["spec"]["containers"]
-    settings = _settings(_parser().parse_args(container["args"]))
-    assert settings.leader_election
+    found = settings(parser("run").parse_args(container["args"]))
+    assert found.leader_election
     names = {entry["name"]: entry["valueFrom"]["fieldRef"] for entry in container["env"]}
     assert names["POD_NAME"] == {"fieldPath": "metadata.name"}
     assert names["POD_NAMESPACE"] == {"fieldPath": "metadata.namespace"}
@@ -37,8 +38,8 @@ def test_two_replicas_elect_a_leader() -> None:
 def test_a_stop_has_the_time_that_it_needs() -> None:
     """The kubelet waits longer than the operator waits for work in hand and for its Lease."""
     (container,) = _pod()["spec"]["containers"]
-    settings = _settings(_parser().parse_args(container["args"]))
-    assert _pod()["spec"]["terminationGracePeriodSeconds"] > settings.drain_seconds + 10
+    found = settings(parser("run").parse_args(container["args"]))
+    assert _pod()["spec"]["terminationGracePeriodSeconds"] > found.drain_seconds + 10
 
 
 def test_a_drained_node_and_an_update_leave_one_replica() -> None:
