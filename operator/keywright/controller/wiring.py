@@ -12,6 +12,7 @@ from typing import Any
 
 import kopf
 
+from keywright.api.status import ConditionStatus
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
@@ -44,10 +45,11 @@ from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
+from keywright.planning.conditions import READY
 from keywright.telemetry.certificates import ServingCertificate
 from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
-from keywright.telemetry.metrics import GrantSample, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 
 _STALE_LOOP_SECONDS = 30.0
 _ORPHAN_SECONDS = 300.0
@@ -60,6 +62,7 @@ class Operator:
     clients: Clients
     session_keeper: Callable[[], Coroutine[Any, Any, None]]
     orphan_sweep: Callable[[], Coroutine[Any, Any, None]]
+    event_writer: Callable[[], Coroutine[Any, Any, None]]
     clouds: Clouds
     initial_sync: InitialSync
     source_secrets: ReferencedSecretsWatch
@@ -119,6 +122,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     )
     parts.metrics.watch(
         grants=partial(grant_samples, parts.store),
+        sources=partial(source_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
@@ -142,6 +146,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
+        observe=metrics.cloud_request,
         skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  see below
     )
     invalid = InvalidObjects()
@@ -253,6 +258,7 @@ def _operator(
             leads=parts.leads,
             seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
         ),
+        event_writer=context.events.run,
         clouds=clouds,
         initial_sync=parts.initial_sync,
         source_secrets=parts.source_secrets,
@@ -361,6 +367,20 @@ def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
     """Update what is watched for sources that have changed."""
     for each in watches:
         each.sources_changed()
+
+
+def source_samples(store: Store) -> Iterator[SourceSample]:
+    """What a scrape shows of each source."""
+    for record in list(store.sources.values()):
+        ready = record.status.condition(READY)
+        expires_at = record.status.expires_at
+        yield SourceSample(
+            namespace=record.name[0],
+            name=record.name[1],
+            ready=ready is not None and ready.status is ConditionStatus.TRUE,
+            failing=record.status.failed_attempts > 0,
+            expires_at=None if expires_at is None else expires_at.timestamp(),
+        )
 
 
 def grant_samples(store: Store) -> Iterator[GrantSample]:

@@ -56,6 +56,7 @@ async def write_secret(
         if grant.is_bulk_import
         else warning_for_readers(grant, credential, issued=issued_key.remark),
         renewed=new,
+        identity=issued_key.identity if new else "",
         changed_at_admission=changed_at_admission(
             body["metadata"], applied, ignored=_OF_NO_CONSEQUENCE
         ),
