@@ -15,6 +15,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("lint", "find mistakes in manifests before they are applied", "keywright.cli.lint"),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
         "serve-credentials",

@@ -209,10 +209,20 @@ def _violations(value: Any, schema: _Schema, path: Path) -> Iterator[SchemaError
         if message is None or message in seen:
             continue
         seen.add(message)
-        named = _FIELD_OF_MESSAGE.match(message)
-        steps = named[1].split(".") if named else []
-        where = (*path, *steps) if steps and steps[0] in schema.properties else path
-        yield SchemaError(SchemaErrorKind.RULE, where, message)
+        where, text = _field_of(message, schema, path)
+        yield SchemaError(SchemaErrorKind.RULE, where, text)
+
+
+def _field_of(message: str, schema: _Schema, path: Path) -> tuple[Path, str]:
+    """The field that a message begins with, and the rest of it; else the place of the rule."""
+    named = _FIELD_OF_MESSAGE.match(message)
+    if named is None:
+        return path, message
+    steps = tuple(named[1].split("."))
+    rest = message[named.end() :]
+    if steps[0] in schema.properties:
+        return (*path, *steps), rest
+    return (steps, rest) if steps[: len(path)] == path else (path, message)
 
 
 def _with_defaults(value: dict[str, Any], schema: _Schema) -> dict[str, Any]:
