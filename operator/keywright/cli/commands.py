@@ -16,6 +16,11 @@ class Command:
 
 COMMANDS = (
     Command("lint", "find mistakes in manifests before they are applied", "keywright.cli.lint"),
+    Command(
+        "render",
+        "print the Secrets of grants with placeholders, and who reads them",
+        "keywright.cli.render",
+    ),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
         "serve-credentials",

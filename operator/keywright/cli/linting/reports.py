@@ -13,6 +13,7 @@ from keywright.cli.findings import Finding
 from keywright.cli.linting.engine import LintResult
 from keywright.cli.linting.rules import RULES
 from keywright.cli.manifest_reader import STDIN
+from keywright.cli.yaml_output import printable
 from keywright.version import product_version
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -26,7 +27,7 @@ def as_text(result: LintResult) -> str:
     summary = f"{number} finding{'' if number == 1 else 's'} in {result.checked} objects"
     if result.suppressed:
         summary += f", {result.suppressed} suppressed"
-    return "\n".join([*lines, summary]) + "\n"
+    return "\n".join(map(printable, [*lines, summary])) + "\n"
 
 
 def _lines(each: Finding) -> Iterator[str]:
