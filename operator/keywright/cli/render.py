@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.manifest_input import add_path_argument, run_with_inventory
 
 if TYPE_CHECKING:
     from keywright.cli.inventory import GrantEntry, Inventory, WorkloadEntry
@@ -17,15 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "-f",
-        "--filename",
-        dest="paths",
-        action="append",
-        required=True,
-        metavar="PATH",
-        help="file, folder, or - for standard input; may be repeated",
-    )
+    add_path_argument(parser)
     parser.add_argument(
         "-o", "--output", choices=("yaml", "json"), default="yaml", help="default: yaml"
     )
@@ -33,29 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Print each Secret; the exit code is 1 if one of the grants cannot be rendered."""
-    try:
-        from keywright.cli.inventory import Inventory  # noqa: PLC0415
-        from keywright.cli.kustomizations import place  # noqa: PLC0415
-        from keywright.cli.manifest_reader import read_paths  # noqa: PLC0415
-        from keywright.cli.yaml_output import printable  # noqa: PLC0415
 
-        read = read_paths(options.paths)
-        rendered = list(render_all(Inventory(tuple(place(read)))))
-        problems = [f"{each.position}: {each.message}" for each in read.problems]
-        problems += [problem for each in rendered for problem in each.problems]
+    def render(inventory: Inventory) -> list[str]:
+        rendered = list(render_all(inventory))
         sys.stdout.write(_FORMATS[options.output](rendered))
-    except ImportError as error:
-        sys.stderr.write(
-            f"keywright render: {error.name} is not installed: install keywright[cli]\n"
-        )
-        return ExitCode.USAGE
-    except OSError as error:
-        sys.stderr.write(f"keywright render: {error.filename}: {error.strerror}\n")
-        return ExitCode.USAGE
-    lines = [f"{note.position}: note: {note.message}" for note in read.notes]
-    lines += [f"error: {problem}" for problem in problems]
-    sys.stderr.writelines(f"{printable(line)}\n" for line in lines)
-    return ExitCode.FINDINGS if problems else ExitCode.OK
+        return [problem for each in rendered for problem in each.problems]
+
+    return run_with_inventory(options.paths, render, command="render")
 
 
 @dataclass(frozen=True, slots=True)
