@@ -21,6 +21,7 @@ COMMANDS = (
         "print the Secrets of grants with placeholders, and who reads them",
         "keywright.cli.render",
     ),
+    Command("create", "print sources, grants or tenants as YAML", "keywright.cli.create"),
     Command("explain", "print the least policies that sources need", "keywright.cli.explain"),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
