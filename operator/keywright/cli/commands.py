@@ -15,6 +15,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("status", "show grants, what happens next, and who reads them", "keywright.cli.status"),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
         "serve-credentials",
