@@ -9,6 +9,8 @@ import argparse
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -31,6 +33,7 @@ _READ_SECONDS: Final = 30.0
 _RETRIES: Final = 2
 _TRANSIENT: Final = frozenset({429, 503})
 _CONNECTIONS: Final = 8
+_CLOCKS_AGREE: Final = timedelta(seconds=2)
 _VERBS: Final = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 Document = dict[str, Any]
@@ -43,6 +46,7 @@ class ClusterClient:
         self.config = config
         self.namespace = config.namespace
         self._token = threading.Lock()
+        self._date: tuple[str | None, datetime] = (None, datetime.now(UTC))
         self._pool = _pool_of(config)
 
     def get(self, path: str, *, seconds: float = _READ_SECONDS) -> Document:
@@ -113,6 +117,25 @@ class ClusterClient:
         allowed: bool = (review.get("status") or {}).get("allowed") is True
         return allowed
 
+    def now(self) -> datetime:
+        """The time of the API server, which may differ from that of this machine.
+
+        Its responses have whole seconds; within two of them, this machine's clock is used.
+        """
+        own = datetime.now(UTC)
+        difference = self.clock_difference()
+        return own if difference is None or abs(difference) < _CLOCKS_AGREE else own + difference
+
+    def clock_difference(self) -> timedelta | None:
+        """How far the API server's clock is ahead of this one; None before the first response."""
+        date, received = self._date
+        if date is None:
+            return None
+        try:
+            return parsedate_to_datetime(date) - received
+        except ValueError:
+            return None
+
     def _request(
         self,
         method: str,
@@ -161,6 +184,7 @@ class ClusterClient:
             )
         except urllib3.exceptions.HTTPError as error:
             raise _no_response(self.config, error) from None
+        self._date = (response.headers.get("Date"), datetime.now(UTC))
         if response.status < 400:
             data: bytes = response.data
             return data

@@ -16,6 +16,13 @@ class Command:
 
 COMMANDS = (
     Command("status", "show grants, what happens next, and who reads them", "keywright.cli.status"),
+    Command("renew", "request new keys now", "keywright.cli.renew"),
+    Command(
+        "suspend",
+        "stop renewals of grants; their keys stay until they expire",
+        "keywright.cli.suspend",
+    ),
+    Command("resume", "continue renewals of suspended grants", "keywright.cli.resume"),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
         "serve-credentials",

@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from keywright.api.errors import ApiError
@@ -82,7 +81,7 @@ def _show_all(
         grants = pool.submit(lambda: list(client.items(f"{CUSTOM}{place}/{GRANT_PLURAL}")))
         readers = pool.submit(_readers, client, place, options)
     views = [
-        view_of(body, readers=readers.result(), now=datetime.now(UTC))
+        view_of(body, readers=readers.result(), now=client.now())
         for body in sorted(grants.result(), key=_name_of)
     ]
     if options.source:
@@ -117,7 +116,7 @@ def _show_one(
             f"there is no ApiKeyGrant {options.name} in namespace {client.namespace}.",
             remedy="List all of them: keywright status -A.",
         )
-    view = view_of(body, readers=readers.result(), now=datetime.now(UTC))
+    view = view_of(body, readers=readers.result(), now=client.now())
     entries: list[Entry] = story_of(view, body, events.result())
     if options.output:
         document = {
