@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, one line of help, and the module that implements it."""
+    """A command: its name, one line of help, and the module that implements it.
+
+    A command without a line of help is for programs, and not listed.
+    """
 
     name: str
     summary: str
@@ -23,6 +26,13 @@ COMMANDS = (
         "keywright.cli.suspend",
     ),
     Command("resume", "continue renewals of suspended grants", "keywright.cli.resume"),
+    Command(
+        "version",
+        "print the versions of this program, the operator and the CRDs",
+        "keywright.cli.version_command",
+    ),
+    Command("completion", "print the completion script of a shell", "keywright.cli.completion"),
+    Command("__complete", "", "keywright.cli.complete"),
     Command("run", "run the operator", "keywright.cli.run"),
     Command(
         "serve-credentials",

@@ -63,9 +63,8 @@ def parser(*names: str | None) -> argparse.ArgumentParser:
     program.add_argument("--version", action=_PrintVersion, help="print the version")
     commands = program.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = commands.add_parser(
-            command.name, help=command.summary, description=command.summary
-        )
+        listed: dict[str, Any] = {"help": command.summary} if command.summary else {}
+        subparser = commands.add_parser(command.name, description=command.summary, **listed)
         if command.name in names:
             module = _module_of(command)
             module.add_arguments(subparser)
