@@ -25,6 +25,7 @@ from keywright.cli.errors import CommandError, ForbiddenError
 CUSTOM: Final = f"/apis/{GROUP}/{VERSION}"
 JSON: Final = "application/json"
 MERGE: Final = "application/merge-patch+json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 FIELD_MANAGER: Final = "keywright-cli"
 _PAGE: Final = 500
@@ -49,19 +50,19 @@ class ClusterClient:
         self._date: tuple[str | None, datetime] = (None, datetime.now(UTC))
         self._pool = _pool_of(config)
 
-    def get(self, path: str, *, seconds: float = _READ_SECONDS) -> Document:
+    def get(self, path: str, *, accept: str = JSON, seconds: float = _READ_SECONDS) -> Document:
         """Read one object.
 
         Raises:
             ApiError: the API server refuses, or there is no such object.
             CommandError: there is no response, or the user may not do this.
         """
-        return self._request("GET", path, seconds=seconds)
+        return self._request("GET", path, accept=accept, seconds=seconds)
 
-    def find(self, path: str) -> Document | None:
+    def find(self, path: str, *, accept: str = JSON) -> Document | None:
         """Read one object, None if it does not exist."""
         try:
-            return self.get(path)
+            return self.get(path, accept=accept)
         except ApiError as error:
             if error.is_missing:
                 return None

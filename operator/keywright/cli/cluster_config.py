@@ -7,9 +7,11 @@ and tokens; its generated API is not used.
 from __future__ import annotations
 
 import os
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 from keywright.cli.errors import CommandError
 
@@ -57,6 +59,8 @@ def load_config(*, kubeconfig: Path | None, context: str | None) -> ClusterConfi
     from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger  # noqa: PLC0415
 
     configuration: Any = Configuration()
+    # Set from the environment, without its exceptions; only that of the kubeconfig is wanted.
+    configuration.proxy = None
     load_in_cluster: Any = load_incluster_config
     read, use = cast("Any", KubeConfigMerger), cast("Any", KubeConfigLoader)
     paths = str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
@@ -107,5 +111,13 @@ def _config_of(configuration: Any, *, namespace: str, context: str) -> ClusterCo
         key_file=configuration.key_file,
         verify=configuration.verify_ssl,
         server_name=getattr(configuration, "tls_server_name", None),
-        proxy=configuration.proxy,
+        proxy=configuration.proxy or _proxy_of_environment(configuration.host),
     )
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """The proxy by $HTTPS_PROXY and $NO_PROXY, as kubectl uses it."""
+    parts = urlsplit(server)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

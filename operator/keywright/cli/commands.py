@@ -27,6 +27,11 @@ COMMANDS = (
     ),
     Command("resume", "continue renewals of suspended grants", "keywright.cli.resume"),
     Command(
+        "doctor",
+        "find the fault in the chain from a source to a working key",
+        "keywright.cli.doctor",
+    ),
+    Command(
         "version",
         "print the versions of this program, the operator and the CRDs",
         "keywright.cli.version_command",
