@@ -18,6 +18,11 @@ class Command:
 
 
 COMMANDS = (
+    Command(
+        "check",
+        "check the cluster, the operator, and all sources and grants",
+        "keywright.cli.check",
+    ),
     Command("status", "show grants, what happens next, and who reads them", "keywright.cli.status"),
     Command("renew", "request new keys now", "keywright.cli.renew"),
     Command(

@@ -21,9 +21,9 @@ from keywright.api.source import CredentialSource
 from keywright.api.status import ConditionStatus, SourceStatus
 from keywright.api.times import format_time
 from keywright.cli.cluster_client import ClusterClient
-from keywright.cli.errors import CommandError, ForbiddenError
+from keywright.cli.errors import CommandError
 from keywright.cli.hop import Hop, Result, failed
-from keywright.cli.installation import Operator
+from keywright.cli.installation import Operator, operator_may
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import CloudProvider
@@ -159,38 +159,23 @@ async def _missing_account(source: CredentialSource, account: str, tools: Tools)
 
 def _token_right(source: CredentialSource, account: str, tools: Tools) -> Hop:
     """Whether the operator may request tokens of the ServiceAccount."""
-    operator = tools.operator
     title = f"the operator may request tokens of ServiceAccount {account}"
-    user = f"system:serviceaccount:{operator.namespace}:{operator.service_account}"
-    attributes = {
-        "namespace": source.namespace,
-        "verb": "create",
-        "resource": "serviceaccounts",
-        "subresource": "token",
-        "name": account,
-    }
-    groups = [
-        "system:authenticated",
-        "system:serviceaccounts",
-        f"system:serviceaccounts:{operator.namespace}",
-    ]
-    try:
-        review = tools.client.create(
-            "/apis/authorization.k8s.io/v1/subjectaccessreviews",
-            {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SubjectAccessReview",
-                "spec": {"user": user, "groups": groups, "resourceAttributes": attributes},
-            },
-        )
-    except ForbiddenError:
+    allowed = operator_may(
+        tools.client,
+        tools.operator,
+        "create",
+        "serviceaccounts/token",
+        namespace=source.namespace,
+        name=account,
+    )
+    if allowed is None:
         return Hop(
             "doctor-token-right",
             title,
             Result.SKIPPED,
             facts=("You may not create subjectaccessreviews, so this is unknown.",),
         )
-    if (review.get("status") or {}).get("allowed") is True:
+    if allowed:
         return Hop("doctor-token-right", title)
     return failed(
         "doctor-token-right", title, token_forbidden(namespace=source.namespace, name=account)

@@ -28,6 +28,17 @@ class Operator:
     ready: int
 
     @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that it watches; empty for all of them."""
+        pairs = zip(self.arguments, (*self.arguments[1:], ""), strict=True)
+        found = [
+            after if word == "--namespace" else word.partition("=")[2]
+            for word, after in pairs
+            if word == "--namespace" or word.startswith("--namespace=")
+        ]
+        return tuple(dict.fromkeys(found))
+
+    @property
     def version(self) -> str:
         """The tag of its image, without a digest."""
         tag = self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
@@ -65,6 +76,46 @@ def lease_holder(client: ClusterClient, *, namespace: str, name: str) -> Mapping
     """The spec of the Lease, None if it does not exist."""
     body = client.find(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}")
     return None if body is None else body.get("spec") or {}
+
+
+def operator_may(
+    client: ClusterClient,
+    operator: Operator,
+    verb: str,
+    resource: str,
+    *,
+    namespace: str = "",
+    group: str = "",
+    name: str = "",
+) -> bool | None:
+    """Whether the operator's ServiceAccount has a right; None if you may not ask for it."""
+    plural, _, subresource = resource.partition("/")
+    attributes = {
+        "verb": verb,
+        "resource": plural,
+        "subresource": subresource,
+        "group": group,
+        "namespace": namespace,
+        "name": name,
+    }
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{operator.namespace}:{operator.service_account}",
+            "groups": [
+                *("system:authenticated", "system:serviceaccounts"),
+                f"system:serviceaccounts:{operator.namespace}",
+            ],
+            "resourceAttributes": {key: value for key, value in attributes.items() if value},
+        },
+    }
+    try:
+        review = client.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    except ForbiddenError:
+        return None
+    allowed: bool = (review.get("status") or {}).get("allowed") is True
+    return allowed
 
 
 def _crd(client: ClusterClient, name: str) -> InstalledCrd:

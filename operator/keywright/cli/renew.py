@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=_duration,
+        type=duration,
         default="5m",
         metavar="DURATION",
         help="how long --wait waits, such as 90s; default: 5m",
@@ -188,7 +188,8 @@ def _not_ready(status: GrantStatus) -> Condition | None:
     return None if _true(status, READY) else status.condition(READY)
 
 
-def _duration(text: str) -> float:
+def duration(text: str) -> float:
+    """Parse a duration such as 90s, or a number of seconds, for argparse."""
     try:
         return float(text) if text.isdecimal() else parse_duration(text)
     except ValueError as error:

@@ -142,7 +142,7 @@ def screen_for(stream: TextIO | None = None, environment: Mapping[str, str] = os
     width = shutil.get_terminal_size((100, 24)).columns if terminal else _PIPED_WIDTH
     if terminal and environment.get("COLUMNS", "").isdecimal():
         width = int(environment["COLUMNS"])
-    encoding = (getattr(target, "encoding", None) or "ascii").lower().replace("-", "")
+    encoding = (getattr(target, "encoding", None) or "utf-8").lower().replace("-", "")
     return Screen(
         stream=target,
         color=(terminal or forced) and not refused,
