@@ -215,7 +215,7 @@ class Attack:
             {"AWS_BEARER_TOKEN_BEDROCK": "x"},
             labels={"keywright.dev/managed": "true"},
             annotations={
-                "keywright.dev/granted-by": f"{HOME}/forged 1",
+                "keywright.dev/owner": f"{HOME}/forged 1",
                 "keywright.dev/issued-at": "0001-01-01T00:00:00Z",
                 "keywright.dev/expires-at": "9999-12-31T23:59:59Z",
                 "keywright.dev/renew-at": "0001-01-01T00:00:00Z",
@@ -241,7 +241,7 @@ class Attack:
             "tokens",
             {f"key-{number}": "x" * 340 for number in range(2000)},
             labels={"keywright.dev/managed": "true"},
-            annotations={"keywright.dev/granted-by": f"{HOME}/tokens 1"},
+            annotations={"keywright.dev/owner": f"{HOME}/tokens 1"},
         )
         yield _grant("tokens", "lie-1", sessionCredentials={}, secret={"formats": ["AwsEnv"]})
 

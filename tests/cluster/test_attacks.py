@@ -93,13 +93,13 @@ def test_forged_annotations_of_a_secret_are_repaired(attacker: Tenant, victim: T
     """A Secret that says it were another grant's is written again as what it is."""
     attacker.become_ready()
     data = attacker.data()
-    mark = victim.secret()["metadata"]["annotations"]["keywright.dev/granted-by"]
-    change = {"keywright.dev/granted-by": mark, "keywright.dev/expires-at": "2099-01-01T00:00:00Z"}
+    mark = victim.secret()["metadata"]["annotations"]["keywright.dev/owner"]
+    change = {"keywright.dev/owner": mark, "keywright.dev/expires-at": "2099-01-01T00:00:00Z"}
     attacker.patch(attacker.secret_path(), {"metadata": {"annotations": change}})
 
     def repaired() -> bool:
         annotations = attacker.secret()["metadata"]["annotations"]
-        return bool(annotations["keywright.dev/granted-by"] != mark)
+        return bool(annotations["keywright.dev/owner"] != mark)
 
     eventually(repaired)
     assert attacker.secret()["metadata"]["annotations"]["keywright.dev/expires-at"] < "2099"

@@ -131,9 +131,7 @@ def test_a_secret_with_the_marks_of_another_is_never_emptied(tenant: Tenant) -> 
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
     rename(tenant)
     mark = f"{tenant.namespace}/{GRANT} 00000000-0000-0000-0000-000000000000"
-    tenant.patch(
-        tenant.secret_path(), {"metadata": {"annotations": {"keywright.dev/granted-by": mark}}}
-    )
+    tenant.patch(tenant.secret_path(), {"metadata": {"annotations": {"keywright.dev/owner": mark}}})
     before = tenant.secret()
     tenant.edit_grant(secret={"formerSecretPolicy": "Clear"})
     eventually(lambda: not former(tenant))

@@ -70,7 +70,7 @@ def _secret_that_names(attacker: LongTermTenant, key_id: str, *, uid: str) -> No
         "namespace": attacker.namespace,
         "labels": {"keywright.dev/managed": "true"},
         "annotations": {
-            "keywright.dev/granted-by": mark,
+            "keywright.dev/owner": mark,
             "keywright.dev/key-id": key_id,
             "keywright.dev/replaces-key-id": key_id,
         },

@@ -73,20 +73,19 @@ def test_of_two_grants_the_older_keeps_the_secret(
     tenant.become_ready(name="older", secret={"name": "shared"})
     tenant.apply_grant(name="younger", secret={"name": "shared"})
     assert f"{tenant.namespace}/older" in _conflict(tenant, name="younger")
-    mark = tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"]
+    mark = tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"]
     tenant.annotate_grant(
         name="older", **{"keywright.dev/renew-requested-at": "2031-01-01T00:00:00Z"}
     )
     tenant.revision(2, name="older")
     barrier()
     _conflict(tenant, name="younger")
-    assert tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"] == mark
+    assert tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"] == mark
     tenant.world.api.delete(tenant.grant_path("older"))
     tenant.ready(name="younger", seconds=70)
     assert eventually(
         lambda: (
-            "/younger "
-            in tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"]
+            "/younger " in tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"]
         )
     )
 

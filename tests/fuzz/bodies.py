@@ -79,7 +79,7 @@ def marks() -> SearchStrategy[Mapping[str, str]]:
         [
             f"keywright.dev/{name}"
             for name in (
-                "granted-by",
+                "owner",
                 "issued-at",
                 "expires-at",
                 "renew-at",
@@ -93,7 +93,7 @@ def marks() -> SearchStrategy[Mapping[str, str]]:
                 "take-over",
                 "replaces-key-id",
                 "entries",
-                "remark",
+                "warning",
                 "renew-requested-at",
             )
         ]

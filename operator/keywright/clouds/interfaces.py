@@ -85,10 +85,10 @@ class CallerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key, and a warning for its clients (`remark`, a sentence or empty)."""
+    """A new key; `warning`: a sentence for its clients, or empty."""
 
     credential: Credential
-    remark: str = field(default="")
+    warning: str = field(default="")
 
 
 @dataclass(frozen=True, slots=True)

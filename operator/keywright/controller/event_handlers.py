@@ -215,7 +215,7 @@ class EventHandlers:
 
     def _wake_former_owner(self, secret: ManagedSecret) -> None:
         """Requeue the grant that has left a Secret behind, now that the Secret is deleted."""
-        owner = secret.granted_by.uid if secret.granted_by is not None else ""
+        owner = secret.owner_annotation.uid if secret.owner_annotation is not None else ""
         record = self._store.grants.get(owner)
         if record is not None and record.secret != (secret.namespace, secret.name):
             record.former_due = None

@@ -229,7 +229,7 @@ class SourceReconciler:
                 account_id=caller.account_id,
                 issued_at=session.issued_at,
                 expires_at=session.expires_at,
-                remark=end_unknown(session),
+                warning=end_unknown(session),
             ),
             provider=source.provider.value,
             uid=known.uid,

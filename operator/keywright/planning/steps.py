@@ -167,7 +167,7 @@ class Written:
 
     secret: SecretState
     key_id: str | None
-    remark: str = ""
+    warning: str = ""
     renewed: bool = True
     changed_at_admission: tuple[str, ...] = ()
 

@@ -114,7 +114,7 @@ async def test_a_secret_of_somebody_else_says_nothing_of_the_grant() -> None:
     made.clock.now = ends + timedelta(hours=1)
 
     def give_away(body: dict[str, dict[str, dict[str, str]]]) -> None:
-        body["metadata"]["annotations"]["keywright.dev/granted-by"] = "chat/other uid"
+        body["metadata"]["annotations"]["keywright.dev/owner"] = "chat/other uid"
 
     made.see_secret(give_away)
     assert await _reporter(made)(UID) is None

@@ -107,7 +107,7 @@ async def test_an_id_that_a_tenant_wrote_removes_nothing() -> None:
     made.cloud_provider.kept = iam
     _put_theirs(iam, at=made.clock.now)
     annotations = {
-        "keywright.dev/granted-by": f"chat/chat-key {body['metadata']['uid']}",
+        "keywright.dev/owner": f"chat/chat-key {body['metadata']['uid']}",
         "keywright.dev/key-id": _THEIRS,
         "keywright.dev/replaces-key-id": _THEIRS,
     }
@@ -252,7 +252,7 @@ async def test_a_copied_secret_proves_nothing_elsewhere() -> None:
     copied = copy.deepcopy(theirs)
     uid = "copy-uid"
     copied["metadata"] |= {"name": "copy", "uid": "s2"}
-    copied["metadata"]["annotations"]["keywright.dev/granted-by"] = f"chat/copy {uid}"
+    copied["metadata"]["annotations"]["keywright.dev/owner"] = f"chat/copy {uid}"
     body = grant_body(bedrockShortTermKey=None, bedrockLongTermKey=_spec())
     body["metadata"] |= {
         "name": "copy",

@@ -182,7 +182,7 @@ def test_an_edit_keeps_what_only_we_know() -> None:
 
 def _ended_secret(mark: str) -> ManagedSecret:
     annotations = {
-        "keywright.dev/granted-by": mark,
+        "keywright.dev/owner": mark,
         "keywright.dev/expires-at": "2026-11-22T11:00:00Z",
     }
     meta = {"namespace": "chat", "name": "grant-a", "uid": "s", "resourceVersion": "9"}
@@ -212,7 +212,7 @@ def test_a_time_that_nobody_wrote_in_earnest_has_no_place_in_the_order() -> None
     for text in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
         meta: dict[str, Any] = {"namespace": "chat", "name": "grant-a", "uid": text}
         meta["resourceVersion"] = "9"
-        names = ("granted-by", "issued-at", "expires-at", "renew-at")
+        names = ("owner", "issued-at", "expires-at", "renew-at")
         values = ("chat/grant-a a", text, text, text)
         meta["annotations"] = {
             f"keywright.dev/{name}": value for name, value in zip(names, values, strict=True)

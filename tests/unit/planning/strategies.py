@@ -144,7 +144,7 @@ def fresh(*, revision: int, now: datetime) -> SecretState:
 _FAILURES = failures()
 _TRIED = st.sampled_from(("written", "failed", "refused"))
 _KEY_IDS = st.sampled_from((None, "ASIA2"))
-_REMARKS = st.sampled_from(("", "It is short."))
+_WARNINGS = st.sampled_from(("", "It is short."))
 
 
 @st.composite
@@ -165,4 +165,4 @@ def outcomes(draw: DrawFn, known: GrantState, step: Step, now: datetime) -> Outc
         case _:
             revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
             made = fresh(revision=revision, now=now)
-            return Written(made, draw(_KEY_IDS), remark=draw(_REMARKS))
+            return Written(made, draw(_KEY_IDS), warning=draw(_WARNINGS))

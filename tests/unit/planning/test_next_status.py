@@ -143,7 +143,8 @@ def test_a_written_secret_is_the_status() -> None:
     """Times, revision and fingerprint are those of the Secret; the request counts as answered."""
     wanted = asked(renew_requested_at="2026-11-22T11:00:00Z")
     new = secret(revision=4, fingerprint="d.e.f", expires_at=noon(hours=12))
-    found = next_status(state(grant=wanted), Written(new, "ASIA2", remark="It is short."), now=NOON)
+    written = Written(new, "ASIA2", warning="It is short.")
+    found = next_status(state(grant=wanted), written, now=NOON)
     assert (found.revision, found.fingerprint, found.key_id) == (4, "d.e.f", "ASIA2")
     assert (found.expires_at, found.renew_at) == (new.expires_at, new.renew_at)
     assert found.last_handled_reconcile_at == "2026-11-22T11:00:00Z"

@@ -309,4 +309,4 @@ def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, war
     issued_key = session_credentials.mint(
         SessionCredentials(), grant=asked, session=session, region="cn-hangzhou", account_id="1"
     )
-    assert ("SDK for Python" in issued_key.remark) is warned
+    assert ("SDK for Python" in issued_key.warning) is warned

@@ -66,7 +66,7 @@ async def test_a_repair_leaves_the_key_of_a_skipped_row_alone() -> None:
     assert await look_up(gateway, parts=2) is KeyFault.OUTSIDE_PLAN
     made = await make(gateway, in_use="import-x", keep="import-x")
     assert published(made) == {"one"}
-    assert "there is no usage plan p2" in made.remark
+    assert "there is no usage plan p2" in made.warning
     assert set(gateway.keys) == {"k1", "k2"}
     assert gateway.members["p1"] == {"k1", "k2"}
 
