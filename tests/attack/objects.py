@@ -1,4 +1,4 @@
-"""`python -m tests.attack.objects`: the objects of a hostile tenant, applied and edited for ever.
+"""`python -m tests.attack.objects`: apply and edit the objects of a hostile tenant, without end.
 
 All that a tenant may write in namespaces of its own: sources at the hostile endpoints, grants by
 the hundred, Secrets that imitate ours, specs that are as deep or as large as the API server lets
@@ -29,7 +29,7 @@ HOME: Final = "mallory"
 """The namespace of the flood; further ones have its name and a number."""
 
 LIES: Final = "mallory-lies"
-"""The namespace of the endpoints that answer, so that those that do not hold up nobody's lies."""
+"""The namespace of the endpoints that answer, separate from those that hang."""
 
 PASSWORD: Final = "correct-horse-battery-staple"
 """What must not leave the tenant's own cluster: another team's Secret beside its sources."""

@@ -46,11 +46,11 @@ def _legacy_copy_of_their_secret(attacker: Tenant, victim: Tenant) -> None:
 
 
 def _somebodys_secret(attacker: Tenant, _: Tenant) -> None:
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
 
 
 def _labelled_secret(attacker: Tenant, _: Tenant) -> None:
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
     label = {"metadata": {"labels": {"keywright.dev/managed": "true"}}}
     attacker.patch(attacker.secret_path(), label)
 
@@ -69,7 +69,7 @@ def _owned_secret(attacker: Tenant, _: Tenant) -> None:
         "uid": owner["metadata"]["uid"],
         "controller": True,
     }
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
     attacker.patch(attacker.secret_path(), {"metadata": {"ownerReferences": [reference]}})
 
 

@@ -1,4 +1,4 @@
-"""A Secret that is somebody else's is never touched."""
+"""A Secret of another owner is never changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 
 
 def _conflict(tenant: Tenant, *, name: str = GRANT) -> str:
-    """The message of the conflict, once it is told."""
+    """The message of the conflict, once it is reported."""
     told = tenant.told("SecretConflict", reason="SecretConflict", name=name)
     assert condition(told, "Ready")["status"] == "False"
     assert condition(told, "Stalled")["reason"] == "SecretConflict"
@@ -58,7 +58,7 @@ def test_adopt_takes_a_secret_over(tenant: Tenant) -> None:
 
 
 def test_adopt_never_takes_another_grants_secret(tenant: Tenant) -> None:
-    """`adopt: true` is for Secrets that are nobody's."""
+    """`adopt: true` is for Secrets without an owner."""
     tenant.become_ready()
     key = tenant.data()[KEY]
     tenant.apply_grant(name="greedy", secret={"name": GRANT, "adopt": True})
@@ -91,7 +91,7 @@ def test_of_two_grants_the_older_keeps_the_secret(
 
 
 def test_a_secret_type_is_never_changed_silently(tenant: Tenant) -> None:
-    """Another `spec.secret.type` is told with its remedy; the Secret stays as it is."""
+    """Another `spec.secret.type` is reported with its remedy; the Secret stays unchanged."""
     tenant.become_ready()
     before = tenant.data()
     tenant.edit_grant(secret={"type": "example.com/other"})

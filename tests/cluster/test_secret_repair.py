@@ -1,4 +1,4 @@
-"""What somebody does to the Secret by hand is put right; what is theirs stays."""
+"""Changes to the Secret by hand are repaired; fields of others stay."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_grant_made_again_without_its_status_mints_nothing(
     barrier()
     assert tenant.data() == data
     assert tenant.session_calls() == asked
-    # renewAt may differ: where a grant stands among the others is told by its uid
+    # renewAt may differ: the spread among the grants depends on the uid
     kept = ("revision", "expiresAt", "issuedAt", "fingerprint", "secretName")
     assert {name: status[name] for name in kept} == {name: before[name] for name in kept}
     (owner,) = tenant.secret()["metadata"]["ownerReferences"]

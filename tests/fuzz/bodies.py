@@ -74,7 +74,7 @@ def bodies(plural: str) -> SearchStrategy[Body]:
 
 
 def marks() -> SearchStrategy[Mapping[str, str]]:
-    """What somebody writes beside an object under the operator's own names."""
+    """Annotations under the operator's own names, as a tenant could write them."""
     names = st.sampled_from(
         [
             f"keywright.dev/{name}"

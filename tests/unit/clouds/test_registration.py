@@ -16,7 +16,7 @@ from keywright.clouds.aws import provider as aws
 from testbed.documents import documents
 from tests.unit.api.samples import ROOT, schema
 
-# What stands beside the identities of a source.
+# The fields of a source next to its identities.
 _NO_IDENTITY = {
     *("region", "stsEndpoint", "assumeRoles"),
     *("regionId", "connectTimeout", "readTimeout"),

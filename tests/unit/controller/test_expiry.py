@@ -80,7 +80,7 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
 
 
 async def test_what_was_renewed_is_not_reported() -> None:
-    """The reporter is told when the new key ends, and writes nothing."""
+    """The reporter gets the expiry of the new key, and writes nothing."""
     made = scene()
     await _with_key(made)
     made.clock.now = await made.settle()

@@ -37,7 +37,7 @@ _ORPHANS = "/api/v1/namespaces/keywright-system/configmaps/keywright-orphans"
 
 
 def _put_theirs(iam: SmallIam, *, at: datetime) -> None:
-    """A key of somebody else on the same user."""
+    """A key of another owner on the same user."""
     iam.held[_THEIRS] = CloudKey(_THEIRS, created_at=at)
 
 
@@ -70,7 +70,7 @@ def _forge_status(made: Scene, **status: Any) -> None:
 
 
 def _annotate(made: Scene, **annotations: str | None) -> None:
-    """Somebody edits the Secret's annotations; None removes one."""
+    """The Secret's annotations are edited; None removes one."""
     held = made.api.objects[SECRET]["metadata"]["annotations"]
     merged = held | {f"keywright.dev/{name}": value for name, value in annotations.items()}
     made.api.objects[SECRET]["metadata"]["annotations"] = {

@@ -98,7 +98,7 @@ class ScriptedProvider:
     async def verify(
         self, source: CredentialSource, *, anew: bool = False
     ) -> tuple[Session, CallerIdentity]:
-        """We are somebody; with credentials without an end where `endless` says so."""
+        """A verified identity; with credentials without an expiry if `endless` says so."""
         del anew
         self.verified += 1
         self.meanwhile()

@@ -94,7 +94,7 @@ def _by_name(documents: list[Document]) -> dict[tuple[str, str, str], Document]:
 def test_the_chart_installs_what_the_kustomization_does(
     helm: Helm, installation: Installation
 ) -> None:
-    """Object by object, but for Helm's labels; the namespace is made by whoever runs Helm."""
+    """Object by object, except for Helm's labels; the user of Helm creates the namespace."""
     rendered = _by_name([_without_helm(each) for each in helm.render(*installation.options)])
     crds = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     applied = _by_name(

@@ -53,7 +53,7 @@ _CONDITIONS = st.builds(
 
 
 def statuses() -> st.SearchStrategy[GrantStatus]:
-    """A status of us, of a backup, or of somebody who wrote what they liked."""
+    """A status of this operator, of a backup, or with arbitrary content of another author."""
     return st.builds(
         GrantStatus,
         conditions=st.lists(_CONDITIONS, max_size=4, unique_by=lambda c: c.type).map(tuple),
@@ -79,7 +79,7 @@ _REVISIONS = st.integers(0, 5)
 
 @st.composite
 def secrets(draw: DrawFn) -> SecretState:
-    """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
+    """A Secret: owned with a key of any age, owned and damaged, without owner, of another grant."""
     standing = draw(_STANDINGS)
     if standing is not Ownership.OWNED:
         return SecretState("chat", "chat-key", ownership=standing, owner="chat/other")

@@ -308,7 +308,7 @@ def test_the_next_step(case: str, state: GrantState, step: str) -> None:
 
 
 def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
-    """Nobody reads Ready=True of a grant whose key goes; failures of before do not count."""
+    """A grant whose key is being removed never shows Ready=True; earlier failures do not count."""
     going = state(
         grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, has_finalizer=True
     )
@@ -347,7 +347,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
 
 
 def test_the_message_names_the_unknown_keys() -> None:
-    """A person can look them up, and is told of `exclusive`."""
+    """The message lists their IDs, and mentions `exclusive`."""
     step = decide(replace(NEW, listed=(key(C), key(D))), now=NOON)
     assert isinstance(step, Fail)
     assert C in step.failure.message
@@ -356,7 +356,7 @@ def test_the_message_names_the_unknown_keys() -> None:
 
 
 def test_an_intent_is_written_with_its_baseline() -> None:
-    """Ready is told from the first write on; the time is in whole seconds."""
+    """Ready is set from the first write on; the time is in whole seconds."""
     found = next_status(replace(NEW, listed=(key(C),)), RecordIntent((C,)), now=noon(seconds=0.7))
     assert found.pending == PendingCreate(started_at=NOON, baseline=(C,))
     assert found.kind == KIND

@@ -47,7 +47,7 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
         ),
         (
-            "failed, the key lives",
+            "failed, the key is valid",
             state(),
             Fail(PASSING),
             ["Ready True Succeeded", "RenewalFailing True CloudError"],
@@ -105,7 +105,7 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
             ["Ready False SourceNotFound", "Reconciling True ProgressingWithRetry"],
         ),
         (
-            "no source, the key lives",
+            "no source, the key is valid",
             state(**MISSING_SOURCE),
             Reject(NO_SOURCE),
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
@@ -188,7 +188,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ),
         ("a renewal fails", state(), Fail(PASSING)),
         (
-            "a key that lives in the cloud",
+            "a managed key",
             state(status=KEPT, grant=MANAGED),
             Written(NEXT, "ACCA0"),
         ),
@@ -270,7 +270,7 @@ def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
 
 
 def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
-    """Whatever its marks say, a key that is not ours has no end to tell of."""
+    """Whatever its annotations are, a key that is not owned has no expiry to report."""
     theirs = secret(ownership=Ownership.OWNED_BY_OTHER, revision=0)
     found = next_status(state(secret=theirs), Reject(CONFLICT), now=NOON)
     assert found.conditions[0].reason == "SecretConflict"

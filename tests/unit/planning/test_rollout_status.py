@@ -1,4 +1,4 @@
-"""When a rollout begins, what is told of it, and which changes become Events."""
+"""When a rollout begins, what is reported of it, and which changes become Events."""
 
 from dataclasses import replace
 from typing import Any
@@ -56,7 +56,7 @@ UNOWNED = SecretState("chat", "chat-key", ownership=Ownership.UNOWNED)
 
 
 def known(**changed: Any) -> GrantState:
-    """A grant with a rollout, whose status tells of the data `old`."""
+    """A grant with a rollout, whose status records the data `old`."""
     return state(**{"grant": READER, "secret": SAME, "recorded_data_hash": "old", **changed})
 
 
@@ -97,7 +97,7 @@ def known(**changed: Any) -> GrantState:
 def test_when_a_rollout_begins(
     case: str, before: GrantState, outcome: Outcome, begins: Scope | None
 ) -> None:
-    """With the status that tells of other data than the one before, and with no other."""
+    """With the status that records other data than the one before, and with no other."""
     after = next_status(before, outcome, now=NOON)
     progress = after.condition("RolloutProgressing")
     assert (progress.reason if progress else None) == (begins.value if begins else None), case

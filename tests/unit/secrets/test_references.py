@@ -39,7 +39,7 @@ def metadata(
 
 
 def test_the_label_releases_every_value() -> None:
-    """Whoever may write the Secret has consented."""
+    """The author of the Secret has consented."""
     labels = {"keywright.dev/allow-reference": "true"}
     assert shareable_keys(metadata(labels=labels), KEYS) == set(KEYS)
 

@@ -76,7 +76,7 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
 
 
 def test_no_metadata_shows_the_key() -> None:
-    """Whoever may read the Secret's metadata, but not its data, learns nothing of the key."""
+    """A reader of the Secret's metadata, without its data, learns nothing of the key."""
     assert TOKEN not in str(manifest_of(GRANT)["metadata"])
 
 

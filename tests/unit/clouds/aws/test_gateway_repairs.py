@@ -119,7 +119,7 @@ async def test_an_import_from_before_a_restore_keeps_the_keys_of_its_file(
 
 
 async def test_an_import_that_was_never_finished_drops_the_keys_of_no_row() -> None:
-    """Nobody was given them: its file was edited before it was finished."""
+    """They were never published: the file was edited before the import was finished."""
     gateway = imported()
     for key in gateway.keys.values():
         key["tags"] |= {IMPORT_TAG: "import-y", INTENT_TAG: "import-y"}
