@@ -194,11 +194,11 @@ class CloudProvider(GrantProvider, Protocol):
     """A cloud provider."""
 
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """Return a session of the source that is not due yet, and its caller; raises Failure.
 
-        `anew`: an earlier session does not count.
+        `force`: an earlier session does not count.
         """
 
     async def hold(self, source: CredentialSource) -> None:

@@ -11,7 +11,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide
-from keywright.planning.deletion import LEAST_TRIES
+from keywright.planning.deletion import MIN_ATTEMPTS
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
@@ -251,25 +251,25 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
         given(
             deleting=True,
             grant=RETAINED,
-            status=told_of(failed_attempts=LEAST_TRIES, **TRIED),
+            status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED),
         ),
         "RemoveFinalizer",
     ),
     ("no source", LOST_SOURCE, "Fail SourceNotFound"),
     (
         "the last try but one",
-        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES - 1, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS - 1, **TRIED)),
         "ListKeys",
     ),
     (
         "bounded",
-        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
     ),
     ("no spec to go by", given(deleting=True, grant=None), "Fail KindChanged"),
     (
         "no spec to go by, after the time of a revocation",
-        given(deleting=True, grant=None, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
+        given(deleting=True, grant=None, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
     ),
 ]
@@ -329,7 +329,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
         deleting=True,
         deleting_since=NOON,
         revocation=timedelta(minutes=15),
-        status=told_of(failed_attempts=LEAST_TRIES),
+        status=told_of(failed_attempts=MIN_ATTEMPTS),
     )
     before = noon(minutes=14)
     after = replace(going, status=next_status(going, Fail(failing), now=before))

@@ -24,7 +24,7 @@ from tests.unit.planning.samples import noon
 
 NEW, OLD = "new", "old"
 ALL = ActiveRollout(NEW, NOON, Scope.ALL)
-MARKED = ActiveRollout(NEW, NOON, Scope.MARKED)
+ANNOTATED = ActiveRollout(NEW, NOON, Scope.ANNOTATED)
 COMING, STUCK = Availability.COMING, Availability.STUCK
 
 
@@ -61,8 +61,8 @@ def told(found: Plan) -> str:
         ("the first batch at once", [view("a"), view("b"), view("c")], 0, ALL, "a b, 0.5"),
         ("one that never was restarted", [view("a", None)], 0, ALL, "a, 0.5"),
         ("younger than the data", [view("a", None, created=1)], 9, ALL, ", over"),
-        ("of a new Secret, unmarked", [view("a", None)], 0, MARKED, ", over"),
-        ("of a new Secret, marked by another", [view("a")], 0, MARKED, "a, 0.5"),
+        ("of a new Secret, unmarked", [view("a", None)], 0, ANNOTATED, ", over"),
+        ("of a new Secret, marked by another", [view("a")], 0, ANNOTATED, "a, 0.5"),
         ("all done", [view("a", NEW, at=0)], 9, ALL, ", over"),
         ("no workload exists", [], 0, ALL, ", over"),
         (

@@ -74,16 +74,16 @@ def known(**changed: Any) -> GrantState:
             "a new Secret",
             known(secret=None, recorded_data_hash=""),
             Written(NEW, "k"),
-            Scope.MARKED,
+            Scope.ANNOTATED,
         ),
         ("taken over", known(secret=UNOWNED, recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
-        ("a lost status", known(recorded_data_hash=""), NoOp(), Scope.MARKED),
+        ("a lost status", known(recorded_data_hash=""), NoOp(), Scope.ANNOTATED),
         ("a lost status, and due", known(recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
         (
             "a lost status, relabelled",
             known(recorded_data_hash=""),
             Written(SAME, "k"),
-            Scope.MARKED,
+            Scope.ANNOTATED,
         ),
         (
             "killed as it was taken over",
@@ -250,7 +250,7 @@ def test_trouble_is_told_with_field_and_cure(
 
 def test_a_new_secret_needs_no_workload_yet() -> None:
     """Its readers may come after it."""
-    course = RolloutState(ActiveRollout("m", NOON, Scope.MARKED))
+    course = RolloutState(ActiveRollout("m", NOON, Scope.ANNOTATED))
     assert rollout_failure(Plan(None), course, missing=_MISSING) is None
 
 

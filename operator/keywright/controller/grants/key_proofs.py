@@ -25,7 +25,7 @@ from keywright.secrets.manifest import ManagedKeyId
 from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover
 
-_MOST_RETIRING: Final = 16
+_MAX_RETIRING: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class KeyProofs:
             # IAM allows two keys per user: more entries were written by another client.
             retiring = found.get("retiring")
             if isinstance(retiring, list):
-                found["retiring"] = retiring[:_MOST_RETIRING]
+                found["retiring"] = retiring[:_MAX_RETIRING]
             status = GrantStatus.parse(found)
             words = self._words_of_record(record, status, secret)
             prover = self._prover((record.namespace, record.name), words)
