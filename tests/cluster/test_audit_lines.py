@@ -93,7 +93,7 @@ def _act(day: Day) -> None:
     chat.apply_source()
     for name in _SHORT:
         chat.apply_grant(name=name)
-    chat.create_secret(name="taken", owner="somebody")
+    chat.create_secret(name="taken", owner="another-client")
     chat.apply_grant(name="taken", secret={"adopt": True})
     let_restart(chat)
     day.world.api.apply(workload(chat, "Deployment", "assistant"))

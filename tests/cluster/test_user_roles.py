@@ -79,7 +79,7 @@ def _without_aggregation(folder: Path) -> list[dict[str, object]]:
 def test_the_built_in_roles_have_them_until_it_is_switched_off(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
-    """As `kubectl auth can-i` answers; nobody may write a status."""
+    """As `kubectl auth can-i` answers; no person may write a status."""
     with make_world() as world:
         world.api.apply_files([MANIFESTS / "operator" / "user-roles.yaml"])
         _bind_people(world)

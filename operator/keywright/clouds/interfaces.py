@@ -92,13 +92,13 @@ class CallerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key, and a warning for its clients (`remark`, a sentence or empty).
+    """A new key; `warning`: a sentence for its clients, or empty.
 
     `identity`: the ARN of the session that issued it; empty if the cloud has not reported it.
     """
 
     credential: Credential
-    remark: str = field(default="")
+    warning: str = field(default="")
     identity: str = ""
 
 
@@ -205,11 +205,11 @@ class CloudProvider(GrantProvider, Protocol):
     """A cloud provider."""
 
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """Return a session of the source that is not due yet, and its caller; raises Failure.
 
-        `anew`: an earlier session does not count.
+        `force`: an earlier session does not count.
         """
 
     async def hold(self, source: CredentialSource) -> None:

@@ -21,7 +21,7 @@ from keywright.cluster.watch import watch_events
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
+_MAX_PAUSE_SECONDS = 30.0
 _EVERYWHERE = ""
 # Namespaces that are handled concurrently.
 _LOOKS = 16
@@ -106,7 +106,7 @@ class SecretWatch:
                     error,
                 )
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
 
     async def _version(self, path: str) -> str:
         found = await self._client.request("GET", f"{path}?limit=1", accept=METADATA_LIST)
@@ -145,7 +145,7 @@ class SecretWatch:
                 )
                 pending[name] = None
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
             else:
                 pause = _FIRST_PAUSE_SECONDS
         self._pending.pop(namespace, None)

@@ -11,7 +11,7 @@ from keywright.cluster.client import METADATA, KubernetesClient
 
 _WATCH_SECONDS = 300
 # A watch that ends earlier, without an event, is retried only after a pause.
-_SHORTEST_SECONDS = 1.0
+_MIN_SECONDS = 1.0
 
 
 async def watch_events(
@@ -38,5 +38,5 @@ async def watch_events(
             version = metadata["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 yield event["type"], metadata
-        if version == before and loop.time() - began < _SHORTEST_SECONDS:
+        if version == before and loop.time() - began < _MIN_SECONDS:
             raise ApiUnreachableError(f"GET {url}: ended at once")

@@ -60,7 +60,7 @@ def connect_clouds(
     secrets: SecretReader,
     clock: Clock,
     skew_changed: Callable[[Name], None],
-    observe: RequestObserver,
+    observe: RequestObserver | None = None,
 ) -> Clouds:
     """Create all providers; the operator's default credentials only if the flag allows them."""
     endpoints = Endpoints(

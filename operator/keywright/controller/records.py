@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from keywright.api.checks import MOST_LEVELS, is_deeper, without_depths
+from keywright.api.checks import MAX_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -54,14 +54,14 @@ _ZLIB_DICTIONARY = (
     b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
 )
 _RAW_DEFLATE = -15
-_MOST_RELEASED = 16
+_MAX_RELEASED = 16
 _UNKNOWN = Readiness()
-_KEPT_ANNOTATIONS = (
+_STORED_ANNOTATIONS = (
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_TAKE_OVER,
 )
-_KEPT_METADATA = (
+_STORED_METADATA = (
     "name",
     "namespace",
     "uid",
@@ -261,16 +261,16 @@ def grant_record(
     body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
 ) -> GrantRecord:
     """Create a record; the spec may have any shape."""
-    kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+    stored: dict[str, Any] = {key: metadata[key] for key in _STORED_METADATA if key in metadata}
     annotations = metadata.get("annotations") or {}
-    annotations_kept = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
-    if annotations_kept:
-        kept["annotations"] = annotations_kept
+    requests = {key: annotations[key] for key in _STORED_ANNOTATIONS if key in annotations}
+    if requests:
+        stored["annotations"] = requests
     # Interned: the same strings occur in the Secret, in other records and as keys.
     spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
     oversize = size_of(spec)
     content = {
-        "metadata": bounded_metadata(kept),
+        "metadata": bounded_metadata(stored),
         "spec": {} if oversize else spec,
         "status": bounded_status(status),
     }
@@ -295,14 +295,14 @@ def grant_record(
         oversize=oversize,
         readiness=readiness(content["status"]),
         has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
-        take_over=annotations_kept.get(ANNOTATION_TAKE_OVER, ""),
+        take_over=requests.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 
 def _shallow_part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Spec or status of an object of any shape, without what is nested too deeply."""
     part = _mapping(body.get(name))
-    if not is_deeper(part, than=MOST_LEVELS):
+    if not is_deeper(part, than=MAX_LEVELS):
         return part
     return _mapping(without_depths(part))
 
@@ -332,7 +332,7 @@ def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     found = status.get("formerSecrets")
     if not found or not isinstance(found, list | tuple):
         return ()
-    entries = (_mapping(each) for each in found[:_MOST_RELEASED])
+    entries = (_mapping(each) for each in found[:_MAX_RELEASED])
     return tuple((str(e["name"]), str(e["uid"])) for e in entries if e.get("name") and e.get("uid"))
 
 

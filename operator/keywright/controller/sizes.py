@@ -9,11 +9,11 @@ import msgspec
 
 from keywright.api.errors import FieldError
 
-MOST_OF_SPEC: Final = 65_536
-_MOST_OF_FINALIZERS: Final = 16_384
-_MOST_OF_ANNOTATION: Final = 256
-_MOST_OF_MESSAGE: Final = 4_096
-_MOST_IN_LISTS: Final = 100
+MAX_SPEC: Final = 65_536
+_MAX_FINALIZERS: Final = 16_384
+_MAX_ANNOTATION: Final = 256
+_MAX_MESSAGE: Final = 4_096
+_MAX_LIST: Final = 100
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -21,7 +21,7 @@ def spec_problem(size: int) -> FieldError:
     """The error for a spec with this many bytes of JSON."""
     return FieldError(
         "spec",
-        f"has {size} bytes as JSON, of which {MOST_OF_SPEC} are read at most: shorten its policies"
+        f"has {size} bytes as JSON, of which {MAX_SPEC} are read at most: shorten its policies"
         " and templates, or split it into several objects",
     )
 
@@ -29,7 +29,7 @@ def spec_problem(size: int) -> FieldError:
 def size_of(spec: object) -> int:
     """The bytes of a spec as JSON if they exceed the limit; otherwise 0."""
     size = len(_ENCODE(spec))
-    return size if size > MOST_OF_SPEC else 0
+    return size if size > MAX_SPEC else 0
 
 
 def bounded_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,43 +39,43 @@ def bounded_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     among them, and they are never written back.
     """
     kept = dict(metadata)
-    if len(_ENCODE(kept.get("finalizers") or ())) > _MOST_OF_FINALIZERS:
+    if len(_ENCODE(kept.get("finalizers") or ())) > _MAX_FINALIZERS:
         del kept["finalizers"]
     annotations = kept.get("annotations")
     if annotations:
         kept["annotations"] = {
-            key: str(value)[:_MOST_OF_ANNOTATION] for key, value in annotations.items()
+            key: str(value)[:_MAX_ANNOTATION] for key, value in annotations.items()
         }
     return kept
 
 
 def bounded_status(status: Mapping[str, Any]) -> Mapping[str, Any]:
     """The status, limited to the sizes that the operator writes: any client may have written it."""
-    if len(_ENCODE(status)) <= MOST_OF_SPEC:
+    if len(_ENCODE(status)) <= MAX_SPEC:
         return status
     kept: dict[str, Any] = {
-        key: value[:_MOST_OF_MESSAGE] if isinstance(value, str) else value
+        key: value[:_MAX_MESSAGE] if isinstance(value, str) else value
         for key, value in status.items()
         if isinstance(value, str | int | None)
     }
     for key in ("conditions", "retiring"):
         items = status.get(key)
         if isinstance(items, list):
-            kept[key] = [_cut(item) for item in items[:_MOST_IN_LISTS] if isinstance(item, Mapping)]
+            kept[key] = [_cut(item) for item in items[:_MAX_LIST] if isinstance(item, Mapping)]
     pending = status.get("pending")
     if isinstance(pending, Mapping):
         baseline = pending.get("baseline")
         kept["pending"] = _cut(pending)
         if isinstance(baseline, list):
             kept["pending"]["baseline"] = [
-                str(item)[:_MOST_OF_MESSAGE] for item in baseline[:_MOST_IN_LISTS]
+                str(item)[:_MAX_MESSAGE] for item in baseline[:_MAX_LIST]
             ]
     return kept
 
 
 def _cut(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: value[:_MOST_OF_MESSAGE] if isinstance(value, str) else value
+        key: value[:_MAX_MESSAGE] if isinstance(value, str) else value
         for key, value in item.items()
         if isinstance(value, str | int | None)
     }

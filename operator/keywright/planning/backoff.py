@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 _FIRST = timedelta(seconds=1)
 _CAP = timedelta(minutes=5)
-_LEAST = timedelta(milliseconds=250)
+_MIN_DELAY = timedelta(milliseconds=250)
 _SHARE_OF_REMAINING = 0.25
 
 
@@ -22,5 +22,5 @@ def retry_at(
     doubled: timedelta = _FIRST * 2 ** min(attempts - 1, 20)
     delay: timedelta = min(doubled, _CAP) * (0.75 + position / 2)
     if expires_at is not None and expires_at > last_failure:
-        delay = min(delay, max(_LEAST, (expires_at - last_failure) * _SHARE_OF_REMAINING))
+        delay = min(delay, max(_MIN_DELAY, (expires_at - last_failure) * _SHARE_OF_REMAINING))
     return last_failure + delay

@@ -9,8 +9,8 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
 
 PROBE_FAILED: Final = "ProbeFailed"
-_SHORTEST: Final = timedelta(seconds=1)
-_LONGEST: Final = timedelta(seconds=10)
+_MIN_PAUSE: Final = timedelta(seconds=1)
+_MAX_PAUSE: Final = timedelta(seconds=10)
 _SHARE: Final = 0.25
 
 
@@ -22,7 +22,7 @@ def next_try(*, since: datetime, probe: Probe, now: datetime) -> datetime | None
     ends_at = since + timedelta(seconds=probe.timeout_seconds)
     if now >= ends_at:
         return None
-    return min(ends_at, now + min(_LONGEST, max(_SHORTEST, (now - since) * _SHARE)))
+    return min(ends_at, now + min(_MAX_PAUSE, max(_MIN_PAUSE, (now - since) * _SHARE)))
 
 
 def probe_timed_out(answer: Failure, *, probe: Probe) -> Failure:

@@ -132,5 +132,5 @@ def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
 def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     """The message of Ready for a key."""
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
-    remark = f" {secret.remark}" if secret.remark else ""
-    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
+    warning = f" {secret.warning}" if secret.warning else ""
+    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{warning}"

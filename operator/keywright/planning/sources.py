@@ -23,14 +23,14 @@ class Verified:
     """The cloud accepted the identity: its name, and how long that holds without another call.
 
     `expires_at` None: until it is changed. For a bearer token the cloud returns no account.
-    `remark`: a warning about the expiry, for people.
+    `warning`: about the expiry, for people.
     """
 
     identity: str
     account_id: str
     issued_at: datetime
     expires_at: datetime | None
-    remark: str = ""
+    warning: str = ""
 
 
 def source_failure(
@@ -140,7 +140,7 @@ def verified_status(
         grants=grants,
         conditions=writer.ready(
             reason="Succeeded",
-            message=f"Authenticated as {verified.identity}. {verified.remark}".rstrip(),
+            message=f"Authenticated as {verified.identity}. {verified.warning}".rstrip(),
         ),
     )
 

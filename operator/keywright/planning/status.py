@@ -163,7 +163,7 @@ def _after_journal_step(
 def _after_writing(state: GrantState, written: Written, *, now: datetime) -> GrantStatus:
     grant = state.grant
     assert grant is not None
-    remark = f" {written.remark}" if written.remark else ""
+    warning = f" {written.warning}" if written.warning else ""
     return msgspec.structs.replace(
         status_from_secret(state, grant, written.secret),
         key_id=written.key_id or state.status.key_id,
@@ -171,7 +171,7 @@ def _after_writing(state: GrantState, written: Written, *, now: datetime) -> Gra
         retiring=retiring_keys(state, key_id=written.key_id or state.status.key_id, now=now),
         last_handled_reconcile_at=grant.renewal_request,
         conditions=condition_writer(state, now).ready(
-            reason="Succeeded", message=ready_message(grant, written.secret) + remark
+            reason="Succeeded", message=ready_message(grant, written.secret) + warning
         ),
     )
 

@@ -168,7 +168,7 @@ class Written:
 
     secret: SecretState
     key_id: str | None
-    remark: str = ""
+    warning: str = ""
     renewed: bool = True
     identity: str = ""
     changed_at_admission: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _RUNS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}")
 _TOKEN_BEGIN = "eyJ"  # noqa: S105  the start of each of them
 _TOKEN_PART = 8
-_LONGEST_TEXT = 16_384
+_MAX_TEXT = 16_384
 # Bedrock keys, short-term and long-term; AWS session tokens; private keys; and values after a name
 # that indicates a secret, which is kept so that a line of JSON remains valid.
 _SECRETS = re.compile(
@@ -69,9 +69,9 @@ def _without_token(found: re.Match[str]) -> str:
 
 def _cut(text: str) -> str:
     """Truncate a long text for a log line; redacted before, as half a token is not recognized."""
-    if len(text) <= _LONGEST_TEXT:
+    if len(text) <= _MAX_TEXT:
         return text
-    return f"{redact(text)[:_LONGEST_TEXT]}... (cut)"
+    return f"{redact(text)[:_MAX_TEXT]}... (cut)"
 
 
 def _one_line(text: str) -> str:

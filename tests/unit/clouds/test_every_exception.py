@@ -333,7 +333,7 @@ def test_the_classes_are_found() -> None:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 async def test_every_exception_becomes_a_failure(boundary: str) -> None:
-    """With a class, a reason that a condition takes, and none of its words that nobody checked."""
+    """It has a class and a reason for a condition, and none of its text that was not checked."""
     wrong = []
     for kind in every_exception():
         for error in instances(kind):

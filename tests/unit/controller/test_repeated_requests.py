@@ -35,7 +35,7 @@ async def live(made: Scene) -> None:
 
 
 def annotate(made: Scene, **annotations: str | None) -> None:
-    """Somebody sets the annotations, all of them."""
+    """All annotations are set."""
     body = made.api.objects[f"{GRANTS}/chat-key"]
     names = {"renew": ANNOTATION_RENEW_REQUESTED_AT, "flux": ANNOTATION_RECONCILE_REQUESTED_AT}
     found = {names[name]: value for name, value in annotations.items() if value is not None}

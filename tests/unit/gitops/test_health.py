@@ -59,7 +59,7 @@ def _flux(kind: str, body: dict[str, Any]) -> list[str]:
 
 @_every
 def test_argo_cd_shows_what_is_meant(kind: str, case: dict[str, Any]) -> None:
-    """Suspended, Degraded and Healthy are told apart, with the condition's own words."""
+    """Suspended, Degraded and Healthy are distinguished, with the condition's own message."""
     status, message = _argocd(kind, _body(case))
     assert status == case["argocd"]
     assert message == case.get("message", message)
@@ -80,7 +80,7 @@ def test_kstatus_agrees_where_it_can(kind: str, case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_object_without_a_status_is_in_progress(kind: str) -> None:
-    """Before the API server's default, or with a status that somebody removed."""
+    """Before the API server's default, or with a status that was removed by hand."""
     assert _argocd(kind, {"metadata": {"generation": 1}})[0] == "Progressing"
     body: dict[str, Any] = {"metadata": {"generation": 1}, "status": {"conditions": []}}
     assert _argocd(kind, body)[0] == "Progressing"

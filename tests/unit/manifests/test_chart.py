@@ -118,7 +118,7 @@ def _applied(installation: Installation, *, folder: Path) -> list[Document]:
 def test_the_chart_installs_what_the_kustomization_does(
     helm: Helm, installation: Installation, tmp_path: Path
 ) -> None:
-    """Object by object, but for Helm's labels; the namespace is made by whoever runs Helm."""
+    """Object by object, except for Helm's labels; the user of Helm creates the namespace."""
     rendered = _by_name([_without_helm(each) for each in helm.render(*installation.options)])
     crds = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     applied = _by_name([*crds, *_applied(installation, folder=tmp_path)])

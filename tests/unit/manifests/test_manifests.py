@@ -54,7 +54,7 @@ def test_no_right_has_a_wildcard() -> None:
 
 @pytest.mark.parametrize("verb", ["escalate", "bind", "impersonate", "delete", "deletecollection"])
 def test_rights_that_nobody_needs_are_not_given(verb: str) -> None:
-    """The operator gives no rights away, is nobody else, and deletes nothing in the cluster."""
+    """The operator grants no rights, impersonates no one, and deletes nothing in the cluster."""
     assert [path for path, rule in _rules() if verb in rule["verbs"]] == []
 
 
@@ -80,7 +80,7 @@ def test_tokens_are_not_in_what_is_installed() -> None:
 
 
 def test_the_operator_changes_nothing_of_our_resources_but_their_status() -> None:
-    """And the finalizers of grants: whoever may write a source says what the operator may be."""
+    """And the finalizers of grants: authors of a source decide which identity the operator uses."""
     for path, rule in _rules():
         if "keywright.dev" not in rule.get("apiGroups", ()):
             continue

@@ -1,4 +1,4 @@
-"""The status of a key that ended while nobody could look."""
+"""The status of a key that expired while the operator was not running."""
 
 import msgspec
 from hypothesis import given

@@ -194,11 +194,11 @@ class Alibaba:
 
     @classified("verifying the source")
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
-            source, hop=len(alibaba_of(source).assume_roles), anew=anew
+            source, hop=len(alibaba_of(source).assume_roles), force=force
         )
 
     @classified("probing the key")

@@ -227,11 +227,11 @@ class Aws:
 
     @classified("verifying the source")
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
-            source, hop=len(aws_of(source).assume_roles), anew=anew
+            source, hop=len(aws_of(source).assume_roles), force=force
         )
 
     @classified("opening a session")

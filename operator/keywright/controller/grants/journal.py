@@ -182,7 +182,7 @@ async def _check_unpublished(context: Context, key_ids: tuple[str, ...], state: 
     if metadata is None:
         return
     secret = managed_secret_from(metadata)
-    if secret.key_id in key_ids and secret.granted_by is not None:
+    if secret.key_id in key_ids and secret.owner_annotation is not None:
         context.store.put_secret(secret)
         raise ConflictError
 

@@ -270,7 +270,7 @@ def secret_state(
     """What the metadata of its Secret means for the grant, whose key has one of the identities."""
     ownership = classify(grant, secret)
     if ownership is not Ownership.OWNED:
-        owner = secret.granted_by
+        owner = secret.owner_annotation
         others = ownership is Ownership.OWNED_BY_OTHER
         return SecretState(
             secret.namespace,
@@ -283,7 +283,7 @@ def secret_state(
     altered = altered_fields(secret, data_keys(grant), grant=grant, source=source)
     many = grant.is_bulk_import
     return SecretState.of(
-        secret if many else replace(secret, remark=""),
+        secret if many else replace(secret, warning=""),
         ownership=ownership,
         matches_spec=(grant.managed is not None or not _is_stale(context, grant))
         and any(has_identity(secret.fingerprint, identity) for identity in identities),
