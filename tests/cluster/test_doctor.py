@@ -50,6 +50,7 @@ def hops(
     """The hops of `-o json`; the last one is the first that failed."""
     shown = doctor(tenant, kind, _NAMES[kind], "-o", "json", environment=environment)
     assert shown.code in (ExitCode.OK, ExitCode.FINDINGS), shown
+    assert shown.err == ""
     found: list[dict[str, Any]] = json.loads(shown.out)["hops"]
     assert (shown.code == ExitCode.FINDINGS) is (found[-1]["result"] == "failed")
     return found

@@ -84,8 +84,9 @@ async def _hops(client: ClusterClient, options: argparse.Namespace) -> AsyncGene
         )
     if not options.as_operator:
         chain = _of_source(client, options, body) if is_source else _of_grant(client, options, body)
-        async for hop in chain:
-            yield hop
+        async with contextlib.aclosing(chain):
+            async for hop in chain:
+                yield hop
     yield _reported(client, body, is_source=is_source)
 
 
@@ -98,7 +99,7 @@ def _reported(client: ClusterClient, body: dict[str, Any], *, is_source: bool) -
 
 async def _of_source(
     client: ClusterClient, options: argparse.Namespace, body: dict[str, Any]
-) -> AsyncIterator[Hop]:
+) -> AsyncGenerator[Hop, None]:
     from keywright.cli.doctor_source import read_source, source_hops  # noqa: PLC0415
 
     source, hop = read_source(body)
@@ -112,7 +113,7 @@ async def _of_source(
 
 async def _of_grant(
     client: ClusterClient, options: argparse.Namespace, body: dict[str, Any]
-) -> AsyncIterator[Hop]:
+) -> AsyncGenerator[Hop, None]:
     from keywright.cli.doctor_grant import find_source, grant_hops, read_grant  # noqa: PLC0415
 
     grant, spec = read_grant(body)

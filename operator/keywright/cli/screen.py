@@ -140,7 +140,7 @@ def screen_for(stream: TextIO | None = None, environment: Mapping[str, str] = os
     forced = environment.get("FORCE_COLOR", "") not in ("", "0")
     refused = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
     width = shutil.get_terminal_size((100, 24)).columns if terminal else _PIPED_WIDTH
-    if terminal and environment.get("COLUMNS", "").isdecimal():
+    if (terminal or forced) and environment.get("COLUMNS", "").isdecimal():
         width = int(environment["COLUMNS"])
     encoding = (getattr(target, "encoding", None) or "utf-8").lower().replace("-", "")
     return Screen(
