@@ -29,7 +29,12 @@ from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import Readiness, SourceStatus
 from keywright.clouds.interfaces import IssuedKey
-from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
+from keywright.controller.invalid_objects import (
+    bounded_metadata,
+    bounded_status,
+    size_of,
+    spec_problem,
+)
 from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
 from keywright.planning.state import CloudKey, Contest, IssueReason, KeyFault

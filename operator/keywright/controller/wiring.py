@@ -15,13 +15,11 @@ import kopf
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.cluster_id import load_cluster_id
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
-from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
 from keywright.cluster.objects import ResourceClient
-from keywright.cluster.orphan_list import OrphanList
+from keywright.cluster.operator_state import OrphanList, load_cluster_id, load_fingerprint_key
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads

@@ -16,7 +16,7 @@ from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.context import Context
 from keywright.controller.grants.results import Result
 from keywright.controller.records import GrantRecord, UnprobedKey
-from keywright.planning.probing import next_try, probe_timed_out
+from keywright.planning.backoff import next_try, probe_timed_out
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import ProbePending
 
