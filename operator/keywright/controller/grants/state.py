@@ -21,7 +21,8 @@ from keywright.controller.grants import key_checks
 from keywright.controller.grants.key_proofs import Others
 from keywright.controller.grants.probe import held_key
 from keywright.controller.invalid_objects import spec_problem
-from keywright.controller.records import Finding, GrantRecord
+from keywright.controller.key_records import Finding
+from keywright.controller.records import GrantRecord
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.deletion import deletion_attempts
