@@ -12,8 +12,8 @@ from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import StsCalls
 from keywright.clouds.aws.api_gateway.pace import SERVICE as GATEWAY
 from keywright.clouds.aws.api_gateway.pace import GatewayQuotas
+from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext as AwsEdges
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
 from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews

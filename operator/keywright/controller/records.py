@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -25,14 +25,18 @@ from keywright.api.names import (
     FINALIZER,
 )
 from keywright.api.parsing import parse_source
-from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import Readiness, SourceStatus
-from keywright.clouds.interfaces import IssuedKey
-from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
+from keywright.controller.invalid_objects import (
+    bounded_metadata,
+    bounded_status,
+    size_of,
+    spec_problem,
+)
+from keywright.controller.key_records import NOTHING_FOUND, Finding, KeyCheck, UnprobedKey
 from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
-from keywright.planning.state import CloudKey, Contest, IssueReason, KeyFault
+from keywright.planning.state import Contest
 from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
@@ -74,16 +78,6 @@ _STORED_METADATA = (
 
 
 @dataclass(frozen=True, slots=True)
-class UnprobedKey:
-    """A key that waits for its probe: its identity and reason, and the time of the first probe."""
-
-    issued_key: IssuedKey
-    key_identity: KeyIdentity
-    cause: IssueReason
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class ProvedKeys:
     """The key IDs that a grant has proved, by one version of its status and its Secret.
 
@@ -98,41 +92,6 @@ class ProvedKeys:
     def is_of(self, record: GrantRecord, secret: ManagedSecret | None) -> bool:
         """Whether neither has changed since."""
         return self.packed is record.packed and self.secret is secret
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The finding of a step of the create journal, for the next decision only.
-
-    `listed`: the keys in the cloud, `unprepared` if their owner was not prepared before. `intent`:
-    when this process recorded the pending intent, if it has created nothing with it yet.
-    """
-
-    listed: tuple[CloudKey, ...] | None = None
-    unprepared: bool = False
-    intent: datetime | None = None
-
-
-NOTHING_FOUND: Final = Finding()
-
-
-@dataclass(slots=True)
-class KeyCheck:
-    """What the cloud has shown of a managed key.
-
-    `shown` works, by the last listing or create; `lost` does not, because of `fault`, and is
-    `absent` if it does not exist. `unconfirmed`: the status from before a restart reports the key
-    in use as lost. `suspect`: a shared listing lacks the key in use. `verify_at`: when it is looked
-    up next.
-    """
-
-    shown: str | None = None
-    lost: str | None = None
-    fault: KeyFault = KeyFault.MISSING
-    absent: bool = False
-    unconfirmed: bool = False
-    suspect: bool = False
-    verify_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time, format_time_or_dash
+from keywright.planning.backoff import PROBE_FAILED
 from keywright.planning.conditions import (
     DELETING,
     PROBE_FAILING,
@@ -26,7 +27,6 @@ from keywright.planning.conditions import (
 )
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.key_ownership import OWNED_BY_ANOTHER_CLUSTER
-from keywright.planning.probing import PROBE_FAILED
 from keywright.planning.secret_status import condition_writer, ready_message, with_names
 from keywright.planning.state import GrantState
 from keywright.planning.steps import ReportDeletion, ReportLost

@@ -12,8 +12,7 @@ from typing import Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.secret_spec import FormerSecretPolicy
+from keywright.api.grant import ApiKeyGrant, FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
 from keywright.planning.events import Event

@@ -19,8 +19,7 @@ from datetime import datetime, timedelta
 
 from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.times import format_time
-from keywright.api.windows import Window
+from keywright.api.times import Window, format_time
 from keywright.planning.state import SecretState
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import min_refresh_margin, short_lifetime_warning

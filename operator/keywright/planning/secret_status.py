@@ -11,7 +11,7 @@ from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time_or_dash
 from keywright.planning.conditions import READY, SUSPENDED, ConditionWriter
 from keywright.planning.former import former_secrets
-from keywright.planning.recorded_keys import recorded_kind
+from keywright.planning.key_ownership import recorded_kind
 from keywright.planning.renewal import next_renewal
 from keywright.planning.retirement import retiring_keys
 from keywright.planning.state import GrantState, SecretState

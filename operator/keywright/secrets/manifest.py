@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, format_requests
 from keywright.api.names import (
     ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
@@ -31,7 +31,6 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
-from keywright.api.renewal_requests import format_requests
 from keywright.api.times import format_time
 from keywright.secrets.drift import names_digest
 from keywright.secrets.proofs import IdentityRecord

@@ -10,7 +10,7 @@ from itertools import islice
 from sys import intern
 from typing import Any, Final
 
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, parse_requests
 from keywright.api.names import (
     ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
@@ -36,7 +36,6 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
-from keywright.api.renewal_requests import parse_requests
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 

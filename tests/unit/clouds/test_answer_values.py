@@ -11,7 +11,7 @@ import pytest
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.credentials import parse_credentials
 from keywright.clouds.alibaba.provider import _account
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.answer_values import moment, parsed_moment

@@ -21,8 +21,8 @@ from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
 from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, TemporaryCredentials
 from keywright.clouds.alibaba.sts.rpc import Parameters, Signer
+from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext as AwsEdges
 from keywright.clouds.aws.provider import MANAGED_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.client import METADATA, METADATA_LIST
-from keywright.cluster.secret_watch import SecretWatch
+from keywright.cluster.watch import SecretWatch
 from tests.unit.cluster.test_client import client_of
 
 PATH = "/api/v1/namespaces/chat/secrets"

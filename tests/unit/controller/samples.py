@@ -11,7 +11,7 @@ from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.interfaces import CloudProvider
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
-from keywright.cluster.orphan_list import OrphanList
+from keywright.cluster.operator_state import OrphanList
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
 from keywright.controller.context import Context

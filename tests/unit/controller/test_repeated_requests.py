@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from keywright.api.grant import MAX_REQUESTS, format_requests, is_handled, parse_requests
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
-from keywright.api.renewal_requests import MAX_REQUESTS, format_requests, is_handled, parse_requests
 from tests.unit.controller.samples import GRANTS, Scene
 from tests.unit.fakes.managed_keys import SmallIam
 

@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from keywright.api.status import ConditionStatus, GrantStatus
+from keywright.controller.monitoring import grant_samples
 from keywright.controller.store import Store
-from keywright.controller.wiring import grant_samples
 from keywright.planning.conditions import READY
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body

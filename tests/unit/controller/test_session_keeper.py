@@ -7,7 +7,7 @@ import asyncio
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import FINALIZER
 from keywright.api.source import Provider
-from keywright.controller.records import KeyCheck
+from keywright.controller.key_records import KeyCheck
 from keywright.controller.session_keeper import SessionKeeper
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import UID, Scene

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keywright.api.status import GrantStatus
+from keywright.controller.invalid_objects import MAX_SPEC
 from keywright.controller.records import grant_record, source_record
-from keywright.controller.sizes import MAX_SPEC
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import GRANTS, scene
 

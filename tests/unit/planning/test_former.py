@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.secret_spec import FormerSecretPolicy
+from keywright.api.grant import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide

@@ -13,22 +13,54 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
+from keywright.api.aws_source import AwsSource
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.answers import is_throttled, retry_after_seconds
 from keywright.clouds.aws.client_cache import DEFAULT_ATTEMPTS, BotoClientCache, ClientKey
+from keywright.clouds.aws.error_codes import is_throttled, retry_after_seconds
 from keywright.clouds.aws.transport import Observe, Transport
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient
-from keywright.clouds.interfaces import RequestObserver, Session
+from keywright.clouds.interfaces import (
+    DefaultCredentials,
+    RequestObserver,
+    SecretReader,
+    Session,
+    TokenSource,
+)
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
+from keywright.clouds.sessions import Clock
+from keywright.clouds.shared_listings import SharedListings
 from keywright.clouds.shares import FairShares, Share
 from keywright.clouds.slots import waiting_for_cloud
+
+
+@dataclass(frozen=True, slots=True)
+class AwsContext:
+    """All external dependencies of an identity; `ambient` only if the flag allows it."""
+
+    tokens: TokenSource
+    secrets: SecretReader
+    calls: BotoClients
+    clock: Clock
+    ambient: DefaultCredentials | None = None
+    min_lifetime: timedelta = timedelta(0)
+    listings: SharedListings = field(
+        default_factory=lambda: SharedListings(clock=lambda: datetime.now(UTC))
+    )
+
+
+def aws_of(source: CredentialSource) -> AwsSource:
+    """The AWS part of the source."""
+    assert source.spec.aws is not None
+    return source.spec.aws
+
 
 _Answer = TypeVar("_Answer")
 # Threads for tenants that arrive while slow calls of others occupy the regular ones.

@@ -15,8 +15,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
-from keywright.clouds.aws.clients import account_of
-from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity

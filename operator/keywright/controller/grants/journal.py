@@ -27,9 +27,8 @@ from keywright.controller.context import Context
 from keywright.controller.grants import key_checks, orphans
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
-from keywright.controller.records import Finding
-from keywright.planning.key_ownership import owned_key_ids
-from keywright.planning.recorded_keys import recorded_account
+from keywright.controller.key_records import Finding
+from keywright.planning.key_ownership import owned_key_ids, recorded_account
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import (
     AddFinalizer,

@@ -1,6 +1,6 @@
 """The reconcile of grants, the same for every kind of key.
 
-state      build_state(record)             the grant, its source, its Secret
+    state      build_state(record)             the grant, its source, its Secret
     decide     RULES, the first match wins     the next step
     execute    issue, rewrite, a journal step  the outcome
     rollout    advance(...)                    workloads to restart
@@ -15,22 +15,29 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.api.errors import (
+    ConflictError,
+    Failure,
     KeyUnreadableError,
     LostLeaseError,
+    RenderError,
     SecretExistsUnwatchedError,
     StaleGrantError,
 )
 from keywright.api.names import SOURCE_KIND
+from keywright.controller.api_errors import failure_from_api_error
 from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.grants import key_checks
+from keywright.controller.grants import journal, key_checks
 from keywright.controller.grants.audit import write_audit_records
-from keywright.controller.grants.execute import execute
+from keywright.controller.grants.former import tend_former
+from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.results import Result
+from keywright.controller.grants.rewrite import add_watch_label, rewrite_secret
 from keywright.controller.grants.rollout import advance
 from keywright.controller.grants.state import build_state
 from keywright.controller.grants.status import new_status, read_again, write_status
-from keywright.controller.records import NOTHING_FOUND, Finding, GrantRecord
+from keywright.controller.key_records import NOTHING_FOUND, Finding, UnprobedKey
+from keywright.controller.records import GrantRecord
 from keywright.planning.audit import audit_records
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
@@ -39,11 +46,21 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import (
     Fail,
     Issue,
+    NoOp,
     Outcome,
+    Pause,
     ProbePending,
     RecordIntent,
+    Reject,
+    Relabel,
+    ReportDeletion,
+    ReportLost,
+    Retire,
     Rewrite,
     Step,
+    TendFormer,
+    Verify,
+    Wait,
     Written,
 )
 
@@ -148,6 +165,53 @@ async def _execute(context: Context, step: Step, state: GrantState) -> Result:
     if of_source and state.grant is not None:
         context.listener.source_failed(state.grant.source_key)
     return result
+
+
+async def execute(
+    context: Context, step: Step, state: GrantState, *, held: UnprobedKey | None
+) -> Result:
+    """Execute the step and return its outcome; a failure is an outcome as well.
+
+    `held` is the key that waits for its probe.
+
+    Raises:
+        ConflictError: the grant must be decided again.
+        LostLeaseError: nothing may be written.
+    """
+    try:
+        return await _carry_out(context, step, state, held=held)
+    except RenderError as error:
+        return Result(Reject(error.failure))
+    except (ConflictError, LostLeaseError):
+        raise
+    except Failure as failure:
+        return Result(Fail(failure))
+    except Exception as error:
+        # Counted and reported like any other: every failure of a grant is reported.
+        return Result(Fail(failure_from_api_error(error, state)))
+
+
+async def _carry_out(
+    context: Context, step: Step, state: GrantState, *, held: UnprobedKey | None
+) -> Result:
+    match step:
+        case Wait():
+            return Result()
+        case NoOp() | Pause() | Reject() | Fail() | Retire() | ReportLost() | ReportDeletion():
+            return Result(step)
+        case Verify():
+            await journal.verify_key(context, state)
+            return Result()
+        case Issue(cause):
+            return await issue_key(context, state, cause=cause, held=held)
+        case Rewrite(cause):
+            return await rewrite_secret(context, state, cause=cause)
+        case Relabel():
+            return await add_watch_label(context, state)
+        case TendFormer():
+            return await tend_former(context, state, step)
+        case _:
+            return await journal.carry_out(context, step, state)
 
 
 def _set_unreadable(context: Context, uid: str) -> None:

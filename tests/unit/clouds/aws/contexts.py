@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext, BotoClients
 from keywright.clouds.interfaces import DefaultCredentials, Session
 from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock

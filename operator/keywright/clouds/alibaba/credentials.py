@@ -1,22 +1,29 @@
-"""Access keys and tokens in Secrets."""
+"""Credentials of Alibaba Cloud: from Secrets, and from the responses of servers that issue them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from keywright.api import alibaba_source
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.alibaba.context import AlibabaContext
+from keywright.clouds.alibaba.sts.client import TemporaryCredentials
 from keywright.clouds.answer_values import (
+    ALIBABA_KEY_ID,
     ALIBABA_SECRET,
     ALIBABA_STORED_KEY_ID,
     ALIBABA_TOKEN,
     BEARER,
     Form,
+    parsed_moment,
+    secret,
     stored,
+    text,
 )
 from keywright.clouds.interfaces import Session, whole_seconds
 from keywright.secrets.references import ReferencedSecret
@@ -78,3 +85,30 @@ def stored_value(found: ReferencedSecret, key: str, *, secret: str, field: str) 
     if key in _FORMS:
         stored(text, _FORMS[key], secret_name=secret, key=key, field=field)
     return Sensitive(text)
+
+
+class _Answer(msgspec.Struct, rename="pascal"):
+    code: str
+    access_key_id: str
+    access_key_secret: str
+    security_token: str
+    expiration: str
+
+
+def parse_credentials(body: bytes) -> TemporaryCredentials | None:
+    """Parse a response body; None if its structure is not as documented, or it reports an error."""
+    try:
+        found = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    if found.code != "Success":
+        return None
+    try:
+        return TemporaryCredentials(
+            access_key_id=text(found.access_key_id, ALIBABA_KEY_ID),
+            secret=secret(found.access_key_secret, ALIBABA_SECRET),
+            token=secret(found.security_token, ALIBABA_TOKEN) if found.security_token else None,
+            expires_at=parsed_moment(found.expiration, what="Expiration"),
+        )
+    except Failure:
+        return None
