@@ -59,7 +59,7 @@ def hops(
 
 @pytest.fixture
 def patient(tenant: Tenant) -> Iterator[Tenant]:
-    """A tenant after whom the cluster's identity provider exists again."""
+    """A tenant whose test restores the identity provider of the cluster afterwards."""
     yield tenant
     with contextlib.suppress(CloudRefusedError):  # it exists
         provider(tenant)

@@ -18,6 +18,14 @@ class Command:
 
 
 COMMANDS = (
+    Command("lint", "find mistakes in manifests before they are applied", "keywright.cli.lint"),
+    Command(
+        "render",
+        "print the Secrets of grants with placeholders, and who reads them",
+        "keywright.cli.render",
+    ),
+    Command("create", "print sources, grants or tenants as YAML", "keywright.cli.create"),
+    Command("explain", "print the least policies that sources need", "keywright.cli.explain"),
     Command(
         "check",
         "check the cluster, the operator, and all sources and grants",

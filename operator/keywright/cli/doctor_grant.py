@@ -151,7 +151,7 @@ async def _key(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> As
         return
     credential = issued.credential
     until = f"valid until {format_time_or_dash(credential.expires_at)}"
-    yield Hop("doctor-key", title, facts=(until, *((issued.remark,) if issued.remark else ())))
+    yield Hop("doctor-key", title, facts=(until, *((issued.warning,) if issued.warning else ())))
     mode = grant.spec.probe.mode
     if mode is ProbeMode.NONE:
         return
