@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from benchmarks.measures import Row
+from keywright.controller.monitoring import grant_samples
 from keywright.controller.store import Store
-from keywright.controller.wiring import grant_samples
 from keywright.telemetry.metrics import Metrics
 
 _GRANTS = 10_000

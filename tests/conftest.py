@@ -1,4 +1,4 @@
-"""Hooks of the whole suite; fixtures stand in the folders that use them.
+"""Hooks of the whole suite; fixtures are in the folders that use them.
 
 They must be known before anything is collected, also where pytest-xdist collects elsewhere.
 """

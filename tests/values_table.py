@@ -1,6 +1,6 @@
 """The table of the chart's values in docs/install.md, made from values.yaml.
 
-`python tests/values_table.py` writes it anew; a test holds it.
+`python tests/values_table.py` writes it again; a test compares it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from keywright.api.formats import FORMAT_ONLY_VARIABLES, Format, Variable
 from keywright.api.key_spec import KeySpec, ProbeMode
 from keywright.api.keys import KEY_TYPES
 from keywright.secrets.formats import FORMATS
-from keywright.secrets.templates import MOST_FILTERS, Filter
+from keywright.secrets.templates import MAX_FILTERS, Filter
 
 CRDS: Final = Path(__file__).resolve().parents[1] / "crds"
 _WIDTH: Final = 119
@@ -94,7 +94,7 @@ def _variables(width: int) -> Iterator[str]:
     yield from _rule(
         r"self.matches(r'^([^$]|[$]+[^${]|[$][$]+[{]|[$][{]("
         + "|".join(_USABLE)
-        + rf")([|]({'|'.join(Filter)})){{0,{MOST_FILTERS}}}[}}])*[$]*$')",
+        + rf")([|]({'|'.join(Filter)})){{0,{MAX_FILTERS}}}[}}])*[$]*$')",
         f"uses a variable or filter that does not exist: the variables are {', '.join(_USABLE)};"
         f" the filters {', '.join(Filter)}, at most four in a row; write $${{ for a plain ${{",
         width=width,

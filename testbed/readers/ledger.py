@@ -175,7 +175,7 @@ def _entry(annotations: dict[str, str], *, seen: float) -> Entry:
         return datetime.fromisoformat(annotations[_PREFIX + name])
 
     issued, expires, renews = moment("issued-at"), moment("expires-at"), moment("renew-at")
-    _, _, uid = annotations[_PREFIX + "granted-by"].partition(" ")
+    _, _, uid = annotations[_PREFIX + "owner"].partition(" ")
     begins = begins_at(renews, lifetime=expires - issued, uid=uid)
     return Entry(
         revision=int(annotations[_PREFIX + "revision"]),

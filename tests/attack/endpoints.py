@@ -1,7 +1,7 @@
 """`python -m tests.attack.endpoints`: the endpoints of a hostile tenant, a behavior for each path.
 
 The first part of the path names the behavior. Each request is counted, and an external id that
-arrives is noted: the report is written every half second, for whoever judges the attack.
+arrives is noted: the report is written every half second, for the verdict on the attack.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ async def _inject(request: Request) -> None:
 
 
 async def _lie(request: Request) -> None:
-    """A session of the honest tenants' account, which is then told to slow down."""
+    """A session of the honest tenants' account; IAM then throttles this account."""
     if request.body.get("Action", [""])[0].startswith("Assume"):
         await _respond(request, _session())
         return

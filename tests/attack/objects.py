@@ -1,4 +1,4 @@
-"""`python -m tests.attack.objects`: the objects of a hostile tenant, applied and edited for ever.
+"""`python -m tests.attack.objects`: apply and edit the objects of a hostile tenant, without end.
 
 All that a tenant may write in namespaces of its own: sources at the hostile endpoints, grants by
 the hundred, Secrets that imitate ours, specs that are as deep or as large as the API server lets
@@ -29,7 +29,7 @@ HOME: Final = "mallory"
 """The namespace of the flood; further ones have its name and a number."""
 
 LIES: Final = "mallory-lies"
-"""The namespace of the endpoints that answer, so that those that do not hold up nobody's lies."""
+"""The namespace of the endpoints that answer, separate from those that hang."""
 
 PASSWORD: Final = "correct-horse-battery-staple"
 """What must not leave the tenant's own cluster: another team's Secret beside its sources."""
@@ -215,7 +215,7 @@ class Attack:
             {"AWS_BEARER_TOKEN_BEDROCK": "x"},
             labels={"keywright.dev/managed": "true"},
             annotations={
-                "keywright.dev/granted-by": f"{HOME}/forged 1",
+                "keywright.dev/owner": f"{HOME}/forged 1",
                 "keywright.dev/issued-at": "0001-01-01T00:00:00Z",
                 "keywright.dev/expires-at": "9999-12-31T23:59:59Z",
                 "keywright.dev/renew-at": "0001-01-01T00:00:00Z",
@@ -241,7 +241,7 @@ class Attack:
             "tokens",
             {f"key-{number}": "x" * 340 for number in range(2000)},
             labels={"keywright.dev/managed": "true"},
-            annotations={"keywright.dev/granted-by": f"{HOME}/tokens 1"},
+            annotations={"keywright.dev/owner": f"{HOME}/tokens 1"},
         )
         yield _grant("tokens", "lie-1", sessionCredentials={}, secret={"formats": ["AwsEnv"]})
 

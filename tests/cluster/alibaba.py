@@ -51,7 +51,7 @@ class AlibabaTenant(Tenant):
         )
 
     def create_role(self, trust: Document | None = None, *, suffix: str = "", **more: Any) -> str:
-        """A role that may do everything; it trusts the tokens unless told otherwise."""
+        """A role that may do everything; it trusts the tenant's tokens by default."""
         return self.world.alibaba.create_role(
             name=f"{self.namespace}{suffix}",
             trust_policy=trust or self.trust_of_token(),
@@ -60,7 +60,7 @@ class AlibabaTenant(Tenant):
         )
 
     def alibaba_source(self, *, name: str = "alibaba", **identity: Any) -> Document:
-        """A source with this identity, and whatever else stands beside it."""
+        """A source with this identity and these other fields."""
         return {
             "apiVersion": "keywright.dev/v1alpha1",
             "kind": "CredentialSource",

@@ -70,7 +70,7 @@ def scene(make_world: MakeWorld) -> Iterator[Scene]:
         assert "Traceback (most recent call last)" not in log
         assert [secret for secret in cloud.secrets() if secret in log] == []
         assert "planted" not in log
-        # Whatever was tried: nobody was the operator, asked its node, or was led by its variables.
+        # No call used the operator's own identity, its node or its environment variables.
         assert [call for call in cloud.calls() if call.principal == own.user_arn] == []
         assert cloud.calls(service="metadata") == []
         assert {call.host for call in cloud.calls(service="sts")} == {

@@ -47,7 +47,7 @@ class Stage:
 def set_up(make_world: MakeWorld, *, session_seconds: float | None = None) -> Iterator[Stage]:
     """All sources and a grant of each, applied; at the end the log has no secret and no mistake.
 
-    With `session_seconds` every session lasts no longer than that, but for the one that stands in
+    With `session_seconds` every session lasts no longer than that, except for the one that is in
     Secrets as a static one.
     """
     with make_world(providers=[Vendor.ALIBABA]) as world:

@@ -52,7 +52,7 @@ ENDLESS = frozenset(
 
 @dataclass(frozen=True)
 class Way:
-    """A source by name, what stands in its `alibabaCloud`, and whom it makes of us."""
+    """A source by name, the content of its `alibabaCloud`, and the identity that results."""
 
     name: str
     spec: dict[str, Any]
@@ -91,7 +91,7 @@ class Cast:
         return self.tenant.create_role(trusts({"RAM": [before]}), suffix=suffix, account=account)
 
     def put_secrets(self, session: Mapping[str, str]) -> None:
-        """The Secrets that sources read; `session` is the environment of somebody's session."""
+        """The Secrets that sources read; `session` is the environment of another user's session."""
         key = {
             "ALIBABA_CLOUD_ACCESS_KEY_ID": self.user.access_key_id,
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET": f"{self.user.secret_key}\n",
@@ -190,7 +190,7 @@ class Cast:
             "rsa": {
                 "type": "rsa_key_pair",
                 "public_key_id": self.pair.public_key_id,
-                "private_key_file": "/home/somebody/pk.pem",
+                "private_key_file": "/home/user/pk.pem",
             },
         }
         return "\n".join(
@@ -201,7 +201,7 @@ class Cast:
     # ---- the table
 
     def ways(self) -> Iterator[Way]:
-        """All of them, but for bearer tokens, which are nobody."""
+        """All identities except for bearer tokens, which have no identity."""
         here, user = self.tenant.namespace, self.user.user_arn
         key = {"secretRef": {"name": "key"}}
         held = self._session(self.by_token, f"{here}.seed")

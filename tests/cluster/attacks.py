@@ -14,7 +14,7 @@ from tests.cluster.tenants import Document, Tenant, merged
 
 @dataclass(frozen=True)
 class Attack:
-    """One way, and what the attacker is told.
+    """One attack, and the message that the attacker gets.
 
     `grant` and `source` are merged into the specs of the attacker's; each may be made from the
     attacker and the victim. `prepare` is what the attacker does before.

@@ -99,7 +99,7 @@ REFUSED_AT_APPLY = (
     Attack(
         "the-mark-of-another-grant-by-annotation",
         ("spec.secret.annotations", "use another prefix"),
-        grant=secret(annotations={"keywright.dev/granted-by": "victim/chat-key 1"}),
+        grant=secret(annotations={"keywright.dev/owner": "victim/chat-key 1"}),
     ),
     Attack(
         "a-label-of-the-operators",

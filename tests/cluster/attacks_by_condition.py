@@ -36,12 +36,21 @@ def _copy_of_their_secret(attacker: Tenant, victim: Tenant) -> None:
     )
 
 
+def _legacy_copy_of_their_secret(attacker: Tenant, victim: Tenant) -> None:
+    """The same, with the owner under the name that earlier versions used."""
+    annotations = dict(victim.secret()["metadata"]["annotations"])
+    annotations["keywright.dev/granted-by"] = annotations.pop("keywright.dev/owner")
+    metadata = {"name": GRANT, "namespace": attacker.namespace, "annotations": annotations}
+    body: Document = {"apiVersion": "v1", "kind": "Secret", "data": {"a": "eA=="}}
+    attacker.world.api.create(body | {"metadata": metadata})
+
+
 def _somebodys_secret(attacker: Tenant, _: Tenant) -> None:
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
 
 
 def _labelled_secret(attacker: Tenant, _: Tenant) -> None:
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
     label = {"metadata": {"labels": {"keywright.dev/managed": "true"}}}
     attacker.patch(attacker.secret_path(), label)
 
@@ -60,7 +69,7 @@ def _owned_secret(attacker: Tenant, _: Tenant) -> None:
         "uid": owner["metadata"]["uid"],
         "controller": True,
     }
-    attacker.create_secret(password="somebody's")
+    attacker.create_secret(password="of another owner")
     attacker.patch(attacker.secret_path(), {"metadata": {"ownerReferences": [reference]}})
 
 
@@ -240,6 +249,13 @@ REFUSED_BY_CONDITION = (
         "a-copy-of-another-grants-secret-with-its-annotations",
         _CONFLICT,
         prepare=_copy_of_their_secret,
+        grant=secret(adopt=True),
+        reason="SecretConflict",
+    ),
+    Attack(
+        "a-copy-of-another-grants-secret-with-annotations-of-an-earlier-version",
+        _CONFLICT,
+        prepare=_legacy_copy_of_their_secret,
         grant=secret(adopt=True),
         reason="SecretConflict",
     ),

@@ -40,7 +40,7 @@ def may_assume(tenant: Tenant, *, resource: str = "*") -> None:
 def roles(tenant: Tenant, *, count: int, first: str | None = None) -> list[str]:
     """The ARNs of so many roles, each of which trusts the one before; the last is far away.
 
-    `first` is whom the first one trusts: the tenant's own role unless told otherwise.
+    `first`: the principal that the first role trusts, by default the tenant's own role.
     """
     if first is None:
         may_assume(tenant)

@@ -26,7 +26,7 @@ def stands_by(replica: OperatorProcess) -> bool:
 
 
 def _leader(replica: OperatorProcess) -> float | None:
-    """None where it says nothing: a process that begins anew is silent for a moment."""
+    """None if there is no answer: a process that restarts in place does not answer for a moment."""
     try:
         families = text_string_to_metric_families(replica.get("/metrics"))
     except OSError:

@@ -28,7 +28,7 @@ from tests.cluster.tenants import Document, Tenant, condition
 _GRANTS = [f"grant-{number:02}" for number in range(10)]
 _TENANTS = 2
 _NEWCOMER = "newcomer"
-# The longest wait of somebody who was refused a handful of times, on a machine that is busy.
+# The longest back-off of a grant that was refused a handful of times, on a busy machine.
 PATIENCE_SECONDS = 60.0
 # Due after three to five seconds, by the jitter, and nineteen before its end.
 SESSION_SECONDS = 24
@@ -82,12 +82,12 @@ class Stage:
         )
 
     def limit_sessions(self, seconds: float) -> None:
-        """Return once every key lives as long as that."""
+        """Return once every key is valid for that long."""
         self.world.aws.limit_sessions(seconds=seconds)
         self._all_live(seconds)
 
     def live_long(self) -> None:
-        """Return once every key lives as long as the role allows."""
+        """Return once every key is valid for as long as the role allows."""
         self.world.aws.limit_sessions(seconds=None)
         self._all_live(_AT_LEAST_SECONDS)
 
@@ -105,7 +105,7 @@ class Stage:
         """Return once every key is short-lived again, signed by a session of its own."""
         self.world.aws.limit_sessions(seconds=SESSION_SECONDS)
         for tenant in self.tenants:
-            tenant.apply_source(sessionName=f"anew-{time.time_ns()}")
+            tenant.apply_source(sessionName=f"again-{time.time_ns()}")
         self.ask()
 
     def ask(self) -> None:

@@ -171,7 +171,7 @@ class GatewayTenant(Tenant):
         return {"usagePlan": {"create": create}}
 
     def foreign_key(self, plan: str, **asked: Any) -> str:
-        """The id of a key in the plan that somebody else has made."""
+        """The ID of a key in the plan that another administrator has created."""
         request = {"name": f"{self.namespace}-theirs", "enabled": True, **asked}
         made = self.gateway.create_api_key(**request)["id"]
         self.gateway.create_usage_plan_key(usagePlanId=plan, keyId=made, keyType="API_KEY")

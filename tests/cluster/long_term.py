@@ -122,7 +122,7 @@ class LongTermTenant(Tenant):
         return True
 
     def foreign_key(self) -> str:
-        """A key of the user that somebody else has made; its id."""
+        """The ID of a key of the user that another administrator has created."""
         made = self.iam.create_service_specific_credential(UserName=self.user, ServiceName=SERVICE)[
             "ServiceSpecificCredential"
         ]

@@ -144,7 +144,7 @@ class Cell:
         if not self.tenant.has_secret(self.name):
             return "there is no Secret"
         annotations = self.tenant.secret(self.name)["metadata"]["annotations"]
-        if not annotations["keywright.dev/granted-by"].endswith(grant["metadata"]["uid"]):
+        if not annotations["keywright.dev/owner"].endswith(grant["metadata"]["uid"]):
             return "the Secret was written for another object"
         if self.kind == SHORT:
             return ""

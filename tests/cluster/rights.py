@@ -70,7 +70,7 @@ class Used:
 def used(audit_log: Path) -> Used:
     """All that the operator has asked for since the cluster's start.
 
-    A watch stands in the log when it is over. A server-side apply that made the object (201) has
+    A watch is logged when it ends. A server-side apply that created the object (201) has
     used the right to create it as well.
     """
     found: set[Right] = set()

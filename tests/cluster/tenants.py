@@ -48,7 +48,7 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Document:
 
 
 class Tenant:
-    """One namespace of one test; nobody else looks at it."""
+    """One namespace of one test; no other test uses it."""
 
     def __init__(self, world: World, *, name: str = "t") -> None:
         self.world = world
@@ -59,7 +59,7 @@ class Tenant:
 
     @property
     def role_arn(self) -> str:
-        """The role that the source names unless told otherwise."""
+        """The role that the source names by default."""
         return f"arn:aws:iam::{ACCOUNT}:role/{self.role}"
 
     def prepare(self) -> None:
@@ -165,7 +165,7 @@ class Tenant:
         self.patch(self.grant_path(name), {"metadata": {"annotations": annotations}})
 
     def create_secret(self, *, name: str = GRANT, **data: str) -> Document:
-        """A Secret that somebody else made."""
+        """A Secret that another author created."""
         return self._create_secret(name, labels={}, data=data)
 
     def create_released_secret(self, *, name: str, **data: str) -> Document:
@@ -219,7 +219,7 @@ class Tenant:
         )
 
     def revision(self, number: int, *, name: str = GRANT, seconds: float = 20.0) -> Document:
-        """The status once that revision stands in it, and the grant is Ready."""
+        """The status once it has that revision, and the grant is Ready."""
         return self.told(
             "Ready", name=name, seconds=seconds, and_=lambda body: body.get("revision") == number
         )

@@ -99,7 +99,7 @@ def test_a_key_that_assumes_a_role_is_no_chain(tenant: Tenant) -> None:
 
 
 def test_a_bare_key_has_no_session(tenant: Tenant) -> None:
-    """Credentials of a session need a role: the field and the remedy are told."""
+    """Credentials of a session need a role: the condition names the field and the remedy."""
     with_key(tenant, **entries(user(tenant)))
     tenant.world.api.apply(credentials_of(tenant))
     told = tenant.told("Stalled", reason="InvalidSpec")
@@ -110,7 +110,7 @@ def test_a_bare_key_has_no_session(tenant: Tenant) -> None:
 
 
 def test_a_session_token_may_stand_beside_the_key(tenant: Tenant) -> None:
-    """Temporary credentials serve as well; nobody tells their end, and the grant says so."""
+    """Temporary credentials work as well; the cloud reports no expiry, and the grant says so."""
     tenant.become_ready(secret={"formats": ["ApiKey"]})
     tenant.world.api.apply(credentials_of(tenant, name="session"))
     tenant.ready(name="session")
@@ -126,7 +126,7 @@ def test_a_session_token_may_stand_beside_the_key(tenant: Tenant) -> None:
 
 
 def test_a_changed_key_is_noticed_at_once(tenant: Tenant, record_property: Record) -> None:
-    """Within five seconds the source is proved again, and its grants are signed anew."""
+    """Within five seconds the source is verified again, and its grants get newly signed keys."""
     first, second = user(tenant), user(tenant, number=2)
     with_key(tenant, **entries(first))
     tenant.apply_grant()

@@ -152,7 +152,7 @@ def test_the_commands_of_a_guide(scene: Scene, guide: Guide, sdk: Sdk, tmp_path:
 def test_the_user_of_an_example_may_do_nothing_by_itself(
     scene: Scene, sdk: Sdk, folder: str
 ) -> None:
-    """Whoever steals the access key still has to assume the role that its policy names."""
+    """A stolen access key alone is of no use: the role that its policy names must be assumed."""
     policies = {"user": _policy(scene.world, folder, "user")}
     key = scene.world.alibaba.create_user(name=f"stolen-{folder}", policies=policies)
     config = {

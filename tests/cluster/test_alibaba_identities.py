@@ -35,9 +35,9 @@ def test_the_table_has_every_way(stage: Stage) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_each_way_is_someone(stage: Stage, name: str) -> None:
-    """Ready on a real API server; the real SDK is told the same identity as the source tells.
+    """Ready on a real API server; the real SDK gets the identity that the source reports.
 
-    What the cloud tells of the end stands in the status; static credentials have none.
+    The status has the expiry that the cloud reports; static credentials have none.
     """
     way, tenant = stage.ways[name], stage.tenant
     status = tenant.ready(name=name)
@@ -200,7 +200,7 @@ def test_a_probe_asks_who_the_new_credentials_are(stage: Stage) -> None:
 
 
 def test_no_secret_is_told(stage: Stage) -> None:
-    """Neither keys nor sessions nor tokens stand in a log, an Event, a status or a metric."""
+    """No log, Event, status or metric contains a key, a session or a token."""
     for name in WAYS:
         stage.tenant.ready(name=name)
     world = stage.tenant.world

@@ -22,7 +22,7 @@ _PODS = (alibaba.ENV, alibaba.FILES, alibaba.CLI_CONFIG, alibaba.SECTION, sideca
 def test_three_renewals_of_every_way_under_a_reader(
     make_world: MakeWorld, record_property: Record, tmp_path: Path
 ) -> None:
-    """Sessions of a few seconds: whoever reads a Secret and calls never meets a refusal.
+    """With sessions of a few seconds, calls with the key of the Secret are never refused.
 
     One reader is a real SDK, which asks who it is with each Secret in turn; another is a pod for
     each format of one Secret, with the SDK's own ways to read it. Static credentials have no

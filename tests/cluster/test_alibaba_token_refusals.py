@@ -1,4 +1,4 @@
-"""Tokens and hops that Alibaba Cloud refuses: told by claims, field and the policy to paste."""
+"""Tokens and hops that Alibaba Cloud refuses: reported with claims, field and policy to paste."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _second_account(tenant: AlibabaTenant) -> None:
 def test_a_refused_hop_tells_the_policies_that_let_it_through(
     alibaba_tenant: AlibabaTenant,
 ) -> None:
-    """The hop is named; caller, role and external id stand in the policies."""
+    """The hop is named; the policies contain caller, role and external ID."""
     first = alibaba_tenant.create_role()
     second = alibaba_tenant.create_role(trusts({"RAM": ["acs:ram::1:root"]}), suffix="-second")
     hop = {"roleArn": second, "externalId": "partner-7"}

@@ -26,7 +26,7 @@ def test_it_is_off(tenant: Tenant) -> None:
 def test_it_is_what_boto3_finds_around_the_operator(make_world: MakeWorld) -> None:
     """With the flag: a Bedrock key is signed by it, and chains begin with it.
 
-    Sources with an identity of their own are not touched by what stands in that environment.
+    Sources with an identity of their own do not depend on the content of that environment.
     """
     with make_world() as world:
         key = world.aws.create_user(name="operator", policies={"everything": EVERYTHING})

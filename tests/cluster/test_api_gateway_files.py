@@ -1,4 +1,4 @@
-"""Many API Gateway keys from one file: what is imported, what is told, what a change does."""
+"""Many API Gateway keys from one file: what is imported, reported, and changed by an edit."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_fifty_keys_with_three_bad_rows(tenant: GatewayTenant) -> None:
 
 
 def test_fail_on_warnings_makes_none(tenant: GatewayTenant) -> None:
-    """One bad row keeps all others from being imported, and is named; mended, all are there."""
+    """One invalid row is named and prevents the import of all; once fixed, all are imported."""
     import_file(tenant, file(tenant, "a", "b", "c", b="short"), failOnWarnings=True)
     message = condition(tenant.told("Stalled", reason="ImportWarnings"), "Stalled")["message"]
     assert "row 2 (b): its key has 5 characters" in message
@@ -83,7 +83,7 @@ def test_fail_on_warnings_makes_none(tenant: GatewayTenant) -> None:
 
 
 def test_what_only_api_gateway_sees_is_told_as_well(tenant: GatewayTenant) -> None:
-    """A plan that is not there, and a value that is somebody else's, are rows left out."""
+    """Rows with a missing plan or with a value of another owner are skipped."""
     tenant.foreign_key(tenant.plan(), value=tenant.value("b"))
     rows = [f"{name},{tenant.value(name)},{plan}" for name, plan in zip("abc", _PLANS, strict=True)]
     import_file(tenant, "\n".join(("Name,Key,UsagePlanIds", *rows)))
@@ -137,7 +137,7 @@ def test_a_lost_entry_is_repaired_with_the_same_keys(tenant: GatewayTenant) -> N
 
 
 def test_a_file_that_is_none_is_told(tenant: GatewayTenant) -> None:
-    """The condition names the field and says how such a file begins; mended, it is imported."""
+    """The condition names the field and how such a file begins; once fixed, it is imported."""
     import_file(tenant, "just some text")
     message = condition(tenant.told("Stalled", reason="FileInvalid"), "Stalled")["message"]
     assert "spec.apiGatewayKey.csvFrom.secretKeyRef" in message
@@ -149,7 +149,7 @@ def test_a_file_that_is_none_is_told(tenant: GatewayTenant) -> None:
 def test_a_file_that_went_from_its_secret_is_reported(
     tenant: GatewayTenant, operator: OperatorProcess
 ) -> None:
-    """While the operator runs, and while it does not; the keys in hand stay, and it heals."""
+    """With and without a running operator: existing keys stay, and the grant recovers."""
     import_file(tenant, file(tenant, "a", "b"))
     tenant.ready()
     data = tenant.data()

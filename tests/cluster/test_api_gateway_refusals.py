@@ -1,4 +1,4 @@
-"""API Gateway keys that cannot be made: what a person is told, and that nothing was made."""
+"""API Gateway keys that cannot be created: what is reported, and that nothing was created."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tenant(new_gateway_tenant: Callable[[], GatewayTenant]) -> GatewayTenant:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A grant that cannot be served, made ready by `session_options`, and how it is told."""
+    """A grant that fails because of `session_options`, and the expected condition."""
 
     reason: str
     session_options: Callable[[GatewayTenant], dict[str, Any]]

@@ -87,7 +87,7 @@ def test_the_sample_is_ready_soon_however_often(tenant: Tenant, record_property:
 
 
 def test_status_and_secret_say_the_same(tenant: Tenant) -> None:
-    """Expiry, renewal and revision stand in the status and on the Secret, and agree."""
+    """Expiry, renewal and revision are in the status and on the Secret, and agree."""
     status = tenant.become_ready()
     annotations = tenant.secret()["metadata"]["annotations"]
     told = {
@@ -104,7 +104,7 @@ def test_status_and_secret_say_the_same(tenant: Tenant) -> None:
 
 
 def test_a_key_is_refused_once_its_session_is_over(tenant: Tenant) -> None:
-    """The previous key ends with its session, at the moment that `expiresAt` had told."""
+    """The previous key expires with its session, at the time that `expiresAt` contained."""
     tenant.world.aws.limit_sessions(seconds=3)
     ends = datetime.fromisoformat(tenant.become_ready()["expiresAt"]).timestamp()
     old = tenant.data()

@@ -23,7 +23,7 @@ _STRICT = {"fieldValidation": "Strict", "dryRun": "All"}
 
 @pytest.fixture
 def victim(new_tenant: Callable[[], Tenant]) -> Iterator[Tenant]:
-    """Somebody whose key is good, and stays the same key."""
+    """A tenant with a valid key, which must not change."""
     made = new_tenant()
     made.become_ready()
     before = made.secret()["data"], made.secret()["metadata"]["resourceVersion"]
@@ -34,7 +34,7 @@ def victim(new_tenant: Callable[[], Tenant]) -> Iterator[Tenant]:
 
 @pytest.fixture
 def attacker(new_tenant: Callable[[], Tenant]) -> Tenant:
-    """Somebody with a namespace, a ServiceAccount and a role of its own."""
+    """A tenant with a namespace, a ServiceAccount and a role of its own."""
     return new_tenant()
 
 
@@ -75,7 +75,7 @@ def test_a_field_that_is_pruned_changes_nothing(attacker: Tenant, victim: Tenant
 
 
 def test_a_forged_status_is_no_way_to_another_key(attacker: Tenant, victim: Tenant) -> None:
-    """What a tenant writes into its own status decides about its own key alone, and is mended."""
+    """A status that a tenant edits affects only the tenant's own key, and is repaired."""
     attacker.become_ready()
     theirs = victim.status()
     forged = {name: theirs[name] for name in ("fingerprint", "keyId", "expiresAt", "secretName")}
@@ -93,13 +93,13 @@ def test_forged_annotations_of_a_secret_are_repaired(attacker: Tenant, victim: T
     """A Secret that says it were another grant's is written again as what it is."""
     attacker.become_ready()
     data = attacker.data()
-    mark = victim.secret()["metadata"]["annotations"]["keywright.dev/granted-by"]
-    change = {"keywright.dev/granted-by": mark, "keywright.dev/expires-at": "2099-01-01T00:00:00Z"}
+    mark = victim.secret()["metadata"]["annotations"]["keywright.dev/owner"]
+    change = {"keywright.dev/owner": mark, "keywright.dev/expires-at": "2099-01-01T00:00:00Z"}
     attacker.patch(attacker.secret_path(), {"metadata": {"annotations": change}})
 
     def repaired() -> bool:
         annotations = attacker.secret()["metadata"]["annotations"]
-        return bool(annotations["keywright.dev/granted-by"] != mark)
+        return bool(annotations["keywright.dev/owner"] != mark)
 
     eventually(repaired)
     assert attacker.secret()["metadata"]["annotations"]["keywright.dev/expires-at"] < "2099"
@@ -109,7 +109,7 @@ def test_forged_annotations_of_a_secret_are_repaired(attacker: Tenant, victim: T
 def test_a_secret_of_the_same_name_is_never_read_for_another_namespace(
     attacker: Tenant, victim: Tenant
 ) -> None:
-    """A shared source reads its access key in its own namespace, whoever asks for the key."""
+    """A shared source reads its access key in its own namespace, for every grant."""
     user = victim.world.aws.create_user(name=f"u-{victim.namespace}", policies={})
     for tenant, key in ((victim, user.access_key_id), (attacker, "AKIAATTACKERATTACKER")):
         data = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": user.secret_key}

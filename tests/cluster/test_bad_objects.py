@@ -76,7 +76,7 @@ def _says(tenant: Tenant, path: str) -> str:
 def test_a_document_of_thousands_of_levels_is_a_condition(
     tenant: Tenant, new_tenant: Callable[[], Tenant], operator: OperatorProcess, field: str
 ) -> None:
-    """Seen by the watch and by the lists of a restart; others are served, and an edit mends it."""
+    """Found by the watch and by the lists after a restart; others are served; an edit fixes it."""
     path = _apply(tenant, _BODIES[field](tenant))
     eventually(lambda: f"{field}: {_SAYS}" in _says(tenant, path))
     honest = new_tenant()

@@ -98,7 +98,7 @@ def _other_file(tenant: GatewayTenant, at: str) -> Iterator[str]:
 
 
 def _lost(tenant: GatewayTenant, at: str) -> Iterator[str]:
-    """A key that was made, and that nobody wants any more."""
+    """A key that was created and is no longer wanted by any grant."""
     tenant.ask_for_renewal()
     yield "after aws CreateApiKey"
     tenant.patch(tenant.grant_path(), {"metadata": {"annotations": None}})

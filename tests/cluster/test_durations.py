@@ -182,5 +182,5 @@ def test_a_template_of_another_language_is_refused(world: World, text: str) -> N
     ],
 )
 def test_braces_of_other_files_are_left_alone(world: World, text: str) -> None:
-    """JSON ends with two braces, and a file may be a template that somebody else fills in."""
+    """JSON ends with two braces, and a file may be a template for another tool."""
     assert at_apply(world, _grant(secret={"data": {"MY_KEY": text}})) == ""

@@ -60,7 +60,7 @@ def _is_too_busy(on: Stage) -> None:
 
 
 def _is_full(on: Stage) -> None:
-    """The operator has reason to speak, and to begin anew."""
+    """The operator has a reason to log, and to restart in place."""
     on.operator.fill_disk()
     on.proxy.faults.broken()
 
@@ -72,7 +72,7 @@ def _is_down(on: Stage) -> None:
 
 
 def _renewed_afterwards(on: Stage) -> None:
-    """Every key fell due while nobody could renew it, and is replaced before its end."""
+    """Every key became due while no renewal was possible, and is replaced before its expiry."""
     on.renewed(seconds=_DOWN_SECONDS + PATIENCE_SECONDS)
 
 
@@ -80,7 +80,7 @@ ROWS: dict[str, Row] = {
     "watches closed": Row(lambda on: on.proxy.faults.close(_WATCHES, verbs=["watch"], count=0)),
     "watches reset": Row(lambda on: on.proxy.faults.reset(_WATCHES, verbs=["watch"], count=0)),
     "watches stalled": Row(lambda on: on.proxy.faults.stall(_WATCHES, verbs=["watch"])),
-    "watches told 410": Row(lambda on: on.proxy.faults.gone()),
+    "watches get 410": Row(lambda on: on.proxy.faults.gone()),
     "watches broken for good": Row(lambda on: on.proxy.faults.broken()),
     "429 with Retry-After": Row(_is_too_busy),
     "500": Row(_is_refused),
@@ -110,7 +110,7 @@ def on(make_world: MakeWorld, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_no_key_is_late_and_none_minted_twice(
     on: Stage, name: str, record_property: Record
 ) -> None:
-    """Each row ends with all grants Ready; nobody reads an expired key, none is made too early."""
+    """Each row ends with all grants Ready; no client reads an expired key, none is issued early."""
     row = ROWS[name]
     told: list[Told] = []
     with observed(on, told.append):

@@ -111,7 +111,7 @@ def test_a_secret_is_as_its_grant_says(tenant: Tenant) -> None:
 
 
 def test_a_status_says_what_was_made_and_when(tenant: Tenant) -> None:
-    """Of the source who we are and until when, of the grant which key, whose and until when."""
+    """The source's identity and its expiry; the grant's key, its owner and its expiry."""
     before = datetime.now(UTC).replace(microsecond=0)
     status = tenant.become_ready()
     assert (status["kind"], status["secretName"]) == ("bedrockShortTermKey", "chat-key")
@@ -130,7 +130,7 @@ def test_a_status_says_what_was_made_and_when(tenant: Tenant) -> None:
 def test_a_failure_is_counted_dated_and_told(tenant: Tenant) -> None:
     """Of grant and source: how often, when, and a condition with type, reason and message."""
     before = datetime.now(UTC).replace(microsecond=0)
-    wrong = tenant.source_body(roleArn=f"{tenant.role_arn}-of-nobody")
+    wrong = tenant.source_body(roleArn=f"{tenant.role_arn}-missing")
     tenant.world.api.apply(wrong)
     tenant.apply_grant()
     told = tenant.told("Ready", status="False", and_=lambda seen: seen["failedAttempts"] > 1)
@@ -145,5 +145,5 @@ def test_a_failure_is_counted_dated_and_told(tenant: Tenant) -> None:
             status["observedGeneration"],
         )
         assert found["reason"]
-        assert f"{tenant.role}-of-nobody" in found["message"]
+        assert f"{tenant.role}-missing" in found["message"]
         assert before <= datetime.fromisoformat(found["lastTransitionTime"])

@@ -77,7 +77,7 @@ def test_a_former_secret_is_cleared_and_free_for_others(tenant: Tenant) -> None:
 
 
 def test_a_grant_that_waits_for_the_name_has_it_at_once(tenant: Tenant) -> None:
-    """Before, it is told that the Secret was left behind, and by whom."""
+    """Until then, its condition names the grant that left the Secret behind."""
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
     rename(tenant)
     tenant.apply_grant(name="second", secret={"name": GRANT})
@@ -131,9 +131,7 @@ def test_a_secret_with_the_marks_of_another_is_never_emptied(tenant: Tenant) -> 
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
     rename(tenant)
     mark = f"{tenant.namespace}/{GRANT} 00000000-0000-0000-0000-000000000000"
-    tenant.patch(
-        tenant.secret_path(), {"metadata": {"annotations": {"keywright.dev/granted-by": mark}}}
-    )
+    tenant.patch(tenant.secret_path(), {"metadata": {"annotations": {"keywright.dev/owner": mark}}})
     before = tenant.secret()
     tenant.edit_grant(secret={"formerSecretPolicy": "Clear"})
     eventually(lambda: not former(tenant))
@@ -245,7 +243,7 @@ def lonely(make_world: MakeWorld) -> Iterator[World]:
         pytest.param(f'apikeygrants/{GRANT}/status "secretName": "{NEW}"', id="left-behind"),
         pytest.param(f'apikeygrants/{GRANT}/status "uid": ', id="uid-recorded"),
         pytest.param(f'secrets/{GRANT} "namespace": "NAMESPACE", "uid"', id="cleared"),
-        pytest.param(f'apikeygrants/{GRANT}/status "cleared": true', id="told"),
+        pytest.param(f'apikeygrants/{GRANT}/status "cleared": true', id="reported"),
     ],
 )
 def test_a_kill_at_any_step_loses_nothing(lonely: World, phase: str, request_: str) -> None:

@@ -1,4 +1,4 @@
-"""Times that a tenant writes into annotations harm nobody."""
+"""Times that a tenant writes into annotations affect no other tenant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMES = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00")
 def test_a_time_at_the_end_of_the_calendar_stops_no_worker(
     new_tenant: Callable[[], Tenant], operator: OperatorProcess, time: str
 ) -> None:
-    """Thirty-two workers died of it, and /livez said ok: nobody's key was renewed any more."""
+    """Such a time once ended all thirty-two workers, so that no key was renewed; /livez was ok."""
     hostile, honest = new_tenant(), new_tenant()
     hostile.become_ready()
     path = hostile.secret_path()

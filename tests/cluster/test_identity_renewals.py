@@ -1,4 +1,4 @@
-"""Every identity of AWS, through three renewals, while somebody calls all the time."""
+"""Every identity of AWS, through three renewals, with continuous calls of a client."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ WAYS: dict[str, Callable[[Tenant, str], None]] = {
     "ambient": _ambient,
     "ambient-and-role": _ambient_and_role,
 }
-# No session ends their keys: they are renewed when somebody asks.
+# No session limits their keys: they are renewed on request.
 _WITHOUT_END = {"access-key", "ambient"}
 
 
 @pytest.mark.timeout(240)
 def test_three_renewals_of_every_identity(lent: tuple[World, str], tmp_path: Path) -> None:
-    """Not one call is refused, whoever the key comes from; deleted, the Secret goes with it."""
+    """No call is refused, whatever the identity; the Secret is deleted with its grant."""
     world, own = lent
     tenants: dict[str, Tenant] = {}
     with ExitStack() as readers:

@@ -76,9 +76,9 @@ def test_the_wheel_runs_by_itself(installed: OperatorProcess, program: Path) -> 
 def test_an_operator_that_comes_before_its_rights_waits_for_them(
     make_world: MakeWorld,
 ) -> None:
-    """A watch that is refused begins the process anew, in place, until it is not refused any more.
+    """If a watch is refused, the process restarts in place until the watch is allowed.
 
-    Nobody has to restart it, and its process id stays.
+    No restart by hand is needed, and its process ID stays.
     """
     with make_world() as world:
         binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/keywright"

@@ -1,4 +1,4 @@
-"""What `kubectl apply` says to somebody who made a mistake."""
+"""What `kubectl apply` reports for invalid resources."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_mistake_is_refused_at_apply(mistakes: dict[str, Told], invalid: Inval
 def test_a_mistake_that_the_api_server_cannot_see_gets_in(
     unseen: dict[str, Told], invalid: Invalid
 ) -> None:
-    """What is told in the condition Stalled is told there because apply could not tell it."""
+    """The condition Stalled reports only what apply cannot check."""
     told = unseen[str(invalid)]
     assert told.let_in, told.words
 
@@ -88,6 +88,6 @@ def test_a_mistake_that_the_api_server_cannot_see_gets_in(
 def test_every_field_of_the_contract_is_let_in(
     right: dict[str, Told], body: dict[str, Any]
 ) -> None:
-    """No rule stands in the way of a resource that is right."""
+    """No rule refuses a valid resource."""
     told = right[str(body["metadata"]["name"])]
     assert told.let_in, told.words

@@ -30,7 +30,7 @@ def make_tenant(
 
 @pytest.fixture
 def victim(make_tenant: Callable[[], LongTermTenant]) -> Iterator[LongTermTenant]:
-    """Somebody with a key of an existing IAM user, which nothing tags."""
+    """A tenant with a key of an existing IAM user, which no tag identifies."""
     made = make_tenant()
     made.iam.create_user(UserName=made.user, Path="/keywright/")
     made.iam.attach_user_policy(UserName=made.user, PolicyArn=LIMITED)
@@ -43,7 +43,7 @@ def victim(make_tenant: Callable[[], LongTermTenant]) -> Iterator[LongTermTenant
 
 @pytest.fixture
 def attacker(make_tenant: Callable[[], LongTermTenant]) -> LongTermTenant:
-    """Somebody else, with a namespace and a role of its own."""
+    """Another tenant, with a namespace and a role of its own."""
     return make_tenant()
 
 
@@ -70,7 +70,7 @@ def _secret_that_names(attacker: LongTermTenant, key_id: str, *, uid: str) -> No
         "namespace": attacker.namespace,
         "labels": {"keywright.dev/managed": "true"},
         "annotations": {
-            "keywright.dev/granted-by": mark,
+            "keywright.dev/owner": mark,
             "keywright.dev/key-id": key_id,
             "keywright.dev/replaces-key-id": key_id,
         },

@@ -185,7 +185,7 @@ def every_key(tenant: GatewayTenant) -> list[Document]:
 
 
 def replace_tags(tenant: GatewayTenant, key_id: str, tags: dict[str, str]) -> None:
-    """Somebody removes all tags of the key, and sets others."""
+    """An administrator removes all tags of the key, and sets others."""
     name = key_id.rpartition("/")[2]
     arn = f"arn:aws:apigateway:{REGION}::/apikeys/{name}"
     held = tenant.gateway.get_api_key(apiKey=name)["tags"]

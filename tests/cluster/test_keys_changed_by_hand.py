@@ -1,4 +1,4 @@
-"""API Gateway keys that somebody disables, or takes out of their usage plan, in the cloud."""
+"""API Gateway keys that are disabled or taken out of their usage plan in the cloud, by hand."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_generated_key_that_was_disabled_is_replaced(tenant: GatewayTenant) ->
 
 
 def test_a_disabled_key_is_not_published_again_with_a_new_secret(tenant: GatewayTenant) -> None:
-    """A deleted Secret gets the value of its key again, unless somebody has disabled the key."""
+    """A deleted Secret gets the value of its key again, unless the key was disabled by hand."""
     first = tenant.key_ready(usagePlan={"id": tenant.plan()}, overlap="1h")
     data = tenant.data()
     switch(tenant, first["keyId"], enabled=False)
@@ -147,7 +147,7 @@ def test_a_key_outside_of_its_plan_is_put_back(tenant: GatewayTenant) -> None:
 
 
 def test_a_plan_that_was_deleted_is_made_again(tenant: GatewayTenant) -> None:
-    """A plan of the grant is made anew with its key; until then the grant is not Ready."""
+    """A plan of the grant is created again with its key; until then the grant is not Ready."""
     first = tenant.key_ready(**tenant.made_plan())
     (plan,) = tenant.plans().values()
     leave(tenant, plan["id"], first["keyId"])

@@ -98,7 +98,7 @@ def test_it_serves_the_listed_namespaces_and_asks_for_nothing_else(
     )["message"]
     assert "outside" in message
     assert outside.status() == {"observedGeneration": -1}
-    # A watch is told by the audit log when it is over.
+    # The audit log contains a watch once it has ended.
     assert operator.stop() == 0
     asked = requests.requests()
     assert {"watch secrets", "watch namespaces"} <= {request.what for request in asked}

@@ -61,7 +61,7 @@ def test_a_key_is_made_used_and_revoked(tenant: LongTermTenant) -> None:
 def test_deleted_grants_leave_no_series(
     operator: OperatorProcess, make_tenant: Callable[[], LongTermTenant]
 ) -> None:
-    """Within seconds each time, though the watch often tells of the end before our own write."""
+    """Within seconds each time, even if the watch reports the deletion before our own write."""
     made = [make_tenant() for _ in range(_DELETED)]
     for tenant in made:
         tenant.key_ready()
@@ -74,7 +74,7 @@ def test_deleted_grants_leave_no_series(
 
 
 def test_three_rotations_while_readers_call(tenant: LongTermTenant, tmp_path: Path) -> None:
-    """The old key lives on through the overlap, is made inactive and then deleted.
+    """The old key is valid during the overlap, is then deactivated, and later deleted.
 
     boto3 and openai take turns in a process of their own all the while, without one refusal.
     """
@@ -245,7 +245,7 @@ def test_another_user_gets_another_key(tenant: LongTermTenant) -> None:
 
 
 def test_an_answer_that_is_lost_is_an_unknown(tenant: LongTermTenant) -> None:
-    """The key of a create whose answer was cut off is removed, and one made anew."""
+    """If the response of a create was lost, its key is removed, and another is created."""
     tenant.world.aws.damage_next("iam", "CreateServiceSpecificCredential")
     tenant.apply_source(sessionDuration=None)
     tenant.apply_key()

@@ -1,4 +1,4 @@
-"""/metrics by TLS, for whom the cluster's own RBAC lets read it."""
+"""/metrics over TLS, for clients that the RBAC of the cluster allows to read it."""
 
 from __future__ import annotations
 

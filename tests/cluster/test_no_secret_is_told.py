@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def provoke_cloud_failures(tenant: Tenant) -> None:
-    """STS fails, throttles and answers with half a document; each is told, and overcome."""
+    """STS fails, throttles and returns half a document; each is reported, and retried."""
     aws = tenant.world.aws
     faults: tuple[tuple[str, Callable[[], None]], ...] = (
         (
@@ -143,7 +143,7 @@ def forms(secret: str) -> set[str]:
 
 
 def said(world: World, operator: OperatorProcess) -> dict[str, str]:
-    """All that the operator has told anybody."""
+    """Everything that the operator has written to logs, Events, statuses and metrics."""
     custom = "/apis/keywright.dev/v1alpha1"
     places = {
         "events": "/apis/events.k8s.io/v1/events",

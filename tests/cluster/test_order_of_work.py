@@ -14,7 +14,7 @@ from tests.cluster.eventually import eventually
 from tests.cluster.tenants import ACCOUNT_NAME, Document, Tenant
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
-# Seconds that their keys live, and how long before their end they are renewed. They are made, and
+# Lifetime of their keys in seconds, and the margin of their renewal. They are created, and
 # listed, in another order than they are to be served in.
 _ENDING = {"soon-a": (75, "60%"), "soon-b": (60, "60%")}
 _ENDED = {"without-a": (18, "25%"), "without-b": (15, "25%")}
@@ -44,7 +44,7 @@ def _make_keys(tenant: Tenant) -> None:
 
 
 def _serve_with_one_worker(tenant: Tenant) -> OperatorProcess:
-    """An operator of that namespace alone, which has one grant in hand at a time."""
+    """An operator of that namespace alone, which reconciles one grant at a time."""
     operator = tenant.world.operator(
         identity=f"one-worker-{tenant.namespace}",
         arguments=(

@@ -1,4 +1,4 @@
-"""The shipped ValidatingAdmissionPolicies: what they refuse, to whom, and what they let through."""
+"""The shipped ValidatingAdmissionPolicies: what they refuse and allow, for which author."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _allow(stage: Stage, user: str, resources: dict[str, list[str]]) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A change of the tenant's source or grant, and what its author is told; empty: nothing."""
+    """A change of the tenant's source or grant, and the message to its author; empty for none."""
 
     name: str
     source: Document | None = None
@@ -153,7 +153,7 @@ CASES = (
         source={"aws": {"stsEndpoint": "https://vpce-1.sts.us-west-2.vpce.amazonaws.com"}},
     ),
     Case(
-        "an endpoint of somebody",
+        "an endpoint of a third party",
         source={"aws": {"stsEndpoint": "https://sts.example.com"}},
         says=f"https://sts.example.com (stsEndpoint, credentialsUri or probe.url) {_HOST}",
     ),
@@ -167,7 +167,7 @@ CASES = (
         source=_alibaba(oidcRoleArn=_RRSA, stsEndpoint="sts-vpc.cn-hangzhou.aliyuncs.com"),
     ),
     Case(
-        "an Alibaba Cloud endpoint of somebody",
+        "an Alibaba Cloud endpoint of a third party",
         source=_alibaba(oidcRoleArn=_RRSA, stsEndpoint="sts.example.com"),
         says=_HOST,
     ),
@@ -177,7 +177,7 @@ CASES = (
         says=_HOST,
     ),
     Case(
-        "a probe of somebody's host",
+        "a probe of a foreign host",
         grant={
             "bedrockShortTermKey": None,
             "secret": None,

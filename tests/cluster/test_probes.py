@@ -57,7 +57,7 @@ def test_no_reader_meets_a_key_that_does_not_work_yet(
 
 
 def test_a_key_that_never_works_is_removed_and_told(long_term: LongTermTenant) -> None:
-    """After the timeout there is no key that nobody uses, and no Secret with a dead one."""
+    """After the timeout there is no unused key, and no Secret with a key that does not work."""
     long_term.world.aws.new_keys_fail_for(3600)
     long_term.apply_source(sessionDuration=None)
     long_term.apply_grant(

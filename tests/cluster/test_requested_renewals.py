@@ -1,4 +1,4 @@
-"""A renewal that somebody asks for is answered by new credentials, or by the reason why not."""
+"""A requested renewal results in new credentials, or in a reason why not."""
 
 from __future__ import annotations
 

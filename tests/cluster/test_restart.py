@@ -70,7 +70,7 @@ def all_looked_at(barrier: Tenant) -> None:
 
 
 def test_grants_of_one_source_share_a_session(busy: Busy, record_property: Record) -> None:
-    """Five hundred grants cost one AssumeRoleWithWebIdentity, whoever of them asks first."""
+    """Five hundred grants cost one AssumeRoleWithWebIdentity, whichever is first."""
     record_property(
         "500 grants, last applied to all Ready, seconds", round(busy.seconds_to_ready, 2)
     )

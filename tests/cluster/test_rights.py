@@ -233,7 +233,7 @@ FEATURES = (
     ),
     Feature("another layout of the same key", _other_layout, rights("", "secrets", "get")),
     Feature(
-        "a key that lives in the cloud, with its finalizer",
+        "a managed key, with its finalizer",
         _key_in_the_cloud,
         rights(_OURS, "apikeygrants", "patch"),
     ),
@@ -253,7 +253,7 @@ FEATURES = (
         ),
     ),
     Feature(
-        "metrics for whom RBAC lets read them",
+        "metrics for clients that RBAC allows",
         _scraped,
         rights("authentication.k8s.io", "tokenreviews", "create")
         | rights("authorization.k8s.io", "subjectaccessreviews", "create"),

@@ -59,7 +59,7 @@ def test_a_chain_ends_in_its_last_role(tenant: Tenant, count: int) -> None:
 
 
 def test_a_chain_that_is_asked_for_more_than_an_hour_says_so(tenant: Tenant) -> None:
-    """Two hops deep, four hours asked: a session of one hour, told from the first minute.
+    """Two hops deep, four hours requested: a session of one hour, reported from the first minute.
 
     The renewal is due before the hour ends, and AWS was never asked for more.
     """
@@ -94,7 +94,7 @@ def test_a_chain_is_renewed_before_its_hour_ends(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("given", ["externalId", "externalIdFrom"])
 def test_the_external_id_is_shown(tenant: Tenant, given: str) -> None:
-    """As it stands in the source, or in a Secret of its namespace."""
+    """From the source itself, or from a Secret of its namespace."""
     (far,) = roles(tenant, count=1)
     tenant.world.aws.put_trust_policy(
         name=f"{tenant.namespace}-hop-1",

@@ -1,4 +1,4 @@
-"""A Secret that is somebody else's is never touched."""
+"""A Secret of another owner is never changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 
 
 def _conflict(tenant: Tenant, *, name: str = GRANT) -> str:
-    """The message of the conflict, once it is told."""
+    """The message of the conflict, once it is reported."""
     told = tenant.told("SecretConflict", reason="SecretConflict", name=name)
     assert condition(told, "Ready")["status"] == "False"
     assert condition(told, "Stalled")["reason"] == "SecretConflict"
@@ -58,7 +58,7 @@ def test_adopt_takes_a_secret_over(tenant: Tenant) -> None:
 
 
 def test_adopt_never_takes_another_grants_secret(tenant: Tenant) -> None:
-    """`adopt: true` is for Secrets that are nobody's."""
+    """`adopt: true` is for Secrets without an owner."""
     tenant.become_ready()
     key = tenant.data()[KEY]
     tenant.apply_grant(name="greedy", secret={"name": GRANT, "adopt": True})
@@ -73,26 +73,25 @@ def test_of_two_grants_the_older_keeps_the_secret(
     tenant.become_ready(name="older", secret={"name": "shared"})
     tenant.apply_grant(name="younger", secret={"name": "shared"})
     assert f"{tenant.namespace}/older" in _conflict(tenant, name="younger")
-    mark = tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"]
+    mark = tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"]
     tenant.annotate_grant(
         name="older", **{"keywright.dev/renew-requested-at": "2031-01-01T00:00:00Z"}
     )
     tenant.revision(2, name="older")
     barrier()
     _conflict(tenant, name="younger")
-    assert tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"] == mark
+    assert tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"] == mark
     tenant.world.api.delete(tenant.grant_path("older"))
     tenant.ready(name="younger", seconds=70)
     assert eventually(
         lambda: (
-            "/younger "
-            in tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/granted-by"]
+            "/younger " in tenant.secret("shared")["metadata"]["annotations"]["keywright.dev/owner"]
         )
     )
 
 
 def test_a_secret_type_is_never_changed_silently(tenant: Tenant) -> None:
-    """Another `spec.secret.type` is told with its remedy; the Secret stays as it is."""
+    """Another `spec.secret.type` is reported with its remedy; the Secret stays unchanged."""
     tenant.become_ready()
     before = tenant.data()
     tenant.edit_grant(secret={"type": "example.com/other"})

@@ -1,4 +1,4 @@
-"""What somebody does to the Secret by hand is put right; what is theirs stays."""
+"""Changes to the Secret by hand are repaired; fields of others stay."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ EDITS = (
     Edit("every-data-value", {"data": _BOTH_KEYS}, key_is_lost=True),
     Edit("data-key-removed", {"data": {"AWS_REGION": None}}),
     Edit("every-copy-removed", {"data": dict.fromkeys(_BOTH_KEYS)}, key_is_lost=True),
-    Edit("owner-mark-removed", _annotation("granted-by", None)),
-    Edit("owner-mark-forged", _annotation("granted-by", "other/grant 0000")),
+    Edit("owner-mark-removed", _annotation("owner", None)),
+    Edit("owner-mark-forged", _annotation("owner", "other/grant 0000")),
     Edit("revision-edited", _annotation("revision", "77")),
     Edit("expiry-edited", _annotation("expires-at", "2031-01-01T00:00:00Z")),
     Edit("renewal-edited", _annotation("renew-at", "2031-01-01T00:00:00Z")),
@@ -154,7 +154,7 @@ def test_a_grant_made_again_without_its_status_mints_nothing(
     barrier()
     assert tenant.data() == data
     assert tenant.session_calls() == asked
-    # renewAt may differ: where a grant stands among the others is told by its uid
+    # renewAt may differ: the spread among the grants depends on the uid
     kept = ("revision", "expiresAt", "issuedAt", "fingerprint", "secretName")
     assert {name: status[name] for name in kept} == {name: before[name] for name in kept}
     (owner,) = tenant.secret()["metadata"]["ownerReferences"]

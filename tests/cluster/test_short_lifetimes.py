@@ -14,7 +14,7 @@ from tests.cluster.worlds import MakeWorld
 
 @pytest.fixture(scope="module")
 def world(make_world: MakeWorld) -> Iterator[World]:
-    """A world whose STS answers as long as it is told to; the operator accepts 20 s and more."""
+    """A world with a configurable session duration; the operator accepts 20 s and more."""
     with make_world() as made:
         made.operator(arguments=["--min-key-lifetime=20s"]).start()
         yield made

@@ -1,4 +1,4 @@
-"""A static session token whose end nobody reports: the cloud is asked now and then."""
+"""A static session token without a reported expiry: it is verified periodically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tenant(make_world: MakeWorld) -> Iterator[AlibabaTenant]:
 
 
 def seeded(tenant: AlibabaTenant, name: str) -> dict[str, str]:
-    """A session that somebody else has opened, as the environment of a reader."""
+    """A session that another user has opened, as environment variables."""
     role = tenant.create_role(suffix=f"-{name}")
     tenant.apply(
         tenant.alibaba_source(name=name, oidcRoleArn=tenant.by_token(role)),

@@ -70,7 +70,7 @@ def test_mints_are_counted_by_outcome(
     tenant.become_ready()
     assert count("success", "New") == before + 1
     assert samples(operator)["keywright_mint_duration_seconds_count"] >= 1
-    tenant.apply_source(name="stranger", roleArn=f"{tenant.role_arn}-of-nobody")
+    tenant.apply_source(name="stranger", roleArn=f"{tenant.role_arn}-missing")
     tenant.apply_grant(name="denied", source="stranger")
     tenant.told("Ready", status="False", name="denied")
     barrier()

@@ -117,7 +117,7 @@ def test_labels_of_the_namespace_decide_and_are_followed(host: Tenant, guest: Gu
 
 
 def test_a_permission_that_is_withdrawn_ends_with_the_key(host: Tenant, guest: Guest) -> None:
-    """Ready until the end of the key in hand, then Expired and Stalled; given back, it goes on."""
+    """Ready until the key expires, then Expired and Stalled; allowed again, it recovers."""
     host.world.aws.limit_sessions(seconds=8)
     _allow(host, {"names": [guest.namespace, "another"]})
     guest.ask()
@@ -187,7 +187,7 @@ def _of_namespaces(audit: AuditLog, mark: Mark) -> list[str]:
 
 
 def test_a_source_that_goes_and_comes_back_costs_no_key(host: Tenant, guest: Guest) -> None:
-    """Gone, it allows nobody; made again, and allowing again, the key is as good as before."""
+    """A deleted source allows no grant; created again with the same rules, it serves again."""
     _allow(host, {"names": [guest.namespace]})
     guest.ask()
     guest.ready()

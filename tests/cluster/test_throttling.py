@@ -1,4 +1,4 @@
-"""An account whose IAM says "slow down": all its keys come, and nobody else waits for them."""
+"""An account whose IAM throttles: all its keys are issued, and no other grant waits for them."""
 
 from __future__ import annotations
 

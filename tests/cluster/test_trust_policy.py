@@ -147,7 +147,7 @@ def test_an_audience_that_the_provider_does_not_know_is_refused(tenant: Tenant) 
 
 
 def test_a_role_of_another_tenant_is_refused(new_tenant: Callable[[], Tenant]) -> None:
-    """Naming somebody else's role gets a tenant nothing: the token is of the tenant's own."""
+    """Naming the role of another tenant is of no use: the token is that of the tenant itself."""
     victim, thief = new_tenant(), new_tenant()
     victim.become_ready()
     thief.apply_source(roleArn=victim.role_arn)

@@ -1,4 +1,4 @@
-"""Twenty renewals, with somebody who calls all the while."""
+"""Twenty renewals, with continuous calls of a client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_no_reader_ever_sees_an_expired_or_missing_key(
     """Over twenty renewals with sessions of ten seconds, not one call of a reader is refused.
 
     boto3, openai and plain HTTP take turns in a process of their own, five calls a second; each
-    renewal comes ahead of the end that the one before had told.
+    renewal precedes the expiry that the one before had reported.
     """
     tenant.world.aws.limit_sessions(seconds=_SESSION_SECONDS)
     tenant.become_ready()

@@ -154,7 +154,7 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
         name: late for name, kept in entries.items() if (late := expired(kept, until=now))
     } == {}
     assert {name: told for name, kept in entries.items() if (told := needless(kept))} == {}
-    # 5xx is told of a write, too, whose sender no longer waited: it may have been carried out.
+    # 5xx is also logged for a write whose sender no longer waited: it may have been carried out.
     carried_out = [
         write for write in replicas.audit.writes() if write.code < 300 or write.code >= 500
     ]

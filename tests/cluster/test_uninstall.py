@@ -1,4 +1,4 @@
-"""Uninstalling, in the guide's order and in others: nothing hangs, what is left is told."""
+"""Uninstalling, in the guide's order and in others: nothing hangs, leftovers are reported."""
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ def test_an_operator_that_waits_for_the_crds_stops_when_it_is_told(
 
 
 def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> None:
-    """A cloud that is out of order holds up the CRD for some tries; what is left is told by id.
+    """An unavailable cloud delays the deletion of the CRD for a while; leftovers are listed by ID.
 
-    The CRD of sources has gone meanwhile, and the operator begun anew without it.
+    The CRD of sources was deleted meanwhile, and the operator restarted without it.
     """
     left = sorted(installed.lasting.live_keys())
     installed.world.aws.fail_next(
@@ -170,12 +170,12 @@ def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> No
     told = [line for line in installed.log().splitlines() if left[0] in line]
     assert told
     assert installed.operator.process.exit_code is None
-    # It begins anew time and again, with pauses; none of them makes it deaf.
+    # It restarts repeatedly, with pauses; it still handles deletions.
     assert installed.operator.stop() == 0
 
 
 def test_without_an_operator_the_guide_has_a_way_out(installed: Installed) -> None:
-    """A finalizer that nobody serves is dropped by its command, which names each key first."""
+    """A finalizer that no operator serves is removed by its command, which first names each key."""
     left = sorted(installed.left_in_the_cloud())
     assert len(left) == 2
     assert installed.operator.stop() == 0

@@ -25,6 +25,7 @@ from tests.cluster.tier import without_history
 from tests.cluster.worlds import MakeWorld
 
 _STS = "sts"
+_LEGACY_OWNER = "keywright.dev/granted-by"
 _KEPT = ("revision", "expiresAt", "issuedAt", "secretName")
 
 
@@ -77,8 +78,14 @@ def mints(operator: OperatorProcess) -> float:
 
 
 def as_written(tenant: Tenant, name: str = GRANT) -> Document:
-    """A Secret without what the API server notes of each write, and without the watch label."""
+    """A Secret without what the API server notes of each write, and without the watch label.
+
+    The owner counts under its legacy name as well: the first write renames it.
+    """
     secret = tenant.secret(name)
+    annotations = secret["metadata"]["annotations"]
+    if _LEGACY_OWNER in annotations:
+        annotations["keywright.dev/owner"] = annotations.pop(_LEGACY_OWNER)
     for field in ("resourceVersion", "managedFields"):
         secret["metadata"].pop(field)
     secret["metadata"]["labels"].pop(WATCH_LABEL, None)

@@ -1,4 +1,4 @@
-"""What a grant needs and does not find is told with its remedy, and heals when it comes."""
+"""A missing dependency of a grant is reported with its remedy; the grant recovers with it."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """One line for each cluster that was used, or was not to be had."""
+    """One line for each cluster that was used, or was not available."""
     for line in config.stash.get(_NOTES, []):
         terminalreporter.write_line(
             f"cluster tier: {line}", red=line.startswith("SKIPPED"), bold=True

@@ -53,7 +53,7 @@ def _carry_out(language: str, block: str, *, at: Path) -> None:
         case "yaml":
             (at / "grant.yaml").write_text(block, encoding="utf-8")
         case _:
-            raise AssertionError(f"a block of {language}, which nobody carries out")
+            raise AssertionError(f"a block of {language}, which the test does not carry out")
 
 
 def _files(root: Path) -> dict[str, bytes]:

@@ -74,12 +74,12 @@ def bodies(plural: str) -> SearchStrategy[Body]:
 
 
 def marks() -> SearchStrategy[Mapping[str, str]]:
-    """What somebody writes beside an object under the operator's own names."""
+    """Annotations under the operator's own names, as a tenant could write them."""
     names = st.sampled_from(
         [
             f"keywright.dev/{name}"
             for name in (
-                "granted-by",
+                "owner",
                 "issued-at",
                 "expires-at",
                 "renew-at",
@@ -93,7 +93,7 @@ def marks() -> SearchStrategy[Mapping[str, str]]:
                 "take-over",
                 "replaces-key-id",
                 "entries",
-                "remark",
+                "warning",
                 "renew-requested-at",
             )
         ]

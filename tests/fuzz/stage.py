@@ -202,7 +202,7 @@ class Stage:
 
 
 async def alone() -> Mapping[str, Any]:
-    """What the honest grant comes to where there is nobody else."""
+    """The final state of the honest grant without any other objects."""
     stage = Stage()
     await stage.reconcile(UID)
     return stage.of_the_honest()

@@ -27,7 +27,7 @@ def _marked(
         "uid": "bad-secret",
         "resourceVersion": "8",
         "labels": {"keywright.dev/managed": "true"},
-        "annotations": {"keywright.dev/granted-by": "evil/bad bad-uid"} | dict(written),
+        "annotations": {"keywright.dev/owner": "evil/bad bad-uid"} | dict(written),
     }
     return Finding(GRANTS, {**body, "metadata": metadata}, {"metadata": secret})
 

@@ -1,4 +1,4 @@
-"""What stands in the image: enough for everything the operator does, and told in its bill."""
+"""The content of the image: all that the operator needs, and listed in its bill of materials."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _LOUD, _PLAIN = "\033[1;31m", "\033[0m"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: pytest's, or 0 where there is no way to a cluster and nobody insists."""
+    """The exit code: pytest's, or 0 if no cluster is available and `--insist` is not set."""
     insists = _INSIST in arguments
     given = [argument for argument in arguments if argument != _INSIST]
     with ExitStack() as ending:

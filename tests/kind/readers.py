@@ -128,7 +128,7 @@ def pod(name: str, *, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def told(api: Api, *, namespace: str, name: str) -> list[Told]:
-    """All calls that a pod has told of so far; none until it runs. Fails where it has ended."""
+    """All calls that a pod has reported so far; none until it runs. Fails if it has ended."""
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     statuses = api.get(path)["status"].get("containerStatuses", [])
     states = [status["state"] for status in statuses if status["name"] == "reader"]

@@ -11,7 +11,7 @@ from tests.kind import readers
 from tests.kind.installation import Document, Installation
 from tests.kind.surroundings import Surroundings
 
-# Whatever is asked, a session lives that long. A kubelet looks after a pod each 60 to 90 s and then
+# Every session lasts that long. A kubelet updates mounted Secrets of a pod each 60 to 90 s and then
 # brings its mounted Secret up to date: that is what a margin must have room for. What it leaves is
 # the pace of renewals, 14 s (a tenth of a life) to 18 s by the grant's uid.
 LIFETIME_SECONDS = 140

@@ -26,7 +26,7 @@ def test_no_renewal_is_missed_whatever_befalls_the_leader(
 ) -> None:
     """Killed, paused, deleted, replaced by an update: a dozen keys are renewed in time, each once.
 
-    None ends before the next one stands in its Secret, none is minted before its time or twice, and
+    None expires before the next one is in its Secret, none is issued before its time or twice, and
     each renewal goes on after the last of the blows. That leaders change is seen in the Lease.
     """
     tenant = new_tenant()

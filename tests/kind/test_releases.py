@@ -39,7 +39,7 @@ _LEFT = (
 
 @pytest.fixture
 def lasting(stage: Stage) -> Iterator[LongTermTenant]:
-    """A key that lives in IAM, and is renewed by no test: nothing but a mistake changes it."""
+    """A managed key in IAM, which no test renews: only a bug would change it."""
     made = tenants(stage.world, name="lasting")
     tenant = next(made)()
     tenant.key_ready()
@@ -95,7 +95,7 @@ def test_an_installation_moves_and_is_upgraded_with_its_pods_at_work(
     """From kustomize to the chart, to its next version and back, by the guide's commands.
 
     Each time both replicas come up. Keys of minutes are renewed in time and not once too often
-    meanwhile, and a key that lives in IAM is not touched.
+    meanwhile, and a managed key in IAM is not changed.
     """
     stage.installation.wait_until_ready()
     before = _state(lasting)

@@ -17,7 +17,7 @@ def _oidc(member: Member, **claims: Any) -> Answer:
 
 
 def _provider(member: Member, *, issuer: str, token: str) -> Answer:
-    """An answer for a provider of this test's own, whose issuer nobody can check."""
+    """An answer for a provider of this test's own, whose issuer cannot be reached."""
     arn = member.cloud.create_identity_provider(
         name=f"{member.name}-own", issuer=issuer, client_ids=["sts.aliyuncs.com"]
     )

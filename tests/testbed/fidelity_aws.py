@@ -193,14 +193,14 @@ _W = "sts AssumeRoleWithWebIdentity"
 _G = "apigateway"
 REQUESTS: dict[str, Callable[[Aws], Refusal]] = {
     "iam CreateUser: name taken": lambda a: refusal(a.iam.create_user, UserName=a.user()),
-    "iam GetUser: missing": lambda a: refusal(a.iam.get_user, UserName="nobody"),
-    "iam DeleteUser: missing": lambda a: refusal(a.iam.delete_user, UserName="nobody"),
+    "iam GetUser: missing": lambda a: refusal(a.iam.get_user, UserName="missing"),
+    "iam DeleteUser: missing": lambda a: refusal(a.iam.delete_user, UserName="missing"),
     "iam DeleteUser: attached managed policy": lambda a: _delete_user(a, what="policy"),
     "iam DeleteUser: inline policy left": lambda a: _delete_user(a, what="inline"),
     "iam DeleteUser: service specific credential left": lambda a: _delete_user(a, what="key"),
-    f"iam {_K}: no such user": lambda a: _key(a, "create", user="nobody", ServiceName=_BEDROCK),
+    f"iam {_K}: no such user": lambda a: _key(a, "create", user="missing", ServiceName=_BEDROCK),
     f"iam {_K}: no such user and unsupported service": lambda a: _key(
-        a, "create", user="nobody", ServiceName="x.amazonaws.com"
+        a, "create", user="missing", ServiceName="x.amazonaws.com"
     ),
     f"iam {_K}: unsupported service (3 names)": lambda a: _key(
         a, "create", ServiceName="x.amazonaws.com"
@@ -212,7 +212,7 @@ REQUESTS: dict[str, Callable[[Aws], Refusal]] = {
         a, "update", Status="Inactive"
     ),
     "iam UpdateServiceSpecificCredential: wrong user": lambda a: _key(
-        a, "update", user="nobody", Status="Inactive"
+        a, "update", user="missing", Status="Inactive"
     ),
     "iam UpdateServiceSpecificCredential: id with hyphens": lambda a: _key(
         a, "update", Status="Inactive", ServiceSpecificCredentialId="a-b-c-d-e-f-g-h-i-j-k-l"
@@ -220,7 +220,7 @@ REQUESTS: dict[str, Callable[[Aws], Refusal]] = {
     "iam UpdateServiceSpecificCredential: status not of the enum": _bad_status,
     "iam ResetServiceSpecificCredential: unknown id / wrong user": lambda a: _key(a, "reset"),
     "iam DeleteServiceSpecificCredential: unknown id": lambda a: _key(a, "delete"),
-    "iam DeleteServiceSpecificCredential: wrong user": lambda a: _key(a, "delete", user="nobody"),
+    "iam DeleteServiceSpecificCredential: wrong user": lambda a: _key(a, "delete", user="missing"),
     "iam AttachUserPolicy: no such policy": lambda a: refusal(
         a.iam.attach_user_policy,
         UserName=a.user(),

@@ -69,7 +69,7 @@ def test_a_federated_call_that_is_wrong(
 
 
 def test_a_token_of_another_key_is_refused(member: Member) -> None:
-    """A good token tells who it was for; one that somebody else signed is refused."""
+    """A valid token shows its subject; one with a signature of another issuer is refused."""
     answer = member.assume_with_oidc()
     assert answer.content["OIDCTokenInfo"]["Issuer"] == member.issuer.url
     head, claims, _ = member.token().split(".")
@@ -79,7 +79,7 @@ def test_a_token_of_another_key_is_refused(member: Member) -> None:
 
 
 def test_an_issuer_out_of_reach_is_told(member: Member) -> None:
-    """The provider is registered, but nobody answers there."""
+    """The provider is registered, but its issuer does not answer."""
     arn = member.cloud.create_identity_provider(
         name=member.name, issuer="https://127.0.0.1:1", client_ids=["sts.aliyuncs.com"]
     )

@@ -91,7 +91,7 @@ def test_the_account_itself_may_not_assume_roles(member: Member) -> None:
 
 def test_both_policies_must_allow_a_role(member: Member) -> None:
     """The caller's own, and the role's trust policy with its conditions."""
-    nobody = member.cloud.create_user(name=f"{member.name}-nobody")
+    nobody = member.cloud.create_user(name=f"{member.name}-unused")
     refused = member.assume(key=nobody)
     assert told(refused) == (403, "NoPermission")
     assert refused.message.startswith("You are not authorized to do this action.")

@@ -68,7 +68,7 @@ def test_a_blank_is_encoded_as_rfc_3986_says(member: Member, sdk: Sdk) -> None:
 
 
 def test_what_was_signed_is_told(member: Member) -> None:
-    """The server's string to sign, with all parameters, stands in the message."""
+    """The message contains the server's string to sign, with all parameters."""
     answer = member.assume(Signature="bm90IGl0", ExternalId="a+b")
     assert "server string to sign is:GET&%2F&AccessKeyId%3DLTAI" in answer.message
     assert "ExternalId%3Da%252Bb" in answer.message

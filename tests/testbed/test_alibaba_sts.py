@@ -157,7 +157,7 @@ def test_a_policy_decides_what_a_session_may(member: Member, sdk: Sdk) -> None:
 
 
 def test_a_session_ends(member: Member, sdk: Sdk) -> None:
-    """At the time that was told, and at once when it is revoked."""
+    """At the reported time, and at once when it is revoked."""
     member.cloud.limit_sessions(seconds=5)
     key = sdk.key(**_role(member))
     issued = member.cloud.sessions()[-1]
@@ -174,7 +174,7 @@ def test_a_session_ends(member: Member, sdk: Sdk) -> None:
 
 
 def test_the_journal_names_no_secret(member: Member, sdk: Sdk) -> None:
-    """Who called what, with which role, and how it ended; `secrets` has what may not be told."""
+    """Caller, action, role and result of each call; `secrets` has the values that must not leak."""
     token = member.token()
     answer = member.assume_with_oidc(OIDCToken=token)
     key = sdk.key(**_role(member))

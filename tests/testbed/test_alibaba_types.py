@@ -92,7 +92,7 @@ def test_the_sdks_rsa_signature_is_refused(member: Member, sdk: Sdk, tmp_path: P
 
 
 def test_the_default_chain_ends_at_a_credentials_uri(member: Member) -> None:
-    """The default chain: what stands in the environment of the pod."""
+    """The default chain: credentials in the environment of the pod."""
     uri = member.cloud.create_credentials_uri(member.role_arn)
     variables = {
         **member.cloud.client_environment(),

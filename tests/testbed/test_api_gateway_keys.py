@@ -20,7 +20,7 @@ def partner(tenant: Tenant) -> Partner:
 
 
 def test_a_key_is_as_it_was_asked_for(partner: Partner) -> None:
-    """The value is told on creation, and later where it is asked for."""
+    """The value is returned on creation, and later on request."""
     wanted = {
         "name": "partner-a",
         "value": value(),
@@ -31,9 +31,9 @@ def test_a_key_is_as_it_was_asked_for(partner: Partner) -> None:
     }
     made = partner.client.create_api_key(**wanted)
     assert {name: made[name] for name in wanted} == wanted
-    told = partner.client.get_api_key(apiKey=made["id"])
-    assert "value" not in told
-    assert told["tags"] == wanted["tags"]
+    answer = partner.client.get_api_key(apiKey=made["id"])
+    assert "value" not in answer
+    assert answer["tags"] == wanted["tags"]
     assert (
         partner.client.get_api_key(apiKey=made["id"], includeValue=True)["value"]
         == (wanted["value"])
@@ -49,16 +49,18 @@ def test_a_key_without_a_value_gets_one_and_is_not_enabled(partner: Partner) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "answer"),
     [
         ({"value": "x" * 19}, "API Key value should be at least 20 characters"),
         ({"value": "x" * 129}, "API Key value exceeds maximum size of 128 characters"),
         ({"name": "x" * 1025}, "Invalid API Key name, can be at most 1024 characters."),
     ],
 )
-def test_a_key_out_of_bounds_is_refused(partner: Partner, asked: dict[str, Any], told: str) -> None:
+def test_a_key_out_of_bounds_is_refused(
+    partner: Partner, asked: dict[str, Any], answer: str
+) -> None:
     """BadRequestException, and nothing is made."""
-    assert refusal(partner.client.create_api_key, **asked) == (400, "BadRequestException", told)
+    assert refusal(partner.client.create_api_key, **asked) == (400, "BadRequestException", answer)
 
 
 def test_a_value_is_taken_once(partner: Partner) -> None:
@@ -119,7 +121,7 @@ def test_a_key_is_patched(partner: Partner) -> None:
 
 
 def test_tags_can_be_changed(partner: Partner) -> None:
-    """By ARN, which has no account id; a key that is not there is told."""
+    """By ARN, which has no account ID; a missing key is reported."""
     arn = f"arn:aws:apigateway:us-east-1::/apikeys/{partner.key(tags={'a': '1'})['id']}"
     partner.client.tag_resource(resourceArn=arn, tags={"b": "2", "c": "3"})
     partner.client.untag_resource(resourceArn=arn, tagKeys=["a", "c"])
@@ -145,9 +147,9 @@ def test_many_keys_are_imported(partner: Partner) -> None:
         f"false,imported-2,{second},x,,",
     )
     assert made["warnings"] == []
-    told = partner.client.get_api_key(apiKey=made["ids"][0], includeValue=True)
-    assert (told["name"], told["value"], told["description"]) == ("imported-1", first, "one")
-    assert told["enabled"] is True
+    answer = partner.client.get_api_key(apiKey=made["ids"][0], includeValue=True)
+    assert (answer["name"], answer["value"], answer["description"]) == ("imported-1", first, "one")
+    assert answer["enabled"] is True
     assert partner.client.get_api_key(apiKey=made["ids"][1])["enabled"] is False
     assert partner.call(first)[0] == 200
 
@@ -194,9 +196,9 @@ def test_the_callers_policy_is_taken_to_the_letter(tenant: Tenant, partner: Part
     client = tenant.client("apigateway", credentials=tenant.session())
     made = client.create_api_key(name="least")
     client.get_api_key(apiKey=made["id"])
-    status, code, told = refusal(client.delete_api_key, apiKey=made["id"])
+    status, code, answer = refusal(client.delete_api_key, apiKey=made["id"])
     assert (status, code) == (403, "AccessDeniedException")
-    assert f"perform: apigateway:DELETE on resource: {keys}/{made['id']} because" in told
+    assert f"perform: apigateway:DELETE on resource: {keys}/{made['id']} because" in answer
     assert "apigateway:PUT" in refusal(client.create_api_key, name="t", tags={"a": "b"})[2]
     assert refusal(client.get_api_keys)[1] == "AccessDeniedException"
     assert partner.client.get_api_key(apiKey=made["id"])["name"] == "least"
@@ -206,8 +208,8 @@ def test_calls_can_be_paced(partner: Partner) -> None:
     """A request too many is TooManyRequestsException with 429 here."""
     partner.tenant.cloud.limit_rate("apigateway", 0.1)
     partner.client.get_api_keys()
-    told = refusal(partner.client.get_api_keys)
-    assert told == (429, "TooManyRequestsException", "Rate exceeded")
+    answer = refusal(partner.client.get_api_keys)
+    assert answer == (429, "TooManyRequestsException", "Rate exceeded")
 
 
 def test_values_are_among_the_secrets(partner: Partner) -> None:
@@ -222,8 +224,8 @@ def test_what_is_not_true_is_false(partner: Partner) -> None:
     """UpdateApiKey refuses no value of /enabled."""
     change = [{"op": "replace", "path": "/enabled", "value": "garbage"}]
     made = partner.key()
-    told = partner.client.update_api_key(apiKey=made["id"], patchOperations=change)
-    assert told["enabled"] is False
+    answer = partner.client.update_api_key(apiKey=made["id"], patchOperations=change)
+    assert answer["enabled"] is False
 
 
 def test_names_are_found_by_their_beginning(partner: Partner) -> None:

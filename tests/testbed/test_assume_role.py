@@ -88,7 +88,7 @@ def test_both_sides_must_allow(tenant: Tenant, missing: str) -> None:
     effect = "Deny" if missing == "deny" else "Allow"
     role = _role(tenant.cloud, trusts(principal, effect=effect))
     if missing == "role":
-        role += "-of-nobody"
+        role += "-missing"
     arn = tenant.client("sts", credentials=caller).get_caller_identity()["Arn"]
     assert _refused(tenant, caller, role) == (
         403,
@@ -106,7 +106,7 @@ def test_the_identity_policy_is_taken_at_its_resource(tenant: Tenant) -> None:
 
 
 def test_the_external_id_must_be_the_one_of_the_trust_policy(tenant: Tenant) -> None:
-    """Another one, and none, are told as any other refusal."""
+    """A wrong one and a missing one get the same message as any other refusal."""
     role = _role(
         tenant.cloud, trusts(ROOT, condition={"StringEquals": {"sts:ExternalId": "partner-7"}})
     )
@@ -257,7 +257,7 @@ def test_tags_can_be_demanded_by_the_trust_policy(tenant: Tenant) -> None:
 
 
 def test_a_session_policy_narrows_the_role(tenant: Tenant) -> None:
-    """As for any other session, and its packed size is told."""
+    """As for any other session, and its packed size is reported."""
     role = _role(tenant.cloud, trusts(ROOT), allow("iam:*"))
     narrow = json.dumps(allow("iam:GetRole"))
     answer = _assume(tenant, tenant.user(ASSUME), role, Policy=narrow)

@@ -54,7 +54,7 @@ def test_a_key_of_the_real_generator_is_accepted(
 def test_every_client_tells_of_an_expired_key(
     tenant: Tenant, reader: Callable[..., Answer]
 ) -> None:
-    """The words reach whoever reads the client's error, and the key is not in them."""
+    """The client's error contains the message, and the message does not contain the key."""
     key = tenant.key(lasts=datetime.timedelta(minutes=5))
     tenant.cloud.set_clock(offset_seconds=301)
     answer = _ask(tenant, key, reader=reader)

@@ -62,7 +62,7 @@ def test_it_fits_a_terminal_of_24_lines(clients: tuple[object, ...]) -> None:
 
 
 def test_the_key_is_named_by_its_id_and_never_shown() -> None:
-    """Grant, readiness, Secret, revision and key id stand in one row, at 80 columns too."""
+    """Grant, readiness, Secret, revision and key ID are in one row, at 80 columns too."""
     row = next(line for line in _drawn(GOOD, width=80) if line.startswith("chat/chat-key"))
     assert row.split() == [
         *("chat/chat-key", "True", "bedrockShortTermKey", "chat-key", "4", "ASIAEXAMPLE000000004")

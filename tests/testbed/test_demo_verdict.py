@@ -58,7 +58,7 @@ def test_what_misses_is_waited_for_until_time_is_over(seen: Observed, reason: st
 
 
 def test_the_first_key_has_a_time_of_its_own() -> None:
-    """Without a key after thirty seconds nobody waits for renewals."""
+    """Without a key after thirty seconds, the demo does not wait for renewals."""
     verdict = judge(dataclasses.replace(EMPTY, now=NOON + 31), expected=EXPECTED)
     assert verdict.outcome is Outcome.FAILED
 

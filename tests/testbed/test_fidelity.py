@@ -166,7 +166,7 @@ def test_alibaba_cloud_answers_as_in_the_table(row: Row, member: Member) -> None
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.id)
 def test_every_row_has_a_test_or_a_reason(row: Row) -> None:
-    """A new row of the table fails here until somebody writes its request."""
+    """A new row of the table fails here until its request is written."""
     if row.unproved or row.id in NOT_EMULATED:
         pytest.skip(row.unproved or NOT_EMULATED[row.id])
     if row.id in PROVED_BY:

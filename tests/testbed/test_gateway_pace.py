@@ -19,8 +19,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.api_gateway.pace import RATES, SERVICE, TOTAL, GatewayQuotas
-from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext, BotoClients
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Intent, Session
 from keywright.clouds.trust import Authorities

@@ -21,7 +21,7 @@ CONCURRENT = "Unable to complete operation due to concurrent modification. Pleas
 
 @pytest.fixture
 def partner(tenant: Tenant) -> Partner:
-    """A deployed API and its administrator, in a Region whose quotas nobody has used."""
+    """A deployed API and its administrator, in a Region with unused quotas."""
     return Partner(tenant)
 
 

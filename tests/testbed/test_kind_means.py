@@ -13,22 +13,22 @@ from testbed.clusters.kind.means import EngineMeans, NodeMeans, engine_means, no
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One that answers as it is told to."""
+    """A machine with configured answers."""
 
     engine: bool = False
     root: bool = False
     lacks: Sequence[str] = ()
 
     def answers(self) -> bool:
-        """As told."""
+        """As configured."""
         return self.engine
 
     def is_root(self) -> bool:
-        """As told."""
+        """As configured."""
         return self.root
 
     def missing_packages(self) -> Sequence[str]:
-        """As told."""
+        """As configured."""
         return self.lacks
 
 
@@ -42,20 +42,20 @@ class Images:
     lacks: Sequence[str] = ()
 
     def is_asked_for(self) -> bool:
-        """As told."""
+        """As configured."""
         return self.asked
 
     def is_cached(self) -> bool:
-        """As told."""
+        """As configured."""
         return self.cached
 
     def can_be_pulled(self) -> bool:
-        """As told, and it must have been worth a try."""
-        assert self.pulls is not None, "megabytes that nobody needs"
+        """As configured; fails if it should not have been tried."""
+        assert self.pulls is not None, "megabytes for nothing"
         return self.pulls
 
     def missing_to_build(self) -> Sequence[str]:
-        """As told."""
+        """As configured."""
         return self.lacks
 
 
@@ -66,7 +66,7 @@ class Images:
         (Machine(engine=True, root=True), EngineMeans.RUNNING),
         (Machine(root=True), EngineMeans.OWN),
     ],
-    ids=["somebody's engine", "root with an engine", "root with the packages"],
+    ids=["a running engine", "root with an engine", "root with the packages"],
 )
 def test_the_engine_that_answers_goes_before_one_of_our_own(
     machine: Machine, means: EngineMeans
@@ -76,7 +76,7 @@ def test_the_engine_that_answers_goes_before_one_of_our_own(
 
 
 @pytest.mark.parametrize(
-    ("machine", "told"),
+    ("machine", "expected"),
     [
         (Machine(lacks=["docker.io"]), "only root can start one: start Docker, or be root"),
         (Machine(root=True, lacks=["docker.io"]), r"docker\.io is missing: `make packages`"),
@@ -85,10 +85,10 @@ def test_the_engine_that_answers_goes_before_one_of_our_own(
     ids=["neither docker nor root", "root without a package", "root without two"],
 )
 def test_without_an_engine_the_message_has_what_is_missing_and_the_cure(
-    machine: Machine, told: str
+    machine: Machine, expected: str
 ) -> None:
     """It is the line with which `make test` says that pods were not tested."""
-    with pytest.raises(NoClusterError, match=told):
+    with pytest.raises(NoClusterError, match=expected):
         engine_means(machine)
 
 

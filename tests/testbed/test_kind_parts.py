@@ -18,7 +18,7 @@ _VERSIONS = re.compile(r"^\t(\S+) (v\S+)", re.MULTILINE)
 
 
 def test_a_package_is_missing_with_any_of_its_programs() -> None:
-    """Programs that somebody else has installed serve as well; the others name their package."""
+    """Programs that are already installed are used; for the others, the package is named."""
     assert packages.missing(lambda name: f"/usr/bin/{name}") == []
     assert packages.missing(lambda name: None if name == "ctr" else name) == ["docker.io"]
     assert packages.missing(lambda _: None) == [
@@ -42,9 +42,9 @@ def test_make_packages_installs_by_name_what_is_missing(tmp_path: Path, apt_ends
         for program in line.partition("#")[0].split()[1:]:
             if program != "zstd":
                 (tmp_path / program).symlink_to("/bin/true")
-    told = tmp_path / "told"
+    calls = tmp_path / "calls"
     apt = tmp_path / "apt-get"
-    apt.write_text(f'#!/bin/sh\necho "$@" >>{told}\n[ "$2" = update ] || exit {apt_ends_with}\n')
+    apt.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n[ "$2" = update ] || exit {apt_ends_with}\n')
     apt.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-I", "-S", packages.__file__],
@@ -52,7 +52,7 @@ def test_make_packages_installs_by_name_what_is_missing(tmp_path: Path, apt_ends
         check=False,
     )
     assert done.returncode == apt_ends_with
-    assert told.read_text().splitlines() == [
+    assert calls.read_text().splitlines() == [
         "--quiet=2 update",
         "--quiet=2 install --yes --no-install-recommends zstd",
     ]

@@ -86,7 +86,7 @@ def test_what_its_sender_took_back_never_arrives(ends: Ends) -> None:
 
 
 def test_who_comes_while_it_is_cut_waits(ends: Ends) -> None:
-    """Without a word, until it is mended."""
+    """Without an answer, until it is repaired."""
     ends.line.cut()
     with socket.create_connection(ends.client.getpeername(), timeout=5) as newcomer:
         newcomer.sendall(b"anybody there")

@@ -129,7 +129,7 @@ def test_an_inactive_key_is_refused_until_it_is_active_again(owner: Owner) -> No
 
 
 def test_a_key_ends_with_its_days(owner: Owner) -> None:
-    """It is told as expired, and is listed as such."""
+    """It is reported and listed as expired."""
     made = owner.key(CredentialAgeDays=1)
     owner.tenant.cloud.set_clock(offset_seconds=86390)
     assert owner.ask(made).ok
@@ -163,8 +163,8 @@ def test_what_is_not_there_is_named(owner: Owner) -> None:
     """The user, the credential, and a service that has no such credentials."""
     iam, nobody = owner.iam, "ACCAAAAAAAAAAAAAAAAAA"
     assert refusal(
-        iam.create_service_specific_credential, UserName="nobody", ServiceName=SERVICE
-    ) == (404, "NoSuchEntity", "The user with name nobody cannot be found.")
+        iam.create_service_specific_credential, UserName="missing", ServiceName=SERVICE
+    ) == (404, "NoSuchEntity", "The user with name missing cannot be found.")
     assert refusal(
         iam.delete_service_specific_credential,
         UserName=owner.name,

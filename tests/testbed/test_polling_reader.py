@@ -54,7 +54,7 @@ def _all_clients(revision: str) -> Callable[[list[Reading]], bool]:
 def test_renewals_are_seen_and_no_call_fails(
     tenant: Tenant, kubernetes: SecretServer, reader: PollingReader, tmp_path: Path
 ) -> None:
-    """Over renewals of keys that live for seconds, every client's every call is answered."""
+    """Over renewals of keys that are valid for seconds, every call of every client is answered."""
     tenant.cloud.limit_sessions(seconds=15)
     keys = []
     for revision in ("1", "2", "3"):
@@ -71,7 +71,7 @@ def test_renewals_are_seen_and_no_call_fails(
 def test_an_expired_key_is_reported_by_every_client(
     tenant: Tenant, kubernetes: SecretServer, reader: PollingReader
 ) -> None:
-    """When nobody renews, the reader tells so in the words of each client."""
+    """Without renewals, the reader reports it with the message of each client."""
     kubernetes.put(tenant.data(tenant.key()), revision="1")
     reader.wait_until(_all_clients("1"), seconds=30)
     tenant.cloud.set_clock(offset_seconds=3700)

@@ -109,7 +109,7 @@ def test_a_process_lives_through_renewals(
 
 
 def test_an_api_key_is_used(tenant: Tenant) -> None:
-    """The API's answer tells which key it was; a refusal is told as it came."""
+    """The API's response shows which key it was; a refusal is passed on unchanged."""
     partner = Partner(tenant)
     made = partner.key(partner.plan())
     environment = {**tenant.cloud.client_environment(), "API_URL": f"{partner.api.url}/orders"}

@@ -42,7 +42,7 @@ def test_a_session_ends_on_time(tenant: Tenant) -> None:
 
 
 def test_a_revoked_session_is_over(tenant: Tenant) -> None:
-    """From the next call on, it is told as expired."""
+    """From the next call on, it is reported as expired."""
     credentials = tenant.session()
     tenant.cloud.revoke_session(credentials.access_key_id)
     assert refusal(_identity(tenant, credentials)) == EXPIRED
@@ -75,7 +75,7 @@ def test_a_session_token_belongs_to_its_access_key(tenant: Tenant) -> None:
 
 
 def test_a_wrong_secret_is_told_by_the_signature(tenant: Tenant) -> None:
-    """The signature is computed anew for every call."""
+    """The signature is computed again for every call."""
     wrong = dataclasses.replace(tenant.session(), secret_key="w" * 40)
     status, code, told = refusal(_identity(tenant, wrong))
     assert (status, code) == (403, "SignatureDoesNotMatch")
@@ -188,6 +188,6 @@ def test_iam_sees_what_a_test_prepared_and_the_other_way_round(
     names = {role["RoleName"] for page in pages for role in page["Roles"]}
     assert tenant.role_name in names
     iam.update_assume_role_policy(
-        RoleName=tenant.role_name, PolicyDocument=json.dumps(tenant.trust(subject="nobody"))
+        RoleName=tenant.role_name, PolicyDocument=json.dumps(tenant.trust(subject="another"))
     )
     assert refusal(tenant.assume)[1] == "AccessDenied"

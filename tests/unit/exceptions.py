@@ -58,7 +58,7 @@ def every_exception() -> tuple[type[Exception], ...]:
 
 
 def instances(kind: type[Exception]) -> Iterator[Exception]:
-    """The exception as its library makes it, as far as that can be told, and an empty one.
+    """The exception as its library creates it, as far as that can be derived, and an empty one.
 
     Whatever has a `response` has none in it: a connection that was cut has no answer.
     """

@@ -55,7 +55,7 @@ def test_every_type_of_the_tool_is_told() -> None:
 
 @pytest.mark.parametrize("name", [parameter.name for parameter in PARAMETERS][1:])
 def test_what_is_said_to_be_ours_is_in_the_contract(name: str) -> None:
-    """Every path of ours that the page names stands in the schema that users apply."""
+    """Every path of ours that the page names is in the schema that users apply."""
     fields = [*_leaves("", schema("credentialsources")["properties"]["spec"])]
     for path in re.findall(r"`([a-z]\w+(?:(?:\[\])?\.\w+)*)`", _rows()[name][2]):
         if path == "sts":

@@ -22,7 +22,7 @@ DAY = 24 * HOUR
 _OBJECT_NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 )
-LONGEST_SESSION_POLICY = 2048
+MAX_SESSION_POLICY = 2048
 _LAST_LATIN = "\u00ff"
 """The maximum number of characters of an inline session policy in STS of both clouds."""
 
@@ -103,9 +103,9 @@ def shorter(
 
 def policy(field: str, document: Policy) -> Iterator[FieldError]:
     """Require the structure of a policy document; the cloud validates its content."""
-    if is_deeper(document, than=MOST_POLICY_LEVELS):
+    if is_deeper(document, than=MAX_POLICY_LEVELS):
         yield FieldError(
-            field, f"is nested more than {MOST_POLICY_LEVELS} levels deep: write a policy document"
+            field, f"is nested more than {MAX_POLICY_LEVELS} levels deep: write a policy document"
         )
     elif not document.get("Statement"):
         yield FieldError(field, "has no Statement: write a policy document")
@@ -118,12 +118,12 @@ def session_policy(
     if document is None:
         return
     yield from policy(field, document)
-    if is_deeper(document, than=MOST_POLICY_LEVELS):
+    if is_deeper(document, than=MAX_POLICY_LEVELS):
         return
     length = len(policy_text(document, latin=latin))
-    if length > LONGEST_SESSION_POLICY:
+    if length > MAX_SESSION_POLICY:
         yield FieldError(
-            field, f"has {length} characters: shorten it to {LONGEST_SESSION_POLICY}, STS's limit"
+            field, f"has {length} characters: shorten it to {MAX_SESSION_POLICY}, STS's limit"
         )
 
 
@@ -138,10 +138,10 @@ def policy_text(document: Policy, *, latin: bool) -> str:
     return text
 
 
-MOST_LEVELS: Final = 100
+MAX_LEVELS: Final = 100
 """Maximum nesting of an object; its schema and the largest policy of any cloud need about twenty.
 """
-MOST_POLICY_LEVELS: Final = 20
+MAX_POLICY_LEVELS: Final = 20
 """Maximum nesting of a policy document; those of AWS and Alibaba Cloud need six levels."""
 CUT: Final = "cut off by Keywright: nested too deeply"
 """Replaces a value that is nested too deeply."""
@@ -162,7 +162,7 @@ def is_deeper(value: object, *, than: int) -> bool:
     return bool(level)
 
 
-def without_depths(value: Any, *, levels: int = MOST_LEVELS) -> Any:
+def without_depths(value: Any, *, levels: int = MAX_LEVELS) -> Any:
     """The value, with everything nested too deeply replaced by `CUT`."""
     if not isinstance(value, Mapping | list):
         return value

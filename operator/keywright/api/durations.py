@@ -16,7 +16,7 @@ PERCENT_PATTERN: Final = r"^[1-9][0-9]?%$"
 _WHOLE: Final = re.compile(r"(?:[0-9]{1,6}(?:\.[0-9]{1,3})?(?:d|h|ms|m|s))+")
 _PART: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(d|h|ms|m|s)")
 _PERCENT: Final = re.compile(r"[1-9][0-9]?%")
-_LONGEST_SECONDS: Final = 100 * 365.25 * 86_400
+_MAX_SECONDS: Final = 100 * 365.25 * 86_400
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 
 
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is no duration: write it like 1h30m, 90s or 7d, days first")
     seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))
-    return min(seconds, _LONGEST_SECONDS)
+    return min(seconds, _MAX_SECONDS)
 
 
 @lru_cache(maxsize=128)

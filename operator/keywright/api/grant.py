@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from sys import intern
+from typing import Final
 
 import msgspec
 
@@ -21,10 +24,62 @@ from keywright.api.schema import (
     SecretKeyReference,
     SpecStruct,
 )
-from keywright.api.secret_spec import SecretSpec
 from keywright.api.source import CredentialSource, Provider
-from keywright.api.times import EPOCH, parse_time
-from keywright.api.windows import Window
+from keywright.api.times import EPOCH, Window, parse_time
+
+
+class FormerSecretPolicy(StrEnum):
+    """What happens to the previous Secret when `spec.secret.name` changes."""
+
+    CLEAR = "Clear"
+    RETAIN = "Retain"
+
+
+class SecretSpec(SpecStruct, frozen=True):
+    """The Secret in which a grant stores its key.
+
+    Without `formats`, the default of the kind applies; an empty list means that only `data` is
+    written.
+    """
+
+    name: str | None = None
+    type: str = "Opaque"
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    formats: tuple[Format, ...] | None = None
+    mount_path: str = "/var/run/keywright"
+    data: Mapping[str, str] = {}
+    adopt: bool = False
+    allow_mixed: bool = False
+    former_secret_policy: FormerSecretPolicy = FormerSecretPolicy.CLEAR
+
+
+MAX_REQUESTS: Final = 8
+"""How many are recorded: restoring an older value requests another renewal."""
+_LIMIT: Final = 256
+
+
+def parse_requests(text: str | None) -> tuple[str, ...]:
+    """The values of the annotation, newest first."""
+    if not text:
+        return ()
+    return tuple(intern(each[:_LIMIT]) for each in text.split("\n")[:MAX_REQUESTS])
+
+
+def format_requests(newest: str | None, handled: Iterable[str]) -> str:
+    """Format the annotation with a newer handled request; empty if there is none."""
+    values = [*([_line(newest)] if newest else []), *handled]
+    return "\n".join(list(dict.fromkeys(values))[:MAX_REQUESTS])
+
+
+def is_handled(request: str, handled: Iterable[str]) -> bool:
+    """Whether a request is listed in the annotation."""
+    return _line(request) in handled
+
+
+def _line(request: str) -> str:
+    """A value as it is recorded; a line break would split it in two."""
+    return request.replace("\n", " ")[:_LIMIT]
 
 
 class SourceReference(SpecStruct, frozen=True):

@@ -9,13 +9,12 @@ from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, MINUTE
 from keywright.api.errors import FieldError
 from keywright.api.formats import FORMATS_OF_PROVIDER
-from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, Renewal, Rollout
+from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, Renewal, Rollout, SecretSpec
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import Key, KeyKind, SessionCredentials
 from keywright.api.names import MANAGED_BY_LABEL, RESERVED_PREFIX
-from keywright.api.secret_spec import SecretSpec
 from keywright.api.source import CredentialSource
-from keywright.api.windows import window_problems
+from keywright.api.times import window_problems
 
 _KINDS = [kind.value for kind in KeyKind]
 REFUSED_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})

@@ -19,20 +19,9 @@ from keywright.api.aws_source import session_limits
 from keywright.api.checks import HOUR, MINUTE
 from keywright.api.durations import parse_duration
 from keywright.api.errors import FieldError
-from keywright.api.formats import (
-    BEDROCK_FORMATS,
-    SESSION_FORMATS,
-    TOKEN_FORMATS,
-    Format,
-    Variable,
-)
+from keywright.api.formats import BEDROCK_FORMATS, SESSION_FORMATS, TOKEN_FORMATS, Format, Variable
 from keywright.api.key_spec import COMMON_VARIABLES, KeySpec, ManagedKeyPolicy, ProbeMode
-from keywright.api.schema import (
-    KeyIdentity,
-    Policy,
-    Region,
-    SpecStruct,
-)
+from keywright.api.schema import KeyIdentity, Policy, Region, SpecStruct
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.times import parse_time
 

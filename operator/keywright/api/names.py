@@ -42,7 +42,7 @@ def imitates_mark(text: str) -> bool:
 
 
 # On a Secret that the operator manages.
-ANNOTATION_GRANTED_BY: Final = f"{GROUP}/granted-by"
+ANNOTATION_OWNER: Final = f"{GROUP}/owner"
 ANNOTATION_ISSUED_AT: Final = f"{GROUP}/issued-at"
 ANNOTATION_EXPIRES_AT: Final = f"{GROUP}/expires-at"
 ANNOTATION_RENEW_AT: Final = f"{GROUP}/renew-at"
@@ -62,7 +62,10 @@ ANNOTATION_CLUSTER_ID: Final = f"{GROUP}/cluster-id"
 ANNOTATION_GRANT_PROOF: Final = f"{GROUP}/grant-proof"
 # For a bulk import: a digest of the entries' names, and the rows that were skipped.
 ANNOTATION_ENTRIES: Final = f"{GROUP}/entries"
-ANNOTATION_REMARK: Final = f"{GROUP}/remark"
+ANNOTATION_WARNING: Final = f"{GROUP}/warning"
+# As earlier versions named two of them: read if the new one is missing, replaced by the next write.
+LEGACY_ANNOTATION_OWNER: Final = f"{GROUP}/granted-by"
+LEGACY_ANNOTATION_WARNING: Final = f"{GROUP}/remark"
 
 # On a Secret, set by its owner: its values may be sent to a cloud or copied to another namespace.
 REFERENCE_LABEL: Final = f"{GROUP}/allow-reference"

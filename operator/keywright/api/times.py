@@ -1,11 +1,20 @@
-"""Times in the format of Kubernetes: RFC 3339, UTC, whole seconds.
+"""Times in the format of Kubernetes (RFC 3339, UTC, whole seconds), and renewal windows.
 
 Times come from annotations, statuses and clouds that other clients may write. Only those between
 1970 and 9000 are accepted, so that no sum or difference with a bounded duration can overflow.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from keywright.api.durations import parse_duration
+from keywright.api.errors import FieldError
+from keywright.api.schema import SpecStruct
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -39,3 +48,77 @@ def format_time(moment: datetime) -> str:
 def format_time_or_dash(moment: datetime | None) -> str:
     """Format a time for messages, or a dash for None."""
     return format_time(moment) if moment else "no time"
+
+
+_FIELDS = 5
+
+
+class Window(SpecStruct, frozen=True):
+    """When renewals may happen: from each time of a cron schedule, for a duration."""
+
+    schedule: str
+    duration: str
+    time_zone: str = "UTC"
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long the window stays open, in seconds."""
+        return parse_duration(self.duration)
+
+    def open_from(self, moment: datetime) -> datetime | None:
+        """The given time if the window is open then, otherwise its next opening, in UTC.
+
+        None if the window does not open within fifty years.
+        """
+        since = moment - timedelta(seconds=self.duration_seconds)
+        for found in CronSim(self.schedule, since.astimezone(time_zone(self.time_zone))):
+            opening = found.astimezone(UTC)
+            # By local time, the repeated hour has its openings in the past.
+            if opening > since:
+                return max(opening, moment)
+        return None
+
+
+def window_problems(field: str, window: Window) -> Iterator[FieldError]:
+    """Validate what CEL cannot check of a window."""
+    try:
+        time_zone(window.time_zone)
+    except ValueError as error:
+        yield FieldError(f"{field}.timeZone", str(error))
+    try:
+        _check_schedule(window.schedule)
+    except ValueError as error:
+        yield FieldError(f"{field}.schedule", str(error))
+
+
+@lru_cache(maxsize=64)
+def time_zone(name: str) -> tzinfo:
+    """The time zone with this name; UTC needs no database.
+
+    Raises:
+        ValueError: The time zone database of the operator's image has no such name.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # A directory of the database raises OSError, and so does a name too long for a file.
+        raise ValueError(
+            f"{name!r} is no time zone that is known here: set UTC, or a name like Europe/Berlin"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _check_schedule(text: str) -> None:
+    """Raise ValueError if the text is not a valid schedule, or has no occurrence."""
+    if len(text.split()) != _FIELDS:
+        raise ValueError(f"{text!r} is no cron schedule of five fields: write it like 0 2 * * *")
+    try:
+        first = next(CronSim(text, EPOCH), None)
+    except CronSimError as error:
+        raise ValueError(
+            f"{text!r} is no cron schedule: {str(error).lower()}; write it like 0 2 * * *"
+        ) from None
+    if first is None:
+        raise ValueError(f"{text!r} never comes: name a day that there is")

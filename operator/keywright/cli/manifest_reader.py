@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from keywright.api.checks import MOST_LEVELS
+from keywright.api.checks import MAX_LEVELS
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Maximum size of a file; a rendered repository of some thousand objects has a few MiB."""
@@ -341,8 +341,8 @@ class _Document:
         if self.values > MOST_VALUES:
             message = f"has more than {MOST_VALUES} values, aliases included: split it"
             raise _LimitError(message, node)
-        if level > MOST_LEVELS:
-            raise _LimitError(f"is nested more than {MOST_LEVELS} levels deep", node)
+        if level > MAX_LEVELS:
+            raise _LimitError(f"is nested more than {MAX_LEVELS} levels deep", node)
         if node.id == "scalar":
             return _scalar(node)
         if node.id == "sequence":
@@ -390,8 +390,8 @@ def _check_depth(text: str) -> None:
         while parser.check_event():
             event = parser.get_event()
             level += _LEVELS.get(type(event).__name__, 0)
-            if level > MOST_LEVELS:
-                raise _LimitError(f"is nested more than {MOST_LEVELS} levels deep", event)
+            if level > MAX_LEVELS:
+                raise _LimitError(f"is nested more than {MAX_LEVELS} levels deep", event)
     finally:
         parser.dispose()
 

@@ -1,10 +1,16 @@
-"""Which addresses a request may connect to, depending on who chose its host. Pure."""
+"""The addresses that calls of the operator may reach, and the resolver that checks them."""
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import ipaddress
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from typing_extensions import override
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -125,3 +131,37 @@ def _with_embedded(address: Address) -> list[Address]:
     if address.packed[8:12] in _ISATAP:
         embedded.append(last)
     return embedded
+
+
+class Names(AbstractResolver):
+    """The system's DNS in separate threads: a DNS server that hangs blocks nothing else."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dns")
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(
+            self._pool,
+            lambda: socket.getaddrinfo(
+                host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+            ),
+        )
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(place[0]),
+                port=int(place[1]),
+                family=found_family,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for found_family, _, protocol, _, place in found
+        ]
+
+    @override
+    async def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

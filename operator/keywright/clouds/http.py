@@ -19,11 +19,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from keywright.clouds.addresses import Reach, is_literal, may_connect
-from keywright.clouds.answer_protocol import bound_answers
+from keywright.clouds.addresses import Names, Reach, is_literal, may_connect
+from keywright.clouds.answer_values import bound_answers
 from keywright.clouds.proxies import ProxyOf, environment_proxy
 from keywright.clouds.redaction import redacted
-from keywright.clouds.resolver import Names
 from keywright.clouds.shares import FairShares
 from keywright.clouds.slots import waiting_for_cloud
 from keywright.clouds.trust import Authorities

@@ -18,6 +18,13 @@ from keywright.secrets.credential import Credential
 from keywright.secrets.references import Consent, ReferencedSecret
 
 
+class RequestObserver(Protocol):
+    """Counts and times the requests to clouds."""
+
+    def __call__(self, cloud: str, operation: str, *, status: int | None, seconds: float) -> None:
+        """Record one request; `status` is that of HTTP, None without a response."""
+
+
 class SecretReader(Protocol):
     """Reads Secrets that a source refers to, in the source's own namespace."""
 
@@ -85,10 +92,14 @@ class CallerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key, and a warning for its clients (`remark`, a sentence or empty)."""
+    """A new key; `warning`: a sentence for its clients, or empty.
+
+    `identity`: the ARN of the session that issued it; empty if the cloud has not reported it.
+    """
 
     credential: Credential
-    remark: str = field(default="")
+    warning: str = field(default="")
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +205,11 @@ class CloudProvider(GrantProvider, Protocol):
     """A cloud provider."""
 
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """Return a session of the source that is not due yet, and its caller; raises Failure.
 
-        `anew`: an earlier session does not count.
+        `force`: an earlier session does not count.
         """
 
     async def hold(self, source: CredentialSource) -> None:

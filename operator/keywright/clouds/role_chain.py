@@ -70,20 +70,20 @@ class RoleChain:
         )
 
     async def verified(
-        self, source: CredentialSource, *, hop: int, anew: bool = False
+        self, source: CredentialSource, *, hop: int, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """A session that need not be renewed yet, and its caller; a grant may have opened it.
 
         The caller is requested once for each edit of the source.
         """
-        refused = anew or self._is_refused(source, hop=hop)
+        refused = force or self._is_refused(source, hop=hop)
         session = None if refused else self._newest(source, hop=hop)
         if session is None or self._is_due(session, source=source):
             session = await self.session(
                 source,
                 hop=hop,
                 accepts_session=lambda session, now: (
-                    not anew
+                    not force
                     and is_fresh(
                         issued_at=session.issued_at, expires_at=session.expires_at, now=now
                     )

@@ -220,10 +220,10 @@ class _ConfiguredAuthorization:
             now = asyncio.get_running_loop().time()
             if await self.header() == refused and now >= self._load_again_at:
                 self._load_again_at = now + _REFRESH_PAUSE_SECONDS
-                await self._load_anew()
+                await self._reload()
             return await self.header() != refused
 
-    async def _load_anew(self) -> None:
+    async def _reload(self) -> None:
         configuration = Configuration()
         try:
             loader = await self._load(configuration)

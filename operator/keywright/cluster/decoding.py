@@ -15,7 +15,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from keywright.api.checks import CUT, MOST_LEVELS
+from keywright.api.checks import CUT, MAX_LEVELS
 
 # Possessive, and an unterminated string extends to the end of the text: every byte is read once.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -29,7 +29,7 @@ _FEW_BRACKETS: Final = 400
 _LARGE: Final = 2**16
 
 
-def without_depths(raw: bytes, *, levels: int = MOST_LEVELS) -> bytes:
+def without_depths(raw: bytes, *, levels: int = MAX_LEVELS) -> bytes:
     """The JSON text, with values that are nested too deeply replaced by a string that says so."""
     if not _is_deeper(raw, than=levels):
         return raw

@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 _PATH = "/api/v1/namespaces"
 _FORBIDDEN = 403
 _FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 30.0
+_MAX_PAUSE_SECONDS = 30.0
 
 Labels = Mapping[str, str]
 
@@ -98,7 +98,7 @@ class NamespaceLabels:
                     self._forget(scope)
                 _LOG.warning("the watch of namespaces failed, retrying in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
 
     async def _list(self, scope: str) -> tuple[str, dict[str, Labels]]:
         answer = await self._client.request(

@@ -12,14 +12,14 @@ from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import StsCalls
 from keywright.clouds.aws.api_gateway.pace import SERVICE as GATEWAY
 from keywright.clouds.aws.api_gateway.pace import GatewayQuotas
+from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext as AwsEdges
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
 from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
-from keywright.clouds.interfaces import CloudProvider, SecretReader, TokenSource
+from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shared_listings import SharedListings
 from keywright.controller.records import Name
@@ -60,6 +60,7 @@ def connect_clouds(
     secrets: SecretReader,
     clock: Clock,
     skew_changed: Callable[[Name], None],
+    observe: RequestObserver | None = None,
 ) -> Clouds:
     """Create all providers; the operator's default credentials only if the flag allows them."""
     endpoints = Endpoints(
@@ -73,6 +74,7 @@ def connect_clouds(
         threads=settings.cloud_threads,
         quotas={GATEWAY: GatewayQuotas(scale=settings.gateway_quota_share)},
         skews=skews,
+        observe=observe,
     )
     ambient = AwsDefaultChain() if settings.allow_ambient else None
     own = AlibabaDefaultChain() if settings.allow_ambient else None
@@ -88,7 +90,7 @@ def connect_clouds(
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
-        sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews),
+        sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews, observe=observe),
         http=http,
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),

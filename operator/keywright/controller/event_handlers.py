@@ -215,7 +215,7 @@ class EventHandlers:
 
     def _wake_former_owner(self, secret: ManagedSecret) -> None:
         """Requeue the grant that has left a Secret behind, now that the Secret is deleted."""
-        owner = secret.granted_by.uid if secret.granted_by is not None else ""
+        owner = secret.owner_annotation.uid if secret.owner_annotation is not None else ""
         record = self._store.grants.get(owner)
         if record is not None and record.secret != (secret.namespace, secret.name):
             record.former_due = None
@@ -284,7 +284,7 @@ def _is_older(secret: ManagedSecret, known: ManagedSecret) -> bool:
 _LOG = logging.getLogger(__name__)
 _IMMEDIATE: Final = 5
 _FIRST_PAUSE: Final = timedelta(seconds=1)
-_LONGEST_PAUSE: Final = timedelta(minutes=1)
+_MAX_PAUSE: Final = timedelta(minutes=1)
 _CALM: Final = timedelta(minutes=10)
 # Changes of these fields are handled immediately.
 _REQUESTS: Final = ("generation", "deletionTimestamp", "annotations")
@@ -325,7 +325,7 @@ class Damper:
                 count,
             )
         pause: timedelta = _FIRST_PAUSE * 2 ** min(count - _IMMEDIATE - 1, 10)
-        return now + min(pause, _LONGEST_PAUSE)
+        return now + min(pause, _MAX_PAUSE)
 
     def forget(self, key: str) -> None:
         """Drop a deleted object."""

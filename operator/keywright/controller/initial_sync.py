@@ -18,7 +18,7 @@ from keywright.controller.store import Store
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 10.0
+_MAX_PAUSE_SECONDS = 10.0
 _WATCH_IS_SILENT_SECONDS = 5.0
 # Checks of grants without sources, over about four seconds, before they are accepted as they are.
 _LOOKS_FOR_SOURCES = 4
@@ -91,7 +91,7 @@ class InitialSync:
                 break
             await self._pause(pause)
         while not self._complete:
-            await self._pause(_LONGEST_PAUSE_SECONDS)
+            await self._pause(_MAX_PAUSE_SECONDS)
             if await self._kinds() == _KINDS:
                 raise CrdReappearedError("the CRD of CredentialSource is there again")
 
@@ -173,4 +173,4 @@ def _pauses() -> Iterator[float]:
     pause = _FIRST_PAUSE_SECONDS
     while True:
         yield pause
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        pause = min(pause * 2, _MAX_PAUSE_SECONDS)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from keywright.api.checks import MOST_LEVELS, is_deeper, without_depths
+from keywright.api.checks import MAX_LEVELS, is_deeper, without_depths
 from keywright.api.errors import FieldError
 from keywright.api.names import (
     ANNOTATION_RECONCILE_REQUESTED_AT,
@@ -25,14 +25,18 @@ from keywright.api.names import (
     FINALIZER,
 )
 from keywright.api.parsing import parse_source
-from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import Readiness, SourceStatus
-from keywright.clouds.interfaces import IssuedKey
-from keywright.controller.sizes import bounded_metadata, bounded_status, size_of, spec_problem
+from keywright.controller.invalid_objects import (
+    bounded_metadata,
+    bounded_status,
+    size_of,
+    spec_problem,
+)
+from keywright.controller.key_records import NOTHING_FOUND, Finding, KeyCheck, UnprobedKey
 from keywright.planning.conditions import READY
 from keywright.planning.rollout import RolloutState
-from keywright.planning.state import CloudKey, Contest, IssueReason, KeyFault
+from keywright.planning.state import Contest
 from keywright.secrets.ownership import ManagedSecret
 
 Name = tuple[str, str]
@@ -54,14 +58,14 @@ _ZLIB_DICTIONARY = (
     b'"observedGeneration":1,"renewAt":"2026-","retiring":[],"revision":1,"secretName":""}}'
 )
 _RAW_DEFLATE = -15
-_MOST_RELEASED = 16
+_MAX_RELEASED = 16
 _UNKNOWN = Readiness()
-_KEPT_ANNOTATIONS = (
+_STORED_ANNOTATIONS = (
     ANNOTATION_RENEW_REQUESTED_AT,
     ANNOTATION_RECONCILE_REQUESTED_AT,
     ANNOTATION_TAKE_OVER,
 )
-_KEPT_METADATA = (
+_STORED_METADATA = (
     "name",
     "namespace",
     "uid",
@@ -71,16 +75,6 @@ _KEPT_METADATA = (
     "deletionTimestamp",
     "finalizers",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class UnprobedKey:
-    """A key that waits for its probe: its identity and reason, and the time of the first probe."""
-
-    issued_key: IssuedKey
-    key_identity: KeyIdentity
-    cause: IssueReason
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,41 +92,6 @@ class ProvedKeys:
     def is_of(self, record: GrantRecord, secret: ManagedSecret | None) -> bool:
         """Whether neither has changed since."""
         return self.packed is record.packed and self.secret is secret
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The finding of a step of the create journal, for the next decision only.
-
-    `listed`: the keys in the cloud, `unprepared` if their owner was not prepared before. `intent`:
-    when this process recorded the pending intent, if it has created nothing with it yet.
-    """
-
-    listed: tuple[CloudKey, ...] | None = None
-    unprepared: bool = False
-    intent: datetime | None = None
-
-
-NOTHING_FOUND: Final = Finding()
-
-
-@dataclass(slots=True)
-class KeyCheck:
-    """What the cloud has shown of a managed key.
-
-    `shown` works, by the last listing or create; `lost` does not, because of `fault`, and is
-    `absent` if it does not exist. `unconfirmed`: the status from before a restart reports the key
-    in use as lost. `suspect`: a shared listing lacks the key in use. `verify_at`: when it is looked
-    up next.
-    """
-
-    shown: str | None = None
-    lost: str | None = None
-    fault: KeyFault = KeyFault.MISSING
-    absent: bool = False
-    unconfirmed: bool = False
-    suspect: bool = False
-    verify_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -156,7 +115,8 @@ class GrantRecord:
     Secret. `former_due`: when the first former Secret is checked again. `pending_probe`: a new key
     that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
     managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
-    the key in the Secret cannot be read back. `proved` is a cache.
+    the key in the Secret cannot be read back. `renewal_event_at`: when the last Event of a renewal
+    was queued. `proved` is a cache.
     """
 
     uid: str
@@ -188,6 +148,7 @@ class GrantRecord:
     proved: ProvedKeys | None = None
     has_finalizer: bool = False
     take_over: str = ""
+    renewal_event_at: datetime | None = None
 
     def carry_over(self, known: GrantRecord) -> None:
         """Carry over what is remembered about an earlier version of the same grant."""
@@ -201,6 +162,7 @@ class GrantRecord:
         self.contest = known.contest
         self.finding = known.finding
         self.unreadable = known.unreadable
+        self.renewal_event_at = known.renewal_event_at
         if known.former_due is not None and _generation(known) == _generation(self):
             self.former_due = known.former_due
 
@@ -258,16 +220,16 @@ def grant_record(
     body: Mapping[str, Any], metadata: Mapping[str, Any], *, version: int
 ) -> GrantRecord:
     """Create a record; the spec may have any shape."""
-    kept: dict[str, Any] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+    stored: dict[str, Any] = {key: metadata[key] for key in _STORED_METADATA if key in metadata}
     annotations = metadata.get("annotations") or {}
-    annotations_kept = {key: annotations[key] for key in _KEPT_ANNOTATIONS if key in annotations}
-    if annotations_kept:
-        kept["annotations"] = annotations_kept
+    requests = {key: annotations[key] for key in _STORED_ANNOTATIONS if key in annotations}
+    if requests:
+        stored["annotations"] = requests
     # Interned: the same strings occur in the Secret, in other records and as keys.
     spec, status = _shallow_part(body, "spec"), _shallow_part(body, "status")
     oversize = size_of(spec)
     content = {
-        "metadata": bounded_metadata(kept),
+        "metadata": bounded_metadata(stored),
         "spec": {} if oversize else spec,
         "status": bounded_status(status),
     }
@@ -292,14 +254,14 @@ def grant_record(
         oversize=oversize,
         readiness=readiness(content["status"]),
         has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
-        take_over=annotations_kept.get(ANNOTATION_TAKE_OVER, ""),
+        take_over=requests.get(ANNOTATION_TAKE_OVER, ""),
     )
 
 
 def _shallow_part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Spec or status of an object of any shape, without what is nested too deeply."""
     part = _mapping(body.get(name))
-    if not is_deeper(part, than=MOST_LEVELS):
+    if not is_deeper(part, than=MAX_LEVELS):
         return part
     return _mapping(without_depths(part))
 
@@ -329,7 +291,7 @@ def released_by(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     found = status.get("formerSecrets")
     if not found or not isinstance(found, list | tuple):
         return ()
-    entries = (_mapping(each) for each in found[:_MOST_RELEASED])
+    entries = (_mapping(each) for each in found[:_MAX_RELEASED])
     return tuple((str(e["name"]), str(e["uid"])) for e in entries if e.get("name") and e.get("uid"))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.secret_watch import SecretWatch
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.tasks import Tasks
+from keywright.cluster.watch import SecretWatch
 from keywright.controller.records import Name
 from keywright.controller.store import Store
 

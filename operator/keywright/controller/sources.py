@@ -188,9 +188,9 @@ class SourceReconciler:
     def _grants(self, known: SourceRecord, *, now: datetime) -> int:
         """The number of grants that may and do use it; as last written while that changes."""
         settles_at = self._count_settles_at(known.name)
-        told = known.status.grants
-        if told is not None and settles_at is not None and now < settles_at:
-            return told
+        reported = known.status.grants
+        if reported is not None and settles_at is not None and now < settles_at:
+            return reported
         source = known.value
         users = self._store.grants_of_source(known.name)
         namespaces = (self._store.grants[uid].namespace for uid in users)
@@ -229,7 +229,7 @@ class SourceReconciler:
                 account_id=caller.account_id,
                 issued_at=session.issued_at,
                 expires_at=session.expires_at,
-                remark=end_unknown(session),
+                warning=end_unknown(session),
             ),
             provider=source.provider.value,
             uid=known.uid,
@@ -261,11 +261,11 @@ class SourceReconciler:
             if found is not None:
                 self._listener.source(found)
             raise ConflictError from error
-        told = (event_for(known.status, status), skew_notice(known.status, status))
+        reported = (event_for(known.status, status), skew_notice(known.status, status))
         known.status, known.unwritten = status, False
         known.written_at = self._clock()
         known.version = max(known.version, int(version))
-        for each in filter(None, told):
+        for each in filter(None, reported):
             await self._post(known, each)
 
     async def _post(self, known: SourceRecord, event: Event) -> None:

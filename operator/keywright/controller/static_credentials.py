@@ -62,7 +62,7 @@ class StaticCredentials:
         record.
         """
         try:
-            await self._providers[source.provider].verify(source, anew=True)
+            await self._providers[source.provider].verify(source, force=True)
         except Exception as error:
             failure = unexpected(error, what="verifying the source")
         else:

@@ -195,7 +195,7 @@ class Store:
         if record is None:
             return NO_PRIORITY
         secret = self.secrets.get(record.secret)
-        if secret is None or secret.granted_by is None or secret.granted_by.uid != uid:
+        if secret is None or secret.owner_annotation is None or secret.owner_annotation.uid != uid:
             return priority(expires_at=None, renew_at=None, failing=record.failing, now=now)
         return priority(
             expires_at=secret.expires_at,
@@ -233,8 +233,8 @@ class Store:
 
     def is_left_behind(self, secret: ManagedSecret) -> bool:
         """Whether the grant that the Secret's annotations name now uses another Secret."""
-        mark = secret.granted_by
-        owner = self.grants.get(mark.uid) if mark is not None else None
+        named = secret.owner_annotation
+        owner = self.grants.get(named.uid) if named is not None else None
         if owner is None or owner.namespace != secret.namespace:
             # It may be copied from another namespace.
             return False

@@ -20,7 +20,7 @@ Later = Callable[[float, Callable[[], None]], asyncio.Handle]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 15.0
+_MAX_PAUSE_SECONDS = 15.0
 # A task that ran for this long has recovered: its next failure resets the back-off.
 _STEADY_SECONDS = 60.0
 # Together about a minute of back-off.
@@ -112,7 +112,7 @@ class Supervisor:
         if self.monotonic() - entry.started >= _STEADY_SECONDS:
             entry.failures = 0
         entry.failures += 1
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (entry.failures - 1), _LONGEST_PAUSE_SECONDS)
+        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (entry.failures - 1), _MAX_PAUSE_SECONDS)
         ending = "was cancelled" if task.cancelled() else "returned"
         why = ending if error is None else type(error).__name__
         _LOG.error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,15 +13,12 @@ from typing import Any
 import kopf
 
 from keywright.clouds.rate_limit import AdaptiveRateLimiter, pace_key
-from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
-from keywright.cluster.cluster_id import load_cluster_id
 from keywright.cluster.connection import Connection
 from keywright.cluster.events import EventWriter
-from keywright.cluster.fingerprint_key import load_fingerprint_key
 from keywright.cluster.leases import Leases
 from keywright.cluster.objects import ResourceClient
-from keywright.cluster.orphan_list import OrphanList
+from keywright.cluster.operator_state import OrphanList, load_cluster_id, load_fingerprint_key
 from keywright.cluster.service_accounts import ServiceAccounts
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
@@ -35,6 +32,12 @@ from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
+from keywright.controller.monitoring import (
+    grant_samples,
+    metrics_listener,
+    not_live,
+    source_samples,
+)
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import Queues, build_pools, build_queues
 from keywright.controller.referenced_secrets import ReferencedSecretsWatch
@@ -44,12 +47,10 @@ from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
 from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
-from keywright.telemetry.certificates import ServingCertificate
-from keywright.telemetry.http import Heartbeat, MetricsListener, TelemetryServer
+from keywright.telemetry.http import Heartbeat, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
-from keywright.telemetry.metrics import GrantSample, Metrics
+from keywright.telemetry.metrics import Metrics
 
-_STALE_LOOP_SECONDS = 30.0
 _ORPHAN_SECONDS = 300.0
 
 
@@ -60,6 +61,7 @@ class Operator:
     clients: Clients
     session_keeper: Callable[[], Coroutine[Any, Any, None]]
     orphan_sweep: Callable[[], Coroutine[Any, Any, None]]
+    event_writer: Callable[[], Coroutine[Any, Any, None]]
     clouds: Clouds
     initial_sync: InitialSync
     source_secrets: ReferencedSecretsWatch
@@ -119,6 +121,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     )
     parts.metrics.watch(
         grants=partial(grant_samples, parts.store),
+        sources=partial(source_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
@@ -142,6 +145,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
+        observe=metrics.cloud_request,
         skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  see below
     )
     invalid = InvalidObjects()
@@ -253,6 +257,7 @@ def _operator(
             leads=parts.leads,
             seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
         ),
+        event_writer=context.events.run,
         clouds=clouds,
         initial_sync=parts.initial_sync,
         source_secrets=parts.source_secrets,
@@ -270,10 +275,10 @@ def _operator(
         server=TelemetryServer(
             host=settings.http_host,
             port=settings.http_port,
-            live=partial(_not_live, heartbeat, supervisor),
+            live=partial(not_live, heartbeat, supervisor),
             ready=parts.initial_sync.not_ready_reason,
             metrics=parts.metrics.text,
-            listener=_metrics_listener(settings, parts.clients.reviewing),
+            listener=metrics_listener(settings, parts.clients.reviewing, now=now()),
         ),
         registry=build_registry(
             parts.event_handlers,
@@ -286,13 +291,6 @@ def _operator(
 def _clock_was_set(clouds: Clouds, event_handlers: EventHandlers) -> None:
     clouds.skews.clock_was_set()
     event_handlers.look_at_all()
-
-
-def _not_live(heartbeat: Heartbeat, supervisor: Supervisor) -> str:
-    """Why the container must be restarted; empty if it is live."""
-    if heartbeat.age() > _STALE_LOOP_SECONDS:
-        return "the event loop is held up"
-    return supervisor.problem()
 
 
 async def stop_work(
@@ -334,44 +332,7 @@ def _throttle_key(store: Store, rate_limiter: AdaptiveRateLimiter, uid: str) -> 
     return key if rate_limiter.is_paced(key) else None
 
 
-def _metrics_listener(settings: Settings, client: KubernetesClient) -> MetricsListener | None:
-    """None if /metrics is served at the address of the probes."""
-    host, port = settings.metrics_host, settings.metrics_port
-    if not settings.metrics_auth:
-        same = (host, port) == (settings.http_host, settings.http_port)
-        return None if same else MetricsListener(host, port)
-    reviews = AccessReviews(client, path="/metrics", monotonic=time.monotonic)
-
-    async def authorize(authorization: str | None) -> int:
-        return (await reviews.check(authorization)).value
-
-    return MetricsListener(
-        host,
-        port,
-        certificate=ServingCertificate(
-            settings.metrics_cert_dir,
-            host=f"keywright.{settings.own_namespace}.svc",
-            now=now(),
-        ),
-        authorize=authorize,
-    )
-
-
 def _notify_sources_changed(*watches: ReferencedSecretsWatch | Tenancy) -> None:
     """Update what is watched for sources that have changed."""
     for each in watches:
         each.sources_changed()
-
-
-def grant_samples(store: Store) -> Iterator[GrantSample]:
-    """What a scrape shows of each grant."""
-    # Read in a thread while the event loop continues: a copy of the current grants.
-    for record in list(store.grants.values()):
-        ready, expires_at, renew_at = record.readiness
-        yield GrantSample(
-            namespace=record.namespace,
-            name=record.name,
-            ready=ready,
-            expires_at=expires_at,
-            renews_at=renew_at,
-        )

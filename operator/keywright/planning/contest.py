@@ -29,15 +29,15 @@ FINGERPRINT_FIELD: Final = f"metadata.annotations[{ANNOTATION_FINGERPRINT}]"
 WHOLE_OBJECT: Final = "the Secret itself"
 
 _FIRST_PAUSE: Final = timedelta(seconds=1)
-_LONGEST_PAUSE: Final = timedelta(minutes=5)
+_MAX_PAUSE: Final = timedelta(minutes=5)
 _CALM: Final = timedelta(minutes=10)
 # The number of repairs that is assumed after a restart: the next pause is about a minute.
 _ASSUMED_REPAIRS: Final = 7
 # A field that is changed again after this many repairs is reported.
 _REPORTED_REPAIRS: Final = 2
-_MOST_NAMED: Final = 8
+_MAX_NAMED: Final = 8
 # The limit on altered fields in `secrets.drift`.
-_MOST_LISTED: Final = 16
+_MAX_LISTED: Final = 16
 
 
 def taken_fields(state: GrantState) -> tuple[str, ...]:
@@ -67,8 +67,8 @@ def after_repair(contest: Contest | None, state: GrantState, *, now: datetime) -
     return Contest(
         repairs=contest.repairs + 1 if again else contest.repairs,
         last_repair=now,
-        fields=frozenset(sorted(contest.fields | fields)[: 2 * _MOST_NAMED]),
-        managers=frozenset(sorted(contest.managers | managers)[:_MOST_NAMED]),
+        fields=frozenset(sorted(contest.fields | fields)[: 2 * _MAX_NAMED]),
+        managers=frozenset(sorted(contest.managers | managers)[:_MAX_NAMED]),
     )
 
 
@@ -123,29 +123,31 @@ def with_contest(
     if contest is not None and _is_reported(contest, held, outcome, now=now):
         known = held is not None and held.reason == FIELDS_TAKEN and not contest.fields
         message = held.message if known and held is not None else _taken(contest, name)
-        told = writer.condition(SECRET_CONTESTED, true=True, reason=FIELDS_TAKEN, message=message)
+        contested = writer.condition(
+            SECRET_CONTESTED, true=True, reason=FIELDS_TAKEN, message=message
+        )
         if _takes_values(contest, state):
             others = _not_ready(others, message, writer)
-        return msgspec.structs.replace(status, conditions=(*others, told))
+        return msgspec.structs.replace(status, conditions=(*others, contested))
     changed = _changed_at_admission(state, held, outcome)
     if changed:
-        told = writer.condition(
+        contested = writer.condition(
             SECRET_CONTESTED, true=True, reason=CHANGED_AT_ADMISSION, message=changed
         )
-        return msgspec.structs.replace(status, conditions=(*others, told))
+        return msgspec.structs.replace(status, conditions=(*others, contested))
     return msgspec.structs.replace(status, conditions=others)
 
 
 def contest_notice(before: GrantStatus, after: GrantStatus) -> Event | None:
     """The one Event of a contest: when it is reported, unless Ready says the same."""
-    held, told = before.condition(SECRET_CONTESTED), after.condition(SECRET_CONTESTED)
-    if told is None or (held is not None and held.reason == told.reason):
+    held, contested = before.condition(SECRET_CONTESTED), after.condition(SECRET_CONTESTED)
+    if contested is None or (held is not None and held.reason == contested.reason):
         return None
     ready, was_ready = after.condition(READY), before.condition(READY)
     reported = ready is not None and ready.reason == SECRET_CONTESTED
     if reported and (was_ready is None or was_ready.reason != SECRET_CONTESTED):
         return None
-    return Event(warning=True, reason=SECRET_CONTESTED, note=told.message)
+    return Event(warning=True, reason=SECRET_CONTESTED, note=contested.message)
 
 
 def _is_edited(state: GrantState) -> bool:
@@ -161,7 +163,7 @@ def _is_edited(state: GrantState) -> bool:
 
 def _pause(repairs: int) -> timedelta:
     doubled: timedelta = _FIRST_PAUSE * 2 ** min(repairs - 1, 20)
-    return min(doubled, _LONGEST_PAUSE)
+    return min(doubled, _MAX_PAUSE)
 
 
 def _repairs(step: Step, fields: Sequence[str]) -> bool:
@@ -171,7 +173,7 @@ def _repairs(step: Step, fields: Sequence[str]) -> bool:
     fields may lack the fingerprint.
     """
     causes = {IssueReason.DRIFT, IssueReason.MISSING}
-    if FINGERPRINT_FIELD in fields or len(fields) >= _MOST_LISTED:
+    if FINGERPRINT_FIELD in fields or len(fields) >= _MAX_LISTED:
         causes.add(IssueReason.CHANGED)
     return isinstance(step, Rewrite | Issue) and step.cause in causes
 
@@ -206,20 +208,20 @@ def _not_ready(
     ):
         return conditions
     failure = Failure(message, kind=FailureClass.TRANSIENT, reason=SECRET_CONTESTED)
-    told = writer.not_ready(failure, attempts=0)
-    changed = {each.type for each in told}
+    unready = writer.not_ready(failure, attempts=0)
+    changed = {each.type for each in unready}
     generation = ready.observed_generation
     return (
-        *(msgspec.structs.replace(each, observed_generation=generation) for each in told),
+        *(msgspec.structs.replace(each, observed_generation=generation) for each in unready),
         *(each for each in conditions if each.type not in changed),
     )
 
 
 def _taken(contest: Contest, name: str) -> str:
-    managers = _listed(contest.managers, most=_MOST_NAMED)
+    managers = _listed(contest.managers, most=_MAX_NAMED)
     who = managers or "a manager that managedFields does not name"
     return (
-        f"{_listed(contest.fields, most=_MOST_NAMED)} of Secret {name}: changed again by {who}"
+        f"{_listed(contest.fields, most=_MAX_NAMED)} of Secret {name}: changed again by {who}"
         " each time after it was repaired. Repairs are retried after pauses of up to 5 minutes;"
         " renewals are written in time. Let the other manager leave the field alone, or remove"
         " the field from spec.secret."
@@ -245,7 +247,7 @@ def _changed_at_admission(
     if not fields:
         return ""
     return (
-        f"{_listed(fields, most=_MOST_NAMED)} of Secret {grant.secret_name}: an admission webhook"
+        f"{_listed(fields, most=_MAX_NAMED)} of Secret {grant.secret_name}: an admission webhook"
         " or policy writes another value than was applied, or removes it."
         f"{_UNWATCHED if unwatched else ''} Exempt the field in the policy."
     )

@@ -29,7 +29,7 @@ from keywright.planning.steps import (
 )
 
 # The minimum number of attempts, even if the operator was down for the whole revocation period.
-LEAST_TRIES: Final = 6
+MIN_ATTEMPTS: Final = 6
 
 
 def next_deletion_step(state: GrantState, *, now: datetime) -> Step:
@@ -77,7 +77,7 @@ def _before_retaining(state: GrantState, *, now: datetime) -> Step | None:
     immediately. None if the keys are tagged, if no source can tag them, or after some attempts.
     """
     tries = deletion_attempts(state)
-    if state.listed is not None or state.source is None or tries >= LEAST_TRIES:
+    if state.listed is not None or state.source is None or tries >= MIN_ATTEMPTS:
         return None
     if not recorded_key_ids(state) and state.status.pending is None:
         return None
@@ -132,7 +132,7 @@ def _given_up(state: GrantState, *, tries: int, now: datetime) -> str:
     gives_up_at = state.gives_up_at
     if gives_up_at is not None and now < gives_up_at:
         return ""
-    if tries < LEAST_TRIES:
+    if tries < MIN_ATTEMPTS:
         return ""
     ready = state.status.condition(READY)
     why = ready.message.partition(TRIED_UNTIL)[0].strip() if ready else ""

@@ -12,8 +12,7 @@ from typing import Final
 
 import msgspec
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.secret_spec import FormerSecretPolicy
+from keywright.api.grant import ApiKeyGrant, FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
 from keywright.planning.events import Event
@@ -30,7 +29,7 @@ LOOK_AGAIN: Final = timedelta(hours=1)
 """How often a retained or cleared Secret is checked for existence."""
 
 # The limit in the CRD.
-_MOST: Final = 16
+_MAX_FORMER: Final = 16
 
 
 def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[FormerSecret, ...]:
@@ -44,7 +43,7 @@ def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[F
         left[before] = FormerSecret(name=before)
     if not released:
         left.pop(name, None)
-    return tuple(left.values())[-_MOST:]
+    return tuple(left.values())[-_MAX_FORMER:]
 
 
 def former_to_tend(state: GrantState) -> TendFormer | None:
@@ -85,17 +84,17 @@ def with_former(status: GrantStatus, state: GrantState, writer: ConditionWriter)
     if not left or state.grant is None or state.deleting:
         return msgspec.structs.replace(status, conditions=others)
     reason, message = _words(state.grant, left)
-    told = writer.condition(FORMER_SECRET, true=True, reason=reason, message=message)
-    return msgspec.structs.replace(status, conditions=(*others, told))
+    condition = writer.condition(FORMER_SECRET, true=True, reason=reason, message=message)
+    return msgspec.structs.replace(status, conditions=(*others, condition))
 
 
 def former_notice(before: GrantStatus, after: GrantStatus, outcome: Outcome | None) -> Event | None:
     """The Event for a former Secret that is left behind, cleared, or cannot be cleared."""
-    held, told = before.condition(FORMER_SECRET), after.condition(FORMER_SECRET)
+    held, shown = before.condition(FORMER_SECRET), after.condition(FORMER_SECRET)
     names = {each.name for each in before.former_secrets}
     new = any(each.name not in names for each in after.former_secrets)
-    if told is not None and (held is None or new or held.reason != told.reason):
-        return Event(warning=True, reason=FORMER_SECRET, note=told.message)
+    if shown is not None and (held is None or new or held.reason != shown.reason):
+        return Event(warning=True, reason=FORMER_SECRET, note=shown.message)
     if not isinstance(outcome, FormerTended):
         return None
     if outcome.state is FormerState.CLEARED:

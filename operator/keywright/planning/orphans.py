@@ -18,8 +18,8 @@ from keywright.api.times import format_time
 from keywright.planning.state import ObjectRef
 
 # A ConfigMap is limited to a megabyte; an entry has less than a kilobyte.
-MOST: Final = 2000
-MOST_OF_A_NAMESPACE: Final = 100
+MAX_ENTRIES: Final = 2000
+MAX_PER_NAMESPACE: Final = 100
 OVERFLOW: Final = "overflow"
 _WHY_LIMIT: Final = 200
 
@@ -146,4 +146,4 @@ def overflow(data: Mapping[str, str]) -> dict[str, int]:
 def fits(orphan: Orphan, entries: Mapping[str, Orphan]) -> bool:
     """Whether there is room for another entry; a single namespace cannot fill the register."""
     of_namespace = Counter(each.grant.namespace for each in entries.values())
-    return len(entries) < MOST and of_namespace[orphan.grant.namespace] < MOST_OF_A_NAMESPACE
+    return len(entries) < MAX_ENTRIES and of_namespace[orphan.grant.namespace] < MAX_PER_NAMESPACE

@@ -19,8 +19,7 @@ from datetime import datetime, timedelta
 
 from keywright.api.durations import parse_duration, parse_percent
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.times import format_time
-from keywright.api.windows import Window
+from keywright.api.times import Window, format_time
 from keywright.planning.state import SecretState
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import min_refresh_margin, short_lifetime_warning
@@ -147,7 +146,7 @@ def is_fresh(*, issued_at: datetime, expires_at: datetime | None, now: datetime)
 # The fraction of the lifetime that must remain after waiting for a window, if the margin is longer:
 # enough for many attempts, for clients to refresh, and for a person to react.
 _REST_SHARE = 0.1
-_LONGEST_REST = timedelta(days=1)
+_MAX_REST = timedelta(days=1)
 # Grants of one window begin within its first half, so that a failed attempt can be retried in the
 # other half; and within this fraction of a lifetime, so that those that share a session renew from
 # the same one.
@@ -186,7 +185,7 @@ def renewal_deadline_in_window(
     the minimum margin and what clients that refresh by themselves need.
     """
     lifetime = expires_at - issued_at
-    rest = min(desired, lifetime * _REST_SHARE, _LONGEST_REST)
+    rest = min(desired, lifetime * _REST_SHARE, _MAX_REST)
     left = margin(lifetime=lifetime, before=rest, readers=readers)
     return renew_at(issued_at=issued_at, expires_at=expires_at, margin=left, uid=uid)
 

@@ -23,7 +23,7 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import Deactivate, ListKeys, Remove, Step
 
 # A batch of workloads is waited for ten minutes: time for some of them, and for a person to react.
-_LEAST_GRACE: Final = timedelta(hours=1)
+_MIN_GRACE: Final = timedelta(hours=1)
 _HELD: Final = " The old key "
 
 
@@ -100,7 +100,7 @@ def retirement_time(key: RetiringKey, state: GrantState) -> datetime | None:
         return at
     if not is_rolling(state.status) and not rollout_is_owed(state):
         return at
-    grace = max(timedelta(seconds=grant.managed.overlap_seconds), _LEAST_GRACE)
+    grace = max(timedelta(seconds=grant.managed.overlap_seconds), _MIN_GRACE)
     renewed = state.secret.renew_at if state.secret is not None else None
     bounds = [bound for bound in (key.expires_at, renewed) if bound is not None]
     return max(at, min([at + grace, *bounds]))

@@ -25,9 +25,9 @@ from keywright.planning.state import GrantState, SecretState
 PROGRESS_DEADLINE: Final = timedelta(minutes=10)
 # Server-side apply writes its times in whole seconds, rounded down.
 _WHOLE_SECOND: Final = timedelta(seconds=1)
-_SHORTEST: Final = timedelta(milliseconds=500)
-_LONGEST: Final = timedelta(seconds=10)
-_LONGEST_IF_LATE: Final = timedelta(minutes=5)
+_MIN_PAUSE: Final = timedelta(milliseconds=500)
+_MAX_PAUSE: Final = timedelta(seconds=10)
+_MAX_PAUSE_IF_UNAVAILABLE: Final = timedelta(minutes=5)
 _SHARE: Final = 0.25
 
 
@@ -39,7 +39,7 @@ class Scope(enum.Enum):
     """
 
     ALL = "SecretChanged"
-    MARKED = "SecretNew"
+    ANNOTATED = "SecretNew"
 
 
 class Availability(enum.Enum):
@@ -81,7 +81,7 @@ class ActiveRollout:
 
     def concerns(self, workload: WorkloadView) -> bool:
         """Whether a workload runs with other data; a younger one has started with the new data."""
-        if workload.mark is None and self.scope is Scope.MARKED:
+        if workload.mark is None and self.scope is Scope.ANNOTATED:
             return False
         return workload.mark != self.mark and workload.created_at <= self.since
 
@@ -139,7 +139,7 @@ def under_way(
     if secret.data_hash != state.recorded_data_hash:
         # Newer than what the status records: the rollout of that data has not begun yet.
         return None
-    scope = Scope.MARKED if condition.reason == Scope.MARKED.value else Scope.ALL
+    scope = Scope.ANNOTATED if condition.reason == Scope.ANNOTATED.value else Scope.ALL
     return ActiveRollout(secret.data_hash, condition.last_transition_time or now, scope)
 
 
@@ -163,14 +163,14 @@ def plan(
     again_at: datetime | None
     batch: list[WorkloadView] = []
     if len(late) < len(coming):
-        again_at = now + _pause(now - (last or of.since), longest=_LONGEST)
+        again_at = now + _pause(now - (last or of.since), longest=_MAX_PAUSE)
     elif pending:
         again_at = max(now, _next_batch(course, rollout=rollout, last=last) or now)
         if again_at <= now:
             batch = [each for each in pending if each.uid not in course.put_off]
-            again_at = now + _SHORTEST
+            again_at = now + _MIN_PAUSE
     elif late:
-        again_at = now + _pause(now - (last or of.since), longest=_LONGEST_IF_LATE)
+        again_at = now + _pause(now - (last or of.since), longest=_MAX_PAUSE_IF_UNAVAILABLE)
     else:
         again_at = None
     return Plan(
@@ -204,4 +204,4 @@ def _next_batch(
 
 
 def _pause(waited: timedelta, *, longest: timedelta) -> timedelta:
-    return min(longest, max(_SHORTEST, waited * _SHARE))
+    return min(longest, max(_MIN_PAUSE, waited * _SHARE))

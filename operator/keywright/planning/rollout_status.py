@@ -77,10 +77,12 @@ def begins(state: GrantState, *, written: SecretState | None, kept: bool) -> Sco
     # The status records no data: the Secret is new or adopted, or the status was lost.
     if written is not None:
         return (
-            Scope.MARKED if before is None or before.data_hash == written.data_hash else Scope.ALL
+            Scope.ANNOTATED
+            if before is None or before.data_hash == written.data_hash
+            else Scope.ALL
         )
     taken_over = grant.spec.secret.adopt and holds.revision == 1
-    return Scope.ALL if taken_over else Scope.MARKED
+    return Scope.ALL if taken_over else Scope.ANNOTATED
 
 
 def is_rolling(status: GrantStatus) -> bool:

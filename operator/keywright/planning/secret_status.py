@@ -9,9 +9,9 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time_or_dash
-from keywright.planning.conditions import READY, ConditionWriter
+from keywright.planning.conditions import READY, SUSPENDED, ConditionWriter
 from keywright.planning.former import former_secrets
-from keywright.planning.recorded_keys import recorded_kind
+from keywright.planning.key_ownership import recorded_kind
 from keywright.planning.renewal import next_renewal
 from keywright.planning.retirement import retiring_keys
 from keywright.planning.state import GrantState, SecretState
@@ -75,7 +75,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
             writer.condition(
                 READY,
                 true=lives,
-                reason="Suspended",
+                reason=SUSPENDED,
                 message=f"spec.suspend is true: nothing is minted.{end}",
             ),
         ),
@@ -132,5 +132,5 @@ def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
 def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:
     """The message of Ready for a key."""
     end = f" until {format_time_or_dash(secret.expires_at)}" if secret.expires_at else ""
-    remark = f" {secret.remark}" if secret.remark else ""
-    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{remark}"
+    warning = f" {secret.warning}" if secret.warning else ""
+    return f"Secret {grant.secret_name} holds a {grant.kind.value}{end}.{warning}"

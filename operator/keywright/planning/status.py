@@ -11,7 +11,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
-from keywright.planning.conditions import PROGRESSING
+from keywright.planning.conditions import PROGRESSING, with_state
 from keywright.planning.contest import with_contest
 from keywright.planning.deletion import deletion_attempts
 from keywright.planning.failure_status import (
@@ -65,7 +65,7 @@ def next_status(
     kept = isinstance(outcome, NoOp)
     result = with_rollout(status, state, written=written, kept=kept, news=news, now=now)
     result = with_contest(with_held_keys(result, state, now=now), state, outcome, now=now)
-    return with_former(result, state, condition_writer(state, now))
+    return with_state(with_former(result, state, condition_writer(state, now)))
 
 
 def begins_rollout(state: GrantState, outcome: Outcome | None) -> bool:
@@ -163,7 +163,7 @@ def _after_journal_step(
 def _after_writing(state: GrantState, written: Written, *, now: datetime) -> GrantStatus:
     grant = state.grant
     assert grant is not None
-    remark = f" {written.remark}" if written.remark else ""
+    warning = f" {written.warning}" if written.warning else ""
     return msgspec.structs.replace(
         status_from_secret(state, grant, written.secret),
         key_id=written.key_id or state.status.key_id,
@@ -171,7 +171,7 @@ def _after_writing(state: GrantState, written: Written, *, now: datetime) -> Gra
         retiring=retiring_keys(state, key_id=written.key_id or state.status.key_id, now=now),
         last_handled_reconcile_at=grant.renewal_request,
         conditions=condition_writer(state, now).ready(
-            reason="Succeeded", message=ready_message(grant, written.secret) + remark
+            reason="Succeeded", message=ready_message(grant, written.secret) + warning
         ),
     )
 

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from keywright.api.grant import ApiKeyGrant
-from keywright.api.renewal_requests import is_handled
+from keywright.api.grant import ApiKeyGrant, is_handled
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.conditions import READY

@@ -11,9 +11,9 @@ from keywright.api.names import (
     ANNOTATION_ENTRIES,
     ANNOTATION_EXPIRES_AT,
     ANNOTATION_FINGERPRINT,
-    ANNOTATION_GRANTED_BY,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
+    ANNOTATION_OWNER,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REVISION,
     MANAGED_BY_LABEL,
@@ -22,12 +22,10 @@ from keywright.api.names import (
 from keywright.api.source import CredentialSource
 from keywright.secrets.ownership import OWNER_REFERENCES, ManagedSecret, field_of
 
-_MARKS = frozenset(
-    {ANNOTATION_GRANTED_BY, ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT}
-)
-_MARKS_OF_END = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
-_MARKS_OF_KEPT = frozenset({ANNOTATION_KEY_ID})
-_MOST_FIELDS: Final = 16
+_REQUIRED: Final = frozenset({ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT})
+_REQUIRED_WITH_EXPIRY: Final = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
+_REQUIRED_IF_MANAGED: Final = frozenset({ANNOTATION_KEY_ID})
+_MAX_FIELDS: Final = 16
 
 
 def altered_fields(
@@ -52,7 +50,7 @@ def altered_fields(
     The kind determines whether the Secret must record an expiry, except for credentials that are
     copied unchanged: those have one if the status, or otherwise the Secret, says so.
     """
-    return tuple(islice(_altered(secret, expected_keys, grant=grant, source=source), _MOST_FIELDS))
+    return tuple(islice(_altered(secret, expected_keys, grant=grant, source=source), _MAX_FIELDS))
 
 
 def _altered(
@@ -64,7 +62,9 @@ def _altered(
 ) -> Iterator[str]:
     wanted = grant.spec.secret
     labels = wanted.labels.keys() | {MANAGED_BY_LABEL, WATCH_LABEL}
-    annotations = wanted.annotations.keys() | _marks(secret, grant=grant, source=source)
+    annotations = wanted.annotations.keys() | _required_annotations(
+        secret, grant=grant, source=source
+    )
     if grant.is_bulk_import:
         if not _all_entries(secret):
             yield "data"
@@ -80,8 +80,8 @@ def _altered(
 
 def managers_of(secret: ManagedSecret, fields: Iterable[str]) -> tuple[str, ...]:
     """The other field managers that now own one of these fields."""
-    asked = frozenset(fields)
-    return tuple(manager for manager, owned in secret.others if not asked.isdisjoint(owned))
+    wanted = frozenset(fields)
+    return tuple(manager for manager, owned in secret.others if not wanted.isdisjoint(owned))
 
 
 def _named(group: str, names: Iterable[str]) -> Iterator[str]:
@@ -108,11 +108,18 @@ def names_digest(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
 
 
-def _marks(
+def _required_annotations(
     secret: ManagedSecret, *, grant: ApiKeyGrant, source: CredentialSource | None
 ) -> frozenset[str]:
-    kept = _MARKS_OF_KEPT if grant.managed is not None else frozenset()
-    ends = grant.expires
+    """The annotations of the operator that a Secret of the grant must have.
+
+    The owner under its legacy name counts, as long as its value is the applied one: the next write
+    renames it.
+    """
+    expires = grant.expires
     if source is not None and not source.credentials_end:
-        ends = secret.expires_at is not None
-    return _MARKS | kept | (_MARKS_OF_END if ends else frozenset())
+        expires = secret.expires_at is not None
+    required = _REQUIRED if secret.owner_applied else _REQUIRED | {ANNOTATION_OWNER}
+    if grant.managed is not None:
+        required |= _REQUIRED_IF_MANAGED
+    return required | _REQUIRED_WITH_EXPIRY if expires else required

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from keywright.api.names import (
+    ANNOTATION_OWNER,
+    ANNOTATION_WARNING,
     API_VERSION,
+    LEGACY_ANNOTATION_OWNER,
+    LEGACY_ANNOTATION_WARNING,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     RESERVED_PREFIX,
@@ -17,18 +21,24 @@ from keywright.secrets.ownership import field_of, owned_fields
 
 DEFAULT_TYPE: Final = "Opaque"
 _GROUPS: Final = ("labels", "annotations")
+_RENAMED: Final = {
+    LEGACY_ANNOTATION_OWNER: ANNOTATION_OWNER,
+    LEGACY_ANNOTATION_WARNING: ANNOTATION_WARNING,
+}
 
 
 def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
     """The body of an apply that only adds the watch label to a Secret.
 
-    All fields of this field manager are repeated unchanged, since an apply removes what it omits.
+    All fields of this field manager are repeated unchanged, since an apply removes what it omits;
+    annotations with a legacy name get their current one.
     The API server rejects it if the Secret has changed since it was read.
     """
     metadata = secret["metadata"]
     owned = owned_fields(metadata)
     owned_metadata = owned.get("f:metadata") or {}
     labels = _owned(metadata.get("labels"), by=owned_metadata.get("f:labels"))
+    annotations = _owned(metadata.get("annotations"), by=owned_metadata.get("f:annotations"))
     references = owned_metadata.get("f:ownerReferences") or {}
     return {
         "apiVersion": "v1",
@@ -38,9 +48,7 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
             "namespace": metadata["namespace"],
             "resourceVersion": metadata["resourceVersion"],
             "labels": {**labels, WATCH_LABEL: WATCH_LABEL_VALUE},
-            "annotations": _owned(
-                metadata.get("annotations"), by=owned_metadata.get("f:annotations")
-            ),
+            "annotations": _with_current_names(annotations),
             "ownerReferences": [
                 reference
                 for reference in metadata.get("ownerReferences") or ()
@@ -64,6 +72,18 @@ def without_ours(metadata: Mapping[str, Any], *, type_: str) -> dict[str, Any]:
         # If omitted it would be the default, and a type is immutable.
         body["type"] = type_
     return body
+
+
+def legacy_annotations(answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A merge patch that removes legacy annotations which an apply left; None if none is left.
+
+    Another field manager owns them too, such as a backup tool, or has added them.
+    """
+    legacy = _RENAMED.keys() & (answer.get("annotations") or {}).keys()
+    if not legacy:
+        return None
+    identity = {key: answer[key] for key in ("uid", "resourceVersion")}
+    return {"metadata": {**identity, "annotations": dict.fromkeys(sorted(legacy))}}
 
 
 def shared_marks(answer: Mapping[str, Any], *, keys: Iterable[str]) -> dict[str, Any] | None:
@@ -107,6 +127,11 @@ def changed_at_admission(
         for name, value in sorted((applied.get(group) or {}).items())
         if name not in ignored and (answer.get(group) or {}).get(name) != value
     )
+
+
+def _with_current_names(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = {_RENAMED[name]: annotations[name] for name in annotations.keys() & _RENAMED.keys()}
+    return renamed | {name: annotations[name] for name in annotations if name not in _RENAMED}
 
 
 def _owned(values: Mapping[str, Any] | None, *, by: Mapping[str, Any] | None) -> dict[str, Any]:

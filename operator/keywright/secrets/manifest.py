@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, format_requests
 from keywright.api.names import (
     ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
@@ -14,16 +14,16 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANT_ID,
     ANNOTATION_GRANT_PROOF,
-    ANNOTATION_GRANTED_BY,
     ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
-    ANNOTATION_REMARK,
+    ANNOTATION_OWNER,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REPLACES_PROOF,
     ANNOTATION_REVISION,
+    ANNOTATION_WARNING,
     API_VERSION,
     GRANT_KIND,
     MANAGED_BY,
@@ -31,7 +31,6 @@ from keywright.api.names import (
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
-from keywright.api.renewal_requests import format_requests
 from keywright.api.times import format_time
 from keywright.secrets.drift import names_digest
 from keywright.secrets.proofs import IdentityRecord
@@ -54,16 +53,16 @@ def manifest(
     renew_at: datetime | None,
     revision: int,
     fingerprint: str,
-    kept_as: ManagedKeyId | None = None,
+    key_id: ManagedKeyId | None = None,
     replaces: ManagedKeyId | None = None,
     identity: IdentityRecord | None = None,
-    remark: str = "",
+    warning: str = "",
     handled_requests: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The Secret as the operator applies it; other fields belong to other managers and stay.
 
-    `kept_as` is the ID of a managed key, `replaces` that of its predecessor: a lost status is
-    restored from them. `identity`: the IDs in the key's tags in the cloud. `remark`: a warning for
+    `key_id` is the ID of a managed key, `replaces` that of its predecessor: a lost status is
+    restored from them. `identity`: the IDs in the key's tags in the cloud. `warning`: a warning for
     clients of a bulk import. `handled_requests`: the renewal requests that were handled before,
     newest first.
     """
@@ -73,11 +72,11 @@ def manifest(
     annotations[ANNOTATION_FINGERPRINT] = fingerprint
     if requests := format_requests(grant.renewal_request, handled_requests):
         annotations[ANNOTATION_HANDLED_REQUEST] = requests
-    annotations |= _key_ids(kept_as, replaces) | _identity(identity)
+    annotations |= _key_ids(key_id, replaces) | _identity(identity)
     if grant.is_bulk_import:
         annotations[ANNOTATION_ENTRIES] = names_digest(data)
-        if remark:
-            annotations[ANNOTATION_REMARK] = remark
+        if warning:
+            annotations[ANNOTATION_WARNING] = warning
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -126,7 +125,7 @@ def _annotations(
     """The annotations of the spec, and those for owner, times and revision of the key."""
     annotations = {
         **grant.spec.secret.annotations,
-        ANNOTATION_GRANTED_BY: f"{grant.namespace}/{grant.name} {grant.uid}",
+        ANNOTATION_OWNER: f"{grant.namespace}/{grant.name} {grant.uid}",
         ANNOTATION_ISSUED_AT: format_time(issued_at),
         ANNOTATION_REVISION: str(revision),
     }
@@ -137,11 +136,11 @@ def _annotations(
     return annotations
 
 
-def _key_ids(kept_as: ManagedKeyId | None, replaces: ManagedKeyId | None) -> dict[str, str]:
+def _key_ids(key_id: ManagedKeyId | None, replaces: ManagedKeyId | None) -> dict[str, str]:
     """The managed key in the Secret and its predecessor, with their proofs."""
     annotations: dict[str, str] = {}
     for key, id_name, proof_name in (
-        (kept_as, ANNOTATION_KEY_ID, ANNOTATION_KEY_PROOF),
+        (key_id, ANNOTATION_KEY_ID, ANNOTATION_KEY_PROOF),
         (replaces, ANNOTATION_REPLACES, ANNOTATION_REPLACES_PROOF),
     ):
         if key is not None:

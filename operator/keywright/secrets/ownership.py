@@ -10,7 +10,7 @@ from itertools import islice
 from sys import intern
 from typing import Any, Final
 
-from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant import ApiKeyGrant, parse_requests
 from keywright.api.names import (
     ANNOTATION_CLUSTER_ID,
     ANNOTATION_ENTRIES,
@@ -18,32 +18,33 @@ from keywright.api.names import (
     ANNOTATION_FINGERPRINT,
     ANNOTATION_GRANT_ID,
     ANNOTATION_GRANT_PROOF,
-    ANNOTATION_GRANTED_BY,
     ANNOTATION_HANDLED_REQUEST,
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
-    ANNOTATION_REMARK,
+    ANNOTATION_OWNER,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REPLACES_PROOF,
     ANNOTATION_REVISION,
+    ANNOTATION_WARNING,
     API_VERSION,
     FIELD_MANAGER,
     GRANT_KIND,
+    LEGACY_ANNOTATION_OWNER,
+    LEGACY_ANNOTATION_WARNING,
     WATCH_LABEL,
     WATCH_LABEL_VALUE,
 )
-from keywright.api.renewal_requests import parse_requests
 from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 
 _ID_LIMIT: Final = 1024
 _UID_LIMIT: Final = 128
-_REMARK_LIMIT: Final = 4096
+_WARNING_LIMIT: Final = 4096
 _SHARED_LIMIT: Final = 64
 _FINGERPRINT_LIMIT: Final = 512
-_MOST_MANAGERS: Final = 8
+_MAX_MANAGERS: Final = 8
 _MANAGER_LIMIT: Final = 128
 OWNER_REFERENCES: Final = "metadata.ownerReferences"
 _REVISION: Final = re.compile("[0-9]{1,9}")
@@ -72,9 +73,10 @@ class ManagedSecret:
 
     The `owned_...` sets are the fields that server-side apply records for the field manager
     `keywright`; Secrets of the same layout share them. `owner_uid` is the uid in the owner
-    reference that Keywright wrote. `others`: the fields of data, labels, annotations and owner
-    references that other field managers own, by manager; bounded. `watched`: it has the label that
-    the watch selects.
+    reference that Keywright wrote. `owner_applied`: the owner annotation has the value that
+    Keywright applied; otherwise it was edited, or is absent. `others`: the fields of data, labels,
+    annotations and owner references that other field managers own, by manager; bounded. `watched`:
+    it has the label that the watch selects.
     """
 
     namespace: str
@@ -82,7 +84,8 @@ class ManagedSecret:
     uid: str = ""
     resource_version: str = ""
     deleting: bool = False
-    granted_by: OwnerAnnotation | None = None
+    owner_annotation: OwnerAnnotation | None = None
+    owner_applied: bool = False
     issued_at: datetime | None = None
     expires_at: datetime | None = None
     renew_at: datetime | None = None
@@ -100,33 +103,40 @@ class ManagedSecret:
     cluster_id: str | None = None
     grant_proof: str | None = None
     entries: str | None = None
-    remark: str = ""
+    warning: str = ""
     handled_requests: tuple[str, ...] = ()
     watched: bool = True
     others: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
-    """Parse the `metadata` of a Secret; malformed or forged values count as absent."""
+    """Parse the `metadata` of a Secret; malformed or forged values count as absent.
+
+    An annotation of the name that earlier versions used counts only if the current one is missing.
+    """
     annotations = meta.get("annotations") or {}
     owned = owned_fields(meta)
     owned_meta = _mapping(owned.get("f:metadata"))
+    owned_annotations = _names(owned_meta.get("f:annotations"))
+    owner = ANNOTATION_OWNER if ANNOTATION_OWNER in annotations else LEGACY_ANNOTATION_OWNER
+    warning = annotations.get(ANNOTATION_WARNING) or annotations.get(LEGACY_ANNOTATION_WARNING, "")
     return ManagedSecret(
         namespace=intern(meta["namespace"]),
         name=intern(meta["name"]),
         uid=meta.get("uid", ""),
         resource_version=meta.get("resourceVersion", ""),
         deleting="deletionTimestamp" in meta,
-        granted_by=_mark(annotations.get(ANNOTATION_GRANTED_BY)),
+        owner_annotation=_owner_annotation(annotations.get(owner)),
+        owner_applied=owner in owned_annotations,
         issued_at=_time(annotations.get(ANNOTATION_ISSUED_AT)),
         expires_at=_time(annotations.get(ANNOTATION_EXPIRES_AT)),
         renew_at=_time(annotations.get(ANNOTATION_RENEW_AT)),
         revision=_revision(annotations.get(ANNOTATION_REVISION)),
         fingerprint=_fingerprint(annotations.get(ANNOTATION_FINGERPRINT)),
-        owner_uid=_owner(meta, owned=owned_meta),
+        owner_uid=_reference_uid(meta, owned=owned_meta),
         owned_keys=_names(owned.get("f:data")),
         owned_labels=_names(owned_meta.get("f:labels")),
-        owned_annotations=_names(owned_meta.get("f:annotations")),
+        owned_annotations=owned_annotations,
         key_id=_id(annotations.get(ANNOTATION_KEY_ID)),
         replaces=_id(annotations.get(ANNOTATION_REPLACES)),
         key_proof=_id(annotations.get(ANNOTATION_KEY_PROOF)),
@@ -135,7 +145,7 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
         cluster_id=_interned(annotations.get(ANNOTATION_CLUSTER_ID)),
         grant_proof=_id(annotations.get(ANNOTATION_GRANT_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
-        remark=annotations.get(ANNOTATION_REMARK, "")[:_REMARK_LIMIT],
+        warning=warning[:_WARNING_LIMIT],
         handled_requests=parse_requests(annotations.get(ANNOTATION_HANDLED_REQUEST)),
         watched=(meta.get("labels") or {}).get(WATCH_LABEL) == WATCH_LABEL_VALUE,
         others=_others(meta),
@@ -150,13 +160,12 @@ def classify(grant: ApiKeyGrant, secret: ManagedSecret) -> Ownership:
     removed or edited by hand (it is no longer recorded for this field manager), the owner reference
     that Keywright wrote decides, so that the Secret is repaired.
     """
-    edited = ANNOTATION_GRANTED_BY not in secret.owned_annotations
-    if edited and secret.owner_uid == grant.uid:
+    if not secret.owner_applied and secret.owner_uid == grant.uid:
         return Ownership.OWNED
-    mark = secret.granted_by
-    if mark is None:
+    owner = secret.owner_annotation
+    if owner is None:
         return Ownership.UNOWNED
-    if (mark.namespace, mark.name) == grant.object_key:
+    if (owner.namespace, owner.name) == grant.object_key:
         return Ownership.OWNED
     return Ownership.OWNED_BY_OTHER
 
@@ -206,7 +215,7 @@ def _others(meta: Mapping[str, Any]) -> tuple[tuple[str, frozenset[str]], ...]:
     for entry in entries:
         manager = str(entry.get("manager") or "")[:_MANAGER_LIMIT]
         ours = manager == FIELD_MANAGER and entry.get("operation") == "Apply"
-        if ours or len(found) >= _MOST_MANAGERS:
+        if ours or len(found) >= _MAX_MANAGERS:
             continue
         fields = frozenset(islice(_paths(_mapping(entry.get("fieldsV1"))), _SHARED_LIMIT))
         if fields:
@@ -229,7 +238,7 @@ def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
         yield OWNER_REFERENCES
 
 
-def _owner(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:
+def _reference_uid(meta: Mapping[str, Any], *, owned: Mapping[str, Any]) -> str | None:
     """The grant that owns the Secret, if the reference is unchanged.
 
     fieldsV1 names an item of a list by its merge key, here `k:{"uid":"..."}`.
@@ -258,7 +267,7 @@ def _shared(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _mark(text: str | None) -> OwnerAnnotation | None:
+def _owner_annotation(text: str | None) -> OwnerAnnotation | None:
     name, _, uid = (text or "").partition(" ")
     namespace, _, name = name.partition("/")
     if not namespace or not name:

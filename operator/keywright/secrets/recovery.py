@@ -46,11 +46,11 @@ _ACCESS_KEY_FILES: Final = frozenset(
 # has an empty token.
 _ID: Final = re.compile(r"[A-Z0-9]{16,32}|(?:LTAI|STS\.|TMP[A-Z]*\.)[A-Za-z0-9]{8,64}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9+/=]{28,64}")
-_LEAST_TOKEN: Final = 65
+_MIN_TOKEN: Final = 65
 # The longest tokens of the clouds have about four thousand characters.
-_LONGEST_WORD: Final = 16_384
-_MOST_TRIED: Final = 2000
-_MOST_HASHED: Final = 4 * 1_048_576
+_MAX_WORD: Final = 16_384
+_MAX_TRIED: Final = 2000
+_MAX_HASHED: Final = 4 * 1_048_576
 
 
 def recover(
@@ -63,10 +63,10 @@ def recover(
     four megabytes, regardless of the Secret's content.
     """
     hashed = 0
-    for candidate in itertools.islice(_candidates(kind, data), _MOST_TRIED):
+    for candidate in itertools.islice(_candidates(kind, data), _MAX_TRIED):
         values = {name: Sensitive(text) for name, text in candidate.items()}
         hashed += sum(map(len, candidate.values()))
-        if hashed > _MOST_HASHED:
+        if hashed > _MAX_HASHED:
             return None
         if same_values(fingerprint, values=values, key=key, namespace=namespace):
             return values
@@ -99,17 +99,17 @@ def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str,
     (name,) = names
     for text in data.values():
         for word in (text, text.removeprefix(_BEARER_PREFIX), *_behind_the_equals(text)):
-            if len(word) <= _LONGEST_WORD:
+            if len(word) <= _MAX_WORD:
                 yield {name: word}
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     """Combine every ID with every secret and every token, by their patterns."""
     found = (word for text in data.values() for word in _words(text))
-    words = list(dict.fromkeys(word for word in found if len(word) <= _LONGEST_WORD))
+    words = list(dict.fromkeys(word for word in found if len(word) <= _MAX_WORD))
     ids = [word for word in words if _ID.fullmatch(word)]
     secrets = [word for word in words if _SECRET.fullmatch(word)]
-    tokens = [word for word in words if len(word) >= _LEAST_TOKEN and " " not in word]
+    tokens = [word for word in words if len(word) >= _MIN_TOKEN and " " not in word]
     for access_key_id, secret, token in itertools.product(ids, secrets, [*tokens, ""]):
         yield {ACCESS_KEY_ID: access_key_id, SECRET_ACCESS_KEY: secret, SESSION_TOKEN: token}
 

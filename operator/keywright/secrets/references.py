@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.names import ANNOTATION_GRANTED_BY, REFERENCE_LABEL
+from keywright.api.names import REFERENCE_LABEL
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.ownership import managed_secret_from
 
@@ -23,12 +23,8 @@ def shareable_keys(metadata: Mapping[str, Any], keys: Iterable[str]) -> frozense
     if (metadata.get("labels") or {}).get(REFERENCE_LABEL) == "true":
         return frozenset(keys)
     secret = managed_secret_from(metadata)
-    owner = secret.granted_by
-    if (
-        owner is None
-        or owner.namespace != secret.namespace
-        or ANNOTATION_GRANTED_BY not in secret.owned_annotations
-    ):
+    owner = secret.owner_annotation
+    if owner is None or owner.namespace != secret.namespace or not secret.owner_applied:
         return frozenset()
     return frozenset(keys) & secret.owned_keys
 

@@ -23,7 +23,7 @@ from keywright.secrets.variables import MANTLE_URLS, Values, endpoint_of
 _BEARER_KEYS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_AWS_BEARER_TOKEN"})
 _ACCESS_KEYS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _END: Final = frozenset({Variable.EXPIRES_AT, Variable.EXPIRES_AT_UNIX})
-_MOST_BYTES: Final = 900 * 1024
+_MAX_BYTES: Final = 900 * 1024
 """Below the limit of 1 MiB for a Secret, with room for base64 and metadata."""
 
 
@@ -88,11 +88,11 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
     for key, text in grant.spec.secret.data.items():
         data[key] = _rendered(key, text, values)
     size = sum(map(len, data.values()))
-    if size > _MOST_BYTES:
+    if size > _MAX_BYTES:
         raise RenderError(
             FieldError(
                 "spec.secret.data",
-                f"the templates become {size} characters, {_MOST_BYTES} are possible at most: use"
+                f"the templates become {size} characters, {_MAX_BYTES} are possible at most: use"
                 " fewer variables, or two grants",
             )
         )
@@ -156,8 +156,8 @@ def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
             yield FieldError(
                 field, "this key has no end: set expiresAfterDays, or drop ${expiresAt}"
             )
-    if size > _MOST_BYTES:
-        yield FieldError("spec.secret.data", f"has {size} characters: keep it below {_MOST_BYTES}")
+    if size > _MAX_BYTES:
+        yield FieldError("spec.secret.data", f"has {size} characters: keep it below {_MAX_BYTES}")
 
 
 def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:

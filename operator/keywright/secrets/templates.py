@@ -40,9 +40,9 @@ class Filter(StrEnum):
                 return value.strip()
 
 
-MOST_FILTERS: Final = 4
+MAX_FILTERS: Final = 4
 """The maximum length of a chain: most filters lengthen the value, up to exhausting memory."""
-MOST_RENDERED: Final = 900 * 1024
+MAX_RENDERED: Final = 900 * 1024
 """The maximum length of a rendered text; a Secret may have 1 MiB, including its metadata."""
 
 
@@ -80,11 +80,11 @@ class Template:
         for part in self.parts:
             texts.append(part if isinstance(part, str) else _filled(part, values))
             length += len(texts[-1])
-            if length > MOST_RENDERED:
+            if length > MAX_RENDERED:
                 raise RenderError(
                     FieldError(
                         "spec.secret.data",
-                        f"a template becomes longer than {MOST_RENDERED} characters, more than a"
+                        f"a template becomes longer than {MAX_RENDERED} characters, more than a"
                         " Secret holds: use fewer variables",
                     )
                 )
@@ -156,9 +156,9 @@ def _slot(inside: str) -> Placeholder:
         raise TemplateError(
             f"${{{inside}}} has an unknown filter: use {', '.join(Filter)}"
         ) from None
-    if len(filters) > MOST_FILTERS:
+    if len(filters) > MAX_FILTERS:
         raise TemplateError(
-            f"${{{name}}} has {len(filters)} filters: {MOST_FILTERS} in a row are enough"
+            f"${{{name}}} has {len(filters)} filters: {MAX_FILTERS} in a row are enough"
         )
     return Placeholder(variable, filters)
 

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from keywright.api.sensitive import Sensitive
-from keywright.sidecar.mounted_file import MountedFile
+from keywright.sidecar.documents import MountedFile
 
 _TOKEN_BYTES = 32
 # another container's user must be able to read it; the volume decides which containers see it

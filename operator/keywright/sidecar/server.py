@@ -11,8 +11,13 @@ from aiohttp import web
 
 from keywright.sidecar import documents
 from keywright.sidecar.authorization import AuthorizationToken
-from keywright.sidecar.documents import Document, DocumentError, Parse
-from keywright.sidecar.mounted_file import FileMissingError, MountedFile
+from keywright.sidecar.documents import (
+    Document,
+    DocumentError,
+    FileMissingError,
+    MountedFile,
+    Parse,
+)
 
 ALIBABA_PATH, ALIBABA_FILE = "/alibaba-cloud", "credentials.json"
 AWS_PATH, AWS_FILE = "/aws", "credential-process.json"

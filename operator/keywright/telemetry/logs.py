@@ -20,7 +20,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _RUNS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++){2,}")
 _TOKEN_BEGIN = "eyJ"  # noqa: S105  the start of each of them
 _TOKEN_PART = 8
-_LONGEST_TEXT = 16_384
+_MAX_TEXT = 16_384
 # Bedrock keys, short-term and long-term; AWS session tokens; private keys; and values after a name
 # that indicates a secret, which is kept so that a line of JSON remains valid.
 _SECRETS = re.compile(
@@ -40,6 +40,7 @@ _SECRETS = re.compile(
 _UNPRINTABLE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
+_KOPF_ACTIVITIES = ("kopf.activities", "kopf._core.engines.activities")
 REMOVED = "<removed>"
 _NOISY_LOGGERS = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
 
@@ -68,9 +69,9 @@ def _without_token(found: re.Match[str]) -> str:
 
 def _cut(text: str) -> str:
     """Truncate a long text for a log line; redacted before, as half a token is not recognized."""
-    if len(text) <= _LONGEST_TEXT:
+    if len(text) <= _MAX_TEXT:
         return text
-    return f"{redact(text)[:_LONGEST_TEXT]}... (cut)"
+    return f"{redact(text)[:_MAX_TEXT]}... (cut)"
 
 
 def _one_line(text: str) -> str:
@@ -125,3 +126,7 @@ def set_up_logging(*, level: str, form: str) -> None:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # One line for each event of each object, which the audit log has already.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # kopf's own steps at start and stop ("Activity ... succeeded") help only to debug kopf.
+    if root.level > logging.DEBUG:
+        for name in _KOPF_ACTIVITIES:
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""A server whose key stands in its environment: each request asks a model, with boto3."""
+"""A server with its key in its environment: each request calls a model, with boto3."""
 
 import http.server
 import os

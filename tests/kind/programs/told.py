@@ -9,7 +9,7 @@ PERIOD_SECONDS = 1.0
 
 
 def call_each_second(call: Callable[[], str]) -> None:
-    """Call for ever, once a second; `call` returns the credential it used, told as a digest."""
+    """Call once a second, without end; `call` returns the credential that it used, as a digest."""
     due = time.monotonic()
     while True:
         began = time.time()

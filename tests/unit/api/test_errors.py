@@ -8,7 +8,7 @@ from keywright.api.errors import Failure, FailureClass
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "expected"),
     [
         ("AWS: no", "spec.x: AWS: no. Do it."),
         ("AWS: no.", "spec.x: AWS: no. Do it."),
@@ -17,9 +17,9 @@ from keywright.api.errors import Failure, FailureClass
         ("refused: ", "spec.x: refused: Do it."),
     ],
 )
-def test_a_full_stop_stands_between_what_is_wrong_and_what_to_do(message: str, told: str) -> None:
+def test_a_period_separates_the_problem_from_the_remedy(message: str, expected: str) -> None:
     """However the words of a cloud or of the API server end."""
     failure = Failure(
         message, kind=FailureClass.TRANSIENT, reason="CloudError", field="spec.x", remedy="Do it."
     )
-    assert failure.message_with_remedy() == told
+    assert failure.message_with_remedy() == expected

@@ -131,7 +131,7 @@ def test_a_mistake_that_the_api_server_cannot_see_stalls(invalid: Invalid) -> No
 
 
 def test_the_table_of_mistakes_is_long() -> None:
-    """At least 65 different mistakes are told at apply or in the status."""
+    """At least 65 different mistakes are reported at apply or in the status."""
     names = [(row.kind, row.name) for refused in Refused for row in rows(refused)]
     assert len(set(names)) == len(names) >= 65
 

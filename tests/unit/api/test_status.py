@@ -78,7 +78,7 @@ def test_what_is_gone_is_removed_by_a_merge_patch() -> None:
 
 @given(st.dictionaries(_NAMES, _JSON) | _JSON)
 def test_a_forged_status_never_raises(raw: object) -> None:
-    """Whatever stands in `.status`, both readers answer with a status."""
+    """For any content of `.status`, both parsers return a status."""
     assert isinstance(GrantStatus.parse(raw), GrantStatus)
     assert isinstance(SourceStatus.parse(raw), SourceStatus)
 

@@ -86,7 +86,7 @@ def test_a_secret_is_never_pickled_and_copies_are_itself() -> None:
 
 
 def test_secrets_are_equal_by_value_and_never_to_text() -> None:
-    """Comparing with a plain string is False, so that nobody compares by accident."""
+    """Comparing with a plain string is False, so that no code compares by accident."""
     assert Sensitive("a") == Sensitive("a")
     assert Sensitive("a") != Sensitive("b")
     assert Sensitive("a") != "a"

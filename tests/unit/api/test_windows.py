@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.api.windows import Window, time_zone, window_problems
+from keywright.api.times import Window, time_zone, window_problems
 from tests.unit.fakes.clock import NOON
 
 

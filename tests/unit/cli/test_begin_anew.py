@@ -16,7 +16,7 @@ _PROGRAM = "from keywright.cli import run; run.restart_in_place(lived=0.0)"
 
 
 def _heeds_sigterm(pid: int) -> bool:
-    """As proc(5) tells of signals that are caught."""
+    """The signals that are caught, as proc(5) shows them."""
     found = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
     return found is not None and bool(int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
 

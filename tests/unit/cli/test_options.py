@@ -133,7 +133,7 @@ def test_metrics_are_open_only_behind_authorization(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ([], "COMMAND"),
         (["walk"], "invalid choice"),
@@ -157,13 +157,13 @@ def test_metrics_are_open_only_behind_authorization(
     ],
 )
 def test_a_wrong_option_ends_with_a_sentence(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2 and the option's name, never a traceback."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"]])

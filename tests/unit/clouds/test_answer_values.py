@@ -11,7 +11,7 @@ import pytest
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
-from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.credentials import parse_credentials
 from keywright.clouds.alibaba.provider import _account
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, StsError
 from keywright.clouds.answer_values import moment, parsed_moment
@@ -130,7 +130,7 @@ def test_an_end_without_a_zone_is_utc() -> None:
 
 @pytest.mark.parametrize("key", KEY)
 async def test_a_key_in_a_secret_has_the_vendors_format(key: str) -> None:
-    """Whoever shares a source must not write lines into the files of those who use it."""
+    """The owner of a shared source must not add lines to the files of those who use it."""
     secrets = {"key": {**KEY, key: "planted\nx = y"}}
     failure = await refused(Scripted(secrets=secrets), accessKey={"secretRef": {"name": "key"}})
     assert (failure.kind, failure.reason) == (FailureClass.CONFIGURATION, "InvalidKeyFormat")

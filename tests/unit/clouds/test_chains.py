@@ -40,7 +40,7 @@ class Links:
         raise NotImplementedError
 
     async def caller(self, source: CredentialSource, session: Session) -> CallerIdentity:
-        """Somebody."""
+        """An identity."""
         del source
         return CallerIdentity(identity=session.identity, account_id="123456789012")
 

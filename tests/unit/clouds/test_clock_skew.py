@@ -1,4 +1,4 @@
-"""What the Date of an answer says of this machine's clock, whoever wrote it."""
+"""What the Date of a response shows of this machine's clock, whatever its sender."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
 from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import Endpoint, StsCalls, TemporaryCredentials
 from keywright.clouds.alibaba.sts.rpc import Parameters, Signer
+from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext as AwsEdges
 from keywright.clouds.aws.provider import MANAGED_KEYS, Aws
 from keywright.clouds.classified import ClassifiedKeys
 from keywright.clouds.http import HttpClient, HttpResponse, Timeouts
@@ -333,7 +333,7 @@ def test_the_classes_are_found() -> None:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 async def test_every_exception_becomes_a_failure(boundary: str) -> None:
-    """With a class, a reason that a condition takes, and none of its words that nobody checked."""
+    """It has a class and a reason for a condition, and none of its text that was not checked."""
     wrong = []
     for kind in every_exception():
         for error in instances(kind):

@@ -1,4 +1,4 @@
-"""A hostile endpoint costs a bounded time and a bounded memory, whoever calls it."""
+"""A hostile endpoint costs bounded time and bounded memory, in every caller."""
 
 from __future__ import annotations
 

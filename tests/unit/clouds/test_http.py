@@ -55,7 +55,7 @@ async def _served(handler: Handler) -> AsyncIterator[tuple[HttpClient, str]]:
 
 
 async def test_a_form_arrives_as_it_was_signed() -> None:
-    """Not encoded anew, and no header of the operator's environment beside it."""
+    """Not encoded a second time, and without headers from the operator's environment."""
     seen: list[tuple[str, str, dict[str, str]]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -90,7 +90,7 @@ async def test_a_long_answer_is_not_read(size: int, *, fits: bool) -> None:
 
 
 async def test_a_redirect_is_an_answer() -> None:
-    """It is told, and not followed."""
+    """It is reported, and not followed."""
     asked: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -125,7 +125,7 @@ async def test_a_slow_answer_is_given_up() -> None:
     ],
 )
 async def test_no_connection_is_no_answer(url: str, says: str) -> None:
-    """Whatever the reason is, it is told without a traceback."""
+    """For any reason, it is reported without a traceback."""
     http = HttpClient()
     with pytest.raises(TransportError) as caught:
         await _ask(http, "GET", url)
@@ -134,7 +134,7 @@ async def test_no_connection_is_no_answer(url: str, says: str) -> None:
 
 
 async def test_a_name_that_stands_for_this_host_is_not_followed() -> None:
-    """Whoever owns a name could let it stand for the metadata service; an address must be listed.
+    """The owner of a name could let it resolve to the metadata service; an address must be listed.
 
     `localhost` says what it is.
     """
@@ -254,7 +254,7 @@ async def test_a_refusal_is_read(status: int, body: bytes, code: str, says: str)
 
 
 async def test_a_thread_that_retries_after_the_end_is_refused() -> None:
-    """It would open a session that nobody closes."""
+    """It would open a session that is never closed."""
 
     async def handler(_: web.Request) -> web.Response:
         return web.Response(text="never asked")

@@ -10,13 +10,13 @@ from tests.unit.api.samples import ROOT
 CLOUDS = ROOT / "operator" / "keywright" / "clouds"
 # Libraries that open connections, and the files that may import them.
 ALLOWED = {
-    # `answer_protocol` bounds what a connection of `http` takes in.
-    "aiohttp": {"http.py", "resolver.py", "answer_protocol.py", "aws/transport.py"},
-    "socket": {"http.py", "resolver.py"},
+    # `answer_values` bounds what a connection of `http` takes in.
+    "aiohttp": {"http.py", "addresses.py", "answer_values.py", "aws/transport.py"},
+    "socket": {"http.py", "addresses.py"},
     # Clients whose requests leave by `aws.transport`, and the operator's own default chains.
     "boto3": {"aws/client_cache.py"},
     "botocore": {
-        *("aws/client_cache.py", "aws/transport.py", "aws/answers.py"),
+        *("aws/client_cache.py", "aws/transport.py", "aws/error_codes.py"),
         "aws/identities/ambient.py",
         "aws/bedrock/short_term.py",  # which signs, and sends nothing
     },

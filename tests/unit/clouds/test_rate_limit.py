@@ -71,7 +71,7 @@ def test_a_single_refusal_among_many_calls_sets_no_pace(rate_limiter: AdaptiveRa
 def test_retry_after_is_kept_without_any_pace(
     rate_limiter: AdaptiveRateLimiter, watch: Watch
 ) -> None:
-    """Nobody calls before the time that the cloud named."""
+    """No call is made before the time that the cloud named."""
     rate_limiter.throttled("a", "iam", retry_after=7)
     assert rate_limiter.is_held("a", "iam")
     assert rate_limiter.reserve("a", "iam") == pytest.approx(7)
@@ -193,7 +193,7 @@ async def test_a_caller_that_gives_up_takes_no_turn(watch: Watch) -> None:
 
 
 def test_rates_are_kept_by_an_account_that_the_vendor_reported() -> None:
-    """What a custom endpoint says of the account slows down nobody but its own source."""
+    """What a custom endpoint says of the account slows down only its own source."""
     plain = source()
     custom = source(stsEndpoint="https://sts.example.com")
     assert pace_key(plain, account="123456789012") == "123456789012"

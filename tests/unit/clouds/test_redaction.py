@@ -62,5 +62,5 @@ def test_line_breaks_and_control_characters_are_blanks() -> None:
     ],
 )
 def test_a_code_becomes_a_reason_that_a_condition_takes(code: str, reason: str) -> None:
-    """The API server refuses a status with any other, and nothing would be told at all."""
+    """The API server refuses a status with any other, and nothing would be reported at all."""
     assert condition_reason(code) == reason

@@ -16,7 +16,7 @@ from keywright.clouds.aws import provider as aws
 from testbed.documents import documents
 from tests.unit.api.samples import ROOT, schema
 
-# What stands beside the identities of a source.
+# The fields of a source next to its identities.
 _NO_IDENTITY = {
     *("region", "stsEndpoint", "assumeRoles"),
     *("regionId", "connectTimeout", "readTimeout"),
@@ -35,7 +35,7 @@ def _specs(kind: str) -> list[dict[str, Any]]:
         document["spec"]
         for file in sorted((ROOT / "examples").glob("*/*.yaml"))
         for document in documents(file.read_text(encoding="utf-8"))
-        if document and document["kind"] == kind
+        if document and document.get("kind") == kind
     ]
 
 

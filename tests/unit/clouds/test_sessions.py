@@ -124,7 +124,7 @@ async def test_only_a_refusal_of_the_cloud_is_remembered() -> None:
 
 
 async def test_an_edited_source_has_sessions_of_its_own() -> None:
-    """A new generation opens anew, and its older sessions and refusals are dropped."""
+    """A new generation opens its own session, and older sessions and refusals are dropped."""
     cloud = Cloud()
     await cloud.get()
     assert await cloud.get(SessionKey("source", 2)) == "ASIA2"
@@ -157,7 +157,7 @@ async def test_a_forgotten_source_leaves_nothing() -> None:
 
 
 async def test_a_session_that_is_forgotten_while_it_is_opened_is_not_kept() -> None:
-    """It was made of what does not count any more: who waits for it has it, nobody after."""
+    """It was opened from outdated data: callers that wait for it get it, later ones do not."""
     cloud = Cloud()
     cloud.gate.clear()
     waiting = asyncio.create_task(cloud.get())
@@ -170,7 +170,7 @@ async def test_a_session_that_is_forgotten_while_it_is_opened_is_not_kept() -> N
 
 
 async def test_a_refusal_that_is_forgotten_while_it_comes_is_not_remembered() -> None:
-    """The next one asks anew."""
+    """The next one sends a request again."""
     cloud = Cloud()
     cloud.gate.clear()
     cloud.failure = DENIED
@@ -294,7 +294,7 @@ async def test_a_session_from_before_a_request_is_not_its_answer() -> None:
 
 
 async def test_a_session_that_was_being_opened_before_the_request_is_not_its_answer() -> None:
-    """Whoever asks meanwhile waits for the next one."""
+    """Callers in the meantime wait for the next one."""
     cloud = Cloud()
     cloud.gate.clear()
     first = asyncio.create_task(cloud.get())

@@ -190,7 +190,7 @@ def test_where_only_single_users_may_be_listed_each_costs_one_call() -> None:
 
 
 def test_a_listing_is_made_again_when_it_is_old() -> None:
-    """After its age, and not before; one that failed serves nobody."""
+    """After its age, and not before; a failed one is never used."""
     clock, made = FakeClock(), 0
 
     async def make() -> dict[str, str]:

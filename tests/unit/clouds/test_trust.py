@@ -38,7 +38,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """A server whose certificate is of an authority that nobody trusts yet."""
+    """A server with a certificate of an authority that is not trusted yet."""
 
     async def ok(request: web.Request) -> web.Response:
         # Not kept alive: each call checks the certificate.

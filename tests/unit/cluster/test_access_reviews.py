@@ -110,7 +110,7 @@ async def test_requests_that_come_together_are_reviewed_once() -> None:
 
 
 async def test_monitoring_outlives_the_api_server() -> None:
-    """Who was allowed stays so while nobody can be asked; strangers are not let in."""
+    """Clients stay allowed while the API server is unreachable; new ones are not let in."""
     desk = Desk()
     await desk.reviews.check(GOOD)
     desk.clock.seconds += 3600

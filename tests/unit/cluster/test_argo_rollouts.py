@@ -1,4 +1,4 @@
-"""Rollouts of Argo Rollouts: restarted by their own field, and what they tell of it."""
+"""Rollouts of Argo Rollouts: restarted by their own field, and their availability."""
 
 from datetime import timedelta
 from typing import Any

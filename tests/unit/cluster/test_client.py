@@ -71,7 +71,7 @@ async def client_of(handler: Handler, *headers: str | None) -> AsyncIterator[Kub
 
 
 async def test_a_request_says_what_it_is() -> None:
-    """Method, body, type of the body and of the answer, and who we are, anew for each request."""
+    """Each request has its method, body, content types and current credentials."""
     seen = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -100,7 +100,7 @@ async def test_a_client_certificate_needs_no_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "expected"),
     [
         (404, '{"kind":"Status","reason":"NotFound","message":"gone"}', "404 NotFound: gone"),
         (409, '{"reason":"Conflict","message":"changed"}', "409 Conflict: changed"),
@@ -110,7 +110,7 @@ async def test_a_client_certificate_needs_no_header() -> None:
         (503, "", "503 : "),
     ],
 )
-async def test_an_answer_that_says_no_is_an_error(status: int, body: str, told: str) -> None:
+async def test_an_answer_that_says_no_is_an_error(status: int, body: str, expected: str) -> None:
     """With the server's own reason and message; from a proxy, the beginning of what it says."""
 
     async def handler(_: web.Request) -> web.Response:
@@ -119,7 +119,7 @@ async def test_an_answer_that_says_no_is_an_error(status: int, body: str, told: 
     async with client_of(handler) as client:
         with pytest.raises(ApiError) as raised:
             await client.request("GET", "/")
-    assert str(raised.value) == told
+    assert str(raised.value) == expected
     assert raised.value.is_missing is (status == 404)
     assert raised.value.is_conflict is (status == 409)
 
@@ -139,7 +139,7 @@ async def test_a_server_that_is_slow_is_unreachable() -> None:
 
 
 async def test_a_server_that_is_gone_is_unreachable() -> None:
-    """Refused and cut connections are told by method and path alone, which hold no secret."""
+    """Refused and cut connections are reported with method and path only, which hold no secret."""
 
     async def cut(request: web.Request) -> web.Response:
         assert request.transport is not None

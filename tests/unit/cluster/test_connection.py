@@ -59,7 +59,7 @@ async def test_a_context_is_chosen_by_name(tmp_path: Path) -> None:
 
 
 async def test_a_client_certificate_is_loaded_and_no_header_sent(tmp_path: Path) -> None:
-    """The certificate is who we are; the cluster's own authority is the one that is trusted."""
+    """The certificate is the identity; only the cluster's own authority is trusted."""
     authority = Authority(tmp_path, name="the cluster's own")
     mine = authority.issue("me")
     certificate, key, trusted = (
@@ -101,7 +101,7 @@ async def test_an_exec_plugin_gives_the_token(tmp_path: Path) -> None:
 
 
 async def test_a_token_file_is_read_again_once_its_token_is_refused(tmp_path: Path) -> None:
-    """What stands in it by then is shown; where it is the same, there is no other."""
+    """Its current content is used; if it is unchanged, there is no other."""
     token = tmp_path / "token"
     token.write_text("first")
     found = await connect(kubeconfig=_kubeconfig(tmp_path, user={"tokenFile": str(token)}))

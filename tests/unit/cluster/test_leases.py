@@ -51,7 +51,7 @@ async def test_others_read_it_as_any_lease(api: KubernetesInMemory, leases: Leas
 
 
 async def test_of_two_writers_one_is_faster(api: KubernetesInMemory, leases: Leases) -> None:
-    """The other is told so, whether it was made, changed or deleted meanwhile."""
+    """The other gets a conflict, if it was created, changed or deleted in the meantime."""
     made = await leases.write(None, holder="first", seconds=15)
     assert await leases.write(None, holder="second", seconds=15) is None
     await leases.write(made, holder="first", seconds=15)

@@ -59,20 +59,20 @@ class Server:
 
 
 class Ear:
-    """What was told."""
+    """The calls so far."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[frozenset[str]] = asyncio.Queue()
 
     async def next(self) -> frozenset[str]:
-        """What is told next."""
+        """The next call."""
         async with asyncio.timeout(5):
             return await self.heard.get()
 
 
 @asynccontextmanager
 async def labels_of(server: Server, *namespaces: str) -> AsyncIterator[tuple[NamespaceLabels, Ear]]:
-    """Labels that nobody wants yet."""
+    """Labels that no caller needs yet."""
     ear = Ear()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -134,7 +134,7 @@ async def test_of_listed_namespaces_each_is_asked_for_by_name() -> None:
 
 
 async def test_what_may_not_be_read_is_an_error() -> None:
-    """Whoever asks decides what that means; the watch tries again, after a pause."""
+    """The caller decides what that means; the watch is retried after a pause."""
     server = Server(chat={})
     server.forbidden = True
     async with labels_of(server) as (labels, _):

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from keywright.api.errors import ApiUnreachableError
 from keywright.cluster.client import METADATA, METADATA_LIST
-from keywright.cluster.secret_watch import SecretWatch
+from keywright.cluster.watch import SecretWatch
 from tests.unit.cluster.test_client import client_of
 
 PATH = "/api/v1/namespaces/chat/secrets"
@@ -90,7 +90,7 @@ async def test_it_goes_on_where_a_connection_ended() -> None:
 
 @pytest.mark.parametrize("gap", [[GONE], 410])
 async def test_after_a_gap_everything_is_looked_at(gap: list[bytes] | int) -> None:
-    """A version that is too old, told as an event or as an answer, begins it anew."""
+    """A version that is too old, reported by an event or a response, starts the watch again."""
     server = Server([event("a", 7)], gap)
     async with watching(server, until=5) as looked:
         assert looked == [None, "a", None]
@@ -106,7 +106,7 @@ async def test_a_long_line_comes_in_pieces() -> None:
 
 
 async def test_a_damaged_event_is_a_gap() -> None:
-    """It is told, and never taken for anything."""
+    """It is logged, and never treated as an event."""
 
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b'{"type"\n{}\n')
@@ -222,7 +222,7 @@ async def test_a_namespace_whose_secrets_change_all_the_time_delays_no_other() -
 
 
 async def test_a_look_that_fails_is_repeated(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the error: a change that nobody notices leaves readers with a dead key."""
+    """Any error: a change that is not noticed leaves clients with an invalid key."""
     server = Cluster()
     errors: list[Exception] = [ApiUnreachableError("GET"), RuntimeError("a mistake")]
     done = asyncio.Event()

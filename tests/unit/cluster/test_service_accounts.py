@@ -22,7 +22,7 @@ def api() -> KubernetesInMemory:
 
 
 async def test_a_token_is_for_one_audience_and_ten_minutes(api: KubernetesInMemory) -> None:
-    """Rule 10: of the namespace that was asked, and it shows itself to nobody."""
+    """Rule 10: of the requested namespace, and its repr shows no token."""
     token = await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")
     assert token.reveal() == "token for sts"
     assert "token for" not in repr(token)
@@ -87,7 +87,7 @@ async def test_a_misspelt_service_account_is_no_missing_right(api: KubernetesInM
 
 
 async def test_other_refusals_are_the_api_servers(api: KubernetesInMemory) -> None:
-    """They are told as the token's, not the Secret's, and tried again."""
+    """They are reported as failures of the token, not the Secret, and retried."""
     api.answers.append(("token", ApiError(status=500, reason="", message="boom")))
     with pytest.raises(Failure) as raised:
         await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")

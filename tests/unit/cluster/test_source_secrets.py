@@ -51,14 +51,14 @@ async def test_only_other_values_are_a_change() -> None:
     scene.put(a="1")
     assert not await scene.values.has_changed(**KEY)
     scene.put(a="2")
-    # Read meanwhile: what was made of the first value must still be told of.
+    # Read in the meantime: the change since the first value must still be reported.
     await scene.values.values(**KEY, field="spec.x")
     assert await scene.values.has_changed(**KEY)
     assert not await scene.values.has_changed(**KEY)
 
 
 async def test_coming_and_going_is_a_change() -> None:
-    """One that is missing at the first look may have been deleted while nobody looked."""
+    """One that is missing at the first read may have been deleted before."""
     scene = Scene()
     assert await scene.values.has_changed(**KEY)
     assert not await scene.values.has_changed(**KEY)
@@ -69,7 +69,7 @@ async def test_coming_and_going_is_a_change() -> None:
 
 
 async def test_what_nobody_reads_is_forgotten() -> None:
-    """A Secret that is read again later begins anew."""
+    """A Secret that is read again later starts over."""
     scene = Scene()
     scene.put(a="1")
     await scene.values.values(**KEY, field="spec.x")
@@ -93,7 +93,7 @@ async def test_a_value_is_copied_only_with_consent() -> None:
 
 
 async def test_consent_that_was_missing_is_a_change() -> None:
-    """Once, and only where somebody was refused: other labels wake nobody."""
+    """Once, and only for a refused source: other labels requeue nothing."""
     scene = Scene()
     scene.put(a="1", labeled=False)
     await scene.values.values(**KEY, field="spec.x")
@@ -215,7 +215,7 @@ async def test_consent_that_is_withdrawn_is_honoured() -> None:
 
 
 async def test_of_a_secret_that_is_not_watched_nothing_is_kept() -> None:
-    """Nobody would say that it was touched."""
+    """No caller would report that it was changed."""
     summaries = Summaries()
     summaries.scene.put(a="one")
     assert await summaries.read() == "one"
@@ -227,7 +227,7 @@ async def test_of_a_secret_that_is_not_watched_nothing_is_kept() -> None:
 
 
 async def test_a_value_that_is_no_text_is_told_as_such() -> None:
-    """Case 08: it is there; what is missing, and the other entries, are told as ever."""
+    """Case 08: it exists; the missing key and the other entries are reported as usual."""
     scene = Scene()
     latin = base64.b64encode("café".encode("latin-1")).decode()
     labels = {REFERENCE_LABEL: "true"}

@@ -1,4 +1,4 @@
-"""How workloads are found and restarted, and what they tell of their pods."""
+"""How workloads are found and restarted, and what they report of their pods."""
 
 from typing import Any
 
@@ -163,7 +163,7 @@ async def test_a_selector_is_asked_as_the_api_server_takes_it() -> None:
 
 
 async def test_a_restart_names_the_workload_that_was_looked_at() -> None:
-    """By its uid: one that was deleted meanwhile is not made anew, and its successor is spared."""
+    """By its uid: a deleted workload is not created again, and its successor is not restarted."""
     api = KubernetesInMemory()
     api.put(APPS, deployment("chat"))
     seen = WorkloadView(DEPLOYMENT, "chat", uid="uid-of-chat", created_at=noon())

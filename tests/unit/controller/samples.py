@@ -11,7 +11,7 @@ from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.interfaces import CloudProvider
 from keywright.cluster.events import EventWriter
 from keywright.cluster.objects import ResourceClient
-from keywright.cluster.orphan_list import OrphanList
+from keywright.cluster.operator_state import OrphanList
 from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
 from keywright.controller.context import Context
@@ -55,7 +55,7 @@ class Gate:
 
 @dataclass(slots=True)
 class Scene:
-    """One namespace `chat` with a grant and, unless told otherwise, its source."""
+    """One namespace `chat` with a grant and, by default, its source."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     api: KubernetesInMemory = field(default_factory=KubernetesInMemory)
@@ -148,12 +148,12 @@ class Scene:
         self.store.put_source(self.api.put(SOURCES, source_body(**aws)))
 
     def put_secret(self, **metadata: Any) -> None:
-        """Somebody else's Secret stands at the name; the watch does not show it."""
+        """There is a Secret of another owner with this name, which the watch does not show."""
         theirs = {"namespace": "chat", "name": "chat-key", "uid": "theirs", **metadata}
         self.api.put(SECRETS, {"metadata": theirs})
 
     def see_secret(self, change: Callable[[dict[str, Any]], None] | None = None) -> None:
-        """Somebody changes the Secret, and the watch shows it."""
+        """Another client changes the Secret, and the watch shows it."""
         body = self.api.objects[SECRET]
         if change is not None:
             change(body)

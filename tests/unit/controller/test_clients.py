@@ -14,7 +14,7 @@ from tests.unit.cluster.test_client import connection, serving
 
 
 async def test_the_lease_is_renewed_while_all_other_connections_are_taken() -> None:
-    """Sixty namespaces with a watch each took those of the Lease: nobody was leader any more."""
+    """Sixty namespaces with a watch each used the connections of the Lease: no leader was left."""
     hanging: asyncio.Queue[None] = asyncio.Queue()
 
     async def handler(request: web.Request) -> web.Response:

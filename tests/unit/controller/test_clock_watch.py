@@ -43,7 +43,7 @@ def test_a_step_of_the_wall_clock_is_noticed_once(wall: float) -> None:
 
 
 def test_a_time_service_that_corrects_slowly_is_followed() -> None:
-    """A second in each check wakes nobody."""
+    """A difference of one second in each check requeues nothing."""
     watched = Watched()
     for _ in range(100):
         watched.passes(5, wall=6)

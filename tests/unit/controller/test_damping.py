@@ -1,4 +1,4 @@
-"""A grant whose status or finalizers somebody else changes again and again."""
+"""A grant whose status or finalizers another client changes again and again."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from tests.unit.fakes.clock import FakeClock
 
 
 def test_five_changes_are_answered_at_once_then_pauses_grow_to_a_minute() -> None:
-    """Ten quiet minutes, or a new object of the same uid, begin anew."""
+    """Ten quiet minutes, or a new object of the same uid, reset the count."""
     clock = FakeClock()
     damper = Damper(clock)
     found = [damper.due("a", name="chat/a") for _ in range(13)]

@@ -42,7 +42,7 @@ class Desk:
 
 @pytest.fixture
 async def desk() -> Desk:
-    """Two grants, a and b, of one source; nobody is due."""
+    """Two grants, a and b, of one source; none is due."""
     made = Desk()
     made.event_handlers.source(_source())
     made.event_handlers.grant(_grant("a"))
@@ -76,23 +76,23 @@ async def test_a_grant_is_due_when_it_is_news(desk: Desk) -> None:
 
 
 async def test_a_source_wakes_its_grants_where_it_matters_to_them(desk: Desk) -> None:
-    """Edited, made anew, dying, deleted; a status of ours on it wakes nobody."""
+    """Edited, created again, being deleted, deleted; a status of ours on it requeues no grant."""
     desk.event_handlers.source(_source(version=4))
     assert await desk.woken() == set()
-    for metadata in ({"generation": 2}, {"generation": 2, "uid": "anew"}):
+    for metadata in ({"generation": 2}, {"generation": 2, "uid": "second"}):
         desk.event_handlers.source(_source(version=5, **metadata))
         assert await desk.woken() == {"a", "b"}
     assert desk.store.grants["a"].skip_backoff
-    dying = {"generation": 2, "uid": "anew", "deletionTimestamp": "2026-11-22T12:00:00Z"}
+    dying = {"generation": 2, "uid": "second", "deletionTimestamp": "2026-11-22T12:00:00Z"}
     desk.event_handlers.source(_source(version=6, **dying))
     assert await desk.woken() == {"a", "b"}
-    desk.event_handlers.source(_source(version=7, uid="anew"), deleted=True)
+    desk.event_handlers.source(_source(version=7, uid="second"), deleted=True)
     assert await desk.woken() == {"a", "b"}
-    assert desk.forgotten == ["anew"]
+    assert desk.forgotten == ["second"]
 
 
 async def test_the_end_of_an_older_source_says_nothing_about_the_new_one(desk: Desk) -> None:
-    """Deleted and made anew: the late event of the first is dropped."""
+    """Deleted and created again: the late event of the first is dropped."""
     desk.event_handlers.source(_source(uid="before"), deleted=True)
     assert await desk.woken() == set()
     assert desk.forgotten == []
@@ -144,7 +144,7 @@ async def test_the_number_of_grants_is_counted_once_it_rests(desk: Desk) -> None
 
 
 async def test_a_changed_secret_of_a_source_voids_what_was_made_of_it(desk: Desk) -> None:
-    """Sessions are dropped, the source is proved anew, and keys of its access key are stale.
+    """Sessions are dropped, the source is verified again, and keys of its access key are stale.
 
     Sources and grants that do not read it, and Secrets of the same name elsewhere, are left alone.
     """
@@ -219,7 +219,7 @@ async def test_other_labels_wake_the_grants_of_sources_that_select_by_them(desk:
 
 
 async def test_work_waits_for_every_grant_that_was_listed(desk: Desk) -> None:
-    """Those that the watch has yet to tell of, and those that it tells are gone."""
+    """Those that the watch has not delivered yet, and those that it reports as deleted."""
     arrival = asyncio.create_task(
         desk.event_handlers.wait_for_initial_events({"a", "c", "d"}, seconds=60)
     )
@@ -232,6 +232,6 @@ async def test_work_waits_for_every_grant_that_was_listed(desk: Desk) -> None:
 
 
 async def test_work_does_not_wait_for_a_grant_that_never_comes(desk: Desk) -> None:
-    """It may have gone before the watch began: once nothing more is told, it is counted as late."""
+    """It may be deleted before the watch began: without further events, it is counted as late."""
     assert await desk.event_handlers.wait_for_initial_events({"a", "gone"}, seconds=0.001) == 1
     assert await desk.event_handlers.wait_for_initial_events({"a"}, seconds=60) == 0

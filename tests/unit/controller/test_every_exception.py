@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keywright.api.errors import ApiError, ConflictError, SecretExistsError
-from keywright.planning.deletion import LEAST_TRIES
+from keywright.planning.deletion import MIN_ATTEMPTS
 from tests.unit.controller.samples import GRANTS, SECRET, SOURCES, Scene, scene
 from tests.unit.controller.test_rollouts import APPS, renew, rolling
 from tests.unit.exceptions import every_exception, instances
@@ -217,7 +217,7 @@ async def test_a_deletion_gives_up_whatever_is_raised() -> None:
         if left or ("Warning", "CredentialsOrphaned") not in made.api.events():
             wrong.append((type(error), made.status().get("failedAttempts")))
     assert wrong == []
-    assert LEAST_TRIES > 1
+    assert MIN_ATTEMPTS > 1
 
 
 async def _until_nothing_is_due(made: Scene, *, most: timedelta = timedelta(0)) -> None:

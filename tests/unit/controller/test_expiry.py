@@ -80,7 +80,7 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
 
 
 async def test_what_was_renewed_is_not_reported() -> None:
-    """The reporter is told when the new key ends, and writes nothing."""
+    """The reporter gets the expiry of the new key, and writes nothing."""
     made = scene()
     await _with_key(made)
     made.clock.now = await made.settle()
@@ -114,7 +114,7 @@ async def test_a_secret_of_somebody_else_says_nothing_of_the_grant() -> None:
     made.clock.now = ends + timedelta(hours=1)
 
     def give_away(body: dict[str, dict[str, dict[str, str]]]) -> None:
-        body["metadata"]["annotations"]["keywright.dev/granted-by"] = "chat/other uid"
+        body["metadata"]["annotations"]["keywright.dev/owner"] = "chat/other uid"
 
     made.see_secret(give_away)
     assert await _reporter(made)(UID) is None

@@ -153,7 +153,7 @@ def test_a_rest_waits_for_keys_of_namespaces_that_have_their_share() -> None:
 
 
 def test_namespaces_that_are_done_are_forgotten() -> None:
-    """Nothing is kept of a namespace for which nothing waits and of which nothing is in hand."""
+    """Nothing is remembered of a namespace without queued grants and grants in progress."""
     clock = FakeClock()
     waiting = FairQueue(_order, now=clock, namespace=_namespace, urgent_turns=4)
     for number in range(1000):
@@ -161,7 +161,7 @@ def test_namespaces_that_are_done_are_forgotten() -> None:
         waiting.pop()
         waiting.started(f"n{number}")
         waiting.finished(f"n{number}")
-    # Whoever has used urgent turns is remembered until they are refilled: the budget of all.
+    # A namespace that used urgent turns is remembered until they are refilled: the budget of all.
     assert len(waiting._shares) == 32
     clock.advance(seconds=4)
     assert waiting.pop() is None
@@ -262,7 +262,7 @@ def test_a_flood_of_slow_keys_delays_no_other_namespace() -> None:
     shop.run(seconds=120)
     for namespace in honest:
         assert len(shop.late[namespace]) >= 8
-        # Whoever comes just as the whole flood begins new calls waits until they are slow.
+        # A grant that arrives as the whole flood begins new calls waits until they are slow.
         assert max(shop.late[namespace]) <= PATIENCE_SECONDS + 0.1
 
 

@@ -68,7 +68,7 @@ async def test_a_renewal_has_the_price_of_the_first_key() -> None:
 
 
 async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
-    """Nobody waits for it: the Secret has the key, and the conditions are as they were."""
+    """The write may be deferred: the Secret has the key, and the conditions are unchanged."""
     made = scene()
     made.clock.now = await made.settle()
     rest = await made.reconcile(UID)
@@ -84,7 +84,7 @@ async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
 
 
 async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
-    """The rest begins anew: the key that is written is told of, and the edit is done."""
+    """The deferred part starts over: the written key is recorded, and the edit is carried out."""
     made = scene()
     made.clock.now = await made.settle()
     rest = await made.reconcile(UID)
@@ -150,7 +150,7 @@ async def test_a_secret_that_was_edited_is_repaired() -> None:
 
 
 async def test_a_deleted_secret_comes_back_with_the_next_revision() -> None:
-    """The revision never goes back, so that nobody takes the new key for an old one."""
+    """The revision never decreases, so that no client takes the new key for an old one."""
     made = scene()
     await made.settle()
     del made.api.objects[SECRET], made.store.secrets["chat", "chat-key"]
@@ -159,7 +159,7 @@ async def test_a_deleted_secret_comes_back_with_the_next_revision() -> None:
 
 
 async def test_a_secret_of_somebody_else_is_left_alone() -> None:
-    """The write refuses it, one read tells whose it is; it is told, and looked at each minute."""
+    """The write is refused, a read shows the owner; it is reported, and read again each minute."""
     made = scene()
     made.put_secret()
     before = made.api.objects[SECRET]
@@ -186,7 +186,7 @@ async def test_a_secret_of_nobody_is_adopted_on_demand() -> None:
 
 
 async def test_an_edit_during_the_write_is_seen_before_the_status() -> None:
-    """The status is patched at the version that was read; a 409 reads again and decides anew."""
+    """The status is patched at the version that was read; a 409 reads and decides again."""
     made = scene()
     made.api.answers.append((f"PATCH {GRANTS}", CONFLICT))
     with pytest.raises(ConflictError):
@@ -346,7 +346,7 @@ async def test_a_grant_that_is_being_deleted_is_left_alone() -> None:
 
 
 async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFixture) -> None:
-    """Rule 13: the only place that the planted key stands in is the Secret's data."""
+    """Rule 13: the planted key is only in the data of the Secret."""
     caplog.set_level("DEBUG")
     made = scene()
     made.cloud_provider.failures.append(DENIED)

@@ -38,7 +38,7 @@ def _status(record: IdentityRecord, **more: Any) -> GrantStatus:
 
 def _secret(record: IdentityRecord) -> ManagedSecret:
     annotations = {
-        "granted-by": f"{_GRANT.namespace}/{_GRANT.name} {record.uid}",
+        "owner": f"{_GRANT.namespace}/{_GRANT.name} {record.uid}",
         "grant-id": record.grant_id,
         "cluster-id": record.cluster_id,
         "grant-proof": record.proof,

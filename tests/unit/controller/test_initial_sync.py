@@ -54,7 +54,7 @@ class _Served(ResourceClient):
 
 
 class _Scene:
-    """A census, the pauses that it made, and what it said in each of them."""
+    """An initial sync, its pauses, and the message during each of them."""
 
     def __init__(self, *looks: frozenset[str] | Exception) -> None:
         self.objects = _Served(*looks)
@@ -109,7 +109,7 @@ async def test_a_crd_that_comes_a_moment_later_is_waited_for() -> None:
 
 
 async def test_grants_whose_sources_kind_is_gone_are_served() -> None:
-    """Their finalizers hold up the CRD; when sources return, the process begins anew with both."""
+    """Their finalizers block the CRD; when sources return, the process restarts with both."""
     scene = _Scene(*[_GRANTS] * 7, ApiUnreachableError("down"), _BOTH)
     with pytest.raises(CrdReappearedError):
         await scene.initial_sync.run()

@@ -119,7 +119,7 @@ class Account:
         raise AssertionError("it never settles")
 
     def ask(self, *, opaque: bool = False) -> None:
-        """Somebody asks for a new key, by a time or by any other new value."""
+        """A renewal is requested, by a time or by any other new value."""
         self.clock.advance(seconds=2)
         self.asked += 1
         body = self.api.objects[_GRANT]
@@ -130,7 +130,7 @@ class Account:
         self.api.put(GRANTS, {**body, "metadata": metadata})
 
     def delete(self) -> None:
-        """Somebody deletes the grant."""
+        """The grant is deleted."""
         body = self.api.objects[_GRANT]
         metadata = body["metadata"] | {
             "deletionTimestamp": "2026-11-22T12:00:00Z",

@@ -107,7 +107,7 @@ async def test_what_the_grant_says_itself_is_not_repaired(spec: dict[str, object
 
 
 async def test_a_suspended_grant_without_finalizer_is_not_looked_at_all_the_time() -> None:
-    """Somebody has removed the finalizer, and a lookup of the key is due."""
+    """The finalizer was removed by hand, and a lookup of the key is due."""
     made, _ = await scene()
     made.put_grant(bedrockShortTermKey=None, apiGatewayKey=_KEY, suspend=True)
     body = made.api.objects[f"{GRANTS}/chat-key"]

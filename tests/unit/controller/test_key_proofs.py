@@ -37,7 +37,7 @@ _ORPHANS = "/api/v1/namespaces/keywright-system/configmaps/keywright-orphans"
 
 
 def _put_theirs(iam: SmallIam, *, at: datetime) -> None:
-    """A key of somebody else on the same user."""
+    """A key of another owner on the same user."""
     iam.held[_THEIRS] = CloudKey(_THEIRS, created_at=at)
 
 
@@ -70,7 +70,7 @@ def _forge_status(made: Scene, **status: Any) -> None:
 
 
 def _annotate(made: Scene, **annotations: str | None) -> None:
-    """Somebody edits the Secret's annotations; None removes one."""
+    """The Secret's annotations are edited; None removes one."""
     held = made.api.objects[SECRET]["metadata"]["annotations"]
     merged = held | {f"keywright.dev/{name}": value for name, value in annotations.items()}
     made.api.objects[SECRET]["metadata"]["annotations"] = {
@@ -107,7 +107,7 @@ async def test_an_id_that_a_tenant_wrote_removes_nothing() -> None:
     made.cloud_provider.kept = iam
     _put_theirs(iam, at=made.clock.now)
     annotations = {
-        "keywright.dev/granted-by": f"chat/chat-key {body['metadata']['uid']}",
+        "keywright.dev/owner": f"chat/chat-key {body['metadata']['uid']}",
         "keywright.dev/key-id": _THEIRS,
         "keywright.dev/replaces-key-id": _THEIRS,
     }
@@ -252,7 +252,7 @@ async def test_a_copied_secret_proves_nothing_elsewhere() -> None:
     copied = copy.deepcopy(theirs)
     uid = "copy-uid"
     copied["metadata"] |= {"name": "copy", "uid": "s2"}
-    copied["metadata"]["annotations"]["keywright.dev/granted-by"] = f"chat/copy {uid}"
+    copied["metadata"]["annotations"]["keywright.dev/owner"] = f"chat/copy {uid}"
     body = grant_body(bedrockShortTermKey=None, bedrockLongTermKey=_spec())
     body["metadata"] |= {
         "name": "copy",

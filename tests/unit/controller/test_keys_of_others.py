@@ -9,7 +9,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.parsing import parse_grant
 from keywright.controller.grants.key_proofs import KeyProofs
 from keywright.controller.grants.state import build_state
-from keywright.controller.records import Finding
+from keywright.controller.key_records import Finding
 from keywright.controller.store import Store
 from keywright.planning.state import CloudKey
 from keywright.secrets.proofs import Prover

@@ -93,7 +93,7 @@ async def test_a_lease_of_another_is_waited_for_by_our_own_clock() -> None:
 
 
 async def test_a_lease_that_is_renewed_is_not_taken() -> None:
-    """Each change starts the wait anew."""
+    """Each change starts the wait again."""
     api = KubernetesInMemory()
     _lease(api, holder="other")
     me = Candidate(api, "me")
@@ -154,7 +154,7 @@ async def test_the_office_ends_before_others_may_take_it(
 
 
 class SilentKubernetes(KubernetesInMemory):
-    """One that does not answer any more once it is told to."""
+    """An API server that stops answering on request."""
 
     silent = False
 
@@ -184,7 +184,7 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_end() -
 
 
 async def test_an_outage_that_passes_costs_nothing() -> None:
-    """The office goes on from the first renewal that succeeds."""
+    """The leadership continues with the first renewal that succeeds."""
     api = KubernetesInMemory()
     me = Candidate(api, "me")
     async with me.running() as task:

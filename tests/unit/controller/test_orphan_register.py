@@ -12,7 +12,7 @@ from keywright.api.errors import ApiError, Failure, FailureClass
 from keywright.api.source import Provider
 from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess
 from keywright.controller.orphan_register import OrphanRegister
-from keywright.planning.orphans import MOST_OF_A_NAMESPACE, Orphan, fits, parsed
+from keywright.planning.orphans import MAX_PER_NAMESPACE, Orphan, fits, parsed
 from keywright.planning.state import CloudKey, GrantState
 from tests.unit.api.samples import grant, source, source_body
 from tests.unit.controller.samples import UID, Scene
@@ -95,10 +95,10 @@ async def test_a_key_of_a_grant_that_cannot_be_parsed_is_listed() -> None:
 async def test_one_namespace_cannot_fill_the_list() -> None:
     """What is beyond is counted, and survives in the ConfigMap."""
     entries, scene = Entries(), Scene()
-    ids = {f"{_KEY}{number:03}" for number in range(MOST_OF_A_NAMESPACE + 3)}
+    ids = {f"{_KEY}{number:03}" for number in range(MAX_PER_NAMESPACE + 3)}
     register = _register(entries, scene)
     await register.add(_state(), ids, why="it failed")
-    assert len(entries.data) == MOST_OF_A_NAMESPACE + 1
+    assert len(entries.data) == MAX_PER_NAMESPACE + 1
     assert register.count() == {"bedrockLongTermKey": len(ids)}
     again = _register(entries, scene)
     await again.revoke_all({})

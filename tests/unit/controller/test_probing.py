@@ -84,7 +84,7 @@ async def test_the_old_key_stays_meanwhile() -> None:
 
 
 async def test_a_key_that_never_works_is_given_up() -> None:
-    """After the timeout: told, and another one is made after the back-off."""
+    """After the timeout it is reported, and another key is issued after the back-off."""
     made = answering(*[refused() for _ in range(100)])
     for _ in range(100):
         due = await made.settle()
@@ -106,7 +106,7 @@ async def test_a_key_that_never_works_is_given_up() -> None:
 
 
 async def test_a_probe_that_is_a_mistake_is_told_at_once() -> None:
-    """Nobody waits a minute for an address that is never asked."""
+    """No grant waits a minute for an address that is never called."""
     wrong = Failure("It is ours.", kind=FailureClass.CONFIGURATION, reason="AddressForbidden")
     made = answering(wrong)
     await made.settle()
@@ -116,7 +116,7 @@ async def test_a_probe_that_is_a_mistake_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("edit", ["probe", "duration"])
 async def test_an_edit_meanwhile_is_carried_out(edit: str) -> None:
-    """Without its probe the key in hand is published; one that is no more wanted never is."""
+    """Without its probe the pending key is published; one that is no longer wanted never is."""
     made = answering(refused())
     await made.settle()
     if edit == "probe":
@@ -140,7 +140,7 @@ async def test_a_restart_meanwhile_mints_anew() -> None:
 
 
 async def test_a_key_that_replaces_an_unreadable_one_is_held_for_its_probe() -> None:
-    """Somebody edited the Secret: its key cannot be read back, and one other key is tried."""
+    """The Secret was edited: its key cannot be read back, and one other key is probed."""
     made = scene(probe=PROBE)
     await made.settle()
     assert made.cloud_provider.issued_key == 1

@@ -59,7 +59,7 @@ async def test_what_is_urgent_goes_first() -> None:
 
 
 async def test_what_waited_is_put_in_the_order_of_now() -> None:
-    """A key is due in the place that it had when it came, until all are put in order anew."""
+    """A key keeps the priority that it had on arrival, until all are ranked again."""
     urgency = {"a": NO_PRIORITY, "b": NO_PRIORITY}
     queue = DelayingQueue(now=FakeClock(), order=lambda key: urgency[key])
     for key in urgency:
@@ -70,7 +70,7 @@ async def test_what_waited_is_put_in_the_order_of_now() -> None:
 
 
 async def test_a_key_that_comes_to_its_end_while_it_waits_goes_first() -> None:
-    """Where there is always more that is urgent than can be done, it would wait for ever."""
+    """With a permanent excess of urgent work, it would never be served."""
     clock = FakeClock()
     began = clock.now
 
@@ -136,7 +136,7 @@ async def test_a_key_that_fell_due_in_hand_comes_again() -> None:
 
 
 async def test_an_echo_brings_nothing_back() -> None:
-    """`settled` drops what was added in hand, and keeps the due time."""
+    """`settled` drops what was added while the key was in progress, and keeps the due time."""
     queue, clock = _queue()
     queue.add("a")
     assert await taken(queue) == ["a"]
@@ -157,7 +157,7 @@ async def test_a_due_time_in_the_past_is_now() -> None:
 
 
 async def test_a_forgotten_key_never_comes() -> None:
-    """Whether it waited, was planned or was in hand."""
+    """Whether it was waiting, scheduled or in progress."""
     queue, clock = _queue()
     queue.add("waits")
     queue.add("planned", due=clock.now + timedelta(seconds=1))
@@ -204,7 +204,7 @@ async def test_while_all_workers_are_busy_only_another_namespace_wakes() -> None
 
 
 async def test_a_worker_wakes_by_the_clock() -> None:
-    """A plan a few milliseconds away needs nobody to say that it is due."""
+    """A key that is scheduled in a few milliseconds becomes due without another event."""
     queue, clock = _queue()
     queue.add("a", due=clock.now + timedelta(milliseconds=2))
     worker = asyncio.create_task(take(queue))

@@ -139,7 +139,7 @@ async def test_only_namespaces_with_such_sources_are_watched() -> None:
 
 
 async def test_only_secrets_that_sources_read_are_looked_at() -> None:
-    """One by its name, all of them after a gap; only other values are told."""
+    """One by its name, all of them after a gap; only changed values are reported."""
     desk = Desk()
     for name in ("one", "two", "other"):
         desk.secret(name, "before")
@@ -160,7 +160,7 @@ async def test_only_secrets_that_sources_read_are_looked_at() -> None:
 
 
 async def test_a_change_before_a_secret_is_watched_is_noticed() -> None:
-    """Between the first read by the source and the watch's interest nobody hears of events."""
+    """Between the first read by the source and the start of the watch, events are not delivered."""
     desk = Desk()
     desk.secret("one", "before")
     await desk.values.values(namespace="chat", name="one", field="spec")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from keywright.api.grant import MAX_REQUESTS, format_requests, is_handled, parse_requests
 from keywright.api.names import ANNOTATION_RECONCILE_REQUESTED_AT, ANNOTATION_RENEW_REQUESTED_AT
-from keywright.api.renewal_requests import MAX_REQUESTS, format_requests, is_handled, parse_requests
 from tests.unit.controller.samples import GRANTS, Scene
 from tests.unit.fakes.managed_keys import SmallIam
 
@@ -35,7 +35,7 @@ async def live(made: Scene) -> None:
 
 
 def annotate(made: Scene, **annotations: str | None) -> None:
-    """Somebody sets the annotations, all of them."""
+    """All annotations are set."""
     body = made.api.objects[f"{GRANTS}/chat-key"]
     names = {"renew": ANNOTATION_RENEW_REQUESTED_AT, "flux": ANNOTATION_RECONCILE_REQUESTED_AT}
     found = {names[name]: value for name, value in annotations.items() if value is not None}

@@ -81,7 +81,7 @@ def mark(made: Scene, name: str) -> str | None:
 
 
 async def test_a_new_secret_restarts_nothing() -> None:
-    """Pods that wait for their Secret begin with it: nobody is restarted for the first key."""
+    """Pods that wait for their Secret start with it: the first key restarts nothing."""
     made = scene(rollout=named("chat"))
     made.api.put(APPS, deployment("chat"))
     await to_the_end(made)
@@ -135,7 +135,7 @@ async def test_a_batch_follows_the_one_before() -> None:
 
 
 async def test_one_that_is_refused_holds_nobody_up() -> None:
-    """What a policy refuses is told and tried again; the others are restarted meanwhile."""
+    """A refusal of a policy is reported and retried; the others are restarted in the meantime."""
     made = await rolling("a", "b", "c", batchSize=1)
     for _ in range(2):
         made.api.answers.append((f"PATCH {APPS}/a", DENIED))
@@ -189,7 +189,7 @@ async def test_an_api_server_in_trouble_is_asked_again(error: Exception, reason:
 
 
 async def test_a_process_that_begins_anew_goes_on() -> None:
-    """What it remembered is lost; what stands in the cluster is enough."""
+    """What it remembered is lost; the state in the cluster is sufficient."""
     made = await rolling("a", "b", batchSize=1)
     await renew(made)
     await made.settle()
@@ -199,7 +199,7 @@ async def test_a_process_that_begins_anew_goes_on() -> None:
 
 
 async def test_a_mark_that_is_taken_away_is_not_fought_over() -> None:
-    """A tool that removes it has restarted the pods by that: it is told, not repeated."""
+    """A tool that removes it has thereby restarted the pods: it is reported, not repeated."""
     made = await rolling("a", "b", batchSize=1)
     await renew(made)
     due = await made.settle()
@@ -255,7 +255,7 @@ async def test_a_suspended_grant_restarts_nobody() -> None:
 
 
 async def test_a_rollout_can_be_called_off() -> None:
-    """Without `rollout` in the spec it is over, and not told as completed."""
+    """Without `rollout` in the spec it is over, and not reported as completed."""
     made = await rolling("a", "b", batchSize=1)
     await renew(made)
     await made.settle()
@@ -323,7 +323,7 @@ async def test_nobody_is_restarted_into_a_missing_secret() -> None:
 
 
 async def test_an_upgrade_to_salted_hashes_restarts_nothing() -> None:
-    """A Secret of before is written again, with the same data: nobody runs with other data."""
+    """A Secret of an earlier version is written again; no pod has other data."""
     made = await rolling("chat")
     body = made.api.objects[SECRET]
     data = {name: b64decode(text).decode() for name, text in body["data"].items()}

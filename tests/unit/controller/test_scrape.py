@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from keywright.api.status import ConditionStatus, GrantStatus
+from keywright.controller.monitoring import grant_samples
 from keywright.controller.store import Store
-from keywright.controller.wiring import grant_samples
 from keywright.planning.conditions import READY
 from keywright.telemetry.metrics import Metrics
 from tests.unit.api.samples import grant_body
@@ -104,7 +104,7 @@ def _change(store: Store, *, what: str, uid: str, status: Any, version: int) -> 
 def test_a_scrape_equals_the_statuses_after_any_changes(
     changes: list[tuple[str, str, dict[str, Any]]],
 ) -> None:
-    """Byte by byte, also of statuses that somebody else has written, and of any name."""
+    """Byte by byte, also for statuses that other clients have written, and for any name."""
     store, metrics, registry = Store(), Metrics(), CollectorRegistry()
     metrics.watch(grants=lambda: grant_samples(store), queue_depth=lambda: 0, leads=lambda: True)
     registry.register(EachStatus(store))

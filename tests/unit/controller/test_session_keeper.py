@@ -7,7 +7,7 @@ import asyncio
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import FINALIZER
 from keywright.api.source import Provider
-from keywright.controller.records import KeyCheck
+from keywright.controller.key_records import KeyCheck
 from keywright.controller.session_keeper import SessionKeeper
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import UID, Scene
@@ -69,7 +69,7 @@ async def test_a_finalizer_is_enough_to_hold_the_source() -> None:
 
 
 async def test_sources_of_grants_that_are_being_deleted_come_first() -> None:
-    """Also a source that is being deleted itself: nobody else can revoke their keys."""
+    """Also a source that is being deleted itself: no other one can revoke their keys."""
     scene = Scene()
     for name in ("a", "b", "c"):
         ends = {"deletionTimestamp": "2026-11-22T10:00:00Z"} if name == "b" else {}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keywright.api.status import GrantStatus
+from keywright.controller.invalid_objects import MAX_SPEC
 from keywright.controller.records import grant_record, source_record
-from keywright.controller.sizes import MOST_OF_SPEC
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.controller.samples import GRANTS, scene
 
@@ -55,7 +55,7 @@ def _grant(**changes: Any) -> dict[str, Any]:
 def test_what_is_kept_of_a_grant_is_bounded(body: dict[str, Any]) -> None:
     """Grants of a megabyte were kept whole: a namespace could take all memory with them."""
     record = grant_record(body, body["metadata"], version=7)
-    assert len(record.packed) < 2 * MOST_OF_SPEC
+    assert len(record.packed) < 2 * MAX_SPEC
     GrantStatus.parse(record.parsed()["status"])
 
 
@@ -74,7 +74,7 @@ async def test_a_grant_that_is_too_large_says_so() -> None:
     """With what to do; and once it is smaller, it gets its key."""
     made = scene()
     body = made.api.objects[f"{GRANTS}/chat-key"]
-    large = body["spec"] | {"unknown": "x" * MOST_OF_SPEC}
+    large = body["spec"] | {"unknown": "x" * MAX_SPEC}
     made.store.put_grant(made.api.put(GRANTS, body | {"spec": large}))
     await made.settle()
     assert made.conditions() == ["Ready False InvalidSpec", "Stalled True InvalidSpec"]
@@ -88,7 +88,7 @@ async def test_a_grant_that_is_too_large_says_so() -> None:
 def test_so_does_a_source() -> None:
     """Nothing of it is kept."""
     body = source_body()
-    body["spec"]["unknown"] = "x" * MOST_OF_SPEC
+    body["spec"]["unknown"] = "x" * MAX_SPEC
     body["metadata"]["resourceVersion"] = "7"
     value = source_record(body).value
     assert isinstance(value, list)

@@ -24,7 +24,7 @@ def _status(made: Scene) -> dict[str, Any]:
 
 
 async def test_a_source_is_proved_and_told_by_one_write() -> None:
-    """Who we are, by the cloud's own words; looked at again when the session wants renewing."""
+    """The identity, as the cloud reports it; verified again when the session needs a renewal."""
     made = scene()
     due = await made.sources.reconcile(NAME)
     assert due is not None
@@ -79,7 +79,7 @@ async def test_a_wrong_source_asks_no_cloud() -> None:
 
 
 async def test_grants_that_come_and_go_are_counted_once_they_rest() -> None:
-    """The number told before stands until then, and the source is looked at again for it."""
+    """The number reported before stays until then, and the source is due again for it."""
     made = scene()
     await made.sources.reconcile(NAME)
     made.count_due_at = NOON + timedelta(seconds=3)
@@ -104,7 +104,7 @@ async def test_an_edit_meanwhile_is_read_before_anything_is_told() -> None:
 
 
 async def test_an_edit_that_meets_our_own_write_wakes_the_grants() -> None:
-    """It is read then, and no news when the watch shows it: nobody else would tell them."""
+    """It is read then, so the watch event is not newer: nothing else would requeue them."""
     made = scene()
     body = made.api.objects[PATH]
     body["metadata"]["generation"] += 1
@@ -272,7 +272,7 @@ async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
 
 
 async def test_a_clock_that_was_set_is_compared_again() -> None:
-    """By one call for each source that had been asked: nobody else could tell."""
+    """By one call for each source that was used: no other call would show it."""
     made = scene()
     made.cloud_provider.meanwhile = lambda: _note(made, ahead=0)
     await made.sources.reconcile(NAME)
@@ -284,7 +284,7 @@ async def test_a_clock_that_was_set_is_compared_again() -> None:
 
 
 def _endless() -> Scene:
-    """A source whose credentials have an end that nobody reports."""
+    """A source whose credentials have an expiry that is not reported."""
     made = scene()
     made.cloud_provider.endless = True
     return made

@@ -39,14 +39,14 @@ def test_only_a_newer_version_is_news() -> None:
     assert store.put_secret(_secret(version=9))
     assert not store.put_secret(_secret(version=9))
     assert not store.put_secret(_secret(version=8))
-    assert store.put_secret(_secret(version=5, uid="made anew"))
+    assert store.put_secret(_secret(version=5, uid="created again"))
     assert store.put_source(_source(version=7)) is not None
     assert store.put_source(_source(version=7)) is None
-    assert store.put_source(_source(version=5, uid="made anew")) is not None
+    assert store.put_source(_source(version=5, uid="created again")) is not None
 
 
 def test_what_is_gone_does_not_come_back_by_the_answer_of_our_write() -> None:
-    """The watch may tell of the deletion before the write that let the grant go has returned."""
+    """The watch may report the deletion before the write that removed the finalizer returns."""
     store = Store()
     store.put_grant(_grant(version=7))
     store.drop_grant("a")
@@ -90,7 +90,7 @@ def test_what_is_kept_of_a_grant_decides_about_it() -> None:
 
 
 def test_a_status_written_late_does_not_undo_an_edit() -> None:
-    """The answer to our write may come after the event of somebody's edit on top of it."""
+    """The response to our write may arrive after the event of a later edit."""
     store = Store()
     store.put_grant(_grant(version=9, spec={"suspend": True}))
     store.put_status("a", version="8", status={"revision": 1})
@@ -118,7 +118,7 @@ def test_grants_are_found_by_source_and_by_secret() -> None:
 
 
 def test_a_spec_of_any_shape_is_remembered() -> None:
-    """An older CRD may have let it through; it is told later, not lost here."""
+    """An older CRD may have accepted it; it is reported later, not lost here."""
     store = Store()
     body = _grant()
     body["spec"] = {"sourceRef": {}, "secret": None}
@@ -128,7 +128,7 @@ def test_a_spec_of_any_shape_is_remembered() -> None:
 
 
 def test_the_oldest_grant_keeps_the_secret() -> None:
-    """By creation, then by uid; one that is being deleted holds nobody up."""
+    """By creation, then by uid; one that is being deleted blocks no other."""
     store = Store()
     shared = {"secret": {"name": "shared"}}
     store.put_grant(_grant("b", spec=shared))
@@ -182,7 +182,7 @@ def test_an_edit_keeps_what_only_we_know() -> None:
 
 def _ended_secret(mark: str) -> ManagedSecret:
     annotations = {
-        "keywright.dev/granted-by": mark,
+        "keywright.dev/owner": mark,
         "keywright.dev/expires-at": "2026-11-22T11:00:00Z",
     }
     meta = {"namespace": "chat", "name": "grant-a", "uid": "s", "resourceVersion": "9"}
@@ -212,7 +212,7 @@ def test_a_time_that_nobody_wrote_in_earnest_has_no_place_in_the_order() -> None
     for text in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
         meta: dict[str, Any] = {"namespace": "chat", "name": "grant-a", "uid": text}
         meta["resourceVersion"] = "9"
-        names = ("granted-by", "issued-at", "expires-at", "renew-at")
+        names = ("owner", "issued-at", "expires-at", "renew-at")
         values = ("chat/grant-a a", text, text, text)
         meta["annotations"] = {
             f"keywright.dev/{name}": value for name, value in zip(names, values, strict=True)

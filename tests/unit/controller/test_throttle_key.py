@@ -46,4 +46,4 @@ def test_a_grant_without_a_source_has_none() -> None:
     made = scene(source=False)
     rate_limiter = AdaptiveRateLimiter(clock=time.monotonic)
     assert _throttle_key(made.store, rate_limiter, UID) is None
-    assert _throttle_key(made.store, rate_limiter, "nobody") is None
+    assert _throttle_key(made.store, rate_limiter, "unknown") is None

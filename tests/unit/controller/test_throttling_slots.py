@@ -1,4 +1,4 @@
-"""Keys of an account that must be gone about slowly hold up nobody else."""
+"""Keys of an account that is throttled delay no others."""
 
 import asyncio
 from collections import Counter
@@ -56,7 +56,7 @@ class Town:
 
 
 async def test_a_lane_is_given_two_workers() -> None:
-    """Of five slow keys two are in hand, and the fast one that came last is done meanwhile."""
+    """Of five slow keys two are in progress, and the fast one that came last is done meanwhile."""
     town = Town()
     town.pool.start()
     for key in ("s1", "s2", "s3", "s4", "s5", "fast"):

@@ -110,7 +110,7 @@ class Shop:
 
 @pytest.mark.parametrize("error", [ConflictError(), LostLeaseError()])
 async def test_what_was_not_recorded_is_looked_at_again_at_once(error: Exception) -> None:
-    """A conflict is news that is here already; a lost Lease ends with the office, not in a drop."""
+    """After a conflict the object is in memory already; a lost Lease ends the pool, not the key."""
     async with Shop(error) as shop:
         shop.queue.add("a")
         assert await shop.turns() == ["a", "a"]
@@ -121,7 +121,7 @@ async def test_what_was_not_recorded_is_looked_at_again_at_once(error: Exception
     [
         ApiError(status=500, reason="", message="boom"),
         ApiUnreachableError("PATCH"),
-        RuntimeError("a mistake of ours"),
+        RuntimeError("a bug"),
     ],
 )
 async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
@@ -154,7 +154,7 @@ async def test_a_failure_that_no_status_holds_is_retried_ever_more_slowly(
 async def test_a_key_that_is_always_due_does_not_spin(
     error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Steps that follow at once are few: after sixteen the key waits, ever longer, and is told of.
+    """Immediate steps are few: after sixteen the key is delayed, ever longer, and it is logged.
 
     Others are not held up meanwhile, and news of it is looked at at once.
     """
@@ -189,7 +189,7 @@ async def test_a_journal_of_some_steps_is_not_held_up() -> None:
 
 async def test_one_that_fails_does_not_end_the_others() -> None:
     """The worker goes on with the next key."""
-    async with Shop(RuntimeError("a mistake of ours")) as shop:
+    async with Shop(RuntimeError("a bug")) as shop:
         shop.queue.add("a")
         shop.queue.add("b")
         assert await shop.turns() == ["a", "b"]
@@ -211,7 +211,7 @@ async def test_a_key_comes_back_when_it_is_due() -> None:
 async def test_only_the_echo_of_our_writes_is_dropped(
     *, settled: bool, expected: list[str]
 ) -> None:
-    """An event in hand that is more than that brings the key back."""
+    """A further event for a key in progress requeues it."""
     async with Shop() as shop:
         shop.settled = settled
         gate = asyncio.Event()
@@ -239,7 +239,7 @@ async def test_no_worker_begins_before_everything_is_listed() -> None:
 
 
 async def test_work_begins_with_what_is_urgent_by_then() -> None:
-    """However long the keys have waited for the office, and whatever was known when they came."""
+    """However long the keys have waited for the Lease, and whatever was known when they came."""
     shop = Shop()
     shop.elector.elected.clear()
     async with shop:
@@ -251,7 +251,7 @@ async def test_work_begins_with_what_is_urgent_by_then() -> None:
 
 
 async def test_no_worker_begins_out_of_office() -> None:
-    """Standing by, keys wait in the queue; out of office but not told yet, they go back into it."""
+    """On standby, keys stay in the queue; after an unnoticed loss of the Lease they return."""
     shop = Shop()
     shop.elector.elected.clear()
     async with shop:
@@ -268,7 +268,7 @@ async def test_no_worker_begins_out_of_office() -> None:
 
 
 async def test_workers_work_side_by_side() -> None:
-    """As many keys are in hand as there are workers."""
+    """As many keys are in progress as there are workers."""
     async with Shop(size=3) as shop:
         meet = asyncio.Barrier(3)
 
@@ -303,7 +303,7 @@ async def test_a_stop_lets_what_is_in_hand_end_and_takes_nothing_new() -> None:
 
 
 async def test_a_stop_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    """What hangs is cut off, and told."""
+    """A reconcile that hangs is cancelled, and logged."""
     shop = Shop()
 
     async def hang(_: str) -> None:
@@ -357,7 +357,7 @@ async def test_a_rest_says_when_its_key_is_due() -> None:
 
 
 async def test_news_of_a_key_whose_rest_waits_is_not_lost() -> None:
-    """It is in hand: nobody takes it before its rest is done, and then it is looked at again."""
+    """It is in progress: it is not taken again before its deferred part is done, and then it is."""
     async with Shop() as shop:
 
         async def tell(key: str) -> None:
@@ -381,7 +381,7 @@ async def test_a_rest_that_was_not_recorded_begins_its_key_anew(error: Exception
 
 
 async def test_a_stop_finishes_the_rests() -> None:
-    """They are in hand as well; what is due is left to the next leader."""
+    """They are in progress as well; what is due is left to the next leader."""
     shop = Shop(size=2)
     gate = asyncio.Event()
 
@@ -403,7 +403,7 @@ async def test_a_stop_finishes_the_rests() -> None:
 async def test_a_worker_that_dies_loses_no_key(caplog: pytest.LogCaptureFixture) -> None:
     """Its key is retried, by another worker, after a pause; the death is logged and counted."""
     shop = Shop()
-    fails = [RuntimeError("a mistake of ours")]
+    fails = [RuntimeError("a bug")]
 
     def settled(_: str) -> bool:
         if fails:
@@ -422,7 +422,7 @@ async def test_a_worker_that_dies_loses_no_key(caplog: pytest.LogCaptureFixture)
 
 
 async def test_a_cancelled_worker_loses_no_key() -> None:
-    """Whoever cancelled it: thirty-two workers could die of that, and the process look well."""
+    """By any caller: thirty-two workers could end because of it, unnoticed."""
     async with Shop() as shop:
         gate = asyncio.Event()
 

@@ -50,7 +50,7 @@ class KubernetesInMemory(KubernetesClient):
         self._version = 100
 
     def put(self, collection: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Set an object up, as somebody else."""
+        """Create an object, as another client."""
         meta = body["metadata"]
         return self._store(f"{collection}/{meta['name']}", copy.deepcopy(dict(body)))
 

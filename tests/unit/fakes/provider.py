@@ -96,10 +96,10 @@ class ScriptedProvider:
         )
 
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
-        """We are somebody; with credentials without an end where `endless` says so."""
-        del anew
+        """A verified identity; with credentials without an expiry if `endless` says so."""
+        del force
         self.verified += 1
         self.meanwhile()
         if self.failures:

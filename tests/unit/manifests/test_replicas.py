@@ -36,7 +36,7 @@ def test_two_replicas_elect_a_leader() -> None:
 
 
 def test_a_stop_has_the_time_that_it_needs() -> None:
-    """The kubelet waits longer than the operator waits for work in hand and for its Lease."""
+    """The kubelet waits longer than the operator waits for work in progress and for its Lease."""
     (container,) = _pod()["spec"]["containers"]
     found = settings(parser("run").parse_args(container["args"]))
     assert _pod()["spec"]["terminationGracePeriodSeconds"] > found.drain_seconds + 10

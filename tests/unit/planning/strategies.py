@@ -53,7 +53,7 @@ _CONDITIONS = st.builds(
 
 
 def statuses() -> st.SearchStrategy[GrantStatus]:
-    """A status of us, of a backup, or of somebody who wrote what they liked."""
+    """A status of this operator, of a backup, or with arbitrary content of another author."""
     return st.builds(
         GrantStatus,
         conditions=st.lists(_CONDITIONS, max_size=4, unique_by=lambda c: c.type).map(tuple),
@@ -79,7 +79,7 @@ _REVISIONS = st.integers(0, 5)
 
 @st.composite
 def secrets(draw: DrawFn) -> SecretState:
-    """A Secret: ours with a key of any age, ours and damaged, nobody's, another grant's."""
+    """A Secret: owned with a key of any age, owned and damaged, without owner, of another grant."""
     standing = draw(_STANDINGS)
     if standing is not Ownership.OWNED:
         return SecretState("chat", "chat-key", ownership=standing, owner="chat/other")
@@ -144,7 +144,7 @@ def fresh(*, revision: int, now: datetime) -> SecretState:
 _FAILURES = failures()
 _TRIED = st.sampled_from(("written", "failed", "refused"))
 _KEY_IDS = st.sampled_from((None, "ASIA2"))
-_REMARKS = st.sampled_from(("", "It is short."))
+_WARNINGS = st.sampled_from(("", "It is short."))
 
 
 @st.composite
@@ -165,4 +165,4 @@ def outcomes(draw: DrawFn, known: GrantState, step: Step, now: datetime) -> Outc
         case _:
             revision = max(known.status.revision, known.secret.revision if known.secret else 0) + 1
             made = fresh(revision=revision, now=now)
-            return Written(made, draw(_KEY_IDS), remark=draw(_REMARKS))
+            return Written(made, draw(_KEY_IDS), warning=draw(_WARNINGS))

@@ -68,7 +68,7 @@ def test_the_pause_doubles_up_to_five_minutes(repairs: int, seconds: int) -> Non
 
 
 def test_ten_quiet_minutes_end_the_contest() -> None:
-    """The next change by somebody is repaired at once, and counts as the first one."""
+    """The next change by another manager is repaired at once, and counts as the first one."""
     contest = after_repair(_after(9), _taken(), now=noon(minutes=11))
     assert contest is not None
     assert (contest.repairs, contest.last_repair) == (1, noon(minutes=11))

@@ -133,7 +133,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
         "NoOp",
     ),
     (
-        "asked for, of a key that nobody knows the age of",
+        "requested, for a key of unknown age",
         state(grant=asked(renew_requested_at=BEFORE_ISSUE), secret=secret(issued_at=None)),
         "Issue Requested",
     ),
@@ -152,9 +152,9 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("wrong", state(field_errors=WRONG), "Reject InvalidSpec"),
     ("wrong beyond parsing", state(grant=None, field_errors=WRONG), "Reject InvalidSpec"),
     ("wrong and without a Secret", state(field_errors=WRONG, secret=None), "Reject InvalidSpec"),
-    ("nobody's Secret", state(secret=UNOWNED), "Reject SecretConflict"),
+    ("unowned Secret", state(secret=UNOWNED), "Reject SecretConflict"),
     (
-        "nobody's Secret, to be adopted",
+        "unowned Secret, to be adopted",
         state(secret=UNOWNED, grant=ADOPTING, status=status(revision=0)),
         "Issue New",
     ),
@@ -204,7 +204,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
         "Issue Due",
     ),
     (
-        "failed, nobody knows when",
+        "failed at an unknown time",
         state(secret=DUE, status=status(failed_attempts=3, last_failure_time=None)),
         "Issue Due",
     ),
@@ -223,13 +223,13 @@ def test_the_first_rule_that_applies_decides(known: GrantState, expected: str) -
         ("a good key", state(), BEGINS),
         ("in a window, and never before it", state(grant=IN_A_WINDOW), noon(hours=4)),
         ("a key without an end", state(secret=secret(renew_at=None)), None),
-        ("suspended: told when it ends", state(grant=SUSPENDED), noon(hours=8)),
+        ("suspended: due at its expiry", state(grant=SUSPENDED), noon(hours=8)),
         ("suspended after the end", state(grant=SUSPENDED, secret=ENDED), None),
         ("suspended without a Secret", state(grant=SUSPENDED, secret=None), None),
-        ("wrong: told when it ends", state(field_errors=WRONG), noon(hours=8)),
+        ("invalid: due at its expiry", state(field_errors=WRONG), noon(hours=8)),
         ("wrong without a Secret", state(field_errors=WRONG, secret=None), None),
         ("wrong beyond parsing", state(grant=None, field_errors=WRONG, secret=None), None),
-        ("no source: told when it ends", state(**MISSING_SOURCE, secret=DUE), noon(hours=8)),
+        ("no source: due at its expiry", state(**MISSING_SOURCE, secret=DUE), noon(hours=8)),
         ("unwatched Secrets are looked at", state(secret=UNOWNED), noon(minutes=1)),
         ("another's Secret", state(secret=ANOTHERS), noon(minutes=1)),
         ("a rival", state(secret=None, rival="older"), noon(minutes=1)),
@@ -238,7 +238,7 @@ def test_the_first_rule_that_applies_decides(known: GrantState, expected: str) -
 def test_the_next_look_is_no_earlier_than_needed(
     words: str, known: GrantState, expected: datetime | None
 ) -> None:
-    """An idle grant costs nothing: it is looked at when something must be done or told."""
+    """An idle grant costs nothing: it is due when work or a report is due."""
     assert requeue_at(known, decide(known, now=NOON), now=NOON) == expected, words
 
 
@@ -271,7 +271,7 @@ def test_a_refusal_says_what_where_and_what_to_do(known: GrantState, words: list
 
 
 def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
-    """What has to be done with it waits for the source; only the end of the key is told."""
+    """Its work waits for the source; only the expiry of the key is reported."""
     retiring = (RetiringKey(key_id="old", retire_at=NOON),)
     known = state(**MISSING_SOURCE, status=status(retiring=retiring))
     step = decide(known, now=NOON)
@@ -280,7 +280,7 @@ def test_without_its_source_a_grant_is_not_looked_at_over_and_over() -> None:
 
 
 def test_a_forged_journal_of_a_key_that_has_none_is_no_work() -> None:
-    """A tenant that writes it into its status keeps nobody busy, and it is taken out again."""
+    """A tenant that writes it into its status causes no work, and it is removed."""
     forged = status(
         retiring=(RetiringKey(key_id="old", retire_at=noon(days=-1)),), pending=PendingCreate()
     )

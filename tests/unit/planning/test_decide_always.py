@@ -85,7 +85,7 @@ def test_a_good_secret_is_kept(known: GrantState, now: datetime) -> None:
 def test_a_good_key_is_never_minted_anew_for_a_lost_status(
     known: GrantState, now: datetime
 ) -> None:
-    """Rule 4: a restore without status, with a Secret that was touched, rewrites at the most."""
+    """Rule 4: a restore without status, with an edited Secret, rewrites at most."""
     touched = replace(fresh(revision=1, now=now), altered=("data",))
     lost = replace(known, secret=touched, status=msgspec.structs.replace(known.status.__class__()))
     if lost.grant is None or renewal_requested(lost.grant, lost):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.secret_spec import FormerSecretPolicy
+from keywright.api.grant import FormerSecretPolicy
 from keywright.api.status import Condition, ConditionStatus, FormerSecret, GrantStatus, RetiringKey
 from keywright.planning.contest import taken_fields
 from keywright.planning.decide import decide
@@ -50,7 +50,7 @@ def _conditions(found: GrantStatus) -> list[str]:
 
 
 def test_another_name_leaves_the_old_secret_behind() -> None:
-    """With the write that tells of the new one; condition and Event name it, once."""
+    """With the write that records the new one; condition and Event name it, once."""
     before = state(status=status(secret_name="old"))
     after = next_status(before, Written(secret(), "ASIA2"), now=NOON)
     assert (after.secret_name, after.former_secrets) == ("chat-key", (_OLD,))
@@ -95,7 +95,7 @@ def test_a_cleared_secret_stays_named_until_it_is_taken_again() -> None:
 
 
 def test_it_is_cleared_once_the_new_secret_is_published() -> None:
-    """At once where nobody is restarted and no old key retires."""
+    """At once if no workload is restarted and no old key retires."""
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
     assert requeue_at(renamed, NoOp(), now=NOON) == NOON

@@ -11,7 +11,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import DeletionPolicy
 from keywright.api.status import ConditionStatus, PendingCreate, RetiringKey
 from keywright.planning.decide import decide
-from keywright.planning.deletion import LEAST_TRIES
+from keywright.planning.deletion import MIN_ATTEMPTS
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
@@ -251,25 +251,25 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
         given(
             deleting=True,
             grant=RETAINED,
-            status=told_of(failed_attempts=LEAST_TRIES, **TRIED),
+            status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED),
         ),
         "RemoveFinalizer",
     ),
     ("no source", LOST_SOURCE, "Fail SourceNotFound"),
     (
         "the last try but one",
-        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES - 1, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS - 1, **TRIED)),
         "ListKeys",
     ),
     (
         "bounded",
-        given(deleting=True, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
+        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
     ),
     ("no spec to go by", given(deleting=True, grant=None), "Fail KindChanged"),
     (
         "no spec to go by, after the time of a revocation",
-        given(deleting=True, grant=None, status=told_of(failed_attempts=LEAST_TRIES, **TRIED)),
+        given(deleting=True, grant=None, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
     ),
 ]
@@ -308,7 +308,7 @@ def test_the_next_step(case: str, state: GrantState, step: str) -> None:
 
 
 def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
-    """Nobody reads Ready=True of a grant whose key goes; failures of before do not count."""
+    """A grant whose key is being removed never shows Ready=True; earlier failures do not count."""
     going = state(
         grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, has_finalizer=True
     )
@@ -329,7 +329,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
         deleting=True,
         deleting_since=NOON,
         revocation=timedelta(minutes=15),
-        status=told_of(failed_attempts=LEAST_TRIES),
+        status=told_of(failed_attempts=MIN_ATTEMPTS),
     )
     before = noon(minutes=14)
     after = replace(going, status=next_status(going, Fail(failing), now=before))
@@ -347,7 +347,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
 
 
 def test_the_message_names_the_unknown_keys() -> None:
-    """A person can look them up, and is told of `exclusive`."""
+    """The message lists their IDs, and mentions `exclusive`."""
     step = decide(replace(NEW, listed=(key(C), key(D))), now=NOON)
     assert isinstance(step, Fail)
     assert C in step.failure.message
@@ -356,7 +356,7 @@ def test_the_message_names_the_unknown_keys() -> None:
 
 
 def test_an_intent_is_written_with_its_baseline() -> None:
-    """Ready is told from the first write on; the time is in whole seconds."""
+    """Ready is set from the first write on; the time is in whole seconds."""
     found = next_status(replace(NEW, listed=(key(C),)), RecordIntent((C,)), now=noon(seconds=0.7))
     assert found.pending == PendingCreate(started_at=NOON, baseline=(C,))
     assert found.kind == KIND

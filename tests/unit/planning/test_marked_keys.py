@@ -63,11 +63,11 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
         ({"secret": DUE, "status": told_of(pending=OPEN, revision=0)}, "Issue Due"),
         # The Secret holds its key already.
         ({"secret": replace(DUE, key_id=B), "status": told_of(pending=OPEN)}, ClearPending()),
-        # Nobody wants it any more: what it made is looked for, and removed.
+        # It is no longer wanted: what it created is listed, and removed.
         ({"status": told_of(pending=OPEN)}, ListKeys(prepare=False)),
         ({"status": told_of(pending=OPEN), "listed": listed(A, B)}, Remove((B,), lost=True)),
         ({"status": told_of(pending=OPEN), "listed": listed(A)}, ClearPending()),
-        # A key of ours that nobody knows does not take another's place.
+        # An owned key that no status records does not take the place of another.
         ({"secret": DUE, "listed": listed(A, B)}, Retire()),
         ({"listed": listed(A, B)}, Retire()),
         ({"secret": replace(SERVED, altered=("data",)), "listed": listed(A, B)}, Retire()),
@@ -109,7 +109,7 @@ def test_a_grant_that_goes_takes_lost_keys_along() -> None:
     ],
 )
 def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], seconds: int) -> None:
-    """The longer of overlap and propagation, from when the new one stands in the Secret."""
+    """The longer of overlap and propagation, from when the new one is in the Secret."""
     written = Written(replace(SERVED, key_id=B), key_id=B)
     (old,) = next_status(given(key), written, now=NOON).retiring
     assert (old.key_id, old.retire_at) == (A, noon(seconds=seconds))

@@ -47,7 +47,7 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
         ),
         (
-            "failed, the key lives",
+            "failed, the key is valid",
             state(),
             Fail(PASSING),
             ["Ready True Succeeded", "RenewalFailing True CloudError"],
@@ -105,7 +105,7 @@ RESTART = {"restart": [{"kind": "Deployment", "name": "chat"}]}
             ["Ready False SourceNotFound", "Reconciling True ProgressingWithRetry"],
         ),
         (
-            "no source, the key lives",
+            "no source, the key is valid",
             state(**MISSING_SOURCE),
             Reject(NO_SOURCE),
             ["Ready True Succeeded", "RenewalFailing True SourceNotFound"],
@@ -143,7 +143,8 @@ def test_a_written_secret_is_the_status() -> None:
     """Times, revision and fingerprint are those of the Secret; the request counts as answered."""
     wanted = asked(renew_requested_at="2026-11-22T11:00:00Z")
     new = secret(revision=4, fingerprint="d.e.f", expires_at=noon(hours=12))
-    found = next_status(state(grant=wanted), Written(new, "ASIA2", remark="It is short."), now=NOON)
+    written = Written(new, "ASIA2", warning="It is short.")
+    found = next_status(state(grant=wanted), written, now=NOON)
     assert (found.revision, found.fingerprint, found.key_id) == (4, "d.e.f", "ASIA2")
     assert (found.expires_at, found.renew_at) == (new.expires_at, new.renew_at)
     assert found.last_handled_reconcile_at == "2026-11-22T11:00:00Z"
@@ -187,7 +188,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ),
         ("a renewal fails", state(), Fail(PASSING)),
         (
-            "a key that lives in the cloud",
+            "a managed key",
             state(status=KEPT, grant=MANAGED),
             Written(NEXT, "ACCA0"),
         ),
@@ -269,7 +270,7 @@ def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:
 
 
 def test_another_grants_secret_is_not_taken_for_an_ended_key() -> None:
-    """Whatever its marks say, a key that is not ours has no end to tell of."""
+    """Whatever its annotations are, a key that is not owned has no expiry to report."""
     theirs = secret(ownership=Ownership.OWNED_BY_OTHER, revision=0)
     found = next_status(state(secret=theirs), Reject(CONFLICT), now=NOON)
     assert found.conditions[0].reason == "SecretConflict"

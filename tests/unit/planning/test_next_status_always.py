@@ -187,7 +187,7 @@ def test_after_a_write_a_restart_writes_nothing(case: Recorded) -> None:
 @_enough
 @given(_RECORDED, moments())
 def test_looking_twice_writes_once(case: Recorded, later: datetime) -> None:
-    """What was kept or refused is told once: the same again, whenever, is no new status."""
+    """An unchanged or refused state is reported once: the same again is no new status."""
     state, outcome, status, now = case
     if isinstance(outcome, NoOp | Reject):
         secret = state.secret

@@ -54,7 +54,7 @@ def test_a_short_margin_does_not_wait_for_a_long_one() -> None:
 
 
 def test_a_renewal_is_due_from_its_begin() -> None:
-    """Which is within the second before the time that is told."""
+    """Which is within the second before the reported time."""
     found = priority(expires_at=noon(hours=1), renew_at=noon(seconds=1), failing=False, now=noon())
     assert found[0] is Urgency.ENDING
 

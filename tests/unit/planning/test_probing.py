@@ -6,7 +6,7 @@ import pytest
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.grant import Probe
-from keywright.planning.probing import next_try, probe_timed_out
+from keywright.planning.backoff import next_try, probe_timed_out
 from tests.unit.fakes.clock import NOON
 
 PROBE = Probe(timeout="60s")

@@ -39,7 +39,7 @@ _LIVES = st.integers(60, 14 * 86400).map(lambda seconds: timedelta(seconds=secon
 def test_the_margin_is_what_was_asked_within_reason(
     life: timedelta, share: float | None, before: timedelta | None, expected: timedelta
 ) -> None:
-    """A third unless told; at least two minutes, at most nine tenths of the life."""
+    """A third by default; at least two minutes, at most nine tenths of the lifetime."""
     found = margin(lifetime=life, share=share, before=before)
     assert abs(found - expected) < timedelta(milliseconds=1)
 

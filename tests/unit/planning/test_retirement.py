@@ -1,4 +1,4 @@
-"""Old keys of the cloud wait for workloads that have not been restarted yet, and not for ever."""
+"""Old managed keys wait for workloads that have not been restarted yet, for a limited time."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.unit.planning.samples import noon
 
 NEW, OLD = "new", "old"
 ALL = ActiveRollout(NEW, NOON, Scope.ALL)
-MARKED = ActiveRollout(NEW, NOON, Scope.MARKED)
+ANNOTATED = ActiveRollout(NEW, NOON, Scope.ANNOTATED)
 COMING, STUCK = Availability.COMING, Availability.STUCK
 
 
@@ -49,7 +49,7 @@ def view(
 
 
 def told(found: Plan) -> str:
-    """A plan in a few words: whom it restarts, and when to look again."""
+    """A plan in a few words: which workloads it restarts, and when it is due again."""
     names = " ".join(each.name for each in found.batch)
     again = found.again_at
     return f"{names}, {'over' if again is None else (again - NOON).total_seconds()}"
@@ -61,10 +61,10 @@ def told(found: Plan) -> str:
         ("the first batch at once", [view("a"), view("b"), view("c")], 0, ALL, "a b, 0.5"),
         ("one that never was restarted", [view("a", None)], 0, ALL, "a, 0.5"),
         ("younger than the data", [view("a", None, created=1)], 9, ALL, ", over"),
-        ("of a new Secret, unmarked", [view("a", None)], 0, MARKED, ", over"),
-        ("of a new Secret, marked by another", [view("a")], 0, MARKED, "a, 0.5"),
+        ("of a new Secret, unmarked", [view("a", None)], 0, ANNOTATED, ", over"),
+        ("of a new Secret, marked by another", [view("a")], 0, ANNOTATED, "a, 0.5"),
         ("all done", [view("a", NEW, at=0)], 9, ALL, ", over"),
-        ("nobody is there", [], 0, ALL, ", over"),
+        ("no workload exists", [], 0, ALL, ", over"),
         (
             "the batch before is coming",
             [view("a", NEW, at=0, availability=COMING), view("b")],
@@ -116,7 +116,7 @@ def test_a_look(
 
 
 def test_who_is_late_is_named() -> None:
-    """What a person is told: the late ones, and those whose mark somebody removes."""
+    """The message names late workloads, and those whose annotation another client removes."""
     course = RolloutState(ALL, restarted=frozenset({"uid-b"}))
     seen = [view("a", NEW, at=0, availability=COMING), view("b"), view("c", NEW)]
     found = plan(seen, rollout=Rollout(), course=course, now=NOON + PROGRESS_DEADLINE)
@@ -126,7 +126,7 @@ def test_who_is_late_is_named() -> None:
 
 
 def test_what_was_refused_holds_nobody_up() -> None:
-    """One that the API server refuses to change is put off, and the others go on."""
+    """One that the API server refuses to change is delayed, and the others continue."""
     course = RolloutState(ALL, put_off=frozenset({"uid-a"}))
     found = plan([view("a"), view("b")], rollout=Rollout(), course=course, now=NOON)
     assert [each.name for each in found.batch] == ["b"]

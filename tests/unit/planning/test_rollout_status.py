@@ -1,4 +1,4 @@
-"""When a rollout begins, what is told of it, and which changes become Events."""
+"""When a rollout begins, what is reported of it, and which changes become Events."""
 
 from dataclasses import replace
 from typing import Any
@@ -56,7 +56,7 @@ UNOWNED = SecretState("chat", "chat-key", ownership=Ownership.UNOWNED)
 
 
 def known(**changed: Any) -> GrantState:
-    """A grant with a rollout, whose status tells of the data `old`."""
+    """A grant with a rollout, whose status records the data `old`."""
     return state(**{"grant": READER, "secret": SAME, "recorded_data_hash": "old", **changed})
 
 
@@ -74,16 +74,16 @@ def known(**changed: Any) -> GrantState:
             "a new Secret",
             known(secret=None, recorded_data_hash=""),
             Written(NEW, "k"),
-            Scope.MARKED,
+            Scope.ANNOTATED,
         ),
         ("taken over", known(secret=UNOWNED, recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
-        ("a lost status", known(recorded_data_hash=""), NoOp(), Scope.MARKED),
+        ("a lost status", known(recorded_data_hash=""), NoOp(), Scope.ANNOTATED),
         ("a lost status, and due", known(recorded_data_hash=""), Written(NEW, "k"), Scope.ALL),
         (
             "a lost status, relabelled",
             known(recorded_data_hash=""),
             Written(SAME, "k"),
-            Scope.MARKED,
+            Scope.ANNOTATED,
         ),
         (
             "killed as it was taken over",
@@ -97,7 +97,7 @@ def known(**changed: Any) -> GrantState:
 def test_when_a_rollout_begins(
     case: str, before: GrantState, outcome: Outcome, begins: Scope | None
 ) -> None:
-    """With the status that tells of other data than the one before, and with no other."""
+    """With the status that records other data than the one before, and with no other."""
     after = next_status(before, outcome, now=NOON)
     progress = after.condition("RolloutProgressing")
     assert (progress.reason if progress else None) == (begins.value if begins else None), case
@@ -250,7 +250,7 @@ def test_trouble_is_told_with_field_and_cure(
 
 def test_a_new_secret_needs_no_workload_yet() -> None:
     """Its readers may come after it."""
-    course = RolloutState(ActiveRollout("m", NOON, Scope.MARKED))
+    course = RolloutState(ActiveRollout("m", NOON, Scope.ANNOTATED))
     assert rollout_failure(Plan(None), course, missing=_MISSING) is None
 
 

@@ -192,7 +192,7 @@ def test_a_source_that_fails_is_ready_while_its_session_lives(
     now: datetime,
     expected: list[str],
 ) -> None:
-    """An edited source is proved anew: a session of the old spec proves nothing."""
+    """An edited source is verified again: a session of the old spec proves nothing."""
     found = failed_status(before, failure, provider="AWS", generation=generation, grants=0, now=now)
     assert _words(found) == expected, words
     assert found.failed_attempts == before.failed_attempts + 1
@@ -200,7 +200,7 @@ def test_a_source_that_fails_is_ready_while_its_session_lives(
 
 
 def test_a_mistaken_source_waits_for_a_person() -> None:
-    """Stalled, and told once."""
+    """Stalled, and reported once."""
     mistake = source_error([FieldError("spec", "is wrong.")])
     assert mistake is not None
     found = invalid_status(SourceStatus(), mistake, now=NOON, **COMMON)

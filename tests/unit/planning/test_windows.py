@@ -146,7 +146,7 @@ def test_a_window_holds_up_what_is_due_and_nothing_else(
 
 
 def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
-    """Somebody wants it now."""
+    """A renewal is requested now."""
     wanted = replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
     assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
 

@@ -116,7 +116,7 @@ def test_the_files_of_sdks_are_what_sdks_read() -> None:
 def test_readers_that_read_again_are_known_by_the_layout(
     secret: dict[str, Any], *, again: bool
 ) -> None:
-    """They need twenty minutes; where a life leaves less, they are told, with the remedy."""
+    """They need twenty minutes; if a lifetime leaves less, a warning names the remedy."""
     made = _grant(**secret)
     assert min_refresh_margin(made) == (timedelta(minutes=20) if again else None)
     lifetime = timedelta(minutes=15)

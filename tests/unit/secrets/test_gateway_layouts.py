@@ -96,8 +96,8 @@ def _applied(names: set[str]) -> dict[str, Any]:
         renew_at=None,
         revision=1,
         fingerprint="a.b.c",
-        kept_as=ManagedKeyId("1/us-west-2/import-1", proof=None),
-        remark="1 of 3 rows were left out: row 2 (c): no.",
+        key_id=ManagedKeyId("1/us-west-2/import-1", proof=None),
+        warning="1 of 3 rows were left out: row 2 (c): no.",
     )
     return metadata_after_apply(body)
 
@@ -106,7 +106,7 @@ def test_a_lost_entry_of_many_is_drift() -> None:
     """The names that were written are known by a digest in the Secret's own annotations."""
     whole = managed_secret_from(_applied({"partner-a", "partner-b"}))
     assert not altered_fields(whole, frozenset(), grant=many(), source=None)
-    assert whole.remark == "1 of 3 rows were left out: row 2 (c): no."
+    assert whole.warning == "1 of 3 rows were left out: row 2 (c): no."
     lost = replace(whole, owned_keys=frozenset({"partner-a"}))
     assert altered_fields(lost, frozenset(), grant=many(), source=None)
     forged = replace(lost, entries=names_digest({"partner-a"}), owned_annotations=frozenset())

@@ -1,4 +1,4 @@
-"""How much is tried to read a key back from what somebody has written into its Secret."""
+"""The bounded effort to read a key back from arbitrary content of its Secret."""
 
 import time
 

@@ -14,12 +14,12 @@ KEYS = ("password", "apiKey")
 def metadata(
     *,
     labels: dict[str, str] | None = None,
-    granted_by: str | None = None,
+    owner_annotation: str | None = None,
     manager: str = "keywright",
     owned: tuple[str, ...] = ("apiKey",),
 ) -> dict[str, Any]:
     """The metadata of Secret chat/shared; `owned`: the keys that the manager applied."""
-    annotations = {"keywright.dev/granted-by": granted_by} if granted_by else {}
+    annotations = {"keywright.dev/owner": owner_annotation} if owner_annotation else {}
     return {
         "namespace": "chat",
         "name": "shared",
@@ -39,7 +39,7 @@ def metadata(
 
 
 def test_the_label_releases_every_value() -> None:
-    """Whoever may write the Secret has consented."""
+    """The author of the Secret has consented."""
     labels = {"keywright.dev/allow-reference": "true"}
     assert shareable_keys(metadata(labels=labels), KEYS) == set(KEYS)
 
@@ -53,17 +53,17 @@ def test_another_value_of_the_label_releases_nothing(value: str) -> None:
 
 def test_a_grant_releases_what_it_wrote_and_no_more() -> None:
     """An adopted Secret keeps what was in it before."""
-    assert shareable_keys(metadata(granted_by="chat/key 1"), KEYS) == {"apiKey"}
+    assert shareable_keys(metadata(owner_annotation="chat/key 1"), KEYS) == {"apiKey"}
 
 
 @pytest.mark.parametrize(
     "forged",
     [
         metadata(),
-        metadata(granted_by="other/key 1"),
-        metadata(granted_by="chat/key 1", manager="kubectl"),
-        metadata(granted_by="chat/key 1", owned=()),
-        {**metadata(granted_by="chat/key 1"), "managedFields": []},
+        metadata(owner_annotation="other/key 1"),
+        metadata(owner_annotation="chat/key 1", manager="kubectl"),
+        metadata(owner_annotation="chat/key 1", owned=()),
+        {**metadata(owner_annotation="chat/key 1"), "managedFields": []},
     ],
     ids=["no owner", "another namespace", "another manager", "no keys", "no managed fields"],
 )

@@ -1,4 +1,4 @@
-"""What stands in a Secret, and how the key is read back from it."""
+"""The content of a Secret, and how the key is read back from it."""
 
 import json
 from dataclasses import replace
@@ -202,7 +202,7 @@ def test_a_layout_that_cannot_be_written_says_why(secret: dict[str, Any], said: 
 
 
 def test_a_mixed_secret_is_written_where_it_is_allowed() -> None:
-    """Whoever knows that SDKs prefer the bearer may have both."""
+    """A user who knows that SDKs prefer the bearer token may have both."""
     assert validate(grant(secret={"data": {"AWS_ACCESS_KEY_ID": "x"}, "allowMixed": True})) == []
 
 

@@ -54,7 +54,7 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
             },
             "annotations": {
                 "a": "b",
-                "keywright.dev/granted-by": f"chat/chat-key {UID}",
+                "keywright.dev/owner": f"chat/chat-key {UID}",
                 "keywright.dev/issued-at": "2026-11-22T10:00:00Z",
                 "keywright.dev/expires-at": "2026-11-22T22:00:00Z",
                 "keywright.dev/renew-at": "2026-11-22T18:00:00Z",
@@ -76,7 +76,7 @@ def test_the_applied_secret_is_all_there_is_to_say() -> None:
 
 
 def test_no_metadata_shows_the_key() -> None:
-    """Whoever may read the Secret's metadata, but not its data, learns nothing of the key."""
+    """A reader of the Secret's metadata, without its data, learns nothing of the key."""
     assert TOKEN not in str(manifest_of(GRANT)["metadata"])
 
 
@@ -116,9 +116,9 @@ def test_a_fingerprint_that_is_none_matches_nothing(mark: str | None) -> None:
 def test_a_secret_is_known_by_its_metadata() -> None:
     """Marks and ownership are read back as they were written."""
     state = managed_secret_from(metadata_after_apply(manifest_of(GRANT)))
-    assert state.granted_by is not None
-    assert (state.granted_by.namespace, state.granted_by.name) == ("chat", "chat-key")
-    assert state.granted_by.uid == state.owner_uid == UID
+    assert state.owner_annotation is not None
+    assert (state.owner_annotation.namespace, state.owner_annotation.name) == ("chat", "chat-key")
+    assert state.owner_annotation.uid == state.owner_uid == UID
     assert state.revision == 3
     assert state.expires_at == credential().expires_at
     assert state.owned_keys == data_keys(GRANT)
@@ -134,11 +134,11 @@ def test_secrets_of_one_layout_share_memory() -> None:
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [
-        ({"keywright.dev/granted-by": f"chat/chat-key {UID}"}, Ownership.OWNED),
-        ({"keywright.dev/granted-by": "chat/chat-key of-a-backup"}, Ownership.OWNED),
-        ({"keywright.dev/granted-by": f"chat/other {UID}"}, Ownership.OWNED_BY_OTHER),
-        ({"keywright.dev/granted-by": f"other/chat-key {UID}"}, Ownership.OWNED_BY_OTHER),
-        ({"keywright.dev/granted-by": "nonsense"}, Ownership.UNOWNED),
+        ({"keywright.dev/owner": f"chat/chat-key {UID}"}, Ownership.OWNED),
+        ({"keywright.dev/owner": "chat/chat-key of-a-backup"}, Ownership.OWNED),
+        ({"keywright.dev/owner": f"chat/other {UID}"}, Ownership.OWNED_BY_OTHER),
+        ({"keywright.dev/owner": f"other/chat-key {UID}"}, Ownership.OWNED_BY_OTHER),
+        ({"keywright.dev/owner": "nonsense"}, Ownership.UNOWNED),
         ({}, Ownership.UNOWNED),
     ],
 )
@@ -157,8 +157,8 @@ def test_the_mark_says_whose_a_secret_is(annotations: dict[str, str], expected: 
 def test_a_mark_that_was_edited_by_hand_does_not_take_the_secret_away(mark: str | None) -> None:
     """The owner reference that we still own tells whose it is, so that the mark is repaired."""
     meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
-    _remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by")(meta)
-    meta["annotations"]["keywright.dev/granted-by"] = mark
+    _remove("f:metadata", "f:annotations", "f:keywright.dev/owner")(meta)
+    meta["annotations"]["keywright.dev/owner"] = mark
     state = managed_secret_from(meta)
     assert classify(GRANT, state) is Ownership.OWNED
     assert altered_fields(state, data_keys(GRANT), grant=GRANT, source=None)
@@ -209,7 +209,7 @@ def _additional(meta: dict[str, Any]) -> None:
         (_remove("f:data", "f:AWS_REGION"), False),
         (_remove("f:data"), False),
         (_remove("f:metadata", "f:annotations", "f:keywright.dev/expires-at"), False),
-        (_remove("f:metadata", "f:annotations", "f:keywright.dev/granted-by"), False),
+        (_remove("f:metadata", "f:annotations", "f:keywright.dev/owner"), False),
         (_remove("f:metadata", "f:annotations", "f:a"), False),
         (_remove("f:metadata", "f:labels", "f:team"), False),
         (_remove("f:metadata", "f:labels", "f:app.kubernetes.io/managed-by"), False),

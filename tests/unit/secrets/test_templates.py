@@ -136,7 +136,7 @@ def test_the_api_server_and_the_operator_read_templates_alike(text: str) -> None
 
 
 def test_a_variable_of_another_kind_is_known_and_not_available() -> None:
-    """Known names of other kinds are told apart from names that mean nothing."""
+    """Known names of other kinds are distinguished from unknown names."""
     template = parse_template("${accessKeyId} ${awsCredentialsFile} ${apiKey}")
     assert unknown_variables(template, kind=KeyKind.BEDROCK_SHORT_TERM_KEY) == {
         Variable.ACCESS_KEY_ID,

@@ -1,4 +1,4 @@
-"""The sidecar's answers: what it gives out, to whom, and when it does not."""
+"""The sidecar's responses: what it returns, to which client, and when it does not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Mount:
         self._revision = 0
 
     def write(self, *, secret: str, ends: datetime = NOW + timedelta(hours=1)) -> None:
-        """Both files anew, in one step."""
+        """Both files again, in one step."""
         end = ends.strftime("%Y-%m-%dT%H:%M:%SZ")
         process = {"AccessKeyId": "A", "SecretAccessKey": secret, "SessionToken": "t"}
         uri = {"AccessKeyId": "A", "AccessKeySecret": secret, "SecurityToken": "t"}
@@ -136,7 +136,7 @@ async def test_without_a_token_file_nothing_is_served_to_aws(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9911", "10.0.0.7"])
 async def test_another_host_is_refused(client: Client, host: str) -> None:
-    """A name that somebody points at the loopback address gets nothing."""
+    """A request for a foreign name that resolves to the loopback address gets nothing."""
     client.mount.write(secret="first")
     status, _ = await client.get("/alibaba-cloud", headers={"Host": host})
     assert status == 403

@@ -60,7 +60,7 @@ async def test_what_is_wrong_is_said(probe: Probe) -> None:
 
 
 async def test_a_port_that_is_taken_is_told_at_the_start(probe: Probe) -> None:
-    """As the error of the system, not as a server that nobody reaches."""
+    """As the error of the system, not as a server that cannot be reached."""
     host, port = probe.server.address
     other = TelemetryServer(host=host, port=port, live=str, ready=str, metrics=bytes)
     with pytest.raises(OSError, match="address already in use"):

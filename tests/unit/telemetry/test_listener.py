@@ -138,7 +138,7 @@ async def test_an_address_has_few_connections() -> None:
 
 
 async def test_strangers_starve_neither_a_scraper_nor_the_probes() -> None:
-    """Whoever has the most connections gives up one; the listeners have limits of their own."""
+    """The address with the most connections loses one; the listeners have separate limits."""
     patient = ConnectionLimits(most=12, most_of_address=4, handshake_seconds=60)
     async with ports(limits=patient) as made:
         port = made.server.metrics_address[1]

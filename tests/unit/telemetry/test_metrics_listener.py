@@ -36,7 +36,7 @@ def put_files(directory: Path, *, name: str) -> None:
 
 
 class Scraper:
-    """A server with TLS, and whoever asks it."""
+    """A server with TLS, and its client."""
 
     def __init__(self, serving: ServingCertificate) -> None:
         self.seen: list[str | None] = []
@@ -105,7 +105,7 @@ async def test_a_refusal_says_what_to_do(scraper: Scraper, status: int, words: s
 
 
 async def test_probes_have_no_metrics_beside_them(scraper: Scraper) -> None:
-    """The kubelet's port is open to whoever reaches the pod."""
+    """Every client that reaches the pod can use the kubelet's port."""
     host, port = scraper.server.address
     async with (
         aiohttp.ClientSession() as session,
@@ -134,6 +134,6 @@ async def test_a_certificate_that_rotates_is_served_at_the_next_connection(tmp_p
 
 
 def test_a_missing_certificate_is_an_error_at_the_start(tmp_path: Path) -> None:
-    """Not an endpoint that nobody can read."""
+    """Not an endpoint that no client can read."""
     with pytest.raises(FileNotFoundError):
         certificate(tmp_path)

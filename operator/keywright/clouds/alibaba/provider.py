@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -164,13 +165,14 @@ class Alibaba:
             accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
             not_before=not_before,
         )
-        return way.mint(
+        issued_key = way.mint(
             key,
             grant=grant,
             session=session,
             region=grant.region(source),
             account_id=_account(session),
         )
+        return replace(issued_key, identity=session.identity)
 
     @classified("finding the keys")
     async def keys(
@@ -192,11 +194,11 @@ class Alibaba:
 
     @classified("verifying the source")
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
-            source, hop=len(alibaba_of(source).assume_roles), anew=anew
+            source, hop=len(alibaba_of(source).assume_roles), force=force
         )
 
     @classified("probing the key")

@@ -15,8 +15,7 @@ from keywright.api.source import CredentialSource
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock import short_term
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
-from keywright.clouds.aws.clients import account_of
-from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.identities import access_key, ambient, web_identity
 from keywright.clouds.aws.identities.assume_role import assume_chained_role
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http, probe_identity
@@ -192,7 +191,7 @@ class Aws:
             accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
             not_before=not_before,
         )
-        return way.mint(
+        issued_key = way.mint(
             key,
             grant=grant,
             session=session,
@@ -200,6 +199,7 @@ class Aws:
             account_id=account_of(session),
             now=self._context.clock(),
         )
+        return replace(issued_key, identity=session.identity)
 
     @classified("finding the keys")
     async def keys(
@@ -226,11 +226,11 @@ class Aws:
 
     @classified("verifying the source")
     async def verify(
-        self, source: CredentialSource, *, anew: bool = False
+        self, source: CredentialSource, *, force: bool = False
     ) -> tuple[Session, CallerIdentity]:
         """A valid session, and its caller; STS is called once for each edit of the source."""
         return await self._role_chain.verified(
-            source, hop=len(aws_of(source).assume_roles), anew=anew
+            source, hop=len(aws_of(source).assume_roles), force=force
         )
 
     @classified("opening a session")

@@ -31,7 +31,7 @@ async def report_expiry(context: Context, uid: str) -> datetime | None:
     if record is None or record.deleting:
         return None
     secret = context.store.secrets.get(record.secret)
-    owner = secret.granted_by if secret is not None else None
+    owner = secret.owner_annotation if secret is not None else None
     if secret is None or owner is None or secret.expires_at is None:
         return None
     if (owner.namespace, owner.name) != (record.namespace, record.name):

@@ -48,7 +48,7 @@ async def _tend(context: Context, state: GrantState, step: TendFormer) -> Result
     read = managed_secret_from(found["metadata"]) if found is not None else None
     if found is None or read is None or read.deleting:
         return Result(FormerTended(former.name, FormerState.GONE))
-    unowned = read.granted_by is None and read.owner_uid is None
+    unowned = read.owner_annotation is None and read.owner_uid is None
     known = unowned and former.uid == read.uid
     if not known and not _is_owned_by(subject, read):
         return Result(FormerTended(former.name, FormerState.FOREIGN))
@@ -87,7 +87,7 @@ async def _clear(
 
 def _is_owned_by(subject: ObjectRef, secret: ManagedSecret) -> bool:
     """Whether the annotations name this object, by its uid."""
-    owner = secret.granted_by
+    owner = secret.owner_annotation
     if owner is None:
         return secret.owner_uid == subject.uid
     return (owner.namespace, owner.name, owner.uid) == (

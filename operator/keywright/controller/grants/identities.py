@@ -74,25 +74,25 @@ def _of_status(status: GrantStatus) -> IdentityRecord | None:
 def _of_secret(secret: ManagedSecret | None) -> IdentityRecord | None:
     if secret is None or not secret.grant_id or not secret.cluster_id:
         return None
-    mark = secret.granted_by
+    owner = secret.owner_annotation
     return IdentityRecord(
         secret.grant_id,
         secret.cluster_id,
-        mark.uid if mark is not None else "",
+        owner.uid if owner is not None else "",
         secret.grant_proof or "",
     )
 
 
 def _former_uids(status: GrantStatus, secret: ManagedSecret | None, *, prover: Prover) -> list[str]:
     """The uid in proofs from before grant IDs, if one of the proofs is valid."""
-    mark = secret.granted_by if secret is not None else None
-    if secret is None or mark is None or not mark.uid:
+    owner = secret.owner_annotation if secret is not None else None
+    if secret is None or owner is None or not owner.uid:
         return []
-    former = Prover(prover.key, prover.namespace, prover.name, uids=(mark.uid,))
+    former = Prover(prover.key, prover.namespace, prover.name, uids=(owner.uid,))
     pairs = (
         (secret.key_id, secret.key_proof),
         (secret.replaces, secret.replaces_proof),
         (status.key_id, status.key_proof),
     )
     proved = any(key_id is not None and former.proves_key(key_id, proof) for key_id, proof in pairs)
-    return [mark.uid] if proved else []
+    return [owner.uid] if proved else []

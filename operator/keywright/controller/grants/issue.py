@@ -16,7 +16,7 @@ from keywright.controller.grants.probe import probe_key
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
 from keywright.controller.grants.write import write_secret
-from keywright.controller.records import UnprobedKey
+from keywright.controller.key_records import UnprobedKey
 from keywright.planning.events import request_time
 from keywright.planning.key_ownership import owned_key_ids
 from keywright.planning.retirement import strays_of_intent

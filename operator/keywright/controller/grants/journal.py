@@ -27,9 +27,8 @@ from keywright.controller.context import Context
 from keywright.controller.grants import key_checks, orphans
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
-from keywright.controller.records import Finding
-from keywright.planning.key_ownership import owned_key_ids
-from keywright.planning.recorded_keys import recorded_account
+from keywright.controller.key_records import Finding
+from keywright.planning.key_ownership import owned_key_ids, recorded_account
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import (
     AddFinalizer,
@@ -182,7 +181,7 @@ async def _check_unpublished(context: Context, key_ids: tuple[str, ...], state: 
     if metadata is None:
         return
     secret = managed_secret_from(metadata)
-    if secret.key_id in key_ids and secret.granted_by is not None:
+    if secret.key_id in key_ids and secret.owner_annotation is not None:
         context.store.put_secret(secret)
         raise ConflictError
 

@@ -9,7 +9,7 @@ from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import MANAGED_KINDS
 from keywright.controller.context import Context
-from keywright.controller.records import KeyCheck
+from keywright.controller.key_records import KeyCheck
 from keywright.planning.key_check import is_loss_reported, shown_from
 from keywright.planning.renewal import hash_fraction
 from keywright.planning.state import CloudKey, GrantState, KeyFault, SecretState

@@ -25,7 +25,7 @@ from keywright.secrets.manifest import ManagedKeyId
 from keywright.secrets.ownership import ManagedSecret
 from keywright.secrets.proofs import IdentityRecord, Prover
 
-_MOST_RETIRING: Final = 16
+_MAX_RETIRING: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class KeyProofs:
             return prover.proves_key(status.key_id, status.key_proof)
         # From before proofs existed.
         secret = self._store.secrets.get((grant.namespace, grant.secret_name))
-        mark = secret.granted_by if secret is not None else None
-        return mark is not None and mark.uid == subject.uid
+        owner = secret.owner_annotation if secret is not None else None
+        return owner is not None and owner.uid == subject.uid
 
     def kept(
         self, key_id: str | None, state: GrantState, *, new: bool = False
@@ -203,7 +203,7 @@ class KeyProofs:
             # IAM allows two keys per user: more entries were written by another client.
             retiring = found.get("retiring")
             if isinstance(retiring, list):
-                found["retiring"] = retiring[:_MOST_RETIRING]
+                found["retiring"] = retiring[:_MAX_RETIRING]
             status = GrantStatus.parse(found)
             words = self._words_of_record(record, status, secret)
             prover = self._prover((record.namespace, record.name), words)
@@ -257,8 +257,8 @@ def _words(uid: str, grant: ApiKeyGrant | None, secret: ManagedSecret | None) ->
     Proofs from before grant IDs contain a uid: also the one from before a restore, which the Secret
     still names. It proves nothing for another grant, whose name is part of each proof.
     """
-    mark = secret.granted_by if secret is not None else None
-    former = (mark.uid,) if mark is not None else ()
+    owner = secret.owner_annotation if secret is not None else None
+    former = (owner.uid,) if owner is not None else ()
     if grant is None:
         return (uid, *former)
     identity = grant.known_as

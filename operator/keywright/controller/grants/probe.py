@@ -15,8 +15,9 @@ from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.context import Context
 from keywright.controller.grants.results import Result
-from keywright.controller.records import GrantRecord, UnprobedKey
-from keywright.planning.probing import next_try, probe_timed_out
+from keywright.controller.key_records import UnprobedKey
+from keywright.controller.records import GrantRecord
+from keywright.planning.backoff import next_try, probe_timed_out
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import ProbePending
 

@@ -1,6 +1,6 @@
 """The reconcile of grants, the same for every kind of key.
 
-state      build_state(record)             the grant, its source, its Secret
+    state      build_state(record)             the grant, its source, its Secret
     decide     RULES, the first match wins     the next step
     execute    issue, rewrite, a journal step  the outcome
     rollout    advance(...)                    workloads to restart
@@ -15,21 +15,30 @@ from __future__ import annotations
 from datetime import datetime
 
 from keywright.api.errors import (
+    ConflictError,
+    Failure,
     KeyUnreadableError,
     LostLeaseError,
+    RenderError,
     SecretExistsUnwatchedError,
     StaleGrantError,
 )
 from keywright.api.names import SOURCE_KIND
+from keywright.controller.api_errors import failure_from_api_error
 from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
-from keywright.controller.grants import key_checks
-from keywright.controller.grants.execute import execute
+from keywright.controller.grants import journal, key_checks
+from keywright.controller.grants.audit import write_audit_records
+from keywright.controller.grants.former import tend_former
+from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.results import Result
+from keywright.controller.grants.rewrite import add_watch_label, rewrite_secret
 from keywright.controller.grants.rollout import advance
 from keywright.controller.grants.state import build_state
 from keywright.controller.grants.status import new_status, read_again, write_status
-from keywright.controller.records import NOTHING_FOUND, Finding, GrantRecord
+from keywright.controller.key_records import NOTHING_FOUND, Finding, UnprobedKey
+from keywright.controller.records import GrantRecord
+from keywright.planning.audit import audit_records
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
 from keywright.planning.requeue import requeue_at
@@ -37,10 +46,21 @@ from keywright.planning.state import GrantState
 from keywright.planning.steps import (
     Fail,
     Issue,
+    NoOp,
+    Outcome,
+    Pause,
     ProbePending,
     RecordIntent,
+    Reject,
+    Relabel,
+    ReportDeletion,
+    ReportLost,
+    Retire,
     Rewrite,
     Step,
+    TendFormer,
+    Verify,
+    Wait,
     Written,
 )
 
@@ -55,6 +75,7 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     record = context.store.grants.get(uid)
     if record is None:
         return None
+    began = context.clock()
     state = await _state(context, record)
     if state.deleting and not state.has_finalizer:
         return None
@@ -69,6 +90,9 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     if record is not None:
         record.rollout_state = rolled.course
     now = context.clock()
+    done = audit_records(state, step, outcome, restarted=rolled.restarted)
+    write_audit_records(context, state, done, began=began, ended=now)
+    _count_lateness(context, state, step, outcome, now=now)
     if outcome is None and rolled.update is None:
         return requeue_at(state, step, now=now)
     status = new_status(context, state, outcome, rollout=rolled.update, now=now)
@@ -79,6 +103,18 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     if isinstance(outcome, RecordIntent) and record is not None and status.pending is not None:
         record.finding = Finding(intent=status.pending.started_at)
     return due
+
+
+def _count_lateness(
+    context: Context, state: GrantState, step: Step, outcome: Outcome | None, *, now: datetime
+) -> None:
+    """Count how late the replaced key was renewed, whatever the cause."""
+    secret = state.secret
+    if isinstance(step, Issue) and isinstance(outcome, Written) and secret is not None:
+        planned, end = secret.renew_at, secret.expires_at
+        if planned is not None:
+            margin = (end - planned).total_seconds() if end is not None else None
+            context.metrics.renewed(late=(now - planned).total_seconds(), margin=margin)
 
 
 async def _state(context: Context, record: GrantRecord) -> GrantState:
@@ -129,6 +165,53 @@ async def _execute(context: Context, step: Step, state: GrantState) -> Result:
     if of_source and state.grant is not None:
         context.listener.source_failed(state.grant.source_key)
     return result
+
+
+async def execute(
+    context: Context, step: Step, state: GrantState, *, held: UnprobedKey | None
+) -> Result:
+    """Execute the step and return its outcome; a failure is an outcome as well.
+
+    `held` is the key that waits for its probe.
+
+    Raises:
+        ConflictError: the grant must be decided again.
+        LostLeaseError: nothing may be written.
+    """
+    try:
+        return await _carry_out(context, step, state, held=held)
+    except RenderError as error:
+        return Result(Reject(error.failure))
+    except (ConflictError, LostLeaseError):
+        raise
+    except Failure as failure:
+        return Result(Fail(failure))
+    except Exception as error:
+        # Counted and reported like any other: every failure of a grant is reported.
+        return Result(Fail(failure_from_api_error(error, state)))
+
+
+async def _carry_out(
+    context: Context, step: Step, state: GrantState, *, held: UnprobedKey | None
+) -> Result:
+    match step:
+        case Wait():
+            return Result()
+        case NoOp() | Pause() | Reject() | Fail() | Retire() | ReportLost() | ReportDeletion():
+            return Result(step)
+        case Verify():
+            await journal.verify_key(context, state)
+            return Result()
+        case Issue(cause):
+            return await issue_key(context, state, cause=cause, held=held)
+        case Rewrite(cause):
+            return await rewrite_secret(context, state, cause=cause)
+        case Relabel():
+            return await add_watch_label(context, state)
+        case TendFormer():
+            return await tend_former(context, state, step)
+        case _:
+            return await journal.carry_out(context, step, state)
 
 
 def _set_unreadable(context: Context, uid: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from keywright.controller.records import Finding, UnprobedKey
+from keywright.controller.key_records import Finding, UnprobedKey
 from keywright.planning.steps import Outcome
 from keywright.secrets.ownership import ManagedSecret
 

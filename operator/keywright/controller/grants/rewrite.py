@@ -9,7 +9,7 @@ from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.journal import prepare_holder
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.results import Result
-from keywright.controller.grants.write import write_secret
+from keywright.controller.grants.write import without_legacy_annotations, write_secret
 from keywright.planning.state import GrantState, IssueReason
 from keywright.secrets.credential import Credential
 from keywright.secrets.extraction import with_watch_label
@@ -45,7 +45,7 @@ async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueRea
         expires_at=secret.expires_at,
         provider=source.provider,
     )
-    issued_key = IssuedKey(credential, secret.remark)
+    issued_key = IssuedKey(credential, secret.warning)
     return await write_secret(context, state, issued_key, revision=secret.revision)
 
 
@@ -72,6 +72,6 @@ async def add_watch_label(context: Context, state: GrantState) -> Result:
         if error.is_conflict or error.is_missing:
             raise ConflictError from error
         raise
-    secret = managed_secret_from(applied)
+    secret = managed_secret_from(await without_legacy_annotations(context, applied))
     context.store.put_secret(secret)
     return Result(written=secret)

@@ -20,15 +20,15 @@ from keywright.controller.context import Context
 from keywright.controller.grants import key_checks
 from keywright.controller.grants.key_proofs import Others
 from keywright.controller.grants.probe import held_key
-from keywright.controller.records import Finding, GrantRecord
-from keywright.controller.sizes import spec_problem
+from keywright.controller.invalid_objects import spec_problem
+from keywright.controller.key_records import Finding
+from keywright.controller.records import GrantRecord
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.deletion import deletion_attempts
 from keywright.planning.events import request_time
 from keywright.planning.failure_status import EXPIRED
-from keywright.planning.key_ownership import checked_by_listing
-from keywright.planning.recorded_keys import grant_to_revoke, recorded_account
+from keywright.planning.key_ownership import checked_by_listing, grant_to_revoke, recorded_account
 from keywright.planning.renewal import renewal_deadline_of
 from keywright.planning.state import Contest, GrantState, ObjectRef, SecretState
 from keywright.secrets.drift import altered_fields, managers_of
@@ -270,7 +270,7 @@ def secret_state(
     """What the metadata of its Secret means for the grant, whose key has one of the identities."""
     ownership = classify(grant, secret)
     if ownership is not Ownership.OWNED:
-        owner = secret.granted_by
+        owner = secret.owner_annotation
         others = ownership is Ownership.OWNED_BY_OTHER
         return SecretState(
             secret.namespace,
@@ -283,7 +283,7 @@ def secret_state(
     altered = altered_fields(secret, data_keys(grant), grant=grant, source=source)
     many = grant.is_bulk_import
     return SecretState.of(
-        secret if many else replace(secret, remark=""),
+        secret if many else replace(secret, warning=""),
         ownership=ownership,
         matches_spec=(grant.managed is not None or not _is_stale(context, grant))
         and any(has_identity(secret.fingerprint, identity) for identity in identities),

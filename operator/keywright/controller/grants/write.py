@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from keywright.api.errors import SecretExistsError, SecretExistsUnwatchedError
+from keywright.api.errors import (
+    ApiError,
+    ApiUnreachableError,
+    SecretExistsError,
+    SecretExistsUnwatchedError,
+)
 from keywright.api.names import MANAGED_BY_LABEL
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.api_errors import held_back
@@ -15,14 +21,15 @@ from keywright.planning.renewal import planned_renewal, warning_for_readers
 from keywright.planning.retirement import predecessor_id
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Written
-from keywright.secrets.extraction import changed_at_admission
+from keywright.secrets.extraction import changed_at_admission, legacy_annotations
 from keywright.secrets.fingerprint import fingerprint
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
 from keywright.secrets.rendering import render
 
+_LOG = logging.getLogger(__name__)
 # Policies standardize this label, and nothing depends on it.
-_OF_NO_CONSEQUENCE = frozenset({MANAGED_BY_LABEL})
+_IGNORED_LABELS = frozenset({MANAGED_BY_LABEL})
 
 
 async def write_secret(
@@ -46,22 +53,47 @@ async def write_secret(
             raise held_back(grant) from None
         # It is outside the watch: read it, and decide again.
         raise SecretExistsUnwatchedError(name) from None
+    applied = await without_legacy_annotations(context, applied)
     secret = managed_secret_from(applied)
     context.store.put_secret(secret)
     written = Written(
         secret_state(context, grant, secret, source=source, identities=(state.key_identity,)),
         credential.key_id,
         # For a bulk import the Secret has the warning, and the status repeats it.
-        remark=""
+        warning=""
         if grant.is_bulk_import
-        else warning_for_readers(grant, credential, issued=issued_key.remark),
+        else warning_for_readers(grant, credential, issued=issued_key.warning),
         renewed=new,
+        identity=issued_key.identity if new else "",
         changed_at_admission=changed_at_admission(
-            body["metadata"], applied, ignored=_OF_NO_CONSEQUENCE
+            body["metadata"], applied, ignored=_IGNORED_LABELS
         ),
     )
     issued_id = credential.key_id if new and grant.managed is not None else None
     return Result(written, written=secret, issued_id=issued_id)
+
+
+async def without_legacy_annotations(context: Context, applied: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of a Secret after its apply, without annotations that the apply has replaced.
+
+    Usually the apply itself removes them. If not, the current ones count, so that a failure only
+    postpones the removal to the next write.
+    """
+    patch = legacy_annotations(applied)
+    if patch is None:
+        return applied
+    namespace, name = applied["namespace"], applied["name"]
+    context.fence.check()
+    try:
+        return await context.objects.patch_secret(patch, namespace=namespace, name=name)
+    except (ApiError, ApiUnreachableError) as error:
+        _LOG.warning(
+            "removing legacy annotations of Secret %s/%s failed, retrying at its next write: %s",
+            namespace,
+            name,
+            error,
+        )
+        return applied
 
 
 def _body(
@@ -80,10 +112,10 @@ def _body(
         expires_at=credential.expires_at,
         renew_at=planned_renewal(grant, credential),
         revision=revision,
-        kept_as=proofs.kept(credential.key_id, state, new=new) if managed else None,
+        key_id=proofs.kept(credential.key_id, state, new=new) if managed else None,
         replaces=proofs.kept(predecessor_id(state, key_id=credential.key_id), state),
         identity=proofs.identity_record(state),
-        remark=issued_key.remark,
+        warning=issued_key.warning,
         handled_requests=state.secret.handled_requests if state.secret is not None else (),
         fingerprint=fingerprint(
             key_identity=state.key_identity,

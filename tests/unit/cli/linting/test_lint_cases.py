@@ -48,5 +48,5 @@ def test_there_are_fifty_cases_and_more() -> None:
 
 
 def test_the_surroundings_of_the_cases_have_no_findings() -> None:
-    """Otherwise a case could not be told from them."""
+    """Otherwise a case could not be distinguished from them."""
     assert lint_paths(BASE).findings == ()

@@ -153,7 +153,7 @@ class Scripted:
     own: DefaultCredentials | None = None
 
     def __post_init__(self) -> None:
-        """The clock stands at noon."""
+        """The clock shows noon."""
         self.clock = FakeClock()
         self.sts = ScriptedSts(self.clock)
         self.http = ScriptedHttp(self.answers)

@@ -25,12 +25,12 @@ async def main():
     chain = AlibabaDefaultChain()
     found = await chain.session(now=datetime.now(UTC))
     chain.close()
-    told = None if found is None else [
+    answer = None if found is None else [
         found.access_key_id,
         found.secret_access_key.reveal(),
         found.session_token.reveal() if found.session_token else None,
     ]
-    print(json.dumps(told))
+    print(json.dumps(answer))
 
 logging.basicConfig(level=logging.DEBUG)
 asyncio.run(main())
@@ -113,7 +113,7 @@ async def test_what_a_file_hands_on_keeps_its_end() -> None:
 
 
 async def test_nothing_is_none() -> None:
-    """And what raises is not told: the library quotes whole answers."""
+    """The text of an exception is not shown either: the library quotes whole responses."""
     chain = AlibabaDefaultChain(load=lambda: [Scripted(ValueError("planted"))])
     assert await chain.session(now=NOON) is None
     chain.close()

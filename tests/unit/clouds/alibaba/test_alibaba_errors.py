@@ -1,4 +1,4 @@
-"""How Alibaba Cloud says no, row by row, and what a person is told."""
+"""The refusals of Alibaba Cloud, row by row, and the message for each."""
 
 import json
 

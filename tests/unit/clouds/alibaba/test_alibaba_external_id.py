@@ -1,4 +1,4 @@
-"""What a refusal says of a role whose external id stands in a Secret."""
+"""The message of a refusal for a role whose external ID is in a Secret."""
 
 from __future__ import annotations
 

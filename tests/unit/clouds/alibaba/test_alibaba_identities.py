@@ -252,7 +252,7 @@ async def test_a_session_that_is_over_is_none() -> None:
     ],
 )
 async def test_a_profile_without_a_role_takes_no_wishes(ask: SessionOptions, field: str) -> None:
-    """Only its file tells, so that the grant is told here and not at apply."""
+    """Only its file shows that, so a condition reports it and not apply."""
     profile = {
         "name": "p",
         "mode": "AK",
@@ -309,4 +309,4 @@ def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, war
     issued_key = session_credentials.mint(
         SessionCredentials(), grant=asked, session=session, region="cn-hangzhou", account_id="1"
     )
-    assert ("SDK for Python" in issued_key.remark) is warned
+    assert ("SDK for Python" in issued_key.warning) is warned

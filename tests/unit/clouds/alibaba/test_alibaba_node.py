@@ -161,7 +161,7 @@ async def test_without_the_flag_nothing_is_lent(way: str) -> None:
     ],
 )
 async def test_the_default_chain_is_the_operators_own(found: Session | None, reason: str) -> None:
-    """Where it finds nothing that lives, that is told; what it finds is proved."""
+    """If it finds no valid credentials, that is reported; what it finds is verified."""
     scripted = Scripted(own=Own(found))
     if reason:
         assert (await refused(scripted, defaultChain={})).reason == reason

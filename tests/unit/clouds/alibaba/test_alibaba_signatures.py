@@ -47,7 +47,7 @@ def test_the_example_of_the_documentation_is_signed_as_it_says() -> None:
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=30), max_size=6))
 def test_what_is_sent_is_what_was_signed(asked: dict[str, str]) -> None:
-    """Whatever stands in a parameter: blanks, plus signs, quotes, other alphabets."""
+    """For any content of a parameter: blanks, plus signs, quotes, other alphabets."""
     assert dict(parse_qsl(form(asked), keep_blank_values=True)) == asked
     assert set(form(asked)) <= set(quote(form(asked), safe="%=&-_.~"))
     found = signed(asked, method="POST", by=KeySigner("id", secret=Sensitive("s")))

@@ -35,7 +35,7 @@ def test_every_identity_has_code() -> None:
 
 
 async def test_a_key_of_another_cloud_is_not_looked_for() -> None:
-    """A grant whose source has become another is told so, and can still go."""
+    """A grant whose source has changed its cloud reports it, and can still be deleted."""
     made = grant(bedrockShortTermKey=None, bedrockLongTermKey={"user": {"name": "a"}, **_ROTATED})
     source = alibaba(accessKey={"secretRef": {"name": "key"}})
     with pytest.raises(Failure, match="Alibaba Cloud has no bedrockLongTermKey") as caught:
@@ -50,7 +50,7 @@ def test_every_identity_is_shown(field: str) -> None:
     samples = [body["spec"].get("alibabaCloud", {}) for body in contract()]
     assert any(field in sample for sample in samples)
     assert f"`{field}`" in (ROOT / "docs" / "alibaba-parameters.md").read_text()
-    if field != "bearer":  # who is nobody has a test of its own
+    if field != "bearer":  # without an identity: it has a test of its own
         assert _NAMES[field] in WAYS
 
 

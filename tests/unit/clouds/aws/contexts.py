@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.clients import BotoClients
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext, BotoClients
 from keywright.clouds.interfaces import DefaultCredentials, Session
 from keywright.secrets.references import ReferencedSecret
 from tests.unit.fakes.clock import NOON, FakeClock
@@ -111,7 +110,7 @@ def context(
     ambient: DefaultCredentials | None = None,
     **secrets: Mapping[str, str],
 ) -> AwsContext:
-    """All of them; the clock stands at noon."""
+    """All of them; the clock shows noon."""
     return AwsContext(
         tokens=Tokens(),
         secrets=Secrets(secrets),
@@ -122,7 +121,7 @@ def context(
 
 
 def bare(key: str = "AKIA1", *, token: str | None = None, at: datetime = NOON) -> Session:
-    """A long-term key, or with a token a session of somebody."""
+    """A long-term access key or, with a token, a session of another user."""
     return Session(
         access_key_id=key,
         secret_access_key=Sensitive("planted"),

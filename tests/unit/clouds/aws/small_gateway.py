@@ -64,7 +64,7 @@ class SmallGateway(BotoClients):
         self.members[plan_id] = set()
 
     def delete_plan(self, plan_id: str) -> None:
-        """As somebody does it by hand."""
+        """A change by hand."""
         del self.plans[plan_id], self.members[plan_id]
 
     # ---- API Gateway's own actions

@@ -57,7 +57,7 @@ async def _asked(
     ],
 )
 async def test_a_hop_asks_for_what_it_says(hop: dict[str, Any], expected: dict[str, Any]) -> None:
-    """And for nothing else; an hour, unless told otherwise."""
+    """And for nothing else; one hour by default."""
     assert await _asked(hop) == {"DurationSeconds": 3600, **expected}
 
 

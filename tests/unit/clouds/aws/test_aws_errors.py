@@ -1,4 +1,4 @@
-"""How STS says no, row by row, and what a person is told."""
+"""The refusals of STS, row by row, and the message for each."""
 
 import base64
 import json
@@ -216,7 +216,7 @@ def test_a_refused_session_is_told(code: str, message: str, kind: str, reason: s
 
 
 def test_no_answer_is_no_refusal() -> None:
-    """A cloud that cannot be reached is tried again, and told by its address."""
+    """A cloud that cannot be reached is retried, and the message contains its address."""
     error = EndpointConnectionError(endpoint_url="https://sts.us-west-2.amazonaws.com/")
     failure = failure_from_session(error)
     assert (failure.kind.value, failure.reason) == ("Retry", "CloudError")
@@ -265,7 +265,7 @@ def test_ordinary_words_are_left_alone() -> None:
     ],
 )
 def test_a_token_is_read_without_trust(claims: Any, expected: TokenFacts) -> None:
-    """Whatever stands in it, it has an issuer, an audience and a subject, or empty ones."""
+    """For any content, it has an issuer, an audience and a subject, or empty ones."""
     assert token_facts(_jwt(claims)) == expected
 
 

@@ -45,8 +45,8 @@ def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
     assert issued_key.credential.issued_at == NOON
     assert issued_key.credential.expires_at == NOON + expected
     shortened = expected < timedelta(hours=float(asked[:-1])) and asked.endswith("h")
-    assert ("sessionDuration" in issued_key.remark) is shortened
-    assert ("bedrock" in issued_key.remark and "lasts 1h" in issued_key.remark) is shortened
+    assert ("sessionDuration" in issued_key.warning) is shortened
+    assert ("bedrock" in issued_key.warning and "lasts 1h" in issued_key.warning) is shortened
 
 
 def test_a_key_of_an_older_session_ends_with_it() -> None:
@@ -62,7 +62,7 @@ def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() ->
         asked="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5)
     )
     assert issued_key.credential.expires_at == NOON + 12 * H + timedelta(seconds=1)
-    assert issued_key.remark == ""
+    assert issued_key.warning == ""
 
 
 def test_the_key_is_what_bedrock_takes() -> None:

@@ -17,7 +17,7 @@ from keywright.api.status import GrantStatus
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
 from keywright.clouds.aws.tags import CLUSTER_TAG, CREATED_TAG, GRANT_ID_TAG, KEYS_TAG, TAG
 from keywright.clouds.interfaces import Evidence
-from keywright.planning.recorded_keys import grant_to_revoke
+from keywright.planning.key_ownership import grant_to_revoke
 from tests.unit.api.samples import grant_body, source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON

@@ -1,4 +1,4 @@
-"""How API Gateway says no, row by row, and what a person is told."""
+"""The refusals of API Gateway, row by row, and the message for each."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,7 +11,7 @@ KEY = "spec.apiGatewayKey"
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "told"),
+    ("code", "message", "expected"),
     [
         (
             "AccessDeniedException",
@@ -76,19 +76,19 @@ KEY = "spec.apiGatewayKey"
     ],
 )
 def test_a_refusal_names_field_and_cure(
-    code: str, message: str, told: tuple[FailureClass, str, str, str]
+    code: str, message: str, expected: tuple[FailureClass, str, str, str]
 ) -> None:
     """Each has its class, a reason, the field to change and what to do."""
     failure = failure_from_gateway(
         ClientError({"Error": {"Code": code, "Message": message}}, "CreateApiKey")
     )
-    kind, reason, field, remedy = told
+    kind, reason, field, remedy = expected
     assert (failure.kind, failure.reason, failure.field) == (kind, reason, field)
     assert remedy in failure.remedy
     assert message in failure.message
 
 
 def test_no_answer_is_an_unknown() -> None:
-    """Nothing is said about what was done where nobody answered."""
+    """Without a response, the message does not claim what was done."""
     failure = failure_from_gateway(OSError("connection reset"))
     assert (failure.kind, failure.no_side_effect) == (FailureClass.TRANSIENT, False)

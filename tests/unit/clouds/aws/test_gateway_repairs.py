@@ -66,7 +66,7 @@ async def test_a_repair_leaves_the_key_of_a_skipped_row_alone() -> None:
     assert await look_up(gateway, parts=2) is KeyFault.OUTSIDE_PLAN
     made = await make(gateway, in_use="import-x", keep="import-x")
     assert published(made) == {"one"}
-    assert "there is no usage plan p2" in made.remark
+    assert "there is no usage plan p2" in made.warning
     assert set(gateway.keys) == {"k1", "k2"}
     assert gateway.members["p1"] == {"k1", "k2"}
 
@@ -119,7 +119,7 @@ async def test_an_import_from_before_a_restore_keeps_the_keys_of_its_file(
 
 
 async def test_an_import_that_was_never_finished_drops_the_keys_of_no_row() -> None:
-    """Nobody was given them: its file was edited before it was finished."""
+    """They were never published: the file was edited before the import was finished."""
     gateway = imported()
     for key in gateway.keys.values():
         key["tags"] |= {IMPORT_TAG: "import-y", INTENT_TAG: "import-y"}

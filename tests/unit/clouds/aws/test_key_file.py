@@ -1,4 +1,4 @@
-"""Files of API keys: which rows are imported, and what is told of the others."""
+"""Files of API keys: which rows are imported, and what is reported of the others."""
 
 import time
 
@@ -22,7 +22,7 @@ HEADER = "Name,Key,Description,Enabled,UsagePlanIds"
 
 
 def test_a_file_is_read_in_any_order_and_case() -> None:
-    """Columns by their names, whatever else stands in the file, as spreadsheets write it."""
+    """Columns by their names, next to any others, in the encodings of spreadsheets."""
     text = f'\ufeffenabled,KEY,comment,name,usageplanids\nFALSE, {VALUE} ,x,a,"p1, p2,p1"\n\n'
     (row,) = read(text).rows
     assert row == Row(1, "a", Sensitive(VALUE), enabled=False, plans=("p1", "p2"))

@@ -60,7 +60,7 @@ async def context() -> AsyncIterator[ProbeContext]:
 async def test_the_operators_own_machine_and_link_are_never_asked(
     context: ProbeContext, host: str
 ) -> None:
-    """Loopback, link-local (instance metadata) and unspecified: told at once, without the key."""
+    """Loopback, link-local (metadata) and unspecified: reported at once, without the key."""
     probe = Probe(mode=ProbeMode.HTTP, url=f"https://{host}:1/health")
     with pytest.raises(Failure, match="never connects to") as refused:
         await probe_http(probe, credential=CREDENTIAL, context=context)

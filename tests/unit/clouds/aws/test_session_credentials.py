@@ -43,7 +43,7 @@ def test_the_end_is_the_sessions(asked: str | None, life: timedelta, *, short: b
     assert (found.issued_at, found.expires_at) == (NOON, NOON + life)
     assert (found.key_id, found.account_id) == ("ASIA1", "123456789012")
     assert found.values.keys() == {"accessKeyId", "secretAccessKey", "sessionToken"}
-    assert ("before the" in issued_key.remark) is short
+    assert ("before the" in issued_key.warning) is short
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_plan_that_is_as_wanted_is_left_alone() -> None:
 
 @pytest.mark.parametrize("unset", ["rateLimit", "burstLimit"])
 def test_a_reported_limit_of_0_is_no_difference(unset: str) -> None:
-    """API Gateway may report a limit that nobody set as 0: no patch on every pass."""
+    """API Gateway may report a limit that was never set as 0: no patch on every pass."""
     throttle = {"rateLimit": 10, "burstLimit": 20}
     wanted = msgspec.convert(
         ASKED | {"throttle": {name: n for name, n in throttle.items() if name != unset}},

@@ -17,7 +17,7 @@ from keywright.clouds.alibaba.context import (
     reject_session_options,
     verify_identity,
 )
-from keywright.clouds.alibaba.identities.key_material import access_key_from_secret
+from keywright.clouds.alibaba.credentials import access_key_from_secret
 from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.interfaces import Session, SessionOptions
 

@@ -14,7 +14,7 @@ from keywright.api.keys import BearerToken
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.alibaba.context import ROOT, AlibabaContext
-from keywright.clouds.alibaba.identities.key_material import BEARER_TOKEN, stored_value
+from keywright.clouds.alibaba.credentials import BEARER_TOKEN, stored_value
 from keywright.clouds.interfaces import (
     DEFAULT_OPTIONS,
     IssuedKey,

@@ -19,7 +19,7 @@ from keywright.clouds.alibaba.context import (
     session_of,
     verify_identity,
 )
-from keywright.clouds.alibaba.credentials_response import parse_credentials
+from keywright.clouds.alibaba.credentials import parse_credentials
 from keywright.clouds.alibaba.sts.errors import RequestContext
 from keywright.clouds.http import TransportError
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds

@@ -27,8 +27,8 @@ from keywright.clouds.alibaba.context import (
     session_name,
     verify_identity,
 )
+from keywright.clouds.alibaba.credentials import stored_value
 from keywright.clouds.alibaba.identities import ecs_ram_role
-from keywright.clouds.alibaba.identities.key_material import stored_value
 from keywright.clouds.alibaba.identities.oidc_role_arn import exchanged
 from keywright.clouds.alibaba.identities.roles import (
     Role,

@@ -9,7 +9,7 @@ from keywright.clouds.alibaba.context import (
     AlibabaContext,
     endpoint_of,
 )
-from keywright.clouds.alibaba.identities.key_material import access_key_from_secret
+from keywright.clouds.alibaba.credentials import access_key_from_secret
 from keywright.clouds.alibaba.identities.roles import (
     SecretRef,
     assume,

@@ -70,15 +70,18 @@ def mint(
         expires_at=session.expires_at,
         provider=Provider.ALIBABA_CLOUD,
     )
-    return IssuedKey(credential, _remark(key, grant=grant, session=session))
+    return IssuedKey(credential, _warning(key, grant=grant, session=session))
 
 
-def _remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
-    parts = (_end_remark(key, grant=grant, session=session), _file_remark(grant, session=session))
+def _warning(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+    parts = (
+        _expiry_warning(key, grant=grant, session=session),
+        _file_warning(grant, session=session),
+    )
     return " ".join(filter(None, parts))
 
 
-def _file_remark(grant: ApiKeyGrant, *, session: Session) -> str:
+def _file_warning(grant: ApiKeyGrant, *, session: Session) -> str:
     """A warning for a file that some SDKs cannot read."""
     if session.session_token is None or Format.ALIBABA_CREDENTIALS_FILE not in grant.formats:
         return ""
@@ -88,7 +91,7 @@ def _file_remark(grant: ApiKeyGrant, *, session: Session) -> str:
     )
 
 
-def _end_remark(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
+def _expiry_warning(key: SessionCredentials, *, grant: ApiKeyGrant, session: Session) -> str:
     source = f"CredentialSource {grant.source_key[1]}"
     if session.expires_at is None:
         end = "no end"

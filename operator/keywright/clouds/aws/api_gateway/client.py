@@ -14,7 +14,7 @@ from keywright.clouds.answer_values import GATEWAY_ID, text
 from keywright.clouds.aws.api_gateway import api_key, usage_plans
 from keywright.clouds.aws.api_gateway.api_key import Key, OwnerTags
 from keywright.clouds.aws.api_gateway.errors import failure_from_gateway
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.tags import Owned
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Session
 from keywright.clouds.rate_limit import pace_key

@@ -90,7 +90,7 @@ class CsvImport:
                 issued_at=now,
                 expires_at=None,
             ),
-            remark=_import_summary(left_out, of=len(rows) + len(left_out)),
+            warning=_import_summary(left_out, of=len(rows) + len(left_out)),
         )
 
     async def _file(self) -> KeyFile:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.clouds.aws.answers import (
+from keywright.clouds.aws.error_codes import (
     code_and_message,
     http_status,
     is_rate_answer,

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from keywright.api.sensitive import Sensitive
 from keywright.clouds.answer_values import GATEWAY_ID, GATEWAY_VALUE, moment, secret, text
-from keywright.clouds.aws.answers import is_rate_answer
 from keywright.clouds.aws.api_gateway import api_key
 from keywright.clouds.aws.api_gateway.api_key import Key
 from keywright.clouds.aws.api_gateway.client import GatewayClient
@@ -24,6 +23,7 @@ from keywright.clouds.aws.api_gateway.errors import (
     value_invalid,
     value_taken,
 )
+from keywright.clouds.aws.error_codes import is_rate_answer
 from keywright.clouds.aws.tags import INTENT_TAG
 from keywright.clouds.interfaces import Intent, IssuedKey, whole_seconds
 from keywright.secrets.credential import API_KEY, Credential

@@ -25,7 +25,7 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.iam import user as iam_user
 from keywright.clouds.aws.iam.errors import (
     ACCESS_DENIED,

@@ -72,7 +72,7 @@ def mint(
         expires_at=ends_at,
     )
     return IssuedKey(
-        credential, _remark(key, grant=grant, session=session, asked_end=issued_at + requested)
+        credential, _warning(key, grant=grant, session=session, asked_end=issued_at + requested)
     )
 
 
@@ -84,7 +84,7 @@ def sign(session: Session, *, region: str, lifetime: timedelta) -> Sensitive:
     return Sensitive(token)
 
 
-def _remark(
+def _warning(
     key: BedrockShortTermKey, *, grant: ApiKeyGrant, session: Session, asked_end: datetime
 ) -> str:
     if session.expires_at is None:

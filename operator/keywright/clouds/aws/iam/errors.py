@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.clouds.aws.answers import code_and_message, http_status
-from keywright.clouds.aws.error_codes import ErrorRow
+from keywright.clouds.aws.error_codes import ErrorRow, code_and_message, http_status
 from keywright.clouds.aws.sts.errors import failure_from_session
 
 NO_SUCH_ENTITY = "NoSuchEntity"

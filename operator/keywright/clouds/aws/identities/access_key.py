@@ -12,7 +12,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import AWS_SECRET, AWS_STORED_KEY_ID, AWS_TOKEN, Form, stored
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.sts.errors import failure_from_key
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds

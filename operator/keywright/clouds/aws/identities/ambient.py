@@ -17,7 +17,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 from keywright.clouds.answer_values import moment
-from keywright.clouds.aws.context import AwsContext
+from keywright.clouds.aws.clients import AwsContext
 from keywright.clouds.aws.sts.errors import failure_from_session
 from keywright.clouds.aws.sts.sessions import verify_identity
 from keywright.clouds.http import MAX_CALL_SECONDS

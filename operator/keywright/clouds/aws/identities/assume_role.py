@@ -12,8 +12,7 @@ from typing import Any
 from keywright.api.aws_source import AwsHop
 from keywright.api.durations import parse_duration
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.clients import account_of
-from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.aws.sts.errors import failure_from_hop
 from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.interfaces import Session, SessionOptions, whole_seconds

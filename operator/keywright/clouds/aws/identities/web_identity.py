@@ -14,7 +14,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_EKS_ROLE_ARN
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
-from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.clients import AwsContext, aws_of
 from keywright.clouds.aws.sts.errors import failure_from_token
 from keywright.clouds.aws.sts.sessions import DEFAULT_DURATION, limits, session_name, session_of
 from keywright.clouds.identity_tokens import token_facts

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from keywright.api.aws_source import AwsHop
 from keywright.api.errors import Failure, FailureClass
-from keywright.clouds.aws.answers import code_and_message, retry_after
 from keywright.clouds.aws.error_codes import (
     clock_fault,
+    code_and_message,
     common_failure,
     is_clock_fault,
+    retry_after,
 )
 from keywright.clouds.identity_tokens import TokenFacts
 

@@ -23,8 +23,7 @@ from keywright.clouds.answer_values import (
     secret,
     text,
 )
-from keywright.clouds.aws.clients import account_of
-from keywright.clouds.aws.context import AwsContext, aws_of
+from keywright.clouds.aws.clients import AwsContext, account_of, aws_of
 from keywright.clouds.interfaces import CallerIdentity, Session, SessionOptions
 from keywright.clouds.rate_limit import pace_key
 
