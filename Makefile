@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds bench fuzz attack soak lock image node-image clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image node-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -75,6 +75,13 @@ fix: .venv/.made ## format, and fix what the linter can
 
 crds: .venv/.made ## write the generated lists and rules into the CRDs
 	$(DEV)/python -m tools.crds
+
+gitops: .venv/.made ## write the patch for Argo CD's ConfigMap from the Lua scripts
+	$(DEV)/python -m tools.gitops
+
+screens: .venv/.made ## draw the screens of docs/cli.md from a real run
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.screens
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane

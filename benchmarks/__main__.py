@@ -11,10 +11,10 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measures, scrape, sidecar
+from benchmarks import lint, measures, scrape, sidecar
 from benchmarks.measures import Row
 
-_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape")
+_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape", "lint")
 
 
 def main() -> int:
@@ -54,6 +54,8 @@ async def _run(chosen: list[str], options: argparse.Namespace, console: Console)
                     found = sidecar.requests()
                 case "scrape":
                     found = scrape.scrapes()
+                case "lint":
+                    found = lint.lints()
                 case _:
                     found = await measures.memory()
             rows += found

@@ -92,6 +92,7 @@ class SourceStatus(StatusValue, frozen=True):
     """The status of a CredentialSource."""
 
     conditions: tuple[Condition, ...] = ()
+    state: str | None = None
     observed_generation: int = -1
     provider: str | None = None
     identity: str | None = None
@@ -108,6 +109,7 @@ class SourceStatus(StatusValue, frozen=True):
         status = raw if isinstance(raw, Mapping) else {}
         return cls(
             conditions=_conditions(status.get("conditions")),
+            state=_text(status.get("state")),
             observed_generation=_generation(status),
             provider=_text(status.get("provider")),
             identity=_text(status.get("identity")),
@@ -128,6 +130,7 @@ class GrantStatus(StatusValue, frozen=True):
     """The status of an ApiKeyGrant."""
 
     conditions: tuple[Condition, ...] = ()
+    state: str | None = None
     observed_generation: int = -1
     kind: str | None = None
     secret_name: str | None = None
@@ -156,6 +159,7 @@ class GrantStatus(StatusValue, frozen=True):
         status = raw if isinstance(raw, Mapping) else {}
         return cls(
             conditions=_conditions(status.get("conditions")),
+            state=_text(status.get("state")),
             observed_generation=_generation(status),
             kind=_text(status.get("kind")),
             secret_name=_text(status.get("secretName")),

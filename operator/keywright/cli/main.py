@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
@@ -11,7 +12,12 @@ from typing import Any, Protocol, cast
 from typing_extensions import override
 
 from keywright.cli.commands import COMMANDS, Command
+from keywright.cli.errors import CommandError
+from keywright.cli.exit_codes import ExitCode
 from keywright.version import product_version
+
+# As shells report a program that SIGINT has ended.
+_INTERRUPTED = 130
 
 
 class CommandModule(Protocol):
@@ -33,7 +39,19 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = next((word for word in given if word in names), None)
     options = parser(chosen).parse_args(given)
     command: CommandModule = options.command_module
-    return command.run(options)
+    try:
+        return command.run(options)
+    except CommandError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        if error.remedy:
+            sys.stderr.write(f"  {error.remedy}\n")
+        return error.code
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has ended; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def parser(*names: str | None) -> argparse.ArgumentParser:
@@ -45,9 +63,8 @@ def parser(*names: str | None) -> argparse.ArgumentParser:
     program.add_argument("--version", action=_PrintVersion, help="print the version")
     commands = program.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        subparser = commands.add_parser(
-            command.name, help=command.summary, description=command.summary
-        )
+        listed: dict[str, Any] = {"help": command.summary} if command.summary else {}
+        subparser = commands.add_parser(command.name, description=command.summary, **listed)
         if command.name in names:
             module = _module_of(command)
             module.add_arguments(subparser)

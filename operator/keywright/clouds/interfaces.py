@@ -18,6 +18,13 @@ from keywright.secrets.credential import Credential
 from keywright.secrets.references import Consent, ReferencedSecret
 
 
+class RequestObserver(Protocol):
+    """Counts and times the requests to clouds."""
+
+    def __call__(self, cloud: str, operation: str, *, status: int | None, seconds: float) -> None:
+        """Record one request; `status` is that of HTTP, None without a response."""
+
+
 class SecretReader(Protocol):
     """Reads Secrets that a source refers to, in the source's own namespace."""
 
@@ -85,10 +92,14 @@ class CallerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key; `warning`: a sentence for its clients, or empty."""
+    """A new key; `warning`: a sentence for its clients, or empty.
+
+    `identity`: the ARN of the session that issued it; empty if the cloud has not reported it.
+    """
 
     credential: Credential
     warning: str = field(default="")
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

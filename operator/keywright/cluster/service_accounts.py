@@ -112,6 +112,23 @@ def _failed(error: Exception, *, namespace: str, name: str, verb: str = "create"
     return Failure.of_unexpected(error, what=f"reading ServiceAccount {name}")
 
 
+def token_forbidden(*, namespace: str, name: str, verb: str = "create") -> Failure:
+    """The failure if the operator may not request tokens of a ServiceAccount, or not read it."""
+    resource = "serviceaccounts/token" if verb == "create" else "serviceaccounts"
+    return Failure(
+        f"Keywright may not {verb} {resource} of {name} in namespace {namespace}.",
+        kind=FailureClass.DENIED,
+        reason="TokenRequestForbidden",
+        field="CredentialSource spec: serviceAccountRef.name",
+        remedy=(
+            f"Run: kubectl create role keywright-{name} --namespace {namespace}"
+            f" --verb={verb} --resource={resource} --resource-name={name}; then: kubectl create"
+            f" rolebinding keywright-{name} --namespace {namespace} --role=keywright-{name}"
+            " --serviceaccount=keywright-system:keywright"
+        ),
+    )
+
+
 def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create") -> Failure:
     field = "CredentialSource spec: serviceAccountRef.name"
     if error.is_missing:
@@ -122,20 +139,8 @@ def _refused(error: ApiError, *, namespace: str, name: str, verb: str = "create"
             field=field,
             remedy="Create it, or name another one.",
         )
-    if error.status == 403:
-        resource = "serviceaccounts/token" if verb == "create" else "serviceaccounts"
-        return Failure(
-            f"Keywright may not {verb} {resource} of {name} in namespace {namespace}.",
-            kind=FailureClass.DENIED,
-            reason="TokenRequestForbidden",
-            field=field,
-            remedy=(
-                f"Run: kubectl create role keywright-{name} --namespace {namespace}"
-                f" --verb={verb} --resource={resource} --resource-name={name}; then: kubectl create"
-                f" rolebinding keywright-{name} --namespace {namespace} --role=keywright-{name}"
-                " --serviceaccount=keywright-system:keywright"
-            ),
-        )
+    if error.status == _FORBIDDEN:
+        return token_forbidden(namespace=namespace, name=name, verb=verb)
     return Failure(
         f"the Kubernetes API gave no token of ServiceAccount {name}: {error.message}",
         kind=FailureClass.TRANSIENT,

@@ -20,7 +20,7 @@ from keywright.clouds.aws.provider import Aws
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
-from keywright.clouds.interfaces import CloudProvider, SecretReader, TokenSource
+from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
@@ -60,6 +60,7 @@ def connect_clouds(
     secrets: SecretReader,
     clock: Clock,
     skew_changed: Callable[[Name], None],
+    observe: RequestObserver | None = None,
 ) -> Clouds:
     """Create all providers; the operator's default credentials only if the flag allows them."""
     endpoints = Endpoints(
@@ -73,6 +74,7 @@ def connect_clouds(
         threads=settings.cloud_threads,
         quotas={GATEWAY: GatewayQuotas(scale=settings.gateway_quota_share)},
         skews=skews,
+        observe=observe,
     )
     ambient = AwsDefaultChain() if settings.allow_ambient else None
     own = AlibabaDefaultChain() if settings.allow_ambient else None
@@ -88,7 +90,7 @@ def connect_clouds(
     alibaba = AlibabaEdges(
         tokens=tokens,
         secrets=secrets,
-        sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews),
+        sts=StsCalls(http, clock=clock, endpoints=endpoints, skews=skews, observe=observe),
         http=http,
         clock=clock,
         uris=AllowedUris(settings.credentials_uris),

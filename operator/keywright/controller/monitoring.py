@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
+from keywright.api.status import ConditionStatus
 from keywright.cluster.access_reviews import AccessReviews
 from keywright.cluster.client import KubernetesClient
 from keywright.controller.settings import Settings
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
+from keywright.planning.conditions import READY
 from keywright.telemetry.certificates import ServingCertificate
 from keywright.telemetry.http import Heartbeat, MetricsListener
-from keywright.telemetry.metrics import GrantSample
+from keywright.telemetry.metrics import GrantSample, SourceSample
 
 _STALE_LOOP_SECONDS = 30.0
 
@@ -48,6 +50,20 @@ def metrics_listener(
         ),
         authorize=authorize,
     )
+
+
+def source_samples(store: Store) -> Iterator[SourceSample]:
+    """What a scrape shows of each source."""
+    for record in list(store.sources.values()):
+        ready = record.status.condition(READY)
+        expires_at = record.status.expires_at
+        yield SourceSample(
+            namespace=record.name[0],
+            name=record.name[1],
+            ready=ready is not None and ready.status is ConditionStatus.TRUE,
+            failing=record.status.failed_attempts > 0,
+            expires_at=None if expires_at is None else expires_at.timestamp(),
+        )
 
 
 def grant_samples(store: Store) -> Iterator[GrantSample]:

@@ -21,6 +21,7 @@ from keywright.controller.initial_sync import CrdReappearedError
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
 from keywright.controller.wiring import Operator, build, stop_work
+from keywright.version import product_version
 
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -36,6 +37,12 @@ class ExitReason(enum.Enum):
 async def run(settings: Settings) -> ExitReason:
     """Work until a signal arrives or the process has to restart."""
     asyncio.get_running_loop().set_exception_handler(_log_unhandled)
+    _LOG.info(
+        "keywright %s started, for %s",
+        product_version(),
+        ", ".join(settings.namespaces) or "all namespaces",
+        extra={"version": product_version(), "settings": settings.summary()},
+    )
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     operator = build(settings, connection=connection)
     operator.clouds.warm_up()
@@ -49,6 +56,7 @@ async def run(settings: Settings) -> ExitReason:
     supervisor.start("sweep", partial(operator.initial_sync.resync, seconds=settings.sweep_seconds))
     supervisor.start("orphans", operator.orphan_sweep)
     supervisor.start("sessions", operator.session_keeper)
+    supervisor.start("events", operator.event_writer)
     stopped = asyncio.Event()
     try:
         ending = await _work(operator, settings, stopped)

@@ -115,7 +115,8 @@ class GrantRecord:
     Secret. `former_due`: when the first former Secret is checked again. `pending_probe`: a new key
     that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
     managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
-    the key in the Secret cannot be read back. `proved` is a cache.
+    the key in the Secret cannot be read back. `renewal_event_at`: when the last Event of a renewal
+    was queued. `proved` is a cache.
     """
 
     uid: str
@@ -147,6 +148,7 @@ class GrantRecord:
     proved: ProvedKeys | None = None
     has_finalizer: bool = False
     take_over: str = ""
+    renewal_event_at: datetime | None = None
 
     def carry_over(self, known: GrantRecord) -> None:
         """Carry over what is remembered about an earlier version of the same grant."""
@@ -160,6 +162,7 @@ class GrantRecord:
         self.contest = known.contest
         self.finding = known.finding
         self.unreadable = known.unreadable
+        self.renewal_event_at = known.renewal_event_at
         if known.former_due is not None and _generation(known) == _generation(self):
             self.former_due = known.former_due
 

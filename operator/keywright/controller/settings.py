@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
+from keywright.api.durations import format_duration
 from keywright.planning.delays import REAL, Delays
 
 
@@ -58,3 +59,21 @@ class Settings:
     sts_endpoints: tuple[str, ...] = ()
     probe_urls: tuple[str, ...] = ()
     gateway_quota_share: float = 1.0
+
+    def summary(self) -> dict[str, object]:
+        """Return the settings for the log; none of them is secret."""
+        return {field.name: _readable(getattr(self, field.name)) for field in fields(self)}
+
+
+def _readable(value: object) -> object:
+    match value:
+        case KeyTimes() | Delays():
+            return {field.name: _readable(getattr(value, field.name)) for field in fields(value)}
+        case timedelta():
+            return format_duration(value.total_seconds())
+        case bool() | int() | float() | None:
+            return value
+        case tuple():
+            return [_readable(item) for item in value]
+        case _:
+            return str(value)

@@ -31,7 +31,12 @@ from keywright.controller.grants.source_access import Tenancy
 from keywright.controller.initial_sync import InitialSync
 from keywright.controller.invalid_objects import InvalidObjects
 from keywright.controller.leadership import AlwaysLeader, LeaderElector, LeaseTimings
-from keywright.controller.monitoring import grant_samples, metrics_listener, not_live
+from keywright.controller.monitoring import (
+    grant_samples,
+    metrics_listener,
+    not_live,
+    source_samples,
+)
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import Queues, build_pools, build_queues
 from keywright.controller.referenced_secrets import Coalesced, ReferencedSecretsWatch
@@ -55,6 +60,7 @@ class Operator:
     clients: Clients
     session_keeper: Callable[[], Coroutine[Any, Any, None]]
     orphan_sweep: Callable[[], Coroutine[Any, Any, None]]
+    event_writer: Callable[[], Coroutine[Any, Any, None]]
     clouds: Clouds
     initial_sync: InitialSync
     source_secrets: ReferencedSecretsWatch
@@ -114,6 +120,7 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
     )
     parts.metrics.watch(
         grants=partial(grant_samples, parts.store),
+        sources=partial(source_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
@@ -137,6 +144,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
+        observe=metrics.cloud_request,
         skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  see below
     )
     invalid = InvalidObjects()
@@ -248,6 +256,7 @@ def _operator(
             leads=parts.leads,
             seconds=min(_ORPHAN_SECONDS, settings.sweep_seconds),
         ),
+        event_writer=context.events.run,
         clouds=clouds,
         initial_sync=parts.initial_sync,
         source_secrets=parts.source_secrets,

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.api.status import Condition, ConditionStatus
+from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
 
 READY = "Ready"
 RECONCILING = "Reconciling"
@@ -21,6 +24,7 @@ PROGRESSING = "Progressing"
 DELETING = "Deleting"
 # Follows in the message of a failed revocation.
 TRIED_UNTIL = " It is tried again"
+SUSPENDED = "Suspended"
 PROBE_FAILING = "ProbeFailing"
 ROLLOUT_PROGRESSING = "RolloutProgressing"
 ROLLOUT_FAILING = "RolloutFailing"
@@ -32,6 +36,40 @@ FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition type
 # A refusal may be caused by eventual consistency in the cloud: it is retried this many times.
 _PATIENT_ATTEMPTS = 5
 _MESSAGE_LIMIT = 4096
+
+
+# Of a ready object, the most serious first.
+_WARNINGS: Final = (
+    RENEWAL_FAILING,
+    PROBE_FAILING,
+    SECRET_CONTESTED,
+    ROLLOUT_FAILING,
+    CLOCK_SKEWED,
+    FORMER_SECRET,
+)
+_Status = TypeVar("_Status", GrantStatus, SourceStatus)
+
+
+def with_state(status: _Status) -> _Status:
+    """Return the status with `state`, which follows from its conditions."""
+    state = _state(status.conditions)
+    return status if state == status.state else msgspec.structs.replace(status, state=state)
+
+
+def _state(conditions: Iterable[Condition]) -> str | None:
+    """Return the one word for `kubectl get`; None without conditions.
+
+    The reason of Ready if it is not True or if the grant is suspended, otherwise the most serious
+    condition, otherwise Ready.
+    """
+    present = {condition.type: condition for condition in conditions}
+    ready = present.get(READY)
+    if ready is None:
+        return None
+    if ready.status is not ConditionStatus.TRUE or ready.reason == SUSPENDED:
+        return ready.reason or None
+    true = {each.type for each in present.values() if each.status is ConditionStatus.TRUE}
+    return next((type_ for type_ in _WARNINGS if type_ in true), READY)
 
 
 class ConditionWriter:

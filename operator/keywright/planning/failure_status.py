@@ -20,8 +20,10 @@ from keywright.planning.conditions import (
     RENEWAL_FAILING,
     SECRET_CONFLICT,
     STALLED,
+    SUSPENDED,
     TRIED_UNTIL,
     ConditionWriter,
+    with_state,
 )
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.key_ownership import OWNED_BY_ANOTHER_CLUSTER
@@ -162,7 +164,6 @@ def status_when_rejected(state: GrantState, failure: Failure, *, now: datetime) 
 
 
 EXPIRED = "Expired"
-_SUSPENDED = "Suspended"
 _REPLACED = frozenset({READY, RECONCILING, RENEWAL_FAILING, STALLED})
 
 
@@ -184,8 +185,8 @@ def expired_status(
     if ready.observed_generation is not None:
         generation = ready.observed_generation
     writer = ConditionWriter(status.conditions, generation=generation, now=now)
-    suspended = ready.reason == _SUSPENDED
-    reason = _SUSPENDED if suspended else EXPIRED
+    suspended = ready.reason == SUSPENDED
+    reason = SUSPENDED if suspended else EXPIRED
     conditions = [
         writer.condition(
             READY, true=False, reason=reason, message=ready.message if suspended else message
@@ -196,4 +197,4 @@ def expired_status(
             writer.condition(RECONCILING, true=True, reason="ProgressingWithRetry", message=message)
         )
     others = [each for each in status.conditions if each.type not in _REPLACED]
-    return msgspec.structs.replace(status, conditions=(*conditions, *others))
+    return with_state(msgspec.structs.replace(status, conditions=(*conditions, *others)))

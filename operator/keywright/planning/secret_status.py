@@ -9,7 +9,7 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time_or_dash
-from keywright.planning.conditions import READY, ConditionWriter
+from keywright.planning.conditions import READY, SUSPENDED, ConditionWriter
 from keywright.planning.former import former_secrets
 from keywright.planning.key_ownership import recorded_kind
 from keywright.planning.renewal import next_renewal
@@ -75,7 +75,7 @@ def _suspended(state: GrantState, grant: ApiKeyGrant, *, now: datetime) -> Grant
             writer.condition(
                 READY,
                 true=lives,
-                reason="Suspended",
+                reason=SUSPENDED,
                 message=f"spec.suspend is true: nothing is minted.{end}",
             ),
         ),

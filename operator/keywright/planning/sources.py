@@ -13,7 +13,7 @@ from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.source import CredentialSource
 from keywright.api.status import Condition, ConditionStatus, SourceStatus
 from keywright.planning.backoff import retry_at
-from keywright.planning.conditions import CLOCK_SKEWED, READY, ConditionWriter
+from keywright.planning.conditions import CLOCK_SKEWED, READY, ConditionWriter, with_state
 from keywright.planning.events import Event
 from keywright.planning.renewal import hash_fraction, source_renews_at
 
@@ -245,7 +245,9 @@ def with_clock_skew(
     generation: int,
     now: datetime,
 ) -> SourceStatus:
-    """The status with ClockSkewed if it applies; unchanged if `skew` is unknown.
+    """The status with ClockSkewed if it applies, and with the state that follows.
+
+    ClockSkewed stays as it is if `skew` is unknown.
 
     `skew`: how far the operator's clock is ahead. `endpoint_field`: the field of the source that
     sets the host that answered; empty for the cloud's own endpoint.
@@ -263,7 +265,7 @@ def with_clock_skew(
             )
     others = tuple(each for each in after.conditions if each.type != CLOCK_SKEWED)
     conditions = others if condition is None else (*others, condition)
-    return msgspec.structs.replace(after, conditions=conditions)
+    return with_state(msgspec.structs.replace(after, conditions=conditions))
 
 
 def skew_notice(before: SourceStatus, after: SourceStatus) -> Event | None:

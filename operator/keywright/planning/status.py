@@ -11,7 +11,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
-from keywright.planning.conditions import PROGRESSING
+from keywright.planning.conditions import PROGRESSING, with_state
 from keywright.planning.contest import with_contest
 from keywright.planning.deletion import deletion_attempts
 from keywright.planning.failure_status import (
@@ -65,7 +65,7 @@ def next_status(
     kept = isinstance(outcome, NoOp)
     result = with_rollout(status, state, written=written, kept=kept, news=news, now=now)
     result = with_contest(with_held_keys(result, state, now=now), state, outcome, now=now)
-    return with_former(result, state, condition_writer(state, now))
+    return with_state(with_former(result, state, condition_writer(state, now)))
 
 
 def begins_rollout(state: GrantState, outcome: Outcome | None) -> bool:

@@ -161,14 +161,16 @@ class RemoveFinalizer:
 class Written:
     """The Secret was written: its state, the ID of its key, and a warning for its clients.
 
-    `renewed`: with a new key. `changed_at_admission`: the labels and annotations that the API
-    server returned with other values than were applied.
+    `renewed`: with a new key. `identity`: the ARN that issued it, if it is known.
+    `changed_at_admission`: the labels and annotations that the API server returned with other
+    values than were applied.
     """
 
     secret: SecretState
     key_id: str | None
     warning: str = ""
     renewed: bool = True
+    identity: str = ""
     changed_at_admission: tuple[str, ...] = ()
 
 

@@ -40,6 +40,7 @@ _SECRETS = re.compile(
 _UNPRINTABLE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
+_KOPF_ACTIVITIES = ("kopf.activities", "kopf._core.engines.activities")
 REMOVED = "<removed>"
 _NOISY_LOGGERS = ("botocore", "boto3", "urllib3", "kubernetes", "aiohttp", "apscheduler")
 
@@ -125,3 +126,7 @@ def set_up_logging(*, level: str, form: str) -> None:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # One line for each event of each object, which the audit log has already.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # kopf's own steps at start and stop ("Activity ... succeeded") help only to debug kopf.
+    if root.level > logging.DEBUG:
+        for name in _KOPF_ACTIVITIES:
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -20,7 +20,13 @@ _Result = TypeVar("_Result")
 _EXPIRES: Final = "keywright_grant_expiration_timestamp_seconds"
 _RENEWS: Final = "keywright_grant_renewal_timestamp_seconds"
 _READY: Final = "keywright_grant_ready"
+_SOURCE_EXPIRES: Final = "keywright_source_expiration_timestamp_seconds"
+_SOURCE_FAILING: Final = "keywright_source_verification_failing"
+_SOURCE_READY: Final = "keywright_source_ready"
 _NUMBER: Final[Callable[[float], str]] = floatToGoString
+_STATUSES: Final = frozenset({200, 400, 401, 403, 404, 409, 429, 500, 502, 503, 504})
+_LATENESS_BUCKETS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+_MARGIN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -32,6 +38,16 @@ class GrantSample(NamedTuple):
     ready: bool
     expires_at: float | None
     renews_at: float | None
+
+
+class SourceSample(NamedTuple):
+    """What a scrape shows of one source; `failing`: its last verification failed."""
+
+    namespace: str
+    name: str
+    ready: bool
+    failing: bool
+    expires_at: float | None
 
 
 class Metrics:
@@ -76,8 +92,33 @@ class Metrics:
             "The longest lag of the event loop since the start.",
             registry=self.registry,
         )
+        self._lateness = Histogram(
+            "keywright_renewal_lateness_seconds",
+            "How long after its planned time a key was renewed, in seconds; 0 if before it.",
+            buckets=_LATENESS_BUCKETS,
+            registry=self.registry,
+        )
+        self._margin_used = Histogram(
+            "keywright_renewal_margin_used_ratio",
+            "The part of a key's margin, from its planned renewal to its expiry, that had passed.",
+            buckets=_MARGIN_BUCKETS,
+            registry=self.registry,
+        )
+        self._cloud_requests = Counter(
+            "keywright_cloud_requests",
+            "Requests to clouds, by operation and HTTP status (none: no response).",
+            ("cloud", "operation", "code"),
+            registry=self.registry,
+        )
+        self._cloud_seconds = Histogram(
+            "keywright_cloud_request_duration_seconds",
+            "Duration of requests to clouds, by operation.",
+            ("cloud", "operation"),
+            registry=self.registry,
+        )
         self._longest = 0.0
         self._grants: Callable[[], Iterable[GrantSample]] = tuple
+        self._sources: Callable[[], Iterable[SourceSample]] = tuple
         # Exposed after the grants, which have no registry.
         self._live = CollectorRegistry()
 
@@ -92,6 +133,19 @@ class Metrics:
             self._longest = seconds
             self._longest_lag.set(seconds)
 
+    def renewed(self, *, late: float, margin: float | None) -> None:
+        """Record a renewal `late` seconds after its planned time, `margin` before the expiry."""
+        self._lateness.observe(max(0.0, late))
+        if margin is not None and margin > 0:
+            self._margin_used.observe(max(0.0, late) / margin)
+
+    def cloud_request(
+        self, cloud: str, operation: str, *, status: int | None, seconds: float
+    ) -> None:
+        """Record one request to a cloud; thread-safe."""
+        self._cloud_requests.labels(cloud, operation, _code(status)).inc()
+        self._cloud_seconds.labels(cloud, operation).observe(seconds)
+
     def restart(self, kind: str, *, succeeded: bool) -> None:
         """Record that a workload was restarted, or that the API server refused it."""
         self._restarts.labels(kind, "success" if succeeded else "refused").inc()
@@ -100,6 +154,7 @@ class Metrics:
         self,
         *,
         grants: Callable[[], Iterable[GrantSample]],
+        sources: Callable[[], Iterable[SourceSample]] = tuple,
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
         invalid: Callable[[], Mapping[str, int]] = dict,
@@ -108,6 +163,7 @@ class Metrics:
     ) -> None:
         """Set the callbacks that are read on each scrape."""
         self._grants = grants
+        self._sources = sources
         self._live.register(
             _Live(
                 queue_depth=queue_depth,
@@ -138,6 +194,7 @@ class Metrics:
             (
                 generate_latest(self.registry),
                 _grants_text(self._grants()),
+                _sources_text(self._sources()),
                 generate_latest(self._live),
             )
         )
@@ -163,6 +220,33 @@ def _grants_text(samples: Iterable[GrantSample]) -> bytes:
             *(f"# HELP {_RENEWS} When it is renewed.\n# TYPE {_RENEWS} gauge\n", *renews),
             *(f"# HELP {_READY} 1 where the grant is Ready.\n# TYPE {_READY} gauge\n", *ready),
         )
+    ).encode()
+
+
+def _code(status: int | None) -> str:
+    """The label for an HTTP status: an endpoint of a tenant's choice must not create series."""
+    if status is None:
+        return "none"
+    return str(status) if status in _STATUSES else f"{min(max(status // 100, 0), 6)}xx"
+
+
+def _sources_text(samples: Iterable[SourceSample]) -> bytes:
+    """The series of the sources, in the same way."""
+    expires, failing, ready = [], [], []
+    for sample in samples:
+        labels = f'{{name="{_escaped(sample.name)}",namespace="{_escaped(sample.namespace)}"}}'
+        ready.append(f"{_SOURCE_READY}{labels} {'1.0' if sample.ready else '0.0'}\n")
+        failing.append(f"{_SOURCE_FAILING}{labels} {'1.0' if sample.failing else '0.0'}\n")
+        if sample.expires_at is not None:
+            expires.append(f"{_SOURCE_EXPIRES}{labels} {_NUMBER(sample.expires_at)}\n")
+    parts = (
+        (_SOURCE_EXPIRES, "When the session of the source expires.", expires),
+        (_SOURCE_FAILING, "1 where the last verification of the source failed.", failing),
+        (_SOURCE_READY, "1 where the source is Ready.", ready),
+    )
+    return "".join(
+        f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(lines)}"
+        for name, text, lines in parts
     ).encode()
 
 

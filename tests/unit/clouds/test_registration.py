@@ -35,7 +35,7 @@ def _specs(kind: str) -> list[dict[str, Any]]:
         document["spec"]
         for file in sorted((ROOT / "examples").glob("*/*.yaml"))
         for document in documents(file.read_text(encoding="utf-8"))
-        if document and document["kind"] == kind
+        if document and document.get("kind") == kind
     ]
 
 

@@ -37,6 +37,7 @@ class Installation:
     name: str
     folders: tuple[str, ...]
     options: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -57,6 +58,12 @@ INSTALLATIONS = (
         "monitoring of listed namespaces",
         ("listed-namespaces", "monitoring"),
         ("--set", "namespaces={team-b,team-a}", "--set", "monitoring.enabled=true"),
+    ),
+    Installation(
+        "user roles that are not aggregated",
+        (".",),
+        ("--set", "aggregateUserRoles=false"),
+        components=("user-roles-not-aggregated",),
     ),
     Installation(
         "tokens of any ServiceAccount",
@@ -90,16 +97,31 @@ def _by_name(documents: list[Document]) -> dict[tuple[str, str, str], Document]:
     return found
 
 
+def _applied(installation: Installation, *, folder: Path) -> list[Document]:
+    """What `kubectl apply -k` applies; with components, by a kustomization in `folder`."""
+    if not installation.components:
+        return [each for name in installation.folders for each in kustomized(MANIFESTS / name)]
+    shutil.copytree(MANIFESTS, folder / "manifests")
+    own = folder / "own"
+    own.mkdir()
+    body = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"../manifests/{name}" for name in installation.folders],
+        "components": [f"../manifests/{name}" for name in installation.components],
+    }
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(body), encoding="utf-8")
+    return kustomized(own)
+
+
 @pytest.mark.parametrize("installation", INSTALLATIONS, ids=str)
 def test_the_chart_installs_what_the_kustomization_does(
-    helm: Helm, installation: Installation
+    helm: Helm, installation: Installation, tmp_path: Path
 ) -> None:
     """Object by object, except for Helm's labels; the user of Helm creates the namespace."""
     rendered = _by_name([_without_helm(each) for each in helm.render(*installation.options)])
     crds = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    applied = _by_name(
-        [*crds, *(each for name in installation.folders for each in kustomized(MANIFESTS / name))]
-    )
+    applied = _by_name([*crds, *_applied(installation, folder=tmp_path)])
     del applied["Namespace", "", "keywright-system"]
     assert rendered.keys() == applied.keys()
     for key, document in applied.items():
@@ -262,7 +284,10 @@ def test_alerts_lead_to_where_the_runbooks_are_published(helm: Helm) -> None:
     )
     (rules,) = (each for each in rendered if each["kind"] == "PrometheusRule")
     annotations = [
-        rule["annotations"] for group in rules["spec"]["groups"] for rule in group["rules"]
+        rule["annotations"]
+        for group in rules["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
     ]
     for each in annotations:
         assert each["runbook_url"] == f"{url}#{each['runbook'].partition('#')[2]}"

@@ -33,8 +33,14 @@ def _of(*kinds: str) -> list[tuple[str, Document]]:
     return [(path, document) for path, document in documents() if document.get("kind") in kinds]
 
 
+_USER_ROLES = "operator/user-roles.yaml"
+
+
 def _rules() -> Iterator[tuple[str, Document]]:
+    """The rules of the operator's roles; those for people are not bound to it."""
     for path, role in _of("Role", "ClusterRole"):
+        if path == _USER_ROLES:
+            continue
         for rule in role["rules"]:
             yield path, rule
 
@@ -50,6 +56,19 @@ def test_no_right_has_a_wildcard() -> None:
 def test_rights_that_nobody_needs_are_not_given(verb: str) -> None:
     """The operator grants no rights, impersonates no one, and deletes nothing in the cluster."""
     assert [path for path, rule in _rules() if verb in rule["verbs"]] == []
+
+
+def test_the_roles_for_people_are_of_our_resources_alone() -> None:
+    """Aggregated, they must add nothing else to the built-in roles; and no status is written."""
+    roles = {
+        role["metadata"]["name"]: role for path, role in _of("ClusterRole") if path == _USER_ROLES
+    }
+    assert set(roles) == {"keywright-view", "keywright-edit"}
+    for role in roles.values():
+        (rule,) = role["rules"]
+        assert rule["apiGroups"] == ["keywright.dev"]
+        assert rule["resources"] == ["apikeygrants", "credentialsources"]
+    assert roles["keywright-view"]["rules"][0]["verbs"] == ["get", "list", "watch"]
 
 
 def test_tokens_are_not_in_what_is_installed() -> None:
@@ -136,8 +155,9 @@ def test_every_file_is_part_of_an_installation() -> None:
     """What lies in a folder is named by its kustomization, or is a patch of it."""
     for file in MANIFESTS.rglob("kustomization.yaml"):
         kustomization = yaml.safe_load(file.read_text(encoding="utf-8"))
-        named = set(kustomization["resources"])
-        named |= {patch["path"] for patch in kustomization.get("patches", ())}
+        named = set(kustomization.get("resources", ()))
+        patches = kustomization.get("patches", ())
+        named |= {patch["path"] for patch in patches if "path" in patch}
         present = {path.name for path in file.parent.glob("*.yaml")} - {"kustomization.yaml"}
         assert present <= named, file
         assert all((file.parent / name).exists() for name in named), file

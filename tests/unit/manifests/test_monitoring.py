@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.api.errors import FailureClass
-from keywright.telemetry.metrics import GrantSample, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 from tests.unit.api.samples import ROOT
 
 MONITORING = ROOT / "manifests" / "monitoring"
@@ -28,6 +28,11 @@ def _yaml(file: str) -> Any:
 
 def rules() -> list[dict[str, Any]]:
     """Every alert."""
+    return [rule for rule in _all_rules() if "alert" in rule]
+
+
+def _all_rules() -> list[dict[str, Any]]:
+    """Alerts, and recording rules."""
     return [rule for group in _yaml("alerts.yaml")["spec"]["groups"] for rule in group["rules"]]
 
 
@@ -37,7 +42,7 @@ def _dashboard() -> dict[str, Any]:
 
 
 def _expressions() -> Iterator[str]:
-    for rule in rules():
+    for rule in _all_rules():
         yield rule["expr"]
     for panel in _dashboard()["panels"]:
         for target in panel["targets"]:
@@ -51,8 +56,10 @@ async def _scrape() -> dict[str, set[str]]:
     """The names of all series of a scrape, and their labels."""
     metrics = Metrics()
     reading = GrantSample("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
+    source = SourceSample("chat", "bedrock", ready=True, failing=False, expires_at=2.0)
     metrics.watch(
         grants=lambda: [reading],
+        sources=lambda: [source],
         queue_depth=lambda: 0,
         leads=lambda: True,
         orphans=lambda: {"bedrockLongTermKey": 1},
@@ -64,6 +71,8 @@ async def _scrape() -> dict[str, set[str]]:
 
     await metrics.timed_mint("bedrockShortTermKey", "New", mint)
     metrics.restart("Deployment", succeeded=True)
+    metrics.renewed(late=1.0, margin=10.0)
+    metrics.cloud_request("AWS", "sts:AssumeRole", status=200, seconds=0.1)
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(metrics.text().decode())

@@ -25,6 +25,7 @@ READY = Condition(
 )
 STATUS = GrantStatus(
     conditions=(READY,),
+    state="Ready",
     observed_generation=1,
     kind="bedrockShortTermKey",
     secret_name="chat-key",

@@ -35,7 +35,9 @@ def test_a_key_that_ended_is_not_ready() -> None:
         "Reconciling": ("True", "ProgressingWithRetry", message),
     }
     assert after is not None
-    assert msgspec.structs.replace(after, conditions=before.conditions) == before
+    assert after.state == "Expired"
+    unchanged = {"conditions": before.conditions, "state": before.state}
+    assert msgspec.structs.replace(after, **unchanged) == before
     assert after.conditions[0].last_transition_time == noon()
 
 

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.telemetry.metrics import GrantSample, Metrics
+from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 
 READING = GrantSample("chat", "chat-key", ready=True, expires_at=200.0, renews_at=100.0)
 EMPTY = GrantSample("chat", "new", ready=False, expires_at=None, renews_at=None)
@@ -58,3 +58,56 @@ def test_the_version_is_told() -> None:
     metrics = Metrics()
     metrics.watch(grants=list, queue_depth=lambda: 0, leads=lambda: False)
     assert [k for k in _samples(metrics) if k.startswith("keywright_build_info")]
+
+
+def test_no_series_outlives_its_source() -> None:
+    """Ready, the session's expiry if there is one, and whether the last verification failed."""
+    sources = [
+        SourceSample("chat", "bedrock", ready=True, failing=True, expires_at=300.0),
+        SourceSample("chat", "new", ready=False, failing=False, expires_at=None),
+    ]
+    metrics = Metrics()
+    metrics.watch(grants=list, sources=lambda: sources, queue_depth=lambda: 0, leads=lambda: True)
+    found = _samples(metrics)
+    assert found["keywright_source_ready['bedrock', 'chat']"] == 1
+    assert found["keywright_source_ready['chat', 'new']"] == 0
+    assert found["keywright_source_verification_failing['bedrock', 'chat']"] == 1
+    assert found["keywright_source_verification_failing['chat', 'new']"] == 0
+    assert found["keywright_source_expiration_timestamp_seconds['bedrock', 'chat']"] == 300
+    assert "keywright_source_expiration_timestamp_seconds['chat', 'new']" not in found
+    sources.clear()
+    assert "chat" not in metrics.text().decode()
+
+
+def test_requests_to_clouds_are_counted_by_operation_and_status() -> None:
+    """With a bounded set of statuses: an endpoint of a tenant's choice sends any."""
+    metrics = Metrics()
+    for status in (200, 403, 418, 499, 599, 999, None):
+        metrics.cloud_request("AWS", "sts:AssumeRole", status=status, seconds=0.1)
+    found = _samples(metrics)
+    counter = "keywright_cloud_requests_total"
+    counted = {name: value for name, value in found.items() if name.startswith(counter)}
+    assert counted == {
+        "keywright_cloud_requests_total['200', 'AWS', 'sts:AssumeRole']": 1,
+        "keywright_cloud_requests_total['403', 'AWS', 'sts:AssumeRole']": 1,
+        "keywright_cloud_requests_total['4xx', 'AWS', 'sts:AssumeRole']": 2,
+        "keywright_cloud_requests_total['5xx', 'AWS', 'sts:AssumeRole']": 1,
+        "keywright_cloud_requests_total['6xx', 'AWS', 'sts:AssumeRole']": 1,
+        "keywright_cloud_requests_total['AWS', 'none', 'sts:AssumeRole']": 1,
+    }
+    seconds = "keywright_cloud_request_duration_seconds"
+    assert found[f"{seconds}_count['AWS', 'sts:AssumeRole']"] == 7
+
+
+def test_a_renewal_is_late_from_its_planned_time() -> None:
+    """One before its time, as for a request, counts as punctual."""
+    metrics = Metrics()
+    for late in (-3600.0, 0.2, 7.0):
+        metrics.renewed(late=late, margin=10.0)
+    metrics.renewed(late=0.0, margin=None)
+    found = _samples(metrics)
+    assert found["keywright_renewal_lateness_seconds_count[]"] == 4
+    assert found["keywright_renewal_lateness_seconds_sum[]"] == pytest.approx(7.2)
+    assert found["keywright_renewal_lateness_seconds_bucket['0.1']"] == 2
+    assert found["keywright_renewal_margin_used_ratio_bucket['0.5']"] == 2
+    assert found["keywright_renewal_margin_used_ratio_count[]"] == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -164,13 +165,14 @@ class Alibaba:
             accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
             not_before=not_before,
         )
-        return way.mint(
+        issued_key = way.mint(
             key,
             grant=grant,
             session=session,
             region=grant.region(source),
             account_id=_account(session),
         )
+        return replace(issued_key, identity=session.identity)
 
     @classified("finding the keys")
     async def keys(

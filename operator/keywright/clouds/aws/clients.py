@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from keywright.api.aws_source import AwsSource
-from keywright.api.source import CredentialSource
+from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
 from keywright.clouds.aws.client_cache import (
     DEFAULT_ATTEMPTS,
@@ -32,7 +32,13 @@ from keywright.clouds.aws.transport import Observe, Transport
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient
-from keywright.clouds.interfaces import DefaultCredentials, SecretReader, Session, TokenSource
+from keywright.clouds.interfaces import (
+    DefaultCredentials,
+    RequestObserver,
+    SecretReader,
+    Session,
+    TokenSource,
+)
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.sessions import Clock
 from keywright.clouds.shares import FairShares, Share
@@ -104,7 +110,7 @@ class BotoClients:
 
     `threads` calls run concurrently. Those that wait for a response for more than a second do not
     count for a namespace with less than its share: there are up to eight times as many threads.
-    `quotas` has the services with fixed quotas.
+    `quotas` has the services with fixed quotas. `observe` is called in the threads.
     """
 
     def __init__(
@@ -115,8 +121,10 @@ class BotoClients:
         threads: int = 8,
         quotas: Mapping[str, ServiceQuotas] | None = None,
         skews: ClockSkews | None = None,
+        observe: RequestObserver | None = None,
     ) -> None:
         self._skews = skews
+        self._observe = observe
         self._quotas = quotas or {}
         self.rate_limiter = AdaptiveRateLimiter(clock=time.monotonic)
         self._http = http or HttpClient()
@@ -245,22 +253,39 @@ class BotoClients:
         call: _Call = self._local.call
         operation = event_name.rpartition(".")[2]
         if not call.account:
-            return call.transport.send(request)
+            return self._sent(call, request, operation)
         for limit in call.limits(operation):
             if self.rate_limiter.is_held(call.account, limit):
                 turn = self.rate_limiter.wait(call.account, limit, tenant=call.tenant)
                 asyncio.run_coroutine_threadsafe(turn, call.transport.loop).result()
         if call.quotas is None:
-            return call.transport.send(request)
+            return self._sent(call, request, operation)
         place, loop = (call.account, call.region), call.transport.loop
         change = request.method != "GET"
         entering = call.quotas.enter(place, operation, tenant=call.tenant, change=change)
         leave = asyncio.run_coroutine_threadsafe(entering, loop).result()
         try:
-            return call.transport.send(request)
+            return self._sent(call, request, operation)
         finally:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(leave)
+
+    def _sent(self, call: _Call, request: Any, operation: str) -> Any:
+        """Send the request, and count it with its time on the way."""
+        if self._observe is None:
+            return call.transport.send(request)
+        began, status = time.monotonic(), None
+        try:
+            response = call.transport.send(request)
+            status = response.status_code
+        finally:
+            self._observe(
+                Provider.AWS.value,
+                f"{call.service}:{operation}",
+                status=status,
+                seconds=time.monotonic() - began,
+            )
+        return response
 
     def _note(
         self, parsed_response: dict[str, Any] | None = None, *, event_name: str = "", **_: Any

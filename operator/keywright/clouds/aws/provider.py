@@ -191,7 +191,7 @@ class Aws:
             accepts_session=lambda session, now: way.accepts_session(key, session=session, now=now),
             not_before=not_before,
         )
-        return way.mint(
+        issued_key = way.mint(
             key,
             grant=grant,
             session=session,
@@ -199,6 +199,7 @@ class Aws:
             account_id=account_of(session),
             now=self._context.clock(),
         )
+        return replace(issued_key, identity=session.identity)
 
     @classified("finding the keys")
     async def keys(

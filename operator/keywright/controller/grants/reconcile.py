@@ -28,6 +28,7 @@ from keywright.controller.api_errors import failure_from_api_error
 from keywright.controller.context import Context, Result
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.grants import journal, key_checks
+from keywright.controller.grants.audit import write_audit_records
 from keywright.controller.grants.former import tend_former
 from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.rewrite import add_watch_label, rewrite_secret
@@ -36,6 +37,7 @@ from keywright.controller.grants.state import build_state
 from keywright.controller.grants.status import new_status, read_again, write_status
 from keywright.controller.key_records import NOTHING_FOUND, Finding, UnprobedKey
 from keywright.controller.records import GrantRecord
+from keywright.planning.audit import audit_records
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
 from keywright.planning.requeue import requeue_at
@@ -44,6 +46,7 @@ from keywright.planning.steps import (
     Fail,
     Issue,
     NoOp,
+    Outcome,
     Pause,
     ProbePending,
     RecordIntent,
@@ -71,6 +74,7 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     record = context.store.grants.get(uid)
     if record is None:
         return None
+    began = context.clock()
     state = await _state(context, record)
     if state.deleting and not state.has_finalizer:
         return None
@@ -85,6 +89,9 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     if record is not None:
         record.rollout_state = rolled.course
     now = context.clock()
+    done = audit_records(state, step, outcome, restarted=rolled.restarted)
+    write_audit_records(context, state, done, began=began, ended=now)
+    _count_lateness(context, state, step, outcome, now=now)
     if outcome is None and rolled.update is None:
         return requeue_at(state, step, now=now)
     status = new_status(context, state, outcome, rollout=rolled.update, now=now)
@@ -95,6 +102,18 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     if isinstance(outcome, RecordIntent) and record is not None and status.pending is not None:
         record.finding = Finding(intent=status.pending.started_at)
     return due
+
+
+def _count_lateness(
+    context: Context, state: GrantState, step: Step, outcome: Outcome | None, *, now: datetime
+) -> None:
+    """Count how late the replaced key was renewed, whatever the cause."""
+    secret = state.secret
+    if isinstance(step, Issue) and isinstance(outcome, Written) and secret is not None:
+        planned, end = secret.renew_at, secret.expires_at
+        if planned is not None:
+            margin = (end - planned).total_seconds() if end is not None else None
+            context.metrics.renewed(late=(now - planned).total_seconds(), margin=margin)
 
 
 async def _state(context: Context, record: GrantRecord) -> GrantState:

@@ -40,11 +40,12 @@ _WATCH_CATCHES_UP: Final = timedelta(milliseconds=250)
 class Advance:
     """The progress of a rollout: for the status, and for the record of the grant.
 
-    Both are None if no rollout is in progress.
+    Both are None if no rollout is in progress. `restarted` are the workloads restarted just now.
     """
 
     update: RolloutUpdate | None
     course: RolloutState | None
+    restarted: tuple[str, ...] = ()
 
 
 NO_ROLLOUT: Final = Advance(None, None)
@@ -96,9 +97,13 @@ async def _next_batch(context: Context, grant: ApiKeyGrant, course: RolloutState
         grant.spec.rollout.restart, namespace=grant.namespace, secret=grant.secret_name
     )
     outlook = plan(found.workloads, rollout=grant.spec.rollout, course=course, now=context.clock())
+    known = course.restarted
     course, error = await _restart(context, grant, outlook.batch, course)
+    restarted = tuple(
+        str(workload) for workload in outlook.batch if workload.uid in course.restarted - known
+    )
     if error is not None:
-        return _failed(context, grant, course, error)
+        return replace(_failed(context, grant, course, error), restarted=restarted)
     left = outlook.pending - course.restarted
     if left and left <= course.put_off:
         # Each of them was refused: they are retried together after a back-off.
@@ -115,7 +120,7 @@ async def _next_batch(context: Context, grant: ApiKeyGrant, course: RolloutState
         failure=rollout_failure(outlook, course, missing=found.missing, unknown=found.unknown),
     )
     ended = over and not (left and left <= course.put_off)
-    return Advance(progress, None if ended else course)
+    return Advance(progress, None if ended else course, restarted)
 
 
 async def _restart(

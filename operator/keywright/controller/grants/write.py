@@ -63,6 +63,7 @@ async def write_secret(
         if grant.is_bulk_import
         else warning_for_readers(grant, credential, issued=issued_key.warning),
         renewed=new,
+        identity=issued_key.identity if new else "",
         changed_at_admission=changed_at_admission(
             body["metadata"], applied, ignored=_IGNORED_LABELS
         ),

@@ -1,5 +1,5 @@
 -- Health of an ApiKeyGrant and of a CredentialSource for Argo CD; both kinds have the same script.
--- Healthy with a living key, also while its renewal fails: the message then says so, before it ends.
+-- Degraded as soon as a renewal fails, also while the present key is still valid.
 local health = { status = "Progressing", message = "Waiting for Keywright" }
 if obj.status == nil or obj.status.conditions == nil then
   return health
@@ -22,11 +22,11 @@ if ready.reason == "Suspended" then
 elseif stalled ~= nil and stalled.status == "True" then
   health.status = "Degraded"
   health.message = stalled.message
+elseif failing ~= nil and failing.status == "True" then
+  health.status = "Degraded"
+  health.message = "The key is valid, but its renewal fails: " .. failing.message
 elseif ready.status == "True" then
   health.status = "Healthy"
-  if failing ~= nil and failing.status == "True" then
-    health.message = "The key is good, but its renewal fails: " .. failing.message
-  end
 elseif ready.reason == "Expired" then
   health.status = "Degraded"
 end

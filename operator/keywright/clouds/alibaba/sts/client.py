@@ -21,7 +21,7 @@ import msgspec
 
 from keywright.api.errors import Failure
 from keywright.api.sensitive import Sensitive
-from keywright.api.source import CredentialSource
+from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
 from keywright.clouds.alibaba.sts.rpc import KeySigner, Parameters, Signer, common, form, signed
 from keywright.clouds.answer_values import (
@@ -37,7 +37,7 @@ from keywright.clouds.answer_values import (
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.endpoints import Endpoints, not_allowed
 from keywright.clouds.http import HttpClient, Timeouts, TransportError
-from keywright.clouds.interfaces import Session
+from keywright.clouds.interfaces import RequestObserver, Session
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.redaction import redacted
 from keywright.clouds.sessions import Clock
@@ -138,8 +138,10 @@ class StsCalls:
         endpoints: Endpoints | None = None,
         rate_limiter: AdaptiveRateLimiter | None = None,
         skews: ClockSkews | None = None,
+        observe: RequestObserver | None = None,
     ) -> None:
         self._skews = skews
+        self._observe = observe
         self._http = http
         self._rate_limiter = rate_limiter or AdaptiveRateLimiter(clock=time.monotonic)
         self._endpoints = endpoints or Endpoints()
@@ -203,13 +205,21 @@ class StsCalls:
         if reach is None:
             raise not_allowed("spec.alibabaCloud.stsEndpoint")
         await self._rate_limiter.wait(*pace, tenant=at.tenant)
-        began = time.monotonic()
+        began, status = time.monotonic(), None
         try:
             answer = await self._http.request(
                 method, url, limits=at.limits, reach=reach, tenant=at.tenant, body=body
             )
+            status = answer.status
         except TransportError as error:
             raise StsError("", str(error), field=at.field) from None
+        finally:
+            if self._observe is not None:
+                seconds = time.monotonic() - began
+                operation = f"sts:{pace[1]}"
+                self._observe(
+                    Provider.ALIBABA_CLOUD.value, operation, status=status, seconds=seconds
+                )
         if self._skews is not None and at.source is not None:
             self._skews.note(
                 answer.headers,

@@ -1,0 +1,3 @@
+-- Renew again.
+obj.spec.suspend = false
+return obj

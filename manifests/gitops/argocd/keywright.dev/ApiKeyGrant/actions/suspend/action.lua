@@ -1,0 +1,3 @@
+-- Renew nothing any more; the present key stays in the Secret until it expires.
+obj.spec.suspend = true
+return obj

@@ -1,0 +1,107 @@
+"""Checks of all sources and grants: how many are fine, and what expires soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
+from keywright.api.status import ConditionStatus, SourceStatus
+from keywright.cli.cluster_client import CUSTOM, ClusterClient
+from keywright.cli.grant_table import count
+from keywright.cli.grant_view import GrantView, brief_time, view_of
+from keywright.cli.hop import Hop, Result
+from keywright.planning.conditions import CLOCK_SKEWED, READY, RENEWAL_FAILING
+from keywright.planning.grant_summary import Health
+
+_SHOWN: Final = 5
+# In the last tenth of its lifetime, a key that can be renewed is renewed no more in time.
+_LATE_SHARE: Final = 0.1
+
+
+def object_checks(client: ClusterClient) -> Iterator[Hop]:
+    """Yield the checks of sources, grants and expiries in all namespaces."""
+    sources = list(client.items(f"{CUSTOM}/{SOURCE_PLURAL}"))
+    yield _sources(sources)
+    bodies = client.items(f"{CUSTOM}/{GRANT_PLURAL}")
+    views = [view_of(body, readers=None, now=client.now()) for body in bodies]
+    yield _grants(views)
+    yield _expiry(views)
+
+
+def _sources(bodies: Sequence[Mapping[str, Any]]) -> Hop:
+    problems = [sentence for body in bodies if (sentence := _problem(body))]
+    title = f"{len(bodies) - len(problems)} of {len(bodies)} sources are fine"
+    if not problems:
+        return Hop("check-sources", title)
+    return Hop(
+        "check-sources",
+        title,
+        Result.FAILED,
+        facts=_first(problems),
+        cure="Find the fault: keywright doctor source NAME --namespace NAMESPACE",
+    )
+
+
+def _problem(body: Mapping[str, Any]) -> str:
+    """Why a source is not fine; empty if it is."""
+    status, metadata = SourceStatus.parse(body.get("status")), body["metadata"]
+    name = f"{metadata['namespace']}/{metadata['name']}"
+    ready = status.condition(READY)
+    if ready is None:
+        return f"{name}: not processed yet"
+    if ready.status is not ConditionStatus.TRUE:
+        return f"{name}: {ready.reason}"
+    for kind in (RENEWAL_FAILING, CLOCK_SKEWED):
+        found = status.condition(kind)
+        if found is not None and found.status is ConditionStatus.TRUE:
+            return f"{name}: {found.type}"
+    return ""
+
+
+def _grants(views: Sequence[GrantView]) -> Hop:
+    title = count(views).rstrip(": ") if views else "0 grants"
+    bad = [view for view in views if view.summary.health is Health.FAILING]
+    if not bad:
+        return Hop("check-grants", title)
+    return Hop(
+        "check-grants",
+        title,
+        Result.FAILED,
+        facts=_first([f"{each.namespace}/{each.name}: {each.summary.state}" for each in bad]),
+        cure="See why: keywright status NAME --namespace NAMESPACE, or keywright doctor grant NAME",
+    )
+
+
+def _expiry(views: Sequence[GrantView]) -> Hop:
+    title = "no key expires soon"
+    late = sorted(
+        (view for view in views if _is_late(view)), key=lambda view: str(view.status.expires_at)
+    )
+    if not late:
+        return Hop("check-expiry", title)
+    facts = [
+        f"{view.namespace}/{view.name} expires {brief_time(view.status.expires_at, now=view.now)}"
+        for view in late
+        if view.status.expires_at is not None
+    ]
+    return Hop(
+        "check-expiry",
+        f"{len(late)} keys are in the last tenth of their lifetime",
+        Result.WARNING,
+        facts=_first(facts),
+        cure="Renew them, or resume them if they are suspended: keywright renew NAME --wait",
+    )
+
+
+def _is_late(view: GrantView) -> bool:
+    status = view.status
+    if status.expires_at is None or status.issued_at is None or status.expires_at <= view.now:
+        return False
+    left = status.expires_at - view.now
+    return left < (status.expires_at - status.issued_at) * _LATE_SHARE
+
+
+def _first(sentences: Sequence[str]) -> list[str]:
+    more = len(sentences) - _SHOWN
+    return [*sentences[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]

@@ -1,0 +1,171 @@
+"""The hops of a grant: its spec, its source, its Secret, a key (signed, not stored), a probe."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from keywright.api.errors import ApiError, Failure
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.grant_checks import validate_with_source
+from keywright.api.key_spec import ProbeMode
+from keywright.api.parsing import parse_grant
+from keywright.api.source import CredentialSource
+from keywright.api.times import format_time_or_dash
+from keywright.cli.cluster_client import METADATA, ClusterClient, source_path
+from keywright.cli.doctor_source import Tools, invalid_spec, read_source, source_hops
+from keywright.cli.errors import ForbiddenError
+from keywright.cli.grant_view import view_of
+from keywright.cli.hop import Hop, Result, failed, has_failed
+from keywright.planning.sources import source_failure
+from keywright.secrets.ownership import Ownership, classify, managed_secret_from
+from keywright.secrets.rendering import check_region, validate
+
+
+def read_grant(body: dict[str, Any]) -> tuple[ApiKeyGrant | None, Hop]:
+    """The grant, and the hop of its spec."""
+    title = f"ApiKeyGrant {body['metadata']['name']} is valid"
+    parsed = parse_grant(body)
+    if not isinstance(parsed, ApiKeyGrant):
+        return None, invalid_spec(title, parsed)
+    errors = validate(parsed)
+    return (None, invalid_spec(title, errors)) if errors else (parsed, Hop("doctor-spec", title))
+
+
+def find_source(
+    grant: ApiKeyGrant, client: ClusterClient
+) -> tuple[CredentialSource | None, list[Hop]]:
+    """The source of a grant if its namespace may use it, and the hops to there."""
+    namespace, name = grant.source_key
+    title = f"namespace {grant.namespace} may use source {namespace}/{name}"
+    body = client.find(source_path(namespace, name))
+    source, spec = (None, None) if body is None else read_source(body)
+    if spec is not None and spec.result is Result.FAILED:
+        return None, [spec]
+    labels: dict[str, str] = {}
+    if source is not None and source.selects_namespaces and namespace != grant.namespace:
+        found = client.get(f"/api/v1/namespaces/{grant.namespace}")
+        labels = found["metadata"].get("labels") or {}
+    failure = source_failure(
+        grant.source_key,
+        value=source,
+        deleting=source is not None and source.deleting,
+        asking=grant.namespace,
+        permitted=source is not None and source.allows(grant.namespace, labels=labels),
+    )
+    if failure is not None or source is None or spec is None:
+        assert failure is not None
+        return None, [failed("doctor-source", title, failure)]
+    hops = [spec, Hop("doctor-source", title)]
+    of_source = grant.with_formats_for(source.provider)
+    errors = [
+        *validate_with_source(of_source, source=source),
+        *check_region(of_source, region=of_source.region(source)),
+    ]
+    if errors:
+        hops.append(invalid_spec("the grant fits its source", errors))
+    return source, hops
+
+
+async def grant_hops(
+    grant: ApiKeyGrant, source: CredentialSource, tools: Tools
+) -> AsyncIterator[Hop]:
+    """Yield the hops of a grant from the source's identity to a probe of a key."""
+    grant = grant.with_formats_for(source.provider)
+    hops: list[Hop] = []
+    async for hop in source_hops(source, tools):
+        hops.append(hop)
+        yield hop
+    if has_failed(hops) or any(
+        hop.id == "doctor-session" and hop.result is Result.SKIPPED for hop in hops
+    ):
+        return
+    secret = _secret(grant, tools.client)
+    yield secret
+    if secret.result is Result.FAILED:
+        return
+    async for hop in _key(grant, source, tools):
+        yield hop
+
+
+def reported_of_grant(body: dict[str, Any], client: ClusterClient) -> Hop:
+    """The hop of what the operator reports of a grant."""
+    view = view_of(body, readers=None, now=client.now())
+    title = "the operator reports this grant as Ready"
+    if view.is_fine:
+        return Hop("doctor-operator", title)
+    return Hop(
+        "doctor-operator",
+        title,
+        Result.FAILED,
+        facts=(f"{view.summary.state}: {view.summary.message}",),
+        cure=(
+            "If every hop before this one works, the difference is between this machine and the"
+            " operator's pod: check its NetworkPolicy, proxy and clock (keywright check), or wait"
+            " for its next attempt (keywright status)."
+        ),
+    )
+
+
+def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:
+    title = f"Secret {grant.secret_name} is absent, or belongs to this grant"
+    path = f"/api/v1/namespaces/{grant.namespace}/secrets/{grant.secret_name}"
+    try:
+        found = client.find(path, accept=METADATA)
+    except ForbiddenError:
+        return Hop("doctor-secret", title, Result.SKIPPED, facts=("You may not read Secrets.",))
+    if found is None or grant.spec.secret.adopt:
+        return Hop("doctor-secret", title)
+    owner = classify(grant, managed_secret_from(found["metadata"]))
+    if owner is Ownership.OWNED:
+        return Hop("doctor-secret", title)
+    other = owner is Ownership.OWNED_BY_OTHER
+    return Hop(
+        "doctor-secret",
+        title,
+        Result.FAILED,
+        facts=("It belongs to another grant." if other else "It exists, and no grant owns it.",),
+        cure=(
+            "Set spec.secret.name to a name of its own."
+            if other
+            else "Set spec.secret.name to another name, delete the Secret, or take it over with"
+            " spec.secret.adopt: true."
+        ),
+    )
+
+
+async def _key(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> AsyncIterator[Hop]:
+    if grant.managed is not None:
+        yield await _listing(grant, source, tools)
+        return
+    title = f"a {grant.kind.value} (not stored)"
+    try:
+        issued = await tools.provider.mint(grant, source=source)
+    except Failure as failure:
+        yield failed("doctor-key", title, failure)
+        return
+    credential = issued.credential
+    until = f"valid until {format_time_or_dash(credential.expires_at)}"
+    yield Hop("doctor-key", title, facts=(until, *((issued.warning,) if issued.warning else ())))
+    mode = grant.spec.probe.mode
+    if mode is ProbeMode.NONE:
+        return
+    title = f"the key works: probe {mode.value}"
+    try:
+        await tools.provider.probe(grant, credential, source=source)
+    except Failure as failure:
+        yield failed("doctor-probe", title, failure)
+    else:
+        yield Hop("doctor-probe", title)
+
+
+async def _listing(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> Hop:
+    """A managed key is not created for a diagnosis: its keys are listed."""
+    title = f"the keys of this {grant.kind.value} can be listed (none is created)"
+    try:
+        keys = await (await tools.provider.keys(grant, source=source)).list_keys(frozenset())
+    except Failure as failure:
+        return failed("doctor-key", title, failure)
+    except ApiError as error:
+        return Hop("doctor-key", title, Result.FAILED, facts=(error.message,))
+    return Hop("doctor-key", title, facts=(f"{len(keys)} found",))

@@ -1,0 +1,388 @@
+"""The objects of a set of manifests: sources, grants, and what they refer to.
+
+Many manifests have no namespace, because kustomize, Helm, Flux or Argo CD sets it. An absent
+namespace therefore matches every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, takewhile
+from pathlib import PurePath
+from typing import Any, Final, TypeVar
+
+from keywright.api.errors import FieldError
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.names import API_VERSION, GRANT_KIND, SOURCE_KIND
+from keywright.api.parsing import parse_grant, parse_source
+from keywright.api.schema import ServiceAccountReference
+from keywright.api.source import CredentialSource
+from keywright.cli.kustomizations import Placed
+from keywright.cli.manifest_reader import list_of, mapping_of
+from keywright.cli.secret_reads import SecretRead, reads_of
+
+WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
+"""The kinds that a grant can restart."""
+_SECRET_WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ExternalSecret": ("spec", "target", "name"),
+    "SealedSecret": ("spec", "template", "metadata", "name"),
+    "Certificate": ("spec", "secretName"),
+    "VaultStaticSecret": ("spec", "destination", "name"),
+    "VaultDynamicSecret": ("spec", "destination", "name"),
+}
+"""Kinds of other products that write a Secret, each with the field of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """A CredentialSource; `spec` is None if it has `errors`."""
+
+    placed: Placed
+    spec: CredentialSource | None
+    errors: tuple[FieldError, ...] = ()
+
+    @property
+    def token_account(self) -> tuple[str, ServiceAccountReference] | None:
+        """The ServiceAccount whose token the source needs, with the field of its name."""
+        if self.spec is None:
+            return None
+        aws, alibaba = self.spec.spec.aws, self.spec.spec.alibaba_cloud
+        if aws is not None and aws.web_identity is not None:
+            return "spec.aws.webIdentity", aws.web_identity.service_account_ref
+        if alibaba is not None and alibaba.oidc_role_arn is not None:
+            return "spec.alibabaCloud.oidcRoleArn", alibaba.oidc_role_arn.service_account_ref
+        if alibaba is not None and alibaba.profile is not None:
+            reference = alibaba.profile.service_account_ref
+            return None if reference is None else ("spec.alibabaCloud.profile", reference)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEntry:
+    """An ApiKeyGrant; `spec` is None if it has `errors`."""
+
+    placed: Placed
+    spec: ApiKeyGrant | None
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadEntry:
+    """A Pod or a workload that has pods, and the Secrets that they read."""
+
+    placed: Placed
+    reads: tuple[SecretRead, ...]
+
+
+_Entry = TypeVar("_Entry", SourceEntry, GrantEntry, WorkloadEntry)
+
+
+@dataclass
+class Inventory:
+    """All objects, by what they are for."""
+
+    objects: tuple[Placed, ...]
+    sources: list[SourceEntry] = field(default_factory=list)
+    grants: list[GrantEntry] = field(default_factory=list)
+    workloads: list[WorkloadEntry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for placed in self.objects:
+            manifest = placed.manifest
+            if manifest.api_version == API_VERSION and manifest.kind == SOURCE_KIND:
+                self.sources.append(_source(placed))
+            elif manifest.api_version == API_VERSION and manifest.kind == GRANT_KIND:
+                self.grants.append(_grant(placed))
+            elif reads := reads_of(manifest):
+                self.workloads.append(WorkloadEntry(placed, reads))
+            elif manifest.kind in WORKLOAD_KINDS:
+                self.workloads.append(WorkloadEntry(placed, ()))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, list[Placed]]:
+        found: dict[str, list[Placed]] = {}
+        for placed in self.objects:
+            found.setdefault(placed.manifest.kind, []).append(placed)
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[str, str], list[Placed]]:
+        found: dict[tuple[str, str], list[Placed]] = {}
+        for placed in self.objects:
+            manifest = placed.manifest
+            found.setdefault((manifest.kind, manifest.name), []).append(placed)
+        return found
+
+    @cached_property
+    def _bindings(self) -> Mapping[str | None, list[Placed]]:
+        """The bindings by namespace; None for those that may apply to every namespace."""
+        found: dict[str | None, list[Placed]] = {}
+        for placed in self.of_kind("RoleBinding", "ClusterRoleBinding"):
+            is_cluster_wide = placed.manifest.kind == "ClusterRoleBinding"
+            namespace = None if is_cluster_wide else placed.namespace
+            found.setdefault(namespace, []).append(placed)
+        return found
+
+    @cached_property
+    def _writers(self) -> Mapping[str, list[Placed]]:
+        """The objects that define a Secret, by the name of the Secret."""
+        found: dict[str, list[Placed]] = {}
+        for placed in self.of_kind("Secret", *_SECRET_WRITERS):
+            found.setdefault(written_name(placed), []).append(placed)
+        return found
+
+    @cached_property
+    def _sources_by_name(self) -> Mapping[str, list[SourceEntry]]:
+        found: dict[str, list[SourceEntry]] = {}
+        for entry in self.sources:
+            found.setdefault(entry.placed.manifest.name, []).append(entry)
+        return found
+
+    @cached_property
+    def grants_by_secret(self) -> Mapping[str, list[GrantEntry]]:
+        """The grants by the name of their Secret."""
+        found: dict[str, list[GrantEntry]] = {}
+        for entry in self.grants:
+            if entry.spec is not None:
+                found.setdefault(entry.spec.secret_name, []).append(entry)
+        return found
+
+    @cached_property
+    def workloads_by_secret(self) -> Mapping[str, list[WorkloadEntry]]:
+        """The workloads by the names of the Secrets that they read."""
+        found: dict[str, list[WorkloadEntry]] = {}
+        for entry in self.workloads:
+            for name in {read.secret for read in entry.reads}:
+                found.setdefault(name, []).append(entry)
+        return found
+
+    def of_kind(self, *kinds: str) -> Iterator[Placed]:
+        """The objects of these kinds."""
+        return chain.from_iterable(self._by_kind.get(kind, ()) for kind in kinds)
+
+    def source_of(self, grant: GrantEntry) -> SourceEntry | None:
+        """The source that a grant names; None if it is not among the manifests."""
+        assert grant.spec is not None
+        reference = grant.spec.spec.source_ref
+        namespace = reference.namespace or grant.placed.namespace
+        found = [
+            entry
+            for entry in self._sources_by_name.get(reference.name, ())
+            if same_namespace(entry.placed.namespace, namespace)
+        ]
+        chosen = nearest(found, grant.placed)
+        return max(chosen, key=lambda each: _common(each.placed, grant.placed), default=None)
+
+    def readers_of(self, grant: GrantEntry) -> list[WorkloadEntry]:
+        """The workloads that read the Secret of a grant."""
+        assert grant.spec is not None
+        found = [
+            entry
+            for entry in self.workloads_by_secret.get(grant.spec.secret_name, ())
+            if same_namespace(entry.placed.namespace, grant.placed.namespace)
+        ]
+        return nearest(found, grant.placed)
+
+    def grants_of(self, workload: WorkloadEntry, *, secret: str) -> list[GrantEntry]:
+        """The grants that write a Secret which a workload reads."""
+        found = [
+            entry
+            for entry in self.grants_by_secret.get(secret, ())
+            if same_namespace(entry.placed.namespace, workload.placed.namespace)
+        ]
+        chosen = nearest(found, workload.placed)
+        return sorted(chosen, key=lambda each: -_common(each.placed, workload.placed))
+
+    def named(self, *kinds: str, name: str, beside: Placed) -> Placed | None:
+        """An object of one of these kinds, in the namespace of another object."""
+        found = (
+            placed
+            for kind in kinds
+            for placed in self.all_named(kind, name)
+            if same_namespace(placed.namespace, beside.namespace)
+        )
+        return next(found, None)
+
+    def all_named(self, kind: str, name: str) -> Sequence[Placed]:
+        """All objects of a kind with this name, in any namespace."""
+        return self._by_name.get((kind, name), ())
+
+    def bindings_in(self, namespace: str | None) -> Iterator[Placed]:
+        """The RoleBindings that may apply to a namespace, and the ClusterRoleBindings."""
+        if namespace is None:
+            return chain.from_iterable(self._bindings.values())
+        return chain(self._bindings.get(namespace, ()), self._bindings.get(None, ()))
+
+    def knows_namespace(self, namespace: str | None) -> bool:
+        """Whether the manifests contain this namespace, or a source in it."""
+        return any(entry.placed.namespace == namespace for entry in self.sources) or bool(
+            self.all_named("Namespace", str(namespace))
+        )
+
+    def labels_of_namespace(self, name: str) -> list[Mapping[str, str]]:
+        """The labels of a Namespace, once for each manifest of it."""
+        return [
+            {key: str(value) for key, value in mapping_of(labels).items()}
+            for placed in self.all_named("Namespace", name)
+            for labels in [placed.manifest.metadata.get("labels")]
+        ]
+
+    def writers_of(self, secret: str, *, beside: Placed) -> list[Placed]:
+        """The objects that define a Secret of this name in the namespace of another object."""
+        return [
+            placed
+            for placed in self.of_kind("Secret", *_SECRET_WRITERS)
+            if same_namespace(placed.namespace, beside.namespace) and written_name(placed) == secret
+        ]
+
+
+def written_name(placed: Placed) -> str:
+    """The name of the Secret that an object defines."""
+    manifest = placed.manifest
+    value: Any = manifest.body if manifest.kind in _SECRET_WRITERS else None
+    for step in _SECRET_WRITERS.get(manifest.kind, ()):
+        value = mapping_of(value).get(step)
+    return value if isinstance(value, str) else manifest.name
+
+
+def same_namespace(one: str | None, other: str | None) -> bool:
+    """Whether two namespaces can be the same."""
+    return one is None or other is None or one == other
+
+
+def nearest(entries: Iterable[_Entry], beside: Placed) -> list[_Entry]:
+    """Of several entries, those of the same kustomization, if there are any.
+
+    Of copies of one object, as folders for environments have them, the one in the closest folder.
+    """
+    every = list(entries)
+    same = [entry for entry in every if entry.placed.unit == beside.unit] or every
+    closest: dict[str, _Entry] = {}
+    for entry in same:
+        other = closest.setdefault(entry.placed.label, entry)
+        if _common(entry.placed, beside) > _common(other.placed, beside):
+            closest[entry.placed.label] = entry
+    return list(closest.values())
+
+
+def _common(one: Placed, other: Placed) -> int:
+    """How many folders the paths of two objects have in common."""
+    pairs = zip(
+        PurePath(one.manifest.file).parts, PurePath(other.manifest.file).parts, strict=False
+    )
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _source(placed: Placed) -> SourceEntry:
+    parsed = parse_source(_body(placed))
+    if isinstance(parsed, list):
+        return SourceEntry(placed, None, tuple(parsed))
+    return SourceEntry(placed, parsed)
+
+
+def _grant(placed: Placed) -> GrantEntry:
+    parsed = parse_grant(_body(placed))
+    if isinstance(parsed, list):
+        return GrantEntry(placed, None, tuple(parsed))
+    return GrantEntry(placed, parsed)
+
+
+def _body(placed: Placed) -> dict[str, Any]:
+    """The object with the metadata that the parsers read, in the types that they expect."""
+    manifest = placed.manifest
+    metadata = {
+        "name": manifest.name,
+        "namespace": placed.namespace or "",
+        "annotations": {k: v for k, v in manifest.annotations.items() if isinstance(v, str)},
+    }
+    return {"metadata": metadata, "spec": manifest.body.get("spec", {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A request to the Kubernetes API that the operator has to be allowed."""
+
+    group: str
+    resource: str
+    verbs: frozenset[str]
+    name: str | None
+
+
+SHIPPED_CLUSTER_ROLES: Final[Mapping[str, tuple[Access, ...]]] = {
+    "keywright-rollouts": tuple(
+        Access(group, resource, frozenset({"get", "list", "patch"}), None)
+        for group, resource in (
+            ("apps", "deployments"),
+            ("apps", "statefulsets"),
+            ("apps", "daemonsets"),
+            ("argoproj.io", "rollouts"),
+        )
+    ),
+    "keywright-tokens-of-any-serviceaccount": (
+        Access("", "serviceaccounts/token", frozenset({"create"}), None),
+    ),
+    "keywright": (),
+}
+"""The ClusterRoles of the installation, which users bind without having them in their folder."""
+
+
+def is_allowed(
+    inventory: Inventory, access: Access, *, operator: tuple[str, str], beside: Placed
+) -> bool:
+    """Whether bindings among the manifests allow the operator an access in a namespace.
+
+    A ClusterRole that is neither shipped nor among the manifests may allow anything.
+    """
+    for binding in inventory.bindings_in(beside.namespace):
+        subjects = list_of(binding.manifest.body.get("subjects"))
+        if not any(_is_operator(mapping_of(subject), operator) for subject in subjects):
+            continue
+        reference = mapping_of(binding.manifest.body.get("roleRef"))
+        kind, name = str(reference.get("kind")), str(reference.get("name"))
+        roles = [
+            placed
+            for placed in inventory.all_named(kind, name)
+            if (kind == "ClusterRole" or same_namespace(placed.namespace, binding.namespace))
+        ]
+        rules = [rule for role in roles for rule in list_of(role.manifest.body.get("rules"))]
+        if any(_covers(mapping_of(rule), access) for rule in rules):
+            return True
+        if kind == "ClusterRole" and not roles:
+            shipped = SHIPPED_CLUSTER_ROLES.get(name)
+            if shipped is None or any(_includes(each, access) for each in shipped):
+                return True
+    return False
+
+
+def _is_operator(subject: Mapping[str, Any], operator: tuple[str, str]) -> bool:
+    namespace, name = operator
+    match subject.get("kind"):
+        case "ServiceAccount":
+            return (subject.get("namespace"), subject.get("name")) == operator
+        case "Group":
+            groups = {"system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
+            return subject.get("name") in groups
+        case "User":
+            return subject.get("name") == f"system:serviceaccount:{namespace}:{name}"
+        case _:
+            return False
+
+
+def _covers(rule: Mapping[str, Any], access: Access) -> bool:
+    names = list_of(rule.get("resourceNames"))
+    verbs = set(list_of(rule.get("verbs")))
+    return (
+        bool({access.group, "*"} & set(list_of(rule.get("apiGroups"))))
+        and bool({access.resource, "*"} & set(list_of(rule.get("resources"))))
+        and (access.verbs <= verbs or "*" in verbs)
+        and (not names or access.name in names)
+    )
+
+
+def _includes(shipped: Access, access: Access) -> bool:
+    return (shipped.group, shipped.resource) == (
+        access.group,
+        access.resource,
+    ) and access.verbs <= shipped.verbs

@@ -1,0 +1,1 @@
+"""The IAM and RAM policies that sources and grants need, and their forms for other tools."""

@@ -1,0 +1,301 @@
+"""The roles and users of the sources among the manifests, with their policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from keywright.api.alibaba_source import (
+    AlibabaSource,
+    OidcRoleArn,
+    Profile,
+    RamRoleArn,
+    audience_of,
+)
+from keywright.api.aws_source import AwsHop, AwsSource
+from keywright.api.durations import parse_duration
+from keywright.api.grant import ApiKeyGrant
+from keywright.api.keys import BedrockLongTermKey, SessionCredentials
+from keywright.api.names import ANNOTATION_EKS_ROLE_ARN, ANNOTATION_RRSA_ROLE_NAME
+from keywright.api.partitions import partition_of
+from keywright.api.source import Provider
+from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
+from keywright.cli.policies.aws_permissions import boundary_of, permissions_of, place_of
+from keywright.cli.policies.model import Holder, HolderKind, statement
+
+ISSUER: Final = "https://OIDC-ISSUER"
+ACCOUNT: Final = "ACCOUNT-ID"
+USER: Final = "USER-NAME"
+EXTERNAL_ID: Final = "EXTERNAL-ID"
+_OF_APPLICATION: Final = "{}: also allow what the application calls, which manifests do not say"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFacts:
+    """What manifests do not contain: the issuer of the cluster, and the account of static keys."""
+
+    issuer: str = ISSUER
+    account: str = ACCOUNT
+    user: str = USER
+
+
+@dataclass(slots=True)
+class Holders:
+    """The holders by their ARN; several sources may use the same role."""
+
+    facts: CloudFacts
+    found: dict[str, Holder] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def get(self, provider: Provider, kind: HolderKind, arn: str) -> Holder:
+        """The holder with this ARN."""
+        return self.found.setdefault(arn, Holder(provider, kind, arn))
+
+
+def holders_of(inventory: Inventory, facts: CloudFacts) -> Holders:
+    """Return the holders of all sources, and notes about what no policy expresses."""
+    holders = Holders(facts)
+    for entry in inventory.sources:
+        if entry.spec is None:
+            continue
+        grants = [
+            (grant, grant.spec)
+            for grant in inventory.grants
+            if grant.spec is not None and inventory.source_of(grant) is entry
+        ]
+        cloud = entry.spec.cloud
+        if isinstance(cloud, AwsSource):
+            _aws(holders, inventory, entry, cloud, grants)
+        else:
+            _alibaba(holders, inventory, entry, cloud, grants)
+    return holders
+
+
+_Grants = Iterable[tuple[GrantEntry, ApiKeyGrant]]
+
+
+def _aws(
+    holders: Holders,
+    inventory: Inventory,
+    entry: SourceEntry,
+    aws: AwsSource,
+    grants: _Grants,
+) -> None:
+    source = entry.spec
+    assert source is not None
+    holder = _aws_base(holders, inventory, entry, aws)
+    for hop in aws.assume_roles:
+        role = holders.get(Provider.AWS, HolderKind.ROLE, hop.role_arn)
+        _trust_hop(holder, role, hop)
+        holder = role
+    every = [grant for _, grant in grants]
+    placed = [(grant, place_of(grant, source, account=holder.account)) for grant in every]
+    holder.allow(permissions_of(placed))
+    for grant, place in placed:
+        name = f"ApiKeyGrant {grant.namespace}/{grant.name}"
+        holder.allow((), grant=name)
+        key = grant.key
+        if isinstance(key, BedrockLongTermKey) and key.user.permissions_boundary:
+            boundary = key.user.permissions_boundary
+            found = holders.get(Provider.AWS, HolderKind.BOUNDARY, boundary)
+            found.allow(boundary_of(place), grant=name)
+        if isinstance(key, SessionCredentials):
+            _note_session(holder, key, name)
+
+
+def _note_session(holder: Holder, key: SessionCredentials, name: str) -> None:
+    if key.policy_arns:
+        holder.note(f"{name}: also allow what {', '.join(key.policy_arns)} allow, as far as needed")
+    elif key.policy is None:
+        holder.note(_OF_APPLICATION.format(name))
+
+
+def _aws_base(holders: Holders, inventory: Inventory, entry: SourceEntry, aws: AwsSource) -> Holder:
+    """The first holder of a source: its role, its user, or the identity of the operator."""
+    facts = holders.facts
+    partition = partition_of(aws.region).id
+    web = aws.web_identity
+    if web is None:
+        arn = f"arn:{partition}:iam::{facts.account}:user/{facts.user}"
+        holder = holders.get(Provider.AWS, HolderKind.USER, arn)
+        if aws.ambient is not None:
+            holder.note("the identity is that of the operator itself (aws.ambient)")
+        elif aws.access_key is not None:
+            holder.note(f"the user whose access key is in Secret {aws.access_key.secret_ref.name}")
+        return holder
+    named = web.role_arn or _annotation(inventory, entry, ANNOTATION_EKS_ROLE_ARN)
+    if named is None:
+        named = f"arn:{partition}:iam::{facts.account}:role/ROLE-NAME"
+        holders.notes.append(f"{entry.placed.label} names no role: set webIdentity.roleArn")
+    holder = holders.get(Provider.AWS, HolderKind.ROLE, named)
+    _note_placeholders(holder, facts)
+    _extend(holder, web.session_duration)
+    host = facts.issuer.removeprefix("https://").rstrip("/")
+    subject = f"system:serviceaccount:{entry.placed.namespace}:{web.service_account_ref.name}"
+    _trust(
+        holder,
+        {"Federated": f"arn:{partition}:iam::{holder.account}:oidc-provider/{host}"},
+        ["sts:AssumeRoleWithWebIdentity"],
+        {f"{host}:aud": web.audience, f"{host}:sub": subject},
+    )
+    return holder
+
+
+def _trust_hop(before: Holder, role: Holder, hop: AwsHop) -> None:
+    """Let a role be assumed by the holder before it in the chain."""
+    actions = ["sts:AssumeRole"]
+    equal: dict[str, Any] = {}
+    if hop.external_id is not None:
+        equal["sts:ExternalId"] = hop.external_id
+    elif hop.external_id_from is not None:
+        equal["sts:ExternalId"] = EXTERNAL_ID
+        reference = hop.external_id_from.secret_key_ref
+        role.note(f"{EXTERNAL_ID} is the value of key {reference.key} of Secret {reference.name}")
+    if hop.session_tags:
+        actions.append("sts:TagSession")
+        equal |= {f"aws:RequestTag/{key}": value for key, value in hop.session_tags.items()}
+    if hop.source_identity is not None:
+        actions.append("sts:SetSourceIdentity")
+        equal["sts:SourceIdentity"] = hop.source_identity
+    before.allow([statement(f"Become{_word(role.name)}", actions, role.arn)])
+    _trust(role, {"AWS": before.arn}, actions, equal)
+    _extend(role, hop.session_duration)
+
+
+def _alibaba(
+    holders: Holders,
+    inventory: Inventory,
+    entry: SourceEntry,
+    alibaba: AlibabaSource,
+    grants: _Grants,
+) -> None:
+    identity = alibaba.identity
+    holder: Holder | None = None
+    if isinstance(identity, OidcRoleArn):
+        holder = _rrsa(holders, inventory, entry, identity)
+    elif isinstance(identity, RamRoleArn):
+        user = _ram_user(holders, identity.role_arn)
+        holder = holders.get(Provider.ALIBABA_CLOUD, HolderKind.ROLE, identity.role_arn)
+        _trust_ram(user, holder, identity.external_id)
+        _extend(holder, identity.role_session_expiration)
+    elif alibaba.assume_roles:
+        holder = _ram_user(holders, alibaba.assume_roles[0].role_arn)
+    else:
+        what = "its file" if isinstance(identity, Profile) else "what issues its credentials"
+        holders.notes.append(f"{entry.placed.label}: the permissions depend on {what}")
+    for hop in alibaba.assume_roles:
+        assert holder is not None
+        role = holders.get(Provider.ALIBABA_CLOUD, HolderKind.ROLE, hop.role_arn)
+        _trust_ram(holder, role, hop.external_id)
+        _extend(role, hop.role_session_expiration)
+        holder = role
+    if holder is None:
+        return
+    for _, grant in grants:
+        name = f"ApiKeyGrant {grant.namespace}/{grant.name}"
+        holder.allow(_session_of_alibaba(grant), grant=name)
+        if isinstance(grant.key, SessionCredentials) and grant.key.policy is None:
+            holder.note(
+                f"{name}: also allow what the application calls, which manifests do not say"
+            )
+
+
+def _session_of_alibaba(grant: ApiKeyGrant) -> Iterator[dict[str, Any]]:
+    key = grant.key
+    if isinstance(key, SessionCredentials) and key.policy is not None:
+        statements = key.policy.get("Statement", [])
+        for each in statements if isinstance(statements, list) else [statements]:
+            if each.get("Effect") == "Allow":
+                yield dict(each)
+
+
+def _rrsa(
+    holders: Holders, inventory: Inventory, entry: SourceEntry, identity: OidcRoleArn
+) -> Holder:
+    account = identity.oidc_provider_arn.split(":")[3]
+    arn = identity.role_arn
+    if arn is None:
+        name = _annotation(inventory, entry, ANNOTATION_RRSA_ROLE_NAME) or "ROLE-NAME"
+        arn = f"acs:ram::{account}:role/{name}"
+    holder = holders.get(Provider.ALIBABA_CLOUD, HolderKind.ROLE, arn)
+    _note_placeholders(holder, holders.facts)
+    _extend(holder, identity.role_session_expiration)
+    reference = identity.service_account_ref
+    _trust(
+        holder,
+        {"Federated": [identity.oidc_provider_arn]},
+        "sts:AssumeRole",
+        {
+            "oidc:iss": holders.facts.issuer,
+            "oidc:aud": audience_of(reference),
+            "oidc:sub": f"system:serviceaccount:{entry.placed.namespace}:{reference.name}",
+        },
+    )
+    return holder
+
+
+def _ram_user(holders: Holders, role_arn: str) -> Holder:
+    """The user of a static key, in the account of the role unless the caller names another."""
+    facts = holders.facts
+    account = role_arn.split(":")[3] if facts.account == ACCOUNT else facts.account
+    user = holders.get(
+        Provider.ALIBABA_CLOUD, HolderKind.USER, f"acs:ram::{account}:user/{facts.user}"
+    )
+    user.note("the user whose access key the source reads from its Secret")
+    return user
+
+
+def _trust_ram(before: Holder, role: Holder, external_id: str | None) -> None:
+    resource = role.arn.replace("acs:ram::", "acs:ram:*:")
+    allowed = {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": resource}
+    before.allow([allowed])
+    equal = {} if external_id is None else {"sts:ExternalId": external_id}
+    _trust(role, {"RAM": [before.arn]}, "sts:AssumeRole", equal)
+
+
+def _trust(
+    holder: Holder, principal: dict[str, Any], actions: list[str] | str, equal: dict[str, Any]
+) -> None:
+    """Add a statement of a trust policy; a single action is a text, as in the vendors' guides."""
+    found: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": actions[0] if isinstance(actions, list) and len(actions) == 1 else actions,
+    }
+    if equal:
+        found["Condition"] = {"StringEquals": equal}
+    if found not in holder.trust:
+        holder.trust.append(found)
+
+
+def _extend(holder: Holder, duration: str | None) -> None:
+    if duration is not None:
+        seconds = int(parse_duration(duration))
+        holder.max_session_seconds = max(holder.max_session_seconds, seconds)
+
+
+def _annotation(inventory: Inventory, entry: SourceEntry, name: str) -> str | None:
+    account = entry.token_account
+    assert account is not None
+    found = inventory.named("ServiceAccount", name=account[1].name, beside=entry.placed)
+    value = None if found is None else found.manifest.annotations.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _note_placeholders(holder: Holder, facts: CloudFacts) -> None:
+    if facts.issuer == ISSUER:
+        holder.note(
+            "set --issuer to the issuer of the cluster:"
+            " kubectl get --raw /.well-known/openid-configuration"
+        )
+
+
+def _word(name: str) -> str:
+    """A name as a part of a Sid, which is of letters and digits."""
+    return "".join(
+        part.capitalize()
+        for part in "".join(
+            each if each.isalnum() and each.isascii() else " " for each in name
+        ).split()
+    )

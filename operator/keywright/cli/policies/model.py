@@ -1,0 +1,100 @@
+"""Policies by what holds them: roles, users and permissions boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from keywright.api.source import Provider
+
+Document = Mapping[str, Any]
+
+_VERSIONS: Final = {Provider.AWS: "2012-10-17", Provider.ALIBABA_CLOUD: "1"}
+
+
+class HolderKind(StrEnum):
+    """What holds policies."""
+
+    ROLE = "role"
+    USER = "user"
+    BOUNDARY = "boundary"
+
+
+@dataclass(slots=True)
+class Holder:
+    """A role or user with its policies, or a managed policy that is a permissions boundary.
+
+    `arn` may contain a placeholder in capitals, which `notes` explain. `path` ends with a slash.
+    """
+
+    provider: Provider
+    kind: HolderKind
+    arn: str
+    trust: list[dict[str, Any]] = field(default_factory=list)
+    permissions: list[dict[str, Any]] = field(default_factory=list)
+    max_session_seconds: int = 3600
+    grants: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        """The part of the ARN after the account, without its type: path and name."""
+        return self.arn.rpartition(":")[2].partition("/")[2]
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self.resource.rpartition("/")[2]
+
+    @property
+    def path(self) -> str:
+        """The path, `/` by default."""
+        return f"/{self.resource.rpartition('/')[0]}/".replace("//", "/")
+
+    @property
+    def account(self) -> str:
+        """The account of the holder."""
+        return self.arn.split(":")[-2]
+
+    @property
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """The policy documents: `trust` and `permissions`, as far as they have statements."""
+        version = _VERSIONS[self.provider]
+        found = {"trust": self.trust, "permissions": self.permissions}
+        return {
+            name: {"Version": version, "Statement": statements}
+            for name, statements in found.items()
+            if statements
+        }
+
+    def allow(self, statements: Iterable[dict[str, Any]], *, grant: str = "") -> None:
+        """Add statements, each once."""
+        for statement in statements:
+            if statement not in self.permissions:
+                self.permissions.append(statement)
+        if grant and grant not in self.grants:
+            self.grants.append(grant)
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def statement(
+    sid: str,
+    actions: Iterable[str],
+    resources: Iterable[str] | str,
+    *,
+    condition: Document | None = None,
+) -> dict[str, Any]:
+    """An Allow statement of AWS."""
+    found: dict[str, Any] = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": list(actions),
+        "Resource": resources if isinstance(resources, str) else list(resources),
+    }
+    return found if condition is None else {**found, "Condition": condition}

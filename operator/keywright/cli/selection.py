@@ -1,0 +1,79 @@
+"""The grants that a command works on: by name, or all of a source."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keywright.api.names import GRANT_PLURAL
+from keywright.cli.cluster_client import CUSTOM, ClusterClient, grant_path, scope
+from keywright.cli.cluster_options import add_cluster_options
+from keywright.cli.errors import CommandError, NotFoundError
+from keywright.cli.exit_codes import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A grant that was selected."""
+
+    namespace: str
+    name: str
+    body: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Its URL path."""
+        return grant_path(self.namespace, self.name)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add NAME..., --source and the cluster options."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a grant")
+    parser.add_argument(
+        "--source", metavar="NAME", help="all grants of this source instead; -A for all namespaces"
+    )
+    add_cluster_options(parser, all_namespaces=True)
+
+
+def select(client: ClusterClient, options: argparse.Namespace) -> list[Selected]:
+    """Read the grants that the options select, in their order.
+
+    Raises:
+        CommandError: neither names nor a source, or both, were given; a grant does not exist.
+    """
+    if bool(options.names) == bool(options.source):
+        raise CommandError(
+            "name one or more grants, or a source with --source.", code=ExitCode.USAGE
+        )
+    if options.source:
+        listed = client.items(f"{CUSTOM}{scope(client, options)}/{GRANT_PLURAL}")
+        found = [_selected(body) for body in listed if _source(body) == options.source]
+        if not found:
+            raise NotFoundError(
+                f"there is no grant of source {options.source}.",
+                remedy="Choose its namespace with -n, or all namespaces with -A.",
+            )
+        return found
+    return [_named(client, name) for name in dict.fromkeys(options.names)]
+
+
+def _named(client: ClusterClient, name: str) -> Selected:
+    body = client.find(grant_path(client.namespace, name))
+    if body is None:
+        raise NotFoundError(
+            f"there is no ApiKeyGrant {name} in namespace {client.namespace}.",
+            remedy="List all of them: keywright status -A.",
+        )
+    return _selected(body)
+
+
+def _selected(body: Mapping[str, Any]) -> Selected:
+    metadata = body["metadata"]
+    return Selected(namespace=metadata["namespace"], name=metadata["name"], body=body)
+
+
+def _source(body: Mapping[str, Any]) -> str:
+    reference = (body.get("spec") or {}).get("sourceRef")
+    return str(reference.get("name", "")) if isinstance(reference, Mapping) else ""

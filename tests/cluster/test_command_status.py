@@ -1,0 +1,236 @@
+"""`keywright status` on a real API server, with an operator that works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from keywright.cli.exit_codes import ExitCode
+from testbed.world import World
+from tests.cluster.command_line import Timing, keywright, timed
+from tests.cluster.eventually import eventually
+from tests.cluster.tenants import GRANT, KEY, Tenant
+from tests.cluster.tier import Record
+
+_GRANTS = 500
+
+
+def pod_that_reads(tenant: Tenant, *, name: str, started: str) -> None:
+    """A pod with the Secret in its environment, as a kubelet would report it."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": tenant.namespace},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "containers": [
+                {
+                    "name": "chat",
+                    "image": "chat",
+                    "envFrom": [{"secretRef": {"name": GRANT}}],
+                }
+            ],
+        },
+    }
+    tenant.world.api.create(body)
+    tenant.patch(
+        f"/api/v1/namespaces/{tenant.namespace}/pods/{name}/status",
+        {
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [
+                    {
+                        "name": "chat",
+                        "image": "chat",
+                        "imageID": "",
+                        "ready": True,
+                        "restartCount": 0,
+                        "state": {"running": {"startedAt": started}},
+                    }
+                ],
+            }
+        },
+    )
+
+
+def test_a_good_grant_is_a_row_and_exit_code_0(tenant: Tenant) -> None:
+    """Its state, lifetime, next step, source and Secret, and the pods that read it."""
+    status = tenant.become_ready()
+    later = datetime.now(UTC).replace(year=2030).strftime("%Y-%m-%dT%H:%M:%SZ")
+    pod_that_reads(tenant, name="old", started="2020-01-01T00:00:00Z")
+    pod_that_reads(tenant, name="new", started=later)
+    shown = keywright(tenant.world, "status", "-n", tenant.namespace)
+    assert shown.code == ExitCode.OK
+    heading, row, count = shown.out.splitlines()
+    assert heading.split() == [
+        *("NAME", "STATE", "LIFETIME", "NEXT", "SOURCE", "SECRET", "READERS"),
+    ]
+    assert row.split()[:2] == [GRANT, "Ready"]
+    assert "left  renews in" in row
+    assert row.endswith("bedrock  chat-key  2 pods, 1 with an old key")
+    assert count == "1 grant: 1 fine"
+    item = keywright(tenant.world, "status", "-n", tenant.namespace, "-o", "json").json()["items"][
+        0
+    ]
+    assert item["expiresAt"] == status["expiresAt"]
+    assert item["next"] == {"step": "renews", "at": status["renewAt"]}
+    assert {each["pod"]: each["revision"] for each in item["readers"]} == {
+        "old": "old",
+        "new": "present",
+    }
+
+
+def test_a_broken_grant_is_never_exit_code_0(tenant: Tenant) -> None:
+    """The row says why, and the filter by source shows only its grants."""
+    tenant.become_ready()
+    tenant.apply_grant(name="broken", source="missing")
+    tenant.told("Ready", status="False", reason="SourceNotFound", name="broken")
+    shown = keywright(tenant.world, "status", "-n", tenant.namespace)
+    assert shown.code == ExitCode.FINDINGS
+    assert "SourceNotFound" in shown.out
+    assert "there is no CredentialSource missing" in shown.out
+    assert shown.out.splitlines()[-1] == "2 grants: 1 fine, 1 failing"
+    good = keywright(tenant.world, "status", "-n", tenant.namespace, "--source", "bedrock")
+    assert good.code == ExitCode.OK
+    assert "broken" not in good.out
+
+
+def test_the_story_of_a_grant_is_newest_last(tenant: Tenant) -> None:
+    """From its conditions and Events to what comes next."""
+    tenant.apply_grant(source="late")
+    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.apply_source(name="late")
+    tenant.ready()
+
+    def recovered() -> bool:
+        shown = keywright(tenant.world, "status", GRANT, "-n", tenant.namespace)
+        return "Event Recovered" in shown.out
+
+    eventually(recovered)
+    story = keywright(tenant.world, "status", GRANT, "-n", tenant.namespace, "-o", "yaml")
+    document = yaml.safe_load(story.out)
+    assert document["kind"] == "GrantStatus"
+    times = [entry["at"] for entry in document["story"]]
+    assert times == sorted(times)
+    what = [entry["what"] for entry in document["story"]]
+    assert what[0] == "Created"
+    assert {"Event SourceNotFound", "Event Recovered", "Ready=True", "Issued"} <= set(what)
+    assert what[-2:] == ["Next", "Expiry"]
+
+
+def test_what_is_missing_or_forbidden_is_explained(tenant: Tenant, tmp_path: Path) -> None:
+    """With the command or the right that helps, and the exit codes of docs/cli.md."""
+    missing = keywright(tenant.world, "status", "nope", "-n", tenant.namespace)
+    assert (missing.code, missing.out) == (ExitCode.FINDINGS, "")
+    assert f"there is no ApiKeyGrant nope in namespace {tenant.namespace}" in missing.err
+    user = tenant.world.cluster.service_account_kubeconfig(
+        namespace=tenant.namespace, name="chat-bedrock", directory=tmp_path
+    )
+    forbidden = keywright(tenant.world, "status", "-n", tenant.namespace, kubeconfig=user)
+    assert forbidden.code == ExitCode.UNREACHABLE
+    right = f"list apikeygrants.keywright.dev --namespace {tenant.namespace}"
+    assert f"kubectl auth can-i {right}" in forbidden.err
+
+
+def test_no_answer_is_exit_code_3(tenant: Tenant, tmp_path: Path) -> None:
+    """For a kubeconfig that does not exist, a wrong context, and an API server that is down."""
+    absent = keywright(tenant.world, "status", kubeconfig=tmp_path / "absent")
+    assert absent.code == ExitCode.UNREACHABLE
+    assert "there is no kubeconfig" in absent.err
+    wrong = keywright(tenant.world, "status", "--context=nope")
+    assert wrong.code == ExitCode.UNREACHABLE
+    document = yaml.safe_load(tenant.world.cluster.kubeconfig.read_text())
+    document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    down = tmp_path / "down"
+    down.write_text(yaml.safe_dump(document))
+    refused = keywright(tenant.world, "status", kubeconfig=down)
+    assert refused.code == ExitCode.UNREACHABLE
+    assert "does not respond" in refused.err
+
+
+def test_an_exec_plugin_and_a_token_log_in(tenant: Tenant, tmp_path: Path) -> None:
+    """As with kubectl."""
+    user = tenant.world.cluster.service_account_kubeconfig(
+        namespace=tenant.namespace, name="chat-bedrock", directory=tmp_path
+    )
+    document = yaml.safe_load(user.read_text())
+    entry = document["users"][0]["user"]
+    token = entry.get("token") or Path(entry["tokenFile"]).read_text()
+    answer = tmp_path / "answer.json"
+    answer.write_text(
+        '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",'
+        f' "status": {{"token": "{token}"}}}}'
+    )
+    document["users"][0]["user"] = {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "cat",
+            "args": [str(answer)],
+            "interactiveMode": "Never",
+        }
+    }
+    plugin = tmp_path / "plugin"
+    plugin.write_text(yaml.safe_dump(document))
+    for kubeconfig in (user, plugin):
+        shown = keywright(tenant.world, "status", "-n", tenant.namespace, kubeconfig=kubeconfig)
+        # The API server knows the user, who has no rights.
+        assert "chat-bedrock" in shown.err
+        assert "may not" in shown.err
+
+
+def test_no_secret_value_is_shown(tenant: Tenant) -> None:
+    """Not in a table, not in a story, not in a document."""
+    tenant.become_ready()
+    value = tenant.data()[KEY]
+    for arguments in ((), ("-o", "json"), (GRANT,), (GRANT, "-o", "yaml")):
+        shown = keywright(tenant.world, "status", "-n", tenant.namespace, *arguments)
+        assert value not in shown.out + shown.err
+
+
+@pytest.fixture
+def many(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """A namespace with 500 grants."""
+    tenant = new_tenant()
+    tenant.apply_source()
+    for number in range(_GRANTS):
+        tenant.world.api.create(tenant.grant_body(name=f"grant-{number:03}"))
+
+    def ready() -> bool:
+        found: Any = keywright(
+            tenant.world, "status", "-n", tenant.namespace, "-o", "json", "--no-readers"
+        ).json()
+        states = [item["state"] for item in found["items"]]
+        return states == ["Ready"] * _GRANTS
+
+    eventually(ready, seconds=90)
+    return tenant
+
+
+def test_500_grants_are_shown_at_once(world: World, many: Tenant, record_property: Record) -> None:
+    """The best of five runs, since other tests share the machine."""
+    assert many.world is world
+    runs: list[Timing] = [timed(world, "status", "-A") for _ in range(5)]
+    first, total = min(r.first_byte for r in runs), min(r.total for r in runs)
+    processor = min(r.processor for r in runs)
+    record_property("status_first_byte_seconds", first)
+    record_property("status_total_seconds", total)
+    record_property("status_processor_seconds", processor)
+    assert all(run.out.count("\n") >= _GRANTS + 2 for run in runs)
+    # Processor time bounds the program itself, whatever else runs.
+    assert processor < 1.0
+    assert total < 1.2
+    assert first < 0.7
+
+
+def test_help_is_quick(world: World, record_property: Record) -> None:
+    """No import of an SDK, the best of five runs."""
+    runs = [timed(world, "--help") for _ in range(5)]
+    best = min(run.total for run in runs)
+    record_property("help_seconds", best)
+    assert "status" in runs[0].out
+    assert best < 0.25
