@@ -142,15 +142,17 @@ def test_kubectl_shows_and_waits(tenant: Tenant) -> None:
         )
     status = tenant.status()
     header, row = kubectl(admin, "get", namespace, "akg").splitlines()
-    assert header.split() == ["NAME", "READY", "KIND", "SECRET", "EXPIRES", "RENEWS", "AGE"]
+    columns = ["NAME", "READY", "STATUS", "KIND", "SECRET", "EXPIRES", "RENEWS", "AGE"]
+    assert header.split() == columns
     assert row.split()[:-1] == [
-        *("chat-key", "True", "bedrockShortTermKey", "chat-key"),
+        *("chat-key", "True", status["state"], "bedrockShortTermKey", "chat-key"),
         *(status["expiresAt"], status["renewAt"]),
     ]
     header, row = kubectl(admin, "get", namespace, "csrc").splitlines()
-    assert header.split() == ["NAME", "READY", "PROVIDER", "IDENTITY", "EXPIRES", "AGE"]
+    assert header.split() == ["NAME", "READY", "STATUS", "PROVIDER", "IDENTITY", "EXPIRES", "AGE"]
     identity = f"arn:aws:sts::123456789012:assumed-role/{tenant.role}/{tenant.namespace}.bedrock"
-    assert row.split()[:4] == ["bedrock", "True", "AWS", identity]
+    state = tenant.source_status()["state"]
+    assert row.split()[:5] == ["bedrock", "True", state, "AWS", identity]
 
 
 def test_the_role_may_stand_on_the_service_account(tenant: Tenant) -> None:
