@@ -1,0 +1,70 @@
+"""What `keywright create` prints is accepted by a real API server, and works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from keywright.cli.exit_codes import ExitCode
+from keywright.cli.main import main
+from testbed.operators import OperatorProcess
+from testbed.world import World
+from tests.cluster.eventually import eventually
+
+_ROLE = "arn:aws:iam::123456789012:role/created"
+_PROVIDER = "acs:ram::1234567890123456:oidc-provider/ack-rrsa"
+_TENANT = ("tenant", "created-a", "--region=us-west-2", f"--role-arn={_ROLE}")
+COMMANDS = (
+    (*_TENANT, "--kind=bedrock", "--duration=1h", "--format=OpenAIEnv"),
+    (*_TENANT, "--kind=bedrock-long-term", "--user=created"),
+    (*_TENANT, "--kind=session", "--format=AwsCredentialProcess", "--restart=Deployment/x"),
+    (*_TENANT, "--kind=api-gateway", "--usage-plan=abc123", "--assume-role", f"{_ROLE}-2"),
+    (
+        *("tenant", "created-b", "--cloud=alibaba", "--region=cn-hangzhou", "--kind=session"),
+        *(f"--oidc-provider-arn={_PROVIDER}", "--role-arn=acs:ram::1234567890123456:role/x"),
+    ),
+    (
+        *("tenant", "created-c", "--cloud=alibaba", "--region=cn-hangzhou", "--kind=session"),
+        "--access-key-secret=key",
+    ),
+)
+
+
+def _created(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    assert main(["create", *arguments]) is ExitCode.OK
+    return list(yaml.safe_load_all(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=str)
+def test_the_api_server_accepts_it(
+    world: World, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a warning of an unknown field, as strict validation would refuse it."""
+    objects = _created(arguments, capsys)
+    world.api.apply(objects[0])
+    for each in objects:
+        path = world.api.path_of(each)
+        query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "test"}
+        world.api.request("PATCH", path, query=query, body=each, content_type=_APPLY)
+
+
+_APPLY = "application/apply-patch+yaml"
+
+
+def test_a_created_tenant_becomes_ready(
+    world: World, operator: OperatorProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the role that it names."""
+    assert operator.process.exit_code is None
+    arguments = (
+        *("tenant", "created-tenant", "--region=us-west-2", "--source=bedrock"),
+        *("--grant=chat-key", f"--role-arn={_ROLE}-tenant", "--kind=bedrock", "--duration=1h"),
+    )
+    world.create_role(name="created-tenant", namespace="created-tenant", service_account="bedrock")
+    for each in _created(arguments, capsys):
+        world.api.apply(each)
+    path = "/apis/keywright.dev/v1alpha1/namespaces/created-tenant/apikeygrants/chat-key"
+    eventually(lambda: world.api.get(path).get("status", {}).get("revision") == 1)
+    world.api.delete("/api/v1/namespaces/created-tenant")
