@@ -24,9 +24,16 @@ _NAMES = {"source": SOURCE, "grant": GRANT}
 
 
 def doctor(tenant: Tenant, *arguments: str, environment: Mapping[str, str] | None = None) -> Result:
-    """Run the command in a process of its own, in which the clouds are the emulated ones."""
+    """Run `keywright doctor`."""
+    return run_command(tenant, "doctor", *arguments, environment=environment)
+
+
+def run_command(
+    tenant: Tenant, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Result:
+    """Run a command in a process of its own, in which the clouds are the emulated ones."""
     completed = subprocess.run(
-        [sys.executable, "-m", "keywright", "doctor", *arguments, "-n", tenant.namespace],
+        [sys.executable, "-m", "keywright", *arguments, "-n", tenant.namespace],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tenant.world.directory),

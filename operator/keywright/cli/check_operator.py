@@ -22,11 +22,11 @@ from keywright.version import product_version
 
 _HTTPS: Final = 443
 _LEASE: Final = "keywright"
-_RIGHTS: Final = (
+RIGHTS: Final = (
     *(
         (verb, GROUP, plural)
         for plural in (SOURCE_PLURAL, GRANT_PLURAL)
-        for verb in ("list", "watch")
+        for verb in ("get", "list", "watch")
     ),
     *(("patch", GROUP, f"{plural}/status") for plural in (SOURCE_PLURAL, GRANT_PLURAL)),
     ("patch", GROUP, GRANT_PLURAL),
@@ -34,6 +34,7 @@ _RIGHTS: Final = (
     ("get", "", "serviceaccounts"),
     ("create", "events.k8s.io", "events"),
 )
+"""Verb, API group and resource: what every installation of the operator needs."""
 
 
 def operator_checks(client: ClusterClient) -> Iterator[Hop]:
@@ -140,7 +141,7 @@ def _rights(client: ClusterClient, operator: Operator) -> Hop:
     title = "the operator has the rights that it needs"
     missing: list[str] = []
     for namespace in operator.namespaces or ("",):
-        for verb, group, resource in _RIGHTS:
+        for verb, group, resource in RIGHTS:
             allowed = operator_may(
                 client, operator, verb, resource, group=group, namespace=namespace
             )

@@ -106,7 +106,7 @@ async def _of_source(
     yield hop
     if source is None:
         return
-    async with _tools(client, options, source) as tools:
+    async with cloud_tools(client, options, source) as tools:
         async for hop in source_hops(source, tools):
             yield hop
 
@@ -125,13 +125,13 @@ async def _of_grant(
         yield hop
     if source is None or has_failed(hops):
         return
-    async with _tools(client, options, source) as tools:
+    async with cloud_tools(client, options, source) as tools:
         async for hop in grant_hops(grant, source, tools):
             yield hop
 
 
 @contextlib.asynccontextmanager
-async def _tools(
+async def cloud_tools(
     client: ClusterClient, options: argparse.Namespace, source: Any
 ) -> AsyncIterator[Any]:
     """The operator's own clouds, with the flags of its Deployment and the rights of the user."""
@@ -170,6 +170,7 @@ async def _tools(
             accounts=accounts,
             provider=clouds.providers[source.provider],
             skews=clouds.skews,
+            calls=clouds.calls,
         )
     finally:
         await clouds.close()

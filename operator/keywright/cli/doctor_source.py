@@ -24,6 +24,7 @@ from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import CommandError
 from keywright.cli.hop import Hop, Result, failed
 from keywright.cli.installation import Operator, operator_may
+from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.clock_skew import ClockSkews
 from keywright.clouds.identity_tokens import token_facts
 from keywright.clouds.interfaces import CloudProvider
@@ -46,6 +47,7 @@ class Tools:
     accounts: ServiceAccounts
     provider: CloudProvider
     skews: ClockSkews
+    calls: BotoClients
 
 
 def read_source(body: dict[str, Any]) -> tuple[CredentialSource | None, Hop]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from keywright.cli.check_cluster import OLDEST, is_public
+from keywright.cli.check_operator import RIGHTS
 from tests.unit.api.samples import ROOT
 
 
@@ -31,3 +33,17 @@ def test_the_oldest_version_is_that_of_the_docs() -> None:
     """The check and the installation guide name the same version."""
     text = (ROOT / "docs/install.md").read_text()
     assert f"You need Kubernetes {'.'.join(map(str, OLDEST))} or newer" in text
+
+
+def test_the_rights_are_those_of_the_manifests() -> None:
+    """Except for namespaces, whose labels are watched only where a source selects by them."""
+    text = (ROOT / "manifests/all-namespaces/rbac.yaml").read_text()
+    (role,) = (body for body in yaml.safe_load_all(text) if body["kind"] == "ClusterRole")
+    granted = {
+        (verb, group, resource)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert {right for right in granted if right[2] != "namespaces"} == set(RIGHTS)

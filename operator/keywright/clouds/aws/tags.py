@@ -28,7 +28,12 @@ _TAG_VALUE_LIMIT: Final = 256
 
 def owner_of(grant: ApiKeyGrant) -> str:
     """The value of the owner tag: the grant, by a name that survives a restore."""
-    name = f"{grant.namespace}/{grant.name}"
+    return owner_tag(grant.namespace, grant.name)
+
+
+def owner_tag(namespace: str, name: str) -> str:
+    """The value of the owner tag of a grant with this name."""
+    name = f"{namespace}/{name}"
     if len(name) <= _TAG_VALUE_LIMIT:
         return name
     return f"{name[:200]}.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
