@@ -70,12 +70,19 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 
 def _problems(inventory: Inventory) -> list[str]:
+    from keywright.cli.linting.crd_schema import check_object, format_path  # noqa: PLC0415
+
     entries: list[SourceEntry | GrantEntry] = [*inventory.sources, *inventory.grants]
-    problems = [
-        f"{entry.placed.manifest.position_of(error.field)}: {error}"
-        for entry in entries
-        for error in entry.errors
-    ]
+    problems = []
+    for entry in entries:
+        manifest = entry.placed.manifest
+        schema = check_object(manifest.body)
+        problems += [
+            f"{manifest.position(*each.path)}: {format_path(each.path)} {each.message}"
+            for each in schema
+        ]
+        if not schema:
+            problems += [f"{manifest.position_of(e.field)}: {e}" for e in entry.errors]
     return problems + [
         f"{entry.placed.manifest.position_of('spec.sourceRef')}: the source of"
         f" {entry.placed.label} is not among the manifests"
