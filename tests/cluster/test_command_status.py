@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,7 +213,7 @@ def many(new_tenant: Callable[[], Tenant]) -> Tenant:
 
 
 def test_500_grants_are_shown_at_once(world: World, many: Tenant, record_property: Record) -> None:
-    """The best of five runs, since other tests share the machine."""
+    """The best of five runs; times of the wall are held to where the machine is not overloaded."""
     assert many.world is world
     runs: list[Timing] = [timed(world, "status", "-A") for _ in range(5)]
     first, total = min(r.first_byte for r in runs), min(r.total for r in runs)
@@ -221,16 +222,16 @@ def test_500_grants_are_shown_at_once(world: World, many: Tenant, record_propert
     record_property("status_total_seconds", total)
     record_property("status_processor_seconds", processor)
     assert all(run.out.count("\n") >= _GRANTS + 2 for run in runs)
-    # Processor time bounds the program itself, whatever else runs.
-    assert processor < 1.0
-    assert total < 1.2
-    assert first < 0.7
+    # Whatever else runs on the machine, this much is the program's own.
+    assert processor < 0.7
+    if os.getloadavg()[0] < (os.cpu_count() or 1):
+        assert total < 1.2
+        assert first < 0.7
 
 
 def test_help_is_quick(world: World, record_property: Record) -> None:
     """No import of an SDK, the best of five runs."""
     runs = [timed(world, "--help") for _ in range(5)]
-    best = min(run.total for run in runs)
-    record_property("help_seconds", best)
+    record_property("help_seconds", min(run.total for run in runs))
     assert "status" in runs[0].out
-    assert best < 0.25
+    assert min(run.processor for run in runs) < 0.25

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from testbed.clouds.emulator import CloudRefusedError
 from testbed.world import ROOT
 from tests.cluster.command_line import Result
 from tests.cluster.doctor_faults import FAULTS, Fault, provider
+from tests.cluster.gateway import PARTNER, GatewayTenant
 from tests.cluster.tenants import GRANT, KEY, SOURCE, Tenant
 
 _NAMES = {"source": SOURCE, "grant": GRANT}
@@ -102,6 +103,19 @@ def test_a_working_grant_has_no_fault(tenant: Tenant) -> None:
     assert tenant.data()[KEY] not in told
     assert [value for value in tenant.world.aws.secrets() if value in told] == []
     assert tenant.status()["revision"] == 1
+
+
+def test_a_managed_key_is_not_touched(
+    new_gateway_tenant: Callable[[], GatewayTenant],
+) -> None:
+    """Doctor creates, lists and tags nothing in the cloud."""
+    tenant = new_gateway_tenant()
+    tenant.key_ready(usagePlan={"id": tenant.plan()})
+    before = len(tenant.world.aws.calls(service="apigateway"))
+    shown = doctor(tenant, "grant", PARTNER, "-o", "json")
+    found = {hop["id"]: hop["result"] for hop in json.loads(shown.out)["hops"]}
+    assert (shown.code, found["doctor-key"]) == (ExitCode.OK, "skipped"), shown
+    assert len(tenant.world.aws.calls(service="apigateway")) == before
 
 
 def test_the_operators_own_view_needs_no_cloud(tenant: Tenant) -> None:

@@ -84,7 +84,7 @@ def _run(world: World, example: str, folder: Path) -> Outcomes:
     try:
         eventually(all_ended, seconds=_SECONDS)
     except AssertionError:
-        # Told by the test of each copy; the others have an outcome.
+        # Reported by the test of each copy; the others have an outcome.
         outcomes |= {copies[number].removed: copies[number].state() for number in waiting}
     return outcomes
 

@@ -17,12 +17,12 @@ import pytest
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.sensitive import Sensitive
+from keywright.clouds.aws.api_gateway.client import RATES, SERVICE, TOTAL, GatewayQuotas
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
-from keywright.clouds.aws.api_gateway.pace import RATES, SERVICE, TOTAL, GatewayQuotas
 from keywright.clouds.aws.clients import AwsContext, BotoClients
+from keywright.clouds.connections import Authorities
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import Intent, Session
-from keywright.clouds.trust import Authorities
 from tests.testbed.api_gateway import Partner
 from tests.testbed.world import ACCOUNT, REGION, allow
 from tests.unit.api.samples import grant_body, parsed_grant, source

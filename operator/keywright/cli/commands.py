@@ -44,6 +44,7 @@ COMMANDS = (
         "find the fault in the chain from a source to a working key",
         "keywright.cli.doctor",
     ),
+    Command("env", "run a command with the values of a grant", "keywright.cli.env"),
     Command(
         "version",
         "print the versions of this program, the operator and the CRDs",

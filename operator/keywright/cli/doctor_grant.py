@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from keywright.api.errors import ApiError, Failure
+from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.key_spec import ProbeMode
@@ -136,7 +136,12 @@ def _secret(grant: ApiKeyGrant, client: ClusterClient) -> Hop:
 
 async def _key(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> AsyncIterator[Hop]:
     if grant.managed is not None:
-        yield await _listing(grant, source, tools)
+        yield Hop(
+            "doctor-key",
+            f"a {grant.kind.value} is neither created nor listed",
+            Result.SKIPPED,
+            facts=("It exists in the cloud, and a listing repairs its tags: see the last hop.",),
+        )
         return
     title = f"a {grant.kind.value} (not stored)"
     try:
@@ -157,15 +162,3 @@ async def _key(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> As
         yield failed("doctor-probe", title, failure)
     else:
         yield Hop("doctor-probe", title)
-
-
-async def _listing(grant: ApiKeyGrant, source: CredentialSource, tools: Tools) -> Hop:
-    """A managed key is not created for a diagnosis: its keys are listed."""
-    title = f"the keys of this {grant.kind.value} can be listed (none is created)"
-    try:
-        keys = await (await tools.provider.keys(grant, source=source)).list_keys(frozenset())
-    except Failure as failure:
-        return failed("doctor-key", title, failure)
-    except ApiError as error:
-        return Hop("doctor-key", title, Result.FAILED, facts=(error.message,))
-    return Hop("doctor-key", title, facts=(f"{len(keys)} found",))

@@ -37,7 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     # import a command in vain.
     names = {command.name for command in COMMANDS}
     chosen = next((word for word in given if word in names), None)
-    options = parser(chosen).parse_args(given)
+    program = parser(chosen)
+    takes_command = chosen is not None and _takes_command(chosen)
+    end = given.index("--") if takes_command and "--" in given else len(given)
+    options = program.parse_args(given[:end])
+    options.command = given[end + 1 :]
     command: CommandModule = options.command_module
     try:
         return command.run(options)
@@ -82,6 +86,12 @@ class _PrintVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         sys.stdout.write(f"{product_version()}\n")
         parser.exit()
+
+
+def _takes_command(name: str) -> bool:
+    """Whether the words after `--` are a command that this one runs."""
+    command = next(command for command in COMMANDS if command.name == name)
+    return getattr(_module_of(command), "TAKES_COMMAND", False) is True
 
 
 def _module_of(command: Command) -> CommandModule:

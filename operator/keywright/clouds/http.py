@@ -21,11 +21,10 @@ from yarl import URL
 
 from keywright.clouds.addresses import Names, Reach, is_literal, may_connect
 from keywright.clouds.answer_values import bound_answers
-from keywright.clouds.proxies import ProxyOf, environment_proxy
+from keywright.clouds.connections import Authorities, ProxyOf, environment_proxy
 from keywright.clouds.redaction import redacted
 from keywright.clouds.shares import FairShares
 from keywright.clouds.slots import waiting_for_cloud
-from keywright.clouds.trust import Authorities
 
 MAX_CALL_SECONDS: Final = 30.0
 """The operator's ceiling for one call, regardless of the source's own timeouts."""

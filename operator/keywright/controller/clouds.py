@@ -10,8 +10,9 @@ from keywright.clouds.alibaba.context import AlibabaContext as AlibabaEdges
 from keywright.clouds.alibaba.identities.default_chain import AlibabaDefaultChain
 from keywright.clouds.alibaba.provider import Alibaba
 from keywright.clouds.alibaba.sts.client import StsCalls
-from keywright.clouds.aws.api_gateway.pace import SERVICE as GATEWAY
-from keywright.clouds.aws.api_gateway.pace import GatewayQuotas
+from keywright.clouds.aws.api_gateway.client import SERVICE as GATEWAY
+from keywright.clouds.aws.api_gateway.client import GatewayQuotas
+from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import AwsContext as AwsEdges
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.identities.ambient import AwsDefaultChain
@@ -21,7 +22,6 @@ from keywright.clouds.endpoints import AllowedUris, AllowedUrls, Endpoints
 from keywright.clouds.http import HttpClient
 from keywright.clouds.interfaces import CloudProvider, RequestObserver, SecretReader, TokenSource
 from keywright.clouds.sessions import Clock
-from keywright.clouds.shared_listings import SharedListings
 from keywright.controller.records import Name
 from keywright.controller.settings import Settings
 

@@ -1,9 +1,10 @@
-"""The dependencies of a reconcile, and the protocols of the surrounding process."""
+"""What all stages of a reconcile get, and what one of them returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from keywright.api.source import Provider
@@ -15,9 +16,12 @@ from keywright.cluster.source_secrets import SecretCache
 from keywright.cluster.workloads import Workloads
 from keywright.controller.grants.key_proofs import KeyProofs
 from keywright.controller.grants.source_access import AuthorizedVendors, SourceAccess, Tenancy
+from keywright.controller.key_records import Finding, UnprobedKey
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.settings import KeyTimes
 from keywright.controller.store import Store
+from keywright.planning.steps import Outcome
+from keywright.secrets.ownership import ManagedSecret
 from keywright.telemetry.metrics import Metrics
 
 
@@ -84,3 +88,21 @@ class Context:
             self, "grant_providers", AuthorizedVendors(self.providers, access=access)
         )
         object.__setattr__(self, "proofs", proofs)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome for the status, and what is stored in the record of the grant.
+
+    `outcome` is None if there is nothing to report. `finding`: what the next decision needs.
+    `pending_probe`: a new key that has not passed its probe. `written`: the Secret as just written,
+    `issued_id` the ID of a newly issued managed key in it. `former_due`: when the former Secret is
+    checked again.
+    """
+
+    outcome: Outcome | None = None
+    finding: Finding | None = None
+    pending_probe: UnprobedKey | None = None
+    written: ManagedSecret | None = None
+    issued_id: str | None = None
+    former_due: datetime | None = None

@@ -25,7 +25,6 @@ from keywright.cluster.workloads import Workloads
 from keywright.controller.clients import Clients, lease_client, open_clients
 from keywright.controller.clock_watch import ClockWatch
 from keywright.controller.clouds import Clouds, connect_clouds
-from keywright.controller.coalescing import Coalesced
 from keywright.controller.context import Context
 from keywright.controller.event_handlers import EventHandlers
 from keywright.controller.grants.source_access import Tenancy
@@ -40,7 +39,7 @@ from keywright.controller.monitoring import (
 )
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import Queues, build_pools, build_queues
-from keywright.controller.referenced_secrets import ReferencedSecretsWatch
+from keywright.controller.referenced_secrets import Coalesced, ReferencedSecretsWatch
 from keywright.controller.session_keeper import SessionKeeper
 from keywright.controller.settings import Settings
 from keywright.controller.store import Store

@@ -15,29 +15,20 @@ from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.backoff import retry_at
 from keywright.planning.conditions import (
     DELETING,
-    FORMER_SECRET,
-    PROBE_FAILING,
     PROGRESSING,
     READY,
-    RENEWAL_FAILING,
-    ROLLOUT_FAILING,
     ROLLOUT_PROGRESSING,
     SECRET_CONFLICT,
-    SECRET_CONTESTED,
     STALLED,
+    SUSPENDED,
+    with_state,
 )
 from keywright.planning.renewal import hash_fraction
 
-SUSPENDED: Final = "Suspended"
 EXPIRED: Final = "Expired"
 PENDING: Final = "Pending"
 NOT_PROCESSED: Final = "NotProcessed"
 OVERDUE: Final = "RenewalOverdue"
-# In the order of urgency: the first that is true is the state of a grant that is Ready.
-_ABNORMAL: Final = (
-    *(RENEWAL_FAILING, PROBE_FAILING, SECRET_CONFLICT, SECRET_CONTESTED),
-    *(ROLLOUT_FAILING, FORMER_SECRET),
-)
 # A renewal begins within a second of its time; a busy operator may need longer.
 _OVERDUE_AFTER: Final = timedelta(minutes=2)
 
@@ -65,7 +56,8 @@ class GrantFacts:
 class GrantSummary:
     """A grant in one line.
 
-    `state` is Ready, or the reason or condition that is in its place. `message` says why a grant is
+    `state` is that of the status, or what the operator could not report: Expired, NotProcessed,
+    Pending or RenewalOverdue. `message` says why a grant is
     not fine. `next_step` is a verb phrase, and `next_at` its time if it has one.
     """
 
@@ -110,8 +102,9 @@ def _state(status: GrantStatus, facts: GrantFacts, *, now: datetime) -> tuple[st
             Health.FAILING,
             ("The key has expired, and the operator did not report it: check that it is running."),
         )
-    found = next((c for kind in _ABNORMAL if _is_true(c := status.condition(kind))), None)
-    if found is not None:
+    reported = with_state(status).state or READY
+    found = status.condition(reported if reported != READY else SECRET_CONFLICT)
+    if reported != SUSPENDED and _is_true(found) and found is not None:
         return found.type, Health.FAILING, found.message
     if facts.generation > status.observed_generation:
         return (

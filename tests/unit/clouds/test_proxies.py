@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from keywright.clouds.proxies import is_excluded, proxy_in
+from keywright.clouds.connections import is_excluded, proxy_in
 
 
 @pytest.mark.parametrize(

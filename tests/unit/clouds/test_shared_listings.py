@@ -18,10 +18,10 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey
 from keywright.clouds.aws.api_gateway.keys import GatewayKeys
 from keywright.clouds.aws.bedrock.long_term import LongTermKeys
+from keywright.clouds.aws.client_cache import SharedListings
 from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.iam.ownership import SERVICE
 from keywright.clouds.aws.tags import TAG
-from keywright.clouds.shared_listings import SharedListings
 from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context

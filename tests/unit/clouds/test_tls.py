@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keywright.clouds.trust import Authorities
+from keywright.clouds.connections import Authorities
 
 
 def test_no_cipher_exchanges_keys_by_dhe() -> None:

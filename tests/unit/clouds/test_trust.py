@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from keywright.clouds.addresses import Reach
+from keywright.clouds.connections import Authorities
 from keywright.clouds.http import HttpClient, Timeouts, TransportError
-from keywright.clouds.trust import Authorities
 from testbed.certificates import Authority
 from tests.unit.clouds.test_rate_limit import Watch
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from keywright.controller.coalescing import Coalesced
+from keywright.controller.referenced_secrets import Coalesced
 
 
 async def test_the_first_call_is_made_at_once_and_the_others_together() -> None:

@@ -21,7 +21,12 @@ from typing import Any, Final, Protocol, TypeVar
 from keywright.api.aws_source import AwsSource
 from keywright.api.source import CredentialSource, Provider
 from keywright.clouds.addresses import Reach
-from keywright.clouds.aws.client_cache import DEFAULT_ATTEMPTS, BotoClientCache, ClientKey
+from keywright.clouds.aws.client_cache import (
+    DEFAULT_ATTEMPTS,
+    BotoClientCache,
+    ClientKey,
+    SharedListings,
+)
 from keywright.clouds.aws.error_codes import is_throttled, retry_after_seconds
 from keywright.clouds.aws.transport import Observe, Transport
 from keywright.clouds.clock_skew import ClockSkews
@@ -36,7 +41,6 @@ from keywright.clouds.interfaces import (
 )
 from keywright.clouds.rate_limit import AdaptiveRateLimiter
 from keywright.clouds.sessions import Clock
-from keywright.clouds.shared_listings import SharedListings
 from keywright.clouds.shares import FairShares, Share
 from keywright.clouds.slots import waiting_for_cloud
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from keywright.api.errors import ApiError, ApiUnreachableError, ConflictError
-from keywright.controller.context import Context
-from keywright.controller.grants.results import Result
+from keywright.controller.context import Context, Result
 from keywright.planning.former import LOOK_AGAIN, RETRY
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import FormerState, FormerTended, TendFormer

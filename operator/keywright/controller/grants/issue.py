@@ -10,11 +10,10 @@ from keywright.api.sensitive import Sensitive
 from keywright.api.times import format_time
 from keywright.clouds.interfaces import Intent, IssuedKey
 from keywright.controller.api_errors import certainly_not_written
-from keywright.controller.context import Context
+from keywright.controller.context import Context, Result
 from keywright.controller.grants.journal import undo_create
 from keywright.controller.grants.probe import probe_key
 from keywright.controller.grants.read_back import key_values
-from keywright.controller.grants.results import Result
 from keywright.controller.grants.write import write_secret
 from keywright.controller.key_records import UnprobedKey
 from keywright.planning.events import request_time

@@ -8,6 +8,7 @@ count.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from keywright.api.errors import (
     ApiError,
@@ -18,17 +19,17 @@ from keywright.api.errors import (
     StaleGrantError,
 )
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.names import FINALIZER, GRANT_PLURAL
+from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import Evidence, ManagedKeys
 from keywright.controller.api_errors import held_back
-from keywright.controller.context import Context
-from keywright.controller.grants import key_checks, orphans
+from keywright.controller.context import Context, Result
+from keywright.controller.grants import key_checks
 from keywright.controller.grants.read_back import key_values
-from keywright.controller.grants.results import Result
 from keywright.controller.key_records import Finding
 from keywright.planning.key_ownership import owned_key_ids, recorded_account
+from keywright.planning.orphans import holder_of
 from keywright.planning.state import GrantState, ObjectRef
 from keywright.planning.steps import (
     AddFinalizer,
@@ -47,6 +48,63 @@ from keywright.secrets.credential import API_KEY
 from keywright.secrets.ownership import Ownership, managed_secret_from
 
 _LOG = logging.getLogger(__name__)
+
+
+async def _keep_orphans(
+    context: Context, state: GrantState, key_ids: Collection[str], *, why: str
+) -> frozenset[str]:
+    """Register keys that stay in the cloud, so that they are revoked later; return the new ones.
+
+    Raises:
+        ApiError, ApiUnreachableError: the register cannot be written.
+    """
+    return await context.orphans.add(state, key_ids, why=why)
+
+
+async def _report_orphans(
+    context: Context, state: GrantState, key_ids: Collection[str], *, why: str
+) -> None:
+    """Report keys of the grant that stay in the cloud; call once for each key."""
+    subject, pending = state.subject, state.status.pending
+    descriptions = sorted(key_ids)
+    if state.deleting and why and pending is not None and not state.unproved_intent:
+        descriptions.append(f"a key that may have been created at {pending.started_at}")
+    if not descriptions:
+        return
+    holder = holder_of(state.grant) if state.grant is not None else ""
+    of = f" of {holder}" if holder else ""
+    await _post(
+        context, subject, f"left in the cloud: {', '.join(descriptions)}{of}, because {why}"
+    )
+
+
+async def _report_unproved(context: Context, state: GrantState, key_ids: Collection[str]) -> None:
+    """Report keys that no proof shows to be the grant's: they were not changed."""
+    if key_ids:
+        await _post(
+            context,
+            state.subject,
+            f"not removed: {', '.join(sorted(key_ids))}. The Secret or the status names them,"
+            " but nothing proves that they were made for this grant. Remove them by hand if"
+            " they were.",
+        )
+
+
+async def _post(context: Context, subject: ObjectRef, note: str) -> None:
+    grant = f"{subject.namespace}/{subject.name}"
+    _LOG.error("error: CredentialsOrphaned: %s", note, extra={"grant": grant})
+    await context.events.post(
+        {
+            "apiVersion": API_VERSION,
+            "kind": GRANT_KIND,
+            "namespace": subject.namespace,
+            "name": subject.name,
+            "uid": subject.uid,
+        },
+        warning=True,
+        reason="CredentialsOrphaned",
+        note=note,
+    )
 
 
 async def prepare_holder(context: Context, state: GrantState) -> None:
@@ -125,13 +183,13 @@ async def _end(context: Context, step: Revoke | RemoveFinalizer, state: GrantSta
     new: frozenset[str] = frozenset()
     if isinstance(step, RemoveFinalizer):
         # Listed first: once the grant is removed, nothing else knows its keys.
-        new = await orphans.keep(context, state, step.orphaned, why=step.why)
+        new = await _keep_orphans(context, state, step.orphaned, why=step.why)
     # Reported once: a grant that has changed meanwhile is decided again first.
     await _set_finalizer(context, state.subject, wanted=False)
     if isinstance(step, RemoveFinalizer):
-        await orphans.report(context, state, new, why=step.why)
+        await _report_orphans(context, state, new, why=step.why)
     if isinstance(step, Revoke) or step.why:
-        await orphans.report_unproved(context, state, state.unproved_ids)
+        await _report_unproved(context, state, state.unproved_ids)
 
 
 async def report_unproved_keys(
@@ -141,9 +199,9 @@ async def report_unproved_keys(
     before, after = _ids_of(state.status), _ids_of(status)
     if isinstance(outcome, Written):
         # The Secret, which named them as well, is removed.
-        await orphans.report_unproved(context, state, state.unproved_ids - after)
+        await _report_unproved(context, state, state.unproved_ids - after)
     elif isinstance(outcome, Remove):
-        await orphans.report_unproved(context, state, state.unproved_ids & before - after)
+        await _report_unproved(context, state, state.unproved_ids & before - after)
 
 
 async def _list_keys(context: Context, state: GrantState, *, prepare: bool) -> Finding:
@@ -196,8 +254,8 @@ async def _remove(
         raise _out_of_reach(state)
     if left:
         why = "the source's role is of another account, or the keys' holder is not ours"
-        new = await orphans.keep(context, state, left, why=why)
-        await orphans.report(context, state, new, why=why)
+        new = await _keep_orphans(context, state, left, why=why)
+        await _report_orphans(context, state, new, why=why)
 
 
 def _out_of_reach(state: GrantState) -> Failure:

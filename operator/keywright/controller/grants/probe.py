@@ -13,8 +13,7 @@ from keywright.api.key_spec import ProbeMode
 from keywright.api.schema import KeyIdentity
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey
-from keywright.controller.context import Context
-from keywright.controller.grants.results import Result
+from keywright.controller.context import Context, Result
 from keywright.controller.key_records import UnprobedKey
 from keywright.controller.records import GrantRecord
 from keywright.planning.backoff import next_try, probe_timed_out

@@ -25,13 +25,12 @@ from keywright.api.errors import (
 )
 from keywright.api.names import SOURCE_KIND
 from keywright.controller.api_errors import failure_from_api_error
-from keywright.controller.context import Context
+from keywright.controller.context import Context, Result
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.grants import journal, key_checks
 from keywright.controller.grants.audit import write_audit_records
 from keywright.controller.grants.former import tend_former
 from keywright.controller.grants.issue import issue_key
-from keywright.controller.grants.results import Result
 from keywright.controller.grants.rewrite import add_watch_label, rewrite_secret
 from keywright.controller.grants.rollout import advance
 from keywright.controller.grants.state import build_state

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from keywright.api.errors import ApiError, ConflictError, KeyUnreadableError
 from keywright.clouds.interfaces import IssuedKey
-from keywright.controller.context import Context
+from keywright.controller.context import Context, Result
 from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.journal import prepare_holder
 from keywright.controller.grants.read_back import key_values
-from keywright.controller.grants.results import Result
 from keywright.controller.grants.write import without_legacy_annotations, write_secret
 from keywright.planning.state import GrantState, IssueReason
 from keywright.secrets.credential import Credential

@@ -14,8 +14,7 @@ from keywright.api.errors import (
 from keywright.api.names import MANAGED_BY_LABEL
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.api_errors import held_back
-from keywright.controller.context import Context
-from keywright.controller.grants.results import Result
+from keywright.controller.context import Context, Result
 from keywright.controller.grants.state import secret_state
 from keywright.planning.renewal import planned_renewal, warning_for_readers
 from keywright.planning.retirement import predecessor_id

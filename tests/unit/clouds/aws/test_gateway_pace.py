@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from keywright.api.errors import Failure, FailureClass
-from keywright.clouds.aws.api_gateway.pace import GatewayQuotas
+from keywright.clouds.aws.api_gateway.client import GatewayQuotas
 from tests.unit.clouds.test_rate_limit import Watch
 
 PLACE = ("123456789012", "us-east-1")

@@ -1,0 +1,168 @@
+"""`keywright env`: run a command with the values of a grant's Secret, on any machine."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from keywright.api.errors import KeywrightError
+from keywright.api.status import GrantStatus
+from keywright.cli.cluster_client import ClusterClient, connect, grant_path
+from keywright.cli.cluster_options import add_cluster_options
+from keywright.cli.errors import CommandError, NotFoundError
+from keywright.cli.exit_codes import ExitCode
+
+TAKES_COMMAND: Final = True
+"""The words after `--` are a command of their own."""
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIRECTORY: Final = "KEYWRIGHT_FILES"
+_MOUNT_PATH: Final = "/var/run/keywright"
+_SIGNAL_BASE: Final = 128
+_NOT_FOUND: Final = 127
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.usage = "keywright env NAME [options] -- COMMAND [ARGUMENT ...]"
+    parser.add_argument("name", metavar="NAME", help="the grant")
+    parser.add_argument(
+        "--export",
+        action="store_true",
+        help='print export lines: eval "$(keywright env NAME --export)"',
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how often the files are compared with the Secret; default: 30",
+    )
+    add_cluster_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command, and return its exit code."""
+    command: list[str] = options.command
+    if bool(command) == options.export:
+        raise CommandError(
+            "write a command after --, or use --export.",
+            remedy="keywright env NAME -- python app.py",
+            code=ExitCode.USAGE,
+        )
+    if options.export and sys.stdout.isatty():
+        raise CommandError(
+            "--export prints the values of the Secret, and this is a terminal.",
+            remedy=f'Run: eval "$(keywright env {options.name} --export)"',
+            code=ExitCode.USAGE,
+        )
+    secret = _Secret(connect(options), options.name)
+    values = secret.read()
+    if options.export:
+        for name, value in environment_of(values).items():
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+        return ExitCode.OK
+    return _run(command, secret, values, interval=options.interval)
+
+
+def environment_of(values: Mapping[str, bytes]) -> dict[str, str]:
+    """The entries that can be environment variables, as `envFrom` in a pod has them."""
+    found = {}
+    for name, value in values.items():
+        with contextlib.suppress(UnicodeDecodeError):
+            if _VARIABLE.fullmatch(name) and b"\0" not in value:
+                found[name] = value.decode()
+    return found
+
+
+class _Secret:
+    """The Secret of a grant; its values are not kept."""
+
+    def __init__(self, client: ClusterClient, grant: str) -> None:
+        self._client = client
+        namespace = client.namespace
+        body = client.find(grant_path(namespace, grant))
+        if body is None:
+            raise NotFoundError(f"there is no ApiKeyGrant {grant} in namespace {namespace}.")
+        spec = (body.get("spec") or {}).get("secret") or {}
+        name = GrantStatus.parse(body.get("status")).secret_name or spec.get("name") or grant
+        self._name = name
+        self._path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        self.mount_path = str(spec.get("mountPath") or _MOUNT_PATH)
+
+    def read(self) -> dict[str, bytes]:
+        """Its values now."""
+        found = self._client.find(self._path)
+        if found is None:
+            raise NotFoundError(
+                f"there is no Secret {self._name} yet.", remedy="See why: keywright status."
+            )
+        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+
+
+def _run(
+    command: list[str], secret: _Secret, values: Mapping[str, bytes], *, interval: float
+) -> int:
+    """Run the command beside a directory with the entries as files, which follows the Secret."""
+    with tempfile.TemporaryDirectory(prefix="keywright-") as name:
+        directory = Path(name)
+        _write(directory, values, mount_path=secret.mount_path)
+        ended = threading.Event()
+        follower = threading.Thread(
+            target=_follow, args=(directory, secret, ended, interval), daemon=True
+        )
+        follower.start()
+        try:
+            # The user's own command, in the environment of the user.
+            with subprocess.Popen(  # noqa: S603
+                command, env={**os.environ, **environment_of(values), _DIRECTORY: name}
+            ) as process:
+                code = _wait(process)
+        except OSError as error:
+            sys.stderr.write(f"error: {command[0]} cannot be run: {error.strerror}\n")
+            return _NOT_FOUND
+        finally:
+            ended.set()
+            follower.join(timeout=1)
+    return code if code >= 0 else _SIGNAL_BASE - code
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the command; Ctrl-C goes to it as well, and it decides."""
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def _follow(directory: Path, secret: _Secret, ended: threading.Event, interval: float) -> None:
+    """Write the files again whenever the Secret has changed."""
+    while not ended.wait(interval):
+        # A cluster that cannot be reached now is asked again; the present files stay.
+        with contextlib.suppress(KeywrightError, OSError):
+            _write(directory, secret.read(), mount_path=secret.mount_path)
+
+
+def _write(directory: Path, values: Mapping[str, bytes], *, mount_path: str) -> None:
+    """Write each entry that has changed, in one step, for this user alone.
+
+    Files that name other files by the path in a pod name them by the path here.
+    """
+    for name, value in values.items():
+        content = value.replace(mount_path.rstrip("/").encode(), str(directory).encode())
+        target = directory / name
+        if target.exists() and target.read_bytes() == content:
+            continue
+        partial = directory / f".{name}.new"
+        partial.touch(mode=0o600)
+        partial.write_bytes(content)
+        partial.replace(target)
