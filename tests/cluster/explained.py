@@ -23,9 +23,8 @@ from keywright.api.source import Provider
 from keywright.cli.inventory import Inventory
 from keywright.cli.kustomizations import place
 from keywright.cli.manifest_reader import read_paths
-from keywright.cli.policies.holders import ACCOUNT as UNKNOWN_ACCOUNT
 from keywright.cli.policies.holders import CloudFacts, Holders, holders_of
-from keywright.cli.policies.model import Holder, HolderKind
+from keywright.cli.policies.model import UNKNOWN_ACCOUNT, Holder, HolderKind
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import ApiError
 from testbed.readers import http_converse

@@ -11,6 +11,7 @@ from keywright.cli.exit_codes import ExitCode
 from keywright.cli.main import main
 from testbed.operators import OperatorProcess
 from testbed.world import World
+from tests.cluster.command_line import keywright
 from tests.cluster.eventually import eventually
 
 _ROLE = "arn:aws:iam::123456789012:role/created"
@@ -53,18 +54,40 @@ def test_the_api_server_accepts_it(
 _APPLY = "application/apply-patch+yaml"
 
 
-def test_a_created_tenant_becomes_ready(
+def test_an_applied_tenant_becomes_ready_and_is_explained(
     world: World, operator: OperatorProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the role that it names."""
+    """With the role that it names; a second time, nothing changes and nothing fails."""
     assert operator.process.exit_code is None
-    arguments = (
-        *("tenant", "created-tenant", "--region=us-west-2", "--source=bedrock"),
-        *("--grant=chat-key", f"--role-arn={_ROLE}-tenant", "--kind=bedrock", "--duration=1h"),
+    name = "created-tenant"
+    command = (
+        *("create", "tenant", name, "--region=us-west-2", "--source=bedrock", "--grant=chat-key"),
+        *(f"--role-arn={_ROLE}-tenant", "--kind=bedrock", "--duration=1h", "--apply"),
+        f"--kubeconfig={world.cluster.kubeconfig}",
     )
-    world.create_role(name="created-tenant", namespace="created-tenant", service_account="bedrock")
-    for each in _created(arguments, capsys):
-        world.api.apply(each)
-    path = "/apis/keywright.dev/v1alpha1/namespaces/created-tenant/apikeygrants/chat-key"
+    world.create_role(name=name, namespace=name, service_account="bedrock")
+    for done in ("created", "configured"):
+        assert main([*command]) is ExitCode.OK
+        assert f"ApiKeyGrant chat-key {done}\n" in capsys.readouterr().out
+    path = f"/apis/keywright.dev/v1alpha1/namespaces/{name}/apikeygrants/chat-key"
     eventually(lambda: world.api.get(path).get("status", {}).get("revision") == 1)
-    world.api.delete("/api/v1/namespaces/created-tenant")
+    shown = [
+        keywright(world, "explain", *target, f"--namespace={name}")
+        for target in (("source", "bedrock"), ("grant", "chat-key"))
+    ]
+    assert [(each.code, each.err) for each in shown] == [(ExitCode.OK, "")] * 2
+    assert shown[0].out == shown[1].out
+    (role,) = shown[0].json()["holders"]
+    (trust,) = role["trustPolicy"]["Statement"]
+    host = world.cluster.issuer.removeprefix("https://")
+    subject = f"system:serviceaccount:{name}:bedrock"
+    assert trust["Condition"]["StringEquals"][f"{host}:sub"] == subject
+    assert role["grants"] == [f"ApiKeyGrant {name}/chat-key"]
+    world.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.mark.parametrize("target", [["source", "absent"], ["grant", "absent"]], ids=str)
+def test_an_object_that_does_not_exist_is_named(world: World, target: list[str]) -> None:
+    """Exit code 1, as for `status`."""
+    shown = keywright(world, "explain", *target, "--namespace=default")
+    assert (shown.code, "absent" in shown.err) == (ExitCode.FINDINGS, True)

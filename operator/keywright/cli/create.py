@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
+from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.lint import DEFAULT_OPERATOR
+from keywright.cli.manifest_input import input_errors
 
 KINDS = ("bedrock", "bedrock-long-term", "session", "api-gateway", "bearer")
 
@@ -33,12 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grant.add_argument("--source-namespace", help="its namespace, default: that of the grant")
     _add_grant_options(grant)
     tenant = parts.add_parser("tenant", help="namespaces, each with a source and a grant")
+    tenant.set_defaults(namespace=None)
     tenant.add_argument("namespaces", nargs="+", metavar="NAMESPACE")
     tenant.add_argument("--source", default="cloud", help="name of the sources, default: cloud")
     tenant.add_argument("--grant", default="api-key", help="name of the grants, default: api-key")
     _add_source_options(tenant)
     _add_grant_options(tenant)
     for part in (source, grant, tenant):
+        part.add_argument("--apply", action="store_true", help="apply the objects")
+        part.add_argument("--kubeconfig", type=Path, metavar="FILE", help="for --apply")
+        part.add_argument("--context", metavar="NAME", help="for --apply")
         part.add_argument(
             "--operator",
             default=DEFAULT_OPERATOR,
@@ -102,17 +110,46 @@ def _add_grant_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Print the YAML; for values that the API server would refuse, the exit code is 2."""
-    try:
-        from keywright.cli.created_manifests import InputError, created  # noqa: PLC0415
+    """Print the YAML, or apply it; for values that would be refused, the exit code is 2."""
+    with input_errors():
+        from keywright.cli.created_manifests import created, text_of  # noqa: PLC0415
 
-        text = created(options)
-    except ImportError as error:
-        message = f"{error.name} is not installed: install keywright[cli]"
-        sys.stderr.write(f"keywright create: {message}\n")
-        return ExitCode.USAGE
-    except InputError as error:
-        sys.stderr.write(f"keywright create: {error}\n")
-        return ExitCode.USAGE
-    sys.stdout.write(text)
+        objects = created(options)
+        if not options.apply:
+            sys.stdout.write(text_of(objects))
+            return ExitCode.OK
+    _apply([each.body for each in objects], options)
     return ExitCode.OK
+
+
+def _apply(objects: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Create each object, or merge it into the one that exists."""
+    from keywright.api.errors import ApiError  # noqa: PLC0415
+    from keywright.cli.cluster_client import connect  # noqa: PLC0415
+
+    client = connect(options)
+    for body in objects:
+        path = _path_of(body)
+        name = f"{body['kind']} {body['metadata']['name']}"
+        try:
+            client.create(path, body)
+            done = "created"
+        except ApiError as error:
+            if not error.is_conflict:
+                raise CommandError(
+                    f"{name}: {error.message}",
+                    remedy="Correct the options.",
+                    code=ExitCode.FINDINGS,
+                ) from None
+            client.patch(f"{path}/{body['metadata']['name']}", body)
+            done = "configured"
+        sys.stdout.write(f"{name} {done}\n")
+
+
+def _path_of(body: dict[str, Any]) -> str:
+    """The path of the list that an object belongs to."""
+    group = body["apiVersion"]
+    root = f"/api/{group}" if "/" not in group else f"/apis/{group}"
+    plural = f"{body['kind'].lower()}s"
+    namespace = body["metadata"].get("namespace")
+    return f"{root}/{plural}" if namespace is None else f"{root}/namespaces/{namespace}/{plural}"

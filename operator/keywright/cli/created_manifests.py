@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from keywright.api.grant import WorkloadKind
 from keywright.api.names import API_VERSION, GRANT_KIND, SOURCE_KIND
 from keywright.api.partitions import service_host
+from keywright.cli.errors import CommandError
+from keywright.cli.exit_codes import ExitCode
+from keywright.cli.lint import parse_operator
 from keywright.cli.linting.engine import lint
 from keywright.cli.manifest_reader import ReadResult, read_bytes
 from keywright.cli.yaml_output import commented, dump_yaml, printable
@@ -25,27 +28,28 @@ _RESOURCES: Final = {
 }
 
 
-class InputError(Exception):
+class InputError(CommandError):
     """Options that make no valid manifest."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=ExitCode.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Object:
+class CreatedObject:
     """An object with the comment above it."""
 
     body: dict[str, Any]
     comment: tuple[str, ...] = ()
 
 
-def created(options: argparse.Namespace) -> str:
-    """Return the YAML for the options.
+def created(options: argparse.Namespace) -> list[CreatedObject]:
+    """Return the objects for the options.
 
     Raises:
         InputError: the API server or the operator would refuse an object, or an option is missing.
     """
-    namespace, slash, name = options.operator.partition("/")
-    if not (namespace and slash and name):
-        raise InputError(f"--operator {options.operator}: write it as NAMESPACE/NAME")
+    operator = parse_operator(options.operator)
     match options.part:
         case "source":
             objects = list(_source(options, name=options.name, namespace=options.namespace))
@@ -53,9 +57,13 @@ def created(options: argparse.Namespace) -> str:
             objects = list(_grant(options, name=options.name, namespace=options.namespace))
         case _:
             objects = [each for ns in options.namespaces for each in _tenant(options, ns)]
-    text = "---\n".join(commented(each.comment) + dump_yaml(each.body) for each in objects)
-    _check(text, operator=(namespace, name))
-    return text
+    _check(text_of(objects), operator=operator)
+    return objects
+
+
+def text_of(objects: Iterable[CreatedObject]) -> str:
+    """The objects as YAML, each below its comment."""
+    return "---\n".join(commented(each.comment) + dump_yaml(each.body) for each in objects)
 
 
 def _check(text: str, *, operator: tuple[str, str]) -> None:
@@ -70,18 +78,18 @@ def _check(text: str, *, operator: tuple[str, str]) -> None:
         raise InputError(printable("; ".join(found)))
 
 
-def _tenant(options: argparse.Namespace, namespace: str) -> Iterator[_Object]:
+def _tenant(options: argparse.Namespace, namespace: str) -> Iterator[CreatedObject]:
     """A namespace with a source and a grant."""
-    yield _Object({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    yield CreatedObject({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     yield from _source(options, name=options.source, namespace=namespace)
     yield from _grant(options, name=options.grant, namespace=namespace)
 
 
-def _source(options: argparse.Namespace, *, name: str, namespace: str) -> Iterator[_Object]:
+def _source(options: argparse.Namespace, *, name: str, namespace: str) -> Iterator[CreatedObject]:
     account = options.service_account or name
     with_token = options.access_key_secret is None
     if with_token:
-        yield _Object(
+        yield CreatedObject(
             {
                 **_head("v1", "ServiceAccount", account, namespace),
                 "automountServiceAccountToken": False,
@@ -93,7 +101,7 @@ def _source(options: argparse.Namespace, *, name: str, namespace: str) -> Iterat
     spec = {"aws" if is_aws else "alibabaCloud": make(options, account, namespace)}
     if getattr(options, "allowed", None):
         spec["allowedNamespaces"] = {"names": options.allowed}
-    yield _Object(
+    yield CreatedObject(
         {**_head(API_VERSION, SOURCE_KIND, name, namespace), "spec": spec},
         (
             f"Print its policies: keywright explain -f FILE {_facts(options)}",
@@ -173,7 +181,7 @@ def _role_arn(options: argparse.Namespace, namespace: str) -> str:
     return text.replace("{namespace}", namespace)
 
 
-def _grant(options: argparse.Namespace, *, name: str, namespace: str) -> Iterator[_Object]:
+def _grant(options: argparse.Namespace, *, name: str, namespace: str) -> Iterator[CreatedObject]:
     reference = _present(name=options.source, namespace=getattr(options, "source_namespace", None))
     targets = [_target(text) for text in options.restart]
     secret = _present(name=options.secret_name, formats=options.formats or None)
@@ -187,7 +195,7 @@ def _grant(options: argparse.Namespace, *, name: str, namespace: str) -> Iterato
     )
     body = {**_head(API_VERSION, GRANT_KIND, name, namespace), "spec": spec}
     written = options.secret_name or name
-    yield _Object(body, (f"Writes Secret {written}. Show it: keywright render -f FILE",))
+    yield CreatedObject(body, (f"Writes Secret {written}. Show it: keywright render -f FILE",))
     for kind, workload in targets:
         group, resource = _RESOURCES[kind]
         rule = {
@@ -239,12 +247,12 @@ def _role(
     rules: list[dict[str, Any]],
     *,
     comment: str,
-) -> Iterator[_Object]:
+) -> Iterator[CreatedObject]:
     """A Role, and its RoleBinding to the operator."""
     operator_namespace, _, operator = options.operator.partition("/")
     api_version = f"{_RBAC}/v1"
-    yield _Object({**_head(api_version, "Role", name, namespace), "rules": rules}, (comment,))
-    yield _Object(
+    yield CreatedObject({**_head(api_version, "Role", name, namespace), "rules": rules}, (comment,))
+    yield CreatedObject(
         {
             **_head(api_version, "RoleBinding", name, namespace),
             "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},

@@ -20,7 +20,7 @@ from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
 from keywright.cli.kustomizations import Placed
-from keywright.cli.manifest_reader import list_of, mapping_of
+from keywright.cli.manifest_reader import list_of, mapping_of, texts_of
 from keywright.cli.secret_reads import SecretRead, reads_of
 
 WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
@@ -372,10 +372,10 @@ def _is_operator(subject: Mapping[str, Any], operator: tuple[str, str]) -> bool:
 
 def _covers(rule: Mapping[str, Any], access: Access) -> bool:
     names = list_of(rule.get("resourceNames"))
-    verbs = set(list_of(rule.get("verbs")))
+    verbs = texts_of(rule.get("verbs"))
     return (
-        bool({access.group, "*"} & set(list_of(rule.get("apiGroups"))))
-        and bool({access.resource, "*"} & set(list_of(rule.get("resources"))))
+        bool({access.group, "*"} & texts_of(rule.get("apiGroups")))
+        and bool({access.resource, "*"} & texts_of(rule.get("resources")))
         and (access.verbs <= verbs or "*" in verbs)
         and (not names or access.name in names)
     )

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.manifest_input import input_errors
 
 DEFAULT_OPERATOR = "keywright-system/keywright"
 _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
@@ -44,10 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Print the findings; the exit code is 1 if there are any, 2 for a path that is not there."""
-    namespace, slash, name = options.operator.partition("/")
-    if not (namespace and slash and name):
-        return _usage(f"--operator {options.operator}: write it as NAMESPACE/NAME")
-    try:
+    operator = parse_operator(options.operator)
+    with input_errors():
         from keywright.cli.linting.engine import lint  # noqa: PLC0415
         from keywright.cli.linting.reports import FORMATS  # noqa: PLC0415
         from keywright.cli.manifest_reader import ReadResult, read_bytes, read_paths  # noqa: PLC0415
@@ -58,19 +58,21 @@ def run(options: argparse.Namespace) -> ExitCode:
                 read_bytes(_build(path), file=f"{path} (kustomize)", into=read)
         else:
             read = read_paths(options.paths)
-        result = lint(read, operator=(namespace, name))
-    except ImportError as error:
-        return _usage(f"{error.name} is not installed: install keywright[cli]")
-    except OSError as error:
-        return _usage(f"{error.filename or ''}: {error.strerror or error}")
-    except KustomizeError as error:
-        return _usage(str(error))
+        result = lint(read, operator=operator)
     sys.stdout.write(FORMATS[options.output](result))
     return ExitCode.FINDINGS if result.findings else ExitCode.OK
 
 
-class KustomizeError(Exception):
-    """The output of kustomize is not available."""
+def parse_operator(text: str) -> tuple[str, str]:
+    """Namespace and name of the operator's ServiceAccount."""
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name):
+        raise CommandError(
+            f"--operator {text} is no ServiceAccount",
+            remedy="Write it as NAMESPACE/NAME.",
+            code=ExitCode.USAGE,
+        )
+    return namespace, name
 
 
 def _build(path: str) -> bytes:
@@ -92,10 +94,10 @@ def _build(path: str) -> bytes:
             timeout=_BUILD_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise KustomizeError(f"{' '.join(command)} {path} takes too long") from None
+        raise _failed(f"{' '.join(command)} {path} takes too long") from None
     if done.returncode != 0:
         reason = done.stderr.decode(errors="replace").strip()
-        raise KustomizeError(f"{' '.join(command)} {path} failed: {reason}")
+        raise _failed(f"{' '.join(command)} {path} failed: {reason}")
     return done.stdout
 
 
@@ -103,9 +105,8 @@ def _builder() -> Sequence[str]:
     for program, command in _BUILDERS:
         if (found := shutil.which(program)) is not None:
             return found, command
-    raise KustomizeError("neither kustomize nor kubectl is installed: install one of them")
+    raise _failed("neither kustomize nor kubectl is installed", remedy="Install one of them.")
 
 
-def _usage(message: str) -> ExitCode:
-    sys.stderr.write(f"keywright lint: {message}\n")
-    return ExitCode.USAGE
+def _failed(message: str, *, remedy: str = "") -> CommandError:
+    return CommandError(message, remedy=remedy, code=ExitCode.USAGE)

@@ -174,6 +174,11 @@ def list_of(value: object) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
+def texts_of(value: object) -> frozenset[str]:
+    """The texts in a list; other items and other values are left out."""
+    return frozenset(each for each in list_of(value) if isinstance(each, str))
+
+
 def read_paths(paths: Iterable[str], *, stdin: BinaryIO | None = None) -> ReadResult:
     """Read files, folders with everything below them, and standard input for `-`.
 

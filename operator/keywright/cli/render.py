@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keywright.cli.exit_codes import ExitCode
-from keywright.cli.manifest_input import add_path_argument, run_with_inventory
+from keywright.cli.manifest_input import (
+    add_path_argument,
+    input_errors,
+    inventory_of,
+    report_problems,
+)
 
 if TYPE_CHECKING:
     from keywright.cli.inventory import GrantEntry, Inventory, WorkloadEntry
@@ -26,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Print each Secret; the exit code is 1 if one of the grants cannot be rendered."""
+    with input_errors():
+        from keywright.cli.manifest_reader import read_paths  # noqa: PLC0415
 
-    def render(inventory: Inventory) -> list[str]:
-        rendered = list(render_all(inventory))
+        read = read_paths(options.paths)
+        rendered = list(render_all(inventory_of(read)))
         sys.stdout.write(_FORMATS[options.output](rendered))
-        return [problem for each in rendered for problem in each.problems]
-
-    return run_with_inventory(options.paths, render, command="render")
+    return report_problems(read, [problem for each in rendered for problem in each.problems])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BedrockLongTermKey, BedrockShortTermKey, SessionCredentials
 from keywright.api.partitions import partition_of
 from keywright.api.source import CredentialSource
-from keywright.cli.policies.model import statement
+from keywright.cli.policies.model import allowing, statement
 from keywright.clouds.aws.iam.user import DEFAULT_PATH, managed_policies
 
 _INVOKE: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
@@ -84,11 +84,8 @@ def use_of_bedrock(place: Place) -> Iterator[dict[str, Any]]:
 
 def _session(key: SessionCredentials) -> Iterator[dict[str, Any]]:
     """The role must allow what the session policy allows: a session has the intersection."""
-    document = key.policy or {}
-    statements = document.get("Statement", [])
-    for index, each in enumerate(statements if isinstance(statements, list) else [statements]):
-        if each.get("Effect") == "Allow":
-            yield {"Sid": f"Session{index}", **each}
+    for index, each in enumerate(allowing(key.policy)):
+        yield {"Sid": f"Session{index}", **each}
 
 
 def _api_gateway(key: ApiGatewayKey, place: Place) -> Iterator[dict[str, Any]]:

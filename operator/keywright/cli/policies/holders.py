@@ -22,10 +22,16 @@ from keywright.api.partitions import partition_of
 from keywright.api.source import Provider
 from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
 from keywright.cli.policies.aws_permissions import boundary_of, permissions_of, place_of
-from keywright.cli.policies.model import Holder, HolderKind, statement
+from keywright.cli.policies.model import (
+    UNKNOWN_ACCOUNT,
+    Holder,
+    HolderKind,
+    account_of,
+    allowing,
+    statement,
+)
 
 ISSUER: Final = "https://OIDC-ISSUER"
-ACCOUNT: Final = "ACCOUNT-ID"
 USER: Final = "USER-NAME"
 EXTERNAL_ID: Final = "EXTERNAL-ID"
 _OF_APPLICATION: Final = "{}: also allow what the application calls, which manifests do not say"
@@ -36,7 +42,7 @@ class CloudFacts:
     """What manifests do not contain: the issuer of the cluster, and the account of static keys."""
 
     issuer: str = ISSUER
-    account: str = ACCOUNT
+    account: str = UNKNOWN_ACCOUNT
     user: str = USER
 
 
@@ -202,18 +208,14 @@ def _alibaba(
 
 
 def _session_of_alibaba(grant: ApiKeyGrant) -> Iterator[dict[str, Any]]:
-    key = grant.key
-    if isinstance(key, SessionCredentials) and key.policy is not None:
-        statements = key.policy.get("Statement", [])
-        for each in statements if isinstance(statements, list) else [statements]:
-            if each.get("Effect") == "Allow":
-                yield dict(each)
+    if isinstance(grant.key, SessionCredentials):
+        yield from allowing(grant.key.policy)
 
 
 def _rrsa(
     holders: Holders, inventory: Inventory, entry: SourceEntry, identity: OidcRoleArn
 ) -> Holder:
-    account = identity.oidc_provider_arn.split(":")[3]
+    account = account_of(identity.oidc_provider_arn)
     arn = identity.role_arn
     if arn is None:
         name = _annotation(inventory, entry, ANNOTATION_RRSA_ROLE_NAME) or "ROLE-NAME"
@@ -238,7 +240,7 @@ def _rrsa(
 def _ram_user(holders: Holders, role_arn: str) -> Holder:
     """The user of a static key, in the account of the role unless the caller names another."""
     facts = holders.facts
-    account = role_arn.split(":")[3] if facts.account == ACCOUNT else facts.account
+    account = account_of(role_arn) if facts.account == UNKNOWN_ACCOUNT else facts.account
     user = holders.get(
         Provider.ALIBABA_CLOUD, HolderKind.USER, f"acs:ram::{account}:user/{facts.user}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +12,11 @@ from keywright.api.source import Provider
 Document = Mapping[str, Any]
 
 _VERSIONS: Final = {Provider.AWS: "2012-10-17", Provider.ALIBABA_CLOUD: "1"}
+
+
+_AWS_PARTS: Final = 6
+_ALIBABA_PARTS: Final = 5
+UNKNOWN_ACCOUNT: Final = "ACCOUNT-ID"
 
 
 class HolderKind(StrEnum):
@@ -56,7 +61,7 @@ class Holder:
     @property
     def account(self) -> str:
         """The account of the holder."""
-        return self.arn.split(":")[-2]
+        return account_of(self.arn)
 
     @property
     def documents(self) -> dict[str, dict[str, Any]]:
@@ -81,6 +86,20 @@ class Holder:
         """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def account_of(arn: str) -> str:
+    """The account in an ARN of IAM or RAM; a placeholder if the text is no such ARN."""
+    parts = arn.split(":")
+    return parts[-2] if len(parts) in {_AWS_PARTS, _ALIBABA_PARTS} else UNKNOWN_ACCOUNT
+
+
+def allowing(document: Document | None) -> Iterator[dict[str, Any]]:
+    """The Allow statements of a policy document that a user has written."""
+    statements = (document or {}).get("Statement", [])
+    for each in statements if isinstance(statements, list) else [statements]:
+        if isinstance(each, Mapping) and each.get("Effect") == "Allow":
+            yield dict(each)
 
 
 def statement(
