@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image node-image clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image node-image docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -98,10 +98,17 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas 
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
+docs: .cache/docs/.made ## the documentation site, in dist/site
+	@.cache/docs/bin/python -m tools.site .cache/site
+	@rm -rf dist/site && mkdir -p dist
+	@.cache/docs/bin/zensical build --strict
+	@echo "dist/site/index.html"
+
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
+	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -128,6 +135,11 @@ clean: ## remove environments and caches of this checkout
 	@echo "make: installing the tools of development (once)"
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(UV) pip sync --python .venv --require-hashes --compile-bytecode locks/dev.txt
+	@touch $@
+
+.cache/docs/.made: locks/docs.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/docs
+	@$(UV) pip sync --quiet --python .cache/docs --require-hashes locks/docs.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.
