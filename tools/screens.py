@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
-from keywright.version import product_version
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.world import CRDS, MANIFESTS, ROOT, World
 from tests.cluster.tenants import Tenant
@@ -79,7 +78,7 @@ def _draw(name: str, arguments: tuple[str, ...], world: World) -> None:
     console.print(Text(f"$ keywright {' '.join(arguments)}", style="bold"))
     console.print(Text.from_ansi((shown.stdout + shown.stderr).rstrip()))
     _SCREENS.mkdir(exist_ok=True)
-    svg = console.export_svg(title=f"keywright {product_version()}", unique_id=f"keywright-{name}")
+    svg = console.export_svg(title="keywright", unique_id=f"keywright-{name}")
     # Fonts of a content delivery network: a page of the docs loads nothing from elsewhere.
     svg = re.sub(r"@font-face \{.*?\}\n?", "", svg, flags=re.DOTALL)
     (_SCREENS / f"{name}.svg").write_text("\n".join(map(str.rstrip, svg.splitlines())) + "\n")
