@@ -156,8 +156,13 @@ class ClusterClient:
             verb=verb or _VERBS[method],
             seconds=seconds,
         )
-        found: Document = msgspec.json.decode(raw)
-        return found
+        try:
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            raise CommandError(
+                f"{self.config.server} responds, but not as a Kubernetes API server.",
+                remedy="Check the server in the kubeconfig, and proxies between.",
+            ) from None
 
     def _send(
         self,

@@ -99,6 +99,7 @@ def _config_of(configuration: Any, *, namespace: str, context: str) -> ClusterCo
         token: str | None = configuration.get_api_key_with_prefix("BearerToken")
         if token is None:
             return None
+        token = token.strip()
         return token if " " in token else f"Bearer {token}"
 
     return ClusterConfig(

@@ -7,7 +7,7 @@ namespace therefore matches every other one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, takewhile
 from pathlib import PurePath
@@ -174,6 +174,13 @@ class Inventory:
         ]
         chosen = nearest(found, grant.placed)
         return max(chosen, key=lambda each: _common(each.placed, grant.placed), default=None)
+
+    def completed(self, grant: GrantEntry) -> GrantEntry:
+        """The grant with the default formats of its source's cloud."""
+        source = None if grant.spec is None else self.source_of(grant)
+        if grant.spec is None or source is None or source.spec is None:
+            return grant
+        return replace(grant, spec=grant.spec.with_formats_for(source.spec.provider))
 
     def readers_of(self, grant: GrantEntry) -> list[WorkloadEntry]:
         """The workloads that read the Secret of a grant."""
@@ -362,7 +369,7 @@ def _is_operator(subject: Mapping[str, Any], operator: tuple[str, str]) -> bool:
         case "ServiceAccount":
             return (subject.get("namespace"), subject.get("name")) == operator
         case "Group":
-            groups = {"system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
+            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
             return subject.get("name") in groups
         case "User":
             return subject.get("name") == f"system:serviceaccount:{namespace}:{name}"

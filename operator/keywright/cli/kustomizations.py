@@ -138,7 +138,10 @@ class _Builds:
                 if not isinstance(name, str):
                     continue
                 path = os.path.normpath(Path(file).parent / name)
-                inside = (f"{path}/{each}" for each in ("kustomization.yaml", "kustomization.yml"))
+                inside = (
+                    f"{path}/{each}"
+                    for each in ("kustomization.yaml", "kustomization.yml", "Kustomization")
+                )
                 yield next((each for each in inside if each in self.bodies), path)
 
 

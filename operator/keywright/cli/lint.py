@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
@@ -87,7 +86,7 @@ def _build(path: str) -> bytes:
     }
     try:
         done = subprocess.run(  # noqa: S603  the program is kustomize, the argument a path
-            [*command, str(Path(path))],
+            [*command, "--", path],
             env=environment,
             capture_output=True,
             check=False,

@@ -11,9 +11,11 @@ from typing import Any, Protocol, cast
 
 from typing_extensions import override
 
+from keywright.api.errors import ApiError
 from keywright.cli.commands import COMMANDS, Command
 from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.screen import clean
 from keywright.version import product_version
 
 # As shells report a program that SIGINT has ended.
@@ -46,10 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return command.run(options)
     except CommandError as error:
-        sys.stderr.write(f"error: {error.message}\n")
+        sys.stderr.write(clean(f"error: {error.message}") + "\n")
         if error.remedy:
-            sys.stderr.write(f"  {error.remedy}\n")
+            sys.stderr.write(clean(f"  {error.remedy}") + "\n")
         return error.code
+    except ApiError as error:
+        sys.stderr.write(clean(f"error: the API server refuses a request: {error}") + "\n")
+        return ExitCode.UNREACHABLE
     except BrokenPipeError:
         # The reader of a pipe, such as head, has ended; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

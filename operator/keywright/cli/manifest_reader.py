@@ -33,6 +33,7 @@ _TEMPLATE: Final = "{{"
 _CHART: Final = "Chart.yaml"
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 _EXPONENT: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]{1,2}")
+_LONGEST_INTEGER: Final = 100
 _OCTAL: Final = re.compile(r"[-+]?0o?[0-7_]+")
 
 
@@ -314,10 +315,10 @@ class _Document:
         body = self._value(node, 0)
         if not isinstance(body, dict):
             return
-        if Path(self.file).name in _KUSTOMIZATIONS and body.get("kind", "Kustomization") in {
+        if Path(self.file).name in _KUSTOMIZATIONS and body.get("kind", "Kustomization") in (
             "Kustomization",
             "Component",
-        }:
+        ):
             self.result.kustomizations[self.file] = body
             return
         if not isinstance(body.get("kind"), str) or not isinstance(body.get("apiVersion"), str):
@@ -390,11 +391,14 @@ def _template_error() -> Exception:
 def _check_depth(text: str) -> None:
     """Raise _LimitError for nesting that libyaml's composer, which is recursive, cannot bear."""
     parser = _loader_type()(text)
-    level = 0
+    level = values = 0
     try:
         while parser.check_event():
             event = parser.get_event()
-            level += _LEVELS.get(type(event).__name__, 0)
+            change = _LEVELS.get(type(event).__name__, 0)
+            level, values = level + change, values + (change >= 0)
+            if values > MOST_VALUES:
+                raise _LimitError(f"has more than {MOST_VALUES} values: split it", event)
             if level > MAX_LEVELS:
                 raise _LimitError(f"is nested more than {MAX_LEVELS} levels deep", event)
     finally:
@@ -489,6 +493,8 @@ def _scalar(node: Node) -> Any:
 
 def _integer(text: str) -> int | str:
     plain = text.replace("_", "")
+    if len(plain) > _LONGEST_INTEGER:
+        return text
     if _OCTAL.fullmatch(plain) and plain.strip("+-") != "0":
         return int(plain.replace("o", ""), 8)
     try:

@@ -24,7 +24,7 @@ def key_lifetime(grant: ApiKeyGrant, *, source: CredentialSource | None) -> time
         return requested if session is None else min(requested, session)
     if isinstance(key, BedrockLongTermKey):
         days = key.expires_after_days
-        return None if days is None else timedelta(days=days)
+        return None if days is None else timedelta(days=min(days, 36_600))
     if isinstance(key, SessionCredentials):
         if key.duration_seconds is None:
             return session

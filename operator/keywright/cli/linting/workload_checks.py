@@ -38,7 +38,7 @@ def check_reads(context: LintContext) -> Iterator[Finding]:
     for workload in context.inventory.workloads:
         for read in workload.reads:
             grants = context.inventory.grants_of(workload, secret=read.secret)
-            for grant in grants[:1]:
+            for grant in map(context.inventory.completed, grants[:1]):
                 yield from _missing_key(workload, read, grant)
                 yield from _not_restarted(workload, read, grant)
                 yield from _other_mount_path(workload, read, grant)
