@@ -24,7 +24,15 @@ from keywright.cli.cluster_options import add_cluster_options
 from keywright.cli.doctor import cloud_tools
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import LIST_VERSION
-from keywright.cli.screen import Column, Span, Style, Table, screen_for, write_document
+from keywright.cli.screen import (
+    Column,
+    Span,
+    Style,
+    Table,
+    clean,
+    screen_for,
+    write_document,
+)
 
 _CLUSTER = "/api/v1/namespaces/kube-system"
 
@@ -82,9 +90,14 @@ def run(options: argparse.Namespace) -> int:
         for source in sources
         if isinstance(source, CredentialSource) and source.provider is Provider.AWS
     ]
-    found = asyncio.run(_audit(client, options, aws, grants))
-    _show(found, options.output)
-    return ExitCode.FINDINGS if found else ExitCode.OK
+    notes: list[str] = []
+    found = asyncio.run(_audit(client, options, aws, grants, notes=notes))
+    for note in notes:
+        sys.stderr.write(clean(f"note: {note}") + "\n")
+    _show(found, options.output, complete=not notes)
+    if found:
+        return ExitCode.FINDINGS
+    return ExitCode.UNREACHABLE if notes else ExitCode.OK
 
 
 async def _audit(
@@ -92,12 +105,17 @@ async def _audit(
     options: argparse.Namespace,
     sources: Iterable[CredentialSource],
     grants: list[dict[str, Any]],
+    *,
+    notes: list[str],
 ) -> list[Orphan]:
     known = _Known(owners_of(grants), str(client.get(_CLUSTER)["metadata"]["uid"]))
     found: dict[tuple[str, str, str, str], Orphan] = {}
     for source in sources:
         regions = {source.region, *_regions_of(source, grants)}
-        for orphan in await _of_source(client, options, source, regions=regions, known=known):
+        orphans = await _of_source(
+            client, options, source, regions=regions, known=known, notes=notes
+        )
+        for orphan in orphans:
             found[orphan.account, orphan.region, orphan.kind, orphan.name] = orphan
     return [found[key] for key in sorted(found)]
 
@@ -134,8 +152,9 @@ async def _of_source(
     *,
     regions: Iterable[str],
     known: _Known,
+    notes: list[str],
 ) -> list[Orphan]:
-    """The orphans that the session of a source can see."""
+    """The orphans that the session of a source can see; `notes` gets what it cannot."""
     from keywright.clouds.aws.marked_resources import (  # noqa: PLC0415  imported with the clouds
         marked_keys,
         marked_plans,
@@ -147,7 +166,7 @@ async def _of_source(
         try:
             session, caller = await tools.provider.verify(source)
         except Failure as failure:
-            _note(f"{_name(source)} cannot be used: {failure.reason}: see keywright doctor")
+            notes.append(f"{_name(source)} cannot be used: {failure.reason}: see keywright doctor")
             return []
         listings: list[tuple[str, str, Callable[[Any], list[Any]]]] = [
             ("iam", source.region, marked_users),
@@ -158,7 +177,7 @@ async def _of_source(
             ),
         ]
         for service, region, listing in listings:
-            resources = await _listed(tools, source, session, service, region, listing)
+            resources = await _listed(tools, source, session, service, region, listing, notes=notes)
             found.extend(
                 Orphan(caller.account_id, r.kind, r.name, r.region, r.owner, r.command)
                 for r in resources
@@ -174,6 +193,8 @@ async def _listed(  # noqa: PLR0917  each is needed
     service: str,
     region: str,
     listing: Callable[[Any], list[Any]],
+    *,
+    notes: list[str],
 ) -> list[Any]:
     """The tagged resources of a service; empty, with a note, if they may not be listed."""
     from keywright.clouds.aws.clients import account_of  # noqa: PLC0415  imported with the clouds
@@ -190,7 +211,7 @@ async def _listed(  # noqa: PLR0917  each is needed
         )
     except Exception as error:  # any response of the cloud
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        _note(f"{_name(source)} cannot list {service}: {code or type(error).__name__}")
+        notes.append(f"{_name(source)} cannot list {service}: {code or type(error).__name__}")
         return []
     return resources
 
@@ -199,11 +220,7 @@ def _name(source: CredentialSource) -> str:
     return f"source {source.namespace}/{source.name}"
 
 
-def _note(text: str) -> None:
-    sys.stderr.write(f"note: {text}\n")
-
-
-def _show(found: list[Orphan], form: str | None) -> None:
+def _show(found: list[Orphan], form: str | None, *, complete: bool) -> None:
     screen = screen_for()
     if form:
         document = {
@@ -214,7 +231,8 @@ def _show(found: list[Orphan], form: str | None) -> None:
         write_document(screen.stream, document, form)
         return
     if not found:
-        screen.line("Nothing in AWS has this cluster's tags without a grant.")
+        part = "" if complete else ", as far as it could be listed"
+        screen.line(f"Nothing in AWS has this cluster's tags without a grant{part}.")
         return
     table = Table(
         [Column("ACCOUNT"), Column("REGION", 2), Column("KIND"), Column("NAME"), Column("GRANT", 1)]

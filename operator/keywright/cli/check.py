@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
         for group, hops in found:
             _write(screen, group, hops)
     if not failing:
-        return ExitCode.OK
+        seen = [hop for _, hops in found for hop in hops if hop.result is not Result.SKIPPED]
+        return ExitCode.OK if seen else ExitCode.UNREACHABLE
     return ExitCode.TIMEOUT if options.wait else ExitCode.FINDINGS
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
@@ -21,6 +21,7 @@ from keywright.api.errors import ApiError
 from keywright.api.names import GRANT_PLURAL, GROUP, SOURCE_PLURAL, VERSION
 from keywright.cli.cluster_config import ClusterConfig, load_config
 from keywright.cli.errors import CommandError, ForbiddenError
+from keywright.cli.exit_codes import ExitCode
 
 CUSTOM: Final = f"/apis/{GROUP}/{VERSION}"
 JSON: Final = "application/json"
@@ -190,6 +191,12 @@ class ClusterClient:
             )
         except urllib3.exceptions.HTTPError as error:
             raise _no_response(self.config, error) from None
+        except ValueError:
+            # Its text has the value of a header, such as the token.
+            raise CommandError(
+                "the server or the token in the kubeconfig has characters that are not allowed.",
+                remedy="Log in again, or choose another context with --context.",
+            ) from None
         self._date = (response.headers.get("Date"), datetime.now(UTC))
         if response.status < 400:
             data: bytes = response.data
@@ -212,14 +219,30 @@ def scope(client: ClusterClient, options: argparse.Namespace) -> str:
     return f"/namespaces/{client.namespace}"
 
 
+def secret_path(namespace: str, name: str) -> str:
+    """The path of a Secret."""
+    return f"/api/v1/namespaces/{segment(namespace)}/secrets/{segment(name)}"
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path; a status can name anything.
+
+    Raises:
+        CommandError: no object can have this name.
+    """
+    if name in {"", ".", ".."}:
+        raise CommandError(f"{name!r} is not a name of an object.", code=ExitCode.USAGE)
+    return quote(name, safe="")
+
+
 def grant_path(namespace: str, name: str) -> str:
     """The path of a grant."""
-    return f"{CUSTOM}/namespaces/{namespace}/{GRANT_PLURAL}/{name}"
+    return f"{CUSTOM}/namespaces/{segment(namespace)}/{GRANT_PLURAL}/{segment(name)}"
 
 
 def source_path(namespace: str, name: str) -> str:
     """The path of a source."""
-    return f"{CUSTOM}/namespaces/{namespace}/{SOURCE_PLURAL}/{name}"
+    return f"{CUSTOM}/namespaces/{segment(namespace)}/{SOURCE_PLURAL}/{segment(name)}"
 
 
 def concurrent_requests() -> ThreadPoolExecutor:

@@ -82,11 +82,16 @@ def load_config(*, kubeconfig: Path | None, context: str | None) -> ClusterConfi
         raise CommandError(
             f"the kubeconfig cannot be read: {error.strerror}: {error.filename}.", remedy=_REMEDY
         ) from None
-    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
         raise CommandError(
             f"the kubeconfig is not valid: {type(error).__name__}.", remedy=_REMEDY
         ) from None
-    return _config_of(configuration, namespace=namespace, context=name)
+    try:
+        return _config_of(configuration, namespace=namespace, context=name)
+    except (ValueError, TypeError, AttributeError):
+        raise CommandError(
+            "the server in the kubeconfig is not a valid URL.", remedy=_REMEDY
+        ) from None
 
 
 def _is_in_cluster(paths: str) -> bool:
@@ -95,6 +100,9 @@ def _is_in_cluster(paths: str) -> bool:
 
 
 def _config_of(configuration: Any, *, namespace: str, context: str) -> ClusterConfig:
+    if urlsplit(configuration.host).scheme not in {"http", "https"}:
+        raise ValueError
+
     def authorization() -> str | None:
         token: str | None = configuration.get_api_key_with_prefix("BearerToken")
         if token is None:

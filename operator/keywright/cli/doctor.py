@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,7 +17,12 @@ from keywright.cli.errors import CommandError, ForbiddenError, NotFoundError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import LIST_VERSION
 from keywright.cli.hop import Hop, Result, has_failed, write_hop
-from keywright.cli.installation import DEFAULT_NAMESPACE, Operator, find_operators
+from keywright.cli.installation import (
+    DEFAULT_NAMESPACE,
+    Operator,
+    find_operators,
+    trusted_operator,
+)
 from keywright.cli.screen import Screen, screen_for, write_document
 
 _KINDS: Final = {"source": "CredentialSource", "grant": "ApiKeyGrant"}
@@ -152,7 +158,8 @@ async def cloud_tools(
             parsed = program_parser("run").parse_args(operator.arguments)
     except SystemExit:  # options of another version
         parsed = program_parser("run").parse_args(["run"])
-    chosen = settings(parsed)
+    # The identity of this machine is never that of the operator.
+    chosen = replace(settings(parsed), allow_ambient=False)
     connection = await connect_async(kubeconfig=options.kubeconfig, context=options.context)
     kubernetes = KubernetesClient(connection, connections=4)
     accounts = ServiceAccounts(kubernetes)
@@ -183,8 +190,9 @@ def _operator(client: ClusterClient) -> Operator:
         found = find_operators(client)
     except ForbiddenError:
         found = []
-    if found:
-        return found[0]
+    trusted = trusted_operator(found)
+    if trusted is not None:
+        return trusted
     return Operator(
         namespace=DEFAULT_NAMESPACE,
         name="keywright",

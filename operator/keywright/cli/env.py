@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,14 +19,24 @@ from typing import Final
 
 from keywright.api.errors import KeywrightError
 from keywright.api.status import GrantStatus
-from keywright.cli.cluster_client import ClusterClient, connect, grant_path
+from keywright.cli.cluster_client import ClusterClient, connect, grant_path, secret_path
 from keywright.cli.cluster_options import add_cluster_options
 from keywright.cli.errors import CommandError, NotFoundError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.screen import clean
 
 TAKES_COMMAND: Final = True
 """The words after `--` are a command of their own."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# By these variables a shell, the loader or an interpreter runs code: the owner of a grant must not
+# run code as the person who uses its values.
+_RESERVED: Final = re.compile(
+    r"LD_.*|DYLD_.*|PYTHON.*|PERL.*|RUBY.*|NODE_.*|GIT_.*|JAVA_.*|JDK_.*|_JAVA_OPTIONS|BASH.*|ENV|IFS"
+    r"|PATH|CDPATH|SHELLOPTS|PROMPT_COMMAND|PS[0-4]|ZDOTDIR|HOME|SHELL|EDITOR|VISUAL|PAGER|LESS.*"
+    r"|GCONV_PATH|LOCPATH|KUBECONFIG"
+)
+_LEAST_INTERVAL: Final = 1.0
+_MOST_INTERVAL: Final = 86_400.0
 _DIRECTORY: Final = "KEYWRIGHT_FILES"
 _MOUNT_PATH: Final = "/var/run/keywright"
 _SIGNAL_BASE: Final = 128
@@ -43,12 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--interval",
-        type=float,
+        type=_interval,
         default=30.0,
         metavar="SECONDS",
         help="how often the files are compared with the Secret; default: 30",
     )
     add_cluster_options(parser)
+
+
+def _interval(text: str) -> float:
+    seconds = float(text)
+    if not _LEAST_INTERVAL <= seconds <= _MOST_INTERVAL:
+        raise argparse.ArgumentTypeError("is not between 1 and 86400 seconds")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -68,6 +86,10 @@ def run(options: argparse.Namespace) -> int:
         )
     secret = _Secret(connect(options), options.name)
     values = secret.read()
+    reserved = sorted(name for name in values if _RESERVED.fullmatch(name))
+    if reserved:
+        names = ", ".join(reserved)
+        sys.stderr.write(clean(f"note: not set, as programs run code by it: {names}") + "\n")
     if options.export:
         for name, value in environment_of(values).items():
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
@@ -76,11 +98,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def environment_of(values: Mapping[str, bytes]) -> dict[str, str]:
-    """The entries that can be environment variables, as `envFrom` in a pod has them."""
+    """The entries that can be environment variables, as `envFrom` in a pod has them.
+
+    Without those by which a shell or an interpreter runs code.
+    """
     found = {}
     for name, value in values.items():
         with contextlib.suppress(UnicodeDecodeError):
-            if _VARIABLE.fullmatch(name) and b"\0" not in value:
+            usable = _VARIABLE.fullmatch(name) and not _RESERVED.fullmatch(name)
+            if usable and b"\0" not in value:
                 found[name] = value.decode()
     return found
 
@@ -97,7 +123,7 @@ class _Secret:
         spec = (body.get("spec") or {}).get("secret") or {}
         name = GrantStatus.parse(body.get("status")).secret_name or spec.get("name") or grant
         self._name = name
-        self._path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        self._path = secret_path(namespace, name)
         self.mount_path = str(spec.get("mountPath") or _MOUNT_PATH)
 
     def read(self) -> dict[str, bytes]:
@@ -118,15 +144,20 @@ def _run(
         directory = Path(name)
         _write(directory, values, mount_path=secret.mount_path)
         ended = threading.Event()
+        children: list[subprocess.Popen[bytes]] = []
         follower = threading.Thread(
             target=_follow, args=(directory, secret, ended, interval), daemon=True
         )
         follower.start()
         try:
+            # The directory is removed whatever ends this program.
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, lambda number, _: _end(children, number))
             # The user's own command, in the environment of the user.
             with subprocess.Popen(  # noqa: S603
                 command, env={**os.environ, **environment_of(values), _DIRECTORY: name}
             ) as process:
+                children.append(process)
                 code = _wait(process)
         except OSError as error:
             sys.stderr.write(f"error: {command[0]} cannot be run: {error.strerror}\n")
@@ -135,6 +166,13 @@ def _run(
             ended.set()
             follower.join(timeout=1)
     return code if code >= 0 else _SIGNAL_BASE - code
+
+
+def _end(children: list[subprocess.Popen[bytes]], number: int) -> None:
+    """Pass a signal on to the command, whose end ends this program; without one, end now."""
+    if not children:
+        raise SystemExit(_SIGNAL_BASE + number)
+    children[0].send_signal(number)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -157,8 +195,9 @@ def _write(directory: Path, values: Mapping[str, bytes], *, mount_path: str) -> 
 
     Files that name other files by the path in a pod name them by the path here.
     """
+    mounted = mount_path.rstrip("/").encode()
     for name, value in values.items():
-        content = value.replace(mount_path.rstrip("/").encode(), str(directory).encode())
+        content = value.replace(mounted, str(directory).encode()) if mounted else value
         target = directory / name
         if target.exists() and target.read_bytes() == content:
             continue

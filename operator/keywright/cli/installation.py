@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,13 +58,27 @@ class InstalledCrd:
 
 
 def find_operators(client: ClusterClient) -> list[Operator]:
-    """The Deployments of the operator, by its label.
+    """The Deployments of the operator, by its label; that of the default namespace first.
+
+    Any tenant can set the label: see `trusted_operator`.
 
     Raises:
         ForbiddenError: Deployments may not be listed in the cluster.
     """
     listed = client.items("/apis/apps/v1/deployments", labelSelector=OPERATOR_LABEL)
-    return [_operator(body) for body in listed if _container(body) is not None]
+    found = [_operator(body) for body in listed if _container(body) is not None]
+    return sorted(found, key=lambda each: each.namespace != DEFAULT_NAMESPACE)
+
+
+def trusted_operator(found: Sequence[Operator]) -> Operator | None:
+    """The Deployment whose flags may be used on this machine.
+
+    That of the default namespace, or the only one there is: with several in other namespaces,
+    nothing says which of them a tenant made.
+    """
+    if found and (len(found) == 1 or found[0].namespace == DEFAULT_NAMESPACE):
+        return found[0]
+    return None
 
 
 def find_crds(client: ClusterClient) -> list[InstalledCrd]:

@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         return error.code
     except ApiError as error:
         sys.stderr.write(clean(f"error: the API server refuses a request: {error}") + "\n")
+        if error.is_missing:
+            sys.stderr.write("  Check that the CRDs are installed: keywright check\n")
         return ExitCode.UNREACHABLE
     except BrokenPipeError:
         # The reader of a pipe, such as head, has ended; Python would complain again at exit.

@@ -196,15 +196,18 @@ def spans_of(parts: Iterable[str | Span]) -> list[Span]:
 
 
 def write_document(stream: TextIO, document: Any, form: str) -> None:
-    """Write a document as JSON or YAML, for `-o`."""
+    """Write a document as JSON or YAML, for `-o`.
+
+    In ASCII: other characters are escaped, as they may be control characters of a terminal.
+    """
     if form == "yaml":
         import yaml  # noqa: PLC0415  slow to import
 
-        stream.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10_000))
+        stream.write(yaml.safe_dump(document, sort_keys=False, width=10_000))
         return
     import json  # noqa: PLC0415
 
-    stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    stream.write(json.dumps(document, indent=2) + "\n")
 
 
 def _cell(cell: Cell) -> tuple[Span, ...]:

@@ -70,6 +70,8 @@ def _show(client: ClusterClient, options: argparse.Namespace, screen: Screen) ->
         _show_one(client, options, screen) if options.name else _show_all(client, options, screen)
     )
     screen.flush()
+    if options.source and not views:
+        return ExitCode.FINDINGS
     return ExitCode.OK if all(view.is_fine for view in views) else ExitCode.FINDINGS
 
 
