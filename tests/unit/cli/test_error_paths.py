@@ -130,8 +130,8 @@ def test_a_path_for_kustomize_is_never_an_option(monkeypatch: pytest.MonkeyPatch
     [
         _GRANT + "spec: {sourceRef: {name: x}, bedrockLongTermKey:"
         " {user: {name: a}, expiresAfterDays: 9999999999, rotateEvery: 7d}}\n",
-        _GRANT + "spec: {sourceRef: {name: x}, bedrockLongTermKey:"
-        " {user: {name: a}, rotateEvery: 7d}, secret: {data: {A: '${'}}}\n",
+        _GRANT + "spec: {sourceRef: {name: x}, bedrockShortTermKey:"
+        " {duration: 1h}, secret: {data: {A: '${nope}'}}}\n",
         _BINDING,
     ],
     ids=["days", "layout", "subject"],
