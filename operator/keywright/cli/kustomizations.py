@@ -52,7 +52,9 @@ def place(result: ReadResult) -> list[Placed]:
         file = _real(manifest.file)
         if file in patches:
             if file not in skipped:
-                message = "is a patch of a kustomization: lint the output of `kustomize build`"
+                message = (
+                    "the file is a patch of a kustomization: lint the output of `kustomize build`"
+                )
                 result.notes.append(ReadNote(manifest.position(), message))
                 skipped.add(file)
             continue

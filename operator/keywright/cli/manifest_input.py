@@ -57,10 +57,12 @@ def inventory_of(read: ReadResult) -> Inventory:
 
 def report_problems(read: ReadResult, problems: Sequence[str]) -> ExitCode:
     """Print notes and problems to stderr; the exit code is 1 if there are problems."""
-    from keywright.cli.yaml_output import printable  # noqa: PLC0415
+    from keywright.cli.yaml_output import inert  # noqa: PLC0415
 
-    every = [f"{each.position}: {each.message}" for each in read.problems] + list(problems)
+    every = [f"{each.position}: {each.message}: {each.cure}" for each in read.problems] + list(
+        problems
+    )
     lines = [f"{note.position}: note: {note.message}" for note in read.notes]
     lines += [f"error: {problem}" for problem in every]
-    sys.stderr.writelines(f"{printable(line)}\n" for line in lines)
+    sys.stderr.writelines(f"{inert(line)}\n" for line in lines)
     return ExitCode.FINDINGS if every else ExitCode.OK

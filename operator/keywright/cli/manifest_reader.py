@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from keywright.api.checks import MAX_LEVELS
+from keywright.api.names import API_VERSION, GRANT_KIND, GROUP, SOURCE_KIND
+from keywright.cli.template_syntax import BRACES, is_template, template_line
+from keywright.cli.yaml_scalars import scalar_of, without_surrogates
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Maximum size of a file; a rendered repository of some thousand objects has a few MiB."""
@@ -29,12 +32,9 @@ _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _SEPARATOR: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _DIRECTIVE: Final = re.compile(r"\A(?:[%#][^\n]*\n|\s*\n)*")
 _STEP: Final = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
-_TEMPLATE: Final = "{{"
 _CHART: Final = "Chart.yaml"
+_OUR_KINDS: Final = (GRANT_KIND, SOURCE_KIND)
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
-_EXPONENT: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]{1,2}")
-_LONGEST_INTEGER: Final = 100
-_OCTAL: Final = re.compile(r"[-+]?0o?[0-7_]+")
 
 
 class Mark(Protocol):
@@ -72,20 +72,22 @@ class ProblemKind(StrEnum):
     SYNTAX = "syntax"
     DUPLICATE = "duplicate"
     UNREADABLE = "unreadable"
+    INCOMPLETE = "incomplete"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadProblem:
-    """A document that cannot be read, or a field that occurs twice."""
+    """A document that cannot be read, or a field that occurs twice; `cure` says what to do."""
 
     kind: ProblemKind
     position: Position
     message: str
+    cure: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReadNote:
-    """Something that was left out, and why."""
+    """Something that was left out, and why, as a sentence without the full stop."""
 
     position: Position
     message: str
@@ -164,6 +166,12 @@ class ReadResult:
     problems: list[ReadProblem] = field(default_factory=list)
     notes: list[ReadNote] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """How much was read or left out."""
+        read = len(self.manifests) + len(self.kustomizations)
+        return read + len(self.problems) + len(self.notes)
+
 
 def mapping_of(value: object) -> Mapping[str, Any]:
     """The value if it is an object, otherwise an empty one."""
@@ -188,6 +196,7 @@ def read_paths(paths: Iterable[str], *, stdin: BinaryIO | None = None) -> ReadRe
     """
     result = ReadResult()
     for path in dict.fromkeys(paths):
+        before = result.size
         if path == "-":
             read_bytes((stdin or sys.stdin.buffer).read(MOST_BYTES + 1), file=STDIN, into=result)
         elif Path(path).is_dir():
@@ -196,17 +205,29 @@ def read_paths(paths: Iterable[str], *, stdin: BinaryIO | None = None) -> ReadRe
         else:
             with Path(path).open("rb") as stream:
                 read_bytes(stream.read(MOST_BYTES + 1), file=path, into=result)
+        if result.size == before:
+            name = STDIN if path == "-" else path
+            result.notes.append(ReadNote(Position(name), f"no object was found in {name}"))
     return result
 
 
 def _files_below(root: Path, result: ReadResult) -> Iterator[Path]:
     """The manifests of a folder, without hidden folders and templates of Helm charts."""
-    for name, folders, files in os.walk(root):
+
+    def refuse(error: OSError) -> None:
+        if error.filename == str(root):
+            raise error
+        result.problems.append(_cannot_open(str(error.filename), error))
+
+    for name, folders, files in os.walk(root, onerror=refuse):
         here = Path(name)
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         if _CHART in files and "templates" in folders:
             folders.remove("templates")
-            message = f"templates of a Helm chart: run `helm template {here} | keywright lint -`"
+            message = (
+                "the templates of a Helm chart are left out:"
+                f" run `helm template {here} | keywright lint -`"
+            )
             result.notes.append(ReadNote(Position(str(here / "templates")), message))
         for file in sorted(files):
             path = here / file
@@ -219,27 +240,35 @@ def _read_file(path: Path, *, into: ReadResult) -> None:
         with path.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)
     except OSError as error:
-        message = f"cannot be opened: {error.strerror}"
-        into.problems.append(ReadProblem(ProblemKind.UNREADABLE, Position(str(path)), message))
+        into.problems.append(_cannot_open(str(path), error))
         return
     if path.suffix == ".json" and b'"apiVersion"' not in data:
         return
     read_bytes(data, file=str(path), into=into)
 
 
+def _cannot_open(path: str, error: OSError) -> ReadProblem:
+    return ReadProblem(
+        ProblemKind.UNREADABLE,
+        Position(path),
+        f"{path} cannot be opened ({error.strerror})",
+        "allow the command to read it, or leave it out",
+    )
+
+
 def read_bytes(data: bytes, *, file: str, into: ReadResult) -> None:
     """Read the documents of one file."""
-    problem = ""
-    text = ""
+    problem = cure = text = ""
     if len(data) > MOST_BYTES:
-        problem = f"is larger than {MOST_BYTES // 1024 // 1024} MiB: split it"
+        problem, cure = f"is larger than {MOST_BYTES // 1024 // 1024} MiB", "split the file"
     else:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            problem = f"is no UTF-8 text (byte {error.start}): save it as UTF-8"
+            problem, cure = f"is no UTF-8 text (byte {error.start})", "save it as UTF-8"
     if problem:
-        into.problems.append(ReadProblem(ProblemKind.UNREADABLE, Position(file), problem))
+        message = f"the file {problem}"
+        into.problems.append(ReadProblem(ProblemKind.UNREADABLE, Position(file), message, cure))
         return
     for line, document in _documents(text.replace("\r\n", "\n")):
         _Document(file=file, line=line, text=document, result=into).read()
@@ -274,21 +303,25 @@ class _Document:
         import yaml  # noqa: PLC0415  belongs to the extra `cli`, and takes 20 ms
 
         text = _DIRECTIVE.sub(lambda found: "\n" * found[0].count("\n"), self.text, count=1)
+        if text.lstrip().startswith("{"):
+            text = without_surrogates(text)
         loader = _loader_type()(text)
         try:
             _check_depth(text)
             while loader.check_node():
                 self._add(loader.get_node())
+        except _TemplateError:
+            self._skip_template()
         except yaml.YAMLError as error:
             self._add_error(error)
         except _LimitError as error:
-            self._problem(ProblemKind.UNREADABLE, error.node, str(error))
+            message = f"the document {error}"
+            self._problem(ProblemKind.UNREADABLE, error.node, message, cure=error.cure)
         finally:
             loader.dispose()
 
     def _add_error(self, error: Exception) -> None:
-        if _TEMPLATE in self.text:
-            self._skip(self.line + self.text[: self.text.index(_TEMPLATE)].count("\n"))
+        if self._skip_template():
             return
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line, mark.column + 1) if mark is not None else (0, 1)
@@ -297,23 +330,34 @@ class _Document:
             ReadProblem(
                 ProblemKind.SYNTAX,
                 Position(self.file, self.line + line, column),
-                f"is no YAML: {what}",
+                f"the document is no YAML: {what}",
+                "correct the indentation or the quotes at this place",
             )
         )
 
+    def _skip_template(self) -> bool:
+        """Add a note if the document is a template."""
+        line = template_line(self.text)
+        if line is not None:
+            self._skip(self.line + line)
+        return line is not None
+
     def _skip(self, line: int) -> None:
         position = Position(self.file, line)
-        message = "is a template: lint what it is rendered to, for example with `helm template`"
+        message = (
+            "the file is a template: lint what it is rendered to, for example with `helm template`"
+        )
         self.result.notes.append(ReadNote(position, message))
 
-    def _problem(self, kind: ProblemKind, node: Node, message: str) -> None:
+    def _problem(self, kind: ProblemKind, node: Node, message: str, *, cure: str) -> None:
         mark = node.start_mark
         position = Position(self.file, self.line + mark.line, mark.column + 1)
-        self.result.problems.append(ReadProblem(kind, position, message))
+        self.result.problems.append(ReadProblem(kind, position, message, cure))
 
     def _add(self, node: Node) -> None:
         body = self._value(node, 0)
         if not isinstance(body, dict):
+            self._add_list(body, node)
             return
         if Path(self.file).name in _KUSTOMIZATIONS and body.get("kind", "Kustomization") in (
             "Kustomization",
@@ -321,22 +365,44 @@ class _Document:
         ):
             self.result.kustomizations[self.file] = body
             return
-        if not isinstance(body.get("kind"), str) or not isinstance(body.get("apiVersion"), str):
+        if not self._is_object(body, node):
             return
         for name, key in self.duplicates:
-            self._problem(ProblemKind.DUPLICATE, key, f"{name} occurs twice in this object")
+            message = f"{name} occurs twice in this object"
+            self._problem(ProblemKind.DUPLICATE, key, message, cure="remove one of the two")
         self._add_object(body, node)
+
+    def _add_list(self, body: Any, node: Node) -> None:
+        """Report our objects in a list, which kubectl refuses; other lists are no manifests."""
+        if any(_is_ours(mapping_of(item)) for item in list_of(body)):
+            message = "the document is a list of objects, which kubectl refuses"
+            cure = "separate the objects with lines of ---"
+            self._problem(ProblemKind.INCOMPLETE, node, message, cure=cure)
+
+    def _is_object(self, body: Mapping[str, Any], node: Node) -> bool:
+        """Whether a mapping has a kind and a version; one of ours without them is reported."""
+        missing = [each for each in ("apiVersion", "kind") if not isinstance(body.get(each), str)]
+        if not missing:
+            return True
+        if _is_ours(body):
+            message = f"an object of Keywright has no {missing[0]}"
+            kinds = f"{GRANT_KIND} or {SOURCE_KIND}"
+            cure = f"add {missing[0]}: {kinds if missing[0] == 'kind' else API_VERSION}"
+            self._problem(ProblemKind.INCOMPLETE, node, message, cure=cure)
+        return False
 
     def _add_object(self, body: dict[str, Any], node: Node) -> None:
         if body["kind"].endswith("List") and isinstance(body.get("items"), list):
             found = _child(node, "items")
             assert found is not None
+            kind = body["kind"].removesuffix("List")
+            inherited = {"apiVersion": body["apiVersion"], "kind": kind} if kind else {}
             for item, below in zip(body["items"], found[1].value, strict=True):
-                if isinstance(item, dict) and isinstance(item.get("kind"), str):
-                    self._add_object(item, below)
+                if isinstance(item, dict) and self._is_object(inherited | item, below):
+                    self._add_object(inherited | item, below)
             return
         manifest = Manifest(body, self.file, node, self.line)
-        if _TEMPLATE in self.text and is_template(manifest):
+        if BRACES in self.text and is_template(body, group=manifest.group):
             self._skip(manifest.position().line)
             return
         self.result.manifests.append(manifest)
@@ -345,12 +411,11 @@ class _Document:
         """The JSON value of a node; raises _LimitError."""
         self.values += 1
         if self.values > MOST_VALUES:
-            message = f"has more than {MOST_VALUES} values, aliases included: split it"
-            raise _LimitError(message, node)
+            raise _LimitError(f"has more than {MOST_VALUES} values, aliases included", node)
         if level > MAX_LEVELS:
             raise _LimitError(f"is nested more than {MAX_LEVELS} levels deep", node)
         if node.id == "scalar":
-            return _scalar(node)
+            return scalar_of(node.tag, node.value, is_plain=not node.style)
         if node.id == "sequence":
             return [self._value(item, level + 1) for item in node.value]
         return self._mapping(node, level)
@@ -365,9 +430,9 @@ class _Document:
                     merged = {**mapping_of(each), **merged}
                 continue
             if key.id != "scalar":
-                if _TEMPLATE in self.text:
-                    raise _template_error()
-                raise _LimitError("has a key that is no text", key)
+                if template_line(self.text) is not None:
+                    raise _TemplateError
+                raise _LimitError("has a key that is no text", key, cure="use a text as the key")
             if key.value in values:
                 self.duplicates.append((key.value, key))
             values[key.value] = self._value(below, level + 1)
@@ -377,15 +442,19 @@ class _Document:
 class _LimitError(Exception):
     """A document exceeds a limit."""
 
-    def __init__(self, message: str, node: Node) -> None:
+    def __init__(self, message: str, node: Node, *, cure: str = "split the file") -> None:
         super().__init__(message)
         self.node = node
+        self.cure = cure
 
 
-def _template_error() -> Exception:
-    import yaml  # noqa: PLC0415
+class _TemplateError(Exception):
+    """The document is a template that YAML can parse."""
 
-    return yaml.YAMLError("a template")
+
+def _is_ours(body: Mapping[str, Any]) -> bool:
+    group = str(body.get("apiVersion", "")).rpartition("/")[0]
+    return body.get("kind") in _OUR_KINDS or group == GROUP
 
 
 def _check_depth(text: str) -> None:
@@ -398,7 +467,7 @@ def _check_depth(text: str) -> None:
             change = _LEVELS.get(type(event).__name__, 0)
             level, values = level + change, values + (change >= 0)
             if values > MOST_VALUES:
-                raise _LimitError(f"has more than {MOST_VALUES} values: split it", event)
+                raise _LimitError(f"has more than {MOST_VALUES} values", event)
             if level > MAX_LEVELS:
                 raise _LimitError(f"is nested more than {MAX_LEVELS} levels deep", event)
     finally:
@@ -411,48 +480,6 @@ _LEVELS: Final = {
     "MappingEndEvent": -1,
     "SequenceEndEvent": -1,
 }
-_LAYOUT_FIELDS: Final = (("spec", "secret", "data"), ("spec", "secret", "annotations"))
-
-
-def is_template(manifest: Manifest) -> bool:
-    """Whether values of the object are still to be filled in by Helm or another tool.
-
-    In an ApiKeyGrant, the layout of the Secret may have braces of its own. Of other objects, only
-    the fields that this program reads count: many contain templates for a later program.
-    """
-    if manifest.group == "keywright.dev":
-        head: Any = _without_layout(manifest.body)
-    else:
-        names = (manifest.metadata.get("name"), manifest.metadata.get("namespace"))
-        head = [manifest.body.get("kind"), *names]
-    return any(_TEMPLATE in text for text in _texts(head))
-
-
-def _without_layout(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    spec = dict(mapping_of(body.get("spec")))
-    secret = {
-        name: value
-        for name, value in mapping_of(spec.get("secret")).items()
-        if ("spec", "secret", name) not in _LAYOUT_FIELDS
-    }
-    metadata = {
-        name: value
-        for name, value in mapping_of(body.get("metadata")).items()
-        if name != "annotations"
-    }
-    return {**body, "spec": {**spec, "secret": secret}, "metadata": metadata}
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, below in value.items():
-            yield key
-            yield from _texts(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _texts(below)
 
 
 def _child(node: Node, step: str | int) -> tuple[Node | None, Node] | None:
@@ -472,44 +499,6 @@ def _child(node: Node, step: str | int) -> tuple[Node | None, Node] | None:
     if last is not None:
         return last
     return next((found for merge in merges if (found := _child(merge, step))), None)
-
-
-def _scalar(node: Node) -> Any:
-    text: str = node.value
-    match node.tag.rpartition(":")[2]:
-        case "null":
-            return None
-        case "bool":
-            return text.lower() in {"true", "yes", "on"}
-        case "int":
-            return _integer(text)
-        case "float":
-            return _number(text)
-        case "str" if not node.style and _EXPONENT.fullmatch(text):
-            return float(text)  # 1e3 is a number to Kubernetes, and text to PyYAML
-        case _:
-            return text
-
-
-def _integer(text: str) -> int | str:
-    plain = text.replace("_", "")
-    if len(plain) > _LONGEST_INTEGER:
-        return text
-    if _OCTAL.fullmatch(plain) and plain.strip("+-") != "0":
-        return int(plain.replace("o", ""), 8)
-    try:
-        return int(plain, 0)
-    except ValueError:
-        # 12:30 is a number to YAML 1.1, and text to Kubernetes. A figure of thousands of digits is
-        # no number to either.
-        return text
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text.replace("_", ""))
-    except ValueError:
-        return text  # .inf and .nan, which JSON does not have
 
 
 def _loader_type() -> Any:

@@ -36,3 +36,10 @@ def commented(lines: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """The text without control characters, which a terminal would obey."""
     return "".join(each if each.isprintable() else " " for each in text)
+
+
+def inert(text: str) -> str:
+    """A printable line that a runner of CI does not obey, whatever names it contains."""
+    line = printable(text).replace("##[", "## [")
+    is_command = line.lstrip().startswith("::")
+    return line.replace("::", ": :", 1) if is_command else line

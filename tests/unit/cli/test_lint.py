@@ -249,6 +249,7 @@ def test_the_hook_and_the_workflow_run_the_command() -> None:
     assert hook["entry"] == "keywright lint"
     assert hook["pass_filenames"] is False
     workflow = yaml.safe_load((EXAMPLES / "lint-in-ci" / "github-workflow.yaml").read_text())
+    assert set(workflow[True]) == {"push", "pull_request"}  # `on` is a boolean to YAML 1.1
     commands = [step["run"] for step in workflow["jobs"]["lint"]["steps"] if "run" in step]
     outputs = {found for line in commands for found in re.findall(r"lint -o (\w+)", line)}
     assert outputs == {"github", "sarif"} <= set(FORMATS)

@@ -37,11 +37,7 @@ _RULE_OF_PROBLEM: Final = {
     ProblemKind.SYNTAX: rules.INVALID_YAML,
     ProblemKind.DUPLICATE: rules.DUPLICATE_FIELD,
     ProblemKind.UNREADABLE: rules.UNREADABLE,
-}
-_CURE_OF_PROBLEM: Final = {
-    ProblemKind.SYNTAX: "correct the indentation or the quotes at this place",
-    ProblemKind.DUPLICATE: "remove one of the two",
-    ProblemKind.UNREADABLE: "split the file, or leave it out",
+    ProblemKind.INCOMPLETE: rules.INVALID_FIELD,
 }
 
 
@@ -73,9 +69,5 @@ def lint(read: ReadResult, *, operator: tuple[str, str]) -> LintResult:
 
 
 def _of_problem(problem: ReadProblem) -> Finding:
-    message, colon, cure = problem.message.rpartition(": ")
-    if not colon or problem.kind is ProblemKind.SYNTAX:
-        message, cure = problem.message, _CURE_OF_PROBLEM[problem.kind]
-    return Finding(
-        _RULE_OF_PROBLEM[problem.kind], problem.position, f"the document {message}", cure
-    )
+    rule = _RULE_OF_PROBLEM[problem.kind]
+    return Finding(rule, problem.position, problem.message, problem.cure)

@@ -13,7 +13,7 @@ from keywright.cli.findings import Finding
 from keywright.cli.linting.engine import LintResult
 from keywright.cli.linting.rules import RULES
 from keywright.cli.manifest_reader import STDIN
-from keywright.cli.yaml_output import printable
+from keywright.cli.yaml_output import inert, printable
 from keywright.version import product_version
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -27,7 +27,7 @@ def as_text(result: LintResult) -> str:
     summary = f"{number} finding{'' if number == 1 else 's'} in {result.checked} objects"
     if result.suppressed:
         summary += f", {result.suppressed} suppressed"
-    return "\n".join(map(printable, [*lines, summary])) + "\n"
+    return "\n".join(map(inert, [*lines, summary])) + "\n"
 
 
 def _lines(each: Finding) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _uri(file: str) -> str:
     if path.is_absolute():
         relative = os.path.relpath(file)
         path = path if relative.startswith("..") else PurePath(relative)
-    return quote("stdin" if file == STDIN else path.as_posix())
+    return quote("stdin" if file == STDIN else os.fsencode(path.as_posix()))
 
 
 def as_github(result: LintResult) -> str:
@@ -134,7 +134,7 @@ def as_github(result: LintResult) -> str:
     ]
     lines += [
         f"::notice file={_property(note.position.file)},line={note.position.line}::"
-        + _data(f"The file {note.message}.")
+        + _data(_sentence(note.message))
         for note in result.notes
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -84,8 +84,8 @@ def use_of_bedrock(place: Place) -> Iterator[dict[str, Any]]:
 
 def _session(key: SessionCredentials) -> Iterator[dict[str, Any]]:
     """The role must allow what the session policy allows: a session has the intersection."""
-    for index, each in enumerate(allowing(key.policy)):
-        yield {"Sid": f"Session{index}", **each}
+    for each in allowing(key.policy):
+        yield {"Sid": "Session", **each}
 
 
 def _api_gateway(key: ApiGatewayKey, place: Place) -> Iterator[dict[str, Any]]:
@@ -156,14 +156,19 @@ def _long_term(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dic
 
 def _existing_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
     """Users that Keywright neither creates nor changes; their path is not in the manifests."""
-    users = [place.arn("iam", f"user/*{key.user.name}") for key in keys]
-    resources = users[0] if len(users) == 1 else users
+    users = [arn for key in keys for arn in _in_any_path(key, place)]
     seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
-    yield statement("SeeTheUsers", seen, resources)
-    tagged = [u for u, key in zip(users, keys, strict=True) if key.exclusive]
+    yield statement("SeeTheUsers", seen, users)
+    tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
     if tagged:
         yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
-    yield from _keys_of(resources)
+    yield from _keys_of(users)
+
+
+def _in_any_path(key: BedrockLongTermKey, place: Place) -> tuple[str, str]:
+    """A user in the path `/` and in any other path, without users whose name ends like this one."""
+    name = key.user.name
+    return place.arn("iam", f"user/{name}"), place.arn("iam", f"user/*/{name}")
 
 
 def _keys_of(users: str | list[str]) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,7 @@ from keywright.cli.policies.model import (
 
 ISSUER: Final = "https://OIDC-ISSUER"
 USER: Final = "USER-NAME"
+NAMESPACE: Final = "NAMESPACE"
 EXTERNAL_ID: Final = "EXTERNAL-ID"
 _OF_APPLICATION: Final = "{}: also allow what the application calls, which manifests do not say"
 
@@ -95,11 +96,12 @@ def _aws(
         role = holders.get(Provider.AWS, HolderKind.ROLE, hop.role_arn)
         _trust_hop(holder, role, hop)
         holder = role
-    every = [grant for _, grant in grants]
-    placed = [(grant, place_of(grant, source, account=holder.account)) for grant in every]
-    holder.allow(permissions_of(placed))
-    for grant, place in placed:
-        name = f"ApiKeyGrant {grant.namespace}/{grant.name}"
+    placed = [
+        (item.placed.label, grant, place_of(grant, source, account=holder.account))
+        for item, grant in grants
+    ]
+    holder.allow(permissions_of((grant, place) for _, grant, place in placed))
+    for name, grant, place in placed:
         holder.allow((), grant=name)
         key = grant.key
         if isinstance(key, BedrockLongTermKey) and key.user.permissions_boundary:
@@ -138,7 +140,7 @@ def _aws_base(holders: Holders, inventory: Inventory, entry: SourceEntry, aws: A
     _note_placeholders(holder, facts)
     _extend(holder, web.session_duration)
     host = facts.issuer.removeprefix("https://").rstrip("/")
-    subject = f"system:serviceaccount:{entry.placed.namespace}:{web.service_account_ref.name}"
+    subject = _subject(holder, entry, web.service_account_ref.name)
     _trust(
         holder,
         {"Federated": f"arn:{partition}:iam::{holder.account}:oidc-provider/{host}"},
@@ -146,6 +148,13 @@ def _aws_base(holders: Holders, inventory: Inventory, entry: SourceEntry, aws: A
         {f"{host}:aud": web.audience, f"{host}:sub": subject},
     )
     return holder
+
+
+def _subject(holder: Holder, entry: SourceEntry, account: str) -> str:
+    """The `sub` of a token; the namespace is a placeholder where the manifests lack it."""
+    if entry.placed.namespace is None:
+        holder.note(f"{NAMESPACE} is the namespace of {entry.placed.label}")
+    return f"system:serviceaccount:{entry.placed.namespace or NAMESPACE}:{account}"
 
 
 def _trust_hop(before: Holder, role: Holder, hop: AwsHop) -> None:
@@ -198,8 +207,8 @@ def _alibaba(
         holder = role
     if holder is None:
         return
-    for _, grant in grants:
-        name = f"ApiKeyGrant {grant.namespace}/{grant.name}"
+    for item, grant in grants:
+        name = item.placed.label
         holder.allow(_session_of_alibaba(grant), grant=name)
         if isinstance(grant.key, SessionCredentials) and grant.key.policy is None:
             holder.note(
@@ -231,7 +240,7 @@ def _rrsa(
         {
             "oidc:iss": holders.facts.issuer,
             "oidc:aud": audience_of(reference),
-            "oidc:sub": f"system:serviceaccount:{entry.placed.namespace}:{reference.name}",
+            "oidc:sub": _subject(holder, entry, reference.name),
         },
     )
     return holder

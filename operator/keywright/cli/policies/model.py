@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,17 +76,30 @@ class Holder:
         }
 
     def allow(self, statements: Iterable[dict[str, Any]], *, grant: str = "") -> None:
-        """Add statements, each once."""
+        """Add statements, each once; the Sids of a policy must be unique."""
         for statement in statements:
-            if statement not in self.permissions:
-                self.permissions.append(statement)
+            if not any(_same(statement, other) for other in self.permissions):
+                self.permissions.append(self._with_unique_sid(statement))
         if grant and grant not in self.grants:
             self.grants.append(grant)
+
+    def _with_unique_sid(self, statement: dict[str, Any]) -> dict[str, Any]:
+        taken = {each.get("Sid") for each in self.permissions if isinstance(each.get("Sid"), str)}
+        sid = statement.get("Sid")
+        if not isinstance(sid, str) or sid not in taken:
+            return statement
+        numbered = (f"{sid}{number}" for number in itertools.count(2))
+        return {**statement, "Sid": next(each for each in numbered if each not in taken)}
 
     def note(self, text: str) -> None:
         """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _same(one: Document, other: Document) -> bool:
+    """Whether two statements are equal but for their Sid."""
+    return {**one, "Sid": ""} == {**other, "Sid": ""}
 
 
 def account_of(arn: str) -> str:

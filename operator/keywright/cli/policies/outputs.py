@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from keywright.api.source import Provider
 from keywright.cli.policies.holders import Holders
-from keywright.cli.policies.model import Holder, HolderKind
+from keywright.cli.policies.model import UNKNOWN_ACCOUNT, Holder, HolderKind
 from keywright.cli.yaml_output import commented, printable
 
 POLICY_NAME: Final = "keywright"
@@ -35,12 +36,13 @@ def as_json(holders: Holders) -> str:
 
 def as_terraform(holders: Holders) -> str:
     """Resources of the providers aws and alicloud."""
-    blocks = [block for each in holders.found.values() for block in _terraform(each)]
-    return commented(holders.notes) + "\n".join(blocks)
+    every = list(holders.found.values())
+    labels = _labels(every, _identifier)
+    blocks = [block for each in every for block in _terraform(each, labels[each.arn])]
+    return commented([*_accounts_note(every), *holders.notes]) + "\n".join(blocks)
 
 
-def _terraform(each: Holder) -> Iterator[str]:
-    label = _identifier(each.name)
+def _terraform(each: Holder, label: str) -> Iterator[str]:
     documents = each.documents
     notes = commented(each.notes)
     fields: dict[str, Any]
@@ -138,8 +140,10 @@ def _identifier(name: str) -> str:
 def as_cloudformation(holders: Holders) -> str:
     """A template with roles, policies of users, and boundaries; AWS only."""
     resources: dict[str, Any] = {}
-    for each in _of(holders, Provider.AWS):
-        name = _logical(each.name)
+    every = list(_of(holders, Provider.AWS))
+    labels = _labels(every, _logical)
+    for each in every:
+        name = labels[each.arn]
         documents = each.documents
         if each.kind is HolderKind.BOUNDARY:
             properties: dict[str, Any] = {
@@ -172,8 +176,10 @@ def as_cloudformation(holders: Holders) -> str:
 def as_ros(holders: Holders) -> str:
     """A template of Resource Orchestration Service; Alibaba Cloud only."""
     resources: dict[str, Any] = {}
-    for each in _of(holders, Provider.ALIBABA_CLOUD):
-        name = _logical(each.name)
+    every = list(_of(holders, Provider.ALIBABA_CLOUD))
+    labels = _labels(every, _logical)
+    for each in every:
+        name = labels[each.arn]
         documents = each.documents
         if each.kind is HolderKind.ROLE:
             properties: dict[str, Any] = {
@@ -202,7 +208,7 @@ def as_ros(holders: Holders) -> str:
 
 def as_aws_cli(holders: Holders) -> str:
     """Commands that create the roles, policies and boundaries; AWS only."""
-    text = commented(holders.notes)
+    text = commented([*_accounts_note(_of(holders, Provider.AWS)), *holders.notes])
     for each in _of(holders, Provider.AWS):
         text += commented([each.arn, *each.notes])
         text += "".join(f"{shlex.join(command)}\n" for command in _commands(each))
@@ -242,9 +248,36 @@ def _logical(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
 
 
+def _labels(every: Sequence[Holder], make: Callable[[str], str]) -> dict[str, str]:
+    """A label for each ARN: the name, with the account or a number where a label repeats."""
+    accounts: dict[tuple[HolderKind, str], set[str]] = {}
+    for each in every:
+        accounts.setdefault((each.kind, make(each.name)), set()).add(each.account)
+    found: dict[str, str] = {}
+    taken: set[tuple[HolderKind, str]] = set()
+    for each in every:
+        several = len(accounts[each.kind, make(each.name)]) > 1
+        name = f"{each.name}-{each.account}" if several else each.name
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        label = next(text for text in map(make, names) if (each.kind, text) not in taken)
+        taken.add((each.kind, label))
+        found[each.arn] = label
+    return found
+
+
+def _accounts_note(every: Iterable[Holder]) -> list[str]:
+    """A note if no single deployment can create all holders."""
+    accounts = sorted({each.account for each in every} - {UNKNOWN_ACCOUNT})
+    if len(accounts) < 2:
+        return []
+    of_accounts = f"These identities belong to the accounts {', '.join(accounts)}"
+    return [f"{of_accounts}. A template is for one account: deploy each identity in its own"]
+
+
 def _description(holders: Holders, provider: Provider) -> str:
-    notes = [note for each in _of(holders, provider) for note in each.notes]
-    return printable(". ".join(["Identities of Keywright", *holders.notes, *notes]))[:1000]
+    every = list(_of(holders, provider))
+    notes = [*_accounts_note(every), *holders.notes, *(n for each in every for n in each.notes)]
+    return printable(". ".join(["Identities of Keywright", *notes]))[:1000]
 
 
 OUTPUTS: Final = {
