@@ -13,7 +13,8 @@ from keywright.api.partitions import service_host
 from keywright.cli.created_options import InputError, check_options, restarted
 from keywright.cli.lint import parse_operator
 from keywright.cli.linting.engine import lint
-from keywright.cli.manifest_reader import ReadResult, read_bytes
+from keywright.cli.manifest_reader import read_bytes
+from keywright.cli.manifests import ReadResult
 from keywright.cli.yaml_output import commented, dump_yaml, printable
 
 # Rules about an object alone, and about a grant with its source.

@@ -20,7 +20,7 @@ from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
 from keywright.cli.kustomizations import Placed
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
 from keywright.cli.secret_reads import SecretRead, reads_of
 
 WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from keywright.cli.inventory import Inventory, same_namespace
 from keywright.cli.kustomizations import Placed
-from keywright.cli.manifest_reader import list_of, mapping_of, texts_of
+from keywright.cli.manifests import list_of, mapping_of, texts_of
 
 
 @dataclass(frozen=True, slots=True)

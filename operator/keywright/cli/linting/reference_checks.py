@@ -17,7 +17,7 @@ from keywright.cli.inventory import GrantEntry, SourceEntry
 from keywright.cli.kustomizations import Placed
 from keywright.cli.linting import rules
 from keywright.cli.linting.context import LintContext, finding, split_cure
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
 from keywright.cli.operator_rights import Access, is_allowed
 from keywright.secrets.rendering import check_region
 

@@ -17,7 +17,7 @@ from keywright.cli.inventory import (
 )
 from keywright.cli.linting import rules
 from keywright.cli.linting.context import LintContext, finding
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
 from keywright.cli.operator_rights import Access, is_allowed
 from keywright.cli.secret_reads import ReadMode, SecretRead
 from keywright.secrets.rendering import data_keys, validate
