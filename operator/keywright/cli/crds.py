@@ -8,7 +8,8 @@ from importlib import resources
 from typing import Any, Final
 
 from keywright.api.names import GRANT_KIND, GRANT_PLURAL, GROUP, SOURCE_KIND, SOURCE_PLURAL
-from keywright.cli.manifest_reader import ReadResult, read_bytes
+from keywright.cli.manifest_reader import read_bytes
+from keywright.cli.manifests import ReadResult
 
 PLURALS: Final = {SOURCE_KIND: SOURCE_PLURAL, GRANT_KIND: GRANT_PLURAL}
 """The kinds that have a CustomResourceDefinition."""

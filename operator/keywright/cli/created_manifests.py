@@ -10,11 +10,11 @@ from typing import Any, Final
 from keywright.api.grant import WorkloadKind
 from keywright.api.names import API_VERSION, GRANT_KIND, SOURCE_KIND
 from keywright.api.partitions import service_host
-from keywright.cli.errors import CommandError
-from keywright.cli.exit_codes import ExitCode
+from keywright.cli.created_options import InputError, check_options, restarted
 from keywright.cli.lint import parse_operator
 from keywright.cli.linting.engine import lint
-from keywright.cli.manifest_reader import ReadResult, read_bytes
+from keywright.cli.manifest_reader import read_bytes
+from keywright.cli.manifests import ReadResult
 from keywright.cli.yaml_output import commented, dump_yaml, printable
 
 # Rules about an object alone, and about a grant with its source.
@@ -26,13 +26,6 @@ _RESOURCES: Final = {
     WorkloadKind.DAEMON_SET: ("apps", "daemonsets"),
     WorkloadKind.ROLLOUT: ("argoproj.io", "rollouts"),
 }
-
-
-class InputError(CommandError):
-    """Options that make no valid manifest."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=ExitCode.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,7 @@ def created(options: argparse.Namespace) -> list[CreatedObject]:
         InputError: the API server or the operator would refuse an object, or an option is missing.
     """
     operator = parse_operator(options.operator)
+    check_options(options, operator=operator)
     match options.part:
         case "source":
             objects = list(_source(options, name=options.name, namespace=options.namespace))
@@ -183,7 +177,7 @@ def _role_arn(options: argparse.Namespace, namespace: str) -> str:
 
 def _grant(options: argparse.Namespace, *, name: str, namespace: str) -> Iterator[CreatedObject]:
     reference = _present(name=options.source, namespace=getattr(options, "source_namespace", None))
-    targets = [_target(text) for text in options.restart]
+    targets = restarted(options)
     secret = _present(name=options.secret_name, formats=options.formats or None)
     spec = _present(
         sourceRef=reference,
@@ -196,17 +190,23 @@ def _grant(options: argparse.Namespace, *, name: str, namespace: str) -> Iterato
     body = {**_head(API_VERSION, GRANT_KIND, name, namespace), "spec": spec}
     written = options.secret_name or name
     yield CreatedObject(body, (f"Writes Secret {written}. Show it: keywright render -f FILE",))
-    for kind, workload in targets:
-        group, resource = _RESOURCES[kind]
-        rule = {
-            "apiGroups": [group],
-            "resources": [resource],
-            "resourceNames": [workload],
-            "verbs": ["get", "patch"],
-        }
-        comment = f"Lets the operator restart {kind.value} {workload}, and no other workload."
+    for workload in dict.fromkeys(name for _, name in targets):
+        kinds = [kind for kind, name in targets if name == workload]
+        rules = [_restart_rule(kind, workload) for kind in kinds]
+        what = " and ".join(f"{kind.value} {workload}" for kind in kinds)
+        comment = f"Lets the operator restart {what}, and no other workload."
         role = f"keywright-rollout-{workload}"
-        yield from _role(options, role, namespace, [rule], comment=comment)
+        yield from _role(options, role, namespace, rules, comment=comment)
+
+
+def _restart_rule(kind: WorkloadKind, workload: str) -> dict[str, Any]:
+    group, resource = _RESOURCES[kind]
+    return {
+        "apiGroups": [group],
+        "resources": [resource],
+        "resourceNames": [workload],
+        "verbs": ["get", "patch"],
+    }
 
 
 def _key(options: argparse.Namespace, namespace: str) -> dict[str, Any]:
@@ -229,15 +229,6 @@ def _key(options: argparse.Namespace, namespace: str) -> dict[str, Any]:
             plan = {"id": options.usage_plan}
             rotation = options.rotate_every or "30d"
             return {"apiGatewayKey": {"usagePlan": plan, "rotateEvery": rotation}}
-
-
-def _target(text: str) -> tuple[WorkloadKind, str]:
-    kind, slash, name = text.partition("/")
-    found = next((each for each in WorkloadKind if each.value.lower() == kind.lower()), None)
-    if found is None or not slash or not name:
-        kinds = ", ".join(WorkloadKind)
-        raise InputError(f"--restart {text}: write it as KIND/NAME, with one of {kinds}")
-    return found, name
 
 
 def _role(

@@ -20,7 +20,7 @@ from keywright.cli.manifest_input import (
 if TYPE_CHECKING:
     from keywright.cli.cluster_client import ClusterClient
     from keywright.cli.inventory import GrantEntry, Inventory, SourceEntry
-    from keywright.cli.manifest_reader import ReadResult
+    from keywright.cli.manifests import ReadResult
 
 _ISSUER_PATH = "/.well-known/openid-configuration"
 
@@ -94,7 +94,8 @@ def _problems(inventory: Inventory) -> list[str]:
 def _read_cluster(options: argparse.Namespace) -> tuple[ReadResult, str | None]:
     """A source with its grants, or a grant with its source, and the issuer of the cluster."""
     from keywright.cli.cluster_client import connect, grant_path, source_path  # noqa: PLC0415
-    from keywright.cli.manifest_reader import ReadResult, read_bytes  # noqa: PLC0415
+    from keywright.cli.manifest_reader import read_bytes  # noqa: PLC0415
+    from keywright.cli.manifests import ReadResult  # noqa: PLC0415
 
     match options.target:
         case ["source" | "grant" as kind, name]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from keywright.cli.manifest_reader import Position
+from keywright.cli.manifests import Position
 
 DOCUMENT: Final = "docs/lint.md"
 

@@ -20,7 +20,7 @@ from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
 from keywright.cli.kustomizations import Placed
-from keywright.cli.manifest_reader import list_of, mapping_of, texts_of
+from keywright.cli.manifests import mapping_of
 from keywright.cli.secret_reads import SecretRead, reads_of
 
 WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
@@ -76,6 +76,7 @@ class WorkloadEntry:
     reads: tuple[SecretRead, ...]
 
 
+_NONE: Final[frozenset[tuple[str, str | None, str]]] = frozenset()
 _Entry = TypeVar("_Entry", SourceEntry, GrantEntry, WorkloadEntry)
 
 
@@ -172,7 +173,7 @@ class Inventory:
             for entry in self._sources_by_name.get(reference.name, ())
             if same_namespace(entry.placed.namespace, namespace)
         ]
-        chosen = nearest(found, grant.placed)
+        chosen = self.nearest(found, grant.placed)
         return max(chosen, key=lambda each: _common(each.placed, grant.placed), default=None)
 
     def completed(self, grant: GrantEntry) -> GrantEntry:
@@ -182,6 +183,40 @@ class Inventory:
             return grant
         return replace(grant, spec=grant.spec.with_formats_for(source.spec.provider))
 
+    @cached_property
+    def _copies(self) -> Mapping[str, frozenset[tuple[str, str | None, str]]]:
+        """The sources and grants of each unit."""
+        found: dict[str, set[tuple[str, str | None, str]]] = {}
+        for entry in chain[SourceEntry | GrantEntry](self.sources, self.grants):
+            placed = entry.placed
+            identity = (placed.manifest.kind, placed.namespace, placed.manifest.name)
+            found.setdefault(placed.unit, set()).add(identity)
+        return {unit: frozenset(identities) for unit, identities in found.items()}
+
+    def together(self, one: Placed, other: Placed) -> bool:
+        """Whether two objects can be in one cluster.
+
+        Units that have the same source or grant are environments, each a cluster of its own.
+        """
+        if one.unit == other.unit:
+            return True
+        copies = self._copies
+        return copies.get(one.unit, _NONE).isdisjoint(copies.get(other.unit, _NONE))
+
+    def nearest(self, entries: Iterable[_Entry], beside: Placed) -> list[_Entry]:
+        """Of several entries, those of the same unit, otherwise those of the same cluster.
+
+        Of copies of one object, the one in the closest folder.
+        """
+        every = [entry for entry in entries if self.together(entry.placed, beside)]
+        same = [entry for entry in every if entry.placed.unit == beside.unit] or every
+        closest: dict[str, _Entry] = {}
+        for entry in same:
+            other = closest.setdefault(entry.placed.label, entry)
+            if _common(entry.placed, beside) > _common(other.placed, beside):
+                closest[entry.placed.label] = entry
+        return list(closest.values())
+
     def readers_of(self, grant: GrantEntry) -> list[WorkloadEntry]:
         """The workloads that read the Secret of a grant."""
         assert grant.spec is not None
@@ -190,7 +225,7 @@ class Inventory:
             for entry in self.workloads_by_secret.get(grant.spec.secret_name, ())
             if same_namespace(entry.placed.namespace, grant.placed.namespace)
         ]
-        return nearest(found, grant.placed)
+        return self.nearest(found, grant.placed)
 
     def grants_of(self, workload: WorkloadEntry, *, secret: str) -> list[GrantEntry]:
         """The grants that write a Secret which a workload reads."""
@@ -199,7 +234,7 @@ class Inventory:
             for entry in self.grants_by_secret.get(secret, ())
             if same_namespace(entry.placed.namespace, workload.placed.namespace)
         ]
-        chosen = nearest(found, workload.placed)
+        chosen = self.nearest(found, workload.placed)
         return sorted(chosen, key=lambda each: -_common(each.placed, workload.placed))
 
     def named(self, *kinds: str, name: str, beside: Placed) -> Placed | None:
@@ -208,7 +243,7 @@ class Inventory:
             placed
             for kind in kinds
             for placed in self.all_named(kind, name)
-            if same_namespace(placed.namespace, beside.namespace)
+            if same_namespace(placed.namespace, beside.namespace) and self.together(placed, beside)
         )
         return next(found, None)
 
@@ -228,11 +263,12 @@ class Inventory:
             self.all_named("Namespace", str(namespace))
         )
 
-    def labels_of_namespace(self, name: str) -> list[Mapping[str, str]]:
+    def labels_of_namespace(self, name: str, *, beside: Placed) -> list[Mapping[str, str]]:
         """The labels of a Namespace, once for each manifest of it."""
         return [
             {key: str(value) for key, value in mapping_of(labels).items()}
             for placed in self.all_named("Namespace", name)
+            if self.together(placed, beside)
             for labels in [placed.manifest.metadata.get("labels")]
         ]
 
@@ -241,7 +277,9 @@ class Inventory:
         return [
             placed
             for placed in self.of_kind("Secret", *_SECRET_WRITERS)
-            if same_namespace(placed.namespace, beside.namespace) and written_name(placed) == secret
+            if written_name(placed) == secret
+            and same_namespace(placed.namespace, beside.namespace)
+            and self.together(placed, beside)
         ]
 
 
@@ -257,21 +295,6 @@ def written_name(placed: Placed) -> str:
 def same_namespace(one: str | None, other: str | None) -> bool:
     """Whether two namespaces can be the same."""
     return one is None or other is None or one == other
-
-
-def nearest(entries: Iterable[_Entry], beside: Placed) -> list[_Entry]:
-    """Of several entries, those of the same kustomization, if there are any.
-
-    Of copies of one object, as folders for environments have them, the one in the closest folder.
-    """
-    every = list(entries)
-    same = [entry for entry in every if entry.placed.unit == beside.unit] or every
-    closest: dict[str, _Entry] = {}
-    for entry in same:
-        other = closest.setdefault(entry.placed.label, entry)
-        if _common(entry.placed, beside) > _common(other.placed, beside):
-            closest[entry.placed.label] = entry
-    return list(closest.values())
 
 
 def _common(one: Placed, other: Placed) -> int:
@@ -305,91 +328,3 @@ def _body(placed: Placed) -> dict[str, Any]:
         "annotations": {k: v for k, v in manifest.annotations.items() if isinstance(v, str)},
     }
     return {"metadata": metadata, "spec": manifest.body.get("spec", {})}
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """A request to the Kubernetes API that the operator has to be allowed."""
-
-    group: str
-    resource: str
-    verbs: frozenset[str]
-    name: str | None
-
-
-SHIPPED_CLUSTER_ROLES: Final[Mapping[str, tuple[Access, ...]]] = {
-    "keywright-rollouts": tuple(
-        Access(group, resource, frozenset({"get", "list", "patch"}), None)
-        for group, resource in (
-            ("apps", "deployments"),
-            ("apps", "statefulsets"),
-            ("apps", "daemonsets"),
-            ("argoproj.io", "rollouts"),
-        )
-    ),
-    "keywright-tokens-of-any-serviceaccount": (
-        Access("", "serviceaccounts/token", frozenset({"create"}), None),
-    ),
-    "keywright": (),
-}
-"""The ClusterRoles of the installation, which users bind without having them in their folder."""
-
-
-def is_allowed(
-    inventory: Inventory, access: Access, *, operator: tuple[str, str], beside: Placed
-) -> bool:
-    """Whether bindings among the manifests allow the operator an access in a namespace.
-
-    A ClusterRole that is neither shipped nor among the manifests may allow anything.
-    """
-    for binding in inventory.bindings_in(beside.namespace):
-        subjects = list_of(binding.manifest.body.get("subjects"))
-        if not any(_is_operator(mapping_of(subject), operator) for subject in subjects):
-            continue
-        reference = mapping_of(binding.manifest.body.get("roleRef"))
-        kind, name = str(reference.get("kind")), str(reference.get("name"))
-        roles = [
-            placed
-            for placed in inventory.all_named(kind, name)
-            if (kind == "ClusterRole" or same_namespace(placed.namespace, binding.namespace))
-        ]
-        rules = [rule for role in roles for rule in list_of(role.manifest.body.get("rules"))]
-        if any(_covers(mapping_of(rule), access) for rule in rules):
-            return True
-        if kind == "ClusterRole" and not roles:
-            shipped = SHIPPED_CLUSTER_ROLES.get(name)
-            if shipped is None or any(_includes(each, access) for each in shipped):
-                return True
-    return False
-
-
-def _is_operator(subject: Mapping[str, Any], operator: tuple[str, str]) -> bool:
-    namespace, name = operator
-    match subject.get("kind"):
-        case "ServiceAccount":
-            return (subject.get("namespace"), subject.get("name")) == operator
-        case "Group":
-            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-            return subject.get("name") in groups
-        case "User":
-            return subject.get("name") == f"system:serviceaccount:{namespace}:{name}"
-        case _:
-            return False
-
-
-def _covers(rule: Mapping[str, Any], access: Access) -> bool:
-    names = list_of(rule.get("resourceNames"))
-    verbs = texts_of(rule.get("verbs"))
-    return (
-        bool({access.group, "*"} & texts_of(rule.get("apiGroups")))
-        and bool({access.resource, "*"} & texts_of(rule.get("resources")))
-        and (access.verbs <= verbs or "*" in verbs)
-        and (not names or access.name in names)
-    )
-
-
-def _includes(shipped: Access, access: Access) -> bool:
-    return (shipped.group, shipped.resource) == (
-        access.group,
-        access.resource,
-    ) and access.verbs <= shipped.verbs

@@ -14,13 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from keywright.api.names import GROUP
-from keywright.cli.manifest_reader import (
-    Manifest,
-    ReadNote,
-    ReadResult,
-    list_of,
-    mapping_of,
-)
+from keywright.cli.manifests import Manifest, ReadNote, ReadResult, list_of, mapping_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def run(options: argparse.Namespace) -> ExitCode:
     with input_errors():
         from keywright.cli.linting.engine import lint  # noqa: PLC0415
         from keywright.cli.linting.reports import FORMATS  # noqa: PLC0415
-        from keywright.cli.manifest_reader import ReadResult, read_bytes, read_paths  # noqa: PLC0415
+        from keywright.cli.manifest_reader import read_bytes, read_paths  # noqa: PLC0415
+        from keywright.cli.manifests import ReadResult  # noqa: PLC0415
 
         if options.kustomize:
             read = ReadResult()

@@ -13,7 +13,7 @@ from keywright.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from keywright.cli.inventory import Inventory
-    from keywright.cli.manifest_reader import ReadResult
+    from keywright.cli.manifests import ReadResult
 
 
 def add_path_argument(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

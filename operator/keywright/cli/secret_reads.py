@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from keywright.cli.manifest_reader import Manifest, list_of, mapping_of
+from keywright.cli.manifests import Manifest, list_of, mapping_of
 
 Path = tuple[str | int, ...]
 

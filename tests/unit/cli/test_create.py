@@ -130,6 +130,45 @@ def test_tenants_have_everything_for_each_namespace(capsys: pytest.CaptureFixtur
             ["grant", "x", "-n", "c", "--source=y", "--kind=bedrock", "--operator=keywright"],
             "NAMESPACE/NAME",
         ),
+        (
+            ["source", "x", "-n", "Chat", "--region=us-west-2", f"--role-arn={ROLE}"],
+            "--namespace C",
+        ),
+        (["source", "x", "-n", "c" * 64, "--region=us-west-2", f"--role-arn={ROLE}"], "at most 63"),
+        (["source", "a_b", "-n", "chat", "--region=us-west-2", f"--role-arn={ROLE}"], "NAME a_b:"),
+        (["grant", "x" * 254, "-n", "chat", "--source=y", "--kind=bedrock"], "at most 253"),
+        (["grant", "x", "-n", "chat", "--source=y.", "--kind=bedrock"], "--source y.:"),
+        (
+            ["grant", "x", "-n", "chat", "--source=y", "--kind=bedrock", "--secret-name=A"],
+            "name A:",
+        ),
+        (
+            ["grant", "x", "-n", "c", "--source=y", "--kind=bedrock", "--restart=Deployment/-x"],
+            "--restart -x:",
+        ),
+        (
+            ["grant", "x", "-n", "c", "--source=y", "--kind=bedrock", "--operator=Ops/keywright"],
+            "--operator Ops:",
+        ),
+        (
+            ["grant", "x", "-n", "c", "--source=y", "--kind=bedrock", *["--restart=Rollout/x"] * 2],
+            "--restart Rollout/x is given twice",
+        ),
+        (["grant", "x", "-n", "c", "--source=y", "--kind=bedrock", "--user=x"], "--user has no"),
+        (["grant", "x", "-n", "c", "--source=y", "--kind=bearer", "--duration=1h"], "on --kind be"),
+        (
+            ["grant", "x", "-n", "c", "--source=y", "--kind=session", "--rotate-every=7d"],
+            "--rotate-every has no effect on --kind session",
+        ),
+        (
+            ["source", "x", "-n", "c", *SOURCES["access key"], "--session-duration=1h"],
+            "--session-duration has no effect beside --access-key-secret",
+        ),
+        (
+            ["source", "x", "-n", "c", *SOURCES["web identity"], f"--oidc-provider-arn={PROVIDER}"],
+            "--oidc-provider-arn has no effect on --cloud aws",
+        ),
+        (["tenant", "a", "a", *SOURCES["web identity"], "--kind=bedrock"], "NAMESPACE a is given"),
     ],
     ids=str,
 )
@@ -141,6 +180,25 @@ def test_wrong_options_are_usage_errors(
     shown = capsys.readouterr()
     assert said in shown.err
     assert shown.out == ""
+
+
+def test_workloads_of_one_name_share_a_role(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two Roles of one name would replace each other."""
+    restarts = [
+        f"--restart={each}" for each in ("Deployment/chat", "StatefulSet/chat", "Rollout/x")
+    ]
+    options = ["grant", "key", "-n", "chat", "--source=cloud", "--kind=bedrock", *restarts]
+    objects = list(yaml.safe_load_all(_create(capsys, *options)))
+    roles = {
+        each["metadata"]["name"]: [rule["resources"] for rule in each["rules"]]
+        for each in objects
+        if each["kind"] == "Role"
+    }
+    assert roles == {
+        "keywright-rollout-chat": [["deployments"], ["statefulsets"]],
+        "keywright-rollout-x": [["rollouts"]],
+    }
+    assert [each["kind"] for each in objects].count("Role") == 2
 
 
 def _documented() -> list[str]:

@@ -19,13 +19,9 @@ from keywright.cli.exit_codes import ExitCode
 from keywright.cli.kustomizations import place
 from keywright.cli.linting.engine import LintResult, lint
 from keywright.cli.main import main
-from keywright.cli.manifest_reader import (
-    MOST_VALUES,
-    ProblemKind,
-    ReadResult,
-    read_bytes,
-    read_paths,
-)
+from keywright.cli.manifest_reader import read_bytes, read_paths
+from keywright.cli.manifests import ProblemKind, ReadResult
+from keywright.cli.yaml_documents import MOST_VALUES
 from tests.unit.cli.test_cluster_config import kubeconfig
 
 OPERATOR = ("keywright-system", "keywright")

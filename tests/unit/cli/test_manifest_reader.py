@@ -8,15 +8,8 @@ from typing import Any
 
 import pytest
 
-from keywright.cli.manifest_reader import (
-    MOST_BYTES,
-    Manifest,
-    Position,
-    ProblemKind,
-    ReadResult,
-    read_bytes,
-    read_paths,
-)
+from keywright.cli.manifest_reader import MOST_BYTES, read_bytes, read_paths
+from keywright.cli.manifests import Manifest, Position, ProblemKind, ReadResult
 
 _HEAD = "apiVersion: v1\nkind: X\n"
 

@@ -12,7 +12,8 @@ from keywright.cli.exit_codes import ExitCode
 from keywright.cli.linting.engine import LintResult, lint
 from keywright.cli.linting.reports import FORMATS
 from keywright.cli.main import main
-from keywright.cli.manifest_reader import ReadResult, read_bytes, read_paths
+from keywright.cli.manifest_reader import read_bytes, read_paths
+from keywright.cli.manifests import ReadResult
 
 OPERATOR = ("keywright-system", "keywright")
 _HEAD = "apiVersion: keywright.dev/v1alpha1\nkind: ApiKeyGrant\nmetadata: {name: a, namespace: b}\n"

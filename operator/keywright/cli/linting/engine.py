@@ -20,7 +20,7 @@ from keywright.cli.linting.renewal_checks import check_renewals
 from keywright.cli.linting.schema_checks import check_kinds, check_specs
 from keywright.cli.linting.suppressions import apply_suppressions
 from keywright.cli.linting.workload_checks import check_reads, check_rollouts
-from keywright.cli.manifest_reader import ProblemKind, ReadNote, ReadProblem, ReadResult
+from keywright.cli.manifests import ProblemKind, ReadNote, ReadProblem, ReadResult
 
 CHECKS: Final[tuple[Check, ...]] = (
     check_kinds,

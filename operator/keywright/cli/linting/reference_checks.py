@@ -13,11 +13,12 @@ from keywright.api.names import (
     REFERENCE_LABEL,
 )
 from keywright.cli.findings import Finding
-from keywright.cli.inventory import Access, GrantEntry, SourceEntry, is_allowed
+from keywright.cli.inventory import GrantEntry, SourceEntry
 from keywright.cli.kustomizations import Placed
 from keywright.cli.linting import rules
 from keywright.cli.linting.context import LintContext, finding, split_cure
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
+from keywright.cli.operator_rights import Access, is_allowed
 from keywright.secrets.rendering import check_region
 
 _TEMPLATE_OF_SECRET: Final = {
@@ -48,7 +49,13 @@ def _missing_source(context: LintContext, entry: GrantEntry) -> Iterator[Finding
         return  # of another repository
     namespace = reference.namespace or entry.placed.namespace
     where = f" in namespace {namespace}" if namespace else ""
-    known = sorted({each.placed.manifest.name for each in context.inventory.sources})
+    known = sorted(
+        {
+            each.placed.manifest.name
+            for each in context.inventory.sources
+            if context.inventory.together(each.placed, entry.placed)
+        }
+    )
     cure = f"use one of {', '.join(known)}" if known else "add the source"
     if len(known) > 5:
         cure = "correct the name, or add the source"
@@ -67,7 +74,7 @@ def _access(context: LintContext, entry: GrantEntry, source: SourceEntry) -> Ite
         return
     assert source.spec is not None
     if source.spec.selects_namespaces:
-        labels = context.inventory.labels_of_namespace(namespace)
+        labels = context.inventory.labels_of_namespace(namespace, beside=entry.placed)
         if not labels or any(source.spec.allows(namespace, labels=each) for each in labels):
             return
         cure = f"add the labels of the selector to Namespace {namespace}"

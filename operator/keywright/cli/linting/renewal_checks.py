@@ -17,7 +17,7 @@ from keywright.cli.inventory import GrantEntry, SourceEntry
 from keywright.cli.linting import rules
 from keywright.cli.linting.context import LintContext, finding
 from keywright.cli.linting.lifetimes import key_lifetime, session_lifetime
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
 from keywright.planning.renewal import margin, planned_renewal
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import min_refresh_margin

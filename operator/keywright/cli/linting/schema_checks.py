@@ -20,7 +20,7 @@ from keywright.cli.linting.crd_schema import (
     check_object,
     format_path,
 )
-from keywright.cli.manifest_reader import list_of, mapping_of
+from keywright.cli.manifests import list_of, mapping_of
 from keywright.secrets.rendering import validate
 
 _NAMES: Final = "|".join(variable.value for variable in Variable)

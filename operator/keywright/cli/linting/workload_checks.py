@@ -11,16 +11,14 @@ from keywright.api.schema import LabelSelector
 from keywright.cli.findings import Finding
 from keywright.cli.inventory import (
     WORKLOAD_KINDS,
-    Access,
     GrantEntry,
     WorkloadEntry,
-    is_allowed,
-    nearest,
     same_namespace,
 )
 from keywright.cli.linting import rules
 from keywright.cli.linting.context import LintContext, finding
-from keywright.cli.manifest_reader import mapping_of
+from keywright.cli.manifests import mapping_of
+from keywright.cli.operator_rights import Access, is_allowed
 from keywright.cli.secret_reads import ReadMode, SecretRead
 from keywright.secrets.rendering import data_keys, validate
 
@@ -140,8 +138,11 @@ def _target(
         for entry in context.inventory.workloads
         if same_namespace(entry.placed.namespace, grant.placed.namespace)
         and entry.placed.manifest.kind in WORKLOAD_KINDS
+        and context.inventory.together(entry.placed, grant.placed)
     ]
-    chosen = nearest([entry for entry in beside if _selects(target, entry)], grant.placed)
+    chosen = context.inventory.nearest(
+        [entry for entry in beside if _selects(target, entry)], grant.placed
+    )
     if not chosen and beside:
         what = target.name if target.name is not None else "with these labels"
         names = sorted({entry.placed.manifest.name for entry in beside})

@@ -17,7 +17,8 @@ from keywright.cli.inventory import Inventory
 from keywright.cli.kustomizations import place
 from keywright.cli.linting.engine import lint
 from keywright.cli.linting.reports import FORMATS
-from keywright.cli.manifest_reader import ReadResult, read_bytes
+from keywright.cli.manifest_reader import read_bytes
+from keywright.cli.manifests import ReadResult
 from keywright.cli.policies.holders import CloudFacts, holders_of
 from keywright.cli.policies.outputs import OUTPUTS
 from keywright.cli.render import render_all
