@@ -9,8 +9,9 @@ from typing import Any, Final
 from keywright.api.names import GROUP
 
 BRACES: Final = "{{"
-_KEY: Final = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s#"'{:][^:#"'\n]*):\s+"""
-_LINE: Final = re.compile(rf"^[ \t]*(?:-[ \t]+)*(?:{_KEY})?\{{\{{", re.MULTILINE)
+# Possessive, so that the time stays linear in the length of hostile input.
+_KEY: Final = r"""(?:"[^"\n]*+"|'[^'\n]*+'|[^\s#"'{:][^:#"'\n]*+):\s++"""
+_LINE: Final = re.compile(rf"^[ \t]*+(?:-[ \t]++)*+(?:{_KEY})?+\{{\{{", re.MULTILINE)
 _LAYOUT_FIELDS: Final = (("spec", "secret", "data"), ("spec", "secret", "annotations"))
 
 

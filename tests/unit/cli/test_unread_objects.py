@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,12 @@ from keywright.cli.linting.reports import FORMATS
 from keywright.cli.main import main
 from keywright.cli.manifest_reader import read_bytes, read_paths
 from keywright.cli.manifests import ReadResult
+from tests.unit.api.samples import ROOT
 
+_LINE_OF_TEMPLATE = (
+    "import sys; from keywright.cli.template_syntax import template_line;"
+    " print(template_line(sys.stdin.read()))"
+)
 OPERATOR = ("keywright-system", "keywright")
 _HEAD = "apiVersion: keywright.dev/v1alpha1\nkind: ApiKeyGrant\nmetadata: {name: a, namespace: b}\n"
 _SPEC = "spec: {sourceRef: {name: x, namespace: other}, bedrockShortTermKey: {}}\n"
@@ -169,3 +176,19 @@ def test_messages_name_what_they_are_about() -> None:
     )
     twice = _lint(f"{_HEAD}{_SPEC}kind: ApiKeyGrant\n").findings[0]
     assert twice.message == "kind occurs twice in this object"
+
+
+@pytest.mark.parametrize("repeated", ["- ", "a: ", "- a: ", "'\" "])
+def test_a_hostile_line_takes_linear_time(repeated: str) -> None:
+    """A pattern that tries every way to divide a line takes hours for this one."""
+    text = "a: b: c\n" + repeated * 200_000 + "x"
+    done = subprocess.run(
+        [sys.executable, "-c", _LINE_OF_TEMPLATE],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+    )
+    assert done.stdout.strip() == "None"
