@@ -61,7 +61,7 @@ def test_files_follow_the_secret_and_go_with_the_command(tenant: Tenant) -> None
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "keywright", "env", GRANT, "-n", tenant.namespace),
-            *("--interval=0.1", "--", sys.executable, "-c", program),
+            *("--interval=1", "--", sys.executable, "-c", program),
         ],
         env={
             **os.environ,
