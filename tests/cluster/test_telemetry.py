@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from testbed.operators import OperatorProcess
 from tests.cluster.eventually import eventually
-from tests.cluster.tenants import GRANT, Tenant
+from tests.cluster.tenants import GRANT, SOURCE, Tenant
 
 _OF_A_GRANT = {
     "keywright_grant_expiration_timestamp_seconds": "expiresAt",
@@ -49,6 +50,21 @@ def test_a_grant_is_measured_while_it_lives(operator: OperatorProcess, tenant: T
     tenant.world.api.delete(tenant.grant_path())
     # The series of its source have the same namespace.
     eventually(lambda: not samples(operator, namespace=tenant.namespace, name=GRANT))
+
+
+def test_a_source_and_the_requests_to_its_cloud_are_measured(
+    operator: OperatorProcess, tenant: Tenant
+) -> None:
+    """The readiness of the source, and the operations that its session took."""
+    tenant.become_ready()
+    tenant.source_told("Ready")
+    found = samples(operator, namespace=tenant.namespace, name=SOURCE)
+    assert found["keywright_source_ready"] == 1
+    assert found["keywright_source_verification_failing"] == 0
+    assert found["keywright_source_expiration_timestamp_seconds"] > time.time()
+    asked = {"cloud": "AWS", "operation": "sts:AssumeRoleWithWebIdentity"}
+    assert samples(operator, **asked, code="200")["keywright_cloud_requests_total"] >= 1
+    assert samples(operator, **asked)["keywright_cloud_request_duration_seconds_count"] >= 1
 
 
 def test_a_grant_that_is_not_ready_says_so(operator: OperatorProcess, tenant: Tenant) -> None:

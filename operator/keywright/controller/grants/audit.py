@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from keywright.api.times import format_time
 from keywright.controller.context import Context
 from keywright.controller.records import GrantRecord
 from keywright.planning.audit import Action, AuditRecord
-from keywright.planning.state import GrantState
+from keywright.planning.state import GrantState, ObjectRef
 
 _LOG = logging.getLogger("keywright.audit")
 # Of the renewals of one grant, as client-go limits the Events of one object.
@@ -22,12 +22,14 @@ _RENEWAL_EVENT_INTERVAL: Final = timedelta(minutes=5)
 def write_audit_records(
     context: Context,
     state: GrantState,
-    records: Iterable[AuditRecord],
+    records: Sequence[AuditRecord],
     *,
     began: datetime,
     ended: datetime,
 ) -> None:
     """Log each record, and queue its Event, which is posted after all urgent requests."""
+    if not records:
+        return
     subject, source_name = state.subject, ""
     identity = None
     if state.grant is not None:
@@ -55,7 +57,10 @@ def write_audit_records(
         )
         if _deserves_event(context.store.grants.get(subject.uid), record, now=ended):
             context.events.queue(
-                _reference(state), warning=False, reason=record.action.value, note=record.note()
+                event_reference(subject),
+                warning=False,
+                reason=record.action.value,
+                note=record.note(),
             )
 
 
@@ -70,8 +75,8 @@ def _deserves_event(known: GrantRecord | None, record: AuditRecord, *, now: date
     return True
 
 
-def _reference(state: GrantState) -> dict[str, Any]:
-    subject = state.subject
+def event_reference(subject: ObjectRef) -> dict[str, Any]:
+    """The grant as an Event refers to it."""
     return {
         "apiVersion": API_VERSION,
         "kind": GRANT_KIND,

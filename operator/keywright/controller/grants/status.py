@@ -6,14 +6,14 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from keywright.api.errors import ApiError, ConflictError
-from keywright.api.names import API_VERSION, GRANT_KIND, GRANT_PLURAL
+from keywright.api.names import GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.controller.context import Context
 from keywright.controller.deferred_writes import DeferredStatusWrite
 from keywright.controller.grants import key_checks
+from keywright.controller.grants.audit import event_reference
 from keywright.controller.grants.journal import report_unproved_keys
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide
@@ -238,15 +238,5 @@ async def _post(context: Context, subject: ObjectRef, event: Event) -> None:
         extra={"grant": f"{subject.namespace}/{subject.name}"},
     )
     await context.events.post(
-        _reference(subject), warning=event.warning, reason=event.reason, note=event.note
+        event_reference(subject), warning=event.warning, reason=event.reason, note=event.note
     )
-
-
-def _reference(subject: ObjectRef) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": GRANT_KIND,
-        "namespace": subject.namespace,
-        "name": subject.name,
-        "uid": subject.uid,
-    }
