@@ -19,13 +19,14 @@ from keywright.api.errors import (
     StaleGrantError,
 )
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.names import API_VERSION, FINALIZER, GRANT_KIND, GRANT_PLURAL
+from keywright.api.names import FINALIZER, GRANT_PLURAL
 from keywright.api.status import GrantStatus
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import Evidence, ManagedKeys
 from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context, Result
 from keywright.controller.grants import key_checks
+from keywright.controller.grants.audit import event_reference
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.key_records import Finding
 from keywright.planning.key_ownership import owned_key_ids, recorded_account
@@ -94,13 +95,7 @@ async def _post(context: Context, subject: ObjectRef, note: str) -> None:
     grant = f"{subject.namespace}/{subject.name}"
     _LOG.error("error: CredentialsOrphaned: %s", note, extra={"grant": grant})
     await context.events.post(
-        {
-            "apiVersion": API_VERSION,
-            "kind": GRANT_KIND,
-            "namespace": subject.namespace,
-            "name": subject.name,
-            "uid": subject.uid,
-        },
+        event_reference(subject),
         warning=True,
         reason="CredentialsOrphaned",
         note=note,
