@@ -122,6 +122,8 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         grants=partial(grant_samples, parts.store),
         sources=partial(source_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
+        due_by_urgency=parts.queues.grants.due_by_urgency,
+        deferred_statuses=parts.queues.grants.rests,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
         orphans=context.orphans.count,
@@ -134,9 +136,11 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
     store, metrics = Store(), Metrics()
     supervisor = Supervisor(restarted=metrics.task_restarted)
     queues = build_queues(store, now, workers=settings.workers)
-    lease = lease_client(connection)
+    lease = lease_client(connection, observe=metrics.api_request)
     elector = _elector(settings, lease)
-    clients = open_clients(settings, connection, lease=lease, fence=elector.check)
+    clients = open_clients(
+        settings, connection, lease=lease, fence=elector.check, observe=metrics.api_request
+    )
     objects = ResourceClient(clients.reading, namespaces=settings.namespaces)
     values = SecretCache(objects, needs_consent=settings.secrets_need_consent)
     clouds = connect_clouds(
@@ -283,6 +287,7 @@ def _operator(
             parts.event_handlers,
             connection,
             stop=partial(stop_work, pools, elector, settings.drain_seconds, supervisor=supervisor),
+            observe=parts.metrics.api_request,
         ),
     )
 

@@ -16,10 +16,12 @@ Counts = Callable[[], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class LiveValues:
-    """Callbacks for each scrape; `invalid`, `orphans` by kind, `clock_skews` by provider."""
+    """Callbacks for each scrape; `invalid` and `orphans` by kind, `clock_skews` by provider."""
 
     queue_depth: Callable[[], int]
     leads: Callable[[], bool]
+    due_by_urgency: Counts = dict
+    deferred_statuses: Callable[[], int] = int
     invalid: Counts = dict
     orphans: Counts = dict
     clock_skews: Counts = dict
@@ -36,6 +38,17 @@ class LiveSeries(Collector):
         values = self._values
         yield GaugeMetricFamily(
             "keywright_queue_depth", "Grants that are due.", value=values.queue_depth()
+        )
+        yield _by_label(
+            "keywright_queue_depth_by_urgency",
+            "Grants that are due, by what waits: an expired key, a renewal, other work, a retry.",
+            "urgency",
+            values.due_by_urgency(),
+        )
+        yield GaugeMetricFamily(
+            "keywright_deferred_statuses",
+            "Status writes that wait for more urgent work.",
+            value=values.deferred_statuses(),
         )
         yield GaugeMetricFamily(
             "keywright_leader", "1 where this replica works.", value=float(values.leads())

@@ -11,6 +11,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, generate_latest
 
 from keywright.api.errors import Failure
+from keywright.telemetry.api_requests import ApiRequestCounter
 from keywright.telemetry.families import (
     CloudFamilies,
     KeyFamilies,
@@ -37,6 +38,8 @@ class Metrics:
         self._keys = KeyFamilies.register(self.registry)
         self._process = ProcessFamilies.register(self.registry)
         self._clouds = CloudFamilies.register(self.registry)
+        self._api = ApiRequestCounter(self.registry)
+        self.api_request = self._api.count
         self._longest = 0.0
         self._grants: Callable[[], Iterable[GrantSample]] = tuple
         self._sources: Callable[[], Iterable[SourceSample]] = tuple
@@ -78,6 +81,8 @@ class Metrics:
         sources: Callable[[], Iterable[SourceSample]] = tuple,
         queue_depth: Callable[[], int],
         leads: Callable[[], bool],
+        due_by_urgency: Counts = dict,
+        deferred_statuses: Callable[[], int] = int,
         invalid: Counts = dict,
         orphans: Counts = dict,
         clock_skews: Counts = dict,
@@ -90,6 +95,8 @@ class Metrics:
                 LiveValues(
                     queue_depth=queue_depth,
                     leads=leads,
+                    due_by_urgency=due_by_urgency,
+                    deferred_statuses=deferred_statuses,
                     invalid=invalid,
                     orphans=orphans,
                     clock_skews=clock_skews,

@@ -62,6 +62,8 @@ async def _scrape() -> dict[str, set[str]]:
         sources=lambda: [source],
         queue_depth=lambda: 0,
         leads=lambda: True,
+        due_by_urgency=lambda: {"renewal": 1},
+        invalid=lambda: {"ApiKeyGrant": 1},
         orphans=lambda: {"bedrockLongTermKey": 1},
         clock_skews=lambda: {"AWS": 1.0},
     )
@@ -72,12 +74,31 @@ async def _scrape() -> dict[str, set[str]]:
     await metrics.timed_mint("bedrockShortTermKey", "New", mint)
     metrics.restart("Deployment", succeeded=True)
     metrics.renewed(late=1.0, margin=10.0)
+    metrics.task_restarted("sweep")
+    metrics.api_request("patch", "secrets", status=200, seconds=0.1)
     metrics.cloud_request("AWS", "sts:AssumeRole", status=200, seconds=0.1)
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(metrics.text().decode())
         for sample in family.samples
     }
+
+
+async def test_each_metric_is_documented_with_its_labels() -> None:
+    """The table of docs/install.md has each metric that a scrape shows, and no other."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    rows = re.findall(r"^\| ((?:`keywright_[^|]*)) \|", page, re.MULTILINE)
+    documented = {
+        name: set(labels.split(",")) - {""}
+        for row in rows
+        for name, labels in re.findall(r"`(keywright_\w+)(?:\{([\w,]*)\})?`", row)
+    }
+    exposed: dict[str, set[str]] = {}
+    for name, labels in (await _scrape()).items():
+        if not name.endswith("_created"):
+            base = re.sub(r"_(bucket|count|sum)$", "", name)
+            exposed[base] = exposed.get(base, set()) | (labels - {"le"})
+    assert documented == exposed
 
 
 @pytest.mark.parametrize("expression", sorted(set(_expressions())))
