@@ -75,6 +75,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with .logFormat }}
 - --log-format={{ . }}
 {{- end }}
+{{- with .traces }}
+- --traces={{ . }}
+{{- end }}
 {{- with .workers }}
 - --workers={{ . }}
 {{- end }}

@@ -12,6 +12,7 @@ from keywright.api.durations import parse_duration
 from keywright.api.names import REFERENCE_LABEL
 from keywright.clouds.endpoints import AllowedUris, is_entry
 
+OTLP = "otlp"
 ANY_SECRET = "any"  # noqa: S105  a mode, not a password
 LOOPBACK_METRICS = ("127.0.0.1", 8443)
 _OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -191,9 +192,16 @@ def _add_permissions(add: _Add) -> None:
 
 
 def _add_logging(add: _Add) -> None:
-    """Options for logging."""
+    """Options for logging and traces."""
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
+    add(
+        "--traces",
+        default="none",
+        choices=("none", OTLP),
+        help="otlp: export traces of reconciles by OTLP over HTTP, as the environment variables"
+        " OTEL_* say",
+    )
 
 
 def _count(text: str) -> int:

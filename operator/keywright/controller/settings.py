@@ -59,6 +59,7 @@ class Settings:
     sts_endpoints: tuple[str, ...] = ()
     probe_urls: tuple[str, ...] = ()
     gateway_quota_share: float = 1.0
+    traces: bool = False
 
     def summary(self) -> dict[str, object]:
         """Return the settings for the log; none of them is secret."""

@@ -59,6 +59,7 @@ def test_every_option_arrives() -> None:
         "--workers=1",
         "--cloud-threads=2",
         "--api-gateway-quota-share=0.5",
+        "--traces=otlp",
         "--http-address=[::1]:9",
         "--metrics-auth=kubernetes",
         "--metrics-address=[::]:10",
@@ -110,6 +111,7 @@ def test_every_option_arrives() -> None:
         sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
         probe_urls=("api.internal.example.com",),
         gateway_quota_share=0.5,
+        traces=True,
     )
 
 

@@ -137,6 +137,7 @@ namespaces: [team-a]
 operator:
   logLevel: debug
   logFormat: text
+  traces: otlp
   workers: 7
   cloudThreads: 3
   leaseSeconds: 30
@@ -174,6 +175,7 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert not found.secrets_need_consent
     assert found.min_key_lifetime == timedelta(seconds=90)
     assert found.allow_ambient
+    assert found.traces
     assert found.credentials_uris == ("https://credentials.example.com/team/",)
     assert found.sts_endpoints == ("sts.example.com:8443",)
     assert found.probe_urls == ("https://api.example.com/health/",)
@@ -292,6 +294,7 @@ REFUSED = (
     ("namespaces={Team_A}", "at '/namespaces/0': 'Team_A' does not match"),
     ("namespaces={a,a}", "at '/namespaces': items at 0 and 1 are equal"),
     ("operator.logLevel=loud", "at '/operator/logLevel': value must be one of"),
+    ("operator.traces=jaeger", "at '/operator/traces': value must be one of"),
     ("operator.workers=0", "at '/operator/workers': minimum: got 0, want 1"),
     ("operator.verbose=true", "additional properties 'verbose' not allowed"),
     ("operator.metricsAuth=basic", "at '/operator/metricsAuth': value must be one of"),

@@ -37,6 +37,7 @@ from keywright.controller.grants.state import build_state
 from keywright.controller.grants.status import new_status, read_again, write_status
 from keywright.controller.key_records import NOTHING_FOUND, Finding, UnprobedKey
 from keywright.controller.records import GrantRecord
+from keywright.controller.tracing import record_outcome
 from keywright.planning.audit import audit_records
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
@@ -92,6 +93,8 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     done = audit_records(state, step, outcome, restarted=rolled.restarted)
     write_audit_records(context, state, done, began=began, ended=now)
     _count_lateness(context, state, step, outcome, now=now)
+    if context.tracer is not None:
+        record_outcome(context.tracer, step, outcome)
     if outcome is None and rolled.update is None:
         return requeue_at(state, step, now=now)
     status = new_status(context, state, outcome, rollout=rolled.update, now=now)
