@@ -64,6 +64,8 @@ async def test_failures_after_a_suspension_are_late() -> None:
     made.put_grant(suspend=False)
     made.cloud_provider.failures.append(DENIED)
     again = await made.settle()
+    assert made.conditions() == ["Ready True Succeeded", "RenewalFailing True AccessDenied"]
+    assert made.status()["state"] == "RenewalFailing"
     assert _lateness(made) == (0, 0)
     made.clock.now = again + timedelta(seconds=30)
     await made.settle()
