@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from keywright.api.docs_links import without_link
 from keywright.api.times import format_time, parse_time
 
 _WIRE_TYPES = frozenset({str, int, bool})
@@ -247,7 +248,7 @@ def _condition(raw: Mapping[str, Any]) -> Condition | None:
         type=kind,
         status=status,
         reason=_text(raw.get("reason")) or "",
-        message=_text(raw.get("message")) or "",
+        message=without_link(_text(raw.get("message")) or ""),
         last_transition_time=_time(raw.get("lastTransitionTime")),
         observed_generation=_count(raw.get("observedGeneration")),
     )

@@ -117,6 +117,7 @@ def settings(options: argparse.Namespace) -> Settings:
         sts_endpoints=tuple(options.allow_sts_endpoint),
         probe_urls=tuple(options.allow_probe_url),
         traces=options.traces == OTLP,
+        docs_url=options.docs_url,
     )
 
 

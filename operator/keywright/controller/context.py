@@ -58,6 +58,7 @@ class Context:
 
     `grant_providers` are the clouds with a check that the grant may use the source, before each
     call: the stages of grants use no other. `tracer`: None without --traces.
+    `docs_url`: where messages lead to; empty for no links.
     """
 
     store: Store
@@ -76,6 +77,7 @@ class Context:
     key_times: KeyTimes
     orphans: OrphanRegister
     tracer: Tracer | None = None
+    docs_url: str = ""
     access: SourceAccess = field(init=False)
     grant_providers: Mapping[Provider, GrantProvider] = field(init=False)
     proofs: KeyProofs = field(init=False)

@@ -157,6 +157,7 @@ def _source_reconciler(
         skews=skews,
         times=context.key_times,
         clock=context.clock,
+        docs_url=context.docs_url,
     )
 
 

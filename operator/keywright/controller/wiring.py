@@ -225,6 +225,7 @@ def _context(settings: Settings, parts: _Parts) -> Context:
         events=EventWriter(clients.background, instance=settings.identity),
         metrics=parts.observers.metrics,
         tracer=parts.observers.tracer,
+        docs_url=settings.docs_url,
         fingerprint_key=parts.initial_sync.fingerprint_key,
         cluster_id=cluster_id,
         clock=now,

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from keywright.api.docs_links import DOCS_URL
 from keywright.api.errors import FailureClass
 from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 from tests.unit.api.samples import ROOT
@@ -136,7 +137,9 @@ def test_every_alert_has_its_page_and_says_what_it_is_about() -> None:
     assert sorted(name for name, _ in sections) == sorted(rule["alert"] for rule in rules())
     written = dict(sections)
     for rule in rules():
-        assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+        section = f"#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook"] == f"docs/alerts.md{section}"
+        assert rule["annotations"]["runbook_url"] == f"{DOCS_URL}/alerts.html{section}"
         assert f"`{rule['expr']}`" in written[rule["alert"]], rule["alert"]
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"]
