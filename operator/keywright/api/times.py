@@ -35,6 +35,14 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def time_or_none(text: object) -> datetime | None:
+    """The time in UTC as `parse_time` parses it; None for anything else than such a text."""
+    try:
+        return parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def clamp_time(moment: datetime) -> datetime:
     """Return the time in UTC, limited to the range between 1970 and 9000."""
     return min(max(moment, EPOCH), LATEST).astimezone(UTC)
@@ -42,7 +50,7 @@ def clamp_time(moment: datetime) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Format as RFC 3339 in UTC; fractions are cut, so that no expiry is written too late."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def format_time_or_dash(moment: datetime | None) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
+
+import msgspec
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
@@ -44,11 +46,7 @@ class KeyFault(enum.Enum):
     OUTSIDE_PLAN = "not in a usage plan of the grant"
 
 
-_RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretState(ManagedSecret):
+class SecretState(ManagedSecret, frozen=True, kw_only=True):
     """The Secret of the grant's name, and what its metadata means for the grant.
 
     For a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
@@ -79,8 +77,7 @@ class SecretState(ManagedSecret):
     @classmethod
     def of(cls, secret: ManagedSecret, **judged: Any) -> Self:
         """The state of a Secret that the grant owns, with the results of its evaluation."""
-        known = {name: getattr(secret, name) for name in _RECORDED}
-        return cls(**known, **judged)
+        return cls(**(msgspec.structs.asdict(secret) | judged))
 
     def is_unexpired(self, now: datetime) -> bool:
         """Whether the grant owns it and the key in it is valid."""
@@ -140,8 +137,7 @@ class Contest:
         return not self.fields or not self.fields.isdisjoint(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class GrantState:
+class GrantState(msgspec.Struct, frozen=True):
     """The complete state of one grant at one moment.
 
     `grant` is None if its spec does not parse; `field_errors` has the errors. `rival` names an

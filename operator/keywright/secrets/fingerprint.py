@@ -57,11 +57,14 @@ def fingerprint(
 
     If a fingerprint in `before` was computed from the same data, its hash of the data is kept.
     """
-    of_data = _digest("data", _ENCODE(data), key=key, namespace=namespace)
-    for held in before:
-        parts = _split(held)
-        if parts is not None and same_data(held, data=data, key=key, namespace=namespace):
-            of_data = parts[1]
+    content = _ENCODE(data)
+    of_data = _digest("data", content, key=key, namespace=namespace)
+    unsalted = _digest("data", content, key=key, namespace="")
+    for parts in filter(None, map(_split, before)):
+        if hmac.compare_digest(parts[1], of_data):
+            break
+        if hmac.compare_digest(parts[1], unsalted):
+            of_data = unsalted
             break
     of_values = _digest("values", _opened(values), key=key, namespace=namespace)
     return f"{_identity_hash(key_identity)}.{of_data}.{of_values}"
