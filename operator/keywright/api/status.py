@@ -32,11 +32,15 @@ class StatusValue(
 
     def to_body(self) -> dict[str, Any]:
         """The body of a merge patch: absent values are None, which removes them."""
-        values = ((name, getattr(self, field)) for field, name in _wire_names(type(self)))
-        # Most values are the same on the wire.
-        return {
-            name: value if type(value) in _WIRE_TYPES else _to_wire(value) for name, value in values
-        }
+        body: dict[str, Any] = {}
+        for field, name in _wire_names(type(self)):
+            value = getattr(self, field)
+            # Most values are the same on the wire.
+            if type(value) is datetime:
+                body[name] = format_time(value)
+            else:
+                body[name] = value if type(value) in _WIRE_TYPES else _to_wire(value)
+        return body
 
 
 class Condition(StatusValue, frozen=True):
@@ -271,13 +275,8 @@ def _to_wire(value: object) -> object:
         case datetime():
             return format_time(value)
         case tuple():
-            return [_part(item) if isinstance(item, StatusValue) else item for item in value]
+            return [_to_wire(item) if isinstance(item, StatusValue) else item for item in value]
         case StatusValue():
-            return _part(value)
+            return {name: item for name, item in value.to_body().items() if item is not None}
         case _:
             return getattr(value, "value", value)
-
-
-def _part(value: StatusValue) -> dict[str, Any]:
-    """A part of a status on the wire, without absent values."""
-    return {name: item for name, item in value.to_body().items() if item is not None}

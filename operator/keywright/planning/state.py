@@ -12,7 +12,6 @@ import msgspec
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.planning.delays import REAL, Delays
@@ -150,7 +149,7 @@ class GrantState(msgspec.Struct, frozen=True):
     owner was not prepared before, `intent_written_by_this_process` if this process has just written
     the pending intent, and created nothing since; `unreadable` if the key in the Secret cannot be
     read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
-    `key_identity` are the facts that identify its key, known with its source.
+    `key_identity` is the hash of the facts that identify its key, known with its source.
 
     Of the key IDs in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set if the pending intent has no valid
@@ -192,7 +191,7 @@ class GrantState(msgspec.Struct, frozen=True):
     others_ids: frozenset[str] = frozenset()
     contested: bool = False
     imported: str = ""
-    key_identity: KeyIdentity | None = None
+    key_identity: str | None = None
     pending_probe: IssueReason | None = None
     recorded_data_hash: str = ""
     created_at: datetime | None = None

@@ -13,7 +13,6 @@ from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.names import FINALIZER
 from keywright.api.parsing import parse_grant
-from keywright.api.schema import KeyIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
@@ -88,7 +87,10 @@ async def build_state(
         and pending.started_at == finding.intent,
         unreadable=record.unreadable,
     )
-    parsed = [spec_problem(record.oversize)] if record.oversize else parse_grant(body)
+    if record.oversize:
+        parsed: ApiKeyGrant | list[FieldError] = [spec_problem(record.oversize)]
+    else:
+        parsed = parse_grant(body, is_valid=record.valid_with is not None)
     if record.deleting:
         parsed = grant_to_revoke(body, status, parsed)
     if isinstance(parsed, list):
@@ -137,11 +139,12 @@ async def _with_grant(
         secret = _with_shown_end(context, secret, grant, status)
     unprobed = held_key(record, identity, now=now)
     others = _others(context, grant, state)
+    checked = source is not None and source is record.valid_with
     known = msgspec.structs.replace(
         state,
         grant=grant,
         created_at=time_or_none(record.created),
-        field_errors=_field_errors(grant, source),
+        field_errors=() if checked else _field_errors(grant, source),
         source=source,
         source_problem=source_problem or missing,
         is_substitute=grant.source_key != named,
@@ -268,7 +271,7 @@ def secret_state(
     secret: ManagedSecret,
     *,
     source: CredentialSource | None,
-    identities: tuple[KeyIdentity, ...],
+    identities: tuple[str, ...],
 ) -> SecretState:
     """What the metadata of its Secret means for the grant, whose key has one of the identities."""
     ownership = classify(grant, secret)
@@ -297,7 +300,7 @@ def secret_state(
         entry_count=len(secret.owned_keys) if many else 1,
         data_hash=data_hash(secret.fingerprint),
         altered=altered,
-        taken_by=managers_of(secret, altered),
+        taken_by=managers_of(secret, altered) if altered else (),
     )
 
 
