@@ -46,7 +46,7 @@ class MountedKey:
         self, directory: Path, *, names: tuple[str, ...], clock: Callable[[], datetime]
     ) -> None:
         self._directory = directory
-        self._files = [MountedFile(directory / name, parse=_key) for name in names]
+        self._files = [MountedFile(directory / name, parse=key_of) for name in names]
         self._end = MountedFile(directory / EXPIRY_FILE, parse=_end)
         self._clock = clock
 
@@ -72,7 +72,8 @@ class MountedKey:
         return key
 
 
-def _key(text: str) -> Sensitive | None:
+def key_of(text: str) -> Sensitive | None:
+    """The key, if the text can be the value of a header."""
     return Sensitive(text) if _KEY.fullmatch(text) else None
 
 
