@@ -109,7 +109,7 @@ docs: .cache/docs/.made ## the documentation site, in dist/site
 
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
-	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	$(UV) pip compile pyproject.toml --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 
+from keywright.api.docs_links import without_link
 from keywright.api.times import format_time, time_or_none
 
 _WIRE_TYPES = frozenset({str, int, bool, type(None)})
@@ -240,7 +241,10 @@ def _conditions(raw: object) -> tuple[Condition, ...]:
 def _condition(raw: Mapping[str, Any]) -> Condition | None:
     values, status = _scalars(Condition, raw), raw.get("status")
     known = _STATUSES.get(status) if isinstance(status, str) else None
-    return Condition(**values, status=known) if "type" in values and known is not None else None
+    if "type" not in values or known is None:
+        return None
+    values["message"] = without_link(values.get("message", ""))
+    return Condition(**values, status=known)
 
 
 def _pending(raw: object) -> PendingCreate | None:

@@ -36,7 +36,7 @@ FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition type
 
 # A refusal may be caused by eventual consistency in the cloud: it is retried this many times.
 _PATIENT_ATTEMPTS = 5
-_MESSAGE_LIMIT = 4096
+MESSAGE_LIMIT = 4096
 
 
 # Of a ready object, the most serious first.
@@ -92,7 +92,7 @@ class ConditionWriter:
             type=type_,
             status=status,
             reason=reason,
-            message=message[:_MESSAGE_LIMIT],
+            message=message[:MESSAGE_LIMIT],
             last_transition_time=since,
             observed_generation=self._generation,
         )

@@ -63,7 +63,8 @@ def after_failure(
         conditions = writer.not_ready(failure, attempts=attempts)
     elif secret is not None and state.grant is not None and alive:
         ready = status.condition(READY)
-        if ready is None or ready.status is not ConditionStatus.TRUE:
+        resumed = ready is not None and ready.reason == SUSPENDED and not state.grant.spec.suspend
+        if ready is None or ready.status is not ConditionStatus.TRUE or resumed:
             result = ready_message(state.grant, secret)
             # From the generation before this one, which was not carried out.
             ready = msgspec.structs.replace(

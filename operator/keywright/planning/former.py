@@ -23,6 +23,8 @@ from keywright.secrets.ownership import Ownership
 
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
+# The Secret is cleared without anybody's help.
+PENDING: Final = "Pending"
 RETRY: Final = timedelta(minutes=5)
 """The retry interval for a Secret that could not be cleared, without any event."""
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -145,7 +147,7 @@ def _words(grant: ApiKeyGrant, left: tuple[FormerSecret, ...]) -> tuple[str, str
         )
     if failed is not None:
         return "ClearingFailed", f"{start} Clearing {failed.name} failed: {failed.message}"
-    return "Pending", (
+    return PENDING, (
         f"{start} Its keys, labels and annotations are removed once the new Secret is published,"
         " its rollout is over and the old key has retired. Set spec.secret.formerSecretPolicy to"
         " Retain to keep them."

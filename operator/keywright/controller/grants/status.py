@@ -18,6 +18,7 @@ from keywright.controller.grants.audit import event_reference
 from keywright.controller.grants.journal import report_unproved_keys
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide
+from keywright.planning.docs_links import with_links
 from keywright.planning.events import Event, event_for, renewal_answer
 from keywright.planning.former import former_notice
 from keywright.planning.requeue import requeue_at
@@ -181,7 +182,7 @@ def _due_of_key(
 
 
 async def _patch(context: Context, subject: ObjectRef, status: GrantStatus) -> None:
-    body = status.to_body()
+    body = with_links(status, docs_url=context.docs_url).to_body()
     context.fence.check()
     try:
         version = await context.objects.patch_status(
