@@ -18,8 +18,8 @@ from testbed.clusters.go_builds import GoBuilder, cache_root, locked
 
 TOOLS = Path(__file__).parent / "tools"
 """One folder for each program."""
-# promtool without the service discoveries of two dozen clouds, which are half of its packages.
-_TAGS: Final[Mapping[str, str]] = {"promtool": "remove_all_sd"}
+# Without the service discoveries of two dozen clouds, which are half of the packages.
+_TAGS: Final[Mapping[str, str]] = {"promtool": "remove_all_sd", "prometheus": "remove_all_sd"}
 
 
 class NoGoError(RuntimeError):
