@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard bench fuzz attack soak lock image node-image docs clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard bench fuzz attack soak lock image node-image mutants docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -107,6 +107,9 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas 
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
+mutants: .cache/mutants/.made ## whether the unit tests notice 400 changes of planning/ and secrets/, half an hour (ARGS="--sample 40 --seed 2")
+	@.cache/mutants/bin/python -m tools.mutants .cache/mutants/copy $(ARGS)
+
 docs: .cache/docs/.made ## the documentation site, in dist/site
 	@.cache/docs/bin/python -m tools.site .cache/site
 	@rm -rf dist/site && mkdir -p dist
@@ -118,6 +121,7 @@ lock: $(UV) ## resolve the dependencies again, with hashes
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
+	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -149,6 +153,11 @@ clean: ## remove environments and caches of this checkout
 .cache/docs/.made: locks/docs.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/docs
 	@$(UV) pip sync --quiet --python .cache/docs --require-hashes locks/docs.txt
+	@touch $@
+
+.cache/mutants/.made: locks/dev.txt locks/mutants.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/mutants
+	@$(UV) pip sync --quiet --python .cache/mutants --require-hashes locks/dev.txt locks/mutants.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.

@@ -117,6 +117,8 @@ class GrantRecord:
     managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
     the key in the Secret cannot be read back. `renewal_event_at`: when the last Event of a renewal
     was queued. `proved` is a cache.
+
+    `valid_with`: the version of its source with which this spec was found valid.
     """
 
     uid: str
@@ -149,6 +151,7 @@ class GrantRecord:
     has_finalizer: bool = False
     take_over: str = ""
     renewal_event_at: datetime | None = None
+    valid_with: CredentialSource | None = None
 
     def carry_over(self, known: GrantRecord) -> None:
         """Carry over what is remembered about an earlier version of the same grant."""
