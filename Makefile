@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard bench fuzz attack soak lock image node-image mutants docs clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard bench fuzz attack soak lock image node-image mutants docs docs-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -115,6 +115,9 @@ docs: .cache/docs/.made ## the documentation site, in dist/site
 	@rm -rf dist/site && mkdir -p dist
 	@.cache/docs/bin/zensical build --strict
 	@echo "dist/site/index.html"
+
+docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromium (needs chromium and npm)
+	@$(DEV)/python -m tools.docs_check $(ARGS)
 
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
