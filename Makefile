@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard bench fuzz attack soak lock image node-image mutants docs docs-check clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image node-image mutants docs docs-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -70,6 +70,7 @@ check: .venv/.made ## lint, format, types, layers, links, words of the docs, gen
 	$(DEV)/python -m tools.crds --check
 	$(DEV)/python -m tools.reference --check
 	$(DEV)/python -m tools.dashboard --check
+	$(DEV)/python -m tools.drawings --check
 
 fix: .venv/.made ## format, and fix what the linter can
 	$(DEV)/ruff check --fix
@@ -91,6 +92,10 @@ screens: .venv/.made ## draw the screens of docs/cli.md from a real run
 dashboard: .venv/.made ## write the dashboard for Grafana from its panels, and draw it for the docs from a real run
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.dashboard
+
+drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and from a trace of a renewal
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.drawings
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
