@@ -30,8 +30,12 @@ def promtool(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The rules as Prometheus reads them, beside their tests."""
+    """The rules as Prometheus reads them, beside their tests; without the links to runbooks."""
     spec = yaml.safe_load(_RULES.read_text(encoding="utf-8"))["spec"]
+    for group in spec["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                rule["annotations"] = {"summary": rule["annotations"]["summary"]}
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     for case in _CASES:
         shutil.copyfile(case, tmp_path / case.name)
