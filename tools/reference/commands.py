@@ -11,7 +11,11 @@ from keywright.cli.main import parser
 from tools.reference.markdown import code, page, plain, sentence, table
 
 _NO_DEFAULT: Final[tuple[object, ...]] = (None, False, argparse.SUPPRESS, [], (), "")
-_OF_THE_PROCESS: Final = {"identity": "host name and process ID"}
+# Defaults that depend on the process that prints them.
+_OF_THE_PROCESS: Final = {
+    "identity": "name of the pod, otherwise host name and process ID",
+    "own_namespace": "namespace of the pod, otherwise `keywright-system`",
+}
 
 
 def commands_page() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.api import names
 from keywright.api.formats import TEMPLATES, Format
@@ -15,6 +16,7 @@ from keywright.cli.commands import COMMANDS
 from tests.unit.api.samples import ROOT
 from tools.reference import marks
 from tools.reference.__main__ import FOLDER, PAGES
+from tools.reference.metrics import scrape
 
 
 def _page(name: str) -> str:
@@ -61,6 +63,12 @@ def test_every_annotation_of_the_code_is_in_the_page() -> None:
     listed = {name.partition("<")[0] for table in tables for name in table}
     labels = {name.partition(":")[0] for name in marks.LABELS}
     assert listed | labels == constants
+
+
+async def test_every_metric_has_a_series_in_the_scrape_of_its_page() -> None:
+    """The page has the labels of each from its series."""
+    families = list(text_string_to_metric_families(await scrape()))
+    assert [family.name for family in families if not family.samples] == []
 
 
 def test_every_format_and_every_command_has_a_row_or_section() -> None:
