@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image node-image mutants docs clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image node-image mutants docs docs-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,7 +60,7 @@ test-faults: .venv/.made ## faults and failovers at their pace, one after the ot
 test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts of the CRDs
+check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts and pages
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -68,6 +68,9 @@ check: .venv/.made ## lint, format, types, layers, links, words of the docs, gen
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
 	$(DEV)/python -m tools.crds --check
+	$(DEV)/python -m tools.reference --check
+	$(DEV)/python -m tools.dashboard --check
+	$(DEV)/python -m tools.drawings --check
 
 fix: .venv/.made ## format, and fix what the linter can
 	$(DEV)/ruff check --fix
@@ -76,12 +79,23 @@ fix: .venv/.made ## format, and fix what the linter can
 crds: .venv/.made ## write the generated lists and rules into the CRDs
 	$(DEV)/python -m tools.crds
 
+reference: .venv/.made ## write the reference pages that follow from the CRDs and the code
+	$(DEV)/python -m tools.reference
+
 gitops: .venv/.made ## write the patch for Argo CD's ConfigMap from the Lua scripts
 	$(DEV)/python -m tools.gitops
 
 screens: .venv/.made ## draw the screens of docs/cli.md from a real run
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.screens
+
+dashboard: .venv/.made ## write the dashboard for Grafana from its panels, and draw it for the docs from a real run
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.dashboard
+
+drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and from a trace of a renewal
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.drawings
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
@@ -106,6 +120,9 @@ docs: .cache/docs/.made ## the documentation site, in dist/site
 	@rm -rf dist/site && mkdir -p dist
 	@.cache/docs/bin/zensical build --strict
 	@echo "dist/site/index.html"
+
+docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromium (needs chromium and npm)
+	@$(DEV)/python -m tools.docs_check $(ARGS)
 
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
