@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image node-image mutants docs docs-check clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image archive node-image mutants docs docs-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,7 +35,7 @@ else
 endif
 
 # The two halves of it.
-test-api: .venv/.made
+test-api: .venv/.made .cache/archive/.made
 	@$(if $(KUBE_CONTEXT),,$(DEV)/python -m testbed.clusters.controlplane)
 	@$(DEV)/python -m testbed.go_tools
 	@$(DEV)/python -m pytest $(PARALLEL) $(if $(findstring tests/testbed,$(ARGS)),,--ignore=tests/testbed) $(if $(KUBE_CONTEXT),--kube-context $(KUBE_CONTEXT)) $(ARGS)
@@ -127,15 +127,20 @@ docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromi
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
+	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 image: .venv/.made ## the container image, its bill of materials in dist/ (IMAGE=..., BASE_IMAGE=...)
 	@$(DEV)/python -m image --name $(IMAGE) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+archive: .venv/.made .cache/archive/.made ## the program in one file, dist/keywright.pyz, and a krew manifest for it (ARGS="--platform linux/arm64")
+	@$(DEV)/python -m tools.archive $(ARGS)
 
 node-image: .cache/demo/.made ## a node for kind of Debian packages and Go modules, for machines that can pull no image (root)
 	@$(DEMO)/python -m testbed.clusters.kind --node-image
@@ -166,6 +171,11 @@ clean: ## remove environments and caches of this checkout
 .cache/mutants/.made: locks/dev.txt locks/mutants.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/mutants
 	@$(UV) pip sync --quiet --python .cache/mutants --require-hashes locks/dev.txt locks/mutants.txt
+	@touch $@
+
+.cache/archive/.made: locks/archive.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/archive
+	@$(UV) pip sync --quiet --python .cache/archive --require-hashes locks/archive.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.
