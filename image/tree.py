@@ -23,10 +23,14 @@ _PACKAGE = ROOT / "operator" / "keywright"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The Python that will run it: "3.12", and the machine as uname calls it."""
+    """The Python that will run it: "3.12", and the machine as uname calls it.
+
+    `system` is the rest of the platform's name for uv.
+    """
 
     version: str
     machine: str
+    system: str = "unknown-linux-gnu"
 
 
 def install(target: Target, *, into: Path, lock: Path = RUNTIME) -> None:
@@ -42,7 +46,7 @@ def install(target: Target, *, into: Path, lock: Path = RUNTIME) -> None:
         [
             *(find_uv(), "pip", "install", "--quiet", "--target", into),
             *("--python-version", target.version),
-            *("--python-platform", f"{target.machine}-unknown-linux-gnu"),
+            *("--python-platform", f"{target.machine}-{target.system}"),
             *("--require-hashes", "--build-constraints", BUILD, "--requirement", lock),
         ],
         check=True,

@@ -59,8 +59,9 @@ def test_orphans_among_resources_of_others_are_found(auditor: Tenant) -> None:
     for number in range(_USERS):
         iam.create_user(UserName=f"{space}-{number:03}")
     orphans = {f"{space}-gone-{number}" for number in range(3)}
+    created = {"keywright.dev/created": "true"}
     for name in orphans:
-        iam.create_user(UserName=name, Tags=tag_list(marks(auditor, "gone")))
+        iam.create_user(UserName=name, Tags=tag_list(marks(auditor, "gone", **created)))
     others = {
         "present": marks(auditor, "chat-key"),
         "elsewhere": marks(auditor, "gone") | {"keywright.dev/cluster-id": "another"},
@@ -71,7 +72,8 @@ def test_orphans_among_resources_of_others_are_found(auditor: Tenant) -> None:
         iam.create_user(UserName=f"{space}-{name}", Tags=tag_list(tags))
     key = gateway.create_api_key(name=space, tags=marks(auditor, "gone"))["id"]
     plan = gateway.create_usage_plan(name=space, tags=marks(auditor, "gone"))["id"]
-    gateway.create_api_key(name=f"{space}-own", tags=marks(auditor, "chat-key"))
+    # The grant exists, but its key is of another kind.
+    unused = gateway.create_api_key(name=f"{space}-own", tags=marks(auditor, "chat-key"))["id"]
     gateway.create_api_key(name=f"{space}-foreign", tags={"team": "x"})
     shown = audit(auditor, "-o", "json")
     assert shown.code == ExitCode.FINDINGS, shown
@@ -80,9 +82,14 @@ def test_orphans_among_resources_of_others_are_found(auditor: Tenant) -> None:
         for item in json.loads(shown.out)["items"]
         if item["grant"].startswith(f"{space}/")
     }
-    assert found == {*orphans, key, plan}
+    assert found == {*orphans, key, plan, unused, f"{space}-present"}
     screen = audit(auditor)
     assert f"aws iam delete-user --user-name {space}-gone-0" in screen.out
+    notes = [line for line in screen.err.splitlines() if line.startswith("note:")]
+    assert notes == [
+        f"note: source {space}/bedrock cannot list {what} of IAM users: AccessDenied"
+        for what in ("the keys", "the access keys")
+    ]
     for name in orphans:
         iam.delete_user(UserName=name)
     gateway.delete_api_key(apiKey=key)

@@ -1,7 +1,7 @@
-"""`keywright audit`: what exists in AWS with this cluster's tags, and no grant owns.
+"""`keywright audit`: what exists in a cloud for no grant, and what grants name that is gone.
 
-It only reads, with the session of each source. Resources of other clusters, of other owners, and
-those that a deletion retained are never reported.
+It only reads, with the session of each source, unless `--fix` is confirmed. Resources of other
+clusters, of other owners, and those that a deletion retains are neither reported nor removed.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from keywright.api.errors import Failure
+from keywright.api.errors import ApiError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import GRANT_PLURAL, SOURCE_PLURAL
 from keywright.api.parsing import parse_grant, parse_source
 from keywright.api.source import CredentialSource, Provider
 from keywright.cli.cluster_client import CUSTOM, ClusterClient, connect, scope
 from keywright.cli.cluster_options import add_cluster_options
-from keywright.cli.doctor import cloud_tools
+from keywright.cli.errors import CommandError, ForbiddenError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import LIST_VERSION
 from keywright.cli.screen import (
     Column,
+    Screen,
     Span,
     Style,
     Table,
@@ -34,212 +34,255 @@ from keywright.cli.screen import (
     write_document,
 )
 
-_CLUSTER = "/api/v1/namespaces/kube-system"
+_CLUSTER: Final = "/api/v1/namespaces/kube-system"
+_YES: Final = frozenset({"y", "yes"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = (
-        "It needs iam:ListUsers, iam:ListUserTags and apigateway:GET for the roles of the sources;"
-        " what they may not list is skipped with a note."
+        "It needs iam:ListUsers, iam:ListUserTags, iam:ListServiceSpecificCredentials,"
+        " iam:ListAccessKeys and apigateway:GET for the roles of the sources; what they may not"
+        " list is skipped with a note."
+    )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="remove what Keywright created and no grant owns, after a confirmation",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --fix: do not ask")
+    parser.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        metavar="REGION",
+        help="a further Region; may be repeated. Default: those of the sources and grants",
     )
     parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
     add_cluster_options(parser, all_namespaces=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A resource whose grant does not exist."""
+@dataclass(slots=True)
+class _Audit:
+    """The state of one run; `results` are errors by finding, empty for one that was removed."""
 
-    account: str
-    kind: str
-    name: str
-    region: str
-    grant: str
-    command: str
-
-    def document(self) -> dict[str, str]:
-        """The item of `-o json`."""
-        return {
-            "account": self.account,
-            "region": self.region,
-            "kind": self.kind,
-            "name": self.name,
-            "grant": self.grant,
-            "command": self.command,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The owner tags of the grants that exist, and the ID of this cluster."""
-
-    owners: frozenset[str]
-    cluster_id: str
+    client: ClusterClient
+    options: argparse.Namespace
+    screen: Screen
+    alibaba: int = 0
+    findings: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    declined: bool = False
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the orphans of all accounts; return 1 if there are any."""
-    client = connect(options)
-    place = scope(client, options)
-    # Whatever the namespace of the sources: a grant of another one may own a resource.
-    grants = list(client.items(f"{CUSTOM}/{GRANT_PLURAL}"))
-    sources = [parse_source(body) for body in client.items(f"{CUSTOM}{place}/{SOURCE_PLURAL}")]
-    aws = [
-        source
-        for source in sources
-        if isinstance(source, CredentialSource) and source.provider is Provider.AWS
-    ]
-    notes: list[str] = []
-    found = asyncio.run(_audit(client, options, aws, grants, notes=notes))
-    for note in notes:
-        sys.stderr.write(clean(f"note: {note}") + "\n")
-    _show(found, options.output, complete=not notes)
-    if found:
-        return ExitCode.FINDINGS
-    return ExitCode.UNREACHABLE if notes else ExitCode.OK
-
-
-async def _audit(
-    client: ClusterClient,
-    options: argparse.Namespace,
-    sources: Iterable[CredentialSource],
-    grants: list[dict[str, Any]],
-    *,
-    notes: list[str],
-) -> list[Orphan]:
-    known = _Known(owners_of(grants), str(client.get(_CLUSTER)["metadata"]["uid"]))
-    found: dict[tuple[str, str, str, str], Orphan] = {}
-    for source in sources:
-        regions = {source.region, *_regions_of(source, grants)}
-        orphans = await _of_source(
-            client, options, source, regions=regions, known=known, notes=notes
+    """Print the findings of all accounts; return 1 if there are any left."""
+    if options.yes and not options.fix:
+        raise CommandError("--yes is an option of --fix.", code=ExitCode.USAGE)
+    if options.fix and not options.yes and not sys.stdin.isatty():
+        raise CommandError(
+            "--fix asks before it removes anything, and there is no terminal.",
+            remedy="Run it on a terminal, or add --yes.",
+            code=ExitCode.USAGE,
         )
-        for orphan in orphans:
-            found[orphan.account, orphan.region, orphan.kind, orphan.name] = orphan
-    return [found[key] for key in sorted(found)]
+    audit = _Audit(connect(options), options, screen_for())
+    asyncio.run(_run(audit))
+    if options.output:
+        _write_document(audit)
+    failed = [result for result in audit.results if result.error]
+    removed = len(audit.results) - len(failed)
+    if len(audit.findings) > removed:
+        return ExitCode.FINDINGS
+    return ExitCode.UNREACHABLE if audit.notes else ExitCode.OK
 
 
-def owners_of(grants: Iterable[dict[str, Any]]) -> frozenset[str]:
-    """The owner tags of all grants that exist, also of those that are not valid."""
-    from keywright.clouds.aws.tags import owner_tag  # noqa: PLC0415  imported with the clouds
+async def _run(audit: _Audit) -> None:
+    from keywright.cli.doctor import clouds_of_operator  # noqa: PLC0415  slow to import
 
-    return frozenset(
-        owner_tag(str(body["metadata"]["namespace"]), str(body["metadata"]["name"]))
-        for body in grants
+    client = audit.client
+    place = scope(client, audit.options)
+    parsed = [parse_source(body) for body in client.items(f"{CUSTOM}{place}/{SOURCE_PLURAL}")]
+    sources = [source for source in parsed if isinstance(source, CredentialSource)]
+    aws = [source for source in sources if source.provider is Provider.AWS]
+    audit.alibaba = len(sources) - len(aws)
+    if len(sources) < len(parsed):
+        audit.notes.append(f"{len(parsed) - len(sources)} sources are invalid: see keywright check")
+    async with clouds_of_operator(client, audit.options) as tools_of:
+        await _compare(audit, aws, tools_of)
+
+
+async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of: Any) -> None:
+    """Compare the clouds with the grants, show the findings, and remove them if that is wanted."""
+    # The clouds take a second to import.
+    from keywright.cli.auditing.entries import entry_findings  # noqa: PLC0415
+    from keywright.cli.auditing.findings import Known  # noqa: PLC0415
+    from keywright.cli.auditing.gateways import gateway_findings  # noqa: PLC0415
+    from keywright.cli.auditing.listing import list_clouds  # noqa: PLC0415
+    from keywright.cli.auditing.progress import Progress  # noqa: PLC0415
+    from keywright.cli.auditing.users import iam_findings  # noqa: PLC0415
+
+    client = audit.client
+    bodies = list(client.items(f"{CUSTOM}/{GRANT_PLURAL}"))
+    before = _facts(bodies)
+    namespace, entries = _entries(audit)
+    listings = await list_clouds(
+        sources,
+        connect=tools_of,
+        grants=before,
+        regions=_regions(sources, bodies, before, extra=audit.options.region),
+        users=[entry.key_id for entry in entries.values()],
+        progress=Progress.on(sys.stderr),
     )
+    audit.notes += listings.notes
+    known = Known(
+        cluster_id=str(client.get(_CLUSTER)["metadata"]["uid"]),
+        before=before,
+        grants=_grants(client),
+        now=client.now(),
+    )
+    for account, iam in listings.iam.items():
+        audit.findings += iam_findings(account, iam, known)
+    for (account, _), gateway in listings.gateway.items():
+        audit.findings += gateway_findings(account, gateway, known)
+    audit.findings += entry_findings(entries, listings.iam, listings.gateway, known)
+    audit.findings.sort(key=lambda finding: finding.sort_key)
+    for note in audit.notes:
+        sys.stderr.write(clean(f"note: {note}") + "\n")
+    if not audit.options.output:
+        _show(audit)
+    if audit.options.fix:
+        await _fix(audit, listings, namespace=namespace, entries=frozenset(entries))
 
 
-def is_orphan(resource: Any, *, owners: Collection[str], cluster_id: str) -> bool:
-    """Whether this cluster created a resource for a grant that does not exist."""
-    ours = resource.cluster_id == cluster_id
-    return ours and not resource.is_retained and resource.owner not in owners
+async def _fix(audit: _Audit, listings: Any, *, namespace: str, entries: frozenset[str]) -> None:
+    from keywright.cli.auditing.removal import Remover, in_order  # noqa: PLC0415
+
+    removable = in_order(audit.findings)
+    # The plan and the results are for people, also if stdout is a document for programs.
+    out = screen_for(sys.stderr) if audit.options.output else audit.screen
+    if not removable:
+        out.line("There is nothing to remove.")
+        return
+    out.line(Span("To be removed:", Style.BOLD))
+    for finding in removable:
+        out.line(f"  {finding.action} (account {finding.account}, for {finding.grant})")
+    if not audit.options.yes and not _confirmed(len(removable)):
+        out.line("Nothing was removed.")
+        return
+    remover = Remover(
+        client=audit.client,
+        listings=listings,
+        grants=_grants(audit.client),
+        operator_namespace=namespace,
+        entries=entries,
+    )
+    for finding in removable:
+        result = await remover.remove(finding)
+        audit.results.append(result)
+        mark = Span("✗", Style.BAD) if result.error else Span("✓", Style.GOOD)
+        out.line(mark, f" {finding.action}", f": {result.error}" if result.error else "")
+        out.flush()
 
 
-def _regions_of(source: CredentialSource, grants: Iterable[dict[str, Any]]) -> set[str]:
-    parsed = (parse_grant(body) for body in grants)
-    return {
-        grant.region(source)
-        for grant in parsed
-        if isinstance(grant, ApiKeyGrant) and grant.source_key == source.object_key
-    }
+def _confirmed(number: int) -> bool:
+    sys.stderr.write(f"Remove these {number}? This cannot be undone. [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in _YES
 
 
-async def _of_source(
-    client: ClusterClient,
-    options: argparse.Namespace,
-    source: CredentialSource,
+def _grants(client: ClusterClient) -> dict[str, Any]:
+    """All grants by their owner tags: one of another namespace may own a resource."""
+    return _facts(list(client.items(f"{CUSTOM}/{GRANT_PLURAL}")))
+
+
+def _facts(bodies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from keywright.cli.auditing.grants import facts_of  # noqa: PLC0415
+
+    return {facts.owner: facts for facts in map(facts_of, bodies)}
+
+
+def _entries(audit: _Audit) -> tuple[str, dict[str, Any]]:
+    """The operator's namespace, and its list of keys that could not be revoked."""
+    from keywright.cli.doctor import operator_of  # noqa: PLC0415
+    from keywright.cluster.operator_state import CONFIG_MAP  # noqa: PLC0415
+    from keywright.planning.orphans import parsed  # noqa: PLC0415
+
+    namespace = operator_of(audit.client).namespace
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{CONFIG_MAP}"
+    try:
+        found = audit.client.find(path)
+    except ForbiddenError:
+        audit.notes.append(f"you may not get ConfigMap {namespace}/{CONFIG_MAP}: it is skipped")
+        return namespace, {}
+    except ApiError as error:
+        audit.notes.append(f"ConfigMap {namespace}/{CONFIG_MAP} is skipped: {error}")
+        return namespace, {}
+    return namespace, parsed((found or {}).get("data") or {})
+
+
+def _regions(
+    sources: Sequence[CredentialSource],
+    bodies: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
     *,
-    regions: Iterable[str],
-    known: _Known,
-    notes: list[str],
-) -> list[Orphan]:
-    """The orphans that the session of a source can see; `notes` gets what it cannot."""
-    from keywright.clouds.aws.marked_resources import (  # noqa: PLC0415  imported with the clouds
-        marked_keys,
-        marked_plans,
-        marked_users,
-    )
-
-    found: list[Orphan] = []
-    async with cloud_tools(client, options, source) as tools:
-        try:
-            session, caller = await tools.provider.verify(source)
-        except Failure as failure:
-            notes.append(f"{_name(source)} cannot be used: {failure.reason}: see keywright doctor")
-            return []
-        listings: list[tuple[str, str, Callable[[Any], list[Any]]]] = [
-            ("iam", source.region, marked_users),
-            *(
-                ("apigateway", region, partial(listing, region=region))
-                for region in sorted(regions)
-                for listing in (marked_keys, marked_plans)
-            ),
-        ]
-        for service, region, listing in listings:
-            resources = await _listed(tools, source, session, service, region, listing, notes=notes)
-            found.extend(
-                Orphan(caller.account_id, r.kind, r.name, r.region, r.owner, r.command)
-                for r in resources
-                if is_orphan(r, owners=known.owners, cluster_id=known.cluster_id)
-            )
+    extra: Sequence[str],
+) -> dict[tuple[str, str], set[str]]:
+    """The Regions of each source: its own, those of its grants and of their keys, and `extra`."""
+    found = {source.object_key: {source.region, *extra} for source in sources}
+    by_key = {source.object_key: source for source in sources}
+    for grant in map(parse_grant, bodies):
+        if isinstance(grant, ApiKeyGrant) and grant.source_key in found:
+            found[grant.source_key].add(grant.region(by_key[grant.source_key]))
+    for each in facts.values():
+        if each.source in found:
+            found[each.source] |= each.regions
     return found
 
 
-async def _listed(  # noqa: PLR0917  each is needed
-    tools: Any,
-    source: CredentialSource,
-    session: Any,
-    service: str,
-    region: str,
-    listing: Callable[[Any], list[Any]],
-    *,
-    notes: list[str],
-) -> list[Any]:
-    """The tagged resources of a service; empty, with a note, if they may not be listed."""
-    from keywright.clouds.aws.clients import account_of  # noqa: PLC0415  imported with the clouds
-    from keywright.clouds.rate_limit import pace_key  # noqa: PLC0415
+def _write_document(audit: _Audit) -> None:
+    results = {id(result.finding): result.error or "removed" for result in audit.results}
+    document = {
+        "apiVersion": LIST_VERSION,
+        "kind": "OrphanList",
+        "items": [
+            finding.document()
+            | ({"result": results[id(finding)]} if id(finding) in results else {})
+            for finding in audit.findings
+        ],
+        "notes": audit.notes,
+    }
+    write_document(audit.screen.stream, document, audit.options.output)
 
-    try:
-        resources: list[Any] = await tools.calls.run(
-            service,
-            listing,
-            region=region,
-            tenant=source.namespace,
-            session=session,
-            pace=pace_key(source, account=account_of(session)),
+
+def _show(audit: _Audit) -> None:
+    screen = audit.screen
+    if audit.findings:
+        table = Table(
+            [
+                Column("ACCOUNT", 1),
+                Column("REGION", 2),
+                Column("KIND"),
+                Column("NAME"),
+                Column("GRANT", 1),
+                Column("FINDING"),
+            ]
         )
-    except Exception as error:  # any response of the cloud
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        notes.append(f"{_name(source)} cannot list {service}: {code or type(error).__name__}")
-        return []
-    return resources
-
-
-def _name(source: CredentialSource) -> str:
-    return f"source {source.namespace}/{source.name}"
-
-
-def _show(found: list[Orphan], form: str | None, *, complete: bool) -> None:
-    screen = screen_for()
-    if form:
-        document = {
-            "apiVersion": LIST_VERSION,
-            "kind": "OrphanList",
-            "items": [orphan.document() for orphan in found],
-        }
-        write_document(screen.stream, document, form)
-        return
-    if not found:
-        part = "" if complete else ", as far as it could be listed"
+        for finding in audit.findings:
+            table.add(
+                *(finding.account, finding.region or "-", finding.kind.value, finding.name),
+                *(finding.grant, Span(finding.reason.value, Style.WARN)),
+                note=Span(f"{finding.detail}: {finding.cure or finding.action}", Style.DIM),
+            )
+        table.write(screen)
+        removable = sum(bool(finding.action) for finding in audit.findings)
+        hint = "" if audit.options.fix or not removable else " with --fix"
+        screen.line(f"{len(audit.findings)} findings, {removable} removable{hint}")
+    else:
+        part = ", as far as it could be listed" if audit.notes else ""
         screen.line(f"Nothing in AWS has this cluster's tags without a grant{part}.")
-        return
-    table = Table(
-        [Column("ACCOUNT"), Column("REGION", 2), Column("KIND"), Column("NAME"), Column("GRANT", 1)]
-    )
-    for orphan in found:
-        table.add(
-            *(orphan.account, orphan.region or "-", orphan.kind, orphan.name, orphan.grant),
-            note=Span(orphan.command, Style.DIM),
+    if audit.alibaba:
+        screen.line(
+            f"Alibaba Cloud: nothing to audit for {audit.alibaba} sources. Keywright creates only"
+            " sessions there, which expire by themselves."
         )
-    table.write(screen)

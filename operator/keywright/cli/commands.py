@@ -44,8 +44,17 @@ COMMANDS = (
         "find the fault in the chain from a source to a working key",
         "keywright.cli.doctor",
     ),
-    Command("audit", "find what exists in AWS for grants that do not exist", "keywright.cli.audit"),
+    Command(
+        "audit",
+        "find and remove what exists in a cloud for no grant",
+        "keywright.cli.audit",
+    ),
     Command("env", "run a command with the values of a grant", "keywright.cli.env"),
+    Command(
+        "proxy",
+        "serve a loopback address that adds the current key to each request",
+        "keywright.cli.proxy",
+    ),
     Command(
         "version",
         "print the versions of this program, the operator and the CRDs",

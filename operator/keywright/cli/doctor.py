@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -140,7 +140,19 @@ async def _of_grant(
 async def cloud_tools(
     client: ClusterClient, options: argparse.Namespace, source: Any
 ) -> AsyncIterator[Any]:
-    """The operator's own clouds, with the flags of its Deployment and the rights of the user."""
+    """The tools for one source; see `clouds_of_operator`."""
+    async with clouds_of_operator(client, options) as tools_of:
+        yield tools_of(source)
+
+
+@contextlib.asynccontextmanager
+async def clouds_of_operator(
+    client: ClusterClient, options: argparse.Namespace
+) -> AsyncIterator[Callable[[Any], Any]]:
+    """The operator's own clouds, with the flags of its Deployment and the rights of the user.
+
+    The function that it yields returns the tools for a source.
+    """
     # A second of imports, which no other command needs.
     from keywright.cli.doctor_source import Tools  # noqa: PLC0415
     from keywright.cli.main import parser as program_parser  # noqa: PLC0415
@@ -152,7 +164,7 @@ async def cloud_tools(
     from keywright.cluster.source_secrets import SecretCache  # noqa: PLC0415
     from keywright.controller.clouds import connect_clouds  # noqa: PLC0415
 
-    operator = _operator(client)
+    operator = operator_of(client)
     try:
         with contextlib.redirect_stderr(None):
             parsed = program_parser("run").parse_args(operator.arguments)
@@ -171,7 +183,7 @@ async def cloud_tools(
         skew_changed=lambda _: None,
     )
     try:
-        yield Tools(
+        yield lambda source: Tools(
             client=client,
             operator=operator,
             accounts=accounts,
@@ -184,7 +196,7 @@ async def cloud_tools(
         await kubernetes.close()
 
 
-def _operator(client: ClusterClient) -> Operator:
+def operator_of(client: ClusterClient) -> Operator:
     """The operator's Deployment; that of the manifests if it may not be seen."""
     try:
         found = find_operators(client)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from keywright.cli.grant_view import GrantView, brief_duration, brief_time
-from keywright.cli.readers import Sight
 from keywright.cli.screen import Cell, Column, Screen, Span, Style, Table
+from keywright.cli.secret_reads import Sight
 from keywright.planning.grant_summary import Health
 
 STYLES: Final = {

@@ -10,7 +10,7 @@ from typing import Any, Final
 from keywright.api.durations import format_duration
 from keywright.api.status import GrantStatus
 from keywright.api.times import format_time
-from keywright.cli.readers import PodReader, Sight
+from keywright.cli.secret_reads import PodReader, Sight
 from keywright.planning.grant_summary import GrantFacts, GrantSummary, Health, summarize
 
 LIST_VERSION: Final = "cli.keywright.dev/v1"

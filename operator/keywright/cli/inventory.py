@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, takewhile
 from pathlib import PurePath
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from keywright.api.schema import ServiceAccountReference
 from keywright.api.source import CredentialSource
 from keywright.cli.kustomizations import Placed
 from keywright.cli.manifests import mapping_of
+from keywright.cli.namespace_index import NamespaceIndex
 from keywright.cli.secret_reads import SecretRead, reads_of
 
 WORKLOAD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")
@@ -33,6 +34,7 @@ _SECRET_WRITERS: Final[Mapping[str, tuple[str, ...]]] = {
     "VaultDynamicSecret": ("spec", "destination", "name"),
 }
 """Kinds of other products that write a Secret, each with the field of its name."""
+_MOST_FILES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,12 @@ class Inventory:
         return found
 
     @cached_property
-    def _by_name(self) -> Mapping[tuple[str, str], list[Placed]]:
-        found: dict[tuple[str, str], list[Placed]] = {}
-        for placed in self.objects:
-            manifest = placed.manifest
-            found.setdefault((manifest.kind, manifest.name), []).append(placed)
-        return found
+    def _by_name(self) -> NamespaceIndex[Placed]:
+        """The objects by kind and name."""
+        return NamespaceIndex(
+            ((placed.manifest.kind, placed.manifest.name), placed.namespace, placed)
+            for placed in self.objects
+        )
 
     @cached_property
     def _bindings(self) -> Mapping[str | None, list[Placed]]:
@@ -127,19 +129,22 @@ class Inventory:
         return found
 
     @cached_property
-    def _writers(self) -> Mapping[str, list[Placed]]:
+    def _writers(self) -> NamespaceIndex[Placed]:
         """The objects that define a Secret, by the name of the Secret."""
-        found: dict[str, list[Placed]] = {}
-        for placed in self.of_kind("Secret", *_SECRET_WRITERS):
-            found.setdefault(written_name(placed), []).append(placed)
-        return found
+        return NamespaceIndex(
+            (written_name(placed), placed.namespace, placed)
+            for placed in self.of_kind("Secret", *_SECRET_WRITERS)
+        )
 
     @cached_property
-    def _sources_by_name(self) -> Mapping[str, list[SourceEntry]]:
-        found: dict[str, list[SourceEntry]] = {}
-        for entry in self.sources:
-            found.setdefault(entry.placed.manifest.name, []).append(entry)
-        return found
+    def _sources_by_name(self) -> NamespaceIndex[SourceEntry]:
+        return NamespaceIndex(
+            (entry.placed.manifest.name, entry.placed.namespace, entry) for entry in self.sources
+        )
+
+    @cached_property
+    def _source_namespaces(self) -> frozenset[str | None]:
+        return frozenset(entry.placed.namespace for entry in self.sources)
 
     @cached_property
     def grants_by_secret(self) -> Mapping[str, list[GrantEntry]]:
@@ -151,13 +156,21 @@ class Inventory:
         return found
 
     @cached_property
-    def workloads_by_secret(self) -> Mapping[str, list[WorkloadEntry]]:
+    def _grants_of_secret(self) -> NamespaceIndex[GrantEntry]:
+        return NamespaceIndex(
+            (entry.spec.secret_name, entry.placed.namespace, entry)
+            for entry in self.grants
+            if entry.spec is not None
+        )
+
+    @cached_property
+    def _workloads_of_secret(self) -> NamespaceIndex[WorkloadEntry]:
         """The workloads by the names of the Secrets that they read."""
-        found: dict[str, list[WorkloadEntry]] = {}
-        for entry in self.workloads:
-            for name in {read.secret for read in entry.reads}:
-                found.setdefault(name, []).append(entry)
-        return found
+        return NamespaceIndex(
+            (name, entry.placed.namespace, entry)
+            for entry in self.workloads
+            for name in {read.secret for read in entry.reads}
+        )
 
     def of_kind(self, *kinds: str) -> Iterator[Placed]:
         """The objects of these kinds."""
@@ -168,11 +181,7 @@ class Inventory:
         assert grant.spec is not None
         reference = grant.spec.spec.source_ref
         namespace = reference.namespace or grant.placed.namespace
-        found = [
-            entry
-            for entry in self._sources_by_name.get(reference.name, ())
-            if same_namespace(entry.placed.namespace, namespace)
-        ]
+        found = self._sources_by_name.matching(reference.name, namespace)
         chosen = self.nearest(found, grant.placed)
         return max(chosen, key=lambda each: _common(each.placed, grant.placed), default=None)
 
@@ -220,20 +229,12 @@ class Inventory:
     def readers_of(self, grant: GrantEntry) -> list[WorkloadEntry]:
         """The workloads that read the Secret of a grant."""
         assert grant.spec is not None
-        found = [
-            entry
-            for entry in self.workloads_by_secret.get(grant.spec.secret_name, ())
-            if same_namespace(entry.placed.namespace, grant.placed.namespace)
-        ]
+        found = self._workloads_of_secret.matching(grant.spec.secret_name, grant.placed.namespace)
         return self.nearest(found, grant.placed)
 
     def grants_of(self, workload: WorkloadEntry, *, secret: str) -> list[GrantEntry]:
         """The grants that write a Secret which a workload reads."""
-        found = [
-            entry
-            for entry in self.grants_by_secret.get(secret, ())
-            if same_namespace(entry.placed.namespace, workload.placed.namespace)
-        ]
+        found = self._grants_of_secret.matching(secret, workload.placed.namespace)
         chosen = self.nearest(found, workload.placed)
         return sorted(chosen, key=lambda each: -_common(each.placed, workload.placed))
 
@@ -242,14 +243,18 @@ class Inventory:
         found = (
             placed
             for kind in kinds
-            for placed in self.all_named(kind, name)
-            if same_namespace(placed.namespace, beside.namespace) and self.together(placed, beside)
+            for placed in self.named_in(kind, name, beside.namespace)
+            if self.together(placed, beside)
         )
         return next(found, None)
 
     def all_named(self, kind: str, name: str) -> Sequence[Placed]:
         """All objects of a kind with this name, in any namespace."""
-        return self._by_name.get((kind, name), ())
+        return self._by_name.named((kind, name))
+
+    def named_in(self, kind: str, name: str, namespace: str | None) -> Sequence[Placed]:
+        """The objects of a kind with this name that can be in the namespace; None for any."""
+        return self._by_name.matching((kind, name), namespace)
 
     def bindings_in(self, namespace: str | None) -> Iterator[Placed]:
         """The RoleBindings that may apply to a namespace, and the ClusterRoleBindings."""
@@ -259,7 +264,7 @@ class Inventory:
 
     def knows_namespace(self, namespace: str | None) -> bool:
         """Whether the manifests contain this namespace, or a source in it."""
-        return any(entry.placed.namespace == namespace for entry in self.sources) or bool(
+        return namespace in self._source_namespaces or bool(
             self.all_named("Namespace", str(namespace))
         )
 
@@ -276,10 +281,8 @@ class Inventory:
         """The objects that define a Secret of this name in the namespace of another object."""
         return [
             placed
-            for placed in self.of_kind("Secret", *_SECRET_WRITERS)
-            if written_name(placed) == secret
-            and same_namespace(placed.namespace, beside.namespace)
-            and self.together(placed, beside)
+            for placed in self._writers.matching(secret, beside.namespace)
+            if self.together(placed, beside)
         ]
 
 
@@ -299,10 +302,13 @@ def same_namespace(one: str | None, other: str | None) -> bool:
 
 def _common(one: Placed, other: Placed) -> int:
     """How many folders the paths of two objects have in common."""
-    pairs = zip(
-        PurePath(one.manifest.file).parts, PurePath(other.manifest.file).parts, strict=False
-    )
+    pairs = zip(_parts(one.manifest.file), _parts(other.manifest.file), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+@lru_cache(maxsize=_MOST_FILES)
+def _parts(file: str) -> tuple[str, ...]:
+    return PurePath(file).parts
 
 
 def _source(placed: Placed) -> SourceEntry:

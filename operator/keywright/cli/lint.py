@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> ExitCode:
     """Print the findings; the exit code is 1 if there are any, 2 for a path that is not there."""
     operator = parse_operator(options.operator)
-    with input_errors():
+    with input_errors(), _without_collector():
         from keywright.cli.linting.engine import lint  # noqa: PLC0415
         from keywright.cli.linting.reports import FORMATS  # noqa: PLC0415
         from keywright.cli.manifest_reader import read_bytes, read_paths  # noqa: PLC0415
@@ -61,6 +63,21 @@ def run(options: argparse.Namespace) -> ExitCode:
         result = lint(read, operator=operator)
     sys.stdout.write(FORMATS[options.output](result))
     return ExitCode.FINDINGS if result.findings else ExitCode.OK
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Do not search for reference cycles: the nodes of the manifests are needed until the end.
+
+    With 10,000 objects, these searches take a third of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def parse_operator(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keywright.cli.inventory import Inventory, same_namespace
+from keywright.cli.inventory import Inventory
 from keywright.cli.kustomizations import Placed
 from keywright.cli.manifests import list_of, mapping_of, texts_of
 
@@ -54,11 +54,11 @@ def is_allowed(
             continue
         reference = mapping_of(binding.manifest.body.get("roleRef"))
         kind, name = str(reference.get("kind")), str(reference.get("name"))
+        namespace = None if kind == "ClusterRole" else binding.namespace
         roles = [
             placed
-            for placed in inventory.all_named(kind, name)
-            if (kind == "ClusterRole" or same_namespace(placed.namespace, binding.namespace))
-            and inventory.together(placed, beside)
+            for placed in inventory.named_in(kind, name, namespace)
+            if inventory.together(placed, beside)
         ]
         rules = [rule for role in roles for rule in list_of(role.manifest.body.get("rules"))]
         if any(_covers(mapping_of(rule), access) for rule in rules):

@@ -126,6 +126,7 @@ _MODES = {
     "environment": "as environment, read when a container starts",
     "file": "as files, updated by the kubelet",
     "fixed file": "as files with subPath, which are never updated",
+    "image pull": "to pull images, read at each pull",
 }
 
 

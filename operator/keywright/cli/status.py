@@ -23,8 +23,8 @@ from keywright.cli.errors import ForbiddenError, NotFoundError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_table import write_table
 from keywright.cli.grant_view import LIST_VERSION, GrantView, view_of
-from keywright.cli.readers import PodReader, readers_of
 from keywright.cli.screen import Screen, Span, Style, screen_for, write_document
+from keywright.cli.secret_reads import PodReader, readers_of
 from keywright.cli.story import Entry, story_of, write_story
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"

@@ -11,8 +11,8 @@ from keywright.api.status import ConditionStatus, GrantStatus
 from keywright.api.times import format_time, parse_time
 from keywright.cli.grant_table import STYLES, lifetime, next_step
 from keywright.cli.grant_view import GrantView, brief_time
-from keywright.cli.readers import Sight
 from keywright.cli.screen import Column, Screen, Span, Style, Table, wrap
+from keywright.cli.secret_reads import Sight
 from keywright.planning.conditions import READY
 
 _LABEL: Final = 10

@@ -118,6 +118,8 @@ class GrantRecord:
     the key in the Secret cannot be read back. `renewal_event_at`: when the last Event of a renewal
     was queued. `resumed_at`: when a suspension had ended, until the next key is issued. `proved` is
     a cache.
+
+    `valid_with`: the version of its source with which this spec was found valid.
     """
 
     uid: str
@@ -150,6 +152,7 @@ class GrantRecord:
     has_finalizer: bool = False
     take_over: str = ""
     renewal_event_at: datetime | None = None
+    valid_with: CredentialSource | None = None
     resumed_at: datetime | None = None
 
     def carry_over(self, known: GrantRecord) -> None:

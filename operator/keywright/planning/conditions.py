@@ -15,6 +15,7 @@ import msgspec
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
+from keywright.planning.state import GrantState
 
 READY = "Ready"
 RECONCILING = "Reconciling"
@@ -129,6 +130,11 @@ class ConditionWriter:
         return self.condition(
             PROBE_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )
+
+
+def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
+    """A writer for conditions of this generation of a grant, based on the existing ones."""
+    return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
 def _is_stalled(failure: Failure, *, attempts: int) -> bool:

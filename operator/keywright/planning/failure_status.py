@@ -23,11 +23,12 @@ from keywright.planning.conditions import (
     SUSPENDED,
     TRIED_UNTIL,
     ConditionWriter,
+    condition_writer,
     with_state,
 )
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.key_ownership import OWNED_BY_ANOTHER_CLUSTER
-from keywright.planning.secret_status import condition_writer, ready_message, with_names
+from keywright.planning.secret_status import ready_message, with_names
 from keywright.planning.state import GrantState
 from keywright.planning.steps import ReportDeletion, ReportLost
 

@@ -53,7 +53,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def entry(self) -> str:
         """The key of the entry in the ConfigMap: IDs have characters that are not allowed there."""
-        return hashlib.sha256(self.key_id.encode()).hexdigest()[:32]
+        return entry_of(self.key_id)
 
     def as_grant(self, *, cluster_id: str = "") -> ApiKeyGrant | None:
         """The removed grant, as far as revoking needs it; None if that cannot be parsed."""
@@ -82,6 +82,11 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
             former_ids=(self.grant.uid,),
         )
         return replace(found, identity=identity)
+
+
+def entry_of(key_id: str) -> str:
+    """The key of the entry of a key in the ConfigMap."""
+    return hashlib.sha256(key_id.encode()).hexdigest()[:32]
 
 
 def orphan(grant: ApiKeyGrant, source: Ref, key_id: str, *, why: str, now: datetime) -> Orphan:

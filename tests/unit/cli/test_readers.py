@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from keywright.cli.readers import PodReader, Sight, readers_of
+from keywright.cli.manifest_reader import read_bytes
+from keywright.cli.manifests import Manifest, ReadResult
+from keywright.cli.secret_reads import PodReader, ReadMode, Sight, readers_of, reads_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -29,6 +32,17 @@ def mounted(volume: dict[str, Any], **mount: str) -> dict[str, Any]:
         "volumes": [{"name": "v", **volume}],
         "containers": [{"volumeMounts": [{"name": "v", "mountPath": "/v", **mount}]}],
     }
+
+
+def deployment(spec: dict[str, Any]) -> Manifest:
+    """A Deployment whose pods have this spec."""
+    head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+    result = ReadResult()
+    read_bytes(
+        json.dumps({**head, "spec": {"template": {"spec": spec}}}).encode(), file="f", into=result
+    )
+    (manifest,) = result.manifests
+    return manifest
 
 
 @pytest.mark.parametrize(
@@ -114,3 +128,28 @@ def test_a_pod_that_has_not_started_has_no_key() -> None:
     """It will start with the present one."""
     reader = PodReader(pod="p", workload="Pod/p", how="env", started_at=None)
     assert reader.sight(issued_at=NOW, now=NOW) is Sight.NOT_STARTED
+
+
+@pytest.mark.parametrize(
+    ("spec", "mode"),
+    [
+        (mounted({"csi": {"nodePublishSecretRef": {"name": "key"}}}), ReadMode.FILE),
+        ({"imagePullSecrets": [{"name": "key"}], "containers": [{}]}, ReadMode.IMAGE_PULL),
+    ],
+)
+def test_workloads_read_in_the_same_ways_as_pods(spec: dict[str, Any], mode: ReadMode) -> None:
+    """Lint and render know a driver's Secret and that of image pulls, as status does."""
+    found = deployment({"containers": [{}], **spec})
+    (read,) = reads_of(found)
+    assert (read.secret, read.mode, read.key) == ("key", mode, None)
+    place: Any = found.body
+    for step in read.path:
+        place = place[step]
+    assert place == "key"
+
+
+def test_an_unmounted_volume_is_a_read_of_the_workload_only() -> None:
+    """A volume of a Secret that does not exist keeps the pods from starting, mounted or not."""
+    spec = {"volumes": [{"name": "v", "secret": {"secretName": "key"}}], "containers": [{}]}
+    (read,) = reads_of(deployment(spec))
+    assert (read.is_mounted, readers_of([pod(spec)])) == (False, {})

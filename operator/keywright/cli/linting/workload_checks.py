@@ -68,8 +68,9 @@ def _not_restarted(
     workload: WorkloadEntry, read: SecretRead, grant: GrantEntry
 ) -> Iterator[Finding]:
     manifest = workload.placed.manifest
-    if read.mode is ReadMode.FILE or manifest.kind not in WORKLOAD_KINDS:
-        return  # files follow the key; a Job or a Pod ends, and a new one reads the new key
+    follows = read.mode in {ReadMode.FILE, ReadMode.IMAGE_PULL}
+    if follows or manifest.kind not in WORKLOAD_KINDS:
+        return  # files and pulls follow the key; a new Job or Pod reads the new one
     spec = grant.spec
     assert spec is not None
     is_replaced = spec.expires or (spec.managed is not None and spec.managed.rotate_seconds)

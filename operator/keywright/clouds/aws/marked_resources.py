@@ -1,32 +1,41 @@
-"""All resources of an account that Keywright has tagged, whichever grant they are for.
+"""The resources of an account that Keywright has tagged, and the keys of its users and plans.
 
-All functions are plain functions of a boto3 client, and run in a thread; they only read.
+All functions are plain functions of a boto3 client, and run in a thread; they only read. `progress`
+is called with a number of resources after each page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keywright.clouds.aws.tags import CLUSTER_TAG, TAG, is_retained
+from keywright.clouds.aws.api_gateway import api_key, usage_plans
+from keywright.clouds.aws.iam import user as iam_user
+from keywright.clouds.aws.iam.errors import ACCESS_DENIED, NO_SUCH_ENTITY, iam_code
+from keywright.clouds.aws.tags import (
+    CLUSTER_TAG,
+    CREATED_TAG,
+    IMPORT_TAG,
+    KEYS_TAG,
+    TAG,
+    is_retained,
+)
 
+Progress = Callable[[int], None]
 _PAGE: Final = {"PageSize": 500}
+_MOST_PAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedResource:
-    """A resource with Keywright's tags; `command` deletes it with the AWS CLI."""
+class Marks:
+    """The tags of a resource, as far as they say whose it is."""
 
-    kind: str
-    name: str
-    region: str
     tags: Mapping[str, str]
-    command: str
 
     @property
     def owner(self) -> str:
-        """The grant that it was created for, as namespace/name."""
+        """The grant that the resource was created for, as namespace/name."""
         return self.tags.get(TAG, "")
 
     @property
@@ -36,70 +45,216 @@ class MarkedResource:
 
     @property
     def is_retained(self) -> bool:
-        """Whether its grant was deleted with `deletionPolicy: Retain`."""
+        """Whether a deletion retains it: `deletionPolicy: Retain`."""
         return is_retained(self.tags)
 
 
-def marked_users(client: Any) -> list[MarkedResource]:
-    """The tagged users; a listing does not contain tags, so each user is asked for them."""
-    return list(_users(client))
+@dataclass(frozen=True, slots=True)
+class UserCredential:
+    """A service-specific credential of a user, without its value."""
+
+    id: str
+    service: str
 
 
-def marked_keys(client: Any, *, region: str) -> list[MarkedResource]:
-    """The tagged API keys of a region, without their values."""
+@dataclass(frozen=True, slots=True)
+class MarkedUser:
+    """A tagged IAM user and its keys, each None if they may not be listed."""
+
+    name: str
+    path: str
+    marks: Marks
+    credentials: tuple[UserCredential, ...] | None
+    access_keys: tuple[str, ...] | None
+
+    @property
+    def issued(self) -> frozenset[str]:
+        """The IDs of the credentials that Keywright issued, from the user's tag."""
+        return frozenset(self.marks.tags.get(KEYS_TAG, "").split())
+
+    @property
+    def is_created(self) -> bool:
+        """Whether Keywright created the user; otherwise it only tagged an existing one."""
+        body = {
+            "Path": self.path,
+            "Tags": [{"Key": CREATED_TAG, "Value": self.marks.tags[CREATED_TAG]}]
+            if CREATED_TAG in self.marks.tags
+            else [],
+        }
+        return iam_user.is_created(body, path=iam_user.DEFAULT_PATH)
+
+
+@dataclass(frozen=True, slots=True)
+class IamListing:
+    """All users of an account by name, those with tags, and the credentials of other users."""
+
+    names: frozenset[str]
+    marked: tuple[MarkedUser, ...]
+    others: Mapping[str, tuple[UserCredential, ...] | None]
+
+    def has_credential(self, user: str, credential: str) -> bool | None:
+        """Whether the user has the credential; None if its credentials may not be listed."""
+        if user not in self.names:
+            return False
+        marked = next((each for each in self.marked if each.name == user), None)
+        held = self.others.get(user) if marked is None else marked.credentials
+        return None if held is None else any(each.id == credential for each in held)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedApiKey:
+    """An API key; `name` is that of its import, or its own ID. `in_plan` only of a tagged key."""
+
+    id: str
+    name: str
+    marks: Marks
+    enabled: bool
+    in_plan: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPlan:
+    """A usage plan, and the IDs of the keys in it; none of an untagged plan."""
+
+    id: str
+    name: str
+    marks: Marks
+    members: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayListing:
+    """All API keys and usage plans of an account in a Region."""
+
+    region: str
+    keys: tuple[ListedApiKey, ...]
+    plans: tuple[ListedPlan, ...]
+
+
+def list_iam(client: Any, *, also: Collection[str], progress: Progress) -> IamListing:
+    """The users of the account; a listing does not contain tags, so each user is asked for them.
+
+    `also` are further users whose credentials are listed.
+    """
+    users: list[Mapping[str, Any]] = []
+    for page in client.get_paginator("list_users").paginate():
+        users += page["Users"]
+        progress(len(users))
+    marked = []
+    for user in users:
+        tags = _user_tags(client, user["UserName"])
+        if TAG in tags:
+            marked.append(_marked_user(client, user, tags))
+    names = frozenset(str(user["UserName"]) for user in users)
+    others = (names & frozenset(also)) - {user.name for user in marked}
+    return IamListing(
+        names=names,
+        marked=tuple(marked),
+        others={name: list_credentials(client, name) for name in sorted(others)},
+    )
+
+
+def list_credentials(client: Any, user: str) -> tuple[UserCredential, ...] | None:
+    """The service-specific credentials of a user, which may not exist; None if that is denied."""
+    found: list[UserCredential] = []
+    request: dict[str, Any] = {"UserName": user}
+    for _ in range(_MOST_PAGES):
+        try:
+            answer = client.list_service_specific_credentials(**request)
+        except client.exceptions.ClientError as error:
+            code = iam_code(error)
+            if code == ACCESS_DENIED:
+                return None
+            if code == NO_SUCH_ENTITY:
+                return ()
+            raise
+        found += [
+            UserCredential(
+                id=str(item["ServiceSpecificCredentialId"]),
+                service=str(item.get("ServiceName", "")),
+            )
+            for item in answer["ServiceSpecificCredentials"]
+        ]
+        if not answer.get("IsTruncated"):
+            break
+        request["Marker"] = answer["Marker"]
+    return tuple(found)
+
+
+def list_gateway(client: Any, *, region: str, progress: Progress) -> GatewayListing:
+    """The API keys, without their values, and the usage plans of a Region.
+
+    Only the members of tagged plans and the plans of tagged keys are looked up.
+    """
+    keys: list[Mapping[str, Any]] = []
     pages = client.get_paginator("get_api_keys").paginate(
         includeValues=False, PaginationConfig=_PAGE
     )
-    return [
-        MarkedResource(
-            kind="API key",
-            name=str(item["id"]),
-            region=region,
-            tags=item["tags"],
-            command=f"aws apigateway delete-api-key --region {region} --api-key {item['id']}",
-        )
-        for page in pages
-        for item in page["items"]
-        if TAG in (item.get("tags") or {})
-    ]
+    for page in pages:
+        keys += page.get("items", ())
+        progress(len(keys))
+    plans = []
+    for plan in usage_plans.list_plans(client):
+        tags = dict(plan.get("tags") or {})
+        marked = TAG in tags
+        members = usage_plans.list_members(client, str(plan["id"])) if marked else frozenset()
+        plans.append(ListedPlan(str(plan["id"]), str(plan.get("name", "")), Marks(tags), members))
+        progress(len(keys) + len(plans))
+    return GatewayListing(
+        region=region,
+        keys=tuple(_listed_key(client, key, plans) for key in keys),
+        plans=tuple(plans),
+    )
 
 
-def marked_plans(client: Any, *, region: str) -> list[MarkedResource]:
-    """The tagged usage plans of a region."""
-    pages = client.get_paginator("get_usage_plans").paginate(PaginationConfig=_PAGE)
-    return [
-        MarkedResource(
-            kind="usage plan",
-            name=str(item["id"]),
-            region=region,
-            tags=item["tags"],
-            command=(
-                f"aws apigateway delete-usage-plan --region {region} --usage-plan-id {item['id']}"
-            ),
-        )
-        for page in pages
-        for item in page["items"]
-        if TAG in (item.get("tags") or {})
-    ]
+def _listed_key(client: Any, key: Mapping[str, Any], plans: Collection[ListedPlan]) -> ListedApiKey:
+    tags = api_key.tags_of(key)
+    key_id = str(key["id"])
+    in_plan = any(key_id in plan.members for plan in plans)
+    if not in_plan and TAG in tags:
+        in_plan = bool(api_key.plans_of(client, key_id))
+    return ListedApiKey(
+        id=key_id,
+        name=tags.get(IMPORT_TAG) or key_id,
+        marks=Marks(tags),
+        enabled=bool(key.get("enabled")),
+        in_plan=in_plan,
+    )
 
 
-def _users(client: Any) -> Iterator[MarkedResource]:
-    for page in client.get_paginator("list_users").paginate():
-        for user in page["Users"]:
-            name = str(user["UserName"])
-            tags = {
-                tag["Key"]: tag["Value"]
-                for found in client.get_paginator("list_user_tags").paginate(UserName=name)
-                for tag in found["Tags"]
-            }
-            if TAG in tags:
-                yield MarkedResource(
-                    kind="IAM user",
-                    name=name,
-                    region="",
-                    tags=tags,
-                    command=(
-                        "delete its keys and policies, then: aws iam delete-user --user-name"
-                        f" {name}"
-                    ),
-                )
+def _marked_user(client: Any, user: Mapping[str, Any], tags: Mapping[str, str]) -> MarkedUser:
+    name = str(user["UserName"])
+    return MarkedUser(
+        name=name,
+        path=str(user.get("Path", "")),
+        marks=Marks(tags),
+        credentials=list_credentials(client, name),
+        access_keys=_access_keys(client, name),
+    )
+
+
+def _user_tags(client: Any, name: str) -> dict[str, str]:
+    """The tags of a user; empty for one that was deleted since it was listed."""
+    try:
+        return {
+            tag["Key"]: tag["Value"]
+            for found in client.get_paginator("list_user_tags").paginate(UserName=name)
+            for tag in found["Tags"]
+        }
+    except client.exceptions.ClientError as error:
+        if iam_code(error) == NO_SUCH_ENTITY:
+            return {}
+        raise
+
+
+def _access_keys(client: Any, name: str) -> tuple[str, ...] | None:
+    try:
+        pages = client.get_paginator("list_access_keys").paginate(UserName=name)
+        return tuple(str(key["AccessKeyId"]) for page in pages for key in page["AccessKeyMetadata"])
+    except client.exceptions.ClientError as error:
+        code = iam_code(error)
+        if code == ACCESS_DENIED:
+            return None
+        if code == NO_SUCH_ENTITY:
+            return ()
+        raise

@@ -133,6 +133,8 @@ async def _state(context: Context, record: GrantRecord) -> GrantState:
         current.resumed_at = resumed_since(state, known=current.resumed_at, now=context.clock())
         if state.grant is not None:
             current.contest = state.contest
+            if current is record and not state.deleting:
+                current.valid_with = None if state.field_errors else state.source
             if state.pending_probe is None:
                 current.pending_probe = None
     return state

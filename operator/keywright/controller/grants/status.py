@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
+
+import msgspec
 
 from keywright.api.errors import ApiError, ConflictError
 from keywright.api.names import GRANT_PLURAL
@@ -159,7 +160,7 @@ def _due_of_key(
     if isinstance(outcome, Written):
         record = context.store.grants.get(state.subject.uid)
         contest = record.contest if record is not None else None
-    after = replace(
+    after = msgspec.structs.replace(
         state,
         status=status,
         secret=outcome.secret if isinstance(outcome, Written) else state.secret,

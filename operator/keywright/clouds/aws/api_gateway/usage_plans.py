@@ -141,12 +141,17 @@ def delete_unused_plans(client: Any, *, mark: OwnerMark, wanted: frozenset[str])
         ours = owned is Owned.OWNED or (owned is Owned.FORMER and not is_retained(tags))
         if not ours or plan["name"] in wanted or _has_keys(client, plan["id"]):
             continue
-        try:
-            _update(client, plan, detach_operations)
-            client.delete_usage_plan(usagePlanId=plan["id"])
-        except client.exceptions.ClientError as error:
-            if gateway_code(error) != NOT_FOUND:
-                raise
+        delete_plan(client, plan)
+
+
+def delete_plan(client: Any, plan: Plan) -> None:
+    """Delete a plan, after its stages; one that does not exist is no error."""
+    try:
+        _update(client, plan, detach_operations)
+        client.delete_usage_plan(usagePlanId=plan["id"])
+    except client.exceptions.ClientError as error:
+        if gateway_code(error) != NOT_FOUND:
+            raise
 
 
 def _update(client: Any, plan: Plan, difference: Callable[[Plan], list[Operation]]) -> None:

@@ -1,0 +1,117 @@
+"""What the cluster knows about the keys of its grants, for a comparison with the clouds; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from keywright.api.keys import KeyKind
+from keywright.api.status import GrantStatus
+from keywright.clouds.aws.tags import owner_tag
+
+# IAM may list a new key this late; as in `planning.key_check`.
+_LISTED_AFTER: Final = timedelta(minutes=2)
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """A grant that exists, valid or not, and the keys that its status names.
+
+    `key_ids` also has the keys that existed before a create in progress, and those that retire.
+    `settled`: the operator has issued its key and is not creating or deleting one now.
+    """
+
+    namespace: str
+    name: str
+    source: tuple[str, str]
+    kind: KeyKind | None
+    key_id: str | None
+    key_ids: frozenset[str]
+    issued_at: datetime | None
+    settled: bool
+    exclusive: bool
+    bulk: bool
+    enabled: bool
+    user: str
+    plan_names: frozenset[str]
+    plan_ids: frozenset[str]
+    made_plans: frozenset[str]
+    secret: str
+
+    @property
+    def owner(self) -> str:
+        """The owner tag of its resources."""
+        return owner_tag(self.namespace, self.name)
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """The Regions of its API keys."""
+        if self.kind is not KeyKind.API_GATEWAY_KEY:
+            return frozenset()
+        return frozenset(
+            parts[1] for parts in (each.split("/") for each in self.key_ids) if _is_region(parts)
+        )
+
+    def is_listed(self, now: datetime) -> bool:
+        """Whether a key that exists must be in a listing by now."""
+        return self.issued_at is not None and now - self.issued_at >= _LISTED_AFTER
+
+
+def facts_of(body: Mapping[str, Any]) -> GrantFacts:
+    """The facts of a grant's object; each part of it may be missing or invalid."""
+    metadata, spec = body["metadata"], _mapping(body.get("spec"))
+    status = GrantStatus.parse(body.get("status"))
+    kind = KeyKind(status.kind) if status.kind in set(KeyKind) else None
+    iam, gateway = (
+        _mapping(spec.get(each.value))
+        for each in (KeyKind.BEDROCK_LONG_TERM_KEY, KeyKind.API_GATEWAY_KEY)
+    )
+    plans = [_mapping(each) for each in (gateway.get("usagePlan"), *_list(gateway))]
+    reference = _mapping(spec.get("sourceRef"))
+    namespace, name = str(metadata["namespace"]), str(metadata["name"])
+    ids = {status.key_id, *(key.key_id for key in status.retiring)}
+    ids |= set(status.pending.baseline) if status.pending is not None else set()
+    return GrantFacts(
+        namespace=namespace,
+        name=name,
+        source=(str(reference.get("namespace") or namespace), str(reference.get("name", ""))),
+        kind=kind,
+        key_id=status.key_id,
+        key_ids=frozenset(key_id for key_id in ids if key_id),
+        issued_at=status.issued_at,
+        settled=bool(status.key_id) and status.pending is None and not _is_deleting(metadata),
+        exclusive=iam.get("exclusive") is True,
+        bulk="csvFrom" in gateway,
+        enabled=gateway.get("enabled") is not False,
+        user=str(_mapping(iam.get("user")).get("name", "")),
+        plan_names=_texts(plan.get("name") for plan in plans),
+        plan_ids=_texts(plan.get("id") for plan in plans),
+        made_plans=_texts(_mapping(plan.get("create")).get("name") for plan in plans),
+        secret=status.secret_name or str(_mapping(spec.get("secret")).get("name") or name),
+    )
+
+
+def _is_region(parts: list[str]) -> bool:
+    """Whether the parts of a key ID have a Region; a status can name anything."""
+    return len(parts) == 3 and _REGION.fullmatch(parts[1]) is not None
+
+
+def _is_deleting(metadata: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in metadata
+
+
+def _list(gateway: Mapping[str, Any]) -> list[object]:
+    found = gateway.get("additionalUsagePlans")
+    return found if isinstance(found, list) else []
+
+
+def _texts(values: Iterable[object]) -> frozenset[str]:
+    return frozenset(value for value in values if isinstance(value, str) and value)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
