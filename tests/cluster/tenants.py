@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from keywright.api.docs_links import without_link
 from keywright.api.names import REFERENCE_LABEL
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import MERGE
@@ -240,8 +241,9 @@ def after_the_second_of(status: Mapping[str, Any]) -> None:
 
 
 def condition(status: Mapping[str, Any], type_: str) -> Document:
-    """A condition of a status; empty where it is not there."""
-    return next((c for c in status.get("conditions", []) if c["type"] == type_), {})
+    """A condition of a status, its message without the link; empty where it is not there."""
+    found: Document = next((c for c in status.get("conditions", []) if c["type"] == type_), {})
+    return {**found, "message": without_link(found["message"])} if found else {}
 
 
 def _told(
