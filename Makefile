@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image archive node-image docs clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image archive node-image mutants docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -98,6 +98,9 @@ soak: .venv/.made ## 20 minutes of 2,000 keys that live 30 s under two replicas 
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m benchmarks.soak $(ARGS)
 
+mutants: .cache/mutants/.made ## whether the unit tests notice 400 changes of planning/ and secrets/, half an hour (ARGS="--sample 40 --seed 2")
+	@.cache/mutants/bin/python -m tools.mutants .cache/mutants/copy $(ARGS)
+
 docs: .cache/docs/.made ## the documentation site, in dist/site
 	@.cache/docs/bin/python -m tools.site .cache/site
 	@rm -rf dist/site && mkdir -p dist
@@ -106,11 +109,12 @@ docs: .cache/docs/.made ## the documentation site, in dist/site
 
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
-	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	$(UV) pip compile pyproject.toml --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
+	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -150,6 +154,11 @@ clean: ## remove environments and caches of this checkout
 .cache/archive/.made: locks/archive.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/archive
 	@$(UV) pip sync --quiet --python .cache/archive --require-hashes locks/archive.txt
+	@touch $@
+
+.cache/mutants/.made: locks/dev.txt locks/mutants.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/mutants
+	@$(UV) pip sync --quiet --python .cache/mutants --require-hashes locks/dev.txt locks/mutants.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.

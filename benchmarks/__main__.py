@@ -11,10 +11,10 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import lint, measures, scrape, sidecar
+from benchmarks import lint, measures, resource_cost, scrape, sidecar
 from benchmarks.measures import Row
 
-_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape", "lint")
+_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape", "lint", "resource")
 
 
 def main() -> int:
@@ -54,6 +54,8 @@ async def _run(chosen: list[str], options: argparse.Namespace, console: Console)
                     found = sidecar.requests()
                 case "scrape":
                     found = scrape.scrapes()
+                case "resource":
+                    found = await resource_cost.status_patches()
                 case "lint":
                     found = lint.lints()
                 case _:

@@ -12,6 +12,7 @@ from testbed.readers import (
     http_api,
     http_converse,
     openai_chat,
+    proxied,
     sidecars,
 )
 
@@ -36,4 +37,8 @@ CLIENTS: Mapping[str, Connect] = {
     alibaba.BEARER: alibaba.bearer,
     sidecars.ALIBABA: sidecars.AlibabaSidecar,
     sidecars.AWS: sidecars.AwsSidecar,
+    proxied.OPENAI: proxied.ProxiedOpenAI,
+    proxied.STREAM: proxied.ProxiedStream,
+    proxied.BOTO3: proxied.ProxiedBoto3,
+    proxied.HTTP: proxied.ProxiedHttp,
 }

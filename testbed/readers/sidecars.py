@@ -18,7 +18,7 @@ from testbed.readers.answers import pod_environment
 from testbed.readers.mounts import Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ALIBABA, AWS = "alibaba-sidecar-identity", "aws-sidecar-identity"
 _ROOT = Path(__file__).parents[2]
@@ -28,7 +28,13 @@ _START_SECONDS = 20.0
 class Sidecar:
     """The command as a container of the pod, with the Secret mounted."""
 
-    def __init__(self, data: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, str],
+        *,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.mount = Mount(data)
         self._own = Mount({})
         self.port = free_port()
@@ -43,11 +49,20 @@ class Sidecar:
                 f"--port={self.port}",
                 f"--authorization-token-file={self.token_file}",
                 "--log-level=debug",
+                *arguments,
             ],
             log=self.log,
-            environment={**os.environ, "PYTHONPATH": os.pathsep.join(modules)},
+            environment={
+                **os.environ,
+                **(environment or {}),
+                "PYTHONPATH": os.pathsep.join(modules),
+            },
         )
-        self._process.wait_until(lambda: accepts_connections(self.port), seconds=_START_SECONDS)
+        self.wait_for_port(self.port)
+
+    def wait_for_port(self, port: int) -> None:
+        """Wait until the sidecar listens there."""
+        self._process.wait_until(lambda: accepts_connections(port), seconds=_START_SECONDS)
 
     def url(self, path: str) -> str:
         """The URI for an SDK."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from testbed.world import World
 from tests.cluster.conftest import DEBUG
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import Document, Tenant, condition
+from tests.unit.replace import replace
 
 _GRANTS = [f"grant-{number:02}" for number in range(10)]
 _TENANTS = 2

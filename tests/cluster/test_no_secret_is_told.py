@@ -17,13 +17,44 @@ from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, KEY, Tenant
+from tests.cluster.worlds import MakeWorld
+from tests.otlp_receiver import OtlpReceiver
 
 # Of a value that is cut, its beginning or end would be left.
 _PIECE = 24
 _PLANTED = "planted-by-an-admin-4f1d9c2b7a6e"
 _REFUSED_BY_POLICY = "no Secrets here today"
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.xdist_group("no-secret"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[OtlpReceiver]:
+    """A collector of traces."""
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def world(make_world: MakeWorld) -> Iterator[World]:
+    """A world whose operator has flags of its own."""
+    with make_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session_operator(world: World, collector: OtlpReceiver) -> OperatorProcess:
+    """An operator at its most talkative, with traces, set up by the variables of the standard."""
+    operator = world.operator(
+        arguments=["--log-level=debug", "--traces=otlp"],
+        environment={
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+            "OTEL_SERVICE_NAME": "keywright-canary",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        },
+    )
+    operator.start()
+    return operator
 
 
 def provoke_cloud_failures(tenant: Tenant) -> None:
@@ -142,8 +173,10 @@ def forms(secret: str) -> set[str]:
     return {piece for form in whole for piece in (form, form[:_PIECE], form[-_PIECE:])}
 
 
-def said(world: World, operator: OperatorProcess) -> dict[str, str]:
-    """Everything that the operator has written to logs, Events, statuses and metrics."""
+def said(
+    world: World, operator: OperatorProcess, collector: OtlpReceiver | None = None
+) -> dict[str, str]:
+    """Everything that the operator has written to logs, Events, statuses, metrics and traces."""
     custom = "/apis/keywright.dev/v1alpha1"
     places = {
         "events": "/apis/events.k8s.io/v1/events",
@@ -152,8 +185,10 @@ def said(world: World, operator: OperatorProcess) -> dict[str, str]:
         "sources": f"{custom}/credentialsources",
         "leases": "/apis/coordination.k8s.io/v1/leases",
     }
+    log = operator.log.read_text()
     return {
-        "log": operator.log.read_text(),
+        "log": log,
+        "audit": "\n".join(line for line in log.splitlines() if '"keywright.audit"' in line),
         "metrics": operator.get("/metrics"),
         "command line": subprocess.run(
             ["ps", "-o", "args=", "-p", str(operator.process.pid)],
@@ -161,15 +196,17 @@ def said(world: World, operator: OperatorProcess) -> dict[str, str]:
             text=True,
             check=False,
         ).stdout,
+        **({} if collector is None else {"traces": collector.text}),
         **{name: json.dumps(world.api.get(path)) for name, path in places.items()},
     }
 
 
 def test_no_secret_value_is_in_anything_that_is_told(
-    tenant: Tenant, operator: OperatorProcess
+    tenant: Tenant, operator: OperatorProcess, collector: OtlpReceiver
 ) -> None:
-    """Tokens, session credentials, keys and values planted by hand are in no log, Event, status,
-    metric or traceback, whatever failed on the way; the log is that of level DEBUG.
+    """Tokens, session credentials, keys and values planted by hand are in no log, audit line,
+    Event, status, metric, trace or traceback, whatever failed on the way; the log is that of level
+    DEBUG.
     """  # noqa: D205  one sentence too long for a line
     world = tenant.world
     tenant.become_ready()
@@ -194,7 +231,8 @@ def test_no_secret_value_is_in_anything_that_is_told(
         fingerprint_key,
         _PLANTED,
     }
-    texts = said(world, operator)
+    eventually(lambda: _reasons(collector) >= {"CloudError", "SecretConflict", "SecretRefused"})
+    texts = said(world, operator, collector)
     assert all(texts.values())
     leaks = {
         (place, form[:8])
@@ -207,6 +245,48 @@ def test_no_secret_value_is_in_anything_that_is_told(
     assert '"level": "debug"' in texts["log"]
     assert "CloudError" in texts["events"]
     assert "SecretRefused" in texts["events"]
+    assert '"action": "Renewed"' in texts["audit"]
+    for name in ("reconcile grant", "reconcile source", "patch secrets"):
+        assert collector.named(name)
+    assert collector.named("AWS sts:AssumeRoleWithWebIdentity")
+    assert {each["service.name"] for each in collector.resources} == {"keywright-canary"}
+
+
+def _reasons(collector: OtlpReceiver) -> set[str | int]:
+    """The reasons of failed reconciles."""
+    return {span.attributes.get("keywright.reason", "") for span in collector.spans}
+
+
+def test_a_reconcile_is_traced_to_its_requests(
+    tenant: Tenant, operator: OperatorProcess, collector: OtlpReceiver
+) -> None:
+    """The call to the STS, the token and both writes are below the span of grant or source.
+
+    Whichever came first has opened the session that both share.
+    """
+    assert operator.process.exit_code is None
+    tenant.become_ready()
+
+    def requests() -> set[str]:
+        of_tenant = {
+            span.id
+            for span in collector.spans
+            if span.attributes.get("k8s.namespace.name") == tenant.namespace
+        }
+        return {span.name for span in collector.spans if span.parent in of_tenant}
+
+    eventually(
+        lambda: (
+            requests()
+            >= {
+                "AWS sts:AssumeRoleWithWebIdentity",
+                "create serviceaccounts/token",
+                "patch secrets",
+                "patch apikeygrants/status",
+            }
+        )
+    )
+    assert collector.named("update leases") == []
 
 
 def test_the_search_would_find_a_leak(tenant: Tenant) -> None:

@@ -67,6 +67,23 @@ def test_a_source_and_the_requests_to_its_cloud_are_measured(
     assert samples(operator, **asked)["keywright_cloud_request_duration_seconds_count"] >= 1
 
 
+def test_requests_to_the_kubernetes_api_are_measured(
+    operator: OperatorProcess, tenant: Tenant
+) -> None:
+    """The two writes of a key, and kopf's watches; what waits has a series for each urgency."""
+    tenant.become_ready()
+    for resource, code in (("secrets", "201"), ("apikeygrants/status", "200")):
+        asked = {"verb": "patch", "resource": resource}
+        assert samples(operator, **asked, code=code)["keywright_api_requests_total"] >= 1
+        assert samples(operator, **asked)["keywright_api_request_duration_seconds_count"] >= 1
+    watched = samples(operator, verb="watch", resource="apikeygrants", code="200")
+    assert watched["keywright_api_requests_total"] >= 1
+    assert samples(operator, resource="other", verb="patch") == {}
+    for urgency in ("expired", "renewal", "normal", "retry"):
+        assert "keywright_queue_depth_by_urgency" in samples(operator, urgency=urgency)
+    assert "keywright_deferred_statuses" in samples(operator)
+
+
 def test_a_grant_that_is_not_ready_says_so(operator: OperatorProcess, tenant: Tenant) -> None:
     """A grant without a key has a series too, for alerts on what never worked."""
     tenant.apply_grant()

@@ -68,12 +68,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- range sortAlpha .Values.namespaces }}
 - --namespace={{ . }}
 {{- end }}
+{{- if ne .Values.docsUrl "https://docs.keywright.dev" }}
+- --docs-url={{ .Values.docsUrl }}
+{{- end }}
 {{- with .Values.operator }}
 {{- with .logLevel }}
 - --log-level={{ . }}
 {{- end }}
 {{- with .logFormat }}
 - --log-format={{ . }}
+{{- end }}
+{{- with .traces }}
+- --traces={{ . }}
 {{- end }}
 {{- with .workers }}
 - --workers={{ . }}

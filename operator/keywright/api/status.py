@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 
-from keywright.api.times import format_time, parse_time
+from keywright.api.docs_links import without_link
+from keywright.api.times import format_time, time_or_none
 
-_WIRE_TYPES = frozenset({str, int, bool})
+_WIRE_TYPES = frozenset({str, int, bool, type(None)})
 
 
 class ConditionStatus(StrEnum):
@@ -32,12 +33,15 @@ class StatusValue(
 
     def to_body(self) -> dict[str, Any]:
         """The body of a merge patch: absent values are None, which removes them."""
-        values = ((name, getattr(self, field)) for field, name in _wire_names(type(self)))
-        # Most values are the same on the wire.
-        return {
-            name: value if value is None or type(value) in _WIRE_TYPES else _to_wire(value)
-            for name, value in values
-        }
+        body: dict[str, Any] = {}
+        for field, name in _wire_names(type(self)):
+            value = getattr(self, field)
+            # Most values are the same on the wire.
+            if type(value) is datetime:
+                body[name] = format_time(value)
+            else:
+                body[name] = value if type(value) in _WIRE_TYPES else _to_wire(value)
+        return body
 
 
 class Condition(StatusValue, frozen=True):
@@ -107,19 +111,7 @@ class SourceStatus(StatusValue, frozen=True):
     def parse(cls, raw: object) -> "SourceStatus":
         """Parse the status, without invalid values; anything but a mapping is empty."""
         status = raw if isinstance(raw, Mapping) else {}
-        return cls(
-            conditions=_conditions(status.get("conditions")),
-            state=_text(status.get("state")),
-            observed_generation=_generation(status),
-            provider=_text(status.get("provider")),
-            identity=_text(status.get("identity")),
-            account_id=_text(status.get("accountId")),
-            expires_at=_time(status.get("expiresAt")),
-            renew_at=_time(status.get("renewAt")),
-            failed_attempts=_count(status.get("failedAttempts")) or 0,
-            last_failure_time=_time(status.get("lastFailureTime")),
-            grants=_count(status.get("grants")),
-        )
+        return cls(**_scalars(cls, status), conditions=_conditions(status.get("conditions")))
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of the type, if it is present."""
@@ -158,28 +150,10 @@ class GrantStatus(StatusValue, frozen=True):
         """Parse the status, without invalid values; anything but a mapping is empty."""
         status = raw if isinstance(raw, Mapping) else {}
         return cls(
+            **_scalars(cls, status),
             conditions=_conditions(status.get("conditions")),
-            state=_text(status.get("state")),
-            observed_generation=_generation(status),
-            kind=_text(status.get("kind")),
-            secret_name=_text(status.get("secretName")),
-            issued_at=_time(status.get("issuedAt")),
-            expires_at=_time(status.get("expiresAt")),
-            renew_at=_time(status.get("renewAt")),
-            revision=_count(status.get("revision")) or 0,
-            key_id=_text(status.get("keyId")),
-            key_proof=_text(status.get("keyProof")),
-            grant_id=_text(status.get("grantId")),
-            cluster_id=_text(status.get("clusterId")),
-            object_uid=_text(status.get("objectUid")),
-            grant_proof=_text(status.get("grantProof")),
-            handled_take_over=_text(status.get("handledTakeOver")),
-            fingerprint=_text(status.get("fingerprint")),
             pending=_pending(status.get("pending")),
             retiring=_items(status.get("retiring"), parse=_retiring),
-            failed_attempts=_count(status.get("failedAttempts")) or 0,
-            last_failure_time=_time(status.get("lastFailureTime")),
-            last_handled_reconcile_at=_text(status.get("lastHandledReconcileAt")),
             former_secrets=_items(status.get("formerSecrets"), parse=_former),
         )
 
@@ -198,19 +172,17 @@ class Readiness(NamedTuple):
     @classmethod
     def parse(cls, raw: Mapping[str, Any], *, condition: str) -> "Readiness":
         """Parse this part as `GrantStatus.parse` does; `condition` is the type that means ready."""
-        conditions = raw.get("conditions")
-        status = next(
-            (
-                status
-                for item in (conditions if isinstance(conditions, list) else ())
-                if isinstance(item, Mapping)
-                and item.get("type") == condition
-                and (status := _STATUSES.get(_text(item.get("status")))) is not None
-            ),
-            None,
+        items = raw.get("conditions")
+        found = (
+            each["status"]
+            for each in (items if isinstance(items, list) else ())
+            if isinstance(each, Mapping)
+            and each.get("type") == condition
+            and isinstance(each.get("status"), str)
+            and each["status"] in _STATUSES
         )
         return cls(
-            ready=status is ConditionStatus.TRUE,
+            ready=next(found, None) == ConditionStatus.TRUE,
             expires_at=_seconds(raw.get("expiresAt")),
             renew_at=_seconds(raw.get("renewAt")),
         )
@@ -224,7 +196,35 @@ def _wire_names(kind: type[StatusValue]) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, field.encode_name) for field in msgspec.structs.fields(kind))
 
 
-_STATUSES: Mapping[str | None, ConditionStatus] = {s.value: s for s in ConditionStatus}
+@cache
+def _scalar_fields(kind: type[StatusValue]) -> tuple[tuple[str, str, type], ...]:
+    """The fields of one text, number or time: name, name on the wire, and type."""
+    found = ((each, (*get_args(each.type), each.type)[0]) for each in msgspec.structs.fields(kind))
+    return tuple(
+        (each.name, each.encode_name, type_)
+        for each, type_ in found
+        if type_ in {str, int, datetime}
+    )
+
+
+def _scalars(kind: type[StatusValue], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The valid values of these fields."""
+    found: dict[str, Any] = {}
+    for field, name, type_ in _scalar_fields(kind):
+        value = raw.get(name)
+        if type_ is datetime:
+            value = None if value is None else time_or_none(value)
+        elif type_ is int:
+            # A bool is an int.
+            value = value if type(value) is int and value >= 0 else None
+        elif not isinstance(value, str):
+            value = None
+        if value is not None and value != "":
+            found[field] = value
+    return found
+
+
+_STATUSES: Mapping[str, ConditionStatus] = {s.value: s for s in ConditionStatus}
 
 
 def _items(raw: object, *, parse: Callable[[Mapping[str, Any]], _T | None]) -> tuple[_T, ...]:
@@ -239,84 +239,38 @@ def _conditions(raw: object) -> tuple[Condition, ...]:
 
 
 def _condition(raw: Mapping[str, Any]) -> Condition | None:
-    kind = _text(raw.get("type"))
-    status = _STATUSES.get(_text(raw.get("status")))
-    if kind is None or status is None:
+    values, status = _scalars(Condition, raw), raw.get("status")
+    known = _STATUSES.get(status) if isinstance(status, str) else None
+    if "type" not in values or known is None:
         return None
-    return Condition(
-        type=kind,
-        status=status,
-        reason=_text(raw.get("reason")) or "",
-        message=_text(raw.get("message")) or "",
-        last_transition_time=_time(raw.get("lastTransitionTime")),
-        observed_generation=_count(raw.get("observedGeneration")),
-    )
+    values["message"] = without_link(values.get("message", ""))
+    return Condition(**values, status=known)
 
 
 def _pending(raw: object) -> PendingCreate | None:
-    if not isinstance(raw, Mapping):
-        return None
-    started_at, baseline = _time(raw.get("startedAt")), raw.get("baseline")
-    if started_at is None:
+    values = _scalars(PendingCreate, raw) if isinstance(raw, Mapping) else {}
+    if "started_at" not in values:
         # The operator always writes the time, which identifies the key.
         return None
+    baseline = raw.get("baseline") if isinstance(raw, Mapping) else None
     ids = baseline if isinstance(baseline, list) else []
-    return PendingCreate(
-        started_at=started_at,
-        baseline=tuple(item for item in ids if isinstance(item, str)),
-        proof=_text(raw.get("proof")),
-        request=_text(raw.get("request")),
-    )
+    return PendingCreate(**values, baseline=tuple(item for item in ids if isinstance(item, str)))
 
 
 def _retiring(raw: Mapping[str, Any]) -> RetiringKey | None:
-    key_id = _text(raw.get("keyId"))
-    if key_id is None:
-        return None
-    return RetiringKey(
-        key_id=key_id,
-        retire_at=_time(raw.get("retireAt")),
-        expires_at=_time(raw.get("expiresAt")),
-        key_proof=_text(raw.get("keyProof")),
-    )
+    values = _scalars(RetiringKey, raw)
+    return RetiringKey(**values) if "key_id" in values else None
 
 
 def _former(raw: Mapping[str, Any]) -> FormerSecret | None:
-    name = _text(raw.get("name"))
-    if name is None:
+    values = _scalars(FormerSecret, raw)
+    if "name" not in values:
         return None
-    return FormerSecret(
-        name=name,
-        uid=_text(raw.get("uid")),
-        cleared=raw.get("cleared") is True,
-        message=_text(raw.get("message")),
-    )
-
-
-def _generation(status: Mapping[str, Any]) -> int:
-    generation = _count(status.get("observedGeneration"))
-    return -1 if generation is None else generation
-
-
-def _text(raw: object) -> str | None:
-    return raw if isinstance(raw, str) and raw else None
-
-
-def _count(raw: object) -> int | None:
-    return raw if type(raw) is int and raw >= 0 else None
-
-
-def _time(raw: object) -> datetime | None:
-    if not isinstance(raw, str):
-        return None
-    try:
-        return parse_time(raw)
-    except ValueError:
-        return None
+    return FormerSecret(**values, cleared=raw.get("cleared") is True)
 
 
 def _seconds(raw: object) -> float | None:
-    time = _time(raw)
+    time = time_or_none(raw)
     return None if time is None else time.timestamp()
 
 
@@ -324,11 +278,9 @@ def _to_wire(value: object) -> object:
     match value:
         case datetime():
             return format_time(value)
-        case StrEnum():
-            return value.value
         case tuple():
-            return [_to_wire(item) for item in value]
+            return [_to_wire(item) if isinstance(item, StatusValue) else item for item in value]
         case StatusValue():
-            return {key: item for key, item in value.to_body().items() if item is not None}
+            return {name: item for name, item in value.to_body().items() if item is not None}
         case _:
-            return value
+            return getattr(value, "value", value)

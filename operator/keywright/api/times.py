@@ -26,13 +26,24 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: The text is not a time, has no time zone, or is not between 1970 and 9000.
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
+    moment = time_or_none(text)
+    if moment is None:
+        raise ValueError(
+            f"{text!r} is no RFC 3339 time between 1970 and 9000, or it has no time zone"
+        )
+    return moment
+
+
+def time_or_none(text: object) -> datetime | None:
+    """The time in UTC, as of `parse_time`; None for anything else than such a text."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
     # Compared before the conversion, which overflows near the limits of the calendar.
-    if not EPOCH <= moment <= LATEST:
-        raise ValueError(f"{text!r} is not between 1970 and 9000")
-    return moment.astimezone(UTC)
+    return moment.astimezone(UTC) if EPOCH <= moment <= LATEST else None
 
 
 def clamp_time(moment: datetime) -> datetime:
@@ -42,7 +53,7 @@ def clamp_time(moment: datetime) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Format as RFC 3339 in UTC; fractions are cut, so that no expiry is written too late."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def format_time_or_dash(moment: datetime | None) -> str:

@@ -51,6 +51,11 @@ COMMANDS = (
     ),
     Command("env", "run a command with the values of a grant", "keywright.cli.env"),
     Command(
+        "proxy",
+        "serve a loopback address that adds the current key to each request",
+        "keywright.cli.proxy",
+    ),
+    Command(
         "version",
         "print the versions of this program, the operator and the CRDs",
         "keywright.cli.version_command",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import os
 import re
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from keywright.api.errors import KeywrightError
-from keywright.api.status import GrantStatus
-from keywright.cli.cluster_client import ClusterClient, connect, grant_path, secret_path
+from keywright.cli.cluster_client import connect
 from keywright.cli.cluster_options import add_cluster_options
-from keywright.cli.errors import CommandError, NotFoundError
+from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.grant_secret import GrantSecret, seconds_between_reads
 from keywright.cli.screen import clean
 
 TAKES_COMMAND: Final = True
@@ -35,10 +34,7 @@ _RESERVED: Final = re.compile(
     r"|PATH|CDPATH|SHELLOPTS|PROMPT_COMMAND|PS[0-4]|ZDOTDIR|HOME|SHELL|EDITOR|VISUAL|PAGER|LESS.*"
     r"|GCONV_PATH|LOCPATH|KUBECONFIG"
 )
-_LEAST_INTERVAL: Final = 1.0
-_MOST_INTERVAL: Final = 86_400.0
 _DIRECTORY: Final = "KEYWRIGHT_FILES"
-_MOUNT_PATH: Final = "/var/run/keywright"
 _SIGNAL_BASE: Final = 128
 _NOT_FOUND: Final = 127
 
@@ -54,19 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--interval",
-        type=_interval,
+        type=seconds_between_reads,
         default=30.0,
         metavar="SECONDS",
         help="how often the files are compared with the Secret; default: 30",
     )
     add_cluster_options(parser)
-
-
-def _interval(text: str) -> float:
-    seconds = float(text)
-    if not _LEAST_INTERVAL <= seconds <= _MOST_INTERVAL:
-        raise argparse.ArgumentTypeError("is not between 1 and 86400 seconds")
-    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
             remedy=f'Run: eval "$(keywright env {options.name} --export)"',
             code=ExitCode.USAGE,
         )
-    secret = _Secret(connect(options), options.name)
+    secret = GrantSecret(connect(options), options.name)
     values = secret.read()
     reserved = sorted(name for name in values if _RESERVED.fullmatch(name))
     if reserved:
@@ -111,33 +100,8 @@ def environment_of(values: Mapping[str, bytes]) -> dict[str, str]:
     return found
 
 
-class _Secret:
-    """The Secret of a grant; its values are not kept."""
-
-    def __init__(self, client: ClusterClient, grant: str) -> None:
-        self._client = client
-        namespace = client.namespace
-        body = client.find(grant_path(namespace, grant))
-        if body is None:
-            raise NotFoundError(f"there is no ApiKeyGrant {grant} in namespace {namespace}.")
-        spec = (body.get("spec") or {}).get("secret") or {}
-        name = GrantStatus.parse(body.get("status")).secret_name or spec.get("name") or grant
-        self._name = name
-        self._path = secret_path(namespace, name)
-        self.mount_path = str(spec.get("mountPath") or _MOUNT_PATH)
-
-    def read(self) -> dict[str, bytes]:
-        """Its values now."""
-        found = self._client.find(self._path)
-        if found is None:
-            raise NotFoundError(
-                f"there is no Secret {self._name} yet.", remedy="See why: keywright status."
-            )
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-
-
 def _run(
-    command: list[str], secret: _Secret, values: Mapping[str, bytes], *, interval: float
+    command: list[str], secret: GrantSecret, values: Mapping[str, bytes], *, interval: float
 ) -> int:
     """Run the command beside a directory with the entries as files, which follows the Secret."""
     with tempfile.TemporaryDirectory(prefix="keywright-") as name:
@@ -182,7 +146,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
             return process.wait()
 
 
-def _follow(directory: Path, secret: _Secret, ended: threading.Event, interval: float) -> None:
+def _follow(directory: Path, secret: GrantSecret, ended: threading.Event, interval: float) -> None:
     """Write the files again whenever the Secret has changed."""
     while not ended.wait(interval):
         # A cluster that cannot be reached now is asked again; the present files stay.

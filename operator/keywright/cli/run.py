@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import importlib
 import os
 import signal
 import sys
 import time
 from datetime import timedelta
 
-from keywright.cli.run_options import ANY_SECRET, LOOPBACK_METRICS, add_run_options
+from keywright.cli.errors import CommandError
+from keywright.cli.exit_codes import ExitCode
+from keywright.cli.run_options import ANY_SECRET, LOOPBACK_METRICS, OTLP, add_run_options
 from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import REAL
 from keywright.telemetry.logs import set_up_logging
@@ -36,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from keywright.controller import process  # noqa: PLC0415
 
     set_up_logging(level=options.log_level, form=options.log_format)
+    if options.traces == OTLP:
+        _check_traces()
     # Objects that are loaded by now exist until the process ends: the collector can skip them.
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 20, 100)
@@ -45,6 +50,18 @@ def run(options: argparse.Namespace) -> int:
             # Before the loop is closed, which may wait for a broken watch forever.
             restart_in_place(lived=time.monotonic() - began)
     return 0
+
+
+def _check_traces() -> None:
+    """Raise CommandError if the packages for traces are not installed."""
+    try:
+        importlib.import_module("keywright.telemetry.otlp")
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"--traces={OTLP} needs the package {error.name}",
+            remedy="Install the extra: pip install 'keywright[traces]'",
+            code=ExitCode.USAGE,
+        ) from None
 
 
 def restart_in_place(*, lived: float) -> None:
@@ -99,6 +116,8 @@ def settings(options: argparse.Namespace) -> Settings:
         secrets_need_consent=options.secret_references != ANY_SECRET,
         sts_endpoints=tuple(options.allow_sts_endpoint),
         probe_urls=tuple(options.allow_probe_url),
+        traces=options.traces == OTLP,
+        docs_url=options.docs_url,
     )
 
 

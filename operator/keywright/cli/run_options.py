@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from keywright.api.docs_links import DOCS_URL
 from keywright.api.durations import parse_duration
 from keywright.api.names import REFERENCE_LABEL
 from keywright.clouds.endpoints import AllowedUris, is_entry
 
+OTLP = "otlp"
 ANY_SECRET = "any"  # noqa: S105  a mode, not a password
 LOOPBACK_METRICS = ("127.0.0.1", 8443)
 _OWN_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEFAULT_NAMESPACE = "keywright-system"
+_DOCS_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]{0,200}")
 _Add = Callable[..., argparse.Action]
 
 
@@ -191,9 +195,23 @@ def _add_permissions(add: _Add) -> None:
 
 
 def _add_logging(add: _Add) -> None:
-    """Options for logging."""
+    """Options for logging, traces and messages."""
+    add(
+        "--docs-url",
+        type=_docs_url,
+        default=DOCS_URL,
+        help="where the documentation is published: messages of conditions link to it; empty: no"
+        " links",
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
+    add(
+        "--traces",
+        default="none",
+        choices=("none", OTLP),
+        help="otlp: export traces of reconciles by OTLP over HTTP, as the environment variables"
+        " OTEL_* say",
+    )
 
 
 def _count(text: str) -> int:
@@ -218,6 +236,14 @@ def _duration(text: str) -> float:
         return float(text) if text.isdecimal() else parse_duration(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 60s") from None
+
+
+def _docs_url(text: str) -> str:
+    if text and not _DOCS_URL.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: write it like {DOCS_URL}, or leave it empty"
+        )
+    return text.rstrip("/")
 
 
 def _uri(text: str) -> str:

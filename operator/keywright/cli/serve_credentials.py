@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
 from keywright.sidecar.authorization import AuthorizationToken
+from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, MountedKey
+from keywright.sidecar.proxy import KeyProxy, ProxyMonitor
+from keywright.sidecar.proxy_metrics import ProxyMetrics
+from keywright.sidecar.proxy_rules import KeyHeader, UpstreamError, upstream_from
 from keywright.sidecar.server import CredentialServer
 from keywright.telemetry.logs import set_up_logging
+
+_PROXY_PORT = 9912
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +38,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="token that AWS SDKs must show, made where there is none; without it no /aws",
     )
+    proxy = parser.add_argument_group("proxy, for clients that cannot read a new key")
+    proxy.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="forward requests to this server, such as"
+        " https://bedrock-runtime.us-west-2.amazonaws.com, with the mounted key",
+    )
+    proxy.add_argument(
+        "--proxy-port",
+        type=int,
+        help=f"port of the loopback address; {_PROXY_PORT} without --proxy-socket",
+    )
+    proxy.add_argument("--proxy-socket", type=Path, help="a Unix socket, alone or as well")
+    proxy.add_argument(
+        "--proxy-path",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="allowed path; * is one segment, a final ** any further ones; needed for other"
+        " servers than Amazon Bedrock's",
+    )
+    proxy.add_argument(
+        "--proxy-header",
+        choices=[header.value for header in KeyHeader],
+        default=KeyHeader.BEARER.value,
+        help="header for the key",
+    )
+    proxy.add_argument(
+        "--proxy-key-file", help="file with the key; otherwise one that the formats write"
+    )
+    proxy.add_argument(
+        "--proxy-metrics-port", type=int, help="/metrics and /readyz, on all addresses of the pod"
+    )
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--log-format", default="json", choices=("json", "text"))
 
@@ -39,27 +80,57 @@ def run(options: argparse.Namespace) -> int:
     set_up_logging(level=options.log_level, form=options.log_format)
     try:
         asyncio.run(_serve(options))
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, UpstreamError) as error:
         logging.getLogger(__name__).error(  # noqa: TRY400  the traceback has no further information
-            "cannot serve: %s: see --port and --authorization-token-file", error
+            "cannot serve: %s: see --port, --authorization-token-file and --proxy", error
         )
         return 1
     return 0
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    file: Path | None = options.authorization_token_file
-    server = CredentialServer(
-        options.directory,
-        port=options.port,
-        token=None if file is None else AuthorizationToken(file),
-        clock=lambda: datetime.now(UTC),
-    )
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await server.start()
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        file: Path | None = options.authorization_token_file
+        server = CredentialServer(
+            options.directory,
+            port=options.port,
+            token=None if file is None else AuthorizationToken(file),
+            clock=_now,
+        )
+        stack.push_async_callback(server.stop)
+        await server.start()
+        if options.proxy is not None:
+            await _start_proxy(options, stack)
         await ended.wait()
-    finally:
-        await server.stop()
+
+
+async def _start_proxy(options: argparse.Namespace, stack: contextlib.AsyncExitStack) -> None:
+    header = KeyHeader(options.proxy_header)
+    names = BEARER_FILES if header is KeyHeader.BEARER else API_KEY_FILES
+    metrics = ProxyMetrics()
+    proxy = KeyProxy(
+        upstream_from(options.proxy, paths=options.proxy_path, header=header),
+        keys=MountedKey(
+            options.directory,
+            names=names if options.proxy_key_file is None else (options.proxy_key_file,),
+            clock=_now,
+        ),
+        metrics=metrics,
+        tls=ssl.create_default_context(),
+    )
+    stack.push_async_callback(proxy.stop)
+    port: int | None = options.proxy_port
+    if port is None and options.proxy_socket is None:
+        port = _PROXY_PORT
+    await proxy.start(port=port, socket=options.proxy_socket)
+    if options.proxy_metrics_port is not None:
+        monitor = ProxyMonitor(proxy, metrics=metrics, port=options.proxy_metrics_port)
+        stack.push_async_callback(monitor.stop)
+        await monitor.start()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import msgspec
 from aiohttp.abc import AbstractStreamWriter
 
 from keywright.api.errors import ApiError, ApiUnreachableError
+from keywright.cluster.api_requests import ApiRequestObserver, verb_and_resource
 from keywright.cluster.connection import Connection
 from keywright.cluster.decoding import decode, shallow
 
@@ -103,7 +105,7 @@ class KubernetesClient:
 
     With a `fence`, each write calls it when it is sent. An exception of the fence is raised by the
     write, and nothing is sent: a process that was frozen after its last check of the Lease writes
-    nothing when it resumes.
+    nothing when it resumes. `observe` is called after each request.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class KubernetesClient:
         *,
         connections: int = 32,
         fence: Callable[[], None] | None = None,
+        observe: ApiRequestObserver | None = None,
     ) -> None:
+        self._observe = observe
         self._server = connection.server
         self._authorization = connection.authorization
         self._session = connection.session(connections=connections)
@@ -178,15 +182,24 @@ class KubernetesClient:
         if self._session.closed:
             raise ApiUnreachableError(f"{method} {path}: the client is closed")
         body = data if data is None or fence is None else _FencedBody(data, fence=fence)
+        began, status = time.perf_counter(), None
         try:
             async with self._session.request(
                 method, self._server + path, data=body, headers=headers, timeout=timeout
             ) as answer:
-                return answer.status, await answer.read(), authorization
+                status = answer.status
+                return status, await answer.read(), authorization
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if fence is not None:
                 fence()  # aiohttp wraps exceptions of a body
             raise ApiUnreachableError(f"{method} {path}: {type(error).__name__}") from error
+        finally:
+            self._record(method, path, status=status, began=began)
+
+    def _record(self, method: str, path: str, *, status: int | None, began: float) -> None:
+        if self._observe is not None:
+            verb, resource = verb_and_resource(method, path)
+            self._observe(verb, resource, status=status, seconds=time.perf_counter() - began)
 
     def items(
         self, path: str, *, selector: str = "", accept: str = METADATA_LIST, page: int = _PAGE
@@ -235,11 +248,12 @@ class KubernetesClient:
         if authorization is not None:
             headers["Authorization"] = authorization
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
-        answered = False
+        answered, began = False, time.perf_counter()
         try:
             async with self._session.get(
                 self._server + path, headers=headers, timeout=timeout
             ) as answer:
+                self._record("GET", path, status=answer.status, began=began)
                 if answer.status >= 400:
                     raise self._error(answer.status, await answer.read())
                 answered, rest = True, b""
@@ -252,6 +266,7 @@ class KubernetesClient:
             raise ApiUnreachableError(f"GET {path}: a damaged event") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if not answered:
+                self._record("GET", path, status=None, began=began)
                 raise ApiUnreachableError(f"GET {path}: {type(error).__name__}") from error
 
     def _error(self, status: int, raw: bytes) -> ApiError:

@@ -28,6 +28,7 @@ from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config, refresh_token
 from typing_extensions import override
 
+from keywright.cluster.api_requests import ApiRequestObserver, verb_and_resource
 from keywright.cluster.decoding import ShallowLines, decode_list
 from keywright.cluster.resolving import OwnThreadResolver
 
@@ -81,14 +82,19 @@ class Connection:
             proxy=self.proxy,
         )
 
-    def watch_session(self, *, connections: int) -> aiohttp.ClientSession:
+    def watch_session(
+        self, *, connections: int, observe: ApiRequestObserver | None = None
+    ) -> aiohttp.ClientSession:
         """Return a session for kopf: with credentials, and Secrets without their values."""
+        middlewares: tuple[Middleware, ...] = (_authorize(self.authorization), _secrets_as_metadata)
+        if observe is not None:
+            middlewares = (*middlewares, _observed(observe))
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections, ssl=self.ssl_context, resolver=self.resolver
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            middlewares=(_authorize(self.authorization), _secrets_as_metadata),
+            middlewares=middlewares,
             proxy=self.proxy,
             read_bufsize=2**20,
             response_class=_KopfResponse,
@@ -264,6 +270,23 @@ def _authorize(authorization: Authorization) -> Middleware:
         return await handler(request)
 
     return authorize
+
+
+def _observed(observe: ApiRequestObserver) -> Middleware:
+    async def observed(
+        request: aiohttp.ClientRequest,
+        handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+    ) -> aiohttp.ClientResponse:
+        began, status = time.perf_counter(), None
+        try:
+            answer = await handler(request)
+            status = answer.status
+        finally:
+            verb, resource = verb_and_resource(request.method, request.url.raw_path_qs)
+            observe(verb, resource, status=status, seconds=time.perf_counter() - began)
+        return answer
+
+    return observed
 
 
 class _KopfResponse(aiohttp.ClientResponse):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from keywright.cluster.api_requests import ApiRequestObserver
 from keywright.cluster.client import KubernetesClient
 from keywright.cluster.connection import Connection
 from keywright.controller.settings import Settings
@@ -55,9 +57,11 @@ class Clients:
         )
 
 
-def lease_client(connection: Connection) -> KubernetesClient:
+def lease_client(
+    connection: Connection, *, observe: ApiRequestObserver | None = None
+) -> KubernetesClient:
     """The client for leader election."""
-    return KubernetesClient(connection, connections=_LEASE_CONNECTIONS)
+    return KubernetesClient(connection, connections=_LEASE_CONNECTIONS, observe=observe)
 
 
 def open_clients(
@@ -66,16 +70,18 @@ def open_clients(
     *,
     lease: KubernetesClient,
     fence: Callable[[], None],
+    observe: ApiRequestObserver | None = None,
 ) -> Clients:
     """The clients other than that for leader election."""
     # For all namespaces, one watch of Secrets and one of labels; otherwise one each per namespace.
     watches = 2 * max(1, len(settings.namespaces))
     workers = settings.workers + SOURCE_WORKERS
+    client = partial(KubernetesClient, connection, observe=observe)
     return Clients(
         lease=lease,
-        watching=KubernetesClient(connection, connections=watches + _LISTS),
-        reading=KubernetesClient(connection, connections=workers),
-        writing=KubernetesClient(connection, connections=workers, fence=fence),
-        background=KubernetesClient(connection, connections=_BACKGROUND_CONNECTIONS, fence=fence),
-        reviewing=KubernetesClient(connection, connections=_REVIEW_CONNECTIONS),
+        watching=client(connections=watches + _LISTS),
+        reading=client(connections=workers),
+        writing=client(connections=workers, fence=fence),
+        background=client(connections=_BACKGROUND_CONNECTIONS, fence=fence),
+        reviewing=client(connections=_REVIEW_CONNECTIONS),
     )

@@ -23,6 +23,7 @@ from keywright.controller.store import Store
 from keywright.planning.steps import Outcome
 from keywright.secrets.ownership import ManagedSecret
 from keywright.telemetry.metrics import Metrics
+from keywright.telemetry.traces import Tracer
 
 
 class Fence(Protocol):
@@ -56,7 +57,8 @@ class Context:
     """The dependencies of the stages of a reconcile.
 
     `grant_providers` are the clouds with a check that the grant may use the source, before each
-    call: the stages of grants use no other.
+    call: the stages of grants use no other. `tracer`: None without --traces.
+    `docs_url`: where messages lead to; empty for no links.
     """
 
     store: Store
@@ -74,6 +76,8 @@ class Context:
     clock: Clock
     key_times: KeyTimes
     orphans: OrphanRegister
+    tracer: Tracer | None = None
+    docs_url: str = ""
     access: SourceAccess = field(init=False)
     grant_providers: Mapping[Provider, GrantProvider] = field(init=False)
     proofs: KeyProofs = field(init=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +23,14 @@ from itertools import count
 from typing import Final
 
 from keywright.controller.deferred_writes import DeferredStatusWrite, DeferredWrites
-from keywright.planning.priority import HEAD_START_SECONDS, LAST, NO_PRIORITY, Priority, Urgency
+from keywright.planning.priority import (
+    HEAD_START_SECONDS,
+    LAST,
+    NO_PRIORITY,
+    URGENCY_LABELS,
+    Priority,
+    Urgency,
+)
 
 Namespace = Callable[[str], str]
 """Returns the namespace of a key."""
@@ -129,6 +137,13 @@ class FairQueue:
     def rests(self) -> int:
         """The number of waiting deferred writes."""
         return self._rests
+
+    def count_by_urgency(self) -> dict[str, int]:
+        """The number of due keys by their urgency, all of which are named; thread-safe."""
+        found = Counter(
+            urgency for share in list(self._shares.values()) for urgency in share.due.urgencies()
+        )
+        return {URGENCY_LABELS[urgency]: found[urgency] for urgency in Urgency}
 
     def push(self, key: str) -> None:
         """Add a due key."""
@@ -322,6 +337,10 @@ class PriorityQueue:
         if not self._heap:
             self._ordered_at = self._now()
         heapq.heappush(self._heap, (self._place(key), next(self._numbers), key))
+
+    def urgencies(self) -> list[Urgency]:
+        """The urgency of each key, as of the last reordering; thread-safe."""
+        return [entry[0][0] for entry in tuple(self._heap)]
 
     def reorder(self) -> None:
         """Recompute the order of all keys."""

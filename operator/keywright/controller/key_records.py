@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from keywright.api.schema import KeyIdentity
 from keywright.clouds.interfaces import IssuedKey
 from keywright.planning.state import CloudKey, IssueReason, KeyFault
 
@@ -16,7 +15,7 @@ class UnprobedKey:
     """A key that waits for its probe: its identity and reason, and the time of the first probe."""
 
     issued_key: IssuedKey
-    key_identity: KeyIdentity
+    key_identity: str
     cause: IssueReason
     since: datetime
 

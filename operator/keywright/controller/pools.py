@@ -14,11 +14,13 @@ from keywright.controller.context import Context
 from keywright.controller.event_handlers import SEPARATOR, EventHandlers
 from keywright.controller.grants.expiry import GRACE, report_expiry
 from keywright.controller.grants.reconcile import reconcile
+from keywright.controller.key_runner import Reconcile
 from keywright.controller.leadership import AlwaysLeader, LeaderElector
 from keywright.controller.queue import DelayingQueue
 from keywright.controller.sources import SourceReconciler
 from keywright.controller.store import Store
 from keywright.controller.supervision import Supervisor
+from keywright.controller.tracing import traced_grants, traced_sources
 from keywright.controller.workers import WorkerPool
 
 # How many keys of a namespace may be in progress regardless of others.
@@ -78,12 +80,12 @@ def build_pools(
     skews: ClockSkews,
 ) -> tuple[WorkerPool, ...]:
     """The workers of grants, of sources, and of key expiries."""
-    sources = _source_reconciler(context, event_handlers, skews)
+    reconciles = _reconciles(context, _source_reconciler(context, event_handlers, skews))
     return (
         WorkerPool(
             "grant",
             queue=queues.grants,
-            reconcile=partial(reconcile, context),
+            reconcile=reconciles.grants,
             settled=context.store.only_own_writes,
             elector=elector,
             ready=ready,
@@ -96,7 +98,7 @@ def build_pools(
         WorkerPool(
             "source",
             queue=queues.sources,
-            reconcile=lambda key: sources.reconcile(_name(key)),
+            reconcile=reconciles.sources,
             settled=lambda _: False,
             elector=elector,
             ready=ready,
@@ -108,7 +110,7 @@ def build_pools(
         WorkerPool(
             "expiry",
             queue=queues.expiries,
-            reconcile=partial(report_expiry, context),
+            reconcile=reconciles.expiries,
             settled=lambda _: False,
             elector=elector,
             ready=ready,
@@ -116,6 +118,26 @@ def build_pools(
             size=_EXPIRY_WORKERS,
             supervisor=supervisor,
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reconciles:
+    grants: Reconcile
+    sources: Reconcile
+    expiries: Reconcile
+
+
+def _reconciles(context: Context, sources: SourceReconciler) -> _Reconciles:
+    """The reconciles of the queues, with spans only if there is a tracer."""
+    tracer, store = context.tracer, context.store
+    grants, expiries = partial(reconcile, context), partial(report_expiry, context)
+    if tracer is None:
+        return _Reconciles(grants, lambda key: sources.reconcile(_name(key)), expiries)
+    return _Reconciles(
+        traced_grants(grants, tracer, store, span="reconcile grant"),
+        traced_sources(sources.reconcile, tracer, store, name_of=_name),
+        traced_grants(expiries, tracer, store, span="report expiry"),
     )
 
 
@@ -135,6 +157,7 @@ def _source_reconciler(
         skews=skews,
         times=context.key_times,
         clock=context.clock,
+        docs_url=context.docs_url,
     )
 
 

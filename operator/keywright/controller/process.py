@@ -70,6 +70,8 @@ async def run(settings: Settings) -> ExitReason:
         await operator.server.stop()
         await operator.clouds.close()
         await operator.clients.close()
+        if operator.tracer is not None:
+            await operator.tracer.close()
     return ExitReason.STOPPED if stopped.is_set() else ending
 
 

@@ -171,6 +171,10 @@ class DelayingQueue:
         """The number of keys that are due and not in progress."""
         return len(self._ready)
 
+    def due_by_urgency(self) -> dict[str, int]:
+        """The number of these keys by their urgency, as of the last ordering; thread-safe."""
+        return self._ready.count_by_urgency()
+
     def overdue_seconds(self) -> float:
         """How late the most overdue planned key is, in seconds; 0 if none is."""
         self._drop_stale()

@@ -116,7 +116,10 @@ class GrantRecord:
     that has not passed its probe yet. `rollout_state`: of the rollout in progress. `check`: of a
     managed key, once it was looked up. `finding`: of the last step of the journal. `unreadable`:
     the key in the Secret cannot be read back. `renewal_event_at`: when the last Event of a renewal
-    was queued. `proved` is a cache.
+    was queued. `resumed_at`: when a suspension had ended, until the next key is issued. `proved` is
+    a cache.
+
+    `valid_with`: the version of its source with which this spec was found valid.
     """
 
     uid: str
@@ -149,6 +152,8 @@ class GrantRecord:
     has_finalizer: bool = False
     take_over: str = ""
     renewal_event_at: datetime | None = None
+    valid_with: CredentialSource | None = None
+    resumed_at: datetime | None = None
 
     def carry_over(self, known: GrantRecord) -> None:
         """Carry over what is remembered about an earlier version of the same grant."""
@@ -163,6 +168,7 @@ class GrantRecord:
         self.finding = known.finding
         self.unreadable = known.unreadable
         self.renewal_event_at = known.renewal_event_at
+        self.resumed_at = known.resumed_at
         if known.former_due is not None and _generation(known) == _generation(self):
             self.former_due = known.former_due
 

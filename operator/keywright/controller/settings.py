@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
+from keywright.api.docs_links import DOCS_URL
 from keywright.api.durations import format_duration
 from keywright.planning.delays import REAL, Delays
 
@@ -59,6 +60,8 @@ class Settings:
     sts_endpoints: tuple[str, ...] = ()
     probe_urls: tuple[str, ...] = ()
     gateway_quota_share: float = 1.0
+    traces: bool = False
+    docs_url: str = DOCS_URL
 
     def summary(self) -> dict[str, object]:
         """Return the settings for the log; none of them is secret."""

@@ -25,6 +25,7 @@ from keywright.controller.settings import KeyTimes
 from keywright.controller.static_credentials import StaticCredentials
 from keywright.controller.store import Store
 from keywright.planning.conditions import CLOCK_SKEWED
+from keywright.planning.docs_links import with_links
 from keywright.planning.events import Event, event_for
 from keywright.planning.sources import (
     Verified,
@@ -65,7 +66,9 @@ class SourceReconciler:
         skews: ClockSkews,
         times: KeyTimes,
         clock: Clock,
+        docs_url: str = "",
     ) -> None:
+        self._docs_url = docs_url
         self._static = StaticCredentials(
             providers=providers, times=times, wake_grants=wake_grants, clock=clock
         )
@@ -250,7 +253,7 @@ class SourceReconciler:
                 namespace=namespace,
                 name=name,
                 resource_version=str(known.version),
-                status=status.to_body(),
+                status=with_links(status, docs_url=self._docs_url).to_body(),
             )
         except ApiError as error:
             if error.is_missing:

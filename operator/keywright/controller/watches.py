@@ -22,6 +22,7 @@ from keywright.api.names import (
     SOURCE_PLURAL,
     VERSION,
 )
+from keywright.cluster.api_requests import ApiRequestObserver
 from keywright.cluster.connection import Connection
 from keywright.controller.event_handlers import EventHandlers
 
@@ -33,9 +34,16 @@ _ENDING_SECONDS = 8.0
 
 
 def build_registry(
-    event_handlers: EventHandlers, connection: Connection, *, stop: Callable[[], Awaitable[None]]
+    event_handlers: EventHandlers,
+    connection: Connection,
+    *,
+    stop: Callable[[], Awaitable[None]],
+    observe: ApiRequestObserver | None = None,
 ) -> kopf.OperatorRegistry:
-    """The handlers, one line each; `stop` ends the work as soon as a signal arrives."""
+    """The handlers, one line each; `stop` ends the work as soon as a signal arrives.
+
+    `observe` is called after each of kopf's requests.
+    """
     registry = kopf.OperatorRegistry()
 
     # Before kopf waits, five seconds, for tasks that it considers its own.
@@ -47,7 +55,9 @@ def build_registry(
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(
             server=connection.server,
-            aiohttp_session=connection.watch_session(connections=_WATCH_CONNECTIONS),
+            aiohttp_session=connection.watch_session(
+                connections=_WATCH_CONNECTIONS, observe=observe
+            ),
         )
 
     # Two of three events are echoes of own writes: filtered out before kopf calls anything.

@@ -37,6 +37,7 @@ from keywright.controller.monitoring import (
     not_live,
     source_samples,
 )
+from keywright.controller.observers import Observers, open_observers
 from keywright.controller.orphan_register import OrphanRegister
 from keywright.controller.pools import Queues, build_pools, build_queues
 from keywright.controller.referenced_secrets import Coalesced, ReferencedSecretsWatch
@@ -48,7 +49,7 @@ from keywright.controller.watches import build_registry
 from keywright.controller.workers import WorkerPool
 from keywright.telemetry.http import Heartbeat, TelemetryServer
 from keywright.telemetry.loop_lag import LoopWatchdog
-from keywright.telemetry.metrics import Metrics
+from keywright.telemetry.traces import Tracer
 
 _ORPHAN_SECONDS = 300.0
 
@@ -73,6 +74,7 @@ class Operator:
     clock_watch: ClockWatch
     server: TelemetryServer
     registry: kopf.OperatorRegistry
+    tracer: Tracer | None
 
 
 def now() -> datetime:
@@ -85,7 +87,7 @@ class _Parts:
     """The dependencies that the reconciles, the watches and the telemetry share."""
 
     store: Store
-    metrics: Metrics
+    observers: Observers
     supervisor: Supervisor
     queues: Queues
     elector: LeaderElector | AlwaysLeader
@@ -118,10 +120,12 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
         supervisor=parts.supervisor,
         skews=parts.clouds.skews,
     )
-    parts.metrics.watch(
+    parts.observers.metrics.watch(
         grants=partial(grant_samples, parts.store),
         sources=partial(source_samples, parts.store),
         queue_depth=parts.queues.grants.depth,
+        due_by_urgency=parts.queues.grants.due_by_urgency,
+        deferred_statuses=parts.queues.grants.rests,
         leads=parts.elector.holds,
         invalid=parts.invalid.count,
         orphans=context.orphans.count,
@@ -131,12 +135,15 @@ def build(settings: Settings, *, connection: Connection) -> Operator:
 
 
 def _parts(settings: Settings, connection: Connection) -> _Parts:
-    store, metrics = Store(), Metrics()
-    supervisor = Supervisor(restarted=metrics.task_restarted)
+    store = Store()
+    observers = open_observers(traces=settings.traces, instance=settings.identity)
+    supervisor = Supervisor(restarted=observers.metrics.task_restarted)
     queues = build_queues(store, now, workers=settings.workers)
-    lease = lease_client(connection)
+    lease = lease_client(connection, observe=observers.api_request)
     elector = _elector(settings, lease)
-    clients = open_clients(settings, connection, lease=lease, fence=elector.check)
+    clients = open_clients(
+        settings, connection, lease=lease, fence=elector.check, observe=observers.api_request
+    )
     objects = ResourceClient(clients.reading, namespaces=settings.namespaces)
     values = SecretCache(objects, needs_consent=settings.secrets_need_consent)
     clouds = connect_clouds(
@@ -144,7 +151,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
         tokens=ServiceAccounts(clients.reading),
         secrets=values,
         clock=now,
-        observe=metrics.cloud_request,
+        observe=observers.cloud_request,
         skew_changed=lambda name: event_handlers.look_at_source(name),  # noqa: PLW0108  see below
     )
     invalid = InvalidObjects()
@@ -176,7 +183,7 @@ def _parts(settings: Settings, connection: Connection) -> _Parts:
     )
     return _Parts(
         store,
-        metrics,
+        observers,
         supervisor,
         queues,
         elector,
@@ -216,7 +223,9 @@ def _context(settings: Settings, parts: _Parts) -> Context:
         tenancy=parts.tenancy,
         fence=parts.elector,
         events=EventWriter(clients.background, instance=settings.identity),
-        metrics=parts.metrics,
+        metrics=parts.observers.metrics,
+        tracer=parts.observers.tracer,
+        docs_url=settings.docs_url,
         fingerprint_key=parts.initial_sync.fingerprint_key,
         cluster_id=cluster_id,
         clock=now,
@@ -265,7 +274,7 @@ def _operator(
         pools=pools,
         supervisor=supervisor,
         heartbeat=heartbeat,
-        watchdog=LoopWatchdog(parts.metrics.loop_lag),
+        watchdog=LoopWatchdog(parts.observers.metrics.loop_lag),
         clock_watch=ClockWatch(
             now=now,
             monotonic=time.monotonic,
@@ -276,14 +285,16 @@ def _operator(
             port=settings.http_port,
             live=partial(not_live, heartbeat, supervisor),
             ready=parts.initial_sync.not_ready_reason,
-            metrics=parts.metrics.text,
+            metrics=parts.observers.metrics.text,
             listener=metrics_listener(settings, parts.clients.reviewing, now=now()),
         ),
         registry=build_registry(
             parts.event_handlers,
             connection,
             stop=partial(stop_work, pools, elector, settings.drain_seconds, supervisor=supervisor),
+            observe=parts.observers.api_request,
         ),
+        tracer=context.tracer,
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
+from keywright.planning.state import GrantState
 
 READY = "Ready"
 RECONCILING = "Reconciling"
@@ -35,7 +36,7 @@ FORMER_SECRET = "FormerSecretLeft"  # noqa: S105  the name of a condition type
 
 # A refusal may be caused by eventual consistency in the cloud: it is retried this many times.
 _PATIENT_ATTEMPTS = 5
-_MESSAGE_LIMIT = 4096
+MESSAGE_LIMIT = 4096
 
 
 # Of a ready object, the most serious first.
@@ -91,7 +92,7 @@ class ConditionWriter:
             type=type_,
             status=status,
             reason=reason,
-            message=message[:_MESSAGE_LIMIT],
+            message=message[:MESSAGE_LIMIT],
             last_transition_time=since,
             observed_generation=self._generation,
         )
@@ -129,6 +130,11 @@ class ConditionWriter:
         return self.condition(
             PROBE_FAILING, true=True, reason=failure.reason, message=failure.message_with_remedy()
         )
+
+
+def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
+    """A writer for conditions of this generation of a grant, based on the existing ones."""
+    return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
 def _is_stalled(failure: Failure, *, attempts: int) -> bool:

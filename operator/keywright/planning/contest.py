@@ -16,7 +16,12 @@ import msgspec
 from keywright.api.errors import Failure, FailureClass
 from keywright.api.names import ANNOTATION_FINGERPRINT, WATCH_LABEL
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
-from keywright.planning.conditions import READY, SECRET_CONTESTED, ConditionWriter
+from keywright.planning.conditions import (
+    READY,
+    SECRET_CONTESTED,
+    ConditionWriter,
+    condition_writer,
+)
 from keywright.planning.events import Event
 from keywright.planning.state import Contest, GrantState, IssueReason
 from keywright.planning.steps import Issue, NoOp, Outcome, Pause, Rewrite, Step, Written
@@ -117,11 +122,16 @@ def with_contest(
     others = tuple(each for each in status.conditions if each.type != SECRET_CONTESTED)
     if state.grant is None or state.deleting:
         return msgspec.structs.replace(status, conditions=others)
-    writer = ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
-    name = state.grant.secret_name
-    contest = state.contest
-    if contest is not None and _is_reported(contest, held, outcome, now=now):
+    contest, changed = state.contest, ""
+    reported = contest is not None and _is_reported(contest, held, outcome, now=now)
+    if not reported:
+        changed = _changed_at_admission(state, held, outcome)
+        if not changed:
+            return msgspec.structs.replace(status, conditions=others)
+    writer = condition_writer(state, now)
+    if contest is not None and reported:
         known = held is not None and held.reason == FIELDS_TAKEN and not contest.fields
+        name = state.grant.secret_name
         message = held.message if known and held is not None else _taken(contest, name)
         contested = writer.condition(
             SECRET_CONTESTED, true=True, reason=FIELDS_TAKEN, message=message
@@ -129,13 +139,10 @@ def with_contest(
         if _takes_values(contest, state):
             others = _not_ready(others, message, writer)
         return msgspec.structs.replace(status, conditions=(*others, contested))
-    changed = _changed_at_admission(state, held, outcome)
-    if changed:
-        contested = writer.condition(
-            SECRET_CONTESTED, true=True, reason=CHANGED_AT_ADMISSION, message=changed
-        )
-        return msgspec.structs.replace(status, conditions=(*others, contested))
-    return msgspec.structs.replace(status, conditions=others)
+    contested = writer.condition(
+        SECRET_CONTESTED, true=True, reason=CHANGED_AT_ADMISSION, message=changed
+    )
+    return msgspec.structs.replace(status, conditions=(*others, contested))
 
 
 def contest_notice(before: GrantStatus, after: GrantStatus) -> Event | None:

@@ -10,7 +10,7 @@ from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import BearerToken, SessionCredentials
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, SourceStatus
-from keywright.api.times import format_time_or_dash, parse_time
+from keywright.api.times import format_time_or_dash
 from keywright.planning.conditions import DELETING, PROGRESSING, READY, RENEWAL_FAILING
 
 REVOCATION_FAILING: Final = "RevocationFailing"
@@ -69,14 +69,6 @@ _REVOKE = {
     "arn:": "To end them sooner, revoke the older sessions of the role (AWSRevokeOlderSessions).",
     "acs:": "To end them sooner, change the policies of the role, or detach them.",
 }
-
-
-def request_time(value: str) -> datetime | None:
-    """The RFC 3339 time of a request; None for a value that is not a time."""
-    try:
-        return parse_time(value)
-    except ValueError:
-        return None
 
 
 def renewal_answer(

@@ -23,11 +23,12 @@ from keywright.planning.conditions import (
     SUSPENDED,
     TRIED_UNTIL,
     ConditionWriter,
+    condition_writer,
     with_state,
 )
 from keywright.planning.key_check import KEY_LOST, loss
 from keywright.planning.key_ownership import OWNED_BY_ANOTHER_CLUSTER
-from keywright.planning.secret_status import condition_writer, ready_message, with_names
+from keywright.planning.secret_status import ready_message, with_names
 from keywright.planning.state import GrantState
 from keywright.planning.steps import ReportDeletion, ReportLost
 
@@ -62,7 +63,8 @@ def after_failure(
         conditions = writer.not_ready(failure, attempts=attempts)
     elif secret is not None and state.grant is not None and alive:
         ready = status.condition(READY)
-        if ready is None or ready.status is not ConditionStatus.TRUE:
+        resumed = ready is not None and ready.reason == SUSPENDED and not state.grant.spec.suspend
+        if ready is None or ready.status is not ConditionStatus.TRUE or resumed:
             result = ready_message(state.grant, secret)
             # From the generation before this one, which was not carried out.
             ready = msgspec.structs.replace(

@@ -7,14 +7,14 @@ the operator has no permission to delete Secrets: other grants may adopt it, by 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant, FormerSecretPolicy
 from keywright.api.status import FormerSecret, GrantStatus
-from keywright.planning.conditions import FORMER_SECRET, ConditionWriter
+from keywright.planning.conditions import FORMER_SECRET, condition_writer
 from keywright.planning.events import Event
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
 from keywright.planning.state import GrantState, SecretState
@@ -23,6 +23,8 @@ from keywright.secrets.ownership import Ownership
 
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
+# The Secret is cleared without anybody's help.
+PENDING: Final = "Pending"
 RETRY: Final = timedelta(minutes=5)
 """The retry interval for a Secret that could not be cleared, without any event."""
 LOOK_AGAIN: Final = timedelta(hours=1)
@@ -77,13 +79,14 @@ def after_tending(status: GrantStatus, tended: FormerTended) -> GrantStatus:
     return msgspec.structs.replace(status, former_secrets=left)
 
 
-def with_former(status: GrantStatus, state: GrantState, writer: ConditionWriter) -> GrantStatus:
+def with_former(status: GrantStatus, state: GrantState, *, now: datetime) -> GrantStatus:
     """The status with the condition FormerSecretLeft while a former Secret has any content."""
     others = tuple(each for each in status.conditions if each.type != FORMER_SECRET)
     left = tuple(each for each in status.former_secrets if not each.cleared)
     if not left or state.grant is None or state.deleting:
         return msgspec.structs.replace(status, conditions=others)
     reason, message = _words(state.grant, left)
+    writer = condition_writer(state, now)
     condition = writer.condition(FORMER_SECRET, true=True, reason=reason, message=message)
     return msgspec.structs.replace(status, conditions=(*others, condition))
 
@@ -144,7 +147,7 @@ def _words(grant: ApiKeyGrant, left: tuple[FormerSecret, ...]) -> tuple[str, str
         )
     if failed is not None:
         return "ClearingFailed", f"{start} Clearing {failed.name} failed: {failed.message}"
-    return "Pending", (
+    return PENDING, (
         f"{start} Its keys, labels and annotations are removed once the new Secret is published,"
         " its rollout is over and the old key has retired. Set spec.secret.formerSecretPolicy to"
         " Retain to keep them."

@@ -8,9 +8,10 @@ known. The owner of a key is the grant, one of its intents, no grant, or another
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import msgspec
 
 from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.grant import ApiKeyGrant, DeletionPolicy
@@ -161,12 +162,12 @@ def checked_by_listing(state: GrantState) -> GrantState:
         return state
     secret = state.secret
     if secret is not None and unproved & {secret.key_id, secret.replaces}:
-        secret = replace(
+        secret = msgspec.structs.replace(
             secret,
             key_id=None if secret.key_id in unproved else secret.key_id,
             replaces=None if secret.replaces in unproved else secret.replaces,
         )
-    return replace(state, secret=secret, unproved_ids=unproved)
+    return msgspec.structs.replace(state, secret=secret, unproved_ids=unproved)
 
 
 def keys_of_intent(

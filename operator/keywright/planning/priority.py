@@ -19,6 +19,14 @@ class Urgency(IntEnum):
     RETRY = 3
 
 
+URGENCY_LABELS: Final[Mapping[Urgency, str]] = {
+    Urgency.ENDED: "expired",
+    Urgency.ENDING: "renewal",
+    Urgency.NEW: "normal",
+    Urgency.RETRY: "retry",
+}
+"""The urgencies as metrics name them."""
+
 Priority = tuple[Urgency, float]
 """Smaller is handled first; the number orders keys of the same urgency."""
 

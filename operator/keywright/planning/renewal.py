@@ -253,13 +253,13 @@ def warning_for_readers(grant: ApiKeyGrant, credential: Credential, *, issued: s
     ends = credential.expires_at
     if ends is None:
         return issued
-    lifetime = ends - credential.issued_at
-    kept = _margin_of(grant, lifetime=lifetime)
-    warnings = [
-        issued,
-        short_lifetime_warning(grant, lifetime=lifetime, margin=kept),
-        _no_window(grant, credential),
-    ]
+    warnings = [issued]
+    if min_refresh_margin(grant) is not None:
+        lifetime = ends - credential.issued_at
+        kept = _margin_of(grant, lifetime=lifetime)
+        warnings.append(short_lifetime_warning(grant, lifetime=lifetime, margin=kept))
+    if grant.spec.renewal.windows:
+        warnings.append(_no_window(grant, credential))
     return " ".join(filter(None, warnings))
 
 
@@ -267,7 +267,7 @@ def _no_window(grant: ApiKeyGrant, credential: Credential) -> str:
     """The warning for a key that is renewed outside its windows; empty if it is not."""
     at = planned_renewal(grant, credential)
     windows = grant.spec.renewal.windows
-    if at is None or not windows or any(window.open_from(at) == at for window in windows):
+    if at is None or any(window.open_from(at) == at for window in windows):
         return ""
     return (
         f"No window of spec.renewal.windows opens in time: it is renewed at {format_time(at)}, as"

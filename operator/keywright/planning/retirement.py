@@ -7,7 +7,6 @@ hour, but neither past its own expiry nor past the renewal of its successor.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -124,7 +123,7 @@ def with_held_keys(status: GrantStatus, state: GrantState, *, now: datetime) -> 
 
 
 def _held(status: GrantStatus, state: GrantState, *, now: datetime) -> str:
-    after = replace(state, status=status)
+    after = msgspec.structs.replace(state, status=status)
     due = [key for key in status.retiring if key.retire_at is not None and key.retire_at <= now]
     until = {key.key_id: at for key in due if (at := retirement_time(key, after)) and now < at}
     if not until:

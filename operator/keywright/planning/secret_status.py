@@ -9,7 +9,7 @@ import msgspec
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.api.times import format_time_or_dash
-from keywright.planning.conditions import READY, SUSPENDED, ConditionWriter
+from keywright.planning.conditions import READY, SUSPENDED, condition_writer
 from keywright.planning.former import former_secrets
 from keywright.planning.key_ownership import recorded_kind
 from keywright.planning.renewal import next_renewal
@@ -122,11 +122,6 @@ def with_names(state: GrantState, grant: ApiKeyGrant, *, published: bool = False
             released=state.secret is not None and state.secret.released,
         ),
     )
-
-
-def condition_writer(state: GrantState, now: datetime) -> ConditionWriter:
-    """A writer for conditions of this generation, based on the existing ones."""
-    return ConditionWriter(state.status.conditions, generation=state.subject.generation, now=now)
 
 
 def ready_message(grant: ApiKeyGrant, secret: SecretState) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
+
+import msgspec
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.schema import KeyIdentity
 from keywright.api.source import CredentialSource
 from keywright.api.status import GrantStatus
 from keywright.planning.delays import REAL, Delays
@@ -44,11 +45,7 @@ class KeyFault(enum.Enum):
     OUTSIDE_PLAN = "not in a usage plan of the grant"
 
 
-_RECORDED: Final = tuple(field.name for field in fields(ManagedSecret))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretState(ManagedSecret):
+class SecretState(ManagedSecret, frozen=True, kw_only=True):
     """The Secret of the grant's name, and what its metadata means for the grant.
 
     For a Secret that the grant does not own, nothing else is known but its `owner` ("" for none),
@@ -79,8 +76,7 @@ class SecretState(ManagedSecret):
     @classmethod
     def of(cls, secret: ManagedSecret, **judged: Any) -> Self:
         """The state of a Secret that the grant owns, with the results of its evaluation."""
-        known = {name: getattr(secret, name) for name in _RECORDED}
-        return cls(**known, **judged)
+        return cls(**(msgspec.structs.asdict(secret) | judged))
 
     def is_unexpired(self, now: datetime) -> bool:
         """Whether the grant owns it and the key in it is valid."""
@@ -140,8 +136,7 @@ class Contest:
         return not self.fields or not self.fields.isdisjoint(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class GrantState:
+class GrantState(msgspec.Struct, frozen=True):
     """The complete state of one grant at one moment.
 
     `grant` is None if its spec does not parse; `field_errors` has the errors. `rival` names an
@@ -154,7 +149,7 @@ class GrantState:
     owner was not prepared before, `intent_written_by_this_process` if this process has just written
     the pending intent, and created nothing since; `unreadable` if the key in the Secret cannot be
     read back. `imported` is a keyed digest of the value that the grant reads from a Secret.
-    `key_identity` are the facts that identify its key, known with its source.
+    `key_identity` is the hash of the facts that identify its key, known with its source.
 
     Of the key IDs in Secret and status, where tenants may write: `unproved_ids` are those that
     nothing proves to be the grant's; `unproved_intent` is set if the pending intent has no valid
@@ -196,7 +191,7 @@ class GrantState:
     others_ids: frozenset[str] = frozenset()
     contested: bool = False
     imported: str = ""
-    key_identity: KeyIdentity | None = None
+    key_identity: str | None = None
     pending_probe: IssueReason | None = None
     recorded_data_hash: str = ""
     created_at: datetime | None = None

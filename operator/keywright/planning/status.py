@@ -11,7 +11,7 @@ from keywright.api.errors import Failure, FailureClass
 from keywright.api.keys import MANAGED_KINDS
 from keywright.api.status import GrantStatus, PendingCreate
 from keywright.api.times import parse_time
-from keywright.planning.conditions import PROGRESSING, with_state
+from keywright.planning.conditions import PROGRESSING, condition_writer, with_state
 from keywright.planning.contest import with_contest
 from keywright.planning.deletion import deletion_attempts
 from keywright.planning.failure_status import (
@@ -24,7 +24,6 @@ from keywright.planning.former import after_tending, with_former
 from keywright.planning.retirement import retiring_keys, with_held_keys, with_strays
 from keywright.planning.rollout_status import RolloutUpdate, begins, with_rollout
 from keywright.planning.secret_status import (
-    condition_writer,
     ready_message,
     status_from_secret,
     status_unchanged,
@@ -65,7 +64,7 @@ def next_status(
     kept = isinstance(outcome, NoOp)
     result = with_rollout(status, state, written=written, kept=kept, news=news, now=now)
     result = with_contest(with_held_keys(result, state, now=now), state, outcome, now=now)
-    return with_state(with_former(result, state, condition_writer(state, now)))
+    return with_state(with_former(result, state, now=now))
 
 
 def begins_rollout(state: GrantState, outcome: Outcome | None) -> bool:

@@ -70,8 +70,10 @@ def _altered(
             yield "data"
     elif secret.owned_keys != expected_keys:
         yield from _named("data", expected_keys ^ secret.owned_keys)
-    yield from _named("metadata.labels", labels - secret.owned_labels)
-    yield from _named("metadata.annotations", annotations - secret.owned_annotations)
+    if not labels <= secret.owned_labels:
+        yield from _named("metadata.labels", labels - secret.owned_labels)
+    if not annotations <= secret.owned_annotations:
+        yield from _named("metadata.annotations", annotations - secret.owned_annotations)
     if secret.owner_uid != grant.uid:
         yield OWNER_REFERENCES
     if not _is_of_this_cluster(secret, grant):

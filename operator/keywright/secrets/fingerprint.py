@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 
 from keywright.api.grant import ApiKeyGrant
-from keywright.api.schema import KeyIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource
 
@@ -25,15 +24,15 @@ _PARTS: Final = 3
 _MARK_LENGTH: Final = 16
 
 
-def key_identity(
-    grant: ApiKeyGrant, *, source: CredentialSource, imported: str = ""
-) -> KeyIdentity:
-    """The facts that identify a key, from grant and source, without the uid or name of either.
+def key_identity(grant: ApiKeyGrant, *, source: CredentialSource, imported: str = "") -> str:
+    """The hash of the facts that identify a key, without uid or name of grant and source.
 
     `imported` is the digest of the value that the grant imports, if it does.
     """
-    identity = {"key": grant.key_identity(source), "source": source.key_identity()}
-    return identity | {"imported": imported} if imported else identity
+    facts: dict[str, object] = {"key": grant.key_identity(source), "source": source.key_identity()}
+    if imported:
+        facts["imported"] = imported
+    return hashlib.sha256(_ENCODE(facts)).hexdigest()[:_MARK_LENGTH]
 
 
 def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str:
@@ -46,7 +45,7 @@ def imported_digest(value: Sensitive, *, key: bytes, namespace: str = "") -> str
 
 def fingerprint(
     *,
-    key_identity: KeyIdentity,
+    key_identity: str,
     data: Mapping[str, str],
     values: Mapping[str, Sensitive],
     key: bytes,
@@ -57,20 +56,23 @@ def fingerprint(
 
     If a fingerprint in `before` was computed from the same data, its hash of the data is kept.
     """
-    of_data = _digest("data", _ENCODE(data), key=key, namespace=namespace)
-    for held in before:
-        parts = _split(held)
-        if parts is not None and same_data(held, data=data, key=key, namespace=namespace):
-            of_data = parts[1]
+    content = _ENCODE(data)
+    of_data = _digest("data", content, key=key, namespace=namespace)
+    unsalted = _digest("data", content, key=key, namespace="")
+    for parts in filter(None, map(_split, before)):
+        if hmac.compare_digest(parts[1], of_data):
+            break
+        if hmac.compare_digest(parts[1], unsalted):
+            of_data = unsalted
             break
     of_values = _digest("values", _opened(values), key=key, namespace=namespace)
-    return f"{_identity_hash(key_identity)}.{of_data}.{of_values}"
+    return f"{key_identity}.{of_data}.{of_values}"
 
 
-def has_identity(fingerprint: str | None, identity: KeyIdentity) -> bool:
+def has_identity(fingerprint: str | None, identity: str) -> bool:
     """Whether the Secret holds the key of this identity; False if the fingerprint is unreadable."""
     parts = _split(fingerprint)
-    return parts is not None and parts[0] == _identity_hash(identity)
+    return parts is not None and parts[0] == identity
 
 
 def same_data(
@@ -104,10 +106,6 @@ def data_hash(fingerprint: str | None) -> str:
 def _split(text: str | None) -> list[str] | None:
     parts = text.split(".") if text and text.isascii() else []
     return parts if len(parts) == _PARTS else None
-
-
-def _identity_hash(identity: KeyIdentity) -> str:
-    return hashlib.sha256(_ENCODE(identity)).hexdigest()[:16]
 
 
 def _opened(values: Mapping[str, Sensitive]) -> bytes:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
 from sys import intern
 from typing import Any, Final
+
+import msgspec
 
 from keywright.api.grant import ApiKeyGrant, parse_requests
 from keywright.api.names import (
@@ -37,7 +39,7 @@ from keywright.api.names import (
     WATCH_LABEL_VALUE,
 )
 from keywright.api.status import GrantStatus
-from keywright.api.times import parse_time
+from keywright.api.times import time_or_none
 
 _ID_LIMIT: Final = 1024
 _UID_LIMIT: Final = 128
@@ -46,6 +48,13 @@ _SHARED_LIMIT: Final = 64
 _FINGERPRINT_LIMIT: Final = 512
 _MAX_MANAGERS: Final = 8
 _MANAGER_LIMIT: Final = 128
+_IDS: Final = (
+    ("key_id", ANNOTATION_KEY_ID),
+    ("replaces", ANNOTATION_REPLACES),
+    ("key_proof", ANNOTATION_KEY_PROOF),
+    ("replaces_proof", ANNOTATION_REPLACES_PROOF),
+    ("grant_proof", ANNOTATION_GRANT_PROOF),
+)
 OWNER_REFERENCES: Final = "metadata.ownerReferences"
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
@@ -67,8 +76,7 @@ class OwnerAnnotation:
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedSecret:
+class ManagedSecret(msgspec.Struct, frozen=True):
     """The in-memory metadata of a Secret; ten thousand of them are a few megabytes.
 
     The `owned_...` sets are the fields that server-side apply records for the field manager
@@ -128,22 +136,18 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
         deleting="deletionTimestamp" in meta,
         owner_annotation=_owner_annotation(annotations.get(owner)),
         owner_applied=owner in owned_annotations,
-        issued_at=_time(annotations.get(ANNOTATION_ISSUED_AT)),
-        expires_at=_time(annotations.get(ANNOTATION_EXPIRES_AT)),
-        renew_at=_time(annotations.get(ANNOTATION_RENEW_AT)),
+        issued_at=time_or_none(annotations.get(ANNOTATION_ISSUED_AT)),
+        expires_at=time_or_none(annotations.get(ANNOTATION_EXPIRES_AT)),
+        renew_at=time_or_none(annotations.get(ANNOTATION_RENEW_AT)),
         revision=_revision(annotations.get(ANNOTATION_REVISION)),
         fingerprint=_fingerprint(annotations.get(ANNOTATION_FINGERPRINT)),
         owner_uid=_reference_uid(meta, owned=owned_meta),
         owned_keys=_names(owned.get("f:data")),
         owned_labels=_names(owned_meta.get("f:labels")),
         owned_annotations=owned_annotations,
-        key_id=_id(annotations.get(ANNOTATION_KEY_ID)),
-        replaces=_id(annotations.get(ANNOTATION_REPLACES)),
-        key_proof=_id(annotations.get(ANNOTATION_KEY_PROOF)),
-        replaces_proof=_id(annotations.get(ANNOTATION_REPLACES_PROOF)),
+        **{field: text[:_ID_LIMIT] for field, name in _IDS if (text := annotations.get(name))},
         grant_id=_interned(annotations.get(ANNOTATION_GRANT_ID)),
         cluster_id=_interned(annotations.get(ANNOTATION_CLUSTER_ID)),
-        grant_proof=_id(annotations.get(ANNOTATION_GRANT_PROOF)),
         entries=annotations.get(ANNOTATION_ENTRIES),
         warning=warning[:_WARNING_LIMIT],
         handled_requests=parse_requests(annotations.get(ANNOTATION_HANDLED_REQUEST)),
@@ -179,7 +183,7 @@ def trust_status_over_annotations(secret: ManagedSecret, *, status: GrantStatus)
     """
     if not status.revision or status.fingerprint != secret.fingerprint:
         return secret
-    return replace(
+    return msgspec.structs.replace(
         secret,
         issued_at=status.issued_at,
         expires_at=status.expires_at,
@@ -276,20 +280,9 @@ def _owner_annotation(text: str | None) -> OwnerAnnotation | None:
     return OwnerAnnotation(intern(namespace), intern(name), intern(uid))
 
 
-def _time(text: str | None) -> datetime | None:
-    try:
-        return parse_time(text) if text else None
-    except ValueError:
-        return None
-
-
 def _fingerprint(text: str | None) -> str | None:
     # A longer one was not written by Keywright, and would only use memory.
     return text if text is None or len(text) <= _FINGERPRINT_LIMIT else text[:_FINGERPRINT_LIMIT]
-
-
-def _id(text: str | None) -> str | None:
-    return text[:_ID_LIMIT] if text else None
 
 
 def _interned(text: str | None) -> str | None:

@@ -78,8 +78,11 @@ class Template:
         texts: list[str] = []
         length = 0
         for part in self.parts:
-            texts.append(part if isinstance(part, str) else _filled(part, values))
-            length += len(texts[-1])
+            text = part if isinstance(part, str) else values[part.variable]
+            for step in () if isinstance(part, str) else part.filters:
+                text = step.apply(text)
+            texts.append(text)
+            length += len(text)
             if length > MAX_RENDERED:
                 raise RenderError(
                     FieldError(
@@ -161,10 +164,3 @@ def _slot(inside: str) -> Placeholder:
             f"${{{name}}} has {len(filters)} filters: {MAX_FILTERS} in a row are enough"
         )
     return Placeholder(variable, filters)
-
-
-def _filled(slot: Placeholder, values: Values) -> str:
-    value = values[slot.variable]
-    for step in slot.filters:
-        value = step.apply(value)
-    return value

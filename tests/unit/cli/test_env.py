@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from keywright.cli.cluster_client import grant_path, secret_path, segment
-from keywright.cli.env import _interval, _write, environment_of
+from keywright.cli.env import _write, environment_of
 from keywright.cli.errors import CommandError
+from keywright.cli.grant_secret import seconds_between_reads
 
 _CODE = (
     "BASH_ENV",
@@ -59,8 +60,8 @@ def test_files_name_other_files_by_their_path_here(
 def test_the_secret_is_not_read_without_a_pause(text: str) -> None:
     """Nor never."""
     with pytest.raises(ArgumentTypeError):
-        _interval(text)
-    assert _interval("1") == 1.0
+        seconds_between_reads(text)
+    assert seconds_between_reads("1") == 1.0
 
 
 def test_a_name_stays_one_segment_of_a_path() -> None:

@@ -59,6 +59,8 @@ def test_every_option_arrives() -> None:
         "--workers=1",
         "--cloud-threads=2",
         "--api-gateway-quota-share=0.5",
+        "--traces=otlp",
+        "--docs-url=https://docs.example/keywright/",
         "--http-address=[::1]:9",
         "--metrics-auth=kubernetes",
         "--metrics-address=[::]:10",
@@ -110,6 +112,8 @@ def test_every_option_arrives() -> None:
         sts_endpoints=("sts.example.com", "https://sts.example.com:8443/team/"),
         probe_urls=("api.internal.example.com",),
         gateway_quota_share=0.5,
+        traces=True,
+        docs_url="https://docs.example/keywright",
     )
 
 
@@ -140,6 +144,8 @@ def test_metrics_are_open_only_behind_authorization(
         (["run", "--workers=0"], "no whole number above 0"),
         (["run", "--workers=many"], "no whole number above 0"),
         (["run", "--lease-seconds=-1"], "no whole number above 0"),
+        (["run", "--docs-url=docs.example"], "no address: write it like https://"),
+        (["run", "--docs-url=https://docs.example/#x"], "no address: write it like https://"),
         (["run", "--api-gateway-quota-share=0"], "write it like 0.5"),
         (["run", "--api-gateway-quota-share=nan"], "write it like 0.5"),
         (["run", "--api-gateway-quota-share=half"], "write it like 0.5"),

@@ -6,13 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _ROOT = Path(__file__).parents[3]
 
 
-def test_a_sidecar_that_cannot_serve_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--authorization-token-file={}/none/token",
+        "--proxy=http://example.com",
+        "--proxy=https://example.com",
+    ],
+)
+def test_a_sidecar_that_cannot_serve_says_so(tmp_path: Path, option: str) -> None:
     """Exit code 1, and the options to look at; no traceback."""
-    missing = tmp_path / "none" / "token"
-    command = ["-m", "keywright", "serve-credentials", f"--authorization-token-file={missing}"]
+    command = ["-m", "keywright", "serve-credentials", "--port=0", option.format(tmp_path)]
     ended = subprocess.run(
         [sys.executable, *command],
         capture_output=True,
@@ -22,4 +31,4 @@ def test_a_sidecar_that_cannot_serve_says_so(tmp_path: Path) -> None:
         timeout=30,
     )
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "see --port and --authorization-token-file" in ended.stdout
+    assert "see --port, --authorization-token-file and --proxy" in ended.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from keywright.clouds.http import HttpResponse, Timeouts
 from tests.unit.clouds.alibaba.contexts import KEY, Scripted, ScriptedHttp, refused
 from tests.unit.clouds.aws.contexts import bare
 from tests.unit.fakes.clock import NOON, FakeClock
+from tests.unit.replace import replace
 
 URL = "https://sts.cn-hangzhou.aliyuncs.com/"
 AT = Endpoint("sts.cn-hangzhou.aliyuncs.com", Timeouts(1, 1), "chat")

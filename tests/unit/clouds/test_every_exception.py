@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
@@ -46,6 +46,7 @@ from tests.unit.exceptions import every_exception, instances
 from tests.unit.fakes.clock import NOON, FakeClock
 from tests.unit.fakes.kubernetes import KubernetesInMemory
 from tests.unit.fakes.provider import session
+from tests.unit.replace import replace
 
 _Answer = TypeVar("_Answer")
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9]*")

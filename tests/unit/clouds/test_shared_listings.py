@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from keywright.planning.state import KeyFault
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock
+from tests.unit.replace import replace
 
 _KEYS = 1000
 _ACCOUNT = "123456789012"

@@ -70,6 +70,7 @@ class Scene:
     metrics: Metrics = field(default_factory=Metrics)
     invalid: InvalidObjects = field(default_factory=InvalidObjects)
     key_times: KeyTimes = KeyTimes()  # noqa: RUF009  frozen
+    docs_url: str = ""
     tenancy: Tenancy = field(init=False)
     skews: ClockSkews = field(init=False)
     context: Context = field(init=False)
@@ -106,6 +107,7 @@ class Scene:
             cluster_id=lambda: CLUSTER_ID,
             clock=self.clock,
             key_times=self.key_times,
+            docs_url=self.docs_url,
             orphans=OrphanRegister(
                 OrphanList(self.api, namespace="keywright-system"),
                 store=self.store,
@@ -126,6 +128,7 @@ class Scene:
             skews=self.skews,
             times=self.key_times,
             clock=self.clock,
+            docs_url=self.docs_url,
         )
 
     def use_vendor(self, cloud_provider: ScriptedProvider) -> None:

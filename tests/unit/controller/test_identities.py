@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from keywright.controller.grants.identities import identity_of
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from keywright.secrets.proofs import IdentityRecord, Prover
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 
 _HERE, _THERE = "cluster-here", "cluster-there"
 _GRANT = grant(bedrockShortTermKey=None, apiGatewayKey={"usagePlan": {"id": "p"}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from keywright.api.times import format_time
 from keywright.planning.state import KeyFault
 from tests.unit.controller.samples import GRANTS, UID, Scene
 from tests.unit.fakes.managed_keys import LOST, SmallIam
+from tests.unit.replace import replace
 
 _KEY = {"usagePlan": {"id": "abc123"}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from tests.unit.controller.samples import UID, Scene
 from tests.unit.fakes.clock import NOON
 from tests.unit.fakes.managed_keys import LOST, SmallIam
 from tests.unit.planning.samples import state, status
+from tests.unit.replace import replace
 
 _KEY = "123456789012/bedrock-chat/ACCA1"
 _SPEC = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
@@ -129,7 +130,7 @@ async def test_a_key_is_revoked_once_its_source_can() -> None:
     assert _KEY in iam.held
     entries.data.clear()
     live = next(iter(scene.store.sources.values())).value
-    await register.add(replace(_state(), source=live), {_KEY}, why="it failed")  # type: ignore[arg-type]
+    await register.add(replace(_state(), source=live), {_KEY}, why="it failed")
     await register.revoke_all(_providers(scene))
     assert iam.held == {}
     assert entries.data == {}
@@ -147,7 +148,7 @@ async def test_a_secret_that_outlives_its_grant_keeps_no_key_alive() -> None:
     (key_id,) = iam.held
     live = next(iter(scene.store.sources.values())).value
     register = _register(entries, scene)
-    await register.add(replace(_state(), source=live), {key_id}, why="it failed")  # type: ignore[arg-type]
+    await register.add(replace(_state(), source=live), {key_id}, why="it failed")
     scene.store.drop_grant(UID)
     await register.revoke_all(_providers(scene))
     assert iam.held == {}
@@ -163,7 +164,7 @@ async def test_a_key_that_cannot_be_revoked_holds_up_no_other_of_its_source() ->
     register = _register(entries, scene)
     elsewhere = "210987654321/bedrock-chat/ACCA1"
     iam.out_of_reach = frozenset({elsewhere})
-    facts = replace(_state(), source=live)  # type: ignore[arg-type]
+    facts = replace(_state(), source=live)
     await register.add(facts, {elsewhere}, why="it failed")
     await register.add(replace(facts, grant=grant()), {"unparsable"}, why="its kind was changed")
     iam.held[_KEY] = CloudKey(_KEY, created_at=NOON)
@@ -180,7 +181,7 @@ async def test_the_other_keys_of_a_source_that_fails_wait_for_the_next_round() -
     scene.put_source()
     live = next(iter(scene.store.sources.values())).value
     register = _register(entries, scene)
-    facts = replace(_state(), source=live)  # type: ignore[arg-type]
+    facts = replace(_state(), source=live)
     await register.add(facts, {_KEY, f"{_KEY}0"}, why="it failed")
     iam.refusal = LOST
     await register.revoke_all(_providers(scene))
@@ -204,6 +205,6 @@ async def test_a_key_is_listed_with_a_source_that_allows_the_namespace() -> None
         other = scene.store.sources[namespace, "bedrock"]
         other.status = msgspec.structs.replace(other.status, account_id="123456789012")
     register = _register(entries, scene)
-    await register.add(replace(_state(), source=own.value), {_KEY}, why="it failed")  # type: ignore[arg-type]
+    await register.add(replace(_state(), source=own.value), {_KEY}, why="it failed")
     (entry,) = parsed(entries.data).values()
     assert (entry.source.namespace, entry.source.uid) == ("platform", "platform")

@@ -1,6 +1,5 @@
 """What is remembered of the cluster."""
 
-from dataclasses import replace
 from typing import Any
 
 from keywright.api.status import GrantStatus
@@ -9,6 +8,7 @@ from keywright.planning.priority import NO_PRIORITY, Urgency
 from keywright.secrets.ownership import ManagedSecret, managed_secret_from
 from tests.unit.api.samples import grant_body, source_body
 from tests.unit.fakes.clock import NOON
+from tests.unit.replace import replace
 
 
 def _grant(uid: str = "a", *, version: int = 7, **metadata: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A small IAM: one user, two keys at most, a listing that may be behind, answers that get lost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keywright.api.errors import Failure, FailureClass
@@ -9,6 +9,7 @@ from keywright.api.sensitive import Sensitive
 from keywright.clouds.interfaces import NO_EVIDENCE, Evidence, Intent, IssuedKey
 from keywright.planning.state import CloudKey, KeyFault
 from keywright.secrets.credential import API_KEY, Credential
+from tests.unit.replace import replace
 
 LOST = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")
 FULL = Failure("no room.", kind=FailureClass.QUOTA, reason="KeyLimitReached", no_side_effect=True)

@@ -1,7 +1,6 @@
 """A cloud that does what the test has written down for it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keywright.api.grant import ApiKeyGrant
@@ -18,6 +17,7 @@ from keywright.clouds.interfaces import (
 )
 from keywright.secrets.credential import Credential
 from tests.unit.fakes.managed_keys import SmallIam
+from tests.unit.replace import replace
 
 LIFE = timedelta(hours=12)
 

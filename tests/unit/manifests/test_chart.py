@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from keywright.api.docs_links import DOCS_URL
 from keywright.cli.main import parser
 from keywright.cli.run import settings
 from tests.cluster.commands import kustomized
@@ -137,6 +138,7 @@ namespaces: [team-a]
 operator:
   logLevel: debug
   logFormat: text
+  traces: otlp
   workers: 7
   cloudThreads: 3
   leaseSeconds: 30
@@ -174,6 +176,7 @@ def test_every_option_becomes_a_flag_that_the_operator_takes(helm: Helm, tmp_pat
     assert not found.secrets_need_consent
     assert found.min_key_lifetime == timedelta(seconds=90)
     assert found.allow_ambient
+    assert found.traces
     assert found.credentials_uris == ("https://credentials.example.com/team/",)
     assert found.sts_endpoints == ("sts.example.com:8443",)
     assert found.probe_urls == ("https://api.example.com/health/",)
@@ -258,28 +261,74 @@ def test_crds_may_be_left_to_others_or_go_with_the_release(helm: Helm) -> None:
     assert [crd["metadata"].get("annotations") for crd in crds] == [None, None]
 
 
-def test_alerts_lead_to_where_the_runbooks_are_published(helm: Helm) -> None:
-    """Every alert has a `runbook_url` below `monitoring.runbookUrl`, and labels of your choice."""
-    url = "https://docs.example/alerts.html"
-    rendered = helm.render(
-        *("--set", "monitoring.enabled=true", "--set", f"monitoring.runbookUrl={url}"),
-        *("--set", "monitoring.labels.release=prometheus"),
-    )
+def _runbooks(rendered: list[Document]) -> list[tuple[str, str | None]]:
+    """The section of docs/alerts.md of each alert, and its address."""
     (rules,) = (each for each in rendered if each["kind"] == "PrometheusRule")
-    annotations = [
-        rule["annotations"]
+    return [
+        (
+            rule["annotations"]["runbook"].partition("#")[2],
+            rule["annotations"].get("runbook_url"),
+        )
         for group in rules["spec"]["groups"]
         for rule in group["rules"]
         if "alert" in rule
     ]
-    for each in annotations:
-        assert each["runbook_url"] == f"{url}#{each['runbook'].partition('#')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("options", "page"),
+    [
+        ((), f"{DOCS_URL}/alerts.html"),
+        (
+            ("docsUrl=https://docs.example/keywright/",),
+            "https://docs.example/keywright/alerts.html",
+        ),
+        (("monitoring.runbookUrl=https://wiki.example/alerts",), "https://wiki.example/alerts"),
+        (("docsUrl=", "monitoring.runbookUrl=https://wiki.example/a"), "https://wiki.example/a"),
+        (("docsUrl=",), None),
+    ],
+    ids=["default", "docs elsewhere", "runbooks elsewhere", "runbooks only", "none"],
+)
+def test_alerts_lead_to_where_the_runbooks_are_published(
+    helm: Helm, options: tuple[str, ...], page: str | None
+) -> None:
+    """Each alert has a `runbook_url` below the documentation, or in a page of your choice."""
+    settings = [part for option in options for part in ("--set", option)]
+    found = _runbooks(helm.render("--set", "monitoring.enabled=true", *settings))
+    assert found
+    for section, address in found:
+        assert address == (None if page is None else f"{page}#{section}")
+
+
+def test_what_prometheus_selects_by_can_be_set(helm: Helm) -> None:
+    """Labels of rules, ServiceMonitor and dashboard."""
+    rendered = helm.render(
+        *("--set", "monitoring.enabled=true"), *("--set", "monitoring.labels.release=prometheus")
+    )
     of_monitoring = [
         each["metadata"]["labels"].get("release")
         for each in rendered
         if each["kind"] in ("PrometheusRule", "ServiceMonitor", "ConfigMap")
     ]
     assert of_monitoring == ["prometheus"] * 3
+
+
+@pytest.mark.parametrize(
+    ("option", "url"),
+    [
+        ((), DOCS_URL),
+        (("docsUrl=https://d.example/x/",), "https://d.example/x"),
+        (("docsUrl=",), ""),
+    ],
+    ids=["default", "elsewhere", "none"],
+)
+def test_messages_lead_to_where_the_documentation_is_published(
+    helm: Helm, option: tuple[str, ...], url: str
+) -> None:
+    """`docsUrl` is the flag --docs-url; an empty one is no link."""
+    set_ = [part for each in option for part in ("--set", each)]
+    (container,) = _pod(helm, *set_)["spec"]["containers"]
+    assert settings(parser("run").parse_args(container["args"])).docs_url == url
 
 
 REFUSED = (
@@ -292,6 +341,7 @@ REFUSED = (
     ("namespaces={Team_A}", "at '/namespaces/0': 'Team_A' does not match"),
     ("namespaces={a,a}", "at '/namespaces': items at 0 and 1 are equal"),
     ("operator.logLevel=loud", "at '/operator/logLevel': value must be one of"),
+    ("operator.traces=jaeger", "at '/operator/traces': value must be one of"),
     ("operator.workers=0", "at '/operator/workers': minimum: got 0, want 1"),
     ("operator.verbose=true", "additional properties 'verbose' not allowed"),
     ("operator.metricsAuth=basic", "at '/operator/metricsAuth': value must be one of"),
@@ -307,6 +357,7 @@ REFUSED = (
     ("extraEnv[0].value=x", "at '/extraEnv/0': missing property 'name'"),
     ("extraEnv[0].name=POD_NAME", "extraEnv: POD_NAME is set by the chart"),
     (r"podLabels.app\.kubernetes\.io/name=x", "podLabels: app.kubernetes.io/name is what"),
+    ("docsUrl=docs.example", "at '/docsUrl': 'docs.example' does not match"),
     ("monitoring.runbookUrl=docs", "at '/monitoring/runbookUrl': 'docs' does not match"),
 )
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from keywright.api.docs_links import DOCS_URL
 from keywright.api.errors import FailureClass
 from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 from tests.unit.api.samples import ROOT
@@ -62,6 +63,8 @@ async def _scrape() -> dict[str, set[str]]:
         sources=lambda: [source],
         queue_depth=lambda: 0,
         leads=lambda: True,
+        due_by_urgency=lambda: {"renewal": 1},
+        invalid=lambda: {"ApiKeyGrant": 1},
         orphans=lambda: {"bedrockLongTermKey": 1},
         clock_skews=lambda: {"AWS": 1.0},
     )
@@ -72,12 +75,31 @@ async def _scrape() -> dict[str, set[str]]:
     await metrics.timed_mint("bedrockShortTermKey", "New", mint)
     metrics.restart("Deployment", succeeded=True)
     metrics.renewed(late=1.0, margin=10.0)
+    metrics.task_restarted("sweep")
+    metrics.api_request("patch", "secrets", status=200, seconds=0.1)
     metrics.cloud_request("AWS", "sts:AssumeRole", status=200, seconds=0.1)
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(metrics.text().decode())
         for sample in family.samples
     }
+
+
+async def test_each_metric_is_documented_with_its_labels() -> None:
+    """The table of docs/install.md has each metric that a scrape shows, and no other."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    rows = re.findall(r"^\| ((?:`keywright_[^|]*)) \|", page, re.MULTILINE)
+    documented = {
+        name: set(labels.split(",")) - {""}
+        for row in rows
+        for name, labels in re.findall(r"`(keywright_\w+)(?:\{([\w,]*)\})?`", row)
+    }
+    exposed: dict[str, set[str]] = {}
+    for name, labels in (await _scrape()).items():
+        if not name.endswith("_created"):
+            base = re.sub(r"_(bucket|count|sum)$", "", name)
+            exposed[base] = exposed.get(base, set()) | (labels - {"le"})
+    assert documented == exposed
 
 
 @pytest.mark.parametrize("expression", sorted(set(_expressions())))
@@ -115,7 +137,9 @@ def test_every_alert_has_its_page_and_says_what_it_is_about() -> None:
     assert sorted(name for name, _ in sections) == sorted(rule["alert"] for rule in rules())
     written = dict(sections)
     for rule in rules():
-        assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+        section = f"#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook"] == f"docs/alerts.md{section}"
+        assert rule["annotations"]["runbook_url"] == f"{DOCS_URL}/alerts.html{section}"
         assert f"`{rule['expr']}`" in written[rule["alert"]], rule["alert"]
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"]

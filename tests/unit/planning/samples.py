@@ -1,6 +1,5 @@
 """One grant at noon, its key four hours old and good for eight more, and what may differ."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from keywright.planning.steps import Fail, Issue, Reject, Rewrite, Step
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.fakes.clock import NOON
+from tests.unit.replace import replace
 
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
 READY = Condition(

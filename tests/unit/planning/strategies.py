@@ -1,6 +1,5 @@
 """Any facts that a grant may be found in, and any outcome of the step that follows from them."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from keywright.planning.steps import Fail, Issue, NoOp, Outcome, Reject, Rewrite
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant, source
 from tests.unit.planning.samples import NO_SOURCE, UID, noon
+from tests.unit.replace import replace
 
 GENERATION = 3
 _GRANTS = tuple(

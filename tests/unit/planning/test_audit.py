@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from keywright.planning.steps import (
 from keywright.secrets.ownership import Ownership
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import NO_SOURCE, secret, state
+from tests.unit.replace import replace
 
 
 def _written(**changed: Any) -> Written:

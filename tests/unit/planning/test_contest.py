@@ -1,6 +1,5 @@
 """Pauses between repairs of a field that others keep changing, and what is reported of it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from keywright.planning.status import next_status
 from keywright.planning.steps import Fail, Issue, NoOp, Pause, Relabel, Rewrite, Written
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.replace import replace
 
 PAUSE = Pause(NOON)
 _TEAM = "metadata.labels[team]"
@@ -109,7 +109,7 @@ def test_a_renewal_is_written_in_time() -> None:
     """Whatever the pause: it ends when the renewal is due, and so do a request and an edit."""
     due = noon(seconds=40)
     contested = _taken(contest=_after(9), status=status(renew_at=due))
-    contested = replace(contested, secret=replace(contested.secret, renew_at=due))  # type: ignore[type-var]
+    contested = replace(contested, secret=replace(contested.secret, renew_at=due))
     assert decide(contested, now=NOON) == Pause(due)
     assert told(decide(contested, now=due)) == "Issue Due"
     edited = replace(contested, subject=replace(contested.subject, generation=2))
@@ -134,7 +134,7 @@ def test_a_forged_fingerprint_is_paced_as_well() -> None:
     """It costs a new key each time."""
     field = "metadata.annotations[keywright.dev/fingerprint]"
     forged = _taken(field, contest=_after(5, fields=(field,)))
-    forged = replace(forged, secret=replace(forged.secret, matches_spec=False))  # type: ignore[type-var]
+    forged = replace(forged, secret=replace(forged.secret, matches_spec=False))
     assert decide(forged, now=NOON) == Pause(noon(seconds=16))
     assert told(decide(forged, now=noon(seconds=16))) == "Issue KeyChanged"
 
@@ -142,7 +142,7 @@ def test_a_forged_fingerprint_is_paced_as_well() -> None:
 def test_a_change_of_the_source_or_of_an_imported_value_is_no_repair() -> None:
     """The key is another one by now; a label that is contested does not delay it."""
     changed = _taken(contest=_after(9))
-    changed = replace(changed, secret=replace(changed.secret, matches_spec=False))  # type: ignore[type-var]
+    changed = replace(changed, secret=replace(changed.secret, matches_spec=False))
     assert told(decide(changed, now=NOON)) == "Issue KeyChanged"
 
 

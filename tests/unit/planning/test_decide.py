@@ -1,6 +1,5 @@
 """The one decision: facts in, next step out."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -30,6 +29,7 @@ from tests.unit.planning.samples import (
     status,
     told,
 )
+from tests.unit.replace import replace
 
 AFTER_ISSUE = "2026-11-22T09:00:00Z"
 BEFORE_ISSUE = "2026-11-22T07:00:00Z"

@@ -1,6 +1,5 @@
 """What holds of every decision, whatever the facts."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -16,6 +15,7 @@ from keywright.planning.triggers import renewal_requested
 from keywright.secrets.ownership import Ownership
 from tests.unit.planning.samples import READY
 from tests.unit.planning.strategies import GENERATION, fresh, moments, situations
+from tests.unit.replace import replace
 
 _SITUATIONS, _MOMENTS = situations(), moments()
 

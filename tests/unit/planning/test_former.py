@@ -1,6 +1,5 @@
 """When the Secret of a former name is cleared, and what is reported of it until then."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -28,6 +27,7 @@ from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.replace import replace
 
 _OLD = FormerSecret(name="old")
 _LONG_TERM: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """The mint journal: which step is next, by what is written down and what is listed."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +34,7 @@ from keywright.planning.steps import (
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import MISSING_SOURCE, READY, noon, secret, state, status, told
+from tests.unit.replace import replace
 
 KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
 A, B, C, D = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABCD")

@@ -1,6 +1,5 @@
 """The journal of keys that the cloud marks as the grant's own: an open intent is carried on."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from keywright.planning.steps import (
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.replace import replace
 
 KIND = "apiGatewayKey"
 A, B = "123456789012/us-west-2/aaa", "123456789012/us-west-2/bbb"

@@ -1,7 +1,5 @@
 """Statuses by example: what a person reads after each outcome."""
 
-from dataclasses import replace
-
 import pytest
 
 from keywright.api.errors import Failure, FailureClass
@@ -24,6 +22,7 @@ from tests.unit.planning.samples import (
     status,
     told,
 )
+from tests.unit.replace import replace
 
 DENIED = Failure("STS says no.", kind=FailureClass.DENIED, reason="AccessDenied", field="spec.x")
 PASSING = Failure("no answer.", kind=FailureClass.TRANSIENT, reason="CloudError")

@@ -1,6 +1,5 @@
 """What holds of every status that is written: the rules of kstatus and Flux, and rule 3."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -31,6 +30,7 @@ from keywright.planning.steps import (
 from keywright.secrets.ownership import Ownership
 from tests.unit.planning.kstatus import kstatus
 from tests.unit.planning.strategies import GENERATION, moments, outcomes, situations
+from tests.unit.replace import replace
 
 
 @st.composite

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from keywright.planning.steps import Issue, ListKeys, NoOp, Remove, Wait, Writte
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status
+from tests.unit.replace import replace
 
 A, B = "123456789012/bedrock-chat/ACCAA", "123456789012/bedrock-chat/ACCAB"
 _ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}

@@ -1,7 +1,7 @@
 """Which workloads are restarted, in which order and how fast."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -21,6 +21,7 @@ from keywright.planning.rollout import (
 )
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon
+from tests.unit.replace import replace
 
 NEW, OLD = "new", "old"
 ALL = ActiveRollout(NEW, NOON, Scope.ALL)

@@ -1,6 +1,5 @@
 """When a rollout begins, what is reported of it, and which changes become Events."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -30,6 +29,7 @@ from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import READY, noon, secret, state, status
+from tests.unit.replace import replace
 
 ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}
 READER, ADOPTER = grant(rollout=ROLLOUT), grant(rollout=ROLLOUT, secret={"adopt": True})

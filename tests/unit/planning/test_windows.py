@@ -1,6 +1,5 @@
 """Renewals that wait for a window, and those that do not."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from keywright.planning.steps import NoOp, Wait
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.replace import replace
 
 H = timedelta(hours=1)
 _AT_TWO = {"schedule": "0 14 * * *", "duration": "1h"}

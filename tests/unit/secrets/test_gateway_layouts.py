@@ -1,6 +1,5 @@
 """The Secrets of API Gateway keys, of one and of many, and what is read back from them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from keywright.secrets.proofs import derive_value
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import data_keys, render
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import (
     HASH_KEY,
     ISSUED,

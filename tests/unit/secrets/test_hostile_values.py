@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from keywright.api.source import Provider
 from keywright.secrets.credential import Credential
 from keywright.secrets.rendering import render
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import EXPIRES, ISSUED
 
 INJECTED = "planted\ncredential_process = sh -c planted"

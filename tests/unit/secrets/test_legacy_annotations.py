@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from keywright.secrets.ownership import ManagedSecret, Ownership, classify, mana
 from keywright.secrets.references import shareable_keys
 from keywright.secrets.rendering import data_keys
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import manifest_of, metadata_after_apply
 
 _GRANT = grant()

@@ -20,7 +20,7 @@ _VALUES = {
 
 def _mark() -> str:
     values = {name: Sensitive(text) for name, text in _VALUES.items()}
-    return fingerprint(key_identity={}, data={}, values=values, key=_KEY, namespace="chat")
+    return fingerprint(key_identity="", data={}, values=values, key=_KEY, namespace="chat")
 
 
 def _ids(count: int) -> str:

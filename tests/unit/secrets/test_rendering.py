@@ -1,7 +1,6 @@
 """The content of a Secret, and how the key is read back from it."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from keywright.secrets.formats import FORMATS
 from keywright.secrets.recovery import recover
 from keywright.secrets.rendering import check_region, data_keys, render, validate
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import HASH_KEY, TOKEN, credential, fingerprint_of
 
 REGION = "us-west-2"

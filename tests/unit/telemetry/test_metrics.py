@@ -4,7 +4,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.api.errors import Failure, FailureClass
+from keywright.controller.deferred_writes import DeferredStatusWrite
+from keywright.controller.queue import DelayingQueue
+from keywright.planning.priority import Urgency
 from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
+from tests.unit.fakes.clock import FakeClock
 
 READING = GrantSample("chat", "chat-key", ready=True, expires_at=200.0, renews_at=100.0)
 EMPTY = GrantSample("chat", "new", ready=False, expires_at=None, renews_at=None)
@@ -97,6 +101,62 @@ def test_requests_to_clouds_are_counted_by_operation_and_status() -> None:
     }
     seconds = "keywright_cloud_request_duration_seconds"
     assert found[f"{seconds}_count['AWS', 'sts:AssumeRole']"] == 7
+
+
+def test_requests_to_the_kubernetes_api_are_counted_by_verb_resource_and_status() -> None:
+    """Statuses are a bounded set, and a series that exists is found again."""
+    metrics = Metrics()
+    for status in (200, 200, 409, 418, None):
+        metrics.api_request("patch", "secrets", status=status, seconds=0.1)
+    metrics.api_request("get", "leases", status=200, seconds=0.2)
+    found = _samples(metrics)
+    counter = "keywright_api_requests_total"
+    assert {name: value for name, value in found.items() if name.startswith(counter)} == {
+        f"{counter}['200', 'patch', 'secrets']": 2,
+        f"{counter}['409', 'patch', 'secrets']": 1,
+        f"{counter}['4xx', 'patch', 'secrets']": 1,
+        f"{counter}['none', 'patch', 'secrets']": 1,
+        f"{counter}['200', 'get', 'leases']": 1,
+    }
+    seconds = "keywright_api_request_duration_seconds"
+    assert found[f"{seconds}_count['patch', 'secrets']"] == 5
+    assert found[f"{seconds}_sum['get', 'leases']"] == 0.2
+
+
+def test_work_that_waits_is_shown_by_urgency() -> None:
+    """Each urgency has a series, also if nothing of it waits."""
+    clock = FakeClock()
+    places = {
+        "expired": (Urgency.ENDED, 0.0),
+        "due": (Urgency.ENDING, 0.0),
+        "due too": (Urgency.ENDING, 1.0),
+        "new": (Urgency.NEW, 0.0),
+    }
+    queue = DelayingQueue(now=clock, order=lambda key: places[key])
+    metrics = Metrics()
+    metrics.watch(
+        grants=list,
+        queue_depth=queue.depth,
+        leads=lambda: True,
+        due_by_urgency=queue.due_by_urgency,
+        deferred_statuses=queue.rests,
+    )
+    for key in places:
+        queue.add(key)
+
+    async def finish() -> None:
+        return None
+
+    queue.push_rest("written", DeferredStatusWrite(finish))
+    found = _samples(metrics)
+    name = "keywright_queue_depth_by_urgency"
+    assert {key: value for key, value in found.items() if key.startswith(name)} == {
+        f"{name}['expired']": 1,
+        f"{name}['renewal']": 2,
+        f"{name}['normal']": 1,
+        f"{name}['retry']": 0,
+    }
+    assert found["keywright_deferred_statuses[]"] == 1
 
 
 def test_a_renewal_is_late_from_its_planned_time() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import threading
 import time
@@ -214,7 +215,8 @@ class BotoClients:
     ) -> _Answer:
         share = await self._shares.acquire(tenant)
         try:
-            running = self._pool.submit(work)
+            # In the context of the caller: requests belong to the span of its reconcile.
+            running = self._pool.submit(contextvars.copy_context().run, work)
         except BaseException:
             self._shares.release(share)
             raise

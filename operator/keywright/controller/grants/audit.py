@@ -37,7 +37,7 @@ def write_audit_records(
         source_name = "/".join(state.grant.source_key)
         identity = source.status.identity if source is not None else None
     for record in records:
-        grant = f"{subject.namespace}/{subject.name}"
+        grant, note = f"{subject.namespace}/{subject.name}", record.note()
         values = {
             "action": record.action.value,
             "grant": grant,
@@ -52,7 +52,7 @@ def write_audit_records(
         _LOG.info(
             "%s: %s",
             grant,
-            record.note(),
+            note,
             extra={name: value for name, value in values.items() if value is not None},
         )
         if _deserves_event(context.store.grants.get(subject.uid), record, now=ended):
@@ -60,7 +60,7 @@ def write_audit_records(
                 event_reference(subject),
                 warning=False,
                 reason=record.action.value,
-                note=record.note(),
+                note=note,
             )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from keywright.api.errors import Failure
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.sensitive import Sensitive
-from keywright.api.times import format_time
+from keywright.api.times import format_time, time_or_none
 from keywright.clouds.interfaces import Intent, IssuedKey
 from keywright.controller.api_errors import certainly_not_written
 from keywright.controller.context import Context, Result
@@ -16,7 +16,6 @@ from keywright.controller.grants.probe import probe_key
 from keywright.controller.grants.read_back import key_values
 from keywright.controller.grants.write import write_secret
 from keywright.controller.key_records import UnprobedKey
-from keywright.planning.events import request_time
 from keywright.planning.key_ownership import owned_key_ids
 from keywright.planning.retirement import strays_of_intent
 from keywright.planning.state import GrantState, IssueReason, KeyFault
@@ -79,7 +78,7 @@ def _requested_at(context: Context, state: GrantState, grant: ApiKeyGrant) -> da
     requested, source = grant.renewal_request, context.store.sources.get(grant.source_key)
     if requested is None or source is None or not renewal_requested(grant, state):
         return None
-    now, stated = context.clock(), request_time(requested)
+    now, stated = context.clock(), time_or_none(requested)
     known = source.request
     if known is None or known[0] != requested or now - known[1] > _ONE_REQUEST:
         known = source.request = (requested, now)

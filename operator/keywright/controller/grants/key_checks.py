@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+import msgspec
 
 from keywright.api.api_gateway_key import ApiGatewayKey
 from keywright.api.grant import ApiKeyGrant
@@ -25,7 +26,6 @@ _SEEN_BY_LOOKUPS = frozenset({KeyFault.NOT_ENABLED, KeyFault.OUTSIDE_PLAN})
 def add_to(context: Context, state: GrantState) -> GrantState:
     """The state with doubts, losses and the time of the next lookup."""
     secret = state.secret
-    state = replace(state, delays=context.key_times.delays, revocation=context.key_times.revocation)
     if state.grant is None or state.grant.managed is None:
         return state
     check = _of(context, state.subject.uid)
@@ -40,9 +40,9 @@ def add_to(context: Context, state: GrantState) -> GrantState:
     unknown = not lost and check.shown != secret.key_id
     if unknown and agreed and not check.unconfirmed and is_loss_reported(state.status):
         check.unconfirmed, check.verify_at = True, context.clock()
-    return replace(
+    return msgspec.structs.replace(
         state,
-        secret=replace(secret, lost=lost, fault=check.fault),
+        secret=msgspec.structs.replace(secret, lost=lost, fault=check.fault),
         absent_ids=frozenset({secret.key_id} if lost and check.absent else ()),
         doubted=unknown and (check.unconfirmed or not agreed),
         loss_reported=unknown and check.unconfirmed and not check.suspect,

@@ -77,9 +77,9 @@ class KeyProofs:
         view = state.secret
         if view is not None and secret is not None and secret.key_id in proved:
             # An edited status must not hide what the Secret proves.
-            view = replace(view, key_id=secret.key_id)
+            view = msgspec.structs.replace(view, key_id=secret.key_id)
         proved_intent = self._is_proved_intent(prover, status, holder=_holder(grant))
-        return replace(
+        return msgspec.structs.replace(
             state,
             secret=view,
             unproved_ids=named - proved,

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from keywright.api.errors import FailureClass
 from keywright.api.key_spec import ProbeMode
-from keywright.api.schema import KeyIdentity
 from keywright.clouds.classified import unexpected
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.context import Context, Result
@@ -21,9 +20,7 @@ from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import ProbePending
 
 
-def held_key(
-    record: GrantRecord, identity: KeyIdentity | None, *, now: datetime
-) -> UnprobedKey | None:
+def held_key(record: GrantRecord, identity: str | None, *, now: datetime) -> UnprobedKey | None:
     """The key that waits for its probe, if it still has that identity; None without a source."""
     held = record.pending_probe
     if held is None or identity is None or record.source_key_changed:

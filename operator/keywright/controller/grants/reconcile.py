@@ -37,9 +37,11 @@ from keywright.controller.grants.state import build_state
 from keywright.controller.grants.status import new_status, read_again, write_status
 from keywright.controller.key_records import NOTHING_FOUND, Finding, UnprobedKey
 from keywright.controller.records import GrantRecord
+from keywright.controller.tracing import record_outcome
 from keywright.planning.audit import audit_records
 from keywright.planning.contest import after_repair
 from keywright.planning.decide import decide
+from keywright.planning.lateness import renewal_lateness, resumed_since
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.steps import (
@@ -92,6 +94,8 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
     done = audit_records(state, step, outcome, restarted=rolled.restarted)
     write_audit_records(context, state, done, began=began, ended=now)
     _count_lateness(context, state, step, outcome, now=now)
+    if context.tracer is not None:
+        record_outcome(context.tracer, step, outcome)
     if outcome is None and rolled.update is None:
         return requeue_at(state, step, now=now)
     status = new_status(context, state, outcome, rollout=rolled.update, now=now)
@@ -107,13 +111,15 @@ async def reconcile(context: Context, uid: str) -> datetime | DeferredStatusWrit
 def _count_lateness(
     context: Context, state: GrantState, step: Step, outcome: Outcome | None, *, now: datetime
 ) -> None:
-    """Count how late the replaced key was renewed, whatever the cause."""
-    secret = state.secret
-    if isinstance(step, Issue) and isinstance(outcome, Written) and secret is not None:
-        planned, end = secret.renew_at, secret.expires_at
-        if planned is not None:
-            margin = (end - planned).total_seconds() if end is not None else None
-            context.metrics.renewed(late=(now - planned).total_seconds(), margin=margin)
+    record = context.store.grants.get(state.subject.uid)
+    resumed_at = None
+    if record is not None:
+        resumed_at = record.resumed_at
+        if isinstance(outcome, Written):
+            record.resumed_at = None
+    found = renewal_lateness(state, step, outcome, resumed_at=resumed_at, now=now)
+    if found is not None:
+        context.metrics.renewed(late=found.late, margin=found.margin)
 
 
 async def _state(context: Context, record: GrantRecord) -> GrantState:
@@ -124,8 +130,11 @@ async def _state(context: Context, record: GrantRecord) -> GrantState:
     current = context.store.grants.get(record.uid)
     if current is not None:
         current.finding = NOTHING_FOUND
+        current.resumed_at = resumed_since(state, known=current.resumed_at, now=context.clock())
         if state.grant is not None:
             current.contest = state.contest
+            if current is record and not state.deleting:
+                current.valid_with = None if state.field_errors else state.source
             if state.pending_probe is None:
                 current.pending_probe = None
     return state

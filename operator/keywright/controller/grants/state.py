@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+import msgspec
 
 from keywright.api.errors import Failure, FieldError
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.grant_checks import validate_with_source
 from keywright.api.names import FINALIZER
 from keywright.api.parsing import parse_grant
-from keywright.api.schema import KeyIdentity
 from keywright.api.sensitive import Sensitive
 from keywright.api.source import CredentialSource, Provider
 from keywright.api.status import GrantStatus
-from keywright.api.times import parse_time
+from keywright.api.times import time_or_none
 from keywright.controller.context import Context
 from keywright.controller.grants import key_checks
 from keywright.controller.grants.key_proofs import Others
@@ -26,7 +27,6 @@ from keywright.controller.records import GrantRecord
 from keywright.planning.conditions import READY, SECRET_CONFLICT
 from keywright.planning.contest import is_over, resumed
 from keywright.planning.deletion import deletion_attempts
-from keywright.planning.events import request_time
 from keywright.planning.failure_status import EXPIRED
 from keywright.planning.key_ownership import checked_by_listing, grant_to_revoke, recorded_account
 from keywright.planning.renewal import renewal_deadline_of
@@ -76,20 +76,25 @@ async def build_state(
         status=status,
         skip_backoff=skip_backoff,
         deleting=record.deleting,
-        deleting_since=_time(metadata.get("deletionTimestamp")),
+        deleting_since=time_or_none(metadata.get("deletionTimestamp")),
         has_finalizer=FINALIZER in metadata.get("finalizers", ()),
         listed=finding.listed,
         unprepared=finding.unprepared,
+        delays=context.key_times.delays,
+        revocation=context.key_times.revocation,
         intent_written_by_this_process=finding.intent is not None
         and pending is not None
         and pending.started_at == finding.intent,
         unreadable=record.unreadable,
     )
-    parsed = [spec_problem(record.oversize)] if record.oversize else parse_grant(body)
+    if record.oversize:
+        parsed: ApiKeyGrant | list[FieldError] = [spec_problem(record.oversize)]
+    else:
+        parsed = parse_grant(body, is_valid=record.valid_with is not None)
     if record.deleting:
         parsed = grant_to_revoke(body, status, parsed)
     if isinstance(parsed, list):
-        invalid = replace(state, field_errors=tuple(parsed))
+        invalid = msgspec.structs.replace(state, field_errors=tuple(parsed))
         state = context.proofs.verified(invalid, None)
     else:
         state = await _with_grant(context, record, state, parsed)
@@ -134,11 +139,12 @@ async def _with_grant(
         secret = _with_shown_end(context, secret, grant, status)
     unprobed = held_key(record, identity, now=now)
     others = _others(context, grant, state)
-    known = replace(
+    checked = source is not None and source is record.valid_with
+    known = msgspec.structs.replace(
         state,
         grant=grant,
-        created_at=request_time(record.created),
-        field_errors=_field_errors(grant, source),
+        created_at=time_or_none(record.created),
+        field_errors=() if checked else _field_errors(grant, source),
         source=source,
         source_problem=source_problem or missing,
         is_substitute=grant.source_key != named,
@@ -265,7 +271,7 @@ def secret_state(
     secret: ManagedSecret,
     *,
     source: CredentialSource | None,
-    identities: tuple[KeyIdentity, ...],
+    identities: tuple[str, ...],
 ) -> SecretState:
     """What the metadata of its Secret means for the grant, whose key has one of the identities."""
     ownership = classify(grant, secret)
@@ -283,7 +289,8 @@ def secret_state(
     altered = altered_fields(secret, data_keys(grant), grant=grant, source=source)
     many = grant.is_bulk_import
     return SecretState.of(
-        secret if many else replace(secret, warning=""),
+        secret,
+        warning=secret.warning if many else "",
         ownership=ownership,
         matches_spec=(grant.managed is not None or not _is_stale(context, grant))
         and any(has_identity(secret.fingerprint, identity) for identity in identities),
@@ -293,7 +300,7 @@ def secret_state(
         entry_count=len(secret.owned_keys) if many else 1,
         data_hash=data_hash(secret.fingerprint),
         altered=altered,
-        taken_by=managers_of(secret, altered),
+        taken_by=managers_of(secret, altered) if altered else (),
     )
 
 
@@ -315,7 +322,7 @@ def _with_shown_end(
         return secret
     if secret.expires_at is not None and secret.expires_at <= ended_at:
         return secret
-    return replace(secret, expires_at=ended_at)
+    return msgspec.structs.replace(secret, expires_at=ended_at)
 
 
 def _is_stale(context: Context, grant: ApiKeyGrant) -> bool:
@@ -331,10 +338,3 @@ def _is_stale(context: Context, grant: ApiKeyGrant) -> bool:
     if source is None or source.static_key_id is None:
         return False
     return record.parsed()["status"].get("keyId") not in (None, source.static_key_id)
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return parse_time(text) if isinstance(text, str) else None
-    except ValueError:
-        return None

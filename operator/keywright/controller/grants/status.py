@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
+
+import msgspec
 
 from keywright.api.errors import ApiError, ConflictError
 from keywright.api.names import GRANT_PLURAL
@@ -17,6 +18,7 @@ from keywright.controller.grants.audit import event_reference
 from keywright.controller.grants.journal import report_unproved_keys
 from keywright.planning.contest import contest_notice
 from keywright.planning.decide import decide
+from keywright.planning.docs_links import with_links
 from keywright.planning.events import Event, event_for, renewal_answer
 from keywright.planning.former import former_notice
 from keywright.planning.requeue import requeue_at
@@ -158,7 +160,7 @@ def _due_of_key(
     if isinstance(outcome, Written):
         record = context.store.grants.get(state.subject.uid)
         contest = record.contest if record is not None else None
-    after = replace(
+    after = msgspec.structs.replace(
         state,
         status=status,
         secret=outcome.secret if isinstance(outcome, Written) else state.secret,
@@ -180,7 +182,7 @@ def _due_of_key(
 
 
 async def _patch(context: Context, subject: ObjectRef, status: GrantStatus) -> None:
-    body = status.to_body()
+    body = with_links(status, docs_url=context.docs_url).to_body()
     context.fence.check()
     try:
         version = await context.objects.patch_status(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,7 @@ from keywright.clouds.interfaces import Evidence
 from tests.unit.api.samples import grant, source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import FakeClock
+from tests.unit.replace import replace
 
 FILE = {"secretKeyRef": {"name": "file", "key": "keys.csv"}}
 _MARK = {TAG: "chat/chat-key", CLUSTER_TAG: "here", GRANT_ID_TAG: "id"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,7 @@ from keywright.planning.key_ownership import grant_to_revoke
 from tests.unit.api.samples import grant_body, source
 from tests.unit.clouds.aws.contexts import USER, ScriptedSts, bare, context
 from tests.unit.fakes.clock import NOON
+from tests.unit.replace import replace
 
 _CREDENTIAL = "ACCAEXAMPLE1EXAMPLE"
 _KEY_ID = f"123456789012/ci-bot/{_CREDENTIAL}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from keywright.clouds.aws.iam.ownership import UserOwnership
 from keywright.clouds.aws.tags import CLUSTER_TAG, GRANT_ID_TAG, KEYS_TAG, RETAIN_TAG, TAG
 from keywright.clouds.interfaces import Evidence
 from tests.unit.api.samples import grant
+from tests.unit.replace import replace
 
 _ACCOUNT, _USER = "123456789012", "bedrock-chat"
 _KEY = "ACCAEXAMPLE1EXAMPLE"

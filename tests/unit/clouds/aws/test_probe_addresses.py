@@ -1,7 +1,6 @@
 """Where a key is never sent, whatever a grant says."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from keywright.clouds.aws.clients import BotoClients
 from keywright.clouds.aws.probes import ProbeContext, probe_bedrock, probe_http
 from keywright.clouds.http import HttpClient, HttpResponse
 from keywright.secrets.credential import Credential
+from tests.unit.replace import replace
 
 CREDENTIAL = Credential(
     values={"apiKey": Sensitive("planted")},

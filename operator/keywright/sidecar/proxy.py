@@ -1,0 +1,308 @@
+"""A proxy on the loopback address that adds the current key to each request.
+
+For clients that read a key once: they get a base URL and any placeholder as their key. Bodies are
+streamed in both directions. Only paths of one upstream are forwarded; no header or body is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from yarl import URL
+
+from keywright.api.sensitive import Sensitive
+from keywright.sidecar.mounted_key import KeySource, NoKeyError
+from keywright.sidecar.proxy_metrics import ProxyMetrics
+from keywright.sidecar.proxy_rules import (
+    METHODS,
+    RefusedError,
+    Upstream,
+    check_host,
+    forwarded_target,
+    request_headers,
+    response_headers,
+)
+
+_LOG = logging.getLogger(__name__)
+_HOST: Final = "127.0.0.1"
+MOST_REQUESTS: Final = 1024
+"""Requests at the same time; further ones get 503."""
+# A body up to this size is sent again if the key was refused while a newer one is mounted.
+_REPEATABLE_BYTES: Final = 256 * 1024
+_CONNECT_SECONDS: Final = 10.0
+# Models may think for minutes before their first byte.
+_ANSWER_SECONDS: Final = 900.0
+_BODY_IDLE_SECONDS: Final = 60.0
+_KEEP_ALIVE_SECONDS: Final = 60.0
+_REFUSED_KEY: Final = frozenset({401, 403})
+_AUTOMATIC: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class KeyProxy:
+    """Forwards requests to one upstream, with the current key of `keys`."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        keys: KeySource,
+        metrics: ProxyMetrics,
+        tls: ssl.SSLContext,
+        most_requests: int = MOST_REQUESTS,
+        body_idle_seconds: float = _BODY_IDLE_SECONDS,
+    ) -> None:
+        self._upstream = upstream
+        self._keys = keys
+        self._metrics = metrics
+        self._tls = tls
+        self._most = most_requests
+        self._body_idle = body_idle_seconds
+        self._open = 0
+        self._reported: str | None = None
+        self._session: aiohttp.ClientSession | None = None
+        application = web.Application(client_max_size=0)
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            auto_decompress=False,
+        )
+
+    async def start(self, *, port: int | None, socket: Path | None = None) -> None:
+        """Listen on the loopback port, and on the Unix socket; raises OSError."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=_AUTOMATIC,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS
+            ),
+            trust_env=True,
+        )
+        await self._runner.setup()
+        if port is not None:
+            await web.TCPSite(self._runner, _HOST, port).start()
+        if socket is not None:
+            await web.UnixSite(self._runner, str(socket)).start()
+
+    async def stop(self) -> None:
+        """Close the listeners and all connections."""
+        await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a key."""
+        try:
+            self._current_key()
+        except NoKeyError:
+            return False
+        return True
+
+    def _current_key(self) -> Sensitive:
+        """The key; a reason is logged when it changes, not for each request."""
+        try:
+            key = self._keys.current()
+        except NoKeyError as error:
+            if str(error) != self._reported:
+                _LOG.warning("no key, requests are refused: %s", error)
+            self._reported = str(error)
+            raise
+        self._reported = None
+        return key
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._open >= self._most:
+            return self._refusal(503, f"more than {self._most} requests at the same time")
+        self._open += 1
+        self._metrics.open.inc()
+        try:
+            return await self._forward(request)
+        except RefusedError as error:
+            return self._refusal(error.status, str(error))
+        except NoKeyError as error:
+            return self._refusal(503, str(error))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # The text of an error may have addresses; its class says enough.
+            return self._refusal(502, f"the upstream failed: {type(error).__name__}")
+        finally:
+            self._open -= 1
+            self._metrics.open.dec()
+
+    def _refusal(self, status: int, message: str) -> web.Response:
+        self._metrics.refused(status)
+        answer = web.json_response({"message": f"keywright proxy: {message}"}, status=status)
+        # What is left of the request's body is not read.
+        answer.force_close()
+        return answer
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        check_host(request.headers.get("Host"))
+        if request.method not in METHODS:
+            raise RefusedError(405, f"the method is not one of {', '.join(sorted(METHODS))}")
+        target = forwarded_target(request.raw_path, self._upstream)
+        body = RequestBody(request, idle_seconds=self._body_idle)
+        began = time.perf_counter()
+        try:
+            answer = await self._answer(request, target, body)
+        except (aiohttp.ClientError, TimeoutError):
+            if body.is_late:
+                raise RefusedError(408, "the body of the request came too slowly") from None
+            raise
+        async with answer:
+            self._metrics.forwarded(answer.status, seconds=time.perf_counter() - began)
+            if 300 <= answer.status < 400 and answer.status != 304:
+                raise RefusedError(502, "the upstream redirects, and redirects are not followed")
+            return await _relayed(request, answer)
+
+    async def _answer(
+        self, request: web.Request, target: str, body: RequestBody
+    ) -> aiohttp.ClientResponse:
+        """The response of the upstream; a second one if the key was replaced meanwhile."""
+        key = self._current_key()
+        answer = await self._send(request, target, body, key)
+        if answer.status in _REFUSED_KEY and body.is_repeatable:
+            newer = self._newer_than(key)
+            if newer is not None:
+                answer.release()
+                self._metrics.repeated.inc()
+                answer = await self._send(request, target, body, newer)
+        return answer
+
+    def _newer_than(self, key: Sensitive) -> Sensitive | None:
+        """The key, if it was replaced since."""
+        try:
+            current = self._current_key()
+        except NoKeyError:
+            return None
+        same = hmac.compare_digest(current.reveal().encode(), key.reveal().encode())
+        return None if same else current
+
+    async def _send(
+        self, request: web.Request, target: str, body: RequestBody, key: Sensitive
+    ) -> aiohttp.ClientResponse:
+        assert self._session is not None
+        headers = request_headers(
+            request.headers.items(), upstream=self._upstream, key=key.reveal()
+        )
+        return await self._session.request(
+            request.method,
+            URL(self._upstream.origin + target, encoded=True),
+            headers=headers,
+            data=body.chunks() if request.body_exists else None,
+            allow_redirects=False,
+        )
+
+
+class RequestBody:
+    """The body of a request: streamed, and kept up to a limit so that it can be sent again."""
+
+    def __init__(self, request: web.Request, *, idle_seconds: float) -> None:
+        self._content = request.content
+        self._idle = idle_seconds
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._complete = not request.body_exists
+        self.is_late = False
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the whole body was read and kept."""
+        return self._complete and self._size <= _REPEATABLE_BYTES
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield what was kept, and then what follows.
+
+        Raises:
+            TimeoutError: the client sends nothing for too long; `is_late` is set.
+        """
+        for chunk in tuple(self._kept):
+            yield chunk
+        while not self._complete:
+            try:
+                async with asyncio.timeout(self._idle):
+                    chunk = await self._content.readany()
+            except TimeoutError:
+                self.is_late = True
+                raise
+            if not chunk:
+                self._complete = True
+                return
+            self._size += len(chunk)
+            if self._size <= _REPEATABLE_BYTES:
+                self._kept.append(chunk)
+            else:
+                self._kept.clear()
+            yield chunk
+
+
+async def _relayed(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Stream the response to the client as it arrives.
+
+    If the upstream breaks off, the client's connection is cut: a body that ends regularly would
+    look complete.
+    """
+    response = web.StreamResponse(status=answer.status, reason=answer.reason)
+    for name, value in response_headers(answer.headers.items()):
+        response.headers.add(name, value)
+    await response.prepare(request)
+    try:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    with contextlib.suppress(OSError):
+        await response.write_eof()
+    return response
+
+
+class ProxyMonitor:
+    """`/metrics` and `/readyz` of the proxy, for the kubelet and Prometheus; no key is there."""
+
+    def __init__(self, proxy: KeyProxy, *, metrics: ProxyMetrics, port: int) -> None:
+        self._proxy = proxy
+        self._metrics = metrics
+        self._port = port
+        application = web.Application()
+        application.router.add_get("/metrics", self._answer_metrics)
+        application.router.add_get("/readyz", self._answer_readiness)
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self) -> None:
+        """Listen on all addresses of the pod; raises OSError."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, None, self._port).start()
+
+    async def stop(self) -> None:
+        """Close the listener."""
+        await self._runner.cleanup()
+
+    async def _answer_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self._metrics.registry),
+            headers={"Content-Type": CONTENT_TYPE_LATEST},
+        )
+
+    async def _answer_readiness(self, _: web.Request) -> web.Response:
+        if self._proxy.is_ready:
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text="no key\n")

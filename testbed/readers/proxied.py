@@ -1,0 +1,142 @@
+"""Pods with clients that never read their key again, beside the proxy of `serve-credentials`.
+
+Each is started once with the address of the proxy and a placeholder as its key. Only the proxy has
+the Secret mounted.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+from openai import OpenAI
+
+from testbed.boto3_sessions import boto3_session
+from testbed.processes import free_port
+from testbed.readers.answers import MODEL, QUESTION, pod_environment
+from testbed.readers.sidecars import Sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPENAI, STREAM = "openai-behind-proxy", "openai-stream-behind-proxy"
+BOTO3, HTTP = "boto3-behind-proxy", "http-behind-proxy"
+_PLACEHOLDER = "placeholder"
+_MESSAGES = [{"role": "user", "content": [{"text": QUESTION}]}]
+
+
+class _Proxied:
+    """A pod with the proxy and one client."""
+
+    def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
+        port = free_port()
+        upstream = f"https://bedrock-runtime.{data['AWS_REGION']}.amazonaws.com"
+        self._sidecar = Sidecar(
+            data,
+            arguments=(f"--proxy={upstream}", f"--proxy-port={port}"),
+            environment=cloud_environment,
+        )
+        self._sidecar.wait_for_port(port)
+        self.port = port
+        self.region = data["AWS_REGION"]
+
+    @property
+    def url(self) -> str:
+        """The address of the proxy."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def remount(self, data: Mapping[str, str]) -> None:
+        """Update the files of the proxy like the kubelet; the client learns nothing."""
+        self._sidecar.mount.write(data)
+
+    def close(self) -> None:
+        """End the proxy."""
+        self._sidecar.close()
+
+
+class ProxiedOpenAI(_Proxied):
+    """The openai SDK."""
+
+    def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
+        super().__init__(data, cloud_environment=cloud_environment)
+        with pod_environment({}):
+            self._client = OpenAI(
+                base_url=f"{self.url}/openai/v1", api_key=_PLACEHOLDER, max_retries=0
+            )
+
+    def ask(self) -> str:
+        """Send one prompt."""
+        answer = self._client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": QUESTION}]
+        )
+        return answer.choices[0].message.content or ""
+
+    def close(self) -> None:
+        """End the client and the proxy."""
+        self._client.close()
+        super().close()
+
+
+class ProxiedStream(ProxiedOpenAI):
+    """The openai SDK, reading the events of a stream."""
+
+    def ask(self) -> str:
+        """Send one prompt, and join what arrives."""
+        events = self._client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True
+        )
+        return "".join(event.choices[0].delta.content or "" for event in events if event.choices)
+
+
+class ProxiedBoto3(_Proxied):
+    """boto3, which signs with keys of its own that no cloud knows."""
+
+    def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
+        super().__init__(data, cloud_environment=cloud_environment)
+        self._variables = {
+            "AWS_ACCESS_KEY_ID": _PLACEHOLDER,
+            "AWS_SECRET_ACCESS_KEY": _PLACEHOLDER,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        with pod_environment(self._variables):
+            self._client = boto3_session().client(
+                "bedrock-runtime",
+                region_name=self.region,
+                endpoint_url=self.url,
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+
+    def ask(self) -> str:
+        """Send one prompt."""
+        with pod_environment(self._variables):
+            answer = self._client.converse(modelId=MODEL, messages=_MESSAGES)
+        return str(answer["output"]["message"]["content"][0]["text"])
+
+    def close(self) -> None:
+        """End the client and the proxy."""
+        self._client.close()
+        super().close()
+
+
+class ProxiedHttp(_Proxied):
+    """The standard library, with a new connection for each call."""
+
+    def ask(self) -> str:
+        """Send one prompt."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(
+                "POST",
+                f"/model/{MODEL}/converse",
+                body=json.dumps({"messages": _MESSAGES}),
+                headers={"Content-Type": "application/json"},
+            )
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise OSError(f"{answer.status} {text}")
+        return str(json.loads(text)["output"]["message"]["content"][0]["text"])
