@@ -18,7 +18,7 @@ export PYTHONPATH := operator:.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds gitops screens bench fuzz attack soak lock image archive node-image mutants docs clean
+.PHONY: help demo test test-api test-testbed test-kind-here retest test-faults test-kind packages check fix crds reference gitops screens dashboard drawings bench fuzz attack soak lock image archive node-image mutants docs docs-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,7 +60,7 @@ test-faults: .venv/.made ## faults and failovers at their pace, one after the ot
 test-kind: .venv/.made ## the shipped Deployment and pods on a kind cluster (docker, or root on Debian)
 	@$(DEV)/python -m tests.kind --insist $(ARGS)
 
-check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts of the CRDs
+check: .venv/.made ## lint, format, types, layers, links, words of the docs, generated parts and pages
 	$(DEV)/ruff check
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
@@ -68,6 +68,9 @@ check: .venv/.made ## lint, format, types, layers, links, words of the docs, gen
 	$(DEV)/python tests/links.py
 	$(DEV)/python tests/words.py
 	$(DEV)/python -m tools.crds --check
+	$(DEV)/python -m tools.reference --check
+	$(DEV)/python -m tools.dashboard --check
+	$(DEV)/python -m tools.drawings --check
 
 fix: .venv/.made ## format, and fix what the linter can
 	$(DEV)/ruff check --fix
@@ -76,12 +79,23 @@ fix: .venv/.made ## format, and fix what the linter can
 crds: .venv/.made ## write the generated lists and rules into the CRDs
 	$(DEV)/python -m tools.crds
 
+reference: .venv/.made ## write the reference pages that follow from the CRDs and the code
+	$(DEV)/python -m tools.reference
+
 gitops: .venv/.made ## write the patch for Argo CD's ConfigMap from the Lua scripts
 	$(DEV)/python -m tools.gitops
 
 screens: .venv/.made ## draw the screens of docs/cli.md from a real run
 	@$(DEV)/python -m testbed.clusters.controlplane
 	@$(DEV)/python -m tools.screens
+
+dashboard: .venv/.made ## write the dashboard for Grafana from its panels, and draw it for the docs from a real run
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.dashboard
+
+drawings: .venv/.made ## draw the pictures of docs/architecture.md from the imports and from a trace of a renewal
+	@$(DEV)/python -m testbed.clusters.controlplane
+	@$(DEV)/python -m tools.drawings
 
 bench: .venv/.made ## speed, API calls and memory, beside a bare client loop
 	@$(DEV)/python -m testbed.clusters.controlplane
@@ -107,14 +121,17 @@ docs: .cache/docs/.made ## the documentation site, in dist/site
 	@.cache/docs/bin/zensical build --strict
 	@echo "dist/site/index.html"
 
+docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromium (needs chromium and npm)
+	@$(DEV)/python -m tools.docs_check $(ARGS)
+
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
 	$(UV) pip compile pyproject.toml --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
-	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
+	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -151,14 +168,14 @@ clean: ## remove environments and caches of this checkout
 	@$(UV) pip sync --quiet --python .cache/docs --require-hashes locks/docs.txt
 	@touch $@
 
-.cache/archive/.made: locks/archive.txt $(UV)
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/archive
-	@$(UV) pip sync --quiet --python .cache/archive --require-hashes locks/archive.txt
-	@touch $@
-
 .cache/mutants/.made: locks/dev.txt locks/mutants.txt $(UV)
 	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/mutants
 	@$(UV) pip sync --quiet --python .cache/mutants --require-hashes locks/dev.txt locks/mutants.txt
+	@touch $@
+
+.cache/archive/.made: locks/archive.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON) .cache/archive
+	@$(UV) pip sync --quiet --python .cache/archive --require-hashes locks/archive.txt
 	@touch $@
 
 # Not compiled: that takes longer than all the rest, and gains two seconds once.

@@ -23,6 +23,7 @@ _LINK: Final = re.compile(r"(?P<start>\]\()(?P<target>[^)\s#]+)(?P<anchor>#[^)\s
 _FENCE: Final = re.compile(r"^(?:```|~~~).*?^(?:```|~~~)$", re.MULTILINE | re.DOTALL)
 _LANGUAGES: Final = {".yaml": "yaml", ".json": "json", ".py": "python", ".lua": "lua"}
 _FILES: Final = PurePosixPath("files")
+_ASSETS: Final = Path(__file__).parent / "site_assets"
 
 
 def pages() -> list[PurePosixPath]:
@@ -130,6 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
         goal = folder / picture.relative_to(ROOT / "docs")
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(picture, goal)
+    for asset in _ASSETS.iterdir():
+        shutil.copyfile(asset, folder / asset.name)
     return 0
 
 

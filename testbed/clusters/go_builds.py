@@ -54,9 +54,10 @@ class GoBuilder:
         """The version of the module `path` in the module in `directory`."""
         return self._output(["list", "-m", "-f", "{{.Version}}", path], directory=directory)
 
-    def build_tools(self, what: str, *, module: Path, into: Path) -> None:
+    def build_tools(self, what: str, *, module: Path, into: Path, tags: str = "") -> None:
         """Build the tools in a module's go.mod; raises subprocess.CalledProcessError."""
-        self._build(what, [*_LEAN, "-ldflags", "-s -w"], module=module, into=into)
+        arguments = [*_LEAN, "-tags", tags, "-ldflags", "-s -w"]
+        self._build(what, arguments, module=module, into=into)
 
     def build_kubernetes(self, what: str, *, module: Path, into: Path) -> None:
         """Build tools of k8s.io/kubernetes, which are stamped with its version."""

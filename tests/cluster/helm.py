@@ -17,7 +17,7 @@ from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.operators import NAMESPACE
 from testbed.world import MANIFESTS
 from tests.cluster.tenants import Document
-from tests.cluster.tier import without_helm
+from tests.cluster.tier import without_tool
 
 CHART = MANIFESTS / "chart"
 RELEASE = "keywright"
@@ -75,7 +75,7 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     try:
         program = go_tool("helm", module=TOOLS / "helm")
     except NoGoError as error:
-        without_helm(request.config, str(error))
+        without_tool(request.config, "helm", str(error))
     return Helm(program=program, home=tmp_path_factory.mktemp("helm"))
 
 

@@ -65,11 +65,11 @@ def without_history(config: pytest.Config, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def without_helm(config: pytest.Config, reason: str) -> NoReturn:
-    """Skip loudly what needs Helm; where CI=true, fail."""
-    note(config, f"SKIPPED: tests of the chart did not run, and prove nothing today: {reason}")
+def without_tool(config: pytest.Config, name: str, reason: str) -> NoReturn:
+    """Skip loudly what needs this Go program; where CI=true, fail."""
+    note(config, f"SKIPPED: tests with {name} did not run, and prove nothing today: {reason}")
     if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(f"CI must have Helm: {reason}", pytrace=False)
+        pytest.fail(f"CI must have {name}: {reason}", pytrace=False)
     pytest.skip(reason)
 
 

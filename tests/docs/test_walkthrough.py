@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-COPIED: Final = ("operator", "crds", "manifests", "examples", "testbed", "tools")
+COPIED: Final = ("operator", "crds", "manifests", "examples", "testbed", "tools", "docs")
 PROGRAM: Final = Path(__file__).with_name("walkthrough_program.py")
 _FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -48,8 +48,9 @@ def _carry_out(language: str, block: str, *, at: Path) -> None:
             file, _, content = block.partition("\n")
             (at / file.removeprefix("# ")).write_text(content, encoding="utf-8")
         case "sh":
-            assert block == "make crds\n"
+            assert block == "make crds reference\n"
             _run(sys.executable, "-m", "tools.crds", at=at)
+            _run(sys.executable, "-m", "tools.reference", at=at)
         case "yaml":
             (at / "grant.yaml").write_text(block, encoding="utf-8")
         case _:
@@ -83,5 +84,7 @@ def test_the_walk_through_adds_a_kind_that_works(tmp_path: Path) -> None:
         "operator/keywright/clouds/aws/provider.py",
     }
     _run(sys.executable, "-m", "tools.crds", "--check", at=copy)
+    _run(sys.executable, "-m", "tools.reference", "--check", at=copy)
+    assert "`toyKey`" in (copy / "docs" / "reference" / "formats.md").read_text(encoding="utf-8")
     shown = _run(sys.executable, str(PROGRAM), str(tmp_path / "world"), at=copy)
     assert shown.splitlines()[-1] == "toyKey ['apiKey'] Ready"

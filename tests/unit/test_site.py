@@ -70,3 +70,6 @@ def test_the_folder_has_only_the_present_pages(tmp_path: Path) -> None:
     assert not (folder / "old.md").exists()
     assert (folder / "index.md").read_text(encoding="utf-8").startswith("# Keywright")
     assert (folder / "screens" / "status.svg").exists()
+    configured = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    for asset in (*configured["extra_css"], *configured["extra_javascript"]):
+        assert (folder / asset).exists()

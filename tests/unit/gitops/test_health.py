@@ -11,23 +11,11 @@ from lupa import LuaRuntime
 
 from keywright.api.names import ANNOTATION_RENEW_REQUESTED_AT
 from keywright.api.times import parse_time
-from tests.unit.planning.kstatus import kstatus
+from tests.unit.gitops.golden import GOLDEN, KINDS
 from tools import gitops
 
 ROOT = Path(__file__).parents[3]
 GITOPS = ROOT / "manifests" / "gitops"
-KINDS = {"ApiKeyGrant": "grants", "CredentialSource": "sources"}
-
-
-def _golden() -> list[tuple[str, dict[str, Any]]]:
-    found = []
-    for kind, file in KINDS.items():
-        text = (ROOT / "tests" / "data" / "health" / f"{file}.yaml").read_text(encoding="utf-8")
-        found += [(kind, case) for case in yaml.safe_load_all(text)]
-    return found
-
-
-GOLDEN = _golden()
 _every = pytest.mark.parametrize(
     ("kind", "case"), GOLDEN, ids=[f"{kind}: {case['name']}" for kind, case in GOLDEN]
 )
@@ -70,12 +58,6 @@ def test_argo_cd_shows_what_is_meant(kind: str, case: dict[str, Any]) -> None:
 def test_flux_waits_for_what_is_meant(kind: str, case: dict[str, Any]) -> None:
     """A Kustomization is ready with a living key, and fails early where only a person can help."""
     assert _flux(kind, _body(case)) == [case["flux"]]
-
-
-@_every
-def test_kstatus_agrees_where_it_can(kind: str, case: dict[str, Any]) -> None:
-    """Tools without our expressions read the conditions alone."""
-    assert kstatus(_body(case)) == case["kstatus"], kind
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,1 @@
+"""The drawings of docs/architecture.md, from the code and from a trace of it."""
