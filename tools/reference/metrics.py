@@ -48,6 +48,7 @@ async def scrape() -> str:
         sources=lambda: [source],
         queue_depth=lambda: 0,
         leads=lambda: True,
+        due_by_urgency=lambda: {"renewal": 1},
         invalid=lambda: {"ApiKeyGrant": 1},
         orphans=lambda: {"bedrockLongTermKey": 1},
         clock_skews=lambda: {"AWS": 1.0},
@@ -56,6 +57,7 @@ async def scrape() -> str:
     metrics.restart("Deployment", succeeded=True)
     metrics.renewed(late=1.0, margin=10.0)
     metrics.task_restarted("sweep")
+    metrics.api_request("patch", "secrets", status=200, seconds=0.1)
     metrics.cloud_request("AWS", "sts:AssumeRole", status=200, seconds=0.1)
     return metrics.text().decode()
 

@@ -29,26 +29,28 @@ class KeyFamilies:
         return cls(
             mints=Counter(
                 "keywright_mint",
-                "Keys asked for, by kind, result (success or the class of failure) and cause.",
+                "Requests to issue a key, by kind, result (success or the class of the failure) and"
+                " cause.",
                 ("kind", "result", "reason"),
                 registry=registry,
             ),
             seconds=Histogram(
                 "keywright_mint_duration_seconds",
-                "How long minting a key took, calls to the cloud included.",
+                "Time taken to issue a key, including calls to the cloud.",
                 ("kind",),
                 registry=registry,
             ),
             lateness=Histogram(
                 "keywright_renewal_lateness_seconds",
-                "How long after its planned time a key was renewed, in seconds; 0 if before it.",
+                "Seconds after its planned time, or after a suspension, at which a key was"
+                " renewed.",
                 buckets=_LATENESS_BUCKETS,
                 registry=registry,
             ),
             margin_used=Histogram(
                 "keywright_renewal_margin_used_ratio",
-                "The part of a key's margin, from its planned renewal to its expiry, that had"
-                " passed.",
+                "The part of the time between the planned renewal and the expiry of a key that had"
+                " passed when it was renewed.",
                 buckets=_MARGIN_BUCKETS,
                 registry=registry,
             ),
@@ -75,13 +77,14 @@ class ProcessFamilies:
         return cls(
             task_restarts=Counter(
                 "keywright_task_restarts",
-                "Long-lived tasks of the process that ended unexpectedly and were started again.",
+                "Long-running tasks of the operator that ended unexpectedly and were restarted.",
                 ("task",),
                 registry=registry,
             ),
             loop_lag=Histogram(
                 "keywright_event_loop_lag_seconds",
-                "How late the event loop took its turns, sampled ten times a second.",
+                "Lag of the event loop, sampled ten times a second; above 250 ms, the log names the"
+                " code that blocked the loop.",
                 buckets=_LAG_BUCKETS,
                 registry=registry,
             ),
@@ -106,13 +109,14 @@ class CloudFamilies:
         return cls(
             requests=Counter(
                 "keywright_cloud_requests",
-                "Requests to clouds, by operation and HTTP status (none: no response).",
+                "Requests to the clouds, by operation and HTTP status; other statuses are 4xx"
+                " or 5xx, no response is none.",
                 ("cloud", "operation", "code"),
                 registry=registry,
             ),
             seconds=Histogram(
                 "keywright_cloud_request_duration_seconds",
-                "Duration of requests to clouds, by operation.",
+                "Duration of requests to the clouds, by operation.",
                 ("cloud", "operation"),
                 registry=registry,
             ),

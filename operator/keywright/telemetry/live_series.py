@@ -41,7 +41,7 @@ class LiveSeries(Collector):
         )
         yield _by_label(
             "keywright_queue_depth_by_urgency",
-            "Grants that are due, by what waits: an expired key, a renewal, other work, a retry.",
+            "Grants that are due, by what waits: an expired key, a renewal, normal work, a retry.",
             "urgency",
             values.due_by_urgency(),
         )
@@ -51,23 +51,25 @@ class LiveSeries(Collector):
             value=values.deferred_statuses(),
         )
         yield GaugeMetricFamily(
-            "keywright_leader", "1 where this replica works.", value=float(values.leads())
+            "keywright_leader", "1 if this replica is the leader.", value=float(values.leads())
         )
         yield _by_label(
             "keywright_invalid_objects",
-            "Objects that cannot be read, and are ignored until they are edited.",
+            "Objects that cannot be parsed and are ignored until they are edited; the log contains"
+            " the error.",
             "kind",
             values.invalid(),
         )
         yield _by_label(
             "keywright_orphaned_credentials",
-            "Keys that were left in a cloud as they could not be revoked, and are still there.",
+            "Keys that could not be revoked and are still valid in a cloud.",
             "kind",
             values.orphans(),
         )
         yield _by_label(
             "keywright_clock_skew_seconds",
-            "Seconds by which the operator's clock is ahead of that of a cloud's own hosts.",
+            "Seconds by which the operator's clock is ahead of the cloud's, by the last response of"
+            " one of its own STS hosts.",
             "provider",
             values.clock_skews(),
         )

@@ -52,9 +52,9 @@ def grants_text(samples: Iterable[GrantSample]) -> bytes:
             renews.append(f"{_RENEWS}{labels} {_NUMBER(sample.renews_at)}\n")
     return "".join(
         (
-            *(f"# HELP {_EXPIRES} When the key ends.\n# TYPE {_EXPIRES} gauge\n", *expires),
-            *(f"# HELP {_RENEWS} When it is renewed.\n# TYPE {_RENEWS} gauge\n", *renews),
-            *(f"# HELP {_READY} 1 where the grant is Ready.\n# TYPE {_READY} gauge\n", *ready),
+            *(f"# HELP {_EXPIRES} When the key expires.\n# TYPE {_EXPIRES} gauge\n", *expires),
+            *(f"# HELP {_RENEWS} When the key is renewed.\n# TYPE {_RENEWS} gauge\n", *renews),
+            *(f"# HELP {_READY} 1 if the grant is Ready.\n# TYPE {_READY} gauge\n", *ready),
         )
     ).encode()
 
@@ -70,8 +70,8 @@ def sources_text(samples: Iterable[SourceSample]) -> bytes:
             expires.append(f"{_SOURCE_EXPIRES}{labels} {_NUMBER(sample.expires_at)}\n")
     parts = (
         (_SOURCE_EXPIRES, "When the session of the source expires.", expires),
-        (_SOURCE_FAILING, "1 where the last verification of the source failed.", failing),
-        (_SOURCE_READY, "1 where the source is Ready.", ready),
+        (_SOURCE_FAILING, "1 if the last verification of the source failed.", failing),
+        (_SOURCE_READY, "1 if the source is Ready.", ready),
     )
     return "".join(
         f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(lines)}"

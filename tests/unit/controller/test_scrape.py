@@ -59,13 +59,13 @@ class EachStatus(Collector):
         """The three families of grants."""
         labels = ("namespace", "name")
         expires = GaugeMetricFamily(
-            "keywright_grant_expiration_timestamp_seconds", "When the key ends.", labels=labels
+            "keywright_grant_expiration_timestamp_seconds", "When the key expires.", labels=labels
         )
         renews = GaugeMetricFamily(
-            "keywright_grant_renewal_timestamp_seconds", "When it is renewed.", labels=labels
+            "keywright_grant_renewal_timestamp_seconds", "When the key is renewed.", labels=labels
         )
         ready = GaugeMetricFamily(
-            "keywright_grant_ready", "1 where the grant is Ready.", labels=labels
+            "keywright_grant_ready", "1 if the grant is Ready.", labels=labels
         )
         for record in self.store.grants.values():
             status = GrantStatus.parse(record.parsed()["status"])

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keywright.api.docs_links import DOCS_URL
 from keywright.api.errors import FailureClass
-from keywright.telemetry.metrics import GrantSample, Metrics, SourceSample
 from tests.unit.api.samples import ROOT
+from tools.reference.metrics import scrape
 
 MONITORING = ROOT / "manifests" / "monitoring"
 _NAME = re.compile(r"keywright_[a-z_]+")
@@ -55,51 +55,11 @@ def _expressions() -> Iterator[str]:
 
 async def _scrape() -> dict[str, set[str]]:
     """The names of all series of a scrape, and their labels."""
-    metrics = Metrics()
-    reading = GrantSample("chat", "key", ready=True, expires_at=2.0, renews_at=1.0)
-    source = SourceSample("chat", "bedrock", ready=True, failing=False, expires_at=2.0)
-    metrics.watch(
-        grants=lambda: [reading],
-        sources=lambda: [source],
-        queue_depth=lambda: 0,
-        leads=lambda: True,
-        due_by_urgency=lambda: {"renewal": 1},
-        invalid=lambda: {"ApiKeyGrant": 1},
-        orphans=lambda: {"bedrockLongTermKey": 1},
-        clock_skews=lambda: {"AWS": 1.0},
-    )
-
-    async def mint() -> None:
-        return None
-
-    await metrics.timed_mint("bedrockShortTermKey", "New", mint)
-    metrics.restart("Deployment", succeeded=True)
-    metrics.renewed(late=1.0, margin=10.0)
-    metrics.task_restarted("sweep")
-    metrics.api_request("patch", "secrets", status=200, seconds=0.1)
-    metrics.cloud_request("AWS", "sts:AssumeRole", status=200, seconds=0.1)
     return {
         sample.name: set(sample.labels)
-        for family in text_string_to_metric_families(metrics.text().decode())
+        for family in text_string_to_metric_families(await scrape())
         for sample in family.samples
     }
-
-
-async def test_each_metric_is_documented_with_its_labels() -> None:
-    """The table of docs/install.md has each metric that a scrape shows, and no other."""
-    page = (ROOT / "docs" / "install.md").read_text()
-    rows = re.findall(r"^\| ((?:`keywright_[^|]*)) \|", page, re.MULTILINE)
-    documented = {
-        name: set(labels.split(",")) - {""}
-        for row in rows
-        for name, labels in re.findall(r"`(keywright_\w+)(?:\{([\w,]*)\})?`", row)
-    }
-    exposed: dict[str, set[str]] = {}
-    for name, labels in (await _scrape()).items():
-        if not name.endswith("_created"):
-            base = re.sub(r"_(bucket|count|sum)$", "", name)
-            exposed[base] = exposed.get(base, set()) | (labels - {"le"})
-    assert documented == exposed
 
 
 @pytest.mark.parametrize("expression", sorted(set(_expressions())))
