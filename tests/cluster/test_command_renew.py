@@ -121,3 +121,27 @@ def test_a_manifest_that_owns_the_field_is_named(tenant: Tenant) -> None:
     tenant.ready()
     shown = keywright(tenant.world, "suspend", GRANT, "-n", tenant.namespace)
     assert "argocd-controller manages spec.suspend" in shown.out
+
+
+def test_programs_get_a_document(tenant: Tenant) -> None:
+    """On stdout alone; what a person reads of the progress is on stderr."""
+    tenant.become_ready()
+    where = ("-n", tenant.namespace, "-o", "json")
+    place = {"namespace": tenant.namespace, "name": GRANT}
+    renewed = keywright(tenant.world, "renew", GRANT, "--wait", *where)
+    assert renewed.code == ExitCode.OK, renewed
+    (item,) = renewed.json()["items"]
+    requested_at, detail = item.pop("requestedAt"), item.pop("detail")
+    assert item == {**place, "formerRevision": 1, "state": "renewed"}
+    assert requested_at == tenant.status()["lastHandledReconcileAt"]
+    assert f"valid until {tenant.status()['expiresAt']}" in detail
+    assert "requested a renewal" in renewed.err
+    for command, suspended in (("suspend", True), ("suspend", True), ("resume", False)):
+        changed = tenant.grant()["spec"].get("suspend", False) is not suspended
+        shown = keywright(tenant.world, command, GRANT, *where)
+        assert shown.json()["kind"] == "SuspensionList"
+        (item,) = shown.json()["items"]
+        assert "expires" in item.pop("detail")
+        ends = tenant.status()["expiresAt"]
+        facts = {"suspended": suspended, "changed": changed, "expiresAt": ends, "managers": []}
+        assert item == {**place, **facts}

@@ -6,7 +6,7 @@ import argparse
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from keywright.api.durations import parse_duration
 from keywright.api.errors import ApiError
@@ -16,8 +16,14 @@ from keywright.api.times import format_time
 from keywright.cli.cluster_client import ClusterClient, connect
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import brief_time
-from keywright.cli.screen import Screen, Span, Style, screen_for
-from keywright.cli.selection import Selected, add_selection, select
+from keywright.cli.screen import Screen, Span, Style
+from keywright.cli.selection import (
+    Selected,
+    add_selection,
+    progress_screen,
+    select,
+    write_items,
+)
 from keywright.planning.conditions import (
     READY,
     RENEWAL_FAILING,
@@ -47,12 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Request the renewals; with `--wait`, return whether each has succeeded."""
     client = connect(options)
-    screen = screen_for()
+    screen = progress_screen(options)
     requests = [_request(client, grant, screen) for grant in select(client, options)]
-    if not options.wait:
+    if options.wait:
+        code = _follow(client, requests, screen, seconds=options.timeout)
+    else:
         suspended = any(request.suspended for request in requests)
-        return ExitCode.FINDINGS if suspended else ExitCode.OK
-    return _follow(client, requests, screen, seconds=options.timeout)
+        code = ExitCode.FINDINGS if suspended else ExitCode.OK
+    write_items(options, "RenewalList", [request.document() for request in requests])
+    return code
 
 
 @dataclass(slots=True)
@@ -66,6 +75,19 @@ class _Request:
     suspended: bool
     result: ExitCode | None = None
     reported: str = ""
+    state: str = "requested"
+    detail: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The item of `-o json`; stable, and documented in docs/cli.md."""
+        return {
+            "namespace": self.grant.namespace,
+            "name": self.grant.name,
+            "requestedAt": self.value,
+            "formerRevision": self.revision,
+            "state": "suspended" if self.suspended else self.state,
+            "detail": self.detail,
+        }
 
 
 def _request(client: ClusterClient, grant: Selected, screen: Screen) -> _Request:
@@ -99,7 +121,7 @@ def _request_time(now: datetime, status: GrantStatus) -> datetime:
 
 def _follow(
     client: ClusterClient, requests: list[_Request], screen: Screen, *, seconds: float
-) -> int:
+) -> ExitCode:
     deadline = time.monotonic() + seconds
     while waiting := [request for request in requests if request.result is None]:
         for request in waiting:
@@ -174,7 +196,7 @@ def _say(screen: Screen, request: _Request, what: str, style: Style, detail: str
     text = f"{what}: {detail}" if detail else what
     if text == request.reported:
         return
-    request.reported = text
+    request.reported, request.state, request.detail = text, what, detail
     name = Span(f"{request.grant.namespace}/{request.grant.name}", Style.BOLD)
     screen.line(name, ": ", Span(what, style), f": {detail}" if detail else "")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from keywright.cli.cluster_client import CUSTOM, ClusterClient, grant_path, scop
 from keywright.cli.cluster_options import add_cluster_options
 from keywright.cli.errors import CommandError, NotFoundError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.grant_view import LIST_VERSION
+from keywright.cli.screen import Screen, screen_for, write_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,20 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source", metavar="NAME", help="all grants of this source instead; -A for all namespaces"
     )
+    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
     add_cluster_options(parser, all_namespaces=True)
+
+
+def progress_screen(options: argparse.Namespace) -> Screen:
+    """The screen for people: stderr, if stdout is a document for programs."""
+    return screen_for(sys.stderr if options.output else None)
+
+
+def write_items(options: argparse.Namespace, kind: str, items: Iterable[Mapping[str, Any]]) -> None:
+    """Write the document of `-o`, if it was asked for."""
+    if options.output:
+        document = {"apiVersion": LIST_VERSION, "kind": kind, "items": list(items)}
+        write_document(sys.stdout, document, options.output)
 
 
 def select(client: ClusterClient, options: argparse.Namespace) -> list[Selected]:

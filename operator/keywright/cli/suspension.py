@@ -11,8 +11,8 @@ from keywright.api.times import format_time
 from keywright.cli.cluster_client import FIELD_MANAGER, ClusterClient, connect
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_view import brief_time
-from keywright.cli.screen import Screen, Span, Style, screen_for
-from keywright.cli.selection import Selected, select
+from keywright.cli.screen import Screen, Span, Style
+from keywright.cli.selection import Selected, progress_screen, select, write_items
 
 # Managers of changes by hand, which do not set a field back.
 _BY_HAND: Final = frozenset(
@@ -23,9 +23,9 @@ _BY_HAND: Final = frozenset(
 def set_suspend(options: argparse.Namespace, *, suspend: bool) -> int:
     """Suspend or resume the selected grants; return the exit code."""
     client = connect(options)
-    screen = screen_for()
-    for grant in select(client, options):
-        _set(client, grant, screen, suspend=suspend)
+    screen = progress_screen(options)
+    items = [_set(client, grant, screen, suspend=suspend) for grant in select(client, options)]
+    write_items(options, "SuspensionList", items)
     return ExitCode.OK
 
 
@@ -42,7 +42,10 @@ def _owners(entries: Any) -> Iterator[str]:
             yield manager
 
 
-def _set(client: ClusterClient, grant: Selected, screen: Screen, *, suspend: bool) -> None:
+def _set(
+    client: ClusterClient, grant: Selected, screen: Screen, *, suspend: bool
+) -> dict[str, Any]:
+    """Suspend or resume one grant; return the item of `-o json`, documented in docs/cli.md."""
     name = Span(f"{grant.namespace}/{grant.name}", Style.BOLD)
     known = (grant.body.get("spec") or {}).get("suspend") is True
     done = "suspended" if suspend else "resumed"
@@ -51,12 +54,23 @@ def _set(client: ClusterClient, grant: Selected, screen: Screen, *, suspend: boo
     else:
         client.patch(grant.path, {"spec": {"suspend": suspend}})
         screen.line(name, ": ", Span(done, Style.WARN if suspend else Style.GOOD))
-    screen.line("  ", _consequence(client, GrantStatus.parse(grant.body.get("status")), suspend))
-    for manager in other_owners(grant.body):
+    status, managers = GrantStatus.parse(grant.body.get("status")), other_owners(grant.body)
+    consequence = _consequence(client, status, suspend)
+    screen.line("  ", consequence)
+    for manager in managers:
         screen.line(
             *("  ", Span("warning", Style.WARN)),
             f": {manager} manages spec.suspend, and may set it back: change it in its manifest too",
         )
+    return {
+        "namespace": grant.namespace,
+        "name": grant.name,
+        "suspended": suspend,
+        "changed": known != suspend,
+        "expiresAt": None if status.expires_at is None else format_time(status.expires_at),
+        "detail": consequence,
+        "managers": list(managers),
+    }
 
 
 def _consequence(client: ClusterClient, status: GrantStatus, suspend: bool) -> str:  # noqa: FBT001  a value, not a mode
