@@ -126,7 +126,7 @@ docs-check: .venv/.made docs ## accessibility and layout of that site, in Chromi
 
 lock: $(UV) ## resolve the dependencies again, with hashes
 	for extra in demo dev; do $(UV) pip compile pyproject.toml --extra $$extra $(LOCK_OPTIONS) --output-file locks/$$extra.txt; done
-	$(UV) pip compile pyproject.toml --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
+	$(UV) pip compile pyproject.toml --extra cli --extra traces $(LOCK_OPTIONS) --output-file locks/runtime.txt
 	$(UV) pip compile pyproject.toml --extra cli $(LOCK_OPTIONS) --output-file locks/cli.txt
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt

@@ -46,6 +46,14 @@ def emptied(services: Sequence[str]) -> tuple[Emptied, ...]:
     )
 
 
+# Modules of CEL that no rule of the CRDs uses, and stubs for type checkers.
+_UNUSED = (
+    "cel_expr_python/ext/ext_encoders.*",
+    "cel_expr_python/ext/ext_proto.*",
+    "**/*.pyi",
+)
+
+
 def trim(tree: Path, *, services: Sequence[str] = AWS_SERVICES) -> int:
     """Leave it out; the bytes that it had.
 
@@ -62,6 +70,9 @@ def trim(tree: Path, *, services: Sequence[str] = AWS_SERVICES) -> int:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+    for path in {path for pattern in _UNUSED for path in tree.glob(pattern)}:
+        freed += size(path)
+        path.unlink()
     return freed
 
 

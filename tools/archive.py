@@ -32,12 +32,6 @@ PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 RELEASES: Final = "https://keywright.dev/releases"
 DIST: Final = tree.ROOT / "dist"
 PROGRAM: Final = "keywright.pyz"
-# Modules of CEL that no rule of the CRDs uses, for each Python, and stubs for type checkers.
-_UNUSED: Final = (
-    "cel_expr_python/ext/ext_encoders.*",
-    "cel_expr_python/ext/ext_proto.*",
-    "**/*.pyi",
-)
 # 1980: the earliest date of a zip file, for archives that are equal byte by byte.
 _EPOCH: Final = 315532800
 _PREAMBLE: Final = """\
@@ -99,9 +93,6 @@ def build(of: Platform, *, pythons: Sequence[str], into: Path) -> Path:
             shutil.copytree(part, whole, dirs_exist_ok=True)
             shutil.rmtree(part)
         trim.trim(whole)
-        for pattern in _UNUSED:
-            for path in whole.glob(pattern):
-                path.unlink()
         tree.add_operator(whole, version=version())
         preamble = Path(scratch) / "python_version.py"
         preamble.write_text(preamble_for(pythons))

@@ -17,10 +17,20 @@ from rich.text import Text
 
 from testbed.clusters.controlplane import ControlPlaneCluster
 from testbed.world import CRDS, MANIFESTS, ROOT, World
+from tests.cluster.second_cluster import cluster_id
 from tests.cluster.tenants import Tenant
 
 _SCREENS = ROOT / "docs" / "screens"
 _WIDTH = 110
+_BASE = "tests/unit/cli/lint_cases/_base.yaml"
+_CREATE = (
+    *("source", "bedrock", "--namespace", "chat", "--region", "us-west-2"),
+    *("--role-arn", "arn:aws:iam::123456789012:role/chat-bedrock"),
+)
+_AUDIT = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["iam:List*", "apigateway:GET"], "Resource": "*"}],
+}
 
 
 def main() -> int:
@@ -39,6 +49,11 @@ def main() -> int:
             "suspend": ("suspend", "chat-key", *namespace),
             "resume": ("resume", "chat-key", *namespace),
             "version": ("version",),
+            "audit": ("audit", *namespace),
+            "lint": ("lint", "tests/unit/cli/lint_cases/source-misspelled.yaml", _BASE),
+            "render": ("render", "-f", "examples/bedrock-short-term"),
+            "explain": ("explain", "-f", "examples/bedrock-short-term", "--as", "terraform"),
+            "create": ("create", *_CREATE),
             "help": ("--help",),
         }.items():
             _draw(name, arguments, world)
@@ -62,7 +77,24 @@ def _scene(world: World) -> Tenant:
     tenant.apply_grant(name="partner-key", source="partner")
     tenant.told("Ready", status="False", reason="AccessDenied", name="partner-key")
     tenant.source_told("Ready", name="bedrock")
+    _leave_orphans(world, tenant)
     return tenant
+
+
+def _leave_orphans(world: World, tenant: Tenant) -> None:
+    """A user with a key and an API key, whose grants do not exist."""
+    world.aws.put_role_policy(role=tenant.role, name="audit", document=_AUDIT)
+    tags = {
+        "keywright.dev/grant": f"{tenant.namespace}/old-key",
+        "keywright.dev/grant-id": "5f6f7c52-1d5c-4f0e-9d4c-2f6a9c1c3b7e",
+        "keywright.dev/cluster-id": cluster_id(world),
+    }
+    iam = world.aws.administrator("iam")
+    created = {**tags, "keywright.dev/created": "true"}
+    held = [{"Key": name, "Value": value} for name, value in created.items()]
+    iam.create_user(UserName="bedrock-chat", Path="/keywright/", Tags=held)
+    gateway = world.aws.administrator("apigateway", region="us-west-2")
+    gateway.create_api_key(name="partner", tags=tags)
 
 
 def _draw(name: str, arguments: tuple[str, ...], world: World) -> None:

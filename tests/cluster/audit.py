@@ -31,11 +31,12 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it changed something; asking for a token changes nothing."""
-        return self.what.split()[0] in _WRITES and self.what != TOKEN_REQUEST
+        """Whether it changed something; asking for a token, or for a right, changes nothing."""
+        return self.what.split()[0] in _WRITES and self.what not in _QUESTIONS
 
 
 TOKEN_REQUEST = "create serviceaccounts/token"
+_QUESTIONS = frozenset({TOKEN_REQUEST, "create selfsubjectaccessreviews"})
 WRITE_SECRET = "patch secrets"
 WRITE_STATUS = "patch apikeygrants/status"
 CREATE_EVENT = "create events"

@@ -168,7 +168,7 @@ def _check_facts(day: Day) -> None:
     assert by_action["Revoked"] == by_action["Renewed"] != by_action["Issued"]
 
 
-def test_the_start_line_has_the_version_and_the_settings(day: Day) -> None:
+def test_the_first_lines_have_the_version_the_settings_and_the_rights(day: Day) -> None:
     """And kopf's own lines about its activities are not in the log."""
     entries = [
         json.loads(line)
@@ -177,6 +177,9 @@ def test_the_start_line_has_the_version_and_the_settings(day: Day) -> None:
     ]
     (started,) = [entry for entry in entries if "version" in entry]
     assert started["message"].endswith("for all namespaces")
+    (rights,) = [entry for entry in entries if "rights" in entry]
+    assert rights["message"] == "rights: all that are needed"
+    assert rights["rights"]["missing"] == []
     assert started["settings"]["lease_name"] == "keywright"
     assert started["settings"]["key_times"]["revocation"]
     assert [entry for entry in entries if entry["logger"].startswith("kopf.activities")] == []

@@ -99,6 +99,7 @@ def test_it_serves_the_listed_namespaces_and_asks_for_nothing_else(
     assert "outside" in message
     assert outside.status() == {"observedGeneration": -1}
     # The audit log contains a watch once it has ended.
+    assert '"rights: all that are needed"' in operator.log.read_text()
     assert operator.stop() == 0
     asked = requests.requests()
     assert {"watch secrets", "watch namespaces"} <= {request.what for request in asked}
@@ -107,8 +108,9 @@ def test_it_serves_the_listed_namespaces_and_asks_for_nothing_else(
     elsewhere = {(each.what, each.namespace) for each in asked if each.namespace not in here}
     # The id of the cluster, and nothing that is in that namespace.
     assert elsewhere == {("get namespaces", "kube-system")}
-    # What there is to ask for is asked for without a resource.
-    of_cluster = {(r.what, r.name) for r in asked if not r.namespace} - {("get none", "")}
+    # What there is to ask for is asked for without a resource; and its own rights.
+    questions = {("get none", ""), ("create selfsubjectaccessreviews", "")}
+    of_cluster = {(r.what, r.name) for r in asked if not r.namespace} - questions
     assert of_cluster == {
         (f"{verb} namespaces", name) for verb in ("list", "watch") for name in LISTED
     }

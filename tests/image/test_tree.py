@@ -69,6 +69,19 @@ def test_everything_the_operator_does_works_without_the_rest(trimmed: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
+def test_every_command_works_in_the_image(trimmed: Path) -> None:
+    """Also lint, which needs PyYAML and CEL beside what the operator needs."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "keywright", "lint", str(tree.ROOT / "examples")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(trimmed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("0 findings in ")
+
+
 def test_the_image_knows_its_version(trimmed: Path) -> None:
     """`keywright --version` and the metric build_info say it, as if it were installed."""
     done = subprocess.run(

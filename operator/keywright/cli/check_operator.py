@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from keywright.api.names import GRANT_PLURAL, GROUP, SOURCE_PLURAL
+from keywright.api.rights import NEEDED
 from keywright.api.times import parse_time
 from keywright.cli.cluster_client import ClusterClient
 from keywright.cli.errors import ForbiddenError
@@ -22,19 +22,6 @@ from keywright.version import product_version
 
 _HTTPS: Final = 443
 _LEASE: Final = "keywright"
-RIGHTS: Final = (
-    *(
-        (verb, GROUP, plural)
-        for plural in (SOURCE_PLURAL, GRANT_PLURAL)
-        for verb in ("get", "list", "watch")
-    ),
-    *(("patch", GROUP, f"{plural}/status") for plural in (SOURCE_PLURAL, GRANT_PLURAL)),
-    ("patch", GROUP, GRANT_PLURAL),
-    *((verb, "", "secrets") for verb in ("get", "list", "watch", "create", "patch")),
-    ("get", "", "serviceaccounts"),
-    ("create", "events.k8s.io", "events"),
-)
-"""Verb, API group and resource: what every installation of the operator needs."""
 
 
 def operator_checks(client: ClusterClient) -> Iterator[Hop]:
@@ -141,9 +128,14 @@ def _rights(client: ClusterClient, operator: Operator) -> Hop:
     title = "the operator has the rights that it needs"
     missing: list[str] = []
     for namespace in operator.namespaces or ("",):
-        for verb, group, resource in RIGHTS:
+        for right in NEEDED:
             allowed = operator_may(
-                client, operator, verb, resource, group=group, namespace=namespace
+                client,
+                operator,
+                right.verb,
+                right.resource,
+                group=right.group,
+                namespace=namespace,
             )
             if allowed is None:
                 return Hop(
@@ -154,7 +146,7 @@ def _rights(client: ClusterClient, operator: Operator) -> Hop:
                 )
             if not allowed:
                 where = f" in namespace {namespace}" if namespace else ""
-                missing.append(f"{verb} {resource}{where}")
+                missing.append(f"{right}{where}")
     if not missing:
         return Hop("check-operator-rights", title)
     return Hop(

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from keywright.api.errors import LostLeaseError
 from keywright.cluster.connection import connect
 from keywright.controller.initial_sync import CrdReappearedError
+from keywright.controller.rights_report import report_rights
 from keywright.controller.settings import Settings
 from keywright.controller.watches import watch
 from keywright.controller.wiring import Operator, build, stop_work
@@ -46,6 +47,8 @@ async def run(settings: Settings) -> ExitReason:
     connection = await connect(kubeconfig=settings.kubeconfig, context=settings.context)
     operator = build(settings, connection=connection)
     operator.clouds.warm_up()
+    # Of no consequence: its connections are those of the metrics' reviews.
+    rights = _task("rights", report_rights(operator.clients.reviewing, settings))
     await operator.server.start()
     for pool in operator.pools:
         pool.start()
@@ -61,6 +64,7 @@ async def run(settings: Settings) -> ExitReason:
     try:
         ending = await _work(operator, settings, stopped)
     finally:
+        rights.cancel()
         await stop_work(
             operator.pools, operator.elector, settings.drain_seconds, supervisor=supervisor
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -198,6 +199,39 @@ async def test_a_collector_that_hangs_delays_neither_a_reconcile_nor_the_end() -
         await tracer.close()
         assert time.monotonic() - began < CLOSE_SECONDS + 1
     assert made.status()["revision"] == 1
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
+    """No thread of the exporter is waited for; the endpoint is that of the variable."""
+    program = (
+        "import asyncio\n"
+        "from keywright.telemetry.traces import open_tracer\n"
+        "async def main():\n"
+        "    tracer = open_tracer(instance='x')\n"
+        "    with tracer.span('reconcile grant', {}):\n"
+        "        pass\n"
+        "    await tracer.close()\n"
+        "asyncio.run(main())\n"
+        "print('closed', flush=True)"
+    )
+    with OtlpReceiver(hangs=True) as receiver:
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={
+                **os.environ,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address,
+                "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
+            },
+        )
+        took = time.monotonic() - began
+        assert len(receiver.spans) == 1
+    assert done.stdout == "closed\n"
+    assert "exporting the last traces failed" in done.stderr
+    assert took < CLOSE_SECONDS + 20
 
 
 async def test_traces_that_cannot_be_set_up_do_not_stop_the_operator(
