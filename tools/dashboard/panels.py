@@ -216,7 +216,25 @@ PANELS: Final = (
     Panel(
         "Due grants",
         "timeseries",
-        (Query("max(keywright_queue_depth * on (instance) keywright_leader)", "due"),),
+        (
+            Query(
+                "max by (urgency) (keywright_queue_depth_by_urgency"
+                " * on (instance) group_left () keywright_leader)",
+                "{{urgency}}",
+            ),
+        ),
+        description="Grants that the leader has not reconciled yet, by what waits.",
+    ),
+    Panel(
+        "Requests to the Kubernetes API",
+        "timeseries",
+        (
+            Query(
+                f"sum by (verb, resource, code) (rate(keywright_api_requests_total{_RATE}))",
+                "{{verb}} {{resource}} {{code}}",
+            ),
+        ),
+        unit="reqps",
     ),
     Panel(
         "Sources that fail",

@@ -139,7 +139,12 @@ def _lines(panel: Panel, prometheus: Answers, *, start: float, end: float) -> li
         (legend, tuple((at - start, v) for at, v in series.samples if math.isfinite(v)))
         for legend, series in found
     ]
-    kept = sorted(pair for pair in finite if pair[1])[:_MOST_SERIES]
+    highest = sorted(
+        (pair for pair in finite if pair[1]),
+        key=lambda pair: max(value for _, value in pair[1]),
+        reverse=True,
+    )
+    kept = sorted(highest[:_MOST_SERIES])
     return [
         _Line(legend, _COLORS[number % len(_COLORS)], samples)
         for number, (legend, samples) in enumerate(kept)
