@@ -29,6 +29,7 @@ from keywright.sidecar.proxy_rules import (
     RefusedError,
     Upstream,
     check_host,
+    check_origin,
     forwarded_target,
     request_headers,
     response_headers,
@@ -93,7 +94,8 @@ class KeyProxy:
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS
             ),
-            trust_env=True,
+            # Without TLS, a proxy in the environment would see the key.
+            trust_env=not self._upstream.is_plain,
         )
         await self._runner.setup()
         if port is not None:
@@ -155,6 +157,7 @@ class KeyProxy:
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         check_host(request.headers.get("Host"))
+        check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))
         if request.method not in METHODS:
             raise RefusedError(405, f"the method is not one of {', '.join(sorted(METHODS))}")
         target = forwarded_target(request.raw_path, self._upstream)

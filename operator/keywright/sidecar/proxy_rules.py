@@ -14,7 +14,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _LONGEST_PATH: Final = 4096
 # RFC 3986, pchar.
 _SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
@@ -87,6 +88,11 @@ class Upstream:
         """Host and port, as in the header Host."""
         return urlsplit(self.origin).netloc
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the requests are sent without TLS, to this machine."""
+        return self.origin.startswith("http:")
+
 
 # Amazon Bedrock User Guide, "API keys" and "Inference endpoints".
 _BEDROCK_RUNTIME: Final = (
@@ -116,8 +122,7 @@ def upstream_from(url: str, *, paths: Iterable[str] = (), header: KeyHeader) -> 
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise UpstreamError(f"{url!r} is no URL: {error}") from None
-    local = host in {"127.0.0.1", "localhost", "::1"}
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK_HOSTS):
         raise UpstreamError(f"{url!r} must begin with https://: the key is sent there")
     if not host or parts.username is not None or parts.query or parts.fragment:
         raise UpstreamError(f"{url!r} must be a scheme, a host and at most a port")
@@ -185,6 +190,27 @@ def _matches(segments: list[str], pattern: tuple[str, ...]) -> bool:
     )
 
 
+def check_origin(origin: str | None, fetch_site: str | None) -> None:
+    """Refuse requests that a page of another site lets a browser send.
+
+    Browsers send them without asking, and only hide the response from the page. Fetch Metadata
+    (w3.org/TR/fetch-metadata) says where they come from; other clients send neither header.
+
+    Raises:
+        RefusedError: a page of another site sent the request.
+    """
+    foreign = origin is not None and _hostname(origin) not in _LOOPBACK_HOSTS
+    if foreign or (fetch_site or "none") not in {"none", "same-origin"}:
+        raise RefusedError(403, "requests of web pages are not forwarded")
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 def check_host(host: str | None) -> None:
     """Refuse names of other hosts that resolve to this address, as pages in a browser use them.
 
@@ -192,7 +218,7 @@ def check_host(host: str | None) -> None:
         RefusedError: the header Host names another host, or is missing.
     """
     name = (host or "").rpartition(":")[0] if re.fullmatch(r".*:[0-9]+", host or "") else host
-    if name not in LOOPBACK_NAMES:
+    if name not in _LOOPBACK_NAMES:
         raise RefusedError(421, "the Host header must be 127.0.0.1 or localhost")
 
 

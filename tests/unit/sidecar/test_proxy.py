@@ -356,6 +356,8 @@ async def test_requests_beyond_the_limit_get_503(pod: Pod) -> None:
         (b"GET //example.com/v1/models HTTP/1.1\r\n" + _OK_HOST, {400, 404}),
         (b"OPTIONS * HTTP/1.1\r\n" + _OK_HOST, {400, 404, 405}),
         (b"TRACE /v1/models HTTP/1.1\r\n" + _OK_HOST, {400, 405}),
+        (b"POST /v1/a HTTP/1.1\r\n" + _OK_HOST + b"Origin: https://example.com\r\n", {403}),
+        (b"POST /v1/a HTTP/1.1\r\n" + _OK_HOST + b"Sec-Fetch-Site: cross-site\r\n", {403}),
         (b"GET /v2/models HTTP/1.1\r\n" + _OK_HOST, {403}),
         (b"GET /v1/../v2/models HTTP/1.1\r\n" + _OK_HOST, {400}),
         (b"GET /v1/%2e%2e/v2 HTTP/1.1\r\n" + _OK_HOST, {400}),

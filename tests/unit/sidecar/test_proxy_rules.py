@@ -10,6 +10,7 @@ from keywright.sidecar.proxy_rules import (
     Upstream,
     UpstreamError,
     check_host,
+    check_origin,
     forwarded_target,
     request_headers,
     response_headers,
@@ -98,6 +99,40 @@ def test_other_hosts_are_refused(host: str | None) -> None:
     with pytest.raises(RefusedError) as refused:
         check_host(host)
     assert refused.value.status == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        (None, None),
+        (None, "none"),
+        ("http://127.0.0.1:9912", "same-origin"),
+        ("http://localhost:3000", None),
+        ("http://[::1]:3000", None),
+    ],
+)
+def test_programs_and_pages_of_this_machine_may_ask(origin: str | None, site: str | None) -> None:
+    """SDKs send neither header."""
+    check_origin(origin, site)
+
+
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        ("https://example.com", "cross-site"),
+        ("https://example.com", None),
+        ("null", None),
+        ("http://localhost.example.com", None),
+        ("http://[", None),
+        (None, "cross-site"),
+        (None, "same-site"),
+    ],
+)
+def test_pages_of_other_sites_are_refused(origin: str | None, site: str | None) -> None:
+    """A browser sends their requests with the loopback address as Host."""
+    with pytest.raises(RefusedError) as refused:
+        check_origin(origin, site)
+    assert refused.value.status == 403
 
 
 def test_only_end_to_end_headers_are_forwarded() -> None:
