@@ -7,14 +7,27 @@ import asyncio
 import os
 import platform
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import lint, measures, resource_cost, scrape, sidecar
+from benchmarks import lint, measures, proxy, resource_cost, scrape, sidecar
 from benchmarks.measures import Row
 
-_NAMES = ("rates", "singles", "requests", "memory", "sidecar", "scrape", "lint", "resource")
+_MEASURES: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
+    "singles": measures.singles,
+    "requests": measures.requests,
+    "memory": measures.memory,
+    "resource": resource_cost.status_patches,
+    "proxy": proxy.overhead,
+}
+_IN_PLACE: Mapping[str, Callable[[], list[Row]]] = {
+    "sidecar": sidecar.requests,
+    "scrape": scrape.scrapes,
+    "lint": lint.lints,
+}
+_NAMES = ("rates", *_MEASURES, *_IN_PLACE)
 
 
 def main() -> int:
@@ -43,25 +56,14 @@ async def _run(chosen: list[str], options: argparse.Namespace, console: Console)
     for name in chosen:
         for number in range(options.repeat if name == "rates" else 1):
             console.print(f"measuring {name}{f', run {number + 1}' if number else ''} ...")
-            match name:
-                case "rates":
-                    found = await measures.rates(options.objects)
-                case "singles":
-                    found = await measures.singles()
-                case "requests":
-                    found = await measures.requests()
-                case "sidecar":
-                    found = sidecar.requests()
-                case "scrape":
-                    found = scrape.scrapes()
-                case "resource":
-                    found = await resource_cost.status_patches()
-                case "lint":
-                    found = lint.lints()
-                case _:
-                    found = await measures.memory()
-            rows += found
+            rows += await _found(name, objects=options.objects)
     return rows
+
+
+async def _found(name: str, *, objects: int) -> list[Row]:
+    if name in _IN_PLACE:
+        return _IN_PLACE[name]()
+    return await (measures.rates(objects) if name == "rates" else _MEASURES[name]())
 
 
 def _table(rows: list[Row]) -> Table:

@@ -64,6 +64,11 @@ class Sidecar:
         """Wait until the sidecar listens there."""
         self._process.wait_until(lambda: accepts_connections(port), seconds=_START_SECONDS)
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def url(self, path: str) -> str:
         """The URI for an SDK."""
         return f"http://127.0.0.1:{self.port}{path}"
