@@ -41,4 +41,5 @@ CLIENTS: Mapping[str, Connect] = {
     proxied.STREAM: proxied.ProxiedStream,
     proxied.BOTO3: proxied.ProxiedBoto3,
     proxied.HTTP: proxied.ProxiedHttp,
+    proxied.STS: proxied.ProxiedSts,
 }

@@ -21,26 +21,31 @@ from testbed.readers.sidecars import Sidecar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+STS = "sts-behind-proxy"
 OPENAI, STREAM = "openai-behind-proxy", "openai-stream-behind-proxy"
 BOTO3, HTTP = "boto3-behind-proxy", "http-behind-proxy"
 _PLACEHOLDER = "placeholder"
+_REGION = "us-west-2"
 _MESSAGES = [{"role": "user", "content": [{"text": QUESTION}]}]
 
 
 class _Proxied:
     """A pod with the proxy and one client."""
 
+    service = "bedrock-runtime"
+    options: tuple[str, ...] = ()
+
     def __init__(self, data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> None:
         port = free_port()
-        upstream = f"https://bedrock-runtime.{data['AWS_REGION']}.amazonaws.com"
+        self.region = data.get("AWS_REGION", _REGION)
+        upstream = f"https://{self.service}.{self.region}.amazonaws.com"
         self._sidecar = Sidecar(
             data,
-            arguments=(f"--proxy={upstream}", f"--proxy-port={port}"),
+            arguments=(f"--proxy={upstream}", f"--proxy-port={port}", *self.options),
             environment=cloud_environment,
         )
         self._sidecar.wait_for_port(port)
         self.port = port
-        self.region = data["AWS_REGION"]
 
     @property
     def url(self) -> str:
@@ -102,7 +107,7 @@ class ProxiedBoto3(_Proxied):
         }
         with pod_environment(self._variables):
             self._client = boto3_session().client(
-                "bedrock-runtime",
+                self.service,
                 region_name=self.region,
                 endpoint_url=self.url,
                 config=Config(retries={"total_max_attempts": 1}),
@@ -118,6 +123,18 @@ class ProxiedBoto3(_Proxied):
         """End the client and the proxy."""
         self._client.close()
         super().close()
+
+
+class ProxiedSts(ProxiedBoto3):
+    """boto3 for STS, whose requests the proxy signs again."""
+
+    service = "sts"
+    options = (f"--proxy-sign=sts/{_REGION}", "--proxy-path=/")
+
+    def ask(self) -> str:
+        """The ARN of the caller."""
+        with pod_environment(self._variables):
+            return str(self._client.get_caller_identity()["Arn"])
 
 
 class ProxiedHttp(_Proxied):

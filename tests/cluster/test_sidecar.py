@@ -23,7 +23,10 @@ def _twenty_renewals(readings: list[Reading]) -> bool:
 
 @pytest.mark.timeout(120)
 def test_an_sdk_with_a_sidecar_lives_through_five_renewals(tenant: Tenant, tmp_path: Path) -> None:
-    """One process of boto3 and as many ends of sessions; no call of it fails."""
+    """One process of boto3 and as many ends of sessions; no call of it fails.
+
+    With credentials from the sidecar, and with a placeholder behind the proxy that signs again.
+    """
     tenant.world.aws.limit_sessions(seconds=8)
     tenant.apply_source()
     body = tenant.grant_body(bedrockShortTermKey=None, sessionCredentials={})
@@ -36,7 +39,7 @@ def test_an_sdk_with_a_sidecar_lives_through_five_renewals(tenant: Tenant, tmp_p
         namespace=tenant.namespace,
         secret=GRANT,
         cloud_environment=tenant.world.client_environment(),
-        clients=[sidecars.AWS],
+        clients=[sidecars.AWS, proxied.STS],
     ) as reader:
         reader.wait_until(_five_renewals, seconds=90)
         assert reader.failures() == []

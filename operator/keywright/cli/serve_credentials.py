@@ -10,14 +10,18 @@ import signal
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keywright.sidecar.authorization import AuthorizationToken
-from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, MountedKey
+from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, KeySource, MountedKey
 from keywright.sidecar.proxy import KeyProxy, ProxyMonitor
 from keywright.sidecar.proxy_metrics import ProxyMetrics
 from keywright.sidecar.proxy_rules import KeyHeader, UpstreamError, upstream_from
 from keywright.sidecar.server import CredentialServer
 from keywright.telemetry.logs import set_up_logging
+
+if TYPE_CHECKING:
+    from keywright.sidecar.signing import RequestSigner
 
 _PROXY_PORT = 9912
 
@@ -66,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="header for the key",
     )
     proxy.add_argument(
+        "--proxy-sign",
+        metavar="SERVICE/REGION",
+        help="sign requests with credential-process.json instead, for example sts/us-west-2",
+    )
+    proxy.add_argument(
         "--proxy-key-file", help="file with the key; otherwise one that the formats write"
     )
     proxy.add_argument(
@@ -109,15 +118,12 @@ async def _serve(options: argparse.Namespace) -> None:
 
 async def _start_proxy(options: argparse.Namespace, stack: contextlib.AsyncExitStack) -> None:
     header = KeyHeader(options.proxy_header)
-    names = BEARER_FILES if header is KeyHeader.BEARER else API_KEY_FILES
     metrics = ProxyMetrics()
+    keys, signer = _keys_of(options, header)
     proxy = KeyProxy(
         upstream_from(options.proxy, paths=options.proxy_path, header=header),
-        keys=MountedKey(
-            options.directory,
-            names=names if options.proxy_key_file is None else (options.proxy_key_file,),
-            clock=_now,
-        ),
+        keys=keys,
+        signer=signer,
         metrics=metrics,
         tls=ssl.create_default_context(),
     )
@@ -130,6 +136,21 @@ async def _start_proxy(options: argparse.Namespace, stack: contextlib.AsyncExitS
         monitor = ProxyMonitor(proxy, metrics=metrics, port=options.proxy_metrics_port)
         stack.push_async_callback(monitor.stop)
         await monitor.start()
+
+
+def _keys_of(
+    options: argparse.Namespace, header: KeyHeader
+) -> tuple[KeySource, RequestSigner | None]:
+    if options.proxy_sign is not None:
+        from keywright.sidecar.signing import MountedCredentials, RequestSigner  # noqa: PLC0415  botocore takes long to import
+
+        return MountedCredentials(options.directory, clock=_now), RequestSigner.of(
+            options.proxy_sign
+        )
+    names: tuple[str, ...] = BEARER_FILES if header is KeyHeader.BEARER else API_KEY_FILES
+    if options.proxy_key_file is not None:
+        names = (options.proxy_key_file,)
+    return MountedKey(options.directory, names=names, clock=_now), None
 
 
 def _now() -> datetime:

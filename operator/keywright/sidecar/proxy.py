@@ -12,9 +12,9 @@ import hmac
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -50,6 +50,32 @@ _REFUSED_KEY: Final = frozenset({401, 403})
 _AUTOMATIC: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
+class Signer(Protocol):
+    """Signs requests with the credentials that a `KeySource` returns."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether bodies are not part of the signature."""
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest body that is signed."""
+
+    def check(self, target: str, headers: Iterable[tuple[str, str]], /) -> None:
+        """Refuse what cannot be signed again; raises RefusedError."""
+
+    def sign(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[str, str]],
+        *,
+        body: bytes | None,
+        credentials: Sensitive,
+    ) -> list[tuple[str, str]]:
+        """The headers with those of the signature."""
+
+
 class KeyProxy:
     """Forwards requests to one upstream, with the current key of `keys`."""
 
@@ -60,6 +86,7 @@ class KeyProxy:
         keys: KeySource,
         metrics: ProxyMetrics,
         tls: ssl.SSLContext,
+        signer: Signer | None = None,
         most_requests: int = MOST_REQUESTS,
         body_idle_seconds: float = _BODY_IDLE_SECONDS,
     ) -> None:
@@ -67,6 +94,7 @@ class KeyProxy:
         self._keys = keys
         self._metrics = metrics
         self._tls = tls
+        self._signer = signer
         self._most = most_requests
         self._body_idle = body_idle_seconds
         self._open = 0
@@ -202,14 +230,23 @@ class KeyProxy:
         self, request: web.Request, target: str, body: RequestBody, key: Sensitive
     ) -> aiohttp.ClientResponse:
         assert self._session is not None
-        headers = request_headers(
-            request.headers.items(), upstream=self._upstream, key=key.reveal()
-        )
+        url = self._upstream.origin + target
+        headers = request_headers(request.headers.items(), upstream=self._upstream)
+        data: AsyncIterator[bytes] | bytes | None = body.chunks() if request.body_exists else None
+        signer = self._signer
+        if signer is None:
+            headers.append(self._upstream.header.with_key(key.reveal()))
+        else:
+            signer.check(target, request.headers.items())
+            signed = None
+            if not signer.streams:
+                data = signed = await body.read(limit=signer.most_bytes)
+            headers = signer.sign(request.method, url, headers, body=signed, credentials=key)
         return await self._session.request(
             request.method,
-            URL(self._upstream.origin + target, encoded=True),
+            URL(url, encoded=True),
             headers=headers,
-            data=body.chunks() if request.body_exists else None,
+            data=data,
             allow_redirects=False,
         )
 
@@ -219,6 +256,7 @@ class RequestBody:
 
     def __init__(self, request: web.Request, *, idle_seconds: float) -> None:
         self._content = request.content
+        self._whole: bytes | None = None
         self._idle = idle_seconds
         self._kept: list[bytes] = []
         self._size = 0
@@ -228,7 +266,24 @@ class RequestBody:
     @property
     def is_repeatable(self) -> bool:
         """Whether the whole body was read and kept."""
-        return self._complete and self._size <= _REPEATABLE_BYTES
+        kept = self._size <= _REPEATABLE_BYTES or self._whole is not None
+        return self._complete and kept
+
+    async def read(self, *, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            RefusedError: it is larger than the limit.
+            TimeoutError: as `chunks`.
+        """
+        if self._whole is None:
+            whole = bytearray()
+            async for chunk in self.chunks():
+                whole += chunk
+                if len(whole) > limit:
+                    raise RefusedError(413, f"bodies that are signed have at most {limit} bytes")
+            self._whole = bytes(whole)
+        return self._whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield what was kept, and then what follows.

@@ -58,9 +58,9 @@ class KeyHeader(StrEnum):
     BEARER = "Authorization"
     API_KEY = "x-api-key"
 
-    def with_key(self, key: str) -> str:
-        """The value of the header for that key."""
-        return f"Bearer {key}" if self is KeyHeader.BEARER else key
+    def with_key(self, key: str) -> tuple[str, str]:
+        """The header for that key."""
+        return self.value, f"Bearer {key}" if self is KeyHeader.BEARER else key
 
 
 class RefusedError(Exception):
@@ -223,9 +223,9 @@ def check_host(host: str | None) -> None:
 
 
 def request_headers(
-    received: Iterable[tuple[str, str]], *, upstream: Upstream, key: str
+    received: Iterable[tuple[str, str]], *, upstream: Upstream
 ) -> list[tuple[str, str]]:
-    """The headers of the forwarded request: end-to-end ones without credentials, and the key.
+    """The headers of the forwarded request: end-to-end ones, without any credentials.
 
     Raises:
         RefusedError: the length of the body is ambiguous.
@@ -233,8 +233,8 @@ def request_headers(
     pairs = list(received)
     _check_length(pairs)
     dropped = _connection_headers(pairs) | _CREDENTIALS | _FORWARDED | {"host", "expect"}
-    kept = [(name, value) for name, value in pairs if name.lower() not in dropped]
-    return [*kept, ("Host", upstream.host), (upstream.header.value, upstream.header.with_key(key))]
+    kept = ((name, value) for name, value in pairs if name.lower() not in dropped)
+    return [*kept, ("Host", upstream.host)]
 
 
 def response_headers(received: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
