@@ -156,7 +156,7 @@ async def _compare(audit: _Audit, sources: Sequence[CredentialSource], tools_of:
 
 
 async def _fix(audit: _Audit, listings: Any, *, namespace: str, entries: frozenset[str]) -> None:
-    from keywright.cli.auditing.removal import Remover, in_order  # noqa: PLC0415
+    from keywright.cli.auditing.removal import Remover, check_unattended, in_order  # noqa: PLC0415
 
     removable = in_order(audit.findings)
     # The plan and the results are for people, also if stdout is a document for programs.
@@ -167,13 +167,18 @@ async def _fix(audit: _Audit, listings: Any, *, namespace: str, entries: frozens
     out.line(Span("To be removed:", Style.BOLD))
     for finding in removable:
         out.line(f"  {finding.action} (account {finding.account}, for {finding.grant})")
-    if not audit.options.yes and not _confirmed(len(removable)):
+    grants = _grants(audit.client)
+    if audit.options.yes:
+        check_unattended(grants, number=len(removable))
+    elif not _confirmed(len(removable)):
         out.line("Nothing was removed.")
         return
+    else:
+        grants = _grants(audit.client)
     remover = Remover(
         client=audit.client,
         listings=listings,
-        grants=_grants(audit.client),
+        grants=grants,
         operator_namespace=namespace,
         entries=entries,
     )

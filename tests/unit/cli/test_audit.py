@@ -12,7 +12,9 @@ from keywright.cli.auditing.findings import Finding, Known
 from keywright.cli.auditing.gateways import gateway_findings
 from keywright.cli.auditing.grants import GrantFacts, facts_of
 from keywright.cli.auditing.progress import Progress
+from keywright.cli.auditing.removal import check_unattended
 from keywright.cli.auditing.users import iam_findings
+from keywright.cli.errors import CommandError
 from keywright.clouds.aws.marked_resources import (
     GatewayListing,
     IamListing,
@@ -181,3 +183,11 @@ def test_progress_is_rewritten_on_a_terminal_only() -> None:
         progress.show("users: 100")
         progress.end("users: 200")
         assert stream.getvalue() == expected
+
+
+def test_nothing_is_removed_unattended_from_a_cluster_without_grants() -> None:
+    """A restore may bring back the sources before the grants."""
+    with pytest.raises(CommandError, match="no ApiKeyGrant, so that all 7 resources"):
+        check_unattended({}, number=7)
+    present = grant()
+    check_unattended({present.owner: present}, number=7)

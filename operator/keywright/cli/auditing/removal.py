@@ -43,6 +43,22 @@ def in_order(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(chosen, key=lambda each: (_ORDER.index(each.kind), each.sort_key))
 
 
+def check_unattended(grants: Mapping[str, GrantFacts], *, number: int) -> None:
+    """Refuse to remove everything without a question.
+
+    After a restore, the resources may exist again before the grants that own them.
+
+    Raises:
+        CommandError: the cluster has no grant at all.
+    """
+    if grants:
+        return
+    raise CommandError(
+        f"the cluster has no ApiKeyGrant, so that all {number} resources look unowned.",
+        remedy="Restore the grants first. If there are to be none, leave out --yes and confirm.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Remover:
     """Removes one finding after the other, with the session of a source of its account.
