@@ -43,6 +43,8 @@ POLICIES = {
     "chained-roles/hub-permissions": ("role/partner-hub", "permissions"),
     "chained-roles/hub-trust": ("role/partner-hub", "trust"),
     "chained-roles/partner-trust": ("role/partner", "trust"),
+    "llm-app-behind-proxy/permissions": ("role/bedrock-invoker", "permissions"),
+    "llm-app-behind-proxy/trust": ("role/bedrock-invoker", "trust"),
     "restart-on-renewal/permissions": ("role/concierge", "permissions"),
     "restart-on-renewal/trust": ("role/concierge", "trust"),
     "shared-source/permissions": ("role/shared-bedrock", "permissions"),
