@@ -157,6 +157,27 @@ def test_crossplane_reads_one_json() -> None:
     assert set(json.loads(found)) == {"access_key", "secret_key", "security_token", "region"}
 
 
+def test_the_cli_configuration_has_the_defaults_of_the_cli() -> None:
+    """One profile, with region, output format and language beside the key."""
+    found = json.loads(
+        render(_grant(formats=["AlibabaCliConfig"]), credential=STATIC)["config.json"]
+    )
+    assert found == {
+        "current": "default",
+        "profiles": [
+            {
+                "name": "default",
+                "mode": "AK",
+                "access_key_id": STATIC.key_id,
+                "access_key_secret": "s" * 30,
+                "region_id": "cn-hangzhou",
+                "output_format": "json",
+                "language": "en",
+            }
+        ],
+    }
+
+
 @pytest.mark.parametrize("credential", [SESSION, STATIC], ids=["session", "static"])
 def test_the_credentials_tool_reads_the_cli_configuration(
     credential: Credential, tmp_path: Path

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keywright.api.grant import is_handled
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.drift import altered_fields
 from keywright.secrets.fingerprint import (
@@ -20,7 +21,15 @@ from keywright.secrets.fingerprint import (
 )
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
 from keywright.secrets.rendering import data_keys, render
-from tests.unit.api.samples import grant, grant_body, parsed_grant, source
+from tests.unit.api.samples import (
+    grant,
+    grant_body,
+    parsed_grant,
+    parsed_source,
+    source,
+    source_body,
+)
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import (
     HASH_KEY,
     TOKEN,
@@ -31,6 +40,10 @@ from tests.unit.secrets.samples import (
 )
 
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
+_EXPIRY_FIELDS = (
+    "metadata.annotations[keywright.dev/expires-at]",
+    "metadata.annotations[keywright.dev/renew-at]",
+)
 GRANT = grant(secret={"labels": {"team": "chat"}, "annotations": {"a": "b"}})
 
 
@@ -122,6 +135,36 @@ def test_a_secret_is_known_by_its_metadata() -> None:
     assert state.revision == 3
     assert state.expires_at == credential().expires_at
     assert state.owned_keys == data_keys(GRANT)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "field", "value"),
+    [
+        ("key-id", "key_id", "ACCA1"),
+        ("replaces-key-id", "replaces", "ACCA1"),
+        ("key-proof", "key_proof", "proof"),
+        ("replaces-key-proof", "replaces_proof", "proof"),
+        ("grant-proof", "grant_proof", "proof"),
+        ("grant-id", "grant_id", "id"),
+        ("cluster-id", "cluster_id", "id"),
+        ("entries", "entries", "digest"),
+        ("warning", "warning", "It is short."),
+    ],
+)
+def test_each_annotation_is_read(annotation: str, field: str, value: str) -> None:
+    """The values are read unchanged; without the annotation they are absent."""
+    meta = metadata_after_apply(manifest_of(GRANT))
+    assert not getattr(managed_secret_from(meta), field)
+    meta["annotations"] = meta["annotations"] | {f"keywright.dev/{annotation}": value}
+    assert getattr(managed_secret_from(meta), field) == value
+
+
+def test_handled_requests_are_read() -> None:
+    """A restored annotation of the grant is compared with them."""
+    asked = replace(GRANT, renew_requested_at="2026-11-22T11:00:00Z")
+    state = managed_secret_from(metadata_after_apply(manifest_of(asked)))
+    assert is_handled("2026-11-22T11:00:00Z", state.handled_requests)
+    assert not is_handled("2026-11-22T12:00:00Z", state.handled_requests)
 
 
 def test_secrets_of_one_layout_share_memory() -> None:
@@ -229,6 +272,34 @@ def test_a_change_by_others_is_seen_without_reading_the_secret(
     change(meta)
     altered = altered_fields(managed_secret_from(meta), data_keys(GRANT), grant=GRANT, source=None)
     assert (not altered) is expected
+
+
+_STATIC = {"regionId": "cn-hangzhou", "accessKey": {"secretRef": {"name": "ram"}}}
+_ROLE = {"roleArn": "acs:ram::1234567890123456:role/chat", "roleSessionName": "chat"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expires", "altered"),
+    [
+        (_STATIC, False, ()),
+        (_STATIC, True, _EXPIRY_FIELDS),
+        (_STATIC | {"assumeRoles": [_ROLE]}, False, _EXPIRY_FIELDS),
+    ],
+    ids=["no expiry", "the Secret says that it expires", "a role always expires"],
+)
+def test_a_static_credential_needs_no_expiry(
+    spec: dict[str, Any], *, expires: bool, altered: tuple[str, ...]
+) -> None:
+    """A credential that is copied unchanged expires only if the Secret says so."""
+    made = grant(bedrockShortTermKey=None, sessionCredentials={})
+    body = source_body()
+    copied = parsed_source(body | {"spec": {"alibabaCloud": spec}})
+    meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
+    for name in ("expires-at", "renew-at"):
+        _remove("f:metadata", "f:annotations", f"f:keywright.dev/{name}")(meta)
+    state = managed_secret_from(meta)
+    state = state if expires else replace(state, expires_at=None)
+    assert altered_fields(state, state.owned_keys, grant=made, source=copied) == altered
 
 
 def test_a_restored_grant_takes_its_secret_back() -> None:
