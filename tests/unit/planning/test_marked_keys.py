@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
-from keywright.api.status import PendingCreate
+from keywright.api.status import PendingCreate, RetiringKey
 from keywright.planning.decide import decide
+from keywright.planning.retirement import strays_of_intent
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import (
     ClearPending,
     Issue,
     ListKeys,
+    NoOp,
+    Outcome,
     RecordIntent,
     Remove,
     Retire,
@@ -92,6 +95,25 @@ def test_keys_of_a_file_are_not_taken_for_lost() -> None:
     assert decide(given(FILE, secret=DUE, listed=strays), now=NOON) == RecordIntent((A, B))
     ending = given(FILE, deleting=True, listed=strays)
     assert decide(ending, now=NOON) == Revoke((A, B))
+
+
+def test_an_unknown_import_is_imported_again() -> None:
+    """Its keys may be in use: the new import takes over all of them, and the unknown one retires.
+
+    Nothing else requires a write.
+    """
+    assert decide(given(FILE, listed=listed(A)), now=NOON) == NoOp()
+    assert decide(given(FILE, listed=listed(A, B)), now=NOON) == RecordIntent((A, B))
+
+
+@pytest.mark.parametrize("outcome", [Retire(), RecordIntent((A, B))])
+def test_an_unknown_key_retires_an_overlap_later(outcome: Outcome) -> None:
+    """In whole seconds, as it is recorded: the keys of the intent are recognized by that time."""
+    before = given({"overlap": "24h"}, listed=listed(A, B), status=told_of(pending=OPEN))
+    after = next_status(before, outcome, now=noon(seconds=0.7))
+    assert after.retiring == (RetiringKey(key_id=B, retire_at=noon(days=1)),)
+    if isinstance(outcome, RecordIntent):
+        assert strays_of_intent(replace(before, status=after)) == {B}
 
 
 def test_a_grant_that_goes_takes_lost_keys_along() -> None:

@@ -235,6 +235,16 @@ _MISSING = ((1, Workload(kind=WorkloadKind.DEPLOYMENT, name="web")),)
             _COURSE,
             ["Deployment 0 (why)", "and 2 more", "kubectl rollout status"],
         ),
+        (
+            Plan(None, late=tuple(_view(str(n)) for n in range(6))),
+            _COURSE,
+            ["Deployment 0, Deployment 1", "Deployment 4 and 1 more."],
+        ),
+        (
+            Plan(None, late=tuple(_view(str(n)) for n in range(5))),
+            _COURSE,
+            ["Deployment 3, Deployment 4."],
+        ),
         (Plan(None, unmarked=(_view("chat"),)), _COURSE, ["restarted-for.keywright.dev/*"]),
         (Plan(None), RolloutState(_COURSE.of, refusal=DENIED), ["no."]),
     ],
