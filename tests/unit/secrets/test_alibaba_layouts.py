@@ -146,7 +146,7 @@ def test_a_format_that_tells_the_end_needs_one(form: str) -> None:
         render(_grant(formats=[form]), credential=endless)
     told = str(caught.value)
     assert told.startswith(f"spec.secret.formats: {form} cannot be filled")
-    assert "let the source assume a role" in told
+    assert "choose another format, or let the source assume a role" in told
     for other in set(FORMATS) - ENDING:
         assert render(_grant(formats=[other]), credential=endless)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from keywright.api.grant import is_handled
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.drift import altered_fields
 from keywright.secrets.fingerprint import (
@@ -135,36 +134,6 @@ def test_a_secret_is_known_by_its_metadata() -> None:
     assert state.revision == 3
     assert state.expires_at == credential().expires_at
     assert state.owned_keys == data_keys(GRANT)
-
-
-@pytest.mark.parametrize(
-    ("annotation", "field", "value"),
-    [
-        ("key-id", "key_id", "ACCA1"),
-        ("replaces-key-id", "replaces", "ACCA1"),
-        ("key-proof", "key_proof", "proof"),
-        ("replaces-key-proof", "replaces_proof", "proof"),
-        ("grant-proof", "grant_proof", "proof"),
-        ("grant-id", "grant_id", "id"),
-        ("cluster-id", "cluster_id", "id"),
-        ("entries", "entries", "digest"),
-        ("warning", "warning", "It is short."),
-    ],
-)
-def test_each_annotation_is_read(annotation: str, field: str, value: str) -> None:
-    """The values are read unchanged; without the annotation they are absent."""
-    meta = metadata_after_apply(manifest_of(GRANT))
-    assert not getattr(managed_secret_from(meta), field)
-    meta["annotations"] = meta["annotations"] | {f"keywright.dev/{annotation}": value}
-    assert getattr(managed_secret_from(meta), field) == value
-
-
-def test_handled_requests_are_read() -> None:
-    """A restored annotation of the grant is compared with them."""
-    asked = replace(GRANT, renew_requested_at="2026-11-22T11:00:00Z")
-    state = managed_secret_from(metadata_after_apply(manifest_of(asked)))
-    assert is_handled("2026-11-22T11:00:00Z", state.handled_requests)
-    assert not is_handled("2026-11-22T12:00:00Z", state.handled_requests)
 
 
 def test_secrets_of_one_layout_share_memory() -> None:
