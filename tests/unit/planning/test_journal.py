@@ -473,4 +473,5 @@ def test_the_next_look_is_for_what_goes_next() -> None:
     """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
     assert requeue_at(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
     assert requeue_at(given(), NoOp(), now=NOON) == noon(days=1)
+    assert requeue_at(given(status=OPEN), NoOp(), now=NOON) == NOON
     assert requeue_at(given(), ListKeys(prepare=True), now=NOON) == NOON

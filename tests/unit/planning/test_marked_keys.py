@@ -17,6 +17,7 @@ from keywright.planning.steps import (
     NoOp,
     Outcome,
     RecordIntent,
+    Reject,
     Remove,
     Retire,
     Revoke,
@@ -140,4 +141,8 @@ def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], se
 def test_a_kept_key_cannot_become_one_of_another_kind() -> None:
     """The other kind would not know how to remove it."""
     changed = given(status=told_of(kind="bedrockLongTermKey"))
-    assert told(decide(changed, now=NOON)) == "Reject KindChanged"
+    step = decide(changed, now=NOON)
+    assert isinstance(step, Reject)
+    assert step.failure.reason == "KindChanged"
+    assert "its kind cannot be changed" in step.failure.message
+    assert "Change it back, or delete the grant" in step.failure.remedy
