@@ -17,9 +17,8 @@ from keywright.api.status import FormerSecret, GrantStatus
 from keywright.planning.conditions import FORMER_SECRET, condition_writer
 from keywright.planning.events import Event
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
-from keywright.planning.state import GrantState, SecretState
+from keywright.planning.state import GrantState
 from keywright.planning.steps import FormerState, FormerTended, Outcome, TendFormer
-from keywright.secrets.ownership import Ownership
 
 CLEARED: Final = "FormerSecretCleared"
 LEFT_ALONE: Final = "FormerSecretLeftAlone"
@@ -49,7 +48,10 @@ def former_secrets(status: GrantStatus, *, name: str, released: bool) -> tuple[F
 
 
 def former_to_tend(state: GrantState) -> TendFormer | None:
-    """The former Secret to check, once the new one is published and its rollout is complete."""
+    """The former Secret to check, once the rollout of the new one is complete.
+
+    For a grant that needs no write: its new Secret is published.
+    """
     grant, status = state.grant, state.status
     if grant is None or status.secret_name != grant.secret_name:
         return None
@@ -113,25 +115,15 @@ def former_notice(before: GrantStatus, after: GrantStatus, outcome: Outcome | No
 
 
 def _is_replaced(state: GrantState) -> bool:
-    """Whether the new Secret is published, its rollout complete and the old key retired."""
-    grant, secret, status = state.grant, state.secret, state.status
+    """Whether the rollout of the new Secret is complete and the old key retired."""
+    grant, status = state.grant, state.status
     return (
-        _is_published(secret)
-        and grant is not None
+        grant is not None
         and not state.doubted
         and status.pending is None
         and not (grant.managed is not None and status.retiring)
         and not is_rolling(status)
         and not rollout_is_owed(state)
-    )
-
-
-def _is_published(secret: SecretState | None) -> bool:
-    return (
-        secret is not None
-        and secret.ownership is Ownership.OWNED
-        and secret.revision > 0
-        and not secret.lost
     )
 
 

@@ -55,7 +55,7 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
         """The key of the entry in the ConfigMap: IDs have characters that are not allowed there."""
         return entry_of(self.key_id)
 
-    def as_grant(self, *, cluster_id: str = "") -> ApiKeyGrant | None:
+    def as_grant(self, *, cluster_id: str) -> ApiKeyGrant | None:
         """The removed grant, as far as revoking needs it; None if that cannot be parsed."""
         found = parse_grant(
             {
@@ -65,7 +65,6 @@ class Orphan(msgspec.Struct, frozen=True, rename="camel"):
                     "uid": self.grant.uid,
                     "generation": 1,
                     "resourceVersion": "1",
-                    "creationTimestamp": self.since,
                     "deletionTimestamp": self.since,
                 },
                 "spec": {

@@ -55,7 +55,7 @@ def with_watch_label(secret: Mapping[str, Any]) -> dict[str, Any]:
                 if f'k:{{"uid":"{reference.get("uid")}"}}' in references
             ],
         },
-        "type": secret.get("type", "Opaque"),
+        "type": secret.get("type", DEFAULT_TYPE),
         "data": _owned(secret.get("data"), by=owned.get("f:data")),
     }
 

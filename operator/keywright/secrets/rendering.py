@@ -136,7 +136,7 @@ def _data_keys(
 
 
 def _check_data(grant: ApiKeyGrant) -> Iterator[FieldError]:
-    taken = {key: form for form in grant.formats for key in FORMATS.get(form, {})}
+    taken = {key: form for form in grant.formats for key in FORMATS[form]}
     size = 0
     for key, text in grant.spec.secret.data.items():
         field = f"spec.secret.data[{key}]"
@@ -164,9 +164,7 @@ def _check_mixed(grant: ApiKeyGrant) -> Iterator[FieldError]:
     """Reject a bearer token beside an access key: SDKs silently prefer the token."""
     if grant.spec.secret.allow_mixed:
         return
-    names = frozenset(grant.spec.secret.data).union(
-        *(FORMATS.get(form, {}) for form in grant.formats)
-    )
+    names = grant.spec.secret.data.keys() | templates_of(grant.formats).keys()
     usual = grant.key.environment.keys()
     if names & _ACCESS_KEYS and (names | usual) & _BEARER_KEYS:
         yield FieldError(

@@ -106,7 +106,7 @@ async def test_a_revocation_that_fails_is_tried_as_long_as_any_other(edit: str) 
     (entry,) = parsed(made.api.objects[_ORPHANS]["data"]).values()
     assert (entry.key_id, entry.kind) == (key_id, "bedrockLongTermKey")
     assert entry.holder == "IAM user bedrock-chat"
-    assert entry.as_grant() is not None
+    assert entry.as_grant(cluster_id="") is not None
 
 
 async def test_without_any_source_the_author_has_time_to_correct_the_spec() -> None:

@@ -73,7 +73,7 @@ async def test_an_entry_names_what_revoking_needs_and_no_more() -> None:
     assert (found.key_id, found.account, found.kind) == (_KEY, "123456789012", "bedrockLongTermKey")
     assert found.source.uid == source().uid
     assert found.holder == "IAM user bedrock-chat"
-    assert found.as_grant() is not None
+    assert found.as_grant(cluster_id="") is not None
     assert register.count() == {"bedrockLongTermKey": 1}
 
 

@@ -37,7 +37,8 @@ def _unowned(seen: GrantState) -> GrantState:
 @pytest.mark.parametrize("cause", IssueReason)
 def test_an_issue_is_one_action(cause: IssueReason) -> None:
     """The first key is issued, every other one is a renewal, and the cause is named."""
-    (record,) = audit_records(state(), Issue(cause), _written())
+    (record,) = audit_records(state(), Issue(cause), _written(identity="arn:issuer"))
+    assert record.identity == "arn:issuer"
     assert record.action is (Action.ISSUED if cause is IssueReason.NEW else Action.RENEWED)
     assert (record.reason, record.key_id) == (cause.value, "key-2")
     assert record.expires_at == secret().expires_at

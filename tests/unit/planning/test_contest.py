@@ -250,7 +250,9 @@ def test_what_admission_changes_is_reported_until_the_next_write() -> None:
     """A label or annotation of the grant's own; the answer of the apply shows it."""
     written = Written(secret(), "ASIA1", changed_at_admission=(_TEAM,))
     reported = next_status(state(), written, now=NOON)
-    assert reported.conditions[-1].message.startswith(_TEAM)
+    message = reported.conditions[-1].message
+    assert message.startswith(_TEAM)
+    assert message.endswith("or removes it. Exempt the field in the policy.")
     kept = next_status(state(status=reported), NoOp(), now=NOON)
     assert kept.conditions[-1] == reported.conditions[-1]
     healed = next_status(state(status=reported), Written(secret(), "ASIA1"), now=NOON)

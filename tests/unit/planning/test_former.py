@@ -59,6 +59,7 @@ def test_another_name_leaves_the_old_secret_behind() -> None:
     assert event is not None
     assert (event.warning, event.reason) == (True, "FormerSecretLeft")
     assert "spec.secret.name became chat-key: Secret old." in event.note
+    assert "Set spec.secret.formerSecretPolicy to Retain to keep" in event.note
     later = replace(before, status=after)
     assert next_status(later, NoOp(), now=NOON) == after
     assert former_notice(after, after, NoOp()) is None
@@ -99,7 +100,14 @@ def test_it_is_cleared_once_the_new_secret_is_published() -> None:
     renamed = _renamed()
     assert decide(renamed, now=NOON) == TendFormer(_OLD, clear=True)
     assert requeue_at(renamed, NoOp(), now=NOON) == NOON
-    for secret_now in (None, secret(ownership=Ownership.UNOWNED), secret(altered=("data",))):
+    for secret_now in (
+        None,
+        secret(ownership=Ownership.UNOWNED),
+        secret(ownership=Ownership.OWNED_BY_OTHER),
+        secret(revision=0),
+        secret(lost=True),
+        secret(altered=("data",)),
+    ):
         other = _renamed(secret=secret_now)
         assert not isinstance(decide(other, now=NOON), TendFormer)
 

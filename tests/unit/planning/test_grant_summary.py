@@ -101,6 +101,11 @@ def test_not_ready_is_failing_with_its_reason(reason: str, attempts: int) -> Non
     assert (found.state, found.health) == (reason, Health.FAILING)
 
 
+def test_not_ready_without_a_reason_is_named_so() -> None:
+    """The schema of conditions allows it."""
+    assert summary(status(condition("Ready", true=False, reason=""))).state == "NotReady"
+
+
 def test_progress_without_a_failure_waits() -> None:
     """The first key is being issued."""
     found = summary(status(condition("Ready", true=False, reason="Progressing"), revision=0))
@@ -149,6 +154,8 @@ def test_a_suspended_grant_says_when_its_key_expires() -> None:
     found = summary(status(condition("Ready", reason="Suspended")), suspended=True)
     assert (found.state, found.health) == ("Suspended", Health.FINE)
     assert (found.next_step, found.next_at) == ("expires", NOW + 3 * HOUR)
+    ended = summary(status(expires_at=NOW, renew_at=None), suspended=True)
+    assert (ended.next_step, ended.next_at) == ("expired", NOW)
     endless = summary(status(expires_at=None, renew_at=None), suspended=True)
     assert (endless.next_step, endless.next_at) == ("nothing: suspended", None)
 
@@ -166,6 +173,12 @@ def test_a_key_without_an_end_has_no_next_step() -> None:
     """A static key is never renewed."""
     found = summary(status(expires_at=None, renew_at=None))
     assert (found.next_step, found.next_at) == ("nothing: does not expire", None)
+
+
+def test_a_key_that_is_not_renewed_expires() -> None:
+    """The status has an expiry, and no time of a renewal."""
+    found = summary(status(renew_at=None))
+    assert (found.next_step, found.next_at) == ("expires", NOW + 3 * HOUR)
 
 
 def test_a_stalled_grant_waits_for_a_change() -> None:

@@ -31,6 +31,7 @@ from keywright.planning.steps import (
     Wait,
     Written,
 )
+from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import MISSING_SOURCE, READY, noon, secret, state, status, told
@@ -268,6 +269,18 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
     ),
     ("no spec to go by", given(deleting=True, grant=None), "Fail KindChanged"),
     (
+        "no spec to go by, and no key",
+        given(deleting=True, grant=None, secret=None, status=told_of(key_id=None)),
+        "RemoveFinalizer",
+    ),
+    (
+        "no spec to go by, and an intent that may have created a key",
+        given(
+            deleting=True, grant=None, secret=None, status=told_of(key_id=None, pending=pending())
+        ),
+        "Fail KindChanged",
+    ),
+    (
         "no spec to go by, after the time of a revocation",
         given(deleting=True, grant=None, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
@@ -362,6 +375,18 @@ def test_an_intent_is_written_with_its_baseline() -> None:
     assert found.kind == KIND
 
 
+@pytest.mark.parametrize(
+    ("ownership", "expected"), [(Ownership.OWNED, A), (Ownership.UNOWNED, None)]
+)
+def test_an_intent_keeps_the_id_of_the_secret_if_the_status_was_lost(
+    ownership: Ownership, expected: str | None
+) -> None:
+    """The key in use retires after the new one is published; an ID of others does not count."""
+    lost = told_of(key_id=None, revision=0, kind=None)
+    before = given(secret=replace(DUE, ownership=ownership), status=lost, listed=(key(A),))
+    assert next_status(before, RecordIntent((A,)), now=NOON).key_id == expected
+
+
 def test_an_id_of_another_kind_is_no_key_to_retire() -> None:
     """A grant that had a short-term key leaves nothing in the cloud."""
     before = given(secret=None, status=status(kind="bedrockShortTermKey", key_id="ASIA1"))
@@ -383,6 +408,40 @@ def test_a_status_that_was_not_written_is_settled_from_the_secret() -> None:
     found = next_status(given(secret=IN_B, status=OPEN), ClearPending(), now=NOON)
     assert (found.key_id, found.pending) == (B, None)
     assert [old.key_id for old in found.retiring] == [A]
+
+
+EARLIER, LATER = "2026-11-22T07:00:00Z", "2026-11-22T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("held", "request_now", "request_of_intent", "expected"),
+    [
+        pytest.param(IN_B, EARLIER, None, EARLIER, id="before the key"),
+        pytest.param(IN_B, "2026-11-22T08:00:00.9Z", None, "2026-11-22T08:00:00.9Z", id="same"),
+        pytest.param(IN_B, EARLIER, "first", EARLIER, id="before the key, after the intent"),
+        pytest.param(IN_B, LATER, None, "recorded", id="after the key"),
+        pytest.param(IN_B, LATER, "first", "first", id="after the key, the intent had another"),
+        pytest.param(IN_B, "soon", None, "recorded", id="no time"),
+        pytest.param(IN_B, "soon", "soon", "soon", id="no time, in the intent"),
+        pytest.param(IN_B, None, "first", "first", id="removed"),
+        pytest.param(replace(IN_B, issued_at=None), EARLIER, None, "recorded", id="key of no time"),
+        pytest.param(SERVED, EARLIER, "first", "recorded", id="no new key"),
+        pytest.param(None, EARLIER, "first", "recorded", id="no Secret"),
+    ],
+)
+def test_a_settled_intent_answers_the_request_that_the_key_is_newer_than(
+    held: Any, request_now: str | None, request_of_intent: str | None, expected: str
+) -> None:
+    """As if the status had been written with the Secret: a later request issues another key."""
+    intent = PendingCreate(started_at=NOON, baseline=(A,), request=request_of_intent)
+    before = given(
+        grant=replace(kept(), renew_requested_at=request_now),
+        status=told_of(pending=intent, last_handled_reconcile_at="recorded"),
+        secret=held,
+    )
+    after = next_status(before, ClearPending(), now=NOON)
+    assert after.last_handled_reconcile_at == expected
+    assert after.pending is None
 
 
 def test_a_lost_status_comes_back_from_the_secret() -> None:
@@ -414,4 +473,5 @@ def test_the_next_look_is_for_what_goes_next() -> None:
     """Retirement wakes the grant as renewal does; a step of the journal follows at once."""
     assert requeue_at(given(status=B_RETIRES), NoOp(), now=NOON) == noon(minutes=30)
     assert requeue_at(given(), NoOp(), now=NOON) == noon(days=1)
+    assert requeue_at(given(status=OPEN), NoOp(), now=NOON) == NOON
     assert requeue_at(given(), ListKeys(prepare=True), now=NOON) == NOON

@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
-from keywright.api.status import PendingCreate
+from keywright.api.status import PendingCreate, RetiringKey
 from keywright.planning.decide import decide
+from keywright.planning.retirement import strays_of_intent
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
 from keywright.planning.steps import (
     ClearPending,
     Issue,
     ListKeys,
+    NoOp,
+    Outcome,
     RecordIntent,
+    Reject,
     Remove,
     Retire,
     Revoke,
@@ -94,6 +98,25 @@ def test_keys_of_a_file_are_not_taken_for_lost() -> None:
     assert decide(ending, now=NOON) == Revoke((A, B))
 
 
+def test_an_unknown_import_is_imported_again() -> None:
+    """Its keys may be in use: the new import takes over all of them, and the unknown one retires.
+
+    Nothing else requires a write.
+    """
+    assert decide(given(FILE, listed=listed(A)), now=NOON) == NoOp()
+    assert decide(given(FILE, listed=listed(A, B)), now=NOON) == RecordIntent((A, B))
+
+
+@pytest.mark.parametrize("outcome", [Retire(), RecordIntent((A, B))])
+def test_an_unknown_key_retires_an_overlap_later(outcome: Outcome) -> None:
+    """In whole seconds, as it is recorded: the keys of the intent are recognized by that time."""
+    before = given({"overlap": "24h"}, listed=listed(A, B), status=told_of(pending=OPEN))
+    after = next_status(before, outcome, now=noon(seconds=0.7))
+    assert after.retiring == (RetiringKey(key_id=B, retire_at=noon(days=1)),)
+    if isinstance(outcome, RecordIntent):
+        assert strays_of_intent(replace(before, status=after)) == {B}
+
+
 def test_a_grant_that_goes_takes_lost_keys_along() -> None:
     """Whenever they were made: their marks say whose they are."""
     assert decide(given(deleting=True, listed=listed(A, B)), now=NOON) == Revoke((A, B))
@@ -118,4 +141,8 @@ def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], se
 def test_a_kept_key_cannot_become_one_of_another_kind() -> None:
     """The other kind would not know how to remove it."""
     changed = given(status=told_of(kind="bedrockLongTermKey"))
-    assert told(decide(changed, now=NOON)) == "Reject KindChanged"
+    step = decide(changed, now=NOON)
+    assert isinstance(step, Reject)
+    assert step.failure.reason == "KindChanged"
+    assert "its kind cannot be changed" in step.failure.message
+    assert "Change it back, or delete the grant" in step.failure.remedy

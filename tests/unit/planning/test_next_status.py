@@ -236,6 +236,47 @@ def test_a_suspended_grant_says_when_its_key_ends() -> None:
         assert words in found.conditions[0].message
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [({}, 3), ({"lost": True}, 0), ({"doubted": True}, 0)],
+    ids=["a good key", "a lost key", "a doubted key"],
+)
+def test_a_suspended_grant_restores_a_lost_status(changed: dict[str, bool], expected: int) -> None:
+    """From the Secret, if its key is known to work."""
+    held = secret(lost=changed.get("lost", False))
+    known = state(
+        grant=SUSPENDED, secret=held, status=STATUS.__class__(), doubted="doubted" in changed
+    )
+    found = next_status(known, NoOp(), now=NOON)
+    assert found.revision == expected
+    assert found.expires_at == (held.expires_at if expected else None)
+
+
+def test_a_success_ends_the_failures_before_it() -> None:
+    """The back-off of the next failure begins at its start."""
+    failed = status(failed_attempts=3, last_failure_time=noon(minutes=-1))
+    for outcome in (NoOp(), Written(NEXT, "ASIA2")):
+        found = next_status(state(status=failed), outcome, now=NOON)
+        assert (found.failed_attempts, found.last_failure_time) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({"kind": "sessionCredentials"}, "bedrockShortTermKey"),
+        ({"kind": "bedrockLongTermKey", "key_id": None}, "bedrockShortTermKey"),
+        ({"kind": "bedrockLongTermKey"}, "bedrockLongTermKey"),
+    ],
+    ids=["nothing in the cloud", "no key was created", "a managed key"],
+)
+def test_a_failure_keeps_the_kind_of_keys_in_the_cloud(
+    before: dict[str, str | None], expected: str
+) -> None:
+    """A deletion revokes keys by it; otherwise the kind is that of the spec."""
+    found = next_status(state(status=status(**before)), Fail(PASSING), now=NOON)
+    assert found.kind == expected
+
+
 def test_an_edit_that_could_not_be_written_is_owed() -> None:
     """Ready stays at the generation that was carried out, so that the next try still knows."""
     second = replace(grant(), generation=2)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,14 @@ from keywright.planning.renewal import (
     hash_fraction,
     is_fresh,
     margin,
+    planned_renewal,
     renew_at,
     session_may_sign,
+    warning_for_readers,
 )
+from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
+from tests.unit.secrets.samples import ISSUED, credential
 
 H = timedelta(hours=1)
 M = timedelta(minutes=1)
@@ -149,6 +154,66 @@ def test_a_hundred_keys_of_one_second_begin_one_after_the_other() -> None:
     tenths = Counter(int((NOON - moment).total_seconds() * 10) for moment in begins)
     assert set(tenths) == set(range(10))
     assert max(tenths.values()) < 33
+
+
+_LONG_TERM: dict[str, Any] = {
+    "bedrockShortTermKey": None,
+    "bedrockLongTermKey": {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"},
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "life", "latest", "most"),
+    [
+        ({}, 12 * H, 8 * H, 0.96 * H),
+        ({"renewal": {"before": "1h"}}, 12 * H, 11 * H, 0.96 * H),
+        ({"renewal": {"before": "50%"}}, 12 * H, 6 * H, 0.96 * H),
+        (_LONG_TERM, None, 168 * H, 13.44 * H),
+        (_LONG_TERM, 2400 * H, 168 * H, 13.44 * H),
+        (_LONG_TERM, 24 * H, 16 * H, 1.92 * H),
+    ],
+    ids=["default", "before", "percent", "rotation", "rotation, long life", "rotation, short life"],
+)
+def test_a_key_is_renewed_before_its_end_or_by_its_rotation(
+    spec: dict[str, Any], life: timedelta | None, latest: timedelta, most: timedelta
+) -> None:
+    """The earlier of both, moved by less than a tenth."""
+    made = credential(expires_at=None if life is None else ISSUED + life)
+    planned = planned_renewal(grant(**spec), made)
+    assert planned is not None
+    assert latest - most - timedelta(seconds=1) < planned - ISSUED <= latest
+
+
+def test_a_key_without_end_and_rotation_is_never_renewed() -> None:
+    """An imported value, for example."""
+    assert planned_renewal(grant(), credential(expires_at=None)) is None
+
+
+_PROCESS: dict[str, Any] = {
+    "bedrockShortTermKey": None,
+    "sessionCredentials": {},
+    "secret": {"formats": ["AwsCredentialProcess"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "life", "words"),
+    [
+        ({}, 15 * M, ["The role is short."]),
+        (_PROCESS, 12 * H, ["The role is short."]),
+        (_PROCESS, 15 * M, ["The role is short. SDKs read", "leaves them 10m"]),
+        (_PROCESS | {"renewal": {"before": "14m"}}, 25 * M, ["a life of 25m leaves them 16m40s"]),
+        (_PROCESS, None, ["The role is short."]),
+    ],
+)
+def test_clients_are_warned_of_a_short_life(
+    spec: dict[str, Any], life: timedelta | None, words: list[str]
+) -> None:
+    """After the warning of the issuer: how much time its margin leaves them."""
+    made = credential(expires_at=None if life is None else ISSUED + life)
+    found = warning_for_readers(grant(**spec), made, issued="The role is short.")
+    assert [each for each in words if each not in found] == []
+    assert ("SDKs read" in found) is ("leaves them" in words[-1])
 
 
 @given(st.text())

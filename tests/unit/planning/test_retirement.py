@@ -10,7 +10,7 @@ import pytest
 from keywright.api.status import Condition, ConditionStatus, GrantStatus, RetiringKey
 from keywright.planning.decide import decide
 from keywright.planning.requeue import requeue_at
-from keywright.planning.retirement import retirement_notice
+from keywright.planning.retirement import predecessor_id, retirement_notice
 from keywright.planning.rollout_status import RolloutProgress
 from keywright.planning.state import CloudKey, GrantState
 from keywright.planning.status import next_status
@@ -20,7 +20,7 @@ from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status
 from tests.unit.replace import replace
 
-A, B = "123456789012/bedrock-chat/ACCAA", "123456789012/bedrock-chat/ACCAB"
+A, B, C = (f"123456789012/bedrock-chat/ACCA{letter}" for letter in "ABC")
 _ROLLOUT = {"restart": [{"kind": "Deployment", "name": "chat"}]}
 _PROGRESSING = Condition(
     type="RolloutProgressing",
@@ -136,6 +136,48 @@ def test_a_renewal_that_is_asked_for_waits_as_long() -> None:
     assert decide(due, now=NOON) == Wait(noon(hours=2))
     assert decide(due, now=noon(hours=2)) == Remove((B,))
     assert not isinstance(decide(due, now=NOON), Issue)
+
+
+_OLD, _OLDER = (RetiringKey(key_id=key_id, retire_at=NOON) for key_id in (B, C))
+
+
+@pytest.mark.parametrize(
+    ("key_id", "retiring", "unproved", "expected"),
+    [
+        (A, (), (), None),
+        (A, (_OLD, _OLDER), (), B),
+        (A, (_OLD, _OLDER), (B,), C),
+        (A, (_OLD,), (B,), None),
+        (C, (_OLD,), (), A),
+        (None, (_OLD,), (), A),
+        (C, (), (A,), None),
+    ],
+    ids=[
+        "none",
+        "the first that retires",
+        "an unproved one does not count",
+        "none is proved",
+        "the one in use until now",
+        "the new one has no ID",
+        "the one in use is unproved",
+    ],
+)
+def test_the_predecessor_may_still_exist(
+    key_id: str | None,
+    retiring: tuple[RetiringKey, ...],
+    unproved: tuple[str, ...],
+    expected: str | None,
+) -> None:
+    """The Secret names it, so that it retires even if the status is lost."""
+    before = given(rolling=False, unproved_ids=frozenset(unproved))
+    known = replace(before, status=replace(before.status, retiring=retiring))
+    assert predecessor_id(known, key_id=key_id) == expected
+
+
+def test_a_key_that_can_be_reissued_has_no_predecessor() -> None:
+    """Nothing remains in the cloud, whatever its status says."""
+    known = state(status=status(kind="bedrockLongTermKey", key_id=A, retiring=(_OLD,)))
+    assert predecessor_id(known, key_id=None) is None
 
 
 def test_the_own_end_of_an_old_key_is_kept_in_the_status() -> None:

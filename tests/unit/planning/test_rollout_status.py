@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from keywright.api.errors import Failure, FailureClass
+from keywright.api.errors import Failure, FailureClass, FieldError
 from keywright.api.grant import Workload, WorkloadKind
 from keywright.api.status import Condition, ConditionStatus, GrantStatus
 from keywright.planning.rollout import (
@@ -15,6 +15,7 @@ from keywright.planning.rollout import (
     RolloutState,
     Scope,
     WorkloadView,
+    under_way,
 )
 from keywright.planning.rollout_status import (
     RolloutNotDue,
@@ -102,6 +103,49 @@ def test_when_a_rollout_begins(
     progress = after.condition("RolloutProgressing")
     assert (progress.reason if progress else None) == (begins.value if begins else None), case
     assert begins_rollout(before, outcome) == (begins is not None)
+
+
+ROLLING = status(conditions=(READY, PROGRESSING))
+BEGUN = {"status": ROLLING, "secret": SAME}
+ENDED = msgspec.structs.replace(PROGRESSING, status=ConditionStatus.FALSE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "scope"),
+    [
+        ({}, Scope.ALL),
+        ({"status": status(conditions=(READY, SOUGHT))}, Scope.ANNOTATED),
+        ({"status": status(conditions=(READY,))}, None),
+        ({"status": status(conditions=(READY, ENDED))}, None),
+        ({"deleting": True}, None),
+        ({"grant": None}, None),
+        ({"field_errors": (FieldError("spec", "is wrong."),)}, None),
+        ({"grant": grant(rollout=ROLLOUT, suspend=True)}, None),
+        ({"grant": grant()}, None),
+        ({"secret": None}, None),
+        ({"secret": secret(data_hash="")}, None),
+        ({"secret": NEW}, None),
+    ],
+    ids=[
+        "changed data",
+        "a new Secret",
+        "no rollout",
+        "it is over",
+        "deletion",
+        "no spec",
+        "an invalid spec",
+        "suspended",
+        "no workload in the spec",
+        "no Secret",
+        "no data",
+        "the rollout of newer data",
+    ],
+)
+def test_the_status_continues_a_rollout(changed: dict[str, Any], scope: Scope | None) -> None:
+    """Of the data in the Secret, since the time in the condition."""
+    before = known(**BEGUN | changed)
+    expected = scope and ActiveRollout("old", noon(minutes=-5), scope)
+    assert under_way(before, before.secret, now=NOON) == expected
 
 
 def test_a_newer_key_begins_anew() -> None:
@@ -234,6 +278,16 @@ _MISSING = ((1, Workload(kind=WorkloadKind.DEPLOYMENT, name="web")),)
             Plan(None, late=tuple(_view(str(n), "why") for n in range(7))),
             _COURSE,
             ["Deployment 0 (why)", "and 2 more", "kubectl rollout status"],
+        ),
+        (
+            Plan(None, late=tuple(_view(str(n)) for n in range(6))),
+            _COURSE,
+            ["Deployment 0, Deployment 1", "Deployment 4 and 1 more."],
+        ),
+        (
+            Plan(None, late=tuple(_view(str(n)) for n in range(5))),
+            _COURSE,
+            ["Deployment 3, Deployment 4."],
         ),
         (Plan(None, unmarked=(_view("chat"),)), _COURSE, ["restarted-for.keywright.dev/*"]),
         (Plan(None), RolloutState(_COURSE.of, refusal=DENIED), ["no."]),

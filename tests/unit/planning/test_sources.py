@@ -58,6 +58,8 @@ def test_a_grant_is_told_why_its_source_is_of_no_use(
     if failure is not None:
         assert "bedrock" in failure.message
         assert failure.field == "spec.sourceRef.name"
+    if failure is not None and failure.reason == "SourceNotFound":
+        assert failure.remedy.startswith("Create it")
 
 
 @pytest.mark.parametrize("deleting", [False, True])

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.api.grant import ApiKeyGrant
+from keywright.api.times import format_time
 from keywright.planning.decide import decide
-from keywright.planning.renewal import renewal_deadline_in_window, schedule_in_window
+from keywright.planning.renewal import (
+    planned_renewal,
+    renewal_deadline_in_window,
+    renewal_deadline_of,
+    schedule_in_window,
+    warning_for_readers,
+)
 from keywright.planning.requeue import requeue_at
 from keywright.planning.state import GrantState
 from keywright.planning.status import next_status
@@ -18,6 +25,7 @@ from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
 from tests.unit.planning.samples import noon, secret, state, status, told
 from tests.unit.replace import replace
+from tests.unit.secrets.samples import EXPIRES, ISSUED, credential
 
 H = timedelta(hours=1)
 _AT_TWO = {"schedule": "0 14 * * *", "duration": "1h"}
@@ -72,6 +80,56 @@ def test_a_key_without_an_end_waits_for_its_window() -> None:
     """However long it takes: nothing ends meanwhile."""
     found = schedule_in_window(_windowed(), due=noon(hours=3), by=None, lifetime=24 * H)
     assert noon(hours=26) <= found <= noon(hours=26.5)
+
+
+_AT_SEVEN = {"schedule": "0 19 * * *", "duration": "1h"}
+_AT_NINE = {"schedule": "0 21 * * *", "duration": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("windows", "earliest", "latest", "warning"),
+    [
+        ((_AT_SEVEN,), 19, 19.5, ""),
+        ((_AT_NINE, _AT_SEVEN), 19, 19.5, ""),
+        ((_AT_NINE,), 19.8, 20.8, "No window of spec.renewal.windows opens in time"),
+    ],
+    ids=["a window", "two windows", "too late"],
+)
+def test_a_new_key_is_planned_for_a_window_that_opens_in_time(
+    windows: tuple[dict[str, str], ...], earliest: float, latest: float, warning: str
+) -> None:
+    """The key is due between 17 and 18 o'clock, ends at 22, and needs more than an hour before it.
+
+    If no window opens in time, the warning says when the key is renewed nevertheless.
+    """
+    made, windowed = credential(), _windowed(*windows)
+    midnight = ISSUED.replace(hour=0)
+    planned = planned_renewal(windowed, made)
+    assert planned is not None
+    assert midnight + earliest * H <= planned <= midnight + latest * H
+    by = renewal_deadline_of(windowed, issued_at=made.issued_at, expires_at=made.expires_at)
+    assert by is not None
+    assert midnight + 19.8 * H <= by <= midnight + 20.8 * H
+    found = warning_for_readers(windowed, made, issued="")
+    assert found.startswith(warning)
+    assert bool(found) is bool(warning)
+    assert (f"it is renewed at {format_time(planned)}" in found) is bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("windowed", "issued_at", "expires_at"),
+    [
+        (grant(), ISSUED, EXPIRES),
+        (_windowed(), None, EXPIRES),
+        (_windowed(), ISSUED, None),
+    ],
+    ids=["no windows", "issued at an unknown time", "no end"],
+)
+def test_nothing_limits_how_long_such_a_renewal_waits(
+    windowed: ApiKeyGrant, issued_at: datetime | None, expires_at: datetime | None
+) -> None:
+    """The deadline follows from windows, issue and end of the key."""
+    assert renewal_deadline_of(windowed, issued_at=issued_at, expires_at=expires_at) is None
 
 
 _SECONDS = st.integers(60, 40 * 86_400)

@@ -99,7 +99,14 @@ def test_the_files_of_sdks_are_what_sdks_read() -> None:
     assert written["config"] == (
         "[default]\ncredential_process = cat /kw/credential-process.json\nregion = us-west-2\n"
     )
-    assert json.loads(written["credential-process.json"])["Expiration"] == "2026-11-22T22:00:00Z"
+    # The names are those of the AWS SDKs' reference, "Process credential provider".
+    assert json.loads(written["credential-process.json"]) == {
+        "Version": 1,
+        "AccessKeyId": "ASIA" + "A" * 16,
+        "SecretAccessKey": "s" * 40,
+        "SessionToken": "t" * 300,
+        "Expiration": "2026-11-22T22:00:00Z",
+    }
     assert written["credentials"].startswith("[default]\naws_access_key_id = ASIA")
 
 

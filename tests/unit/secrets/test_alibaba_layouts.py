@@ -146,7 +146,7 @@ def test_a_format_that_tells_the_end_needs_one(form: str) -> None:
         render(_grant(formats=[form]), credential=endless)
     told = str(caught.value)
     assert told.startswith(f"spec.secret.formats: {form} cannot be filled")
-    assert "let the source assume a role" in told
+    assert "choose another format, or let the source assume a role" in told
     for other in set(FORMATS) - ENDING:
         assert render(_grant(formats=[other]), credential=endless)
 
@@ -155,6 +155,27 @@ def test_crossplane_reads_one_json() -> None:
     """The fields of provider-upjet-alibabacloud."""
     found = render(_grant(formats=["AlibabaCrossplane"]), credential=SESSION)["credentials"]
     assert set(json.loads(found)) == {"access_key", "secret_key", "security_token", "region"}
+
+
+def test_the_cli_configuration_has_the_defaults_of_the_cli() -> None:
+    """One profile, with region, output format and language beside the key."""
+    found = json.loads(
+        render(_grant(formats=["AlibabaCliConfig"]), credential=STATIC)["config.json"]
+    )
+    assert found == {
+        "current": "default",
+        "profiles": [
+            {
+                "name": "default",
+                "mode": "AK",
+                "access_key_id": STATIC.key_id,
+                "access_key_secret": "s" * 30,
+                "region_id": "cn-hangzhou",
+                "output_format": "json",
+                "language": "en",
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize("credential", [SESSION, STATIC], ids=["session", "static"])

@@ -28,7 +28,8 @@ def _old() -> dict[str, Any]:
         *metadata["ownerReferences"],
         {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "c"},
     ]
-    fields = {"f:metadata": {"f:labels": {"f:theirs": {}}}, "f:data": {"f:theirs": {}}}
+    theirs = {"f:labels": {"f:theirs": {}}, "f:annotations": {"f:theirs": {}}}
+    fields = {"f:metadata": theirs, "f:data": {"f:theirs": {}}}
     metadata["managedFields"] = [
         *metadata["managedFields"],
         {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields},
@@ -45,13 +46,17 @@ def test_the_label_is_added_to_all_that_is_ours() -> None:
     assert applied == expected
 
 
+def test_the_type_of_a_secret_is_repeated() -> None:
+    """A type is immutable; the API server rejects an apply with another type."""
+    assert with_watch_label(_old() | {"type": "example.com/x"})["type"] == "example.com/x"
+
+
 def test_the_metadata_shows_who_else_owns_a_field() -> None:
     """By manager; what there is room for."""
     state = managed_secret_from(_old()["metadata"])
     assert not state.watched
-    assert state.others == (
-        ("kubectl-edit", frozenset({"metadata.labels[theirs]", "data[theirs]"})),
-    )
+    paths = {"metadata.labels[theirs]", "metadata.annotations[theirs]", "data[theirs]"}
+    assert state.others == (("kubectl-edit", frozenset(paths)),)
 
 
 def test_what_admission_has_changed_is_found() -> None:

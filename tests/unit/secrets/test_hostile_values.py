@@ -190,6 +190,30 @@ def test_a_line_break_is_refused_everywhere(form: str, tmp_path: Path) -> None:
     assert _written(template, {**_GOOD, "accessKeyId": INJECTED}) is None
 
 
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (
+            {"values": {"accessKeyId": Sensitive("planted value")}},
+            r"^spec\.secret: the accessKeyId has .* no credential has: see what the source",
+        ),
+        (
+            {"account_id": "planted value"},
+            r"^spec\.secret\.data\[file\]: .* no accountId has: see what the source",
+        ),
+    ],
+    ids=["a secret value", "another value"],
+)
+def test_a_refused_value_names_the_field_and_the_remedy(
+    changed: dict[str, Any], expected: str
+) -> None:
+    """The message names the variable and where the value comes from, and not the value."""
+    made = _grant("sessionCredentials", data={"file": "${accessKeyId} ${accountId}"})
+    with pytest.raises(RenderError, match=expected) as caught:
+        render(made, credential=replace(_credential(_GOOD), **changed))
+    assert "planted" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["region", "accountId", "keyId"])
 @given(value=_HOSTILE | st.sampled_from(["1;$(planted)", "`planted`", "1 planted", "1&planted"]))
 @settings(max_examples=60)

@@ -1,5 +1,6 @@
 """The bounded effort to read a key back from arbitrary content of its Secret."""
 
+import json
 import time
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from keywright.api.keys import KeyKind
 from keywright.api.sensitive import Sensitive
 from keywright.secrets.fingerprint import fingerprint
-from keywright.secrets.recovery import recover
+from keywright.secrets.recovery import is_recoverable, recover
+from keywright.secrets.templates import parse_template
 
 _KEY = b"operator's own"
 _MEGABYTE = 1_000_000
@@ -72,3 +74,35 @@ def test_a_key_is_found_beside_much_that_is_none() -> None:
     )
     assert found is not None
     assert {name: value.reveal() for name, value in found.items()} == _VALUES
+
+
+@pytest.mark.parametrize("layout", [_VALUES, {"profiles": [_VALUES]}, list(_VALUES.values())])
+def test_a_key_is_found_within_json(layout: object) -> None:
+    """The values can be in an object, in a list, or in an object within a list."""
+    found = recover(
+        KeyKind.SESSION_CREDENTIALS,
+        data={"file": json.dumps(layout)},
+        fingerprint=_mark(),
+        key=_KEY,
+        namespace="chat",
+    )
+    assert found is not None
+    assert {name: value.reveal() for name, value in found.items()} == _VALUES
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${apiKey}", True),
+        ("Bearer ${apiKey}", True),
+        ("Token ${apiKey}", False),
+        ("Bearer ${apiKey|base64}", False),
+        ("${apiKey} Bearer ", False),
+        ("Bearer ", False),
+        ("${region}", False),
+    ],
+)
+def test_a_key_is_found_by_itself_or_after_the_bearer_prefix(text: str, *, expected: bool) -> None:
+    """A Secret of any other template also gets the canonical file."""
+    template = parse_template(text)
+    assert is_recoverable([template], kind=KeyKind.BEDROCK_SHORT_TERM_KEY) is expected

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from keywright.secrets.references import shareable_keys
+from keywright.api.errors import Failure, FailureClass
+from keywright.secrets.references import secret_not_labeled, secret_not_text, shareable_keys
 
 KEYS = ("password", "apiKey")
 
@@ -70,3 +73,26 @@ def test_a_grant_releases_what_it_wrote_and_no_more() -> None:
 def test_imitations_of_a_grant_release_nothing(forged: dict[str, Any]) -> None:
     """Only what server-side apply records as ours counts."""
     assert shareable_keys(forged, KEYS) == set()
+
+
+@pytest.mark.parametrize(
+    ("refuse", "reason", "remedy"),
+    [
+        (partial(secret_not_text, key="password"), "SecretNotText", "as UTF-8"),
+        (
+            partial(secret_not_labeled, namespace="chat"),
+            "SecretNotLabeled",
+            "kubectl label secret --namespace chat shared keywright.dev/allow-reference=true",
+        ),
+    ],
+    ids=["not text", "no label"],
+)
+def test_a_refusal_names_its_reason_and_remedy(
+    refuse: Callable[..., Failure], reason: str, remedy: str
+) -> None:
+    """The failure waits for an edit of the field that names the Secret, or of the Secret."""
+    failure = refuse("shared", field="spec.f")
+    assert (failure.reason, failure.kind) == (reason, FailureClass.CONFIGURATION)
+    assert failure.field == "spec.f"
+    assert "shared" in failure.message
+    assert remedy in failure.remedy

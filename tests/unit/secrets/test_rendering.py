@@ -201,6 +201,40 @@ def test_a_layout_that_cannot_be_written_says_why(secret: dict[str, Any], said: 
     assert str(problem).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("formats", "data", "said"),
+    [
+        (["AwsCredentialProcess"], "AWS_BEARER_TOKEN_BEDROCK", "an access key and a bearer key"),
+        (["AwsCredentialProcess"], "BEDROCK_AWS_BEARER_TOKEN", "an access key and a bearer key"),
+        (["AwsEnv"], "AWS_BEARER_TOKEN_BEDROCK", "a bearer key and an access key"),
+        (["AwsEnv"], "AWS_REGION_NAME", None),
+    ],
+)
+def test_a_bearer_key_beside_session_credentials_is_refused(
+    formats: list[str], data: str, said: str | None
+) -> None:
+    """Also if the access key is in a file: the SDK that reads the file prefers the bearer key."""
+    secret = {"formats": formats, "data": {data: "x"}}
+    problems = validate(grant(bedrockShortTermKey=None, sessionCredentials={}, secret=secret))
+    assert bool(problems) is (said is not None)
+    for problem in problems:
+        assert str(problem).startswith(f"spec.secret.data: {said} in one Secret")
+        assert "use two grants, or set spec.secret.allowMixed" in problem.message
+
+
+@pytest.mark.parametrize("variable", ["expiresAt", "expiresAtUnix"])
+@pytest.mark.parametrize("expires", [True, False])
+def test_a_key_without_end_has_no_expiry_to_write(variable: str, *, expires: bool) -> None:
+    """The message names the field that gives the key an expiry."""
+    key: dict[str, Any] = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d"}
+    if expires:
+        key["expiresAfterDays"] = 30
+    secret = {"data": {"end": f"${{{variable}}}"}}
+    problems = validate(grant(bedrockShortTermKey=None, bedrockLongTermKey=key, secret=secret))
+    assert [problem.field for problem in problems] == ([] if expires else ["spec.secret.data[end]"])
+    assert all("set expiresAfterDays, or drop ${expiresAt}" in each.message for each in problems)
+
+
 def test_a_mixed_secret_is_written_where_it_is_allowed() -> None:
     """A user who knows that SDKs prefer the bearer token may have both."""
     assert validate(grant(secret={"data": {"AWS_ACCESS_KEY_ID": "x"}, "allowMixed": True})) == []

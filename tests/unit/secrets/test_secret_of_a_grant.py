@@ -20,7 +20,15 @@ from keywright.secrets.fingerprint import (
 )
 from keywright.secrets.ownership import Ownership, classify, managed_secret_from
 from keywright.secrets.rendering import data_keys, render
-from tests.unit.api.samples import grant, grant_body, parsed_grant, source
+from tests.unit.api.samples import (
+    grant,
+    grant_body,
+    parsed_grant,
+    parsed_source,
+    source,
+    source_body,
+)
+from tests.unit.replace import replace
 from tests.unit.secrets.samples import (
     HASH_KEY,
     TOKEN,
@@ -31,6 +39,10 @@ from tests.unit.secrets.samples import (
 )
 
 UID = "0f6f5d4c-6f3e-4d0c-9d54-5b1f2f1f7a11"
+_EXPIRY_FIELDS = (
+    "metadata.annotations[keywright.dev/expires-at]",
+    "metadata.annotations[keywright.dev/renew-at]",
+)
 GRANT = grant(secret={"labels": {"team": "chat"}, "annotations": {"a": "b"}})
 
 
@@ -229,6 +241,34 @@ def test_a_change_by_others_is_seen_without_reading_the_secret(
     change(meta)
     altered = altered_fields(managed_secret_from(meta), data_keys(GRANT), grant=GRANT, source=None)
     assert (not altered) is expected
+
+
+_STATIC = {"regionId": "cn-hangzhou", "accessKey": {"secretRef": {"name": "ram"}}}
+_ROLE = {"roleArn": "acs:ram::1234567890123456:role/chat", "roleSessionName": "chat"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expires", "altered"),
+    [
+        (_STATIC, False, ()),
+        (_STATIC, True, _EXPIRY_FIELDS),
+        (_STATIC | {"assumeRoles": [_ROLE]}, False, _EXPIRY_FIELDS),
+    ],
+    ids=["no expiry", "the Secret says that it expires", "a role always expires"],
+)
+def test_a_static_credential_needs_no_expiry(
+    spec: dict[str, Any], *, expires: bool, altered: tuple[str, ...]
+) -> None:
+    """A credential that is copied unchanged expires only if the Secret says so."""
+    made = grant(bedrockShortTermKey=None, sessionCredentials={})
+    body = source_body()
+    copied = parsed_source(body | {"spec": {"alibabaCloud": spec}})
+    meta = copy.deepcopy(metadata_after_apply(manifest_of(GRANT)))
+    for name in ("expires-at", "renew-at"):
+        _remove("f:metadata", "f:annotations", f"f:keywright.dev/{name}")(meta)
+    state = managed_secret_from(meta)
+    state = state if expires else replace(state, expires_at=None)
+    assert altered_fields(state, state.owned_keys, grant=made, source=copied) == altered
 
 
 def test_a_restored_grant_takes_its_secret_back() -> None:
