@@ -38,7 +38,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_cluster(add: _Add) -> None:
     """Options for the cluster, and leader election."""
-    add("--kubeconfig", type=Path, help="kubeconfig file; default: the ServiceAccount of the pod")
+    add(
+        "--kubeconfig",
+        type=Path,
+        help="kubeconfig file; default: the ServiceAccount of the pod, otherwise $KUBECONFIG",
+    )
     add("--context", help="context of the kubeconfig")
     add(
         "--namespace",
