@@ -211,7 +211,7 @@ PANELS: Final = (
             ),
         ),
         unit="percentunit",
-        description="The part of the renewals that left at least half of the margin.",
+        description="The ratio of renewals in the first half of the margin.",
     ),
     Panel(
         "Due grants",
@@ -223,7 +223,7 @@ PANELS: Final = (
                 "{{urgency}}",
             ),
         ),
-        description="Grants that the leader has not reconciled yet, by what waits.",
+        description="Grants that the leader has not reconciled yet, by urgency.",
     ),
     Panel(
         "Requests to the Kubernetes API",

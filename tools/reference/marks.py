@@ -9,8 +9,8 @@ from keywright.api import names
 from tools.reference.markdown import code, page, table
 
 ON_GRANTS: Final[Mapping[str, str]] = {
-    names.ANNOTATION_TAKE_OVER: "the ID of another cluster whose keys of this grant this cluster"
-    " takes over; each value counts once"
+    names.ANNOTATION_TAKE_OVER: "the ID of another cluster: this cluster takes over the keys that"
+    " the other one created for this grant; each value takes effect once"
     " ([how](../operations.md#take-keys-over-from-another-cluster))",
     names.ANNOTATION_RENEW_REQUESTED_AT: "each new value requests one renewal at once",
     names.ANNOTATION_RECONCILE_REQUESTED_AT: "the same, as Flux sets it;"
@@ -30,12 +30,12 @@ ON_SECRETS: Final[Mapping[str, str]] = {
     names.ANNOTATION_ISSUED_AT: "when the key was issued, as RFC 3339 in UTC",
     names.ANNOTATION_EXPIRES_AT: "when the key expires",
     names.ANNOTATION_RENEW_AT: "when the key is renewed",
-    names.ANNOTATION_REVISION: "counts the keys",
-    names.ANNOTATION_HANDLED_REQUEST: "the request for a renewal for which the key was issued",
+    names.ANNOTATION_REVISION: "the number of keys that were issued for the grant",
+    names.ANNOTATION_HANDLED_REQUEST: "the requests for a renewal that were handled, up to eight",
     names.ANNOTATION_KEY_ID: "for a managed key: its ID",
     names.ANNOTATION_REPLACES: "for a managed key: the ID of the key that it replaces",
-    names.ANNOTATION_GRANT_ID: "with which the keys of the grant are tagged in the cloud; also in"
-    " `status.grantId` ([whose a key is](../operations.md#key-ownership))",
+    names.ANNOTATION_GRANT_ID: "the grant ID, with which the keys of the grant are tagged in the"
+    " cloud; also in `status.grantId` ([key ownership](../operations.md#key-ownership))",
     names.ANNOTATION_CLUSTER_ID: "the cluster ID in these tags; also in `status.clusterId`",
     names.ANNOTATION_GRANT_PROOF: "the operator's proof (an HMAC) of these two IDs; also in"
     " `status.grantProof`",
@@ -45,8 +45,9 @@ ON_SECRETS: Final[Mapping[str, str]] = {
     names.ANNOTATION_REPLACES_PROOF: "the same for the key that it replaces",
     names.ANNOTATION_ENTRIES: "for an import of many keys: a digest of the names of their entries",
     names.ANNOTATION_WARNING: "for an import of many keys: the rows that were skipped",
-    names.ANNOTATION_FINGERPRINT: "what the key is, and keyed hashes of the data and the key;"
-    " reveals nothing without the operator's own key",
+    names.ANNOTATION_FINGERPRINT: "identifies the key (source, role, region, kind, duration), and"
+    " contains keyed hashes of the data and the key, which reveal nothing without"
+    " `keywright-fingerprint-key`",
 }
 """Annotations that the operator sets on each Secret that it manages."""
 LABELS: Final[Mapping[str, str]] = {
@@ -60,8 +61,8 @@ LABELS: Final[Mapping[str, str]] = {
 }
 """Labels of Secrets."""
 ON_PODS: Final[Mapping[str, str]] = {
-    f"{names.ANNOTATION_RESTARTED_FOR}<Secret>": "the data that its pods started with, as a part of"
-    " the Secret's fingerprint"
+    f"{names.ANNOTATION_RESTARTED_FOR}<Secret>": "identifies the data for which the workload was"
+    " restarted: a part of the fingerprint of the Secret"
 }
 """The annotation of the pod template of a workload that a grant restarts."""
 LEGACY: Final[Mapping[str, str]] = {

@@ -41,9 +41,9 @@ _YES: Final = frozenset({"y", "yes"})
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = (
-        "It needs iam:ListUsers, iam:ListUserTags, iam:ListServiceSpecificCredentials,"
-        " iam:ListAccessKeys and apigateway:GET for the roles of the sources; what they may not"
-        " list is skipped with a note."
+        "The roles of the sources need iam:ListUsers, iam:ListUserTags,"
+        " iam:ListServiceSpecificCredentials, iam:ListAccessKeys and apigateway:GET; what they are"
+        " not allowed to list is skipped with a note."
     )
     parser.add_argument(
         "--fix",
@@ -56,9 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="REGION",
-        help="a further Region; may be repeated. Default: those of the sources and grants",
+        help="an additional Region; may be repeated. Default: those of the sources and grants",
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser, all_namespaces=True)
 
 

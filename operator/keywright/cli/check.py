@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = "docs/troubleshooting.md explains the id at the end of each line."
     parser.add_argument(
-        "--pre", action="store_true", help="before the installation: only the cluster, your rights"
+        "--pre",
+        action="store_true",
+        help="before the installation: check only the cluster and your permissions",
     )
     parser.add_argument("--wait", action="store_true", help="repeat until nothing fails")
     parser.add_argument(
@@ -47,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help="how long --wait waits, such as 90s; default: 5m",
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser)
 
 

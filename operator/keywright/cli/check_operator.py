@@ -125,7 +125,7 @@ def _lease_name(operator: Operator) -> str:
 
 
 def _rights(client: ClusterClient, operator: Operator) -> Hop:
-    title = "the operator has the rights that it needs"
+    title = "the operator has the permissions that it needs"
     missing: list[str] = []
     for namespace in operator.namespaces or ("",):
         for right in NEEDED:

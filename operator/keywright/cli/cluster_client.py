@@ -311,7 +311,7 @@ def _refused(
         scope = f"--namespace {namespace}" if namespace else "--all-namespaces"
         return ForbiddenError(
             f"you may not {right}: {message or 'forbidden'}.",
-            remedy=f"Ask for this right; to check it: kubectl auth can-i {right} {scope}.",
+            remedy=f"Ask for this permission; to check it: kubectl auth can-i {right} {scope}.",
         )
     return ApiError(status=status, reason=reason, message=message)
 

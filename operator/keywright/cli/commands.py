@@ -25,7 +25,9 @@ COMMANDS = (
         "keywright.cli.render",
     ),
     Command("create", "print sources, grants or tenants as YAML", "keywright.cli.create"),
-    Command("explain", "print the least policies that sources need", "keywright.cli.explain"),
+    Command(
+        "explain", "print the least-privilege policies that sources need", "keywright.cli.explain"
+    ),
     Command(
         "check",
         "check the cluster, the operator, and all sources and grants",
@@ -46,10 +48,10 @@ COMMANDS = (
     ),
     Command(
         "audit",
-        "find and remove what exists in a cloud for no grant",
+        "find and remove keys, users and usage plans in a cloud that no grant owns",
         "keywright.cli.audit",
     ),
-    Command("env", "run a command with the values of a grant", "keywright.cli.env"),
+    Command("env", "run a command with the values of a grant's Secret", "keywright.cli.env"),
     Command(
         "proxy",
         "serve a loopback address that adds the current key to each request",

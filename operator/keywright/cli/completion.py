@@ -42,7 +42,9 @@ complete -c keywright -f -a '(__keywright_candidates)'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.epilog = "For bash: source <(keywright completion bash). More in docs/cli.md."
+    parser.epilog = (
+        "For bash: source <(keywright completion bash). For other shells, see docs/cli.md."
+    )
     parser.add_argument("shell", choices=tuple(_SCRIPTS), help="the shell")
 
 

@@ -18,8 +18,8 @@ KINDS = ("bedrock", "bedrock-long-term", "session", "api-gateway", "bearer")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command and of its three parts."""
     parts = parser.add_subparsers(dest="part", required=True, metavar="source|grant|tenant")
-    source = parts.add_parser("source", help="a source, and the right to its token")
-    source.add_argument("name")
+    source = parts.add_parser("source", help="a source, and the permission to request its token")
+    source.add_argument("name", metavar="NAME", help="name of the source")
     _add_namespace(source)
     _add_source_options(source)
     source.add_argument(
@@ -30,68 +30,88 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMESPACE",
         help="another namespace that may use the source; may be repeated",
     )
-    grant = parts.add_parser("grant", help="a grant, and the right to restart workloads")
-    grant.add_argument("name")
+    grant = parts.add_parser("grant", help="a grant, and the permission to restart workloads")
+    grant.add_argument("name", metavar="NAME", help="name of the grant")
     _add_namespace(grant)
     grant.add_argument("--source", required=True, help="name of the source")
-    grant.add_argument("--source-namespace", help="its namespace, default: that of the grant")
+    grant.add_argument(
+        "--source-namespace", help="namespace of the source; default: that of the grant"
+    )
     _add_grant_options(grant)
     tenant = parts.add_parser("tenant", help="namespaces, each with a source and a grant")
     tenant.set_defaults(namespace=None)
-    tenant.add_argument("namespaces", nargs="+", metavar="NAMESPACE")
-    tenant.add_argument("--source", default="cloud", help="name of the sources, default: cloud")
-    tenant.add_argument("--grant", default="api-key", help="name of the grants, default: api-key")
+    tenant.add_argument("namespaces", nargs="+", metavar="NAMESPACE", help="name of a namespace")
+    tenant.add_argument("--source", default="cloud", help="name of the sources; default: cloud")
+    tenant.add_argument("--grant", default="api-key", help="name of the grants; default: api-key")
     _add_source_options(tenant)
     _add_grant_options(tenant)
     for part in (source, grant, tenant):
-        part.add_argument("--apply", action="store_true", help="apply the objects")
-        part.add_argument("--kubeconfig", type=Path, metavar="FILE", help="for --apply")
-        part.add_argument("--context", metavar="NAME", help="for --apply")
+        part.add_argument(
+            "--apply", action="store_true", help="apply the objects instead of printing them"
+        )
+        part.add_argument(
+            "--kubeconfig", type=Path, metavar="FILE", help="kubeconfig file, for --apply"
+        )
+        part.add_argument(
+            "--context", metavar="NAME", help="context of the kubeconfig, for --apply"
+        )
         part.add_argument(
             "--operator",
             default=DEFAULT_OPERATOR,
             metavar="NAMESPACE/NAME",
-            help=f"ServiceAccount of the operator, default: {DEFAULT_OPERATOR}",
+            help=f"ServiceAccount of the operator; default: {DEFAULT_OPERATOR}",
         )
 
 
 def _add_namespace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-n", "--namespace", required=True)
+    parser.add_argument("-n", "--namespace", required=True, help="namespace of the object")
 
 
 def _add_source_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("source")
-    group.add_argument("--cloud", choices=("aws", "alibaba"), default="aws", help="default: aws")
+    group.add_argument(
+        "--cloud", choices=("aws", "alibaba"), default="aws", help="cloud; default: aws"
+    )
     group.add_argument("--region", required=True, help="Region whose STS is called")
     group.add_argument(
-        "--role-arn", help="role of the token; {namespace} is replaced by the namespace"
+        "--role-arn", help="role to assume with the token; {namespace} is replaced by the namespace"
     )
-    group.add_argument("--service-account", help="its ServiceAccount, default: the source's name")
-    group.add_argument("--oidc-provider-arn", help="OIDC provider, for --cloud alibaba")
+    group.add_argument(
+        "--service-account", help="ServiceAccount of the token; default: the name of the source"
+    )
+    group.add_argument("--oidc-provider-arn", help="OIDC provider in RAM, for --cloud alibaba")
     group.add_argument(
         "--access-key-secret",
         metavar="SECRET",
         help="Secret with a static access key, instead of a token",
     )
-    group.add_argument("--session-duration", metavar="DURATION", help="such as 12h")
+    group.add_argument(
+        "--session-duration", metavar="DURATION", help="duration of the session, such as 12h"
+    )
     group.add_argument(
         "--assume-role",
         dest="roles",
         action="append",
         default=[],
         metavar="ARN",
-        help="role to assume next; may be repeated",
+        help="role to assume after that; may be repeated",
     )
 
 
 def _add_grant_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("grant")
     group.add_argument("--kind", required=True, choices=KINDS, help="kind of key")
-    group.add_argument("--duration", help="of a bedrock or session key, such as 12h")
-    group.add_argument("--rotate-every", metavar="DURATION", help="of a long-lived key, such as 7d")
+    group.add_argument("--duration", help="lifetime of a bedrock or session key, such as 12h")
+    group.add_argument(
+        "--rotate-every",
+        metavar="DURATION",
+        help="rotation interval of a long-lived key, such as 7d",
+    )
     group.add_argument("--user", metavar="NAME", help="IAM user of a bedrock-long-term key")
     group.add_argument("--usage-plan", metavar="ID", help="usage plan of an api-gateway key")
-    group.add_argument("--secret-name", metavar="NAME", help="default: the name of the grant")
+    group.add_argument(
+        "--secret-name", metavar="NAME", help="name of the Secret; default: the name of the grant"
+    )
     group.add_argument(
         "--format",
         dest="formats",

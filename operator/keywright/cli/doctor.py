@@ -31,17 +31,19 @@ _KINDS: Final = {"source": "CredentialSource", "grant": "ApiKeyGrant"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = (
-        "The chain is walked with your own rights: it needs create on serviceaccounts/token of the"
-        " source's ServiceAccount, and get on the Secrets that it refers to."
+        "The command uses your own permissions: create on serviceaccounts/token of the source's"
+        " ServiceAccount, and get on the Secrets that the source refers to."
     )
-    parser.add_argument("kind", choices=tuple(_KINDS), help="what NAME is")
-    parser.add_argument("name", metavar="NAME", help="the source or grant")
+    parser.add_argument("kind", choices=tuple(_KINDS), help="kind of the object")
+    parser.add_argument("name", metavar="NAME", help="name of the source or grant")
     parser.add_argument(
         "--as-operator",
         action="store_true",
         help="only what the operator itself reports, without any call to a cloud",
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser)
 
 

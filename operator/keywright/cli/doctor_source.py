@@ -195,8 +195,8 @@ async def _token(
     except Failure as failure:
         if failure.reason == "TokenRequestForbidden":
             raise CommandError(
-                f"you may not request tokens of ServiceAccount {reference.name}, and doctor walks"
-                " the chain with your own rights.",
+                f"you may not request tokens of ServiceAccount {reference.name}, and doctor uses"
+                " your own permissions.",
                 remedy="Ask for create on serviceaccounts/token, or use --as-operator.",
             ) from None
         return None, failed("doctor-token", title, failure)

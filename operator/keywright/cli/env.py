@@ -42,11 +42,11 @@ _NOT_FOUND: Final = 127
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.usage = "keywright env NAME [options] -- COMMAND [ARGUMENT ...]"
-    parser.add_argument("name", metavar="NAME", help="the grant")
+    parser.add_argument("name", metavar="NAME", help="name of the grant")
     parser.add_argument(
         "--export",
         action="store_true",
-        help='print export lines: eval "$(keywright env NAME --export)"',
+        help='print export lines, for eval "$(keywright env NAME --export)"',
     )
     parser.add_argument(
         "--interval",

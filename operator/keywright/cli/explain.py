@@ -28,7 +28,10 @@ _ISSUER_PATH = "/.well-known/openid-configuration"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "target", nargs="*", metavar="source|grant NAME", help="an object of the cluster"
+        "target",
+        nargs="*",
+        metavar="source|grant NAME",
+        help="kind, and names of objects in the cluster",
     )
     add_path_argument(parser, required=False)
     parser.add_argument(
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="form",
         choices=("json", "terraform", "cloudformation", "aws-cli", "ros"),
         default="json",
-        help="default: json",
+        help="output format; default: json",
     )
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
     parser.add_argument("--account", metavar="ID", help="account of a static access key")

@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         choices=("text", "json", "sarif", "github"),
         default="text",
-        help="output format, default: text",
+        help="output format; default: text",
     )
     parser.add_argument(
         "--operator",
         default=DEFAULT_OPERATOR,
         metavar="NAMESPACE/NAME",
-        help=f"ServiceAccount of the operator, default: {DEFAULT_OPERATOR}",
+        help=f"ServiceAccount of the operator; default: {DEFAULT_OPERATOR}",
     )
 
 

@@ -29,20 +29,20 @@ from keywright.sidecar.proxy_rules import KeyHeader, Upstream, UpstreamError, up
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("name", metavar="NAME", help="the grant")
+    parser.add_argument("name", metavar="NAME", help="name of the grant")
     parser.add_argument(
-        "--port", type=int, default=9912, help="port of the loopback address; default: 9912"
+        "--port", type=int, default=9912, help="port on the loopback address; default: 9912"
     )
     parser.add_argument(
         "--upstream",
         metavar="URL",
-        help="the server; default: Amazon Bedrock, as the Secret's region or base URL says",
+        help="server; default: Amazon Bedrock, in the region or at the base URL of the Secret",
     )
     parser.add_argument(
         "--path",
         action="append",
         default=[],
-        help="allowed path, repeated for more: * is one segment, a final ** any further ones",
+        help="allowed path: * is one segment, a final ** any number of them; may be repeated",
     )
     parser.add_argument(
         "--header",

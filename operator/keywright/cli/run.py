@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
+from keywright.cli.help_format import DefaultsFormatter
 from keywright.cli.run_options import ANY_SECRET, LOOPBACK_METRICS, OTLP, add_run_options
 from keywright.controller.settings import KeyTimes, Settings
 from keywright.planning.delays import REAL
@@ -29,7 +30,7 @@ _COLLECT_EVERY = 20_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the operator."""
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.formatter_class = DefaultsFormatter
     add_run_options(parser)
 
 

@@ -38,32 +38,37 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_cluster(add: _Add) -> None:
     """Options for the cluster, and leader election."""
-    add("--kubeconfig", type=Path, help="kubeconfig file; in a pod its ServiceAccount is used")
+    add(
+        "--kubeconfig",
+        type=Path,
+        help="kubeconfig file; default: the ServiceAccount of the pod, otherwise $KUBECONFIG",
+    )
     add("--context", help="context of the kubeconfig")
     add(
         "--namespace",
         action="append",
         default=[],
-        help="a namespace to watch, may be repeated; all of them where it is absent",
+        help="a namespace to watch; may be repeated; default: all namespaces",
     )
     add(
         "--own-namespace",
         default=_own_namespace(),
-        help="where the Lease and the fingerprint key are kept",
+        help="namespace of the Lease and of the Secret keywright-fingerprint-key",
     )
     add(
         "--identity",
         default=os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-        help="who holds the Lease; a restarted container of the same pod takes it up at once",
+        help="holder identity of the Lease; a restarted container of the same pod continues at"
+        " once",
     )
     add(
         "--leader-election",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="hold a Lease while working",
+        help="work only while this process holds the Lease",
     )
-    add("--lease-name", default="keywright", help="the Lease's name")
-    add("--lease-seconds", type=_count, default=15, help="how long a Lease outlives its holder")
+    add("--lease-name", default="keywright", help="name of the Lease")
+    add("--lease-seconds", type=_count, default=15, help="lease duration in seconds")
 
 
 def _add_concurrency(add: _Add) -> None:
@@ -73,13 +78,14 @@ def _add_concurrency(add: _Add) -> None:
         "--cloud-threads",
         type=_count,
         default=8,
-        help="calls to AWS at once; up to eight times as many where namespaces wait for others",
+        help="maximum concurrent calls to AWS; up to eight times as many if namespaces wait for"
+        " calls of others",
     )
     add(
         "--api-gateway-quota-share",
         type=_share,
         default=1.0,
-        help="part of API Gateway's fixed quotas that is used, such as 0.5; 1 is all of them",
+        help="part of API Gateway's fixed quotas to use, such as 0.5; 1 is all of them",
     )
 
 
@@ -89,20 +95,21 @@ def _add_endpoints(add: _Add) -> None:
         "--http-address",
         type=_address,
         default="0.0.0.0:8080",
-        help="where /livez and /readyz are served",
+        help="address of /livez and /readyz",
     )
     add(
         "--metrics-auth",
         default="none",
         choices=("kubernetes", "none"),
-        help="kubernetes: /metrics by TLS, for bearer tokens that may GET /metrics in the cluster",
+        help="kubernetes: serve /metrics with TLS, to bearer tokens that are allowed to GET"
+        " /metrics; none: serve it to every client that reaches the address",
     )
     add(
         "--metrics-address",
         type=_address,
-        help="where /metrics is served; default: 0.0.0.0:8443 with --metrics-auth=kubernetes,"
-        f" otherwise {LOOPBACK_METRICS[0]}:{LOOPBACK_METRICS[1]}, or beside the probes"
-        " where these are on a loopback address",
+        help="address of /metrics; default: 0.0.0.0:8443 with --metrics-auth=kubernetes,"
+        f" otherwise {LOOPBACK_METRICS[0]}:{LOOPBACK_METRICS[1]}, or"
+        " the address of the probes if that is a loopback address",
     )
     add(
         "--metrics-cert-dir",
@@ -114,37 +121,44 @@ def _add_endpoints(add: _Add) -> None:
 
 def _add_times(add: _Add) -> None:
     """Options for durations."""
-    add("--drain-seconds", type=float, default=20.0, help="how long a shutdown waits for work")
+    add(
+        "--drain-seconds",
+        type=float,
+        default=20.0,
+        help="how long a shutdown waits for work in progress",
+    )
     add(
         "--sweep-seconds",
         type=float,
         default=900.0,
-        help="resync period for detecting missed deletions",
+        help="interval at which deletions that a watch missed are detected",
     )
     add(
         "--min-key-lifetime",
         type=_duration,
         default="60s",
-        help="shortest lifetime of credentials that a cloud may issue, such as 60s; shorter ones"
-        " are refused (LifetimeTooShort)",
+        help="shortest lifetime of credentials that a cloud can issue, such as 60s; a shorter one"
+        " is refused (LifetimeTooShort)",
     )
     add(
         "--verify-interval",
         type=_duration,
         default="6h",
-        help="interval at which each managed key is looked up in the cloud; 0 switches it off",
+        help="interval at which each managed key is looked up in the cloud, and each static key is"
+        " tested; 0 disables both",
     )
     add(
         "--verify-spread",
         type=_duration,
         default="10m",
-        help="the time after a start in which the first of these lookups are spread",
+        help="the time after a start over which the first of these lookups are spread",
     )
     add(
         "--revoke-timeout",
         type=_duration,
         default="15m",
-        help="how long a deleted grant waits for its key to be revoked, before it goes without",
+        help="how long a deleted grant waits for its key to be revoked; then the grant is deleted"
+        " and the key stays",
     )
     # The assumed propagation delay of the clouds; tests shorten it.
     add("--cloud-delay-scale", type=float, default=1.0, help=argparse.SUPPRESS)
@@ -155,7 +169,7 @@ def _add_permissions(add: _Add) -> None:
     add(
         "--allow-ambient",
         action="store_true",
-        help="let sources use the operator's own cloud identity, and its node's"
+        help="allow sources to use the cloud identity of the operator and of its node"
         " (spec.aws.ambient, spec.alibabaCloud.defaultChain and ecsRamRole)",
     )
     add(
@@ -163,14 +177,14 @@ def _add_permissions(add: _Add) -> None:
         type=_uri,
         action="append",
         default=[],
-        help="a URI that sources may read credentials from (spec.alibabaCloud.credentialsUri);"
-        " one that ends with / stands for all below it; may be repeated",
+        help="a URI that sources can read credentials from (spec.alibabaCloud.credentialsUri);"
+        " one that ends with / allows every path below it; may be repeated",
     )
     add(
         "--secret-references",
         default="labeled",
         choices=("labeled", ANY_SECRET),
-        help="which Secrets sources and grants may copy values from (externalIdFrom, valueFrom,"
+        help="which Secrets sources and grants can copy values from (externalIdFrom, valueFrom,"
         f" csvFrom, bearer, session tokens): those labeled {REFERENCE_LABEL}=true or written by a"
         " grant, or any in their namespace",
     )
@@ -180,8 +194,9 @@ def _add_permissions(add: _Add) -> None:
         action="append",
         default=[],
         metavar="HOST_OR_URL_PREFIX",
-        help="an STS endpoint that sources may name beside the clouds' own hosts and private links"
-        " (stsEndpoint); a URL that ends with / stands for all below it; may be repeated",
+        help="an STS endpoint that sources can name (stsEndpoint) in addition to the clouds' own"
+        " hosts and private links; a URL that ends with / allows every path below it; may be"
+        " repeated",
     )
     add(
         "--allow-probe-url",
@@ -189,8 +204,8 @@ def _add_permissions(add: _Add) -> None:
         action="append",
         default=[],
         metavar="HOST_OR_URL_PREFIX",
-        help="a URL that probes may call at a private address or through a proxy"
-        " (spec.probe.url); a URL that ends with / stands for all below it; may be repeated",
+        help="a URL that probes can call (spec.probe.url) at a private address or through a proxy;"
+        " one that ends with / allows every path below it; may be repeated",
     )
 
 
@@ -200,23 +215,28 @@ def _add_logging(add: _Add) -> None:
         "--docs-url",
         type=_docs_url,
         default=DOCS_URL,
-        help="where the documentation is published: messages of conditions link to it; empty: no"
-        " links",
+        help="where the documentation is published: messages of conditions link to it; an empty"
+        " value switches the links off",
     )
-    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    add("--log-format", default="json", choices=("json", "text"))
+    add(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="least severe level to log",
+    )
+    add("--log-format", default="json", choices=("json", "text"), help="format of the log")
     add(
         "--traces",
         default="none",
         choices=("none", OTLP),
-        help="otlp: export traces of reconciles by OTLP over HTTP, as the environment variables"
-        " OTEL_* say",
+        help="otlp: export traces of reconciles by OTLP over HTTP, configured by the environment"
+        " variables OTEL_*",
     )
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
@@ -226,7 +246,7 @@ def _share(text: str) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0: write it like 0.5")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0: write it like 0.5")
     return share
 
 
@@ -235,13 +255,13 @@ def _duration(text: str) -> float:
     try:
         return float(text) if text.isdecimal() else parse_duration(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 60s") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write it like 60s") from None
 
 
 def _docs_url(text: str) -> str:
     if text and not _DOCS_URL.fullmatch(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no address: write it like {DOCS_URL}, or leave it empty"
+            f"{text!r} is not an address: write it like {DOCS_URL}, or leave it empty"
         )
     return text.rstrip("/")
 
@@ -257,7 +277,7 @@ def _uri(text: str) -> str:
 def _host_or_url(text: str) -> str:
     if not is_entry(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no host and no URL: write it like sts.example.com:8443 or"
+            f"{text!r} is neither a host nor a URL: write it like sts.example.com:8443 or"
             " https://sts.example.com/path/"
         )
     return text
@@ -266,7 +286,7 @@ def _host_or_url(text: str) -> str:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address: write it like 0.0.0.0:8080")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address: write it like 0.0.0.0:8080")
     return host.strip("[]"), int(port)
 
 

@@ -33,11 +33,13 @@ class Selected:
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add NAME..., --source and the cluster options."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a grant")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="name of a grant")
     parser.add_argument(
-        "--source", metavar="NAME", help="all grants of this source instead; -A for all namespaces"
+        "--source", metavar="NAME", help="all grants of this source; with -A in all namespaces"
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser, all_namespaces=True)
 
 

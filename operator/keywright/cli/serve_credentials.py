@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keywright.cli.help_format import DefaultsFormatter
 from keywright.sidecar.authorization import AuthorizationToken
 from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, KeySource, MountedKey
 from keywright.sidecar.proxy import KeyProxy, ProxyMonitor
@@ -28,7 +29,7 @@ _PROXY_PORT = 9912
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.formatter_class = DefaultsFormatter
     add = parser.add_argument
     add(
         "--directory",
@@ -36,11 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("/var/run/keywright"),
         help="where the Secret is mounted, with credentials.json or credential-process.json",
     )
-    add("--port", type=int, default=9911, help="port of the loopback address")
+    add("--port", type=int, default=9911, help="port on the loopback address")
     add(
         "--authorization-token-file",
         type=Path,
-        help="token that AWS SDKs must show, made where there is none; without it no /aws",
+        help="file with the token that AWS SDKs must send, created if it does not exist; without"
+        " this option, /aws is not served",
     )
     proxy = parser.add_argument_group("proxy, for clients that cannot read a new key")
     proxy.add_argument(
@@ -52,16 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proxy.add_argument(
         "--proxy-port",
         type=int,
-        help=f"port of the loopback address; {_PROXY_PORT} without --proxy-socket",
+        help=f"port on the loopback address; default: {_PROXY_PORT} without --proxy-socket",
     )
-    proxy.add_argument("--proxy-socket", type=Path, help="a Unix socket, alone or as well")
+    proxy.add_argument(
+        "--proxy-socket", type=Path, help="Unix socket, instead of the port or in addition to it"
+    )
     proxy.add_argument(
         "--proxy-path",
         action="append",
         default=[],
         metavar="PATH",
-        help="allowed path; * is one segment, a final ** any further ones; needed for other"
-        " servers than Amazon Bedrock's",
+        help="allowed path; * is one segment, a final ** any number of them; may be repeated;"
+        " required for servers other than Amazon Bedrock",
     )
     proxy.add_argument(
         "--proxy-header",
@@ -75,13 +79,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sign requests with credential-process.json instead, for example sts/us-west-2",
     )
     proxy.add_argument(
-        "--proxy-key-file", help="file with the key; otherwise one that the formats write"
+        "--proxy-key-file", help="file with the key; default: the first that a format writes"
     )
     proxy.add_argument(
-        "--proxy-metrics-port", type=int, help="/metrics and /readyz, on all addresses of the pod"
+        "--proxy-metrics-port",
+        type=int,
+        help="port of /metrics and /readyz on all addresses of the pod",
     )
-    add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    add("--log-format", default="json", choices=("json", "text"))
+    add(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="least severe level to log",
+    )
+    add("--log-format", default="json", choices=("json", "text"), help="format of the log")
 
 
 def run(options: argparse.Namespace) -> int:

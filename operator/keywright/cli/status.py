@@ -36,16 +36,22 @@ Readers = Mapping[tuple[str, str], Sequence[PodReader]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.epilog = "Exit code 0 if all grants shown are fine, 1 if one is not or is missing."
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show the story of this grant")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="show the details and the history of this grant"
+    )
     parser.add_argument("--source", metavar="NAME", help="only grants of this source")
-    parser.add_argument("--watch", action="store_true", help="show it again until you press Ctrl-C")
+    parser.add_argument("--watch", action="store_true", help="repeat until you press Ctrl-C")
     parser.add_argument(
-        "--interval", type=float, default=2.0, metavar="SECONDS", help="pause of --watch"
+        "--interval", type=float, default=2.0, metavar="SECONDS", help="interval of --watch"
     )
     parser.add_argument(
-        "--no-readers", action="store_true", help="do not list pods, which is slow for thousands"
+        "--no-readers",
+        action="store_true",
+        help="do not list pods, which is slow with thousands of pods",
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser, all_namespaces=True)
 
 

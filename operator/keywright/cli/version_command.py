@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--client", action="store_true", help="only the version of this program, without a cluster"
     )
-    parser.add_argument("-o", "--output", choices=("json", "yaml"), help="for programs")
+    parser.add_argument(
+        "-o", "--output", choices=("json", "yaml"), help="print a document for programs"
+    )
     add_cluster_options(parser)
 
 

@@ -14,7 +14,7 @@ class ProxyMetrics:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "keywright_proxy_requests",
-            "Requests by the first digit of the response's status, such as 2xx",
+            "Responses of the server, by class of status, such as 2xx",
             ["code"],
             registry=self.registry,
         )

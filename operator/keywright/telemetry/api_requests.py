@@ -20,8 +20,8 @@ class ApiRequestCounter:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "keywright_api_requests",
-            "Requests to the Kubernetes API, by verb and resource as in RBAC and HTTP status;"
-            " anything else, such as the discovery, is other, no response is none.",
+            "Requests to the Kubernetes API, by verb and resource as in RBAC, and by HTTP status;"
+            " other requests, such as discovery, count as other, a missing response as none.",
             ("verb", "resource", "code"),
             registry=registry,
         )

@@ -30,7 +30,7 @@ class KeyFamilies:
             mints=Counter(
                 "keywright_mint",
                 "Requests to issue a key, by kind, result (success or the class of the failure) and"
-                " cause.",
+                " reason.",
                 ("kind", "result", "reason"),
                 registry=registry,
             ),
@@ -42,15 +42,15 @@ class KeyFamilies:
             ),
             lateness=Histogram(
                 "keywright_renewal_lateness_seconds",
-                "Seconds after its planned time, or after a suspension, at which a key was"
-                " renewed.",
+                "Seconds between the planned time of a renewal, or the end of a suspension, and the"
+                " renewal.",
                 buckets=_LATENESS_BUCKETS,
                 registry=registry,
             ),
             margin_used=Histogram(
                 "keywright_renewal_margin_used_ratio",
-                "The part of the time between the planned renewal and the expiry of a key that had"
-                " passed when it was renewed.",
+                "Elapsed ratio of the time between the planned renewal and the expiry of a key,"
+                " when the key was renewed: 0 is on time, 1 is at the expiry.",
                 buckets=_MARGIN_BUCKETS,
                 registry=registry,
             ),
@@ -109,8 +109,8 @@ class CloudFamilies:
         return cls(
             requests=Counter(
                 "keywright_cloud_requests",
-                "Requests to the clouds, by operation and HTTP status; other statuses are 4xx"
-                " or 5xx, no response is none.",
+                "Requests to the clouds, by operation and HTTP status; a less common status is 4xx"
+                " or 5xx, a missing response is none.",
                 ("cloud", "operation", "code"),
                 registry=registry,
             ),

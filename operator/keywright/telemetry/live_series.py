@@ -41,7 +41,7 @@ class LiveSeries(Collector):
         )
         yield _by_label(
             "keywright_queue_depth_by_urgency",
-            "Grants that are due, by what waits: an expired key, a renewal, normal work, a retry.",
+            "Grants that are due, by urgency: expired key, renewal, normal work, retry.",
             "urgency",
             values.due_by_urgency(),
         )
@@ -68,12 +68,17 @@ class LiveSeries(Collector):
         )
         yield _by_label(
             "keywright_clock_skew_seconds",
-            "Seconds by which the operator's clock is ahead of the cloud's, by the last response of"
-            " one of its own STS hosts.",
+            "Seconds by which the operator's clock is ahead of the cloud's, according to the last"
+            " response of one of the cloud's own STS hosts.",
             "provider",
             values.clock_skews(),
         )
-        yield _by_label("keywright_build_info", "The version.", "version", {product_version(): 1})
+        yield _by_label(
+            "keywright_build_info",
+            "1, with the version of the operator as a label.",
+            "version",
+            {product_version(): 1},
+        )
 
 
 def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

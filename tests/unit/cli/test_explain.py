@@ -61,7 +61,7 @@ OF_THE_APPLICATION = {
     "chained-roles/partner-permissions",
 }
 # The role allows more than the session policy of the grant, for other grants of the application.
-ALSO = {"sts-for-an-sdk/permissions": ["AskModels"]}
+ALSO = {"sts-for-an-sdk/permissions": ["InvokeModels"]}
 
 
 def explained(folder: Path) -> Holders:

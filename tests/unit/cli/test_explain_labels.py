@@ -60,7 +60,7 @@ def test_the_sids_of_one_policy_are_unique(tmp_path: Path) -> None:
     )
     sids = _sids(holders.found["arn:aws:iam::123456789012:role/r"])
     assert [each for each in sids if each.startswith("Session")] == ["Session", "Session2"]
-    assert {"BecomeHub", "BecomeHub2", "SeeKeysAndPlans", "SeeKeysAndPlans2"} <= {*sids}
+    assert {"AssumeHub", "AssumeHub2", "ReadKeysAndPlans", "ReadKeysAndPlans2"} <= {*sids}
 
 
 def test_an_existing_user_is_named_exactly(tmp_path: Path) -> None:

@@ -70,15 +70,15 @@ def use_of_bedrock(place: Place) -> Iterator[dict[str, Any]]:
     bearer = ["bedrock:CallWithBearerToken"]
     if place.has_mantle:
         bearer.append("bedrock-mantle:CallWithBearerToken")
-    yield statement("UseKeysMadeFromThisRole", bearer, _ANY)
+    yield statement("UseBedrockApiKeys", bearer, _ANY)
     models = (
         f"arn:{place.partition}:bedrock:*::foundation-model/*",
         place.arn("bedrock", "inference-profile/*", region="*"),
     )
-    yield statement("AskModels", _INVOKE, models)
+    yield statement("InvokeModels", _INVOKE, models)
     if place.has_mantle:
         projects = place.arn("bedrock-mantle", "project/*", region="*")
-        yield statement("AskModelsThroughMantle", ["bedrock-mantle:CreateInference"], projects)
+        yield statement("InvokeModelsThroughMantle", ["bedrock-mantle:CreateInference"], projects)
     yield statement("ListModels", ["bedrock:ListFoundationModels"], _ANY)
 
 
@@ -93,13 +93,13 @@ def _api_gateway(key: ApiGatewayKey, place: Place) -> Iterator[dict[str, Any]]:
     creates = any(plan.create is not None for _, plan in key.usage_plans)
     keys, each_key = f"{base}/apikeys", f"{base}/apikeys/*"
     plans, each_plan = f"{base}/usageplans", f"{base}/usageplans/*"
-    yield statement("SeeKeysAndPlans", ["apigateway:GET"], [keys, each_key, plans, each_plan])
+    yield statement("ReadKeysAndPlans", ["apigateway:GET"], [keys, each_key, plans, each_plan])
     made = [keys, plans] if creates else [keys]
-    yield statement("MakeKeysAndPlansThatSayWhoseTheyAre", ["apigateway:POST"], made)
-    yield statement("PutKeysIntoPlans", ["apigateway:POST"], f"{base}/usageplans/*/keys")
-    yield statement("TagWhatIsMade", ["apigateway:PUT", "apigateway:DELETE"], f"{base}/tags/*")
+    yield statement("CreateTaggedKeysAndPlans", ["apigateway:POST"], made)
+    yield statement("AddKeysToPlans", ["apigateway:POST"], f"{base}/usageplans/*/keys")
+    yield statement("TagKeysAndPlans", ["apigateway:PUT", "apigateway:DELETE"], f"{base}/tags/*")
     changed = [each_key, each_plan] if creates else [each_key, f"{base}/usageplans/*/keys/*"]
-    yield statement("ChangeAndRetire", ["apigateway:PATCH", "apigateway:DELETE"], changed)
+    yield statement("ChangeAndDelete", ["apigateway:PATCH", "apigateway:DELETE"], changed)
 
 
 def _long_term(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dict[str, Any]]:
@@ -111,7 +111,7 @@ def _long_term(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dic
     boundary = keys[0].user.permissions_boundary
     bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}} if boundary else None
     yield statement(
-        "SeeOurUsers",
+        "ReadUsers",
         [
             "iam:GetUser",
             "iam:GetUserPolicy",
@@ -126,7 +126,7 @@ def _long_term(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dic
     if boundary:
         create.append("iam:PutUserPermissionsBoundary")
     yield statement(
-        "MakeUsersThatCanDoNoMoreThanTheBoundary" if boundary else "MakeUsers",
+        "CreateUsersWithTheBoundary" if boundary else "CreateUsers",
         create,
         users,
         condition=bounded,
@@ -135,13 +135,13 @@ def _long_term(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterator[dic
     if arns:
         condition = {"ArnEquals": {"iam:PolicyARN": arns[0] if len(arns) == 1 else arns}}
         yield statement(
-            "AttachThesePoliciesAlone",
+            "AttachListedPoliciesOnly",
             ["iam:AttachUserPolicy"],
             users,
             condition={**condition, **(bounded or {})},
         )
     yield statement(
-        "TagUsersAndTakeThemApart",
+        "TagAndDeleteUsers",
         [
             "iam:TagUser",
             "iam:UntagUser",
@@ -158,7 +158,7 @@ def _existing_users(keys: Sequence[BedrockLongTermKey], place: Place) -> Iterato
     """Users that Keywright neither creates nor changes; their path is not in the manifests."""
     users = [arn for key in keys for arn in _in_any_path(key, place)]
     seen = ["iam:GetUser", "iam:ListServiceSpecificCredentials"]
-    yield statement("SeeTheUsers", seen, users)
+    yield statement("ReadExistingUsers", seen, users)
     tagged = [arn for key in keys if key.exclusive for arn in _in_any_path(key, place)]
     if tagged:
         yield statement("TagUsers", ["iam:TagUser", "iam:UntagUser"], tagged)
@@ -174,13 +174,13 @@ def _in_any_path(key: BedrockLongTermKey, place: Place) -> tuple[str, str]:
 def _keys_of(users: str | list[str]) -> Iterator[dict[str, Any]]:
     service = {"iam:ServiceSpecificCredentialServiceName": "bedrock.amazonaws.com"}
     yield statement(
-        "MakeKeysForBedrockAlone",
+        "CreateBedrockKeysOnly",
         ["iam:CreateServiceSpecificCredential"],
         users,
         condition={"StringEquals": service},
     )
     yield statement(
-        "RetireKeys",
+        "DeactivateAndDeleteKeys",
         ["iam:UpdateServiceSpecificCredential", "iam:DeleteServiceSpecificCredential"],
         users,
     )
@@ -201,4 +201,4 @@ def boundary_of(place: Place) -> Iterator[dict[str, Any]]:
             "bedrock-mantle:List*",
             "bedrock-mantle:CreateInference",
         ]
-    yield statement("AskModelsAndNothingElse", actions, _ANY)
+    yield statement("InvokeModelsOnly", actions, _ANY)

@@ -173,7 +173,7 @@ def _trust_hop(before: Holder, role: Holder, hop: AwsHop) -> None:
     if hop.source_identity is not None:
         actions.append("sts:SetSourceIdentity")
         equal["sts:SourceIdentity"] = hop.source_identity
-    before.allow([statement(f"Become{_word(role.name)}", actions, role.arn)])
+    before.allow([statement(f"Assume{_word(role.name)}", actions, role.arn)])
     _trust(role, {"AWS": before.arn}, actions, equal)
     _extend(role, hop.session_duration)
 
