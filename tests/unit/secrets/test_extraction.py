@@ -28,7 +28,7 @@ def _old() -> dict[str, Any]:
         *metadata["ownerReferences"],
         {"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "c"},
     ]
-    theirs = {"f:labels": {"f:theirs": {}}, "f:annotations": {"f:theirs": {}}}
+    theirs: dict[str, Any] = {"f:labels": {"f:theirs": {}}, "f:annotations": {"f:theirs": {}}}
     fields = {"f:metadata": theirs, "f:data": {"f:theirs": {}}}
     metadata["managedFields"] = [
         *metadata["managedFields"],
