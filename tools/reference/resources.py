@@ -157,12 +157,21 @@ def _row(field: _Field) -> tuple[str, str, str, str]:
         texts.append(f"Its fields are those of `{field.same_as}`.")
     if not _has_section(field):
         rules = [*schema.get("x-kubernetes-validations", ()), *_rules_of_items(schema)]
-        texts += dict.fromkeys(plain(rule["message"]) for rule in rules)
+        texts += dict.fromkeys(plain(_without_field(rule["message"], field)) for rule in rules)
     else:
         anchor = "".join(c for c in field.path.lower() if c.isalnum())
         texts.append(f"[Fields](#{anchor}).")
     default = "required" if field.required else _default(schema)
     return code(field.name), _type(schema), default, " ".join(map(sentence, filter(None, texts)))
+
+
+def _without_field(message: str, field: _Field) -> str:
+    """The message without the name of the field, which its row has already."""
+    names = (field.path, field.path.rpartition(".")[2])
+    return next(
+        (message.removeprefix(f"{name}: ") for name in names if message.startswith(f"{name}: ")),
+        message,
+    )
 
 
 def _rules_of_items(schema: Schema) -> Sequence[Mapping[str, str]]:
