@@ -117,13 +117,13 @@ async def requests(objects: int = 200) -> list[Row]:
     return [
         Row(
             "API requests of a first sync",
-            _told(first, objects),
+            _reported(first, objects),
             "2 writes",
             first[0] == 2 * objects,
         ),
         Row(
             "API requests of a renewal",
-            _told(renewal, objects),
+            _reported(renewal, objects),
             "2 writes",
             renewal[0] == 2 * objects,
         ),
@@ -280,12 +280,12 @@ async def _renew(client: AdminClient, made: list[Name]) -> None:
     watching = asyncio.create_task(
         client.ready_times(made, since=since, revision=2), name="watcher"
     )
-    asked = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    requested = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
     for namespace, name in made:
         await client.send(
             "PATCH",
             f"/apis/keywright.dev/v1alpha1/namespaces/{namespace}/apikeygrants/{name}",
-            {"metadata": {"annotations": {"keywright.dev/renew-requested-at": asked}}},
+            {"metadata": {"annotations": {"keywright.dev/renew-requested-at": requested}}},
             form="merge-patch+json",
         )
     await watching
@@ -346,7 +346,7 @@ def _counted(log: Path, start: int, end: int | None) -> tuple[int, Counter[str]]
     return writes, found
 
 
-def _told(counted: tuple[int, Counter[str]], objects: int) -> str:
+def _reported(counted: tuple[int, Counter[str]], objects: int) -> str:
     return ", ".join(f"{count / objects:.2f} {what}" for what, count in sorted(counted[1].items()))
 
 

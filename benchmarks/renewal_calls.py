@@ -69,7 +69,7 @@ async def _renewal() -> tuple[Scene, Calls]:
     # Caches are warm, as they are for all grants but the first.
     for _ in range(2):
         made.clock.now = await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     calls = Calls()
     sys.setprofile(calls)
     try:
@@ -90,7 +90,7 @@ def main() -> int:
     if options.list:
         for code, count in calls.by_function.most_common():
             print(f"{count:5} {Path(code.co_filename).relative_to(_ROOT)}:{code.co_qualname}")
-    return 0 if len(made.api.writes()) == len(made.api.asked) == 2 else 1
+    return 0 if len(made.api.writes()) == len(made.api.requested) == 2 else 1
 
 
 if __name__ == "__main__":

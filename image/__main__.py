@@ -23,7 +23,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with Engine() as engine:
-            build(engine, name=options.name, asked_base=options.base)
+            build(engine, name=options.name, requested_base=options.base)
             if engine.is_own:
                 print("image: it is in the testbed's own docker engine: see CONTRIBUTING.md")
     except (NoClusterError, NoBaseError) as error:

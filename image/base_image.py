@@ -35,13 +35,13 @@ class NoBaseError(RuntimeError):
     """There is no base to be had; the message says what would help."""
 
 
-def choose(engine: Engine, *, asked: str | None, programs: Sequence[str] = ()) -> str:
+def choose(engine: Engine, *, requested: str | None, programs: Sequence[str] = ()) -> str:
     """The name of an image that the engine has, or pulls; raises NoBaseError.
 
     One that is made of Debian's packages has `programs` besides, packages that the others have.
     """
-    if asked:
-        return asked
+    if requested:
+        return requested
     if engine.has_image(OFFICIAL) or engine.pulls(OFFICIAL):
         return OFFICIAL
     if shutil.which("mmdebstrap") is None or os.geteuid() != 0:

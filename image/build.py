@@ -16,15 +16,15 @@ _PARTS = "dev.keywright.parts"
 _DOCKERFILE = tree.ROOT / "Dockerfile"
 
 
-def build(engine: Engine, *, name: str, asked_base: str | None = None) -> str:
+def build(engine: Engine, *, name: str, requested_base: str | None = None) -> str:
     """The image's name, with the image in the engine.
 
     Raises:
         base_image.NoBaseError: there is nothing to build it on.
     """
-    stands_on = base_image.choose(engine, asked=asked_base)
-    target = base_image.python_of(engine, stands_on)
-    parts = _parts(engine.docker("image", "inspect", "--format", "{{.Id}}", stands_on))
+    is_based_on = base_image.choose(engine, requested=requested_base)
+    target = base_image.python_of(engine, is_based_on)
+    parts = _parts(engine.docker("image", "inspect", "--format", "{{.Id}}", is_based_on))
     if engine.has_image(name) and engine.label(name, _PARTS) == parts:
         return name
     with tempfile.TemporaryDirectory(prefix="keywright-image-") as scratch:
@@ -43,12 +43,12 @@ def build(engine: Engine, *, name: str, asked_base: str | None = None) -> str:
         kept.write_text(bill + "\n")
         engine.docker(
             *("build", "--quiet", "--file", _DOCKERFILE, "--tag", name),
-            *("--build-arg", f"BASE_IMAGE={stands_on}"),
+            *("--build-arg", f"BASE_IMAGE={is_based_on}"),
             *("--label", f"{_PARTS}={parts}", *_labels()),
             context,
         )
         print(
-            f"image: {name} on {stands_on}: {trim.size(app) / 1e6:.0f} MB beside it before its"
+            f"image: {name} on {is_based_on}: {trim.size(app) / 1e6:.0f} MB beside it before its"
             f" bytecode ({freed / 1e6:.0f} MB left out); {kept.relative_to(tree.ROOT)}",
             flush=True,
         )

@@ -107,10 +107,10 @@ class WorkloadControllers:
             known.available = datetime.now(UTC)
             self._tell(api, path, known, new=_PODS)
 
-    def _tell(self, api: Api, path: str, told: RolledOut, *, new: int) -> None:
-        status = {"observedGeneration": told.generation, **_status(told, new=new)}
+    def _tell(self, api: Api, path: str, reported: RolledOut, *, new: int) -> None:
+        status = {"observedGeneration": reported.generation, **_status(reported, new=new)}
         try:
-            api.merge(f"{path}/{told.name}/status", {"status": status})
+            api.merge(f"{path}/{reported.name}/status", {"status": status})
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -126,26 +126,28 @@ def _listed(api: Api, path: str, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-def _status(told: RolledOut, *, new: int) -> dict[str, Any]:
-    match told.kind:
+def _status(reported: RolledOut, *, new: int) -> dict[str, Any]:
+    match reported.kind:
         case "Rollout":
-            restarted = {"restartedAt": told.restart_at} if new and told.restart_at else {}
+            restarted = {"restartedAt": reported.restart_at} if new and reported.restart_at else {}
             return {
                 **_READY,
                 **restarted,
-                "observedGeneration": str(told.generation),
+                "observedGeneration": str(reported.generation),
                 "phase": "Healthy" if new else "Progressing",
                 "updatedReplicas": _PODS,
             }
         case "Deployment":
             return {**_READY, "updatedReplicas": new}
         case "StatefulSet":
-            revision = f"{told.name}-{told.generation}"
+            revision = f"{reported.name}-{reported.generation}"
             return {
                 **_READY,
                 "updatedReplicas": new,
                 "updateRevision": revision,
-                "currentRevision": revision if new else f"{told.name}-{told.generation - 1}",
+                "currentRevision": revision
+                if new
+                else f"{reported.name}-{reported.generation - 1}",
             }
         case _:
             return {

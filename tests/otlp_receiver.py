@@ -35,7 +35,7 @@ class OtlpReceiver:
     resources: list[dict[str, str | int]] = field(default_factory=list)
     text: str = ""
     """All that was received, as text: names, attributes, events, statuses, headers."""
-    asked: threading.Event = field(default_factory=threading.Event)
+    requested: threading.Event = field(default_factory=threading.Event)
     _released: threading.Event = field(default_factory=threading.Event)
     _server: ThreadingHTTPServer | None = None
 
@@ -87,7 +87,7 @@ class OtlpReceiver:
             self.resources.append(_attributes(of_resource.resource.attributes))
             for of_scope in of_resource.scope_spans:
                 self.spans += map(_span, of_scope.spans)
-        self.asked.set()
+        self.requested.set()
 
 
 def _span(span: trace_pb2.Span) -> ReceivedSpan:

@@ -75,8 +75,8 @@ def _scene(world: World) -> Tenant:
     tenant.become_ready()
     tenant.apply_source(name="partner", roleArn=f"{tenant.role_arn}-partner")
     tenant.apply_grant(name="partner-key", source="partner")
-    tenant.told("Ready", status="False", reason="AccessDenied", name="partner-key")
-    tenant.source_told("Ready", name="bedrock")
+    tenant.reported("Ready", status="False", reason="AccessDenied", name="partner-key")
+    tenant.source_reported("Ready", name="bedrock")
     _leave_orphans(world, tenant)
     return tenant
 

@@ -22,7 +22,7 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
     twice = [line for entries in kept for line in needless(entries)]
     renewals = sum(len(entries) - 1 for entries in kept)
     calm = list(_between_kills(seen, plan=plan))
-    told = sorted(entry.seen - before.renews for before, entry in calm)
+    reported = sorted(entry.seen - before.renews for before, entry in calm)
     waited = sorted(entry.seen - before.begins for before, entry in calm)
     found = sorted(itertools.chain.from_iterable(lateness(entries) for entries in kept))
     return [
@@ -32,9 +32,9 @@ def rows(seen: Seen, *, plan: Plan) -> list[Row]:
         Row("keys minted before their time", str(len(twice)), "none", not twice),
         Row(
             "lateness, by renewAt, while a leader was there",
-            f"p50 {_share(told, 0.5):.2f} s, p99 {_share(told, 0.99):.2f} s",
+            f"p50 {_share(reported, 0.5):.2f} s, p99 {_share(reported, 0.99):.2f} s",
             f"p99 under {plan.punctual_seconds:.0f} s",
-            _share(told, 0.99) < plan.punctual_seconds,
+            _share(reported, 0.99) < plan.punctual_seconds,
         ),
         Row(
             "from the planned begin to the new key",

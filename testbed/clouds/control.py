@@ -31,14 +31,16 @@ class Control:
         self.questions: dict[str, Callable[..., object]] = {
             "set_clock": self._set_clock,
             "shift_dates": clock.shift_dates,
-            "fail_next": lambda **asked: faults.add(Failure(**asked)),
-            "damage_next": lambda **asked: faults.add(Damage(**asked)),
-            "lose_answer": lambda **asked: faults.add(Loss(**asked)),
-            "delay": lambda **asked: faults.add(Delay(**asked)),
-            "refuse_share": lambda **asked: faults.add(RandomFailure(**asked)),
-            "lose_share": lambda **asked: faults.add(RandomLoss(**asked)),
+            "fail_next": lambda **requested: faults.add(Failure(**requested)),
+            "damage_next": lambda **requested: faults.add(Damage(**requested)),
+            "lose_answer": lambda **requested: faults.add(Loss(**requested)),
+            "delay": lambda **requested: faults.add(Delay(**requested)),
+            "refuse_share": lambda **requested: faults.add(RandomFailure(**requested)),
+            "lose_share": lambda **requested: faults.add(RandomLoss(**requested)),
             "clear_faults": faults.clear,
-            "calls": lambda **asked: [dataclasses.asdict(call) for call in journal.calls(**asked)],
+            "calls": lambda **requested: [
+                dataclasses.asdict(call) for call in journal.calls(**requested)
+            ],
             "forget_calls": journal.clear,
         }
 

@@ -199,9 +199,9 @@ async def _serve(manner: Manner, directory: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(issued.certificate, keyfile=issued.key)
     async with Hostile(manner, tls=context) as hostile:
-        told = {"port": hostile.port, "certificate": str(authority.certificate)}
+        to_api = {"port": hostile.port, "certificate": str(authority.certificate)}
         part = directory / "ready.part"
-        part.write_text(json.dumps(told))
+        part.write_text(json.dumps(to_api))
         part.rename(directory / "ready.json")
         await asyncio.Event().wait()
 

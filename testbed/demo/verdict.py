@@ -81,8 +81,8 @@ def _missing(seen: Observed, *, expected: Expectation) -> Iterator[str]:
 
 def _missing_of(grant: Grant, *, renewals: int) -> Iterator[str]:
     if grant.first is None or grant.ready != "True":
-        told = f": {grant.reason}: {grant.message}" if grant.reason else ""
-        yield f"{grant.name} is not Ready{told}"
+        reported = f": {grant.reason}: {grant.message}" if grant.reason else ""
+        yield f"{grant.name} is not Ready{reported}"
     if grant.renewals < renewals:
         yield f"{grant.name} was renewed {grant.renewals} of {renewals} times"
     if grant.first_refused_at is None:

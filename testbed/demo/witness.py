@@ -41,7 +41,7 @@ class Witness:
         self._place = scene.place()
         self._tally = Tally()
         self._events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
-        self._told = 0
+        self._reported = 0
         self._first_key_seconds: float | None = None
         self._unreachable_since: float | None = None
         self._followed = [
@@ -111,10 +111,10 @@ class Witness:
         return FirstKey(data, key=seen.key, cloud_environment=world.aws.client_environment())
 
     def _probe(self, followed: _Followed, first: FirstKey) -> None:
-        told = followed.seen.first_refused_at
+        reported = followed.seen.first_refused_at
         followed.seen = first.tried(followed.seen)
         refused = followed.seen.first_refused_at
-        if told is None and refused is not None:
+        if reported is None and refused is not None:
             late = refused - first.key.expires_at
             self._tell(
                 f"the key of revision {first.key.revision} is refused {late:.1f} s after its end:"
@@ -123,8 +123,10 @@ class Witness:
             )
 
     def _tell(self, text: str, *, tone: Tone = Tone.PLAIN) -> None:
-        self._told += 1
-        self._events.append(Event(number=self._told, seconds=self._elapsed(), text=text, tone=tone))
+        self._reported += 1
+        self._events.append(
+            Event(number=self._reported, seconds=self._elapsed(), text=text, tone=tone)
+        )
 
 
 def _cause(error: Exception) -> object:
@@ -134,8 +136,8 @@ def _cause(error: Exception) -> object:
 
 def _changes(before: Grant, after: Grant) -> Iterator[str]:
     if after.ready != before.ready:
-        told = f" ({after.reason}: {after.message})" if after.ready != "True" else ""
-        yield f"ApiKeyGrant {after.name} is Ready={after.ready}{told}"
+        reported = f" ({after.reason}: {after.message})" if after.ready != "True" else ""
+        yield f"ApiKeyGrant {after.name} is Ready={after.ready}{reported}"
     new, old = after.key, before.key
     if new is None or (old is not None and new.revision == old.revision):
         return

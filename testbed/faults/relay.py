@@ -138,8 +138,8 @@ class Relay:
                 await asyncio.wait({interrupted, chunk}, return_when=asyncio.FIRST_COMPLETED)
                 if interrupted.done():
                     fault = interrupted.result()
-                    if (told := _ERROR_EVENTS.get(fault.kind)) is not None:
-                        await response.write(_error_event(told))
+                    if (reported := _ERROR_EVENTS.get(fault.kind)) is not None:
+                        await response.write(_error_event(reported))
                         return
                     if await faults.happen(fault, request):
                         raise ConnectionResetError

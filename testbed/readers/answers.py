@@ -31,7 +31,7 @@ class Answer:
     error: str | None
 
 
-def asked(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> Answer:
+def requested(client: str, ask: Callable[[], str], *, data: Mapping[str, str]) -> Answer:
     """The answer to `ask()`; any exception is its error."""
     try:
         return Answer(client=client, ok=True, text=ask(), error=None)
@@ -105,7 +105,7 @@ def once(
         with contextlib.closing(connect(data, cloud_environment=cloud_environment)) as started:
             return started.ask()
 
-    return asked(client, ask, data=data)
+    return requested(client, ask, data=data)
 
 
 @contextlib.contextmanager

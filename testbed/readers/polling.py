@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.readers.answers import Answer, Mounted, asked
+from testbed.readers.answers import Answer, Mounted, requested
 from testbed.readers.clients import CLIENTS
 from testbed.readers.reports import (
     CLUSTER,
@@ -64,7 +64,7 @@ class Poller:
                     self._change(secret.data)
                 self._secret = secret
         if self._secret is not None:
-            self._note(asked(client, lambda: self._ask(client), data=self._secret.data))
+            self._note(requested(client, lambda: self._ask(client), data=self._secret.data))
 
     def _change(self, data: Mapping[str, str]) -> None:
         for name, client in list(self._started.items()):

@@ -92,14 +92,14 @@ def alibaba_tenant(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Ali
     scene.world.api.delete(f"/api/v1/namespaces/{made.namespace}")
 
 
-def told(tenant: AlibabaTenant, spec: Document, *, reason: str) -> str:
+def reported(tenant: AlibabaTenant, spec: Document, *, reason: str) -> str:
     """What source and grant say once they say that they are not Ready, for this reason."""
     tenant.apply(tenant.alibaba_source(**spec), tenant.credentials())
     messages = {
         condition(status, "Ready")["message"]
         for status in (
-            tenant.source_told("Ready", status="False", reason=reason, name="alibaba"),
-            tenant.told("Ready", status="False", reason=reason, name="credentials"),
+            tenant.source_reported("Ready", status="False", reason=reason, name="alibaba"),
+            tenant.reported("Ready", status="False", reason=reason, name="credentials"),
         )
     }
     assert not tenant.has_secret("credentials")

@@ -40,7 +40,7 @@ class Victim(Protocol):
     def secret(self) -> Document:
         """The grant's Secret."""
 
-    def told(self, type_: str, *, seconds: float, and_: Callable[[Document], bool]) -> Document:
+    def reported(self, type_: str, *, seconds: float, and_: Callable[[Document], bool]) -> Document:
         """The status once a condition holds."""
 
     def live_keys(self) -> set[str]:
@@ -142,7 +142,7 @@ def _each(scenes: Sequence[Scene[Any]], step: Callable[[Scene[Any]], object]) ->
 
 
 def _is_ready(scene: Scene[Any]) -> None:
-    scene.tenant.told("Ready", seconds=_SECONDS, and_=bool)
+    scene.tenant.reported("Ready", seconds=_SECONDS, and_=bool)
 
 
 def _settle(scene: Scene[Any]) -> None:
@@ -156,7 +156,7 @@ def _settle(scene: Scene[Any]) -> None:
         )
 
     tenant = scene.tenant
-    scene.status = tenant.told("Ready", seconds=_SECONDS, and_=settled)
+    scene.status = tenant.reported("Ready", seconds=_SECONDS, and_=settled)
     scene.held = tenant.live_keys()
     scene.secret_key = tenant.secret()["metadata"]["annotations"]["keywright.dev/key-id"]
     scene.worked = tenant.works()

@@ -20,7 +20,7 @@ def leads(replica: OperatorProcess) -> bool:
     return _leader(replica) == 1
 
 
-def stands_by(replica: OperatorProcess) -> bool:
+def is_standby(replica: OperatorProcess) -> bool:
     """Whether it says of itself that it does not."""
     return _leader(replica) == 0
 

@@ -12,7 +12,10 @@ _LONGEST_PAUSE = 0.25
 
 
 def eventually(
-    probe: Callable[[], _Found], *, seconds: float = 20.0, told: Callable[[], object] | None = None
+    probe: Callable[[], _Found],
+    *,
+    seconds: float = 20.0,
+    reported: Callable[[], object] | None = None,
 ) -> _Found:
     """The first true answer of `probe`.
 
@@ -23,7 +26,7 @@ def eventually(
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         if time.monotonic() > deadline:
-            last = told() if told else found
+            last = reported() if reported else found
             raise AssertionError(f"not within {seconds} s; last seen: {last}")
         time.sleep(pause)
         # What takes long is not hurried by being asked for: the machine is left to it.

@@ -111,13 +111,14 @@ class Stage:
 
     def ask(self) -> None:
         """Ask for a renewal of every key; returns when all have one."""
-        asked = datetime.now(UTC).isoformat()
+        requested = datetime.now(UTC).isoformat()
         for tenant in self.tenants:
             for name in _GRANTS:
-                tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": asked})
+                tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": requested})
         eventually(
             lambda: all(
-                grant["status"].get("lastHandledReconcileAt") == asked for grant in self.grants()
+                grant["status"].get("lastHandledReconcileAt") == requested
+                for grant in self.grants()
             ),
             seconds=PATIENCE_SECONDS,
         )
@@ -216,8 +217,10 @@ def observed(stage: Stage, tell: Callable[[Told], None]) -> Iterator[None]:
     }
     tell(
         Told(
-            expired={n: told for n, found in since.items() if (told := expired(found, until=now))},
-            needless={n: told for n, found in since.items() if (told := needless(found))},
+            expired={
+                n: reported for n, found in since.items() if (reported := expired(found, until=now))
+            },
+            needless={n: reported for n, found in since.items() if (reported := needless(found))},
             refused=[str(reading) for reading in stage.reader.failures()[failures:]],
         )
     )

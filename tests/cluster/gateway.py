@@ -70,8 +70,8 @@ class GatewayTenant(Tenant):
         """A grant of an API Gateway key, with overlaps that a test can wait for."""
         (body,) = self._example("apikeygrant.yaml")
         body["metadata"]["name"] = name
-        asked = {"propagation": "1s", "overlap": _OVERLAP, **key}
-        body["spec"]["apiGatewayKey"] = {k: v for k, v in asked.items() if v is not None}
+        requested = {"propagation": "1s", "overlap": _OVERLAP, **key}
+        body["spec"]["apiGatewayKey"] = {k: v for k, v in requested.items() if v is not None}
         self.world.api.apply(merged(body, {"spec": dict(spec or {})}))
 
     def key_ready(self, *, name: str = PARTNER, **key: Any) -> Document:
@@ -86,8 +86,8 @@ class GatewayTenant(Tenant):
 
     def ask_for_renewal(self, *, name: str = PARTNER) -> None:
         """Ask for a new key."""
-        asked = {"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()}
-        self.annotate_grant(name=name, **asked)
+        requested = {"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()}
+        self.annotate_grant(name=name, **requested)
 
     def renew(self, *, revision: int, name: str = PARTNER) -> Document:
         """Ask for a new key; the status when it is there."""
@@ -100,7 +100,7 @@ class GatewayTenant(Tenant):
         def alone(status: Document) -> bool:
             return status.get("revision") == number and not status.get("retiring")
 
-        return self.told("Ready", name=name, and_=alone)
+        return self.reported("Ready", name=name, and_=alone)
 
     def put_input(self, name: str, text: str) -> None:
         """A Secret that a grant imports from, made or changed."""
@@ -148,9 +148,9 @@ class GatewayTenant(Tenant):
         """The stage, as a grant names it."""
         return {"apiId": self.api.id, "stage": self.api.stage}
 
-    def plan(self, *, name: str = "gold", **asked: Any) -> str:
+    def plan(self, *, name: str = "gold", **requested: Any) -> str:
         """The id of a new plan of the stage, which an admin has made."""
-        request = {"name": f"{self.namespace}-{name}", "apiStages": [self.stage], **asked}
+        request = {"name": f"{self.namespace}-{name}", "apiStages": [self.stage], **requested}
         return str(self.gateway.create_usage_plan(**request)["id"])
 
     def plan_name(self, plan: str) -> str:
@@ -170,9 +170,9 @@ class GatewayTenant(Tenant):
         create = {"name": f"{self.namespace}-{name}", **self.limits()}
         return {"usagePlan": {"create": create}}
 
-    def foreign_key(self, plan: str, **asked: Any) -> str:
+    def foreign_key(self, plan: str, **requested: Any) -> str:
         """The ID of a key in the plan that another administrator has created."""
-        request = {"name": f"{self.namespace}-theirs", "enabled": True, **asked}
+        request = {"name": f"{self.namespace}-theirs", "enabled": True, **requested}
         made = self.gateway.create_api_key(**request)["id"]
         self.gateway.create_usage_plan_key(usagePlanId=plan, keyId=made, keyType="API_KEY")
         return str(made)

@@ -45,7 +45,7 @@ def _wrap_the_cluster() -> None:
     request = KubernetesClient.request
     path_end, _, word = WHAT.partition(" ")
 
-    async def asked(self: KubernetesClient, method: str, path: str, **options: Any) -> Any:
+    async def requested(self: KubernetesClient, method: str, path: str, **options: Any) -> Any:
         bare = path.partition("?")[0]
         body = json.dumps(options.get("body"))
         here = SIDE == "api" and method == "PATCH" and bare.endswith(path_end) and word in body
@@ -56,7 +56,7 @@ def _wrap_the_cluster() -> None:
             _end_now()
         return answer
 
-    KubernetesClient.request = asked  # type: ignore[method-assign]
+    KubernetesClient.request = requested  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -93,13 +93,16 @@ class Cell:
                 tenant.iam.attach_user_policy(UserName=self.user, PolicyArn=LIMITED)
             tenant.apply_key(name=name, user=user, exclusive=self.kind == EXISTING)
         elif isinstance(tenant, GatewayTenant):
-            asked = tenant.made_plan(name)
+            requested = tenant.made_plan(name)
             spec: Document = {}
             if self.kind == FILE:
                 lines = [f"{each},{tenant.value(f'{name}-{each}')},,true" for each in ("a", "b")]
                 tenant.put_input(name, "\n".join(("name,key,description,enabled", *lines)))
-                asked, spec = {**asked, **tenant.csv_from(name)}, {"secret": {"formats": None}}
-            tenant.apply_key(name=name, spec=spec, **asked)
+                requested, spec = (
+                    {**requested, **tenant.csv_from(name)},
+                    {"secret": {"formats": None}},
+                )
+            tenant.apply_key(name=name, spec=spec, **requested)
         else:
             tenant.apply_grant(name=name)
 
@@ -124,7 +127,7 @@ class Cell:
 
     def ready(self, and_: Callable[[Document], bool] = lambda _: True) -> Document:
         """The status once the grant is Ready."""
-        return self.tenant.told("Ready", name=self.name, seconds=60, and_=and_)
+        return self.tenant.reported("Ready", name=self.name, seconds=60, and_=and_)
 
     def works(self) -> bool:
         """Whether a reader of the Secret is served."""
@@ -168,8 +171,8 @@ class Cell:
 
     def ask_for_renewal(self) -> None:
         """By the annotation."""
-        asked = {"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()}
-        self.tenant.annotate_grant(name=self.name, **asked)
+        requested = {"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()}
+        self.tenant.annotate_grant(name=self.name, **requested)
 
     def delete(self) -> None:
         """The grant, in the background."""

@@ -70,7 +70,7 @@ def mark(tenant: Tenant, kind: str, name: str, *, annotation: str = ANNOTATION) 
 
 def rolled_out(tenant: Tenant, *, revision: int, seconds: float = 40.0) -> Document:
     """The status once that revision is there and no rollout is under way."""
-    return tenant.told(
+    return tenant.reported(
         "Ready",
         seconds=seconds,
         and_=lambda status: (
@@ -106,7 +106,7 @@ def events(tenant: Tenant, reason: str) -> list[str]:
     return [event["note"] for event in listed if event["reason"] == reason]
 
 
-def told_by_event(tenant: Tenant, reason: str) -> str:
+def reported_by_event(tenant: Tenant, reason: str) -> str:
     """The note of the first Event of a reason, once there is one."""
     return eventually(lambda: events(tenant, reason))[0]
 

@@ -189,9 +189,9 @@ class Tenant:
 
     def ready(self, *, name: str = GRANT, seconds: float = 20.0) -> Document:
         """The status once the grant is Ready at its present generation."""
-        return self.told("Ready", name=name, seconds=seconds)
+        return self.reported("Ready", name=name, seconds=seconds)
 
-    def told(
+    def reported(
         self,
         type_: str,
         *,
@@ -202,7 +202,7 @@ class Tenant:
         and_: Callable[[Document], bool] = lambda _: True,
     ) -> Document:
         """The status once a condition says this of the grant's present generation."""
-        return _told(
+        return _reported(
             lambda: self.grant(name),
             type_,
             status=status,
@@ -211,17 +211,17 @@ class Tenant:
             and_=and_,
         )
 
-    def source_told(
+    def source_reported(
         self, type_: str, *, status: str = "True", reason: str | None = None, name: str = SOURCE
     ) -> Document:
         """The same of the source."""
-        return _told(
+        return _reported(
             lambda: self.world.api.get(self.source_path(name)), type_, status=status, reason=reason
         )
 
     def revision(self, number: int, *, name: str = GRANT, seconds: float = 20.0) -> Document:
         """The status once it has that revision, and the grant is Ready."""
-        return self.told(
+        return self.reported(
             "Ready", name=name, seconds=seconds, and_=lambda body: body.get("revision") == number
         )
 
@@ -246,7 +246,7 @@ def condition(status: Mapping[str, Any], type_: str) -> Document:
     return {**found, "message": without_link(found["message"])} if found else {}
 
 
-def _told(
+def _reported(
     read: Callable[[], Document],
     type_: str,
     *,
@@ -270,4 +270,4 @@ def _told(
         )
         return dict(seen) if holds and and_(seen) else None
 
-    return eventually(probe, seconds=seconds, told=lambda: seen) or {}
+    return eventually(probe, seconds=seconds, reported=lambda: seen) or {}

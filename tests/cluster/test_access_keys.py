@@ -67,7 +67,7 @@ def test_a_bedrock_key_is_signed_by_an_access_key(tenant: Tenant, audit: AuditLo
     ends, issued = (datetime.fromisoformat(status[name]) for name in ("expiresAt", "issuedAt"))
     assert ends - issued == timedelta(hours=12)
     assert condition(status, "Ready")["message"].endswith("Z.")
-    source = tenant.source_told("Ready")
+    source = tenant.source_reported("Ready")
     assert source["identity"] == key.user_arn
     assert "expiresAt" not in source
     assert "renewAt" not in source
@@ -92,8 +92,8 @@ def test_a_key_that_assumes_a_role_is_no_chain(tenant: Tenant) -> None:
     environment = tenant.world.aws.client_environment()
     assert f"{tenant.namespace}-hop-1/" in sdk.who({**environment, **tenant.data()})
     apply_chain(tenant, [{"roleArn": near}, {"roleArn": far}], **_REFERENCE)
-    told = tenant.revision(2)
-    assert "ends within an hour" in condition(told, "Ready")["message"]
+    reported = tenant.revision(2)
+    assert "ends within an hour" in condition(reported, "Ready")["message"]
     assert f"::{FAR}:" in sdk.who({**environment, **tenant.data()})
     assert assumed(tenant, far)
 
@@ -102,8 +102,8 @@ def test_a_bare_key_has_no_session(tenant: Tenant) -> None:
     """Credentials of a session need a role: the condition names the field and the remedy."""
     with_key(tenant, **entries(user(tenant)))
     tenant.world.api.apply(credentials_of(tenant))
-    told = tenant.told("Stalled", reason="InvalidSpec")
-    message = condition(told, "Stalled")["message"]
+    reported = tenant.reported("Stalled", reason="InvalidSpec")
+    message = condition(reported, "Stalled")["message"]
     assert "spec.sessionCredentials:" in message
     assert "set assumeRoles in the source" in message
     assert not tenant.has_secret()
@@ -177,11 +177,11 @@ def test_a_key_that_aws_does_not_take_is_told_and_heals(
         tenant.create_secret(name=_SECRET, **{**right, **broken})
     apply_chain(tenant, [], **_REFERENCE)
     tenant.apply_grant()
-    for told in (
-        tenant.told("Ready", status="False", reason=reason),
-        tenant.source_told("Ready", status="False", reason=reason),
+    for reported in (
+        tenant.reported("Ready", status="False", reason=reason),
+        tenant.source_reported("Ready", status="False", reason=reason),
     ):
-        message = condition(told, "Ready")["message"]
+        message = condition(reported, "Ready")["message"]
         assert "spec.aws.accessKey.secretRef" in message
         assert says in message
         assert "w" * 40 not in message
@@ -190,7 +190,7 @@ def test_a_key_that_aws_does_not_take_is_told_and_heals(
     else:
         put(tenant, **right)
     tenant.ready(seconds=_NOTICED_SECONDS)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     assert works(tenant)
 
 
@@ -200,14 +200,14 @@ def test_a_secret_that_went_while_no_operator_ran_is_told_by_the_source(
     """The source does not stay Ready on what it was proved with, and heals with the Secret."""
     right = entries(user(tenant))
     with_key(tenant, **right)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     operator.stop()
     tenant.world.api.delete(tenant.secret_path(_SECRET))
     operator.start()
-    told = tenant.source_told("Ready", status="False", reason="SecretNotFound")
-    assert "spec.aws.accessKey.secretRef" in condition(told, "Ready")["message"]
+    reported = tenant.source_reported("Ready", status="False", reason="SecretNotFound")
+    assert "spec.aws.accessKey.secretRef" in condition(reported, "Ready")["message"]
     tenant.create_secret(name=_SECRET, **right)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
 
 
 def test_a_key_that_went_from_its_secret_while_no_operator_ran_is_told_by_the_source(
@@ -218,14 +218,14 @@ def test_a_key_that_went_from_its_secret_while_no_operator_ran_is_told_by_the_so
     (role,) = roles(tenant, count=1, first=key.user_arn)
     tenant.create_secret(name=_SECRET, **entries(key))
     apply_chain(tenant, [{"roleArn": role}], **_REFERENCE)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     operator.stop()
     tenant.patch(tenant.secret_path(_SECRET), {"data": {"AWS_SECRET_ACCESS_KEY": None}})
     operator.start()
-    told = tenant.source_told("Ready", status="False", reason="AccessKeyIncomplete")
-    assert "AWS_SECRET_ACCESS_KEY" in condition(told, "Ready")["message"]
+    reported = tenant.source_reported("Ready", status="False", reason="AccessKeyIncomplete")
+    assert "AWS_SECRET_ACCESS_KEY" in condition(reported, "Ready")["message"]
     put(tenant, **entries(key))
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
 
 
 def test_a_service_account_that_went_while_no_operator_ran_is_told_by_the_source(
@@ -237,10 +237,10 @@ def test_a_service_account_that_went_while_no_operator_ran_is_told_by_the_source
     tenant.world.api.delete(f"/api/v1/namespaces/{tenant.namespace}/serviceaccounts/chat-bedrock")
     operator.start()
     tenant.edit_grant(bedrockShortTermKey={"duration": "11h"})
-    tenant.told("RenewalFailing", reason="ServiceAccountNotFound")
-    tenant.source_told("Ready", status="False", reason="ServiceAccountNotFound")
+    tenant.reported("RenewalFailing", reason="ServiceAccountNotFound")
+    tenant.source_reported("Ready", status="False", reason="ServiceAccountNotFound")
     tenant.apply_file("serviceaccount.yaml")
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
 
 
 def test_a_key_that_goes_bad_leaves_the_last_good_secret(tenant: Tenant) -> None:
@@ -251,7 +251,7 @@ def test_a_key_that_goes_bad_leaves_the_last_good_secret(tenant: Tenant) -> None
     tenant.ready()
     before = tenant.data()
     put(tenant, AWS_SECRET_ACCESS_KEY="w" * 40)
-    tenant.told("RenewalFailing", reason="SignatureDoesNotMatch", seconds=_NOTICED_SECONDS)
+    tenant.reported("RenewalFailing", reason="SignatureDoesNotMatch", seconds=_NOTICED_SECONDS)
     assert tenant.data() == before
     put(tenant, **entries(user(tenant, number=2)))
     tenant.revision(2, seconds=_NOTICED_SECONDS)

@@ -41,7 +41,7 @@ def test_each_way_is_someone(stage: Stage, name: str) -> None:
     """
     way, tenant = stage.ways[name], stage.tenant
     status = tenant.ready(name=name)
-    source = tenant.source_told("Ready", name=name)
+    source = tenant.source_reported("Ready", name=name)
     assert source["identity"].startswith(way.arn)
     assert source["accountId"] == way.arn.split(":")[3]
     arn = stage.sdk.identity(**config_of(tenant.data(name)))
@@ -59,10 +59,10 @@ def test_a_limited_session_is_limited(stage: Stage) -> None:
     ends, issued = (datetime.fromisoformat(status[name]) for name in ("expiresAt", "issuedAt"))
     assert 890 <= (ends - issued).total_seconds() <= 910
     config = config_of(tenant.data("ram-role-limited"))
-    told = stage.sdk.call(
+    reported = stage.sdk.call(
         "DescribeRegions", host="ecs.cn-hangzhou.aliyuncs.com", version="2014-05-26", **config
     )
-    assert told["Regions"]
+    assert reported["Regions"]
 
 
 def test_every_format_holds_the_same_credentials(stage: Stage) -> None:
@@ -135,15 +135,15 @@ def test_a_bearer_token_is_handed_on(stage: Stage) -> None:
     assert "expiresAt" not in status
     data = tenant.data("bearer")
     assert data["apiKey"] == data["Authorization"]
-    assert "accountId" not in tenant.source_told("Ready", name="bearer")
-    told = stage.sdk.call(
+    assert "accountId" not in tenant.source_reported("Ready", name="bearer")
+    reported = stage.sdk.call(
         "GetInstance",
         host="ccc.cn-shanghai.aliyuncs.com",
         version="2020-07-01",
         type="bearer",
         bearer_token=data["apiKey"],
     )
-    assert told
+    assert reported
     fresh = cloud.create_bearer_token()
     tenant.patch(
         tenant.secret_path("bearer-token"), {"stringData": {"ALIBABA_CLOUD_BEARER_TOKEN": fresh}}
@@ -160,12 +160,12 @@ def test_grants_may_ask_less_of_a_role(stage: Stage) -> None:
         "Statement": [{"Effect": "Allow", "Action": "oss:Get Object", "Resource": "*"}],
     }
     for source in ("oidc", "profile-chain"):
-        asked = tenant.credentials(
+        requested = tenant.credentials(
             name=f"narrow-{source}",
             source=source,
             sessionCredentials={"duration": "20m", "policy": policy},
         )
-        tenant.apply(asked)
+        tenant.apply(requested)
         status = tenant.ready(name=f"narrow-{source}")
         ends, issued = (datetime.fromisoformat(status[n]) for n in ("expiresAt", "issuedAt"))
         assert 1190 <= (ends - issued).total_seconds() <= 1210

@@ -9,7 +9,7 @@ import pytest
 
 from testbed.world import World
 from tests.cluster.alibaba import EVERYTHING, AlibabaTenant
-from tests.cluster.alibaba_scene import NOTICED_SECONDS, ROOT, session_of, told
+from tests.cluster.alibaba_scene import NOTICED_SECONDS, ROOT, reported, session_of
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import condition
 
@@ -68,7 +68,7 @@ def test_a_key_that_is_not_taken_is_told_and_heals(
     alibaba_tenant.create_released_secret(name="cloud-key", **{**right, **mistake.change})
     if mistake.done is not None:
         mistake.done(alibaba_tenant.world, key.access_key_id)
-    message = told(
+    message = reported(
         alibaba_tenant, {mistake.way: {"secretRef": {"name": "cloud-key"}}}, reason=mistake.reason
     )
     assert message.startswith(f"{ROOT}.{mistake.way}.secretRef: ")
@@ -87,7 +87,7 @@ def test_a_key_that_is_not_taken_is_told_and_heals(
             },
         )
         alibaba_tenant.ready(name="credentials", seconds=NOTICED_SECONDS)
-        assert alibaba_tenant.source_told("Ready", name="alibaba")["identity"] == key.user_arn
+        assert alibaba_tenant.source_reported("Ready", name="alibaba")["identity"] == key.user_arn
 
 
 def test_a_key_of_a_session_needs_its_token(alibaba_tenant: AlibabaTenant) -> None:
@@ -99,7 +99,7 @@ def test_a_key_of_a_session_needs_its_token(alibaba_tenant: AlibabaTenant) -> No
         alibaba_tenant.alibaba_source(accessKey={"secretRef": {"name": "cloud-key"}}),
         alibaba_tenant.credentials(),
     )
-    status = alibaba_tenant.told("Stalled", reason="MissingSecurityToken", name="credentials")
+    status = alibaba_tenant.reported("Stalled", reason="MissingSecurityToken", name="credentials")
     message = condition(status, "Stalled")["message"]
     assert message.startswith(f"{ROOT}.accessKey.secretRef: ")
     assert "put its ALIBABA_CLOUD_SECURITY_TOKEN into Secret cloud-key" in message
@@ -111,7 +111,7 @@ def test_an_ended_session_is_told(alibaba_tenant: AlibabaTenant) -> None:
     alibaba_tenant.create_released_secret(name="cloud-key", **session)
     alibaba_tenant.world.alibaba.revoke_session(session["ALIBABA_CLOUD_ACCESS_KEY_ID"])
     sts = {"sts": {"secretRef": {"name": "cloud-key"}}}
-    message = told(alibaba_tenant, sts, reason="InvalidSecurityTokenExpired")
+    message = reported(alibaba_tenant, sts, reason="InvalidSecurityTokenExpired")
     assert "Its session is over: put a new one into Secret cloud-key" in message
     alibaba_tenant.patch(
         alibaba_tenant.secret_path("cloud-key"),
@@ -147,5 +147,5 @@ def test_passing_faults_are_tried_again(alibaba_tenant: AlibabaTenant) -> None:
         alibaba_tenant.patch(
             alibaba_tenant.source_path("alibaba"), {"spec": {"alibabaCloud": change}}
         )
-        alibaba_tenant.source_told("Ready", name="alibaba")
+        alibaba_tenant.source_reported("Ready", name="alibaba")
         eventually(lambda: alibaba_tenant.source_status("alibaba").get("failedAttempts", 0) == 0)

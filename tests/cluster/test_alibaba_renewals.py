@@ -54,7 +54,7 @@ def test_three_renewals_of_every_way_under_a_reader(
             return not left
 
         with pods:
-            eventually(all_are_renewed, seconds=90, told=lambda: left)
+            eventually(all_are_renewed, seconds=90, reported=lambda: left)
         record_property("calls of a reader over three renewals", calls)
         record_property("calls of pods over three renewals", len(pods.readings()))
         assert pods.failures() == []

@@ -35,11 +35,11 @@ def test_five_hundred_grants_share_one_session(
     tenant, cloud = alibaba_tenant, alibaba_tenant.world.alibaba
     role = tenant.create_role()
     tenant.apply(tenant.alibaba_source(oidcRoleArn=tenant.by_token(role)))
-    tenant.source_told("Ready", name="alibaba")
+    tenant.source_reported("Ready", name="alibaba")
     began = time.monotonic()
     for number in range(_GRANTS):
-        asked = {"duration": "30m"} if number % 2 else {}
-        body = tenant.credentials(name=f"credentials-{number}", sessionCredentials=asked)
+        requested = {"duration": "30m"} if number % 2 else {}
+        body = tenant.credentials(name=f"credentials-{number}", sessionCredentials=requested)
         tenant.world.api.create(body)
     eventually(lambda: all(map(_ready, _grants(tenant))), seconds=120)
     record_property("500 grants applied and Ready, seconds", round(time.monotonic() - began, 1))
@@ -117,7 +117,7 @@ def test_a_key_that_changes_while_no_operator_runs_is_noticed_at_its_start(
         )
         tenant.ready(name=name)
         tenant.ready(name=f"{name}-bearer")
-        tenant.source_told("Ready", name=name)
+        tenant.source_reported("Ready", name=name)
     eventually(lambda: tenant.source_status("same-bearer").get("grants") == 1)
     same = [
         (tenant.secret(name)["metadata"]["resourceVersion"], tenant.status(name))

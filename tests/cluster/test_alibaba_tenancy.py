@@ -9,7 +9,7 @@ import pytest
 
 from testbed.clouds.alibaba.credentials_uris import UriAnswer
 from tests.cluster.alibaba import PROVIDER, AlibabaTenant, cli_config
-from tests.cluster.alibaba_scene import ROOT, Scene, told
+from tests.cluster.alibaba_scene import ROOT, Scene, reported
 from tests.cluster.tenants import Document, condition
 
 
@@ -56,8 +56,8 @@ def test_a_profile_that_cannot_be_used_is_stalled(
         alibaba_tenant.credentials(),
     )
     for status in (
-        alibaba_tenant.source_told("Stalled", name="alibaba"),
-        alibaba_tenant.told("Stalled", name="credentials"),
+        alibaba_tenant.source_reported("Stalled", name="alibaba"),
+        alibaba_tenant.reported("Stalled", name="credentials"),
     ):
         message = condition(status, "Stalled")["message"]
         assert says in message
@@ -69,7 +69,7 @@ def test_the_operator_lends_nothing_of_its_own(alibaba_tenant: AlibabaTenant, wa
     """Neither its environment nor its node's role; the flag is named."""
     spec: Document = {way: {}}
     alibaba_tenant.apply(alibaba_tenant.alibaba_source(**spec), alibaba_tenant.credentials())
-    status = alibaba_tenant.told("Stalled", reason="AmbientNotAllowed", name="credentials")
+    status = alibaba_tenant.reported("Stalled", reason="AmbientNotAllowed", name="credentials")
     message = condition(status, "Stalled")["message"]
     assert message.startswith(f"{ROOT}.{way}: ")
     assert "--allow-ambient" in message
@@ -81,7 +81,7 @@ def test_a_uri_outside_the_list_is_never_asked(alibaba_tenant: AlibabaTenant, sc
         alibaba_tenant.alibaba_source(credentialsUri={"uri": scene.unlisted}),
         alibaba_tenant.credentials(),
     )
-    status = alibaba_tenant.told("Stalled", reason="UriNotAllowed", name="credentials")
+    status = alibaba_tenant.reported("Stalled", reason="UriNotAllowed", name="credentials")
     message = condition(status, "Stalled")["message"]
     assert message.startswith(f"{ROOT}.credentialsUri.uri: ")
     assert "--allow-credentials-uri" in message
@@ -112,7 +112,7 @@ def test_a_uri_that_answers_wrongly_is_told_and_heals(
             alibaba_tenant.alibaba_source(credentialsUri={"uri": scene.listed}),
             alibaba_tenant.credentials(),
         )
-        status = alibaba_tenant.told("Ready", status="False", name="credentials")
+        status = alibaba_tenant.reported("Ready", status="False", name="credentials")
         message = condition(status, "Ready")["message"]
         assert message.startswith(f"{ROOT}.credentialsUri.uri: ")
         assert says in message
@@ -125,7 +125,7 @@ def test_a_uri_that_never_answers_holds_nothing_up(
     """The source's readTimeout is real."""
     scene.world.alibaba.delay("credentials-uri", "GetCredentials", seconds=30)
     spec = {"credentialsUri": {"uri": scene.listed}, "readTimeout": "500ms"}
-    message = told(alibaba_tenant, spec, reason="CredentialsUriFailed")
+    message = reported(alibaba_tenant, spec, reason="CredentialsUriFailed")
     assert "did not answer in time" in message
 
 

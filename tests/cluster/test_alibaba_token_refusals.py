@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.alibaba import PROVIDER, AlibabaTenant, trusts
-from tests.cluster.alibaba_scene import ROOT, pasted, told
+from tests.cluster.alibaba_scene import ROOT, pasted, reported
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def test_a_token_that_is_refused_is_told_by_its_claims(
         identity["oidcProviderArn"] = cloud.create_identity_provider(
             issuer=token.issuer, client_ids=["sts.aliyuncs.com"], name=alibaba_tenant.namespace
         )
-    message = told(
+    message = reported(
         alibaba_tenant, {"oidcRoleArn": {**identity, **token.change}}, reason=token.reason
     )
     assert message.startswith(f"{ROOT}.{token.field}: ")
@@ -97,7 +97,7 @@ def test_the_trust_policy_that_is_told_heals(alibaba_tenant: AlibabaTenant) -> N
     role = alibaba_tenant.create_role(
         trusts({"Federated": [PROVIDER]}, StringEquals={"oidc:sub": "x"})
     )
-    message = told(
+    message = reported(
         alibaba_tenant,
         {"oidcRoleArn": alibaba_tenant.by_token(role)},
         reason="AuthenticationFailNoPermission",
@@ -132,7 +132,7 @@ def test_a_refused_hop_tells_the_policies_that_let_it_through(
     second = alibaba_tenant.create_role(trusts({"RAM": ["acs:ram::1:root"]}), suffix="-second")
     hop = {"roleArn": second, "externalId": "partner-7"}
     spec = {"oidcRoleArn": alibaba_tenant.by_token(first), "assumeRoles": [hop]}
-    message = told(alibaba_tenant, spec, reason="NoPermission")
+    message = reported(alibaba_tenant, spec, reason="NoPermission")
     assert message.startswith(f"{ROOT}.assumeRoles[0].roleArn: ")
     trust = pasted(message[message.index("this trust policy") :])
     (statement,) = trust["Statement"]
@@ -151,5 +151,5 @@ def test_the_account_itself_assumes_no_role(alibaba_tenant: AlibabaTenant) -> No
         ALIBABA_CLOUD_ACCESS_KEY_SECRET=root.secret_key,
     )
     role = {"secretRef": {"name": "cloud-key"}, "roleArn": alibaba_tenant.create_role()}
-    message = told(alibaba_tenant, {"ramRoleArn": role}, reason="NoPermission")
+    message = reported(alibaba_tenant, {"ramRoleArn": role}, reason="NoPermission")
     assert "Roles may not be assumed by root accounts" in message

@@ -13,11 +13,11 @@ def test_it_is_off(tenant: Tenant) -> None:
     """Source and grant are Stalled, and name the flag."""
     apply_chain(tenant, [], ambient={})
     tenant.apply_grant()
-    for told in (
-        tenant.source_told("Stalled", reason="AmbientNotAllowed"),
-        tenant.told("Stalled", reason="AmbientNotAllowed"),
+    for reported in (
+        tenant.source_reported("Stalled", reason="AmbientNotAllowed"),
+        tenant.reported("Stalled", reason="AmbientNotAllowed"),
     ):
-        message = condition(told, "Stalled")["message"]
+        message = condition(reported, "Stalled")["message"]
         assert "spec.aws.ambient" in message
         assert "--allow-ambient" in message
     assert not tenant.has_secret()
@@ -43,7 +43,7 @@ def test_it_is_what_boto3_finds_around_the_operator(make_world: MakeWorld) -> No
         apply_chain(tenant, [], name="ambient", ambient={})
         tenant.apply_grant(name="signed", source="ambient")
         assert tenant.ready(name="signed")["keyId"] == key.access_key_id
-        source = tenant.source_told("Ready", name="ambient")
+        source = tenant.source_reported("Ready", name="ambient")
         assert (source["identity"], source["accountId"]) == (key.user_arn, "123456789012")
         environment = world.aws.client_environment()
         assert http_converse.call(tenant.data("signed"), cloud_environment=environment).ok

@@ -124,9 +124,9 @@ def test_several_plans_of_one_key(tenant: GatewayTenant) -> None:
     refunds = tenant.plan(name="refunds", apiStages=[{"apiId": other.id, "stage": "beta"}])
     again = tenant.plan(name="again")
     tenant.apply_source()
-    asked = {**tenant.made_plan(), "additionalUsagePlans": [{"id": refunds}, {"id": again}]}
-    tenant.apply_key(**asked)
-    message = condition(tenant.told("Stalled", reason="StageInTwoPlans"), "Stalled")["message"]
+    requested = {**tenant.made_plan(), "additionalUsagePlans": [{"id": refunds}, {"id": again}]}
+    tenant.apply_key(**requested)
+    message = condition(tenant.reported("Stalled", reason="StageInTwoPlans"), "Stalled")["message"]
     for words in (f"{tenant.api.id}:prod", again, "to be made", "additionalUsagePlans"):
         assert words in message
     assert (tenant.keys(), tenant.plans()) == ({}, {})

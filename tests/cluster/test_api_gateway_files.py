@@ -31,8 +31,8 @@ def import_file(tenant: GatewayTenant, text: str, **csv_from: object) -> None:
     """A grant that imports it, applied."""
     tenant.put_input("file", text)
     tenant.apply_source()
-    asked = {**tenant.made_plan(), **tenant.csv_from("file", **csv_from)}
-    tenant.apply_key(spec={"secret": {"formats": None}}, **asked)
+    requested = {**tenant.made_plan(), **tenant.csv_from("file", **csv_from)}
+    tenant.apply_key(spec={"secret": {"formats": None}}, **requested)
 
 
 def names_of(tenant: GatewayTenant) -> set[str]:
@@ -73,7 +73,7 @@ def test_fifty_keys_with_three_bad_rows(tenant: GatewayTenant) -> None:
 def test_fail_on_warnings_makes_none(tenant: GatewayTenant) -> None:
     """One invalid row is named and prevents the import of all; once fixed, all are imported."""
     import_file(tenant, file(tenant, "a", "b", "c", b="short"), failOnWarnings=True)
-    message = condition(tenant.told("Stalled", reason="ImportWarnings"), "Stalled")["message"]
+    message = condition(tenant.reported("Stalled", reason="ImportWarnings"), "Stalled")["message"]
     assert "row 2 (b): its key has 5 characters" in message
     assert "failOnWarnings" in message
     assert (names_of(tenant), tenant.plans()) == (set(), {})
@@ -139,7 +139,7 @@ def test_a_lost_entry_is_repaired_with_the_same_keys(tenant: GatewayTenant) -> N
 def test_a_file_that_is_none_is_told(tenant: GatewayTenant) -> None:
     """The condition names the field and how such a file begins; once fixed, it is imported."""
     import_file(tenant, "just some text")
-    message = condition(tenant.told("Stalled", reason="FileInvalid"), "Stalled")["message"]
+    message = condition(tenant.reported("Stalled", reason="FileInvalid"), "Stalled")["message"]
     assert "spec.apiGatewayKey.csvFrom.secretKeyRef" in message
     assert "names no column Name and Key" in message
     tenant.put_input("file", file(tenant, "a"))
@@ -159,9 +159,9 @@ def test_a_file_that_went_from_its_secret_is_reported(
         tenant.patch(tenant.secret_path("file-input"), {"data": {"input": None}})
         if stopped:
             operator.start()
-        told = tenant.told("RenewalFailing", reason="SecretNotFound")
-        assert "csvFrom" in condition(told, "RenewalFailing")["message"]
-        assert condition(told, "Ready")["status"] == "True"
+        reported = tenant.reported("RenewalFailing", reason="SecretNotFound")
+        assert "csvFrom" in condition(reported, "RenewalFailing")["message"]
+        assert condition(reported, "Ready")["status"] == "True"
         assert tenant.data() == data
         tenant.put_input("file", file(tenant, "a", "b"))
         eventually(lambda: not condition(tenant.status(), "RenewalFailing"))

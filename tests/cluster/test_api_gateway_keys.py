@@ -42,8 +42,8 @@ class Way:
         if self.imports is not None:
             tenant.put_input(self.name, self.imports(1))
         formats = None if self.name == "file" else {"formats": ["ApiGatewayEnv"]}
-        asked = self.session_options(tenant, self.name)
-        tenant.apply_key(name=self.name, spec={"secret": formats}, **asked)
+        requested = self.session_options(tenant, self.name)
+        tenant.apply_key(name=self.name, spec={"secret": formats}, **requested)
 
     def rotate(self, tenant: GatewayTenant, number: int) -> None:
         """Bring the key of that revision about."""

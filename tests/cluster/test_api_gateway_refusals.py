@@ -114,7 +114,7 @@ def test_a_refusal_is_told_and_heals(tenant: GatewayTenant, refusal: Refusal) ->
     """Stalled with field and remedy, and no key; an edit of the grant heals it at once."""
     tenant.apply_source()
     tenant.apply_key(**refusal.session_options(tenant))
-    message = condition(tenant.told("Stalled", reason=refusal.reason), "Stalled")["message"]
+    message = condition(tenant.reported("Stalled", reason=refusal.reason), "Stalled")["message"]
     assert [words for words in refusal.says if words not in message] == []
     assert (tenant.keys(), tenant.has_secret()) == ({}, False)
     tenant.edit_key(usagePlan={"id": tenant.plan(name="other"), "name": None, "create": None})
@@ -131,8 +131,8 @@ def test_a_missing_right_is_named(tenant: GatewayTenant) -> None:
     )
     tenant.apply_source()
     tenant.apply_key(usagePlan={"id": tenant.plan()})
-    told = tenant.told("Ready", status="False", reason="AccessDenied")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="AccessDenied")
+    message = condition(reported, "Ready")["message"]
     assert "apigateway:PUT on resource: arn:aws:apigateway:us-west-2::/tags/" in message
     assert "examples/api-gateway-for-a-partner/permissions-policy.json" in message
     allowed = {"Statement": [{"Effect": "Allow", "Action": "apigateway:GET", "Resource": "*"}]}
@@ -159,7 +159,7 @@ def test_a_plan_that_takes_its_time_costs_no_call(tenant: GatewayTenant, tmp_pat
     )
     with reader:
         tenant.ask_for_renewal()
-        tenant.told("ProbeFailing")
+        tenant.reported("ProbeFailing")
         tenant.rotated(2)
         reader.wait_until(lambda seen: bool(seen) and seen[-1].revision == "2", seconds=30)
     assert reader.failures() == []
@@ -174,14 +174,14 @@ def test_no_value_is_told(tenant: GatewayTenant, operator: OperatorProcess) -> N
     aws.damage_next("apigateway", "ImportApiKeys")
     rows = [f"{name},{tenant.value(name)}" for name in ("a", "b", "b")]
     tenant.put_input("file", "\n".join(("Name,Key", *rows, "c,short-planted-value")))
-    asked = {"usagePlan": {"id": tenant.plan(name="file")}, **tenant.csv_from("file")}
-    tenant.apply_key(name="file", spec={"secret": {"formats": None}}, **asked)
+    requested = {"usagePlan": {"id": tenant.plan(name="file")}, **tenant.csv_from("file")}
+    tenant.apply_key(name="file", spec={"secret": {"formats": None}}, **requested)
     tenant.ready(name="file")
-    told = operator.log.read_text()
-    told += json.dumps([tenant.grant(), tenant.grant("file")])
+    reported = operator.log.read_text()
+    reported += json.dumps([tenant.grant(), tenant.grant("file")])
     events = f"/apis/events.k8s.io/v1/namespaces/{tenant.namespace}/events"
-    told += json.dumps(tenant.world.api.get(events))
+    reported += json.dumps(tenant.world.api.get(events))
     values = [tenant.data()[KEY], *tenant.data("file").values(), "short-planted-value"]
     assert len(values) == 4
     pieces = [piece for value in values for piece in (value[:_PIECE], value[-_PIECE:])]
-    assert [piece for piece in pieces if piece in told] == []
+    assert [piece for piece in pieces if piece in reported] == []

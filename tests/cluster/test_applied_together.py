@@ -18,5 +18,5 @@ def test_a_source_that_follows_its_grant_is_no_warning(tenant: Tenant) -> None:
 def test_a_source_that_does_not_follow_is_reported(tenant: Tenant) -> None:
     """After some seconds, as before."""
     tenant.apply_grant()
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     eventually(lambda: bool(events(tenant, name="chat-key", reason="SourceNotFound")))

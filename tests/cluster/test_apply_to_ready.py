@@ -90,14 +90,14 @@ def test_status_and_secret_say_the_same(tenant: Tenant) -> None:
     """Expiry, renewal and revision are in the status and on the Secret, and agree."""
     status = tenant.become_ready()
     annotations = tenant.secret()["metadata"]["annotations"]
-    told = {
+    reported = {
         "expires-at": status["expiresAt"],
         "issued-at": status["issuedAt"],
         "renew-at": status["renewAt"],
         "revision": str(status["revision"]),
         "fingerprint": status["fingerprint"],
     }
-    assert {name: annotations[f"keywright.dev/{name}"] for name in told} == told
+    assert {name: annotations[f"keywright.dev/{name}"] for name in reported} == reported
     assert status["issuedAt"] < status["renewAt"] < status["expiresAt"]
     assert condition(status, "Ready")["reason"] == "Succeeded"
     assert tenant.data()["AWS_REGION"] == "us-west-2"
@@ -160,11 +160,11 @@ def test_the_role_may_stand_on_the_service_account(tenant: Tenant) -> None:
     without = merged(tenant.source_body(), {"spec": {"aws": {"webIdentity": {"roleArn": None}}}})
     tenant.world.api.apply(without)
     tenant.apply_grant()
-    told = tenant.told("Stalled", reason="NoRoleArn")
-    assert "eks.amazonaws.com/role-arn" in condition(told, "Ready")["message"]
+    reported = tenant.reported("Stalled", reason="NoRoleArn")
+    assert "eks.amazonaws.com/role-arn" in condition(reported, "Ready")["message"]
     account = f"/api/v1/namespaces/{tenant.namespace}/serviceaccounts/chat-bedrock"
     annotation = {"eks.amazonaws.com/role-arn": tenant.role_arn}
     tenant.patch(account, {"metadata": {"annotations": annotation}})
     tenant.edit_grant(bedrockShortTermKey={"duration": "11h"})
     tenant.ready()
-    assert tenant.role in tenant.source_told("Ready")["identity"]
+    assert tenant.role in tenant.source_reported("Ready")["identity"]

@@ -18,9 +18,9 @@ from tests.cluster.rollouts import (
     let_restart,
     mark,
     path,
+    reported_by_event,
     restarts,
     rolled_out,
-    told_by_event,
     workload,
 )
 from tests.cluster.tenants import Tenant, condition
@@ -59,29 +59,29 @@ def test_rollouts_are_restarted_once_the_cluster_knows_them(
         tenant.become_ready(rollout={"restart": targets, "batchSize": 1})
         rolled_out(tenant, revision=1)
         ask(tenant)
-        told = rolled_out(tenant, revision=2)
+        reported = rolled_out(tenant, revision=2)
         assert controllers.restarts("web") == 1
-        failing = condition(told, "RolloutFailing")
+        failing = condition(reported, "RolloutFailing")
         assert failing["reason"] == "WorkloadKindUnknown"
         for words in ("spec.rollout.restart[0].kind", "Argo Rollouts is not installed"):
             assert words in failing["message"]
-        assert condition(told, "Ready")["status"] == "True"
-        assert told_by_event(tenant, "RolloutFailing") == failing["message"]
+        assert condition(reported, "Ready")["status"] == "True"
+        assert reported_by_event(tenant, "RolloutFailing") == failing["message"]
 
         install_argo(tenant.world)
         for name in ("chat", "other"):
             tenant.world.api.create(workload(tenant, "Rollout", name))
         template = tenant.world.api.get(path(tenant, "Rollout", "chat"))["spec"]["template"]
-        since, asked = audit.mark(), datetime.now(UTC).replace(microsecond=0)
+        since, requested = audit.mark(), datetime.now(UTC).replace(microsecond=0)
         ask(tenant)
-        told = rolled_out(tenant, revision=3)
-        assert not condition(told, "RolloutFailing")
+        reported = rolled_out(tenant, revision=3)
+        assert not condition(reported, "RolloutFailing")
         names = ["chat", "other", "web"]
         assert [each.name for each in restarts(audit, tenant, since=since)] == names
         assert [controllers.restarts(name) for name in names] == [1, 1, 2]
     body = tenant.world.api.get(path(tenant, "Rollout", "chat"))
     assert body["spec"]["template"] == template
-    assert asked <= datetime.fromisoformat(body["spec"]["restartAt"])
+    assert requested <= datetime.fromisoformat(body["spec"]["restartAt"])
     assert body["status"]["restartedAt"] == body["spec"]["restartAt"]
     assert mark(tenant, "Rollout", "chat") == mark(tenant, "Deployment", "web")
     counted = operator.get("/metrics")

@@ -57,8 +57,8 @@ def test_it_is_refused_by_a_condition(attacker: Tenant, victim: Tenant, attack: 
     attack.prepare(attacker, victim)
     attacker.world.api.apply(attack.source_body(attacker, victim))
     attacker.world.api.apply(attack.grant_body(attacker, victim))
-    told = attacker.told("Ready", status="False", reason=attack.reason or None)
-    message = condition(told, "Ready")["message"]
+    reported = attacker.reported("Ready", status="False", reason=attack.reason or None)
+    message = condition(reported, "Ready")["message"]
     assert [words for words in attack.says if words not in message] == []
     assert not attacker.has_secret() or KEY not in attacker.data()
 

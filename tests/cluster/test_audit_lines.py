@@ -133,11 +133,11 @@ def test_a_day_has_exactly_its_lines(day: Day) -> None:
     def seen() -> Counter[tuple[str, str, str]]:
         return Counter((line["grant"], line["action"], line["reason"]) for line in day.lines())
 
-    eventually(lambda: seen() == expected, told=lambda: (seen() - expected, expected - seen()))
+    eventually(lambda: seen() == expected, reported=lambda: (seen() - expected, expected - seen()))
     of_events = Counter((grant.partition("/")[2], action) for grant, action, _ in expected)
     eventually(
         lambda: day.events() == of_events,
-        told=lambda: (day.events() - of_events, of_events - day.events()),
+        reported=lambda: (day.events() - of_events, of_events - day.events()),
     )
     _check_facts(day)
     assert day.operator.stop() == 0
@@ -145,7 +145,7 @@ def test_a_day_has_exactly_its_lines(day: Day) -> None:
     day.chat.apply_grant(name="afterwards")
     day.chat.ready(name="afterwards")
     expected[f"{chat}/afterwards", "Issued", "New"] = 1
-    eventually(lambda: seen() == expected, told=lambda: (seen() - expected, expected - seen()))
+    eventually(lambda: seen() == expected, reported=lambda: (seen() - expected, expected - seen()))
 
 
 def _check_facts(day: Day) -> None:

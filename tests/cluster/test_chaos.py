@@ -229,13 +229,13 @@ def test_chaos_creates_what_was_asked_for_and_leaves_nothing(
     eventually(
         lambda: all(subject.handled() for subject in subjects),
         seconds=2 * allowed,
-        told=lambda: [subject.tenant.status() for subject in subjects if not subject.handled()],
+        reported=lambda: [subject.tenant.status() for subject in subjects if not subject.handled()],
     )
     record_property("seconds to all Ready", round(time.monotonic() - began, 1))
     record_property("seconds that the quota allows", round(allowed, 1))
     world.aws.clear_faults()
     for subject in subjects:
-        eventually(subject.at_rest, seconds=60, told=subject.tenant.status)
+        eventually(subject.at_rest, seconds=60, reported=subject.tenant.status)
     _judge(world, subjects, record_property)
     paths = [subject.tenant.grant_path() for subject in subjects]
     for path in paths:
@@ -254,13 +254,13 @@ def _judge(world: World, subjects: Sequence[Subject], record_property: Record) -
         calls = world.aws.calls(service=service, action=action)
         created = sum(call.error_code is None for call in calls)
         lost = sum(call.lost for call in calls)
-        asked = revisions[action]
-        record_property(f"{action}: asked for", asked)
+        requested = revisions[action]
+        record_property(f"{action}: asked for", requested)
         record_property(f"{action}: carried out", created)
         record_property(f"{action}: answers lost", lost)
         if service == "apigateway":
             # Its value follows from the intent: a key whose answer was lost is found and used.
-            assert created == asked
+            assert created == requested
         else:
             # AWS shows the value once: a key whose answer was lost is of no use, and is removed.
-            assert asked <= created <= asked + lost + _KILLS
+            assert requested <= created <= requested + lost + _KILLS

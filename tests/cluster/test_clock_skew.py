@@ -44,7 +44,7 @@ def edited(tenant: Tenant, *, duration: str) -> None:
     """Have STS asked: an edited source is verified."""
     change = {"spec": {"aws": {"webIdentity": {"sessionDuration": duration}}}}
     tenant.patch(tenant.source_path(), change)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
 
 
 def skewed(tenant: Tenant) -> str:
@@ -70,7 +70,7 @@ def test_a_minute_is_reported_and_cleared(stage: tuple[World, OperatorProcess], 
     world.aws.shift_dates(host=_VENDORS, seconds=-59 * sign)
     tenant, other = made(world), made(world, region="eu-west-1")
     for each in (tenant, other):
-        each.source_told("Ready")
+        each.source_reported("Ready")
     assert not skewed(tenant)
     world.aws.shift_dates(host=_VENDORS, seconds=-61 * sign)
     edited(tenant, duration="50m")
@@ -97,7 +97,7 @@ def test_an_endpoint_of_a_list_speaks_for_its_source_alone(
     """Neither the metric nor another tenant's source believes it, and its field is named."""
     world, operator = stage
     honest = made(world)
-    honest.source_told("Ready")
+    honest.source_reported("Ready")
     before = metric(operator)
     world.aws.shift_dates(host=_LISTED, seconds=7200)
     liar = made(world, stsEndpoint=f"https://{_LISTED}")

@@ -54,7 +54,7 @@ def test_a_machine_that_slept_renews_at_once(stage: Stage) -> None:
     assert before["revision"] == 1
     stage.world.aws.set_clock(offset_seconds=_NINE_HOURS)
     stage.clock.shift(_NINE_HOURS)
-    after = tenant.told(
+    after = tenant.reported(
         "Ready", seconds=_NOTICED_SECONDS, and_=lambda status: status["revision"] == 2
     )
     assert after["expiresAt"] > before["expiresAt"]
@@ -72,6 +72,6 @@ def test_a_key_signed_in_the_future_is_replaced(stage: Stage) -> None:
     issued = datetime.fromisoformat(before["issuedAt"])
     assert issued > datetime.now(UTC) + timedelta(hours=8)
     stage.clock.shift(0)
-    tenant.told("Ready", seconds=_NOTICED_SECONDS, and_=lambda status: status["revision"] == 2)
+    tenant.reported("Ready", seconds=_NOTICED_SECONDS, and_=lambda status: status["revision"] == 2)
     environment = stage.world.aws.client_environment()
     assert http_converse.call(tenant.data(), cloud_environment=environment).ok

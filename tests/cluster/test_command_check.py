@@ -50,7 +50,7 @@ def failing(world: World) -> set[str]:
 def test_a_good_installation_has_a_mark_for_each_check(installed: World, tenant: Tenant) -> None:
     """The leader, the rights, and the present grants; the issuer of a test is not public."""
     tenant.become_ready()
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     # Objects of earlier tests go with their namespaces.
     eventually(lambda: failing(installed) == set())
     found = results(installed)
@@ -82,11 +82,11 @@ def test_before_the_installation(world: World, tmp_path: Path, tenant: Tenant) -
 def test_each_fault_fails_its_own_check(installed: World, tenant: Tenant) -> None:
     """And no other one."""
     tenant.apply_grant(source="missing")
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     eventually(lambda: failing(installed) == {"check-grants"})
     tenant.world.api.delete(tenant.grant_path())
     tenant.apply_source(roleArn=f"{tenant.role_arn}-missing")
-    tenant.source_told("Ready", status="False", reason="AccessDenied")
+    tenant.source_reported("Ready", status="False", reason="AccessDenied")
     eventually(lambda: failing(installed) == {"check-sources"})
     found = results(installed)
     assert found["check-sources"]["facts"] == [f"{tenant.namespace}/bedrock: AccessDenied"]
@@ -125,7 +125,7 @@ def test_missing_rights_of_the_operator_are_listed(installed: World) -> None:
 def test_waiting_ends_with_its_own_exit_code(installed: World, tenant: Tenant) -> None:
     """4 if something still fails, 0 as soon as nothing does."""
     tenant.apply_grant(source="missing")
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     late = keywright(installed, "check", "--wait", "--timeout=1s")
     assert late.code == ExitCode.TIMEOUT
     assert "SourceNotFound" in late.out
@@ -138,7 +138,7 @@ def test_keys_that_expire_soon_are_named(installed: World, tenant: Tenant) -> No
     """A suspended grant, whose key is in the last tenth of its lifetime."""
     tenant.become_ready()
     tenant.edit_grant(suspend=True)
-    tenant.told("Ready", reason="Suspended")
+    tenant.reported("Ready", reason="Suspended")
     soon = datetime.now(UTC) + timedelta(minutes=5)
     times = {
         "issuedAt": "2026-01-01T00:00:00Z",

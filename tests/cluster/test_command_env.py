@@ -94,7 +94,7 @@ def test_export_lines_are_for_a_shell(tenant: Tenant) -> None:
 def test_a_command_or_export_is_needed(tenant: Tenant) -> None:
     """And a Secret that exists."""
     tenant.apply_grant(source="missing")
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     assert run(tenant).code == ExitCode.USAGE
     assert run(tenant, "--export", "--", "true").code == ExitCode.USAGE
     absent = run(tenant, "--", "true")

@@ -94,7 +94,7 @@ def test_a_suspended_grant_is_not_renewed_until_it_is_resumed(tenant: Tenant) ->
     assert f"expires at {status['expiresAt']}" in suspended.out
     assert "is not renewed before" in suspended.out
     assert "warning" not in suspended.out
-    tenant.told("Ready", reason="Suspended")
+    tenant.reported("Ready", reason="Suspended")
     again = keywright(tenant.world, "suspend", GRANT, "-n", tenant.namespace)
     assert "already suspended" in again.out
     shown = keywright(tenant.world, "status", "-n", tenant.namespace)

@@ -88,7 +88,7 @@ def test_renew_and_suspend_need_get_and_patch(tenant: Tenant, reader: Path) -> N
 def test_doctor_needs_the_token_of_the_account(tenant: Tenant, reader: Path) -> None:
     """Without it, the operator's own view remains."""
     tenant.become_ready()
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     allow(tenant, "credentialsources", "get")
     allow(tenant, "serviceaccounts", "get", group="")
     refused = keywright(

@@ -77,7 +77,7 @@ def test_a_tenant_cannot_command_the_terminal(tenant: Tenant) -> None:
     """Escape sequences in a status that a tenant wrote are not sent to it."""
     tenant.become_ready()
     tenant.edit_grant(suspend=True)
-    tenant.told("Ready", reason="Suspended")
+    tenant.reported("Ready", reason="Suspended")
     hostile = "\x1b]0;owned\x07\x1b[2Jall fine\u202e"
     tenant.patch(
         f"{tenant.grant_path()}/status",
@@ -108,7 +108,7 @@ def test_no_command_shows_a_secret_value(tenant: Tenant) -> None:
     """Nothing that the cloud issued for this grant, and no token, in any output."""
     tenant.become_ready()
     eventually(lambda: keywright(tenant.world, "status", "-n", tenant.namespace).code == 0)
-    told = ""
+    reported = ""
     for arguments in (
         *(
             ("status",),
@@ -121,8 +121,8 @@ def test_no_command_shows_a_secret_value(tenant: Tenant) -> None:
         *(("doctor", "grant", GRANT), ("doctor", "grant", GRANT, "-o", "json")),
     ):
         shown = keywright(tenant.world, *arguments, *("-n", tenant.namespace))
-        told += shown.out + shown.err
-    assert GRANT in told
-    assert "eyJ" not in told
+        reported += shown.out + shown.err
+    assert GRANT in reported
+    assert "eyJ" not in reported
     values = [*tenant.data().values(), *tenant.world.aws.secrets()]
-    assert [value for value in values if len(value) > 16 and value in told] == []
+    assert [value for value in values if len(value) > 16 and value in reported] == []

@@ -90,7 +90,7 @@ def test_a_broken_grant_is_never_exit_code_0(tenant: Tenant) -> None:
     """The row says why, and the filter by source shows only its grants."""
     tenant.become_ready()
     tenant.apply_grant(name="broken", source="missing")
-    tenant.told("Ready", status="False", reason="SourceNotFound", name="broken")
+    tenant.reported("Ready", status="False", reason="SourceNotFound", name="broken")
     shown = keywright(tenant.world, "status", "-n", tenant.namespace)
     assert shown.code == ExitCode.FINDINGS
     assert "SourceNotFound" in shown.out
@@ -104,7 +104,7 @@ def test_a_broken_grant_is_never_exit_code_0(tenant: Tenant) -> None:
 def test_the_story_of_a_grant_is_newest_last(tenant: Tenant) -> None:
     """From its conditions and Events to what comes next."""
     tenant.apply_grant(source="late")
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     tenant.apply_source(name="late")
     tenant.ready()
 

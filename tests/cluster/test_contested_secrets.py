@@ -129,12 +129,12 @@ def test_a_contested_field_is_repaired_after_growing_pauses(
     mark = audit.mark()
     with fight(tenant, case.answer) as other:
         fought = _after(_SECONDS)
-        told = eventually(lambda: condition(tenant.status(), "SecretContested"))
+        reported = eventually(lambda: condition(tenant.status(), "SecretContested"))
         eventually(fought, seconds=_SECONDS + 5)
         ready = condition(tenant.status(), "Ready")
-    assert told["reason"] == "FieldsTaken"
-    assert case.field in told["message"]
-    assert f"changed again by {case.manager}" in told["message"]
+    assert reported["reason"] == "FieldsTaken"
+    assert case.field in reported["message"]
+    assert f"changed again by {case.manager}" in reported["message"]
     if case.ready:
         assert (ready["status"], ready["reason"]) == ("True", "Succeeded")
     else:

@@ -69,8 +69,8 @@ def _valued(tenant: GatewayTenant) -> None:
 def _filed(tenant: GatewayTenant) -> None:
     _put_file(tenant, "a", "b")
     tenant.apply_source()
-    asked = {**tenant.made_plan(), **tenant.csv_from("file")}
-    tenant.apply_key(spec={"secret": {"formats": None}}, **asked)
+    requested = {**tenant.made_plan(), **tenant.csv_from("file")}
+    tenant.apply_key(spec={"secret": {"formats": None}}, **requested)
 
 
 def _put_file(tenant: GatewayTenant, *names: str) -> None:

@@ -94,7 +94,7 @@ def test_the_failing_hop_is_named_with_a_cure_that_works(patient: Tenant, fault:
 def test_a_working_grant_has_no_fault(tenant: Tenant) -> None:
     """Each hop is shown as it comes, with what was found, and no secret value."""
     tenant.become_ready(probe={"mode": "Bedrock"})
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     shown = doctor(tenant, "grant", GRANT)
     assert shown.code == ExitCode.OK, shown
     assert "No fault found." in shown.out
@@ -105,10 +105,10 @@ def test_a_working_grant_has_no_fault(tenant: Tenant) -> None:
         "the key works: probe Bedrock",
     ):
         assert words in shown.out
-    told = shown.out + shown.err
-    assert "eyJ" not in told
-    assert tenant.data()[KEY] not in told
-    assert [value for value in tenant.world.aws.secrets() if value in told] == []
+    reported = shown.out + shown.err
+    assert "eyJ" not in reported
+    assert tenant.data()[KEY] not in reported
+    assert [value for value in tenant.world.aws.secrets() if value in reported] == []
     assert tenant.status()["revision"] == 1
 
 
@@ -128,7 +128,7 @@ def test_a_managed_key_is_not_touched(
 def test_the_operators_own_view_needs_no_cloud(tenant: Tenant) -> None:
     """`--as-operator` explains what the operator reports, from its status alone."""
     tenant.apply_source(roleArn=f"{tenant.role_arn}-missing")
-    tenant.source_told("Ready", status="False", reason="AccessDenied")
+    tenant.source_reported("Ready", status="False", reason="AccessDenied")
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1"}
     shown = doctor(tenant, "source", SOURCE, "--as-operator", environment=nowhere)
     assert shown.code == ExitCode.FINDINGS

@@ -112,19 +112,21 @@ def test_no_key_is_late_and_none_minted_twice(
 ) -> None:
     """Each row ends with all grants Ready; no client reads an expired key, none is issued early."""
     row = ROWS[name]
-    told: list[Told] = []
-    with observed(on, told.append):
+    reported: list[Told] = []
+    with observed(on, reported.append):
         row.begins(on)
         with on.newcomer():
             try:
                 row.meanwhile(on)
             finally:
                 row.ends(on)
-        eventually(on.all_ready, seconds=PATIENCE_SECONDS, told=on.operator.process.log_end)
+        eventually(on.all_ready, seconds=PATIENCE_SECONDS, reported=on.operator.process.log_end)
     row.after(on)
-    assert told == [Told(expired={}, needless={}, refused=[])]
+    assert reported == [Told(expired={}, needless={}, refused=[])]
     # What a fault has taken is given back; what was lost to it would never be.
-    eventually(lambda: on.operator.memory() < on.memory * _MEMORY_SHARE, told=on.operator.memory)
+    eventually(
+        lambda: on.operator.memory() < on.memory * _MEMORY_SHARE, reported=on.operator.memory
+    )
     record_property("resident memory after it, MB", round(on.operator.memory() / 1e6, 1))
 
 

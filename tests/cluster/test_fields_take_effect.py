@@ -45,7 +45,7 @@ def test_sts_is_asked_for_what_the_source_says(tenant: Tenant) -> None:
     assert call.parameters["DurationSeconds"] == "7200"
     assert call.parameters["PolicyArns"] == _LIMITED
     assert json.loads(call.parameters["Policy"]) == _EVERYTHING
-    assert tenant.source_told("Ready")["identity"].endswith(f"/{name}")
+    assert tenant.source_reported("Ready")["identity"].endswith(f"/{name}")
 
 
 def test_sts_is_asked_in_the_sources_region(tenant: Tenant) -> None:
@@ -65,10 +65,10 @@ def test_sts_is_asked_in_the_sources_region(tenant: Tenant) -> None:
 
 def test_sts_credentials_are_as_their_grant_says(tenant: Tenant) -> None:
     """Duration, policy and policy ARNs of `sessionCredentials` make a session of its own."""
-    asked = {"duration": "45m", "policy": _EVERYTHING, "policyArns": [_LIMITED]}
+    requested = {"duration": "45m", "policy": _EVERYTHING, "policyArns": [_LIMITED]}
     tenant.apply_source()
     tenant.apply_grant(
-        bedrockShortTermKey=None, sessionCredentials=asked, secret={"formats": ["AwsEnv"]}
+        bedrockShortTermKey=None, sessionCredentials=requested, secret={"formats": ["AwsEnv"]}
     )
     assert lifetime(tenant.ready()) <= timedelta(minutes=45) + _A_CALL
     (call,) = (
@@ -93,7 +93,7 @@ def test_a_short_term_key_is_as_its_grant_says(tenant: Tenant) -> None:
 
 def test_a_secret_is_as_its_grant_says(tenant: Tenant) -> None:
     """Name, type, labels, annotations and data of `spec.secret`, and a mixed one on demand."""
-    asked = {
+    requested = {
         "name": "elsewhere",
         "type": "example.com/key",
         "labels": {"team": "chat"},
@@ -101,7 +101,7 @@ def test_a_secret_is_as_its_grant_says(tenant: Tenant) -> None:
         "data": {"AWS_ACCESS_KEY_ID": "of ${name}"},
         "allowMixed": True,
     }
-    assert tenant.become_ready(secret=asked)["secretName"] == "elsewhere"
+    assert tenant.become_ready(secret=requested)["secretName"] == "elsewhere"
     secret = tenant.secret("elsewhere")
     assert secret["type"] == "example.com/key"
     assert secret["metadata"]["labels"]["team"] == "chat"
@@ -119,7 +119,7 @@ def test_a_status_says_what_was_made_and_when(tenant: Tenant) -> None:
     assert (status["revision"], status["keyId"][:4]) == (1, "ASIA")
     assert before <= datetime.fromisoformat(status["issuedAt"])
     assert datetime.fromisoformat(status["renewAt"]) < datetime.fromisoformat(status["expiresAt"])
-    source = tenant.source_told("Ready")
+    source = tenant.source_reported("Ready")
     assert (source["provider"], source["accountId"]) == ("AWS", ACCOUNT)
     assert source["identity"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/{tenant.role}/")
     assert datetime.fromisoformat(source["renewAt"]) < datetime.fromisoformat(source["expiresAt"])
@@ -133,9 +133,11 @@ def test_a_failure_is_counted_dated_and_told(tenant: Tenant) -> None:
     wrong = tenant.source_body(roleArn=f"{tenant.role_arn}-missing")
     tenant.world.api.apply(wrong)
     tenant.apply_grant()
-    told = tenant.told("Ready", status="False", and_=lambda seen: seen["failedAttempts"] > 1)
-    source = tenant.source_told("Ready", status="False")
-    for status in (told, source):
+    reported = tenant.reported(
+        "Ready", status="False", and_=lambda seen: seen["failedAttempts"] > 1
+    )
+    source = tenant.source_reported("Ready", status="False")
+    for status in (reported, source):
         assert status["failedAttempts"] >= 1
         assert before <= datetime.fromisoformat(status["lastFailureTime"]) <= datetime.now(UTC)
         found = condition(status, "Ready")

@@ -31,7 +31,7 @@ _FOREIGN: dict[str, Any] = {
 def rename(tenant: Tenant, name: str = NEW, **secret: Any) -> Document:
     """Change the name; the status once the grant is Ready with the new Secret."""
     tenant.edit_grant(secret={"name": name, **secret})
-    return tenant.told("Ready", and_=lambda status: status.get("secretName") == name)
+    return tenant.reported("Ready", and_=lambda status: status.get("secretName") == name)
 
 
 def is_cleared(tenant: Tenant, name: str = GRANT) -> bool:
@@ -81,8 +81,8 @@ def test_a_grant_that_waits_for_the_name_has_it_at_once(tenant: Tenant) -> None:
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
     rename(tenant)
     tenant.apply_grant(name="second", secret={"name": GRANT})
-    told = tenant.told("SecretConflict", name="second")
-    message = condition(told, "SecretConflict")["message"]
+    reported = tenant.reported("SecretConflict", name="second")
+    message = condition(reported, "SecretConflict")["message"]
     assert f"was left behind by ApiKeyGrant {tenant.namespace}/{GRANT}" in message
     tenant.edit_grant(secret={"formerSecretPolicy": "Clear"})
     tenant.ready(name="second")
@@ -117,9 +117,9 @@ def test_a_retained_secret_stays_as_it_is(tenant: Tenant) -> None:
     tenant.become_ready(secret={"formerSecretPolicy": "Retain"})
     before = tenant.secret()
     rename(tenant)
-    told = eventually(lambda: condition(tenant.status(), "FormerSecretLeft"))
-    assert told["reason"] == "Retained"
-    assert eventually(lambda: events(tenant, "FormerSecretLeft")) == [told["message"]]
+    reported = eventually(lambda: condition(tenant.status(), "FormerSecretLeft"))
+    assert reported["reason"] == "Retained"
+    assert eventually(lambda: events(tenant, "FormerSecretLeft")) == [reported["message"]]
     assert tenant.secret() == before
     tenant.world.api.delete(tenant.secret_path())
     eventually(lambda: not former(tenant))
@@ -144,9 +144,9 @@ def test_an_immutable_secret_is_reported_until_it_is_deleted(tenant: Tenant) -> 
     tenant.become_ready()
     tenant.patch(tenant.secret_path(), {"immutable": True})
     rename(tenant)
-    told = tenant.told("FormerSecretLeft", reason="ClearingFailed")
+    reported = tenant.reported("FormerSecretLeft", reason="ClearingFailed")
     message = former(tenant)["message"]
-    assert message in condition(told, "FormerSecretLeft")["message"]
+    assert message in condition(reported, "FormerSecretLeft")["message"]
     assert "immutable" in message
     assert "Delete the Secret" in message
     assert condition(tenant.status(), "Ready")["status"] == "True"
@@ -159,10 +159,10 @@ def test_a_deleted_secret_is_forgotten(tenant: Tenant) -> None:
     """Deleted by hand while the grant was suspended, so that nothing was cleared yet."""
     tenant.become_ready()
     tenant.edit_grant(suspend=True)
-    tenant.told("Ready", reason="Suspended")
+    tenant.reported("Ready", reason="Suspended")
     tenant.world.api.delete(tenant.secret_path())
     tenant.edit_grant(suspend=False, secret={"name": NEW})
-    tenant.told("Ready", and_=lambda status: status.get("secretName") == NEW)
+    tenant.reported("Ready", and_=lambda status: status.get("secretName") == NEW)
     eventually(lambda: not former(tenant))
     assert not tenant.has_secret()
 
@@ -191,10 +191,10 @@ def test_a_secret_in_the_way_is_not_reported_as_left_behind(tenant: Tenant) -> N
         {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _FOREIGN["data"]}
     )
     tenant.edit_grant(secret={"name": NEW})
-    refused = tenant.told("Stalled", reason="SecretConflict")
+    refused = tenant.reported("Stalled", reason="SecretConflict")
     assert (refused["secretName"], refused["formerSecrets"]) == (GRANT, [])
     tenant.edit_grant(secret={"name": GRANT})
-    tenant.told("Ready", and_=lambda status: status["observedGeneration"] == 3)
+    tenant.reported("Ready", and_=lambda status: status["observedGeneration"] == 3)
     assert not tenant.status()["formerSecrets"]
     assert events(tenant, "FormerSecretLeft") == []
 
@@ -285,8 +285,8 @@ def test_a_managed_key_is_cleared_after_its_overlap(
     before = lasting.key_ready(overlap="6s")
     old = lasting.data()
     rename(lasting)
-    told = condition(lasting.status(), "FormerSecretLeft")
-    assert told["reason"] == "Pending"
+    reported = condition(lasting.status(), "FormerSecretLeft")
+    assert reported["reason"] == "Pending"
     assert lasting.works(old)
     assert lasting.data() == old
     eventually(lambda: is_cleared(lasting), seconds=40)

@@ -82,7 +82,7 @@ def test_what_such_an_sts_does_is_told_and_counted(hostile: Scene, manner: Manne
     """By a condition and `failedAttempts`, and nothing that it sent gets into a Secret."""
     tenant = _prepared(hostile, "liar")
     _apply(tenant, "chat-key", host=hostile.hosts[manner])
-    status = tenant.told("Ready", status="False")
+    status = tenant.reported("Ready", status="False")
     assert "planted" not in condition(status, "Ready")["message"]
     eventually(lambda: tenant.status().get("failedAttempts", 0) >= 2, seconds=60)
     assert not tenant.has_secret()
@@ -110,8 +110,8 @@ def test_a_flood_of_hanging_calls_delays_nobody_else(
         longest = max(longest, time.monotonic() - began)
     for revision in range(2, 8):
         began = time.monotonic()
-        asked = datetime.now(UTC).isoformat()
-        honest.annotate_grant(**{"keywright.dev/renew-requested-at": asked})
+        requested = datetime.now(UTC).isoformat()
+        honest.annotate_grant(**{"keywright.dev/renew-requested-at": requested})
         honest.revision(revision, seconds=30)
         longest = max(longest, time.monotonic() - began)
     record_property("longest issue or renewal in seconds", longest)

@@ -104,8 +104,8 @@ def test_three_renewals_of_every_identity(lent: tuple[World, str], tmp_path: Pat
             calling[way] = readers.enter_context(_reader(tenant, tmp_path / way))
         for revision in range(2, _RENEWALS + 2):
             for way in _WITHOUT_END:
-                asked = datetime.now(UTC).isoformat()
-                tenants[way].annotate_grant(**{"keywright.dev/renew-requested-at": asked})
+                requested = datetime.now(UTC).isoformat()
+                tenants[way].annotate_grant(**{"keywright.dev/renew-requested-at": requested})
                 tenants[way].revision(revision)
         last = str(_RENEWALS + 1)
         for reader in calling.values():

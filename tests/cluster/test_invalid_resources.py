@@ -70,9 +70,9 @@ def test_no_two_rows_have_the_same_name() -> None:
 @pytest.mark.parametrize("invalid", rows(Refused.APPLY), ids=str)
 def test_a_mistake_is_refused_at_apply(mistakes: dict[str, Told], invalid: Invalid) -> None:
     """A mistake that the API server can see never gets in; the message names field and remedy."""
-    told = mistakes[str(invalid)]
-    assert not told.let_in
-    assert [part for part in invalid.says if part not in told.words] == [], told.words
+    reported = mistakes[str(invalid)]
+    assert not reported.let_in
+    assert [part for part in invalid.says if part not in reported.words] == [], reported.words
 
 
 @pytest.mark.parametrize("invalid", rows(Refused.STALLED), ids=str)
@@ -80,8 +80,8 @@ def test_a_mistake_that_the_api_server_cannot_see_gets_in(
     unseen: dict[str, Told], invalid: Invalid
 ) -> None:
     """The condition Stalled reports only what apply cannot check."""
-    told = unseen[str(invalid)]
-    assert told.let_in, told.words
+    reported = unseen[str(invalid)]
+    assert reported.let_in, reported.words
 
 
 @pytest.mark.parametrize("body", contract(), ids=lambda body: str(body["metadata"]["name"]))
@@ -89,5 +89,5 @@ def test_every_field_of_the_contract_is_let_in(
     right: dict[str, Told], body: dict[str, Any]
 ) -> None:
     """No rule refuses a valid resource."""
-    told = right[str(body["metadata"]["name"])]
-    assert told.let_in, told.words
+    reported = right[str(body["metadata"]["name"])]
+    assert reported.let_in, reported.words

@@ -95,7 +95,7 @@ def test_a_namespace_that_was_never_allowed_removes_no_key(
 ) -> None:
     """A preset finalizer, the victim's user and a Secret that names its key; then the deletion."""
     theirs = _aim(attacker, victim, by=victim.namespace)
-    attacker.told("Ready", status="False", reason="SourceNotAllowed")
+    attacker.reported("Ready", status="False", reason="SourceNotAllowed")
     _deleted(attacker)
     eventually(lambda: f"not removed: {theirs}" in _events(attacker))
     assert theirs in victim.listed()

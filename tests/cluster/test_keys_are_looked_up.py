@@ -67,7 +67,7 @@ def settled(tenant: AnyTenant, revision: int, *, but: str = "", secret: str = GR
             and not status.get("retiring")
         )
 
-    return tenant.told("Ready", seconds=_SECONDS, and_=alone)
+    return tenant.reported("Ready", seconds=_SECONDS, and_=alone)
 
 
 def restored(body: Document) -> Document:
@@ -95,7 +95,7 @@ def test_a_name_that_is_changed_back_serves_a_living_key(tenant: AnyTenant) -> N
     first = ready(tenant)
     # Without that the Secret is cleared, and holds no key at all.
     tenant.edit_grant(secret={"name": "another-name", "formerSecretPolicy": "Retain"})
-    moved = tenant.told("Ready", and_=lambda status: status["secretName"] == "another-name")
+    moved = tenant.reported("Ready", and_=lambda status: status["secretName"] == "another-name")
     second = renewed(tenant, moved["revision"] + 1, secret="another-name")
     assert tenant.live_keys() == {second["keyId"]}
     tenant.edit_grant(secret={"name": GRANT})
@@ -129,7 +129,7 @@ def test_a_secret_that_outlived_its_key_is_replaced(tenant: AnyTenant) -> None:
         api.delete(tenant.secret_path())
     api.create(secret)
     api.create(grant)
-    after = tenant.told(
+    after = tenant.reported(
         "Ready", seconds=_SECONDS, and_=lambda status: status.get("keyId") != first["keyId"]
     )
     assert_well(tenant, after)
@@ -143,7 +143,7 @@ def test_an_edit_notices_that_the_key_was_deleted(tenant: AnyTenant) -> None:
         tenant.edit_key(description="edited")
     else:
         tenant.edit_grant(bedrockLongTermKey={"user": {"tags": {"team": "chat"}}})
-    after = tenant.told(
+    after = tenant.reported(
         "Ready", seconds=_SECONDS, and_=lambda status: status.get("keyId") != first["keyId"]
     )
     assert_well(tenant, after)
@@ -160,7 +160,7 @@ def test_a_key_whose_tags_were_removed_is_still_the_grants(tenant: AnyTenant) ->
     replace_tags(tenant, first["keyId"], {})
     tenant.edit_key(description="edited")
     eventually(lambda: tenant.live_keys() == {first["keyId"]}, seconds=_SECONDS)
-    assert tenant.told("Ready")["keyId"] == first["keyId"]
+    assert tenant.reported("Ready")["keyId"] == first["keyId"]
     assert events(tenant, "KeyLost") == []
     replace_tags(tenant, first["keyId"], {})
     tenant.delete()

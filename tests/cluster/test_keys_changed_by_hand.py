@@ -68,7 +68,9 @@ def lost(tenant: GatewayTenant, *, containing: str) -> str:
     def says_so(status: Document) -> bool:
         return containing in condition(status, "Ready")["message"]
 
-    status = tenant.told("Ready", status="False", reason="KeyLost", seconds=_SECONDS, and_=says_so)
+    status = tenant.reported(
+        "Ready", status="False", reason="KeyLost", seconds=_SECONDS, and_=says_so
+    )
     return str(condition(status, "Ready")["message"])
 
 
@@ -88,7 +90,7 @@ def test_a_generated_key_that_was_disabled_is_replaced(tenant: GatewayTenant) ->
     data = tenant.data()
     switch(tenant, first["keyId"], enabled=False)
     assert not tenant.works()
-    after = tenant.told(
+    after = tenant.reported(
         "Ready", seconds=_SECONDS, and_=lambda status: status["keyId"] != first["keyId"]
     )
     assert tenant.data() != data
@@ -114,7 +116,9 @@ def test_a_disabled_key_is_not_published_again_with_a_new_secret(tenant: Gateway
     data = tenant.data()
     switch(tenant, first["keyId"], enabled=False)
     tenant.world.api.delete(tenant.secret_path())
-    tenant.told("Ready", seconds=_SECONDS, and_=lambda status: status["keyId"] != first["keyId"])
+    tenant.reported(
+        "Ready", seconds=_SECONDS, and_=lambda status: status["keyId"] != first["keyId"]
+    )
     assert tenant.data() != data
     assert not is_enabled(tenant, first["keyId"])
 
@@ -209,10 +213,10 @@ def test_what_the_grant_disables_or_suspends_is_not_repaired(tenant: GatewayTena
     tenant.edit_key(enabled=True)
     eventually(tenant.works, seconds=_SECONDS)
     tenant.edit_grant(suspend=True)
-    tenant.told("Ready", reason="Suspended")
+    tenant.reported("Ready", reason="Suspended")
     switch(tenant, first["keyId"], enabled=False)
     leave(tenant, plan, first["keyId"])
-    tenant.told("Ready", status="False", reason="Suspended", seconds=_SECONDS)
+    tenant.reported("Ready", status="False", reason="Suspended", seconds=_SECONDS)
     lookups(tenant, more=3)
     assert not is_enabled(tenant, first["keyId"])
     assert tenant.plan_keys(plan) == []
@@ -233,7 +237,7 @@ def test_enabling_a_key_never_costs_a_key(tenant: GatewayTenant) -> None:
         count=1000,
     )
     tenant.edit_key(enabled=True)
-    tenant.told("RenewalFailing", seconds=_SECONDS)
+    tenant.reported("RenewalFailing", seconds=_SECONDS)
     lookups(tenant, more=2)
     tenant.world.aws.clear_faults()
     eventually(tenant.works, seconds=_SECONDS)

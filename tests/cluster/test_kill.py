@@ -21,22 +21,22 @@ _START_SECONDS = 1.2
 
 def ask_all(tenant: Tenant) -> str:
     """Ask every grant for a renewal; returns the value that its status has afterwards."""
-    asked = datetime.now(UTC).isoformat()
+    requested = datetime.now(UTC).isoformat()
     for name in _GRANTS:
-        tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": asked})
-    return asked
+        tenant.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": requested})
+    return requested
 
 
-def converged(tenant: Tenant, asked: str) -> dict[str, int]:
+def converged(tenant: Tenant, requested: str) -> dict[str, int]:
     """The revision of each grant, once it is Ready and the request has been handled."""
 
     def handled(status: Document) -> bool:
         ends = status.get("expiresAt", "never")
-        told = ends in condition(status, "Ready")["message"]
-        return told and status.get("lastHandledReconcileAt") == asked
+        reported = ends in condition(status, "Ready")["message"]
+        return reported and status.get("lastHandledReconcileAt") == requested
 
     return {
-        name: tenant.told("Ready", name=name, seconds=15, and_=handled)["revision"]
+        name: tenant.reported("Ready", name=name, seconds=15, and_=handled)["revision"]
         for name in _GRANTS
     }
 
@@ -71,18 +71,18 @@ def test_fifty_kills_lose_and_double_nothing(
         after_the_second_of(tenant.status(_GRANTS[-1]))
         if chance.random() < 0.3:
             operator.kill()
-            asked = ask_all(tenant)
+            requested = ask_all(tenant)
             operator.spawn()
             moment = chance.uniform(0, _START_SECONDS)
             lives += 1
         else:
-            asked = ask_all(tenant)
+            requested = ask_all(tenant)
             moment = chance.uniform(0, _WORK_SECONDS)
         live_for(operator, moment)
         operator.kill()
         operator.start()
         lives += 1
-        now = converged(tenant, asked)
+        now = converged(tenant, requested)
         ahead = {name: now[name] - revisions[name] for name in _GRANTS}
         assert all(1 <= mints <= 2 for mints in ahead.values()), (number, moment, ahead)
         doubled += sum(mints - 1 for mints in ahead.values())

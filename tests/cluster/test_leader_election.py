@@ -13,7 +13,7 @@ from testbed.operators import OperatorProcess
 from testbed.world import World
 from tests.cluster.audit import AuditLog, Mark, Request, credential_of
 from tests.cluster.conftest import DEBUG
-from tests.cluster.elections import holder, leads, stands_by
+from tests.cluster.elections import holder, is_standby, leads
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import GRANT, Tenant
 from tests.cluster.tier import Record
@@ -82,7 +82,7 @@ def test_one_of_two_replicas_works(pair: Pair, tenant: Tenant) -> None:
     """Both are ready, one of them leads, and every write is by that one."""
     credential = credential_of(pair.other.kubeconfig)
     assert leads(pair.leader)
-    assert stands_by(pair.other)
+    assert is_standby(pair.other)
     assert pair.other.is_ready()
     assert tenant.has_secret(GRANT)
     writes = pair.audit.writes(namespace=tenant.namespace)
@@ -100,7 +100,7 @@ def test_a_stopped_leader_hands_over_at_once(
     eventually(
         lambda: leads(pair.other),
         seconds=_HANDED_OVER_SECONDS,
-        told=lambda: (pair.leader.process.log_end(), pair.other.process.log_end()),
+        reported=lambda: (pair.leader.process.log_end(), pair.other.process.log_end()),
     )
     took = time.monotonic() - began
     record_property("handed over after SIGTERM, seconds", round(took, 2))
@@ -144,6 +144,6 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(pair: Pair, tenant: Tenant
     tenant.revision(2, name="meanwhile")
     tenant.apply_grant(name="afterwards")
     tenant.ready(name="afterwards")
-    eventually(lambda: pair.leader.is_ready() and stands_by(pair.leader))
+    eventually(lambda: pair.leader.is_ready() and is_standby(pair.leader))
     assert pair.writes_of(pair.leader, since=mark) == []
     assert pair.writes_of(pair.other, since=mark)

@@ -87,30 +87,30 @@ def test_it_serves_the_listed_namespaces_and_asks_for_nothing_else(
     allowed = {"selector": {"matchLabels": {"team": "x"}}}
     first.patch(first.source_path(), {"spec": {"allowedNamespaces": allowed}})
     second.apply_grant(sourceRef={"name": SOURCE, "namespace": "team-a"})
-    second.told("Stalled", reason="SourceNotAllowed")
+    second.reported("Stalled", reason="SourceNotAllowed")
     second.patch("/api/v1/namespaces/team-b", {"metadata": {"labels": {"team": "x"}}})
     second.ready(seconds=5)
     first.world.api.delete(first.secret_path())
     first.revision(2)
     second.apply_grant(name="of-outside", sourceRef={"name": SOURCE, "namespace": "outside"})
     message = condition(
-        second.told("Stalled", reason="SourceNotAllowed", name="of-outside"), "Stalled"
+        second.reported("Stalled", reason="SourceNotAllowed", name="of-outside"), "Stalled"
     )["message"]
     assert "outside" in message
     assert outside.status() == {"observedGeneration": -1}
     # The audit log contains a watch once it has ended.
     assert '"rights: all that are needed"' in operator.log.read_text()
     assert operator.stop() == 0
-    asked = requests.requests()
-    assert {"watch secrets", "watch namespaces"} <= {request.what for request in asked}
-    assert [request for request in asked if request.code in (401, 403)] == []
+    requested = requests.requests()
+    assert {"watch secrets", "watch namespaces"} <= {request.what for request in requested}
+    assert [request for request in requested if request.code in (401, 403)] == []
     here = {*LISTED, "keywright-system", ""}
-    elsewhere = {(each.what, each.namespace) for each in asked if each.namespace not in here}
+    elsewhere = {(each.what, each.namespace) for each in requested if each.namespace not in here}
     # The id of the cluster, and nothing that is in that namespace.
     assert elsewhere == {("get namespaces", "kube-system")}
     # What there is to ask for is asked for without a resource; and its own rights.
     questions = {("get none", ""), ("create selfsubjectaccessreviews", "")}
-    of_cluster = {(r.what, r.name) for r in asked if not r.namespace} - questions
+    of_cluster = {(r.what, r.name) for r in requested if not r.namespace} - questions
     assert of_cluster == {
         (f"{verb} namespaces", name) for verb in ("list", "watch") for name in LISTED
     }

@@ -132,7 +132,7 @@ def test_two_unknown_keys_are_left_alone(tenant: LongTermTenant) -> None:
     older, newer = tenant.foreign_key(), tenant.foreign_key()
     tenant.apply_source(sessionDuration=None)
     tenant.apply_key(user={"name": tenant.user, "create": False})
-    message = condition(tenant.told("Stalled", reason="KeyLimitReached"), "Stalled")["message"]
+    message = condition(tenant.reported("Stalled", reason="KeyLimitReached"), "Stalled")["message"]
     assert older in message
     assert newer in message
     assert set(tenant.listed()) == {older, newer}
@@ -147,7 +147,7 @@ def test_a_user_of_somebody_else_is_not_taken_over(tenant: LongTermTenant) -> No
     tenant.iam.create_user(UserName=tenant.user, Path="/keywright/")
     tenant.apply_source(sessionDuration=None)
     tenant.apply_key()
-    message = condition(tenant.told("Stalled", reason="UserNotOurs"), "Stalled")["message"]
+    message = condition(tenant.reported("Stalled", reason="UserNotOurs"), "Stalled")["message"]
     assert "create to false" in message
     assert tenant.listed() == {}
 

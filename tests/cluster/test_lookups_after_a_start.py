@@ -54,7 +54,7 @@ def test_a_start_notices_keys_that_are_gone(stage: tuple[World, OperatorProcess]
 
 def assert_replaced(tenant: LongTermTenant | GatewayTenant, key_id: str) -> None:
     """Another key is in use, works, and an Event names the one that was lost."""
-    after = tenant.told("Ready", seconds=60, and_=lambda status: status["keyId"] != key_id)
+    after = tenant.reported("Ready", seconds=60, and_=lambda status: status["keyId"] != key_id)
     assert_well(tenant, after)
     eventually(lambda: key_id in "".join(events(tenant, "KeyLost")))
 
@@ -151,7 +151,9 @@ def test_a_restored_cluster_takes_up_the_key_that_is_there(
     world.api.create(secret)
     tenant.patch(f"{tenant.grant_path()}/status", {"status": first})
     operator.start()
-    after = tenant.told("Ready", seconds=60, and_=lambda status: status["keyId"] == second["keyId"])
+    after = tenant.reported(
+        "Ready", seconds=60, and_=lambda status: status["keyId"] == second["keyId"]
+    )
     assert_well(tenant, after)
 
 

@@ -81,7 +81,7 @@ def provoke_cloud_failures(tenant: Tenant) -> None:
         tenant.apply_source(name=name)
         tenant.apply_grant(name=name, source=name)
         tenant.ready(name=name)
-        tenant.source_told("Ready", name=name)
+        tenant.source_reported("Ready", name=name)
         aws.clear_faults()
 
 
@@ -89,15 +89,15 @@ def provoke_cluster_failures(tenant: Tenant) -> None:
     """409: a Secret in the way, and a grant that is edited all the while; 403: by a policy."""
     tenant.create_secret(name="foreign", value=_PLANTED)
     tenant.apply_grant(name="foreign")
-    tenant.told("SecretConflict", name="foreign")
+    tenant.reported("SecretConflict", name="foreign")
     for number in range(20):
         tenant.annotate_grant(
             **{"keywright.dev/renew-requested-at": f"2031-01-01T00:00:{number:02}Z"}
         )
     tenant.ready()
     with no_secrets_allowed(tenant):
-        told = tenant.told("Ready", status="False", reason="SecretRefused", name="refused")
-        assert _REFUSED_BY_POLICY in json.dumps(told)
+        reported = tenant.reported("Ready", status="False", reason="SecretRefused", name="refused")
+        assert _REFUSED_BY_POLICY in json.dumps(reported)
     tenant.edit_grant(name="refused", bedrockShortTermKey={"duration": "11h"})
     tenant.ready(name="refused", seconds=40)
 

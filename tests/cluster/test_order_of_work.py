@@ -84,7 +84,7 @@ def test_who_is_without_a_key_goes_first_and_who_failed_last(
         since = audit.mark()
         single = _serve_with_one_worker(tenant)
         for name, end in (ended | ending).items():
-            tenant.told("Ready", name=name, and_=_ends_after(end))
+            tenant.reported("Ready", name=name, and_=_ends_after(end))
         for name in (*_NEW, _FAILED):
             tenant.ready(name=name)
         single.stop()

@@ -108,7 +108,7 @@ def test_keys_from_before_the_tags_get_them(stage: Stage, tenant: AnyTenant) -> 
     calls = len(world.aws.calls())
     operator.start()
     eventually(lambda: tags(tenant).get(_OURS[1]) == cluster_id(world), seconds=40)
-    after = tenant.told("Ready", and_=lambda status: "grantId" in status)
+    after = tenant.reported("Ready", and_=lambda status: "grantId" in status)
     assert tags(tenant)[_OURS[0]] == after["grantId"] == tenant.grant()["metadata"]["uid"]
     assert after["keyId"] == first["keyId"]
     assert tenant.secret()["metadata"]["resourceVersion"] == secret
@@ -122,7 +122,7 @@ def test_keys_that_a_restore_has_left_are_removed(stage: Stage, tenant: AnyTenan
     _, operator = stage
     first = restore_old(operator, tenant)
     operator.start()
-    after = tenant.told("Ready", seconds=60, and_=lambda status: "objectUid" in status)
+    after = tenant.reported("Ready", seconds=60, and_=lambda status: "objectUid" in status)
     assert after["keyId"] == first["keyId"]
     assert_well(tenant, after)
 
@@ -150,7 +150,7 @@ def test_a_key_that_was_retained_is_left_to_its_owner(
     first = tenant.key_ready(**plan)
     tenant.edit_grant(deletionPolicy="Retain", suspend=suspended)
     if suspended:
-        tenant.told("Ready", reason="Suspended")
+        tenant.reported("Ready", reason="Suspended")
     else:
         tenant.ready()
     tenant.world.api.delete(tenant.grant_path())
@@ -164,7 +164,7 @@ def test_a_key_that_was_retained_is_left_to_its_owner(
     else:
         # IAM has no room for a third key, and this one is not the grant's to remove.
         message = condition(
-            tenant.told("RenewalFailing", reason="KeyLimitReached"), "RenewalFailing"
+            tenant.reported("RenewalFailing", reason="KeyLimitReached"), "RenewalFailing"
         )["message"]
         assert first["keyId"] in message
     assert first["keyId"] in tenant.live_keys()
@@ -184,11 +184,13 @@ def test_a_take_over_without_the_fingerprint_key(stage: Stage, make_world: MakeW
         moved = [restored_into(second, cell, Row("moved")) for cell in cells]
         second.operator(identity="keywright-second", arguments=_OPTIONS).start()
         for cell in moved:
-            cell.tenant.told("Stalled", reason="OwnedByAnotherCluster", name=cell.name, seconds=40)
+            cell.tenant.reported(
+                "Stalled", reason="OwnedByAnotherCluster", name=cell.name, seconds=40
+            )
             assert cell.keys() == cells[moved.index(cell)].backed_up
             cell.tenant.annotate_grant(name=cell.name, **{TAKE_OVER: cluster_id(world)})
         for cell in moved:
-            eventually(lambda cell=cell: not cell.problem(), seconds=60, told=cell.problem)  # type: ignore[misc]
+            eventually(lambda cell=cell: not cell.problem(), seconds=60, reported=cell.problem)  # type: ignore[misc]
             assert cell.works()
         issued = [
             len(each.keys() - cell.backed_up) for each, cell in zip(moved, cells, strict=True)
@@ -226,7 +228,7 @@ def test_a_disabled_key_survives_the_loss_of_the_status(stage: Stage) -> None:
     path = f"{tenant.grant_path()}/status"
     tenant.patch(path, {"status": dict.fromkeys(tenant.grant()["status"])})
     operator.start()
-    after = tenant.told("Ready", seconds=60, and_=lambda status: "objectUid" in status)
+    after = tenant.reported("Ready", seconds=60, and_=lambda status: "objectUid" in status)
     assert after["keyId"] == first["keyId"]
     assert tenant.live_keys() == {first["keyId"]}
     assert events(tenant, "KeyLost") == []
@@ -256,8 +258,8 @@ def test_a_forged_annotation_names_no_key_of_another_cluster(stage: Stage) -> No
         f"{tenant.grant_path()}/status",
         {"status": {"keyId": forged["keywright.dev/key-id"], "revision": 9}},
     )
-    told = tenant.told("Stalled", reason="OwnedByAnotherCluster", seconds=40)
-    assert "their-cluster" not in condition(told, "Stalled")["message"]
+    reported = tenant.reported("Stalled", reason="OwnedByAnotherCluster", seconds=40)
+    assert "their-cluster" not in condition(reported, "Stalled")["message"]
     tenant.delete()
     assert tenant.gateway.get_api_key(apiKey=theirs)["enabled"]
     assert theirs in tenant.plan_keys(plan)

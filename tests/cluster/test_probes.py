@@ -40,17 +40,17 @@ def test_no_reader_meets_a_key_that_does_not_work_yet(
     long_term.edit_grant(probe={"mode": "Bedrock"})
     long_term.ready()
     long_term.world.aws.new_keys_fail_for(_UNKNOWN_SECONDS)
-    asked = datetime.now(UTC)
+    requested = datetime.now(UTC)
     with reader(long_term, tmp_path, "boto3-converse") as readings:
-        long_term.annotate_grant(**{"keywright.dev/renew-requested-at": asked.isoformat()})
-        told = condition(long_term.told("ProbeFailing"), "ProbeFailing")
-        assert "Amazon Bedrock answered 403" in told["message"]
+        long_term.annotate_grant(**{"keywright.dev/renew-requested-at": requested.isoformat()})
+        reported = condition(long_term.reported("ProbeFailing"), "ProbeFailing")
+        assert "Amazon Bedrock answered 403" in reported["message"]
         assert condition(long_term.status(), "Ready")["status"] == "True"
         long_term.revision(2, seconds=30)
         readings.wait_until(lambda seen: bool(seen) and seen[-1].revision == "2", seconds=30)
-    assert datetime.now(UTC) - asked >= timedelta(seconds=_UNKNOWN_SECONDS)
+    assert datetime.now(UTC) - requested >= timedelta(seconds=_UNKNOWN_SECONDS)
     assert readings.failures() == []
-    assert long_term.told("Ready")["conditions"][1:] == []
+    assert long_term.reported("Ready")["conditions"][1:] == []
     eventually(lambda: len(long_term.listed()) == 1)
     made = long_term.world.aws.calls(service="iam", action="CreateServiceSpecificCredential")
     assert len([call for call in made if call.parameters.get("UserName") == long_term.user]) == 2
@@ -65,7 +65,7 @@ def test_a_key_that_never_works_is_removed_and_told(long_term: LongTermTenant) -
         bedrockLongTermKey=long_term.key_spec(),
         probe={"mode": "Bedrock", "timeout": "2s"},
     )
-    status = long_term.told("Ready", reason="ProbeFailed", status="False")
+    status = long_term.reported("Ready", reason="ProbeFailed", status="False")
     assert "within 2s" in condition(status, "ProbeFailing")["message"]
     assert not long_term.has_secret()
     long_term.world.aws.clear_faults()
@@ -104,9 +104,9 @@ def test_a_model_that_may_not_be_used_is_told(tenant: Tenant) -> None:
     """With Bedrock's own words, the field and the permission; and no key is published."""
     tenant.apply_source()
     tenant.apply_grant(probe={"mode": "Bedrock", "modelId": "no.such-model", "timeout": "1s"})
-    told = condition(tenant.told("ProbeFailing"), "ProbeFailing")["message"]
-    assert "spec.probe" in told
-    assert "bedrock:InvokeModel on no.such-model" in told
+    reported = condition(tenant.reported("ProbeFailing"), "ProbeFailing")["message"]
+    assert "spec.probe" in reported
+    assert "bedrock:InvokeModel on no.such-model" in reported
     assert not tenant.has_secret()
 
 

@@ -89,20 +89,20 @@ def test_a_suspended_grant_mints_nothing_and_tells_its_end(tenant: Tenant) -> No
     tenant.world.aws.limit_sessions(seconds=6)
     tenant.apply_source()
     tenant.apply_grant(suspend=True)
-    told = tenant.told("Ready", status="False", reason="Suspended")
+    reported = tenant.reported("Ready", status="False", reason="Suspended")
     assert not tenant.has_secret()
     tenant.edit_grant(suspend=False)
     tenant.ready()
     tenant.edit_grant(suspend=True)
-    told = tenant.told("Ready", reason="Suspended")
-    end = told["expiresAt"]
-    assert f"The key in Secret {GRANT} ends at {end}." in condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", reason="Suspended")
+    end = reported["expiresAt"]
+    assert f"The key in Secret {GRANT} ends at {end}." in condition(reported, "Ready")["message"]
     data = tenant.data()
-    told = tenant.told("Ready", status="False", reason="Suspended")
-    assert f"ended at {end}" in condition(told, "Ready")["message"]
-    assert not condition(told, "Stalled")
+    reported = tenant.reported("Ready", status="False", reason="Suspended")
+    assert f"ended at {end}" in condition(reported, "Ready")["message"]
+    assert not condition(reported, "Stalled")
     assert tenant.data() == data
     tenant.world.aws.limit_sessions(seconds=None)
     tenant.edit_grant(suspend=False)
-    tenant.told("Ready", and_=lambda status: status["expiresAt"] != end)
+    tenant.reported("Ready", and_=lambda status: status["expiresAt"] != end)
     eventually(lambda: tenant.data() != data)

@@ -53,7 +53,7 @@ def test_session_credentials_are_renewed_by_a_new_session(tenant: Tenant) -> Non
     def answered(status: Document) -> bool:
         return status.get("lastHandledReconcileAt") == value
 
-    after = tenant.told("Ready", name="leaked", and_=answered)
+    after = tenant.reported("Ready", name="leaked", and_=answered)
     assert after["keyId"] != before["keyId"]
     assert after["revision"] == 2
     assert tenant.data("leaked")["AWS_SECRET_ACCESS_KEY"] != old["AWS_SECRET_ACCESS_KEY"]
@@ -82,10 +82,10 @@ def test_a_request_that_is_no_time_survives_a_lost_status(tenant: Tenant) -> Non
     """What `$(date)` wrote is remembered by its value, in the Secret as well."""
     tenant.become_ready()
     ask(tenant, "Fri Nov 27 01:11:24 UTC 2026", name="chat-key")
-    tenant.told("Ready", and_=lambda status: status["revision"] == 2)
+    tenant.reported("Ready", and_=lambda status: status["revision"] == 2)
     version = tenant.secret()["metadata"]["resourceVersion"]
     tenant.patch(f"{tenant.grant_path()}/status", {"status": None})
-    tenant.told("Ready", and_=lambda status: status["revision"] == 2)
+    tenant.reported("Ready", and_=lambda status: status["revision"] == 2)
     assert tenant.secret()["metadata"]["resourceVersion"] == version
 
 

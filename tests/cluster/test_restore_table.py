@@ -171,7 +171,7 @@ def _take_over(scene: Scene, world: World) -> Taken:
 
 def _stalled(cell: Cell) -> Document:
     return condition(
-        cell.tenant.told("Stalled", reason=STALLED, name=cell.name, seconds=40), "Stalled"
+        cell.tenant.reported("Stalled", reason=STALLED, name=cell.name, seconds=40), "Stalled"
     )
 
 

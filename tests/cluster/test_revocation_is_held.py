@@ -49,9 +49,9 @@ def test_an_outage_leaves_no_key_behind(stage: tuple[World, OperatorProcess]) ->
     for tenant in made:
         assert_refused_often(tenant)
     for tenant in made:
-        told = condition(tenant.status(), "Ready")
-        assert (told["status"], told["reason"]) == ("False", "Deleting")
-        assert "tried again until 20" in told["message"]
+        reported = condition(tenant.status(), "Ready")
+        assert (reported["status"], reported["reason"]) == ("False", "Deleting")
+        assert "tried again until 20" in reported["message"]
         assert events(tenant, "RevocationFailing")
         assert tenant.live_keys()
         world.aws.put_role_policy(role=tenant.role, name="permissions", document=allowed_to(tenant))
@@ -140,8 +140,8 @@ def test_an_edited_kind_is_revoked_by_what_was_created(
     # Without formats: those of the example are refused for other kinds.
     edited: Document = {"bedrockLongTermKey": None, kind: key, "secret": {"formats": None}}
     tenant.edit_grant(**edited)
-    told = tenant.told("Ready", status="False", reason="KindChanged")
-    assert told["kind"] == "bedrockLongTermKey"
+    reported = tenant.reported("Ready", status="False", reason="KindChanged")
+    assert reported["kind"] == "bedrockLongTermKey"
     world.api.delete(tenant.grant_path())
     eventually(lambda: int(tenant.status().get("failedAttempts", 0)) >= 2, seconds=60)
     assert condition(tenant.status(), "Ready")["reason"] == "Deleting"

@@ -85,7 +85,7 @@ def _source_by_label(stage: Stage) -> None:
     stage.first.patch(stage.first.source_path(), {"spec": {"allowedNamespaces": allowed}})
     shared = {"name": SOURCE, "namespace": stage.first.namespace}
     stage.second.apply_grant(name="shared", sourceRef=shared)
-    stage.second.told("Stalled", reason="SourceNotAllowed", name="shared")
+    stage.second.reported("Stalled", reason="SourceNotAllowed", name="shared")
     path = f"/api/v1/namespaces/{stage.second.namespace}"
     stage.second.patch(path, {"metadata": {"labels": {"team": "x"}}})
     stage.second.ready(name="shared")
@@ -140,8 +140,8 @@ def _restarts(stage: Stage) -> None:
         for name, targets in (("by-name", by_name), ("by-label", by_label)):
             team.apply_grant(name=name, rollout={"restart": targets, "minInterval": "1s"})
             after_the_second_of(team.ready(name=name))
-            asked = datetime.now(UTC).isoformat()
-            team.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": asked})
+            requested = datetime.now(UTC).isoformat()
+            team.annotate_grant(name=name, **{"keywright.dev/renew-requested-at": requested})
             _restarted(team, name)
 
 

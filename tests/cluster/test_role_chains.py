@@ -52,7 +52,7 @@ def test_a_chain_ends_in_its_last_role(tenant: Tenant, count: int) -> None:
     name = f"{tenant.namespace}-hop-{count}/{tenant.namespace}.bedrock"
     expected = f"arn:aws:sts::{FAR}:assumed-role/{name}"
     assert who(tenant) == expected
-    source = tenant.source_told("Ready")
+    source = tenant.source_reported("Ready")
     assert (source["identity"], source["accountId"]) == (expected, FAR)
     assert [len(assumed(tenant, arn)) for arn in hops] == [1] * count
     assert tenant.session_calls() == 1
@@ -123,8 +123,8 @@ def test_a_wrong_external_id_is_told_and_heals(tenant: Tenant) -> None:
     reference = {"secretKeyRef": {"name": "partner", "key": "id"}}
     apply_chain(tenant, [{"roleArn": far, "externalIdFrom": reference}])
     tenant.world.api.apply(credentials_of(tenant))
-    told = tenant.told("Ready", status="False", reason="AccessDenied")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="AccessDenied")
+    message = condition(reported, "Ready")["message"]
     assert "spec.aws.assumeRoles[0].roleArn" in message
     assert "sts:ExternalId" in message
     assert "close-sesame" not in message
@@ -139,8 +139,8 @@ def test_a_missing_external_id_is_told_and_heals(tenant: Tenant) -> None:
     reference = {"secretKeyRef": {"name": "partner", "key": "id"}}
     apply_chain(tenant, [{"roleArn": far, "externalIdFrom": reference}])
     tenant.world.api.apply(credentials_of(tenant))
-    told = tenant.told("Ready", status="False", reason="SecretNotFound")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="SecretNotFound")
+    message = condition(reported, "Ready")["message"]
     assert "spec.aws.assumeRoles[0].externalIdFrom.secretKeyRef" in message
     assert f"there is no Secret partner in namespace {tenant.namespace}" in message
     tenant.create_released_secret(name="partner", id="whatever")
@@ -219,11 +219,11 @@ def test_a_refused_hop_is_told_by_both_policies(tenant: Tenant, missing: str) ->
         )
     apply_chain(tenant, [{"roleArn": arn} for arn in hops])
     tenant.world.api.apply(credentials_of(tenant))
-    for told in (
-        tenant.told("Ready", status="False", reason="AccessDenied"),
-        tenant.source_told("Ready", status="False", reason="AccessDenied"),
+    for reported in (
+        tenant.reported("Ready", status="False", reason="AccessDenied"),
+        tenant.source_reported("Ready", status="False", reason="AccessDenied"),
     ):
-        message = condition(told, "Ready")["message"]
+        message = condition(reported, "Ready")["message"]
         assert "spec.aws.assumeRoles[0].roleArn" in message
     permission, trust = _documents(message)
     assert trust["Statement"][0]["Principal"] == {"AWS": tenant.role_arn}

@@ -21,9 +21,9 @@ from tests.cluster.rollouts import (
     batches,
     let_restart,
     mark,
+    reported_by_event,
     restarts,
     rolled_out,
-    told_by_event,
     workload,
 )
 from tests.cluster.tenants import Document, Tenant, after_the_second_of, condition
@@ -114,7 +114,7 @@ def test_each_kind_is_restarted_when_data_has_changed_and_only_then(
         ask(tenant)
         rolled_out(tenant, revision=2)
         assert [each.name for each in restarts(audit, tenant, since=since)] == every
-        assert told_by_event(tenant, "RolloutCompleted").startswith("5 of 5 workloads")
+        assert reported_by_event(tenant, "RolloutCompleted").startswith("5 of 5 workloads")
 
         since = audit.mark()
         tenant.edit_grant(secret={"data": {"MY_KEY": "${apiKey}"}})
@@ -137,13 +137,13 @@ def test_missing_rights_are_told_and_heal(tenant: Tenant, operator: OperatorProc
     with WorkloadControllers(tenant.world, namespace=tenant.namespace) as controllers:
         tenant.become_ready(rollout={"restart": [{"kind": "Deployment", "name": "concierge"}]})
         ask(tenant)
-        told = tenant.told("RolloutFailing", reason="RolloutForbidden")
-        assert condition(told, "Ready")["status"] == "True"
-        message = condition(told, "RolloutFailing")["message"]
+        reported = tenant.reported("RolloutFailing", reason="RolloutForbidden")
+        assert condition(reported, "Ready")["status"] == "True"
+        message = condition(reported, "RolloutFailing")["message"]
         for words in ("spec.rollout.restart", tenant.namespace, "kubectl create rolebinding"):
             assert words in message
         assert "keywright-rollouts" in message
-        assert told_by_event(tenant, "RolloutFailing") == message
+        assert reported_by_event(tenant, "RolloutFailing") == message
         # The Role of the example: this Deployment, and no other.
         apply_access(tenant)
         rolled_out(tenant, revision=2)

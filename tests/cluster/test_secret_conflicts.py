@@ -12,10 +12,10 @@ from tests.cluster.tenants import GRANT, KEY, Tenant, condition
 
 def _conflict(tenant: Tenant, *, name: str = GRANT) -> str:
     """The message of the conflict, once it is reported."""
-    told = tenant.told("SecretConflict", reason="SecretConflict", name=name)
-    assert condition(told, "Ready")["status"] == "False"
-    assert condition(told, "Stalled")["reason"] == "SecretConflict"
-    return str(condition(told, "SecretConflict")["message"])
+    reported = tenant.reported("SecretConflict", reason="SecretConflict", name=name)
+    assert condition(reported, "Ready")["status"] == "False"
+    assert condition(reported, "Stalled")["reason"] == "SecretConflict"
+    return str(condition(reported, "SecretConflict")["message"])
 
 
 @pytest.mark.parametrize("labelled", [False, True], ids=["plain", "with-our-label"])
@@ -95,12 +95,12 @@ def test_a_secret_type_is_never_changed_silently(tenant: Tenant) -> None:
     tenant.become_ready()
     before = tenant.data()
     tenant.edit_grant(secret={"type": "example.com/other"})
-    told = eventually(
+    reported = eventually(
         lambda: (
             condition(tenant.status(), "RenewalFailing") or condition(tenant.status(), "Stalled")
         )
     )
-    assert told["reason"] == "SecretTypeImmutable"
-    assert "spec.secret.type" in told["message"]
+    assert reported["reason"] == "SecretTypeImmutable"
+    assert "spec.secret.type" in reported["message"]
     assert tenant.secret()["type"] == "Opaque"
     assert tenant.data() == before

@@ -42,7 +42,7 @@ def test_a_label_gives_consent_and_heals_at_once(tenant: Tenant) -> None:
     tenant.create_secret(name="partner", id="open-sesame")
     chain_with_external_id(tenant, external_id="open-sesame")
     tenant.world.api.apply(credentials_of(tenant))
-    status = tenant.told("Ready", status="False", reason="SecretNotLabeled")
+    status = tenant.reported("Ready", status="False", reason="SecretNotLabeled")
     message = condition(status, "Ready")["message"]
     command = f"kubectl label secret --namespace {tenant.namespace} partner {_LABEL}=true"
     assert message.endswith(command)
@@ -85,7 +85,7 @@ def test_an_unlabeled_import_keeps_its_key(new_gateway_tenant: Callable[[], Gate
         found = condition(status, "RenewalFailing")
         return bool(found) and found["reason"] == "SecretNotLabeled"
 
-    status = tenant.told("Ready", and_=failing)
+    status = tenant.reported("Ready", and_=failing)
     assert f"{_LABEL}=true" in condition(status, "RenewalFailing")["message"]
     assert (status["keyId"], tenant.data()) == (before["keyId"], data)
     label(tenant, "value-input", "true")

@@ -91,7 +91,7 @@ def test_an_edited_secret_is_repaired(tenant: Tenant, edit: Edit, record_propert
         eventually(
             lambda: ours(tenant.secret()) == before,
             seconds=_REPAIRED_SECONDS,
-            told=lambda: _difference(before, ours(tenant.secret())),
+            reported=lambda: _difference(before, ours(tenant.secret())),
         )
         assert tenant.ready()["revision"] == 1
     took = time.monotonic() - edited
@@ -128,7 +128,7 @@ def test_two_edits_at_once_are_both_repaired(tenant: Tenant) -> None:
     eventually(
         lambda: ours(tenant.secret()) == before,
         seconds=_REPAIRED_SECONDS,
-        told=lambda: _difference(before, ours(tenant.secret())),
+        reported=lambda: _difference(before, ours(tenant.secret())),
     )
 
 
@@ -145,7 +145,7 @@ def test_a_grant_made_again_without_its_status_mints_nothing(
     """A restore from a backup, with another uid and no status, takes the good Secret as it is."""
     before = tenant.become_ready()
     data = tenant.data()
-    asked = tenant.session_calls()
+    requested = tenant.session_calls()
     tenant.world.api.request("DELETE", tenant.grant_path(), query={"propagationPolicy": "Orphan"})
     eventually(lambda: not tenant.world.api.exists(tenant.grant_path()))
     tenant.patch(tenant.secret_path(), {"metadata": {"ownerReferences": None}})
@@ -153,7 +153,7 @@ def test_a_grant_made_again_without_its_status_mints_nothing(
     status = tenant.ready()
     barrier()
     assert tenant.data() == data
-    assert tenant.session_calls() == asked
+    assert tenant.session_calls() == requested
     # renewAt may differ: the spread among the grants depends on the uid
     kept = ("revision", "expiresAt", "issuedAt", "fingerprint", "secretName")
     assert {name: status[name] for name in kept} == {name: before[name] for name in kept}
@@ -177,8 +177,8 @@ def test_a_secret_that_is_held_back_by_a_finalizer_is_waited_for(tenant: Tenant)
     tenant.patch(tenant.secret_path(), held)
     uid = tenant.secret()["metadata"]["uid"]
     tenant.world.api.delete(tenant.secret_path())
-    told = tenant.told("Ready", status="False", reason="SecretTerminating")
-    assert "finalizer" in condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="SecretTerminating")
+    assert "finalizer" in condition(reported, "Ready")["message"]
     tenant.patch(tenant.secret_path(), {"metadata": {"finalizers": None}})
     tenant.ready()
     assert tenant.secret()["metadata"]["uid"] != uid

@@ -34,12 +34,12 @@ def test_a_session_of_a_second_is_asked_for_once_a_minute(short: Tenant) -> None
     """Source and grant are Stalled with the flag's name; further attempts cost no call."""
     short.apply_source()
     short.apply_grant()
-    status = short.told("Stalled", reason="LifetimeTooShort")
+    status = short.reported("Stalled", reason="LifetimeTooShort")
     message = condition(status, "Ready")["message"]
     assert "accepts none below 20 s" in message
     assert "--min-key-lifetime" in message
     assert not short.has_secret()
-    short.source_told("Stalled", reason="LifetimeTooShort")
+    short.source_reported("Stalled", reason="LifetimeTooShort")
     eventually(lambda: short.status().get("failedAttempts", 0) >= 3, seconds=20)
     calls = short.world.aws.calls(service="sts", action="AssumeRoleWithWebIdentity")
     assert sum(short.role_arn == call.parameters["RoleArn"] for call in calls) == 1

@@ -20,13 +20,13 @@ _PLAN = Plan(seconds=120.0, grants=100, sources=10, kills=1, punctual_seconds=5.
 @pytest.mark.timeout(400)
 def test_two_minutes_lose_nothing(make_world: MakeWorld, record_property: Record) -> None:
     """No key is late through six renewals and a killed leader, none is needless, memory is flat."""
-    told: list[str] = []
+    reported: list[str] = []
     with make_world() as world:
         furnish(world, namespaces=_PLAN.sources)
-        with Course(_PLAN, tell=told.append).prepared(world) as course:
+        with Course(_PLAN, tell=reported.append).prepared(world) as course:
             asyncio.run(course.prepare())
             course.run()
             found = rows(course.seen(), plan=_PLAN)
     for row in found:
         record_property(row.what, row.figure)
-    assert [(row.what, row.figure, row.goal) for row in found if not row.met] == [], told
+    assert [(row.what, row.figure, row.goal) for row in found if not row.met] == [], reported

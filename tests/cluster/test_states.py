@@ -26,7 +26,7 @@ def _columns(tenant: Tenant, resource: str) -> dict[str, str]:
 def test_a_grants_state_is_one_word(tenant: Tenant) -> None:
     """SourceNotFound, Ready, Suspended and RenewalFailing, next to the dates."""
     tenant.apply_grant()
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     assert tenant.status()["state"] == "SourceNotFound"
     tenant.apply_source()
     ready = tenant.ready()
@@ -40,7 +40,7 @@ def test_a_grants_state_is_one_word(tenant: Tenant) -> None:
     tenant.apply_grant(suspend=False)
     eventually(lambda: tenant.status()["state"] == "Ready")
     tenant.world.api.delete(tenant.source_path())
-    tenant.told("RenewalFailing", reason="SourceNotFound")
+    tenant.reported("RenewalFailing", reason="SourceNotFound")
     shown = _columns(tenant, "apikeygrants")
     assert (shown["READY"], shown["STATUS"]) == ("True", "RenewalFailing")
 
@@ -55,7 +55,7 @@ def test_a_sources_state_is_one_word(tenant: Tenant) -> None:
     tenant.apply_source(serviceAccountRef={"name": "missing"})
     eventually(
         lambda: tenant.source_status().get("state") == "ServiceAccountNotFound",
-        told=lambda: (tenant.source_status(), tenant.world.api.get(account)),
+        reported=lambda: (tenant.source_status(), tenant.world.api.get(account)),
     )
     shown = _columns(tenant, "credentialsources")
     assert (shown["READY"], shown["STATUS"]) == ("False", "ServiceAccountNotFound")

@@ -62,15 +62,15 @@ def test_a_token_that_has_ended_is_reported(tenant: AlibabaTenant, way: str) -> 
         tenant.credentials(name=name, source=name),
     )
     tenant.ready(name=name)
-    told = tenant.source_told("Ready", name=name)
-    assert "The expiry of this session token is unknown" in condition(told, "Ready")["message"]
+    reported = tenant.source_reported("Ready", name=name)
+    assert "The expiry of this session token is unknown" in condition(reported, "Ready")["message"]
     tenant.world.alibaba.revoke_session(token["ALIBABA_CLOUD_ACCESS_KEY_ID"])
     eventually(lambda: reason(tenant.source_status(name)).startswith("False "), seconds=30)
     eventually(lambda: reason(tenant.status(name)) == "False Expired", seconds=30)
     another = seeded(tenant, f"{way}-another")
     tenant.patch(tenant.secret_path(secret), {"stringData": entries(way, another)})
     tenant.ready(name=name, seconds=60)
-    tenant.source_told("Ready", name=name)
+    tenant.source_reported("Ready", name=name)
     key_id = "ALIBABA_CLOUD_ACCESS_KEY_ID"
     assert tenant.data(name)[key_id] == another[key_id]
 

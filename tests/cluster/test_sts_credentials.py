@@ -26,19 +26,19 @@ _NOTHING = {
 
 
 def credentials_of(
-    tenant: Tenant, *, name: str = GRANT, formats: list[str] | None = None, **asked: Any
+    tenant: Tenant, *, name: str = GRANT, formats: list[str] | None = None, **requested: Any
 ) -> Document:
     """The grant's body for STS credentials."""
-    body = tenant.grant_body(name=name, bedrockShortTermKey=None, sessionCredentials=asked)
+    body = tenant.grant_body(name=name, bedrockShortTermKey=None, sessionCredentials=requested)
     body["spec"]["secret"] = {"formats": formats or ["AwsEnv"]}
     return body
 
 
-def made(tenant: Tenant, **asked: Any) -> Document:
+def made(tenant: Tenant, **requested: Any) -> Document:
     """Source and grant applied; the status once it is Ready."""
     tenant.apply_source()
-    tenant.world.api.apply(credentials_of(tenant, **asked))
-    return tenant.ready(name=asked.get("name", GRANT))
+    tenant.world.api.apply(credentials_of(tenant, **requested))
+    return tenant.ready(name=requested.get("name", GRANT))
 
 
 def arn(tenant: Tenant, *, source: str = "bedrock") -> str:
@@ -185,7 +185,7 @@ def test_a_session_policy_is_enforced(tenant: Tenant) -> None:
 def test_grants_that_ask_the_same_share_a_session(tenant: Tenant) -> None:
     """Two of them cost one call of STS beside the source's own; another policy costs one more."""
     tenant.apply_source()
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     before = tenant.session_calls()
     for name in ("one", "two"):
         tenant.world.api.apply(credentials_of(tenant, name=name, policy=_ONLY_LISTING))
@@ -204,8 +204,8 @@ def test_a_changed_layout_needs_no_new_session(tenant: Tenant) -> None:
     before, calls = tenant.data(), tenant.session_calls()
     for form in ("AwsCredentialProcess", "AwsMountpoint", "AwsCredentialsFile", "AwsFields"):
         tenant.edit_grant(secret={"formats": [form]})
-        told = tenant.ready()
-        assert (told["revision"], told["keyId"]) == (1, status["keyId"])
+        reported = tenant.ready()
+        assert (reported["revision"], reported["keyId"]) == (1, status["keyId"])
     data = tenant.data()
     assert data["accessKey"] == before["AWS_ACCESS_KEY_ID"]
     assert data["secretKey"] == before["AWS_SECRET_ACCESS_KEY"]
@@ -229,8 +229,8 @@ def test_a_policy_beside_the_sources_own_is_refused(tenant: Tenant) -> None:
     """AWS would allow what either of them allows; the field and both cures are named."""
     tenant.apply_source(policy=_ONLY_LISTING)
     tenant.world.api.apply(credentials_of(tenant, policy=_NOTHING))
-    told = tenant.told("Stalled", reason="InvalidSpec")
-    message = condition(told, "Stalled")["message"]
+    reported = tenant.reported("Stalled", reason="InvalidSpec")
+    message = condition(reported, "Stalled")["message"]
     assert "spec.sessionCredentials.policy:" in message
     assert "aws.webIdentity.policy" in message
     assert not tenant.has_secret()

@@ -57,14 +57,14 @@ def test_a_source_and_the_requests_to_its_cloud_are_measured(
 ) -> None:
     """The readiness of the source, and the operations that its session took."""
     tenant.become_ready()
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     found = samples(operator, namespace=tenant.namespace, name=SOURCE)
     assert found["keywright_source_ready"] == 1
     assert found["keywright_source_verification_failing"] == 0
     assert found["keywright_source_expiration_timestamp_seconds"] > time.time()
-    asked = {"cloud": "AWS", "operation": "sts:AssumeRoleWithWebIdentity"}
-    assert samples(operator, **asked, code="200")["keywright_cloud_requests_total"] >= 1
-    assert samples(operator, **asked)["keywright_cloud_request_duration_seconds_count"] >= 1
+    requested = {"cloud": "AWS", "operation": "sts:AssumeRoleWithWebIdentity"}
+    assert samples(operator, **requested, code="200")["keywright_cloud_requests_total"] >= 1
+    assert samples(operator, **requested)["keywright_cloud_request_duration_seconds_count"] >= 1
 
 
 def test_requests_to_the_kubernetes_api_are_measured(
@@ -73,9 +73,9 @@ def test_requests_to_the_kubernetes_api_are_measured(
     """The two writes of a key, and kopf's watches; what waits has a series for each urgency."""
     tenant.become_ready()
     for resource, code in (("secrets", "201"), ("apikeygrants/status", "200")):
-        asked = {"verb": "patch", "resource": resource}
-        assert samples(operator, **asked, code=code)["keywright_api_requests_total"] >= 1
-        assert samples(operator, **asked)["keywright_api_request_duration_seconds_count"] >= 1
+        requested = {"verb": "patch", "resource": resource}
+        assert samples(operator, **requested, code=code)["keywright_api_requests_total"] >= 1
+        assert samples(operator, **requested)["keywright_api_request_duration_seconds_count"] >= 1
     watched = samples(operator, verb="watch", resource="apikeygrants", code="200")
     assert watched["keywright_api_requests_total"] >= 1
     assert samples(operator, resource="other", verb="patch") == {}
@@ -87,7 +87,7 @@ def test_requests_to_the_kubernetes_api_are_measured(
 def test_a_grant_that_is_not_ready_says_so(operator: OperatorProcess, tenant: Tenant) -> None:
     """A grant without a key has a series too, for alerts on what never worked."""
     tenant.apply_grant()
-    tenant.told("Ready", status="False")
+    tenant.reported("Ready", status="False")
     assert samples(operator, namespace=tenant.namespace) == {"keywright_grant_ready": 0}
 
 
@@ -106,7 +106,7 @@ def test_mints_are_counted_by_outcome(
     assert samples(operator)["keywright_mint_duration_seconds_count"] >= 1
     tenant.apply_source(name="stranger", roleArn=f"{tenant.role_arn}-missing")
     tenant.apply_grant(name="denied", source="stranger")
-    tenant.told("Ready", status="False", name="denied")
+    tenant.reported("Ready", status="False", name="denied")
     barrier()
     assert count("Denied", "New") > refused
 
@@ -122,10 +122,10 @@ def test_a_failure_and_its_end_are_events(tenant: Tenant) -> None:
         return [(event["type"], event["reason"]) for event in ours]
 
     tenant.apply_grant()
-    tenant.told("Ready", status="False", reason="SourceNotFound")
+    tenant.reported("Ready", status="False", reason="SourceNotFound")
     tenant.apply_source()
     tenant.ready()
-    eventually(lambda: len(events()) >= 3, told=events)
+    eventually(lambda: len(events()) >= 3, reported=events)
     first, *others = events()
     assert first == ("Warning", "SourceNotFound")
     assert sorted(others) == [("Normal", "Issued"), ("Normal", "Recovered")]

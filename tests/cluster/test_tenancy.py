@@ -35,11 +35,11 @@ class Guest(Tenant):
 
     def refused(self) -> Document:
         """The condition Stalled of the grant, once it says that it may not."""
-        told = self.told("Stalled", reason="SourceNotAllowed")
-        assert condition(told, "Ready")["status"] == "False"
-        assert not condition(told, "Reconciling")
+        reported = self.reported("Stalled", reason="SourceNotAllowed")
+        assert condition(reported, "Ready")["status"] == "False"
+        assert not condition(reported, "Reconciling")
         assert not self.has_secret()
-        return condition(told, "Stalled")
+        return condition(reported, "Stalled")
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_an_allowed_namespace_gets_keys_of_the_sources_identity(
     _allow(host, {"names": [guest.namespace]})
     guest.ask()
     guest.ready()
-    asked = [r for r in audit.requests(since=mark) if r.what == TOKEN_REQUEST]
-    assert {(r.namespace, r.name) for r in asked} <= {(host.namespace, ACCOUNT_NAME)}
+    requested = [r for r in audit.requests(since=mark) if r.what == TOKEN_REQUEST]
+    assert {(r.namespace, r.name) for r in requested} <= {(host.namespace, ACCOUNT_NAME)}
     assert host.session_calls() >= 1
     assert guest.session_calls() == 0
     assert not [r for r in audit.requests(since=mark) if r.what.endswith(" namespaces")]
@@ -108,8 +108,8 @@ def test_labels_of_the_namespace_decide_and_are_followed(host: Tenant, guest: Gu
     guest.ready(seconds=5)
     data = guest.data()
     guest.label(team="other")
-    told = guest.told("RenewalFailing", reason="SourceNotAllowed", seconds=5)
-    assert condition(told, "Ready")["status"] == "True"
+    reported = guest.reported("RenewalFailing", reason="SourceNotAllowed", seconds=5)
+    assert condition(reported, "Ready")["status"] == "True"
     assert guest.data() == data
     guest.annotate_grant(**{"keywright.dev/renew-requested-at": datetime.now(UTC).isoformat()})
     guest.label(team="chat")
@@ -123,14 +123,14 @@ def test_a_permission_that_is_withdrawn_ends_with_the_key(host: Tenant, guest: G
     guest.ask()
     guest.ready()
     _allow(host, {"names": ["another"]})
-    guest.told("RenewalFailing", reason="SourceNotAllowed", seconds=5)
-    told = guest.told("Ready", status="False", reason="Expired")
-    assert condition(told, "Stalled")["reason"] == "SourceNotAllowed"
-    assert "spec.allowedNamespaces" in condition(told, "Ready")["message"]
-    revision = told["revision"]
+    guest.reported("RenewalFailing", reason="SourceNotAllowed", seconds=5)
+    reported = guest.reported("Ready", status="False", reason="Expired")
+    assert condition(reported, "Stalled")["reason"] == "SourceNotAllowed"
+    assert "spec.allowedNamespaces" in condition(reported, "Ready")["message"]
+    revision = reported["revision"]
     host.world.aws.limit_sessions(seconds=None)
     _allow(host, {"names": [guest.namespace]})
-    guest.told("Ready", seconds=5, and_=lambda status: status["revision"] > revision)
+    guest.reported("Ready", seconds=5, and_=lambda status: status["revision"] > revision)
 
 
 def test_namespaces_are_watched_only_while_a_source_selects_them(
@@ -161,15 +161,15 @@ def _select_for_a_while(host: Tenant, guest: Guest) -> None:
     _allow(host, _BY_TEAM)
     _is_served(guest)
     guest.label(team="other")
-    guest.told("RenewalFailing", reason="SourceNotAllowed")
+    guest.reported("RenewalFailing", reason="SourceNotAllowed")
     guest.label(team="chat")
     _is_served(guest)
     _allow(host, None)
-    guest.told("RenewalFailing", reason="SourceNotAllowed")
+    guest.reported("RenewalFailing", reason="SourceNotAllowed")
 
 
 def _is_served(guest: Guest) -> None:
-    guest.told("Ready", and_=lambda status: not condition(status, "RenewalFailing"))
+    guest.reported("Ready", and_=lambda status: not condition(status, "RenewalFailing"))
 
 
 def _selecting(host: Tenant) -> list[str]:
@@ -192,8 +192,8 @@ def test_a_source_that_goes_and_comes_back_costs_no_key(host: Tenant, guest: Gue
     guest.ask()
     guest.ready()
     host.world.api.delete(host.source_path())
-    told = guest.told("RenewalFailing", reason="SourceNotAllowed", seconds=5)
-    assert condition(told, "Ready")["status"] == "True"
+    reported = guest.reported("RenewalFailing", reason="SourceNotAllowed", seconds=5)
+    assert condition(reported, "Ready")["status"] == "True"
     host.apply_source()
     _allow(host, {"names": [guest.namespace]})
     eventually(lambda: not condition(guest.status(), "RenewalFailing"))

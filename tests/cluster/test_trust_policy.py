@@ -28,11 +28,11 @@ class Mistake:
         return self.name
 
 
-def _trust(**asked: str) -> Callable[[Tenant], None]:
+def _trust(**requested: str) -> Callable[[Tenant], None]:
     """Sets the trust policy of another namespace or ServiceAccount."""
 
     def put(tenant: Tenant) -> None:
-        accepted = {"namespace": tenant.namespace, "service_account": ACCOUNT_NAME} | asked
+        accepted = {"namespace": tenant.namespace, "service_account": ACCOUNT_NAME} | requested
         tenant.world.aws.put_trust_policy(
             name=tenant.role, trust_policy=tenant.world.trust_policy(**accepted)
         )
@@ -106,16 +106,16 @@ def test_a_refused_token_is_told_with_its_cure_and_heals(tenant: Tenant, mistake
     try:
         tenant.apply_source()
         tenant.apply_grant()
-        status = tenant.told("Ready", status="False", reason=mistake.reason)
-        source = tenant.source_told("Ready", status="False", reason=mistake.reason)
+        status = tenant.reported("Ready", status="False", reason=mistake.reason)
+        source = tenant.source_reported("Ready", status="False", reason=mistake.reason)
         wanted = (
             *mistake.says,
             f"iss={tenant.world.cluster.issuer}",
             "aud=sts.amazonaws.com",
             f"sub=system:serviceaccount:{tenant.namespace}:{ACCOUNT_NAME}",
         )
-        for told in (status, source):
-            message = condition(told, "Ready")["message"]
+        for reported in (status, source):
+            message = condition(reported, "Ready")["message"]
             assert [words for words in wanted if words not in message] == []
             assert "eyJ" not in message
         assert not tenant.has_secret()
@@ -123,7 +123,7 @@ def test_a_refused_token_is_told_with_its_cure_and_heals(tenant: Tenant, mistake
     finally:
         _provider_stands(tenant)
     tenant.ready(seconds=40)
-    tenant.source_told("Ready")
+    tenant.source_reported("Ready")
     assert tenant.has_secret()
 
 
@@ -131,11 +131,11 @@ def test_an_audience_that_the_provider_does_not_know_is_refused(tenant: Tenant) 
     """A token for another audience gets InvalidIdentityToken, with the field that sets it."""
     tenant.apply_source(serviceAccountRef={"name": ACCOUNT_NAME, "audiences": ["vault"]})
     tenant.apply_grant()
-    for told in (
-        tenant.told("Ready", status="False", reason="InvalidIdentityToken"),
-        tenant.source_told("Ready", status="False", reason="InvalidIdentityToken"),
+    for reported in (
+        tenant.reported("Ready", status="False", reason="InvalidIdentityToken"),
+        tenant.source_reported("Ready", status="False", reason="InvalidIdentityToken"),
     ):
-        message = condition(told, "Ready")["message"]
+        message = condition(reported, "Ready")["message"]
         assert "spec.aws.webIdentity.serviceAccountRef.audiences" in message
         assert "Incorrect token audience" in message
         assert "aud=vault" in message
@@ -152,8 +152,10 @@ def test_a_role_of_another_tenant_is_refused(new_tenant: Callable[[], Tenant]) -
     victim.become_ready()
     thief.apply_source(roleArn=victim.role_arn)
     thief.apply_grant()
-    told = thief.told("Ready", status="False", reason="AccessDenied")
-    assert f"sub=system:serviceaccount:{thief.namespace}:" in condition(told, "Ready")["message"]
+    reported = thief.reported("Ready", status="False", reason="AccessDenied")
+    assert (
+        f"sub=system:serviceaccount:{thief.namespace}:" in condition(reported, "Ready")["message"]
+    )
     assert not thief.has_secret()
 
 

@@ -16,7 +16,7 @@ from testbed.readers.ledger import SecretHistory, expired, needless
 from testbed.world import World
 from tests.cluster.audit import AuditLog, Request, credential_of
 from tests.cluster.conftest import audit_log
-from tests.cluster.elections import holder, stands_by
+from tests.cluster.elections import holder, is_standby
 from tests.cluster.eventually import eventually
 from tests.cluster.tenants import Tenant
 from tests.cluster.tier import Record
@@ -54,13 +54,15 @@ class Replicas:
                 for write in self.audit.writes(since=mark)
             ),
             seconds=_TAKEN_OVER_SECONDS + _LIFE_SECONDS,
-            told=lambda: (self.near.process.log_end(), self.other.process.log_end()),
+            reported=lambda: (self.near.process.log_end(), self.other.process.log_end()),
         )
         return time.monotonic() - began
 
-    def stands_by_again(self, replica: OperatorProcess) -> None:
+    def is_standby_again(self, replica: OperatorProcess) -> None:
         """Return when a replica that was replaced is ready to replace the other."""
-        eventually(lambda: replica.is_ready() and stands_by(replica), told=replica.process.log_end)
+        eventually(
+            lambda: replica.is_ready() and is_standby(replica), reported=replica.process.log_end
+        )
 
     def work_is_in_hand(self) -> None:
         """Return when keys begin to be renewed: many are due within seconds, some are begun."""
@@ -113,7 +115,7 @@ def _terms(writes: list[Request]) -> list[list[Request]]:
     return [list(term) for _, term in by_credential]
 
 
-def _told(terms: list[list[Request]]) -> list[str]:
+def _reported(terms: list[list[Request]]) -> list[str]:
     """A line for each term: whose, from when to when, and its last writes."""
     return [
         f"{term[0].credential[-6:]} {term[0].received:%T.%f} to {term[-1].received:%T.%f}"
@@ -136,7 +138,7 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
     near.cut_off()
     record_property("taken over from a leader cut off, seconds", replicas.taken_over(other))
     near.reconnect()
-    replicas.stands_by_again(near)
+    replicas.is_standby_again(near)
     replicas.all_renewed()
     replicas.work_is_in_hand()
     other.kill()
@@ -147,13 +149,13 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
     near.freeze()
     record_property("taken over from a leader frozen, seconds", replicas.taken_over(other))
     near.thaw()
-    replicas.stands_by_again(near)
+    replicas.is_standby_again(near)
     replicas.all_renewed()
     entries, now = replicas.ledger.entries(), time.time()
     assert {
         name: late for name, kept in entries.items() if (late := expired(kept, until=now))
     } == {}
-    assert {name: told for name, kept in entries.items() if (told := needless(kept))} == {}
+    assert {name: reported for name, kept in entries.items() if (reported := needless(kept))} == {}
     # 5xx is also logged for a write whose sender no longer waited: it may have been carried out.
     carried_out = [
         write for write in replicas.audit.writes() if write.code < 300 or write.code >= 500
@@ -161,4 +163,4 @@ def test_no_key_is_late_and_no_two_replicas_write_at_once(
     first, second = (credential_of(replica.kubeconfig) for replica in (near, other))
     terms = _terms(carried_out)
     holders = [term[0].credential for term in terms]
-    assert holders == [first, second, first, second], "\n".join(_told(terms))
+    assert holders == [first, second, first, second], "\n".join(_reported(terms))

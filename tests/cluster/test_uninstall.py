@@ -119,7 +119,7 @@ def test_crds_that_go_first_hang_on_nothing_and_may_come_back(installed: Install
     """Keys are revoked with the sessions in memory; the process lives, and takes up its work."""
     pid = installed.operator.process.pid
     installed.delete_crds()
-    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, told=installed.what_is_left)
+    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, reported=installed.what_is_left)
     assert installed.left_in_the_cloud() == []
     eventually(lambda: installed.secrets() == [])
     eventually(lambda: "the CRDs are not installed" in installed.log(), seconds=40)
@@ -165,10 +165,10 @@ def test_grants_end_after_their_sources_kind_is_gone(installed: Installed) -> No
     installed.delete_crds()
     eventually(lambda: "a watch is broken" in installed.log(), seconds=60)
     installed.world.aws.clear_faults()
-    eventually(installed.crds_are_gone, seconds=120, told=installed.what_is_left)
+    eventually(installed.crds_are_gone, seconds=120, reported=installed.what_is_left)
     assert sorted(installed.lasting.live_keys()) == left
-    told = [line for line in installed.log().splitlines() if left[0] in line]
-    assert told
+    reported = [line for line in installed.log().splitlines() if left[0] in line]
+    assert reported
     assert installed.operator.process.exit_code is None
     # It restarts repeatedly, with pauses; it still handles deletions.
     assert installed.operator.stop() == 0
@@ -185,9 +185,9 @@ def test_without_an_operator_the_guide_has_a_way_out(installed: Installed) -> No
     # The CRD's finalizer deletes one namespace after the other.
     eventually(lambda: all(installed.is_being_deleted(path) for path in held))
     printed = run(commands(_GUIDE)[-1], installed.world)
-    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, told=installed.what_is_left)
-    told = [line.rpartition(" ")[2] for line in printed.splitlines() if "left in" in line]
-    assert sorted(told) == left == sorted(installed.left_in_the_cloud())
+    eventually(installed.crds_are_gone, seconds=_CRDS_GONE_SECONDS, reported=installed.what_is_left)
+    reported = [line.rpartition(" ")[2] for line in printed.splitlines() if "left in" in line]
+    assert sorted(reported) == left == sorted(installed.left_in_the_cloud())
 
 
 def test_an_operator_that_comes_back_ends_what_was_begun(installed: Installed) -> None:

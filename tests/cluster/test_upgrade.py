@@ -113,7 +113,7 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
     idle.prepare()
     idle.become_ready()
     idle.edit_grant(suspend=True)
-    idle.told("Ready", reason="Suspended")
+    idle.reported("Ready", reason="Suspended")
     lasting = make_lasting()
     kept = lasting.key_ready()
     secrets = ((brief, GRANT), (brief, _STS), (idle, GRANT), (lasting, GRANT))
@@ -144,8 +144,8 @@ def test_what_the_previous_version_wrote_is_taken_over_as_it_is(
         assert {field: after[field] for field in _KEPT} == {f: status[f] for f in _KEPT}
     assert lasting.ready()["keyId"] == kept["keyId"]
     others = upgraded.aws.calls()[len(calls) :]
-    asked = {call.parameters.get("RoleSessionName") for call in others if call.service == "sts"}
-    assert asked - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (barrier, lasting)}
+    requested = {call.parameters.get("RoleSessionName") for call in others if call.service == "sts"}
+    assert requested - {None} <= {f"{tenant.namespace}.bedrock" for tenant in (barrier, lasting)}
     assert {call.action for call in others} <= {"AssumeRoleWithWebIdentity", "GetCallerIdentity"}
     assert lasting.listed() == {kept["keyId"]: "Active"}
 
@@ -162,7 +162,7 @@ def test_sts_credentials_outlast_a_restore_without_status(
     tenant.apply_source()
     tenant.world.api.apply(sts_body(tenant))
     before = tenant.ready(name=_STS)
-    data, asked = tenant.data(_STS), tenant.session_calls()
+    data, requested = tenant.data(_STS), tenant.session_calls()
     path = tenant.grant_path(_STS)
     tenant.world.api.request("DELETE", path, query={"propagationPolicy": "Orphan"})
     eventually(lambda: not tenant.world.api.exists(path))
@@ -171,5 +171,5 @@ def test_sts_credentials_outlast_a_restore_without_status(
     after = tenant.ready(name=_STS)
     barrier()
     assert tenant.data(_STS) == data
-    assert tenant.session_calls() == asked
+    assert tenant.session_calls() == requested
     assert {field: after[field] for field in _KEPT} == {field: before[field] for field in _KEPT}

@@ -115,10 +115,10 @@ def test_a_policy_for_the_standard_label_changes_nothing(stage: Stage) -> None:
 def test_a_policy_for_the_watch_label_is_reported_and_outlived(stage: Stage) -> None:
     """Condition and Event name the label; the Secret is read instead of watched, without writes."""
     tenant = stage.tenant("ours")
-    told = condition(tenant.become_ready(), "SecretContested")
-    assert told["reason"] == "ChangedAtAdmission"
-    assert f"metadata.labels[{_OURS}] of Secret" in told["message"]
-    assert "Exempt the field in the policy" in told["message"]
+    reported = condition(tenant.become_ready(), "SecretContested")
+    assert reported["reason"] == "ChangedAtAdmission"
+    assert f"metadata.labels[{_OURS}] of Secret" in reported["message"]
+    assert "Exempt the field in the policy" in reported["message"]
     assert len(eventually(lambda: events(tenant, "SecretContested"))) == 1
     mark, old = stage.audit.mark(), tenant.secret()["metadata"]["uid"]
     tenant.world.api.delete(tenant.secret_path())

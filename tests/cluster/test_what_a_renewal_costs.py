@@ -65,12 +65,12 @@ def test_a_renewal_on_request_costs_two_writes(
     """
     after_the_second_of(tenant.become_ready())
     old, sessions, mark = tenant.data()[KEY], tenant.session_calls(), audit.mark()
-    asked = now()
-    tenant.annotate_grant(**{annotation: asked})
+    requested = now()
+    tenant.annotate_grant(**{annotation: requested})
     status = tenant.revision(2)
-    assert status["lastHandledReconcileAt"] == asked
+    assert status["lastHandledReconcileAt"] == requested
     assert tenant.data()[KEY] != old
-    tenant.annotate_grant(**{annotation: asked, "example.com/unrelated": "change"})
+    tenant.annotate_grant(**{annotation: requested, "example.com/unrelated": "change"})
     barrier()
     assert audit.written(since=mark, namespace=tenant.namespace) == ONE_RENEWAL
     requests = audit.requests(since=mark, namespace=tenant.namespace)
@@ -154,7 +154,7 @@ def test_a_changed_role_mints(tenant: Tenant) -> None:
     tenant.apply_source(roleArn=f"{tenant.role_arn}-other")
     status = tenant.revision(2)
     assert status["revision"] == 2
-    assert f"{tenant.role}-other" in tenant.source_told("Ready")["identity"]
+    assert f"{tenant.role}-other" in tenant.source_reported("Ready")["identity"]
 
 
 def test_an_idle_grant_costs_nothing(
@@ -177,9 +177,9 @@ def test_a_suspended_grant_is_left_alone(
     """`suspend: true` keeps the Secret and its key; renewals and repairs wait until it goes."""
     tenant.become_ready()
     tenant.edit_grant(suspend=True)
-    told = tenant.told("Ready", reason="Suspended")
+    reported = tenant.reported("Ready", reason="Suspended")
     assert "nothing is minted" in next(
-        c["message"] for c in told["conditions"] if c["type"] == "Ready"
+        c["message"] for c in reported["conditions"] if c["type"] == "Ready"
     )
     mark = audit.mark()
     tenant.annotate_grant(**{"keywright.dev/renew-requested-at": now()})
@@ -195,7 +195,7 @@ def test_a_grant_born_suspended_mints_nothing(tenant: Tenant, barrier: Callable[
     """It says so, and there is no Secret."""
     tenant.apply_source()
     tenant.apply_grant(suspend=True)
-    tenant.told("Ready", status="False", reason="Suspended")
+    tenant.reported("Ready", status="False", reason="Suspended")
     barrier()
     assert not tenant.has_secret()
     tenant.edit_grant(suspend=False)

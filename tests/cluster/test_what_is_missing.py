@@ -12,12 +12,12 @@ from tests.data.invalid.table import Invalid, Refused, rows
 def test_a_missing_source_is_told_and_heals(tenant: Tenant) -> None:
     """A grant may come before its source: it says what it waits for, and goes on with it."""
     tenant.apply_grant()
-    told = tenant.told("Ready", status="False", reason="SourceNotFound")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="SourceNotFound")
+    message = condition(reported, "Ready")["message"]
     assert f"there is no CredentialSource {SOURCE} in namespace {tenant.namespace}" in message
     assert "spec.sourceRef.name" in message
-    assert condition(told, "Reconciling")
-    assert not condition(told, "Stalled")
+    assert condition(reported, "Reconciling")
+    assert not condition(reported, "Stalled")
     tenant.apply_source()
     tenant.ready(seconds=5)
 
@@ -27,8 +27,8 @@ def test_a_source_that_goes_leaves_the_key(tenant: Tenant) -> None:
     tenant.become_ready()
     before = tenant.data()
     tenant.world.api.delete(tenant.source_path())
-    told = tenant.told("RenewalFailing", reason="SourceNotFound")
-    assert condition(told, "Ready")["status"] == "True"
+    reported = tenant.reported("RenewalFailing", reason="SourceNotFound")
+    assert condition(reported, "Ready")["status"] == "True"
     assert tenant.data() == before
     tenant.apply_source()
     eventually(lambda: not condition(tenant.status(), "RenewalFailing"))
@@ -41,8 +41,8 @@ def test_a_missing_service_account_is_told_and_heals(tenant: Tenant) -> None:
     tenant.world.api.delete(account)
     tenant.apply_source()
     tenant.apply_grant()
-    told = tenant.told("Ready", status="False", reason="ServiceAccountNotFound")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="ServiceAccountNotFound")
+    message = condition(reported, "Ready")["message"]
     assert f"no ServiceAccount chat-bedrock in namespace {tenant.namespace}" in message
     assert "serviceAccountRef.name" in message
     tenant.apply_file("serviceaccount.yaml")
@@ -55,8 +55,8 @@ def test_a_missing_role_is_told_and_heals(tenant: Tenant) -> None:
     tenant.world.api.delete(f"{role}/keywright-token-chat-bedrock")
     tenant.apply_source()
     tenant.apply_grant()
-    told = tenant.told("Ready", status="False", reason="TokenRequestForbidden")
-    message = condition(told, "Ready")["message"]
+    reported = tenant.reported("Ready", status="False", reason="TokenRequestForbidden")
+    message = condition(reported, "Ready")["message"]
     for words in ("serviceaccounts/token", "=chat-bedrock", tenant.namespace, "create role"):
         assert words in message
     assert not tenant.has_secret()
@@ -72,19 +72,19 @@ def test_a_mistake_that_apply_lets_in_is_stalled(tenant: Tenant, invalid: Invali
         tenant.world.api.apply(invalid.source_body | namespace)
     tenant.world.api.apply(invalid.body | namespace)
     source = invalid.kind == "CredentialSource"
-    told = (tenant.source_told if source else tenant.told)("Stalled", name="invalid")
-    stalled = condition(told, "Stalled")
+    reported = (tenant.source_reported if source else tenant.reported)("Stalled", name="invalid")
+    stalled = condition(reported, "Stalled")
     wanted = [words.replace("chat/", f"{tenant.namespace}/") for words in invalid.says]
     assert [words for words in wanted if words not in stalled["message"]] == []
-    assert condition(told, "Ready")["status"] == "False"
-    assert not condition(told, "Reconciling")
+    assert condition(reported, "Ready")["status"] == "False"
+    assert not condition(reported, "Reconciling")
 
 
 def test_a_wrong_grant_disturbs_nobody(tenant: Tenant) -> None:
     """A grant beside one that is Stalled is served as ever; the Stalled one heals by an edit."""
     tenant.apply_source()
     tenant.apply_grant(name="wrong", bedrockShortTermKey=None, bearerToken={}, secret=None)
-    tenant.told("Stalled", name="wrong")
+    tenant.reported("Stalled", name="wrong")
     tenant.apply_grant()
     tenant.ready(seconds=5)
     tenant.edit_grant(name="wrong", bearerToken=None, bedrockShortTermKey={"duration": "12h"})

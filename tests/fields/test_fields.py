@@ -22,7 +22,8 @@ def _effects() -> dict[str, dict[str, list[str]]]:
     table: dict[str, dict[str, str | list[str]]] = yaml.safe_load(_TABLE.read_text())
     return {
         plural: {
-            path: [told] if isinstance(told, str) else list(told) for path, told in rows.items()
+            path: [reported] if isinstance(reported, str) else list(reported)
+            for path, reported in rows.items()
         }
         for plural, rows in table.items()
     }
@@ -36,16 +37,19 @@ def _fields(plural: str) -> frozenset[str]:
 
 
 _ROWS = [
-    (path, told) for rows in _effects().values() for path, tests in rows.items() for told in tests
+    (path, reported)
+    for rows in _effects().values()
+    for path, tests in rows.items()
+    for reported in tests
 ]
 
 
 @pytest.mark.parametrize("plural", [SOURCE_PLURAL, GRANT_PLURAL])
 def test_every_field_has_a_test_of_its_effect(plural: str) -> None:
     """A field of the CRD that no test is named for fails here, and so does a name without field."""
-    told, there = set(_effects()[plural]), _fields(plural)
-    assert sorted(there - told) == [], "fields without a test of their effect in effects.yaml"
-    assert sorted(told - there) == [], "effects.yaml speaks of fields that are not in the CRD"
+    reported, there = set(_effects()[plural]), _fields(plural)
+    assert sorted(there - reported) == [], "fields without a test of their effect in effects.yaml"
+    assert sorted(reported - there) == [], "effects.yaml speaks of fields that are not in the CRD"
 
 
 @pytest.mark.parametrize("named", sorted({named for _, named in _ROWS}))

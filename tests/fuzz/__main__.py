@@ -66,8 +66,8 @@ def main() -> int:
                     print(f"fuzz: {name}: kept as {this.failed.keep()}", file=sys.stderr)
                 raise
             tried[name] += this.tried
-        told = ", ".join(f"{number} {name}" for name, number in tried.items())
-        print(f"fuzz: nothing found in {told}", flush=True)
+        reported = ", ".join(f"{number} {name}" for name, number in tried.items())
+        print(f"fuzz: nothing found in {reported}", flush=True)
     return 0
 
 

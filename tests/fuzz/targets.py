@@ -18,9 +18,9 @@ _GOING: Final = {
 
 
 def _marked(
-    body: Body, written: Mapping[str, str], asked: Mapping[str, str], *, deleting: bool
+    body: Body, written: Mapping[str, str], requested: Mapping[str, str], *, deleting: bool
 ) -> Finding:
-    metadata = body["metadata"] | {"annotations": dict(asked)} | (_GOING if deleting else {})
+    metadata = body["metadata"] | {"annotations": dict(requested)} | (_GOING if deleting else {})
     secret = {
         "namespace": "evil",
         "name": "bad",

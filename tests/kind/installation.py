@@ -74,7 +74,7 @@ class Installation:
             good = current and counts == [wanted] * 3 and len(pods) == wanted
             return pods if good and all(is_ready(pod) for pod in pods) else []
 
-        return eventually(ready, seconds=_READY_SECONDS, told=self._seen)
+        return eventually(ready, seconds=_READY_SECONDS, reported=self._seen)
 
     def leader(self) -> str:
         """The pod that holds the Lease."""
@@ -93,7 +93,7 @@ class Installation:
             holder = self.leader()
             return holder if holder not in ("", other_than) else ""
 
-        return eventually(taken, seconds=seconds, told=self.leader)
+        return eventually(taken, seconds=seconds, reported=self.leader)
 
     def wait_for_pod(
         self, name: str, holds: Callable[[Document], bool], *, seconds: float = 60.0
@@ -104,7 +104,7 @@ class Installation:
             found = self.pod(name)
             return found if holds(found) else None
 
-        found = eventually(probe, seconds=seconds, told=lambda: self.pod(name)["status"])
+        found = eventually(probe, seconds=seconds, reported=lambda: self.pod(name)["status"])
         assert found is not None
         return found
 

@@ -92,14 +92,14 @@ def _start_alibaba(stage: Stage) -> NeverRestarted:
 
 
 def _sidecar() -> dict[str, Any]:
-    asked = "import socket; socket.create_connection(('127.0.0.1', 9911), 2)"
+    requested = "import socket; socket.create_connection(('127.0.0.1', 9911), 2)"
     return {
         "name": "credentials",
         "image": IMAGE,
         "args": ["serve-credentials"],
         "restartPolicy": "Always",
         "startupProbe": {
-            "exec": {"command": ["python3", "-c", asked]},
+            "exec": {"command": ["python3", "-c", requested]},
             "periodSeconds": 1,
             "timeoutSeconds": 5,
             "failureThreshold": 30,

@@ -41,19 +41,19 @@ class Told:
 
 def build_image(engine: Engine) -> None:
     """An image with the SDKs that the demo has, made once."""
-    stands_on = base_image.choose(engine, asked=None, programs=_CAT)
-    parts = tree.digest_of([_LOCK, Path(__file__)], also=stands_on)
+    is_based_on = base_image.choose(engine, requested=None, programs=_CAT)
+    parts = tree.digest_of([_LOCK, Path(__file__)], also=is_based_on)
     if engine.has_image(IMAGE) and engine.label(IMAGE, _PARTS) == parts:
         return
     with tempfile.TemporaryDirectory(prefix="keywright-readers-") as scratch:
         context = Path(scratch)
         app = context / "app"
-        tree.install(base_image.python_of(engine, stands_on), into=app, lock=_LOCK)
+        tree.install(base_image.python_of(engine, is_based_on), into=app, lock=_LOCK)
         trim.trim(app, services=_SERVICES)
         tree.let_everybody_read(app)
         (context / "Dockerfile").write_text(_DOCKERFILE)
         engine.docker(
-            *("build", "--quiet", "--tag", IMAGE, "--build-arg", f"BASE_IMAGE={stands_on}"),
+            *("build", "--quiet", "--tag", IMAGE, "--build-arg", f"BASE_IMAGE={is_based_on}"),
             *("--label", f"{_PARTS}={parts}", context),
         )
 
@@ -127,7 +127,7 @@ def pod(name: str, *, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def told(api: Api, *, namespace: str, name: str) -> list[Told]:
+def reported(api: Api, *, namespace: str, name: str) -> list[Told]:
     """All calls that a pod has reported so far; none until it runs. Fails if it has ended."""
     path = f"/api/v1/namespaces/{namespace}/pods/{name}"
     statuses = api.get(path)["status"].get("containerStatuses", [])

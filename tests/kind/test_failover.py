@@ -110,4 +110,4 @@ def _renewed(stage: Stage, tenant: Tenant, *, since: dict[str, int]) -> None:
         return all(now[name] > revision for name, revision in since.items())
 
     assert len(since) == _GRANTS
-    eventually(all_newer, seconds=120, told=lambda: (since, _revisions(stage, tenant)))
+    eventually(all_newer, seconds=120, reported=lambda: (since, _revisions(stage, tenant)))

@@ -54,14 +54,20 @@ def test_both_replicas_are_ready_and_may_do_nothing(stage: Stage, record_propert
     assert len(pods) == len(stage.first_pods) == 2
     for pod in pods:
         name = pod["metadata"]["name"]
-        asked = (
+        requested = (
             "import json, os;"
             "writable = [p for p in ('/', '/app', '/tmp', '/etc/clouds') if os.access(p, os.W_OK)];"
             "status = dict(line.split(':', 1) for line in open('/proc/1/status'));"
             "print(json.dumps([os.getuid(), writable, status['CapEff'].strip(),"
             " status['NoNewPrivs'].strip(), status['Seccomp'].strip()]))"
         )
-        assert json.loads(_python(stage, name, asked)) == [65532, [], "0000000000000000", "1", "2"]
+        assert json.loads(_python(stage, name, requested)) == [
+            65532,
+            [],
+            "0000000000000000",
+            "1",
+            "2",
+        ]
 
 
 def test_a_pod_calls_bedrock_with_its_minted_key(
@@ -77,10 +83,11 @@ def test_a_pod_calls_bedrock_with_its_minted_key(
         environment={"OPENAI_BASE_URL": tenant.data()["OPENAI_BASE_URL"]},
     )
     stage.world.api.create(readers.pod("chat", namespace=tenant.namespace, spec=spec))
-    told = eventually(
-        lambda: readers.told(stage.world.api, namespace=tenant.namespace, name="chat"), seconds=60
+    reported = eventually(
+        lambda: readers.reported(stage.world.api, namespace=tenant.namespace, name="chat"),
+        seconds=60,
     )
-    assert told[0].ok, told[0].error
+    assert reported[0].ok, reported[0].error
 
 
 def test_an_eviction_leaves_one_replica(stage: Stage) -> None:
@@ -161,11 +168,11 @@ class Connections:
 
 def _connections(stage: Stage, name: str) -> Connections:
     """As the kernel lists them for the pod (proc_net_tcp(5): 01 is ESTABLISHED, 0A is LISTEN)."""
-    asked = (
+    requested = (
         "for name in ('tcp', 'tcp6'):\n"
         "  for line in open('/proc/net/' + name).readlines()[1:]: print(*line.split()[1:4])"
     )
-    rows = [line.split() for line in _python(stage, name, asked).splitlines()]
+    rows = [line.split() for line in _python(stage, name, requested).splitlines()]
     ends = [
         (int(own.rpartition(":")[2], 16), int(other.rpartition(":")[2], 16), state)
         for own, other, state in rows

@@ -37,20 +37,20 @@ def test_sdks_go_on_through_ten_renewals(
         seconds=_ENOUGH_SECONDS,
     )
     for program, pod in never_restarted.items():
-        told = eventually(lambda pod=pod: _enough(stage, pod), seconds=_ENOUGH_SECONDS)  # type: ignore[misc]  # bound at once
-        assert [call for call in told if not call.ok] == [], program
-        pauses = [later.time - call.time for call, later in itertools.pairwise(told)]
+        reported = eventually(lambda pod=pod: _enough(stage, pod), seconds=_ENOUGH_SECONDS)  # type: ignore[misc]  # bound at once
+        assert [call for call in reported if not call.ok] == [], program
+        pauses = [later.time - call.time for call, later in itertools.pairwise(reported)]
         assert max(pauses) < _LONGEST_PAUSE_SECONDS, program
-        keys = {call.key for call in told}
+        keys = {call.key for call in reported}
         entries = stage.ledger.entries()[pod.tenant.namespace, "chat-key"]
-        assert expired(entries, until=told[-1].time) == [], program
+        assert expired(entries, until=reported[-1].time) == [], program
         assert needless(entries) == [], program
         status = stage.world.api.get(f"/api/v1/namespaces/{pod.tenant.namespace}/pods/{pod.pod}")
         assert [each["restartCount"] for each in status["status"]["containerStatuses"]] == [0]
-        record_property(program, f"{len(told)} calls with {len(keys)} of {len(entries)} keys")
+        record_property(program, f"{len(reported)} calls with {len(keys)} of {len(entries)} keys")
 
 
 def _enough(stage: Stage, pod: NeverRestarted) -> list[readers.Told]:
     """The calls of a pod, once the kubelet has brought it other keys time and again."""
-    told = readers.told(stage.world.api, namespace=pod.tenant.namespace, name=pod.pod)
-    return told if len({call.key for call in told}) >= _FEWEST_KEYS else []
+    reported = readers.reported(stage.world.api, namespace=pod.tenant.namespace, name=pod.pod)
+    return reported if len({call.key for call in reported}) >= _FEWEST_KEYS else []

@@ -44,9 +44,9 @@ def test_a_renewal_rolls_the_deployment_and_no_request_is_refused(
     tenant.annotate_grant(**{"keywright.dev/renew-requested-at": now})
     eventually(lambda: _rolled_out(stage, tenant.namespace, after=first), seconds=120)
 
-    calls = len(_told(stage, tenant.namespace))
+    calls = len(_reported(stage, tenant.namespace))
     _wait_for_calls(stage, tenant.namespace, calls + _CALLS_AROUND)
-    assert [call for call in _told(stage, tenant.namespace) if not call.ok] == []
+    assert [call for call in _reported(stage, tenant.namespace) if not call.ok] == []
     restarted = _pods(stage, tenant.namespace)
     assert first.isdisjoint(restarted)
     assert len(restarted) == _REPLICAS
@@ -112,12 +112,12 @@ def _start_client(stage: Stage, namespace: str) -> None:
     stage.world.api.create(readers.pod("client", namespace=namespace, spec=spec))
 
 
-def _told(stage: Stage, namespace: str) -> list[readers.Told]:
-    return readers.told(stage.world.api, namespace=namespace, name="client")
+def _reported(stage: Stage, namespace: str) -> list[readers.Told]:
+    return readers.reported(stage.world.api, namespace=namespace, name="client")
 
 
 def _wait_for_calls(stage: Stage, namespace: str, number: int) -> None:
-    eventually(lambda: len(_told(stage, namespace)) >= number, seconds=90)
+    eventually(lambda: len(_reported(stage, namespace)) >= number, seconds=90)
 
 
 def _pods(stage: Stage, namespace: str) -> set[str]:

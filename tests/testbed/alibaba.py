@@ -140,7 +140,7 @@ class Member:
 
     def assume_with_oidc(self, **changed: str) -> Answer:
         """AssumeRoleWithOIDC, with these parameters changed."""
-        asked = {
+        requested = {
             "Action": "AssumeRoleWithOIDC",
             "RoleArn": self.role_arn,
             "OIDCProviderArn": self.provider_arn,
@@ -148,7 +148,7 @@ class Member:
             "RoleSessionName": "keywright",
             **changed,
         }
-        return self.get({**rpc(asked), **asked})
+        return self.get({**rpc(requested), **requested})
 
     def key(self, access_key_id: str, secret_key: str) -> UserAccessKey:
         """A key that was given out, for a call."""
@@ -186,7 +186,7 @@ class Member:
         return Answer(answer.status, content)
 
 
-def told(answer: Answer) -> tuple[int, str]:
+def reported(answer: Answer) -> tuple[int, str]:
     """Status and code."""
     return answer.status, answer.code
 

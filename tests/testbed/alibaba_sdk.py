@@ -49,13 +49,13 @@ class Sdk:
 
     def key(self, *, asynchronous: bool = False, **config: Any) -> TemporaryKey:
         """The credentials that the SDK gets; without a type those of its default chain."""
-        told = self._ask(config=config or None, action=None, asynchronous=asynchronous)
-        return TemporaryKey(**told)
+        reported = self._ask(config=config or None, action=None, asynchronous=asynchronous)
+        return TemporaryKey(**reported)
 
     def identity(self, **config: Any) -> str:
         """The ARN that GetCallerIdentity tells."""
-        told = self.call("GetCallerIdentity", host="sts.cn-hangzhou.aliyuncs.com", **config)
-        return str(told["Arn"])
+        reported = self.call("GetCallerIdentity", host="sts.cn-hangzhou.aliyuncs.com", **config)
+        return str(reported["Arn"])
 
     def call(
         self,
@@ -71,12 +71,12 @@ class Sdk:
             config=config or None, action=action, host=host, version=version, query=query or {}
         )
 
-    def _ask(self, **asked: Any) -> dict[str, Any]:
+    def _ask(self, **requested: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(json.dumps(requested) + "\n")
         self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
-        if "error" in told:
-            raise SdkError(told["error"])
-        return dict(told["answer"])
+        reported = json.loads(self._process.stdout.readline())
+        if "error" in reported:
+            raise SdkError(reported["error"])
+        return dict(reported["answer"])

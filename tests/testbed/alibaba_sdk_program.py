@@ -22,14 +22,14 @@ from darabonba.runtime import RuntimeOptions
 ONCE = RuntimeOptions(autoretry=False)
 
 
-def answer(asked: dict[str, Any]) -> dict[str, Any]:
+def answer(requested: dict[str, Any]) -> dict[str, Any]:
     """Call an API with the credentials of a Config, None for the default chain."""
-    config = asked["config"]
+    config = requested["config"]
     credentials = Credentials(None if config is None else Config(**config))
-    if asked["action"] is None:
+    if requested["action"] is None:
         model = (
             asyncio.run(credentials.get_credential_async())
-            if asked["asynchronous"]
+            if requested["asynchronous"]
             else credentials.get_credential()
         )
         return {
@@ -37,11 +37,11 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
             "access_key_secret": model.access_key_secret,
             "security_token": model.security_token,
         }
-    if asked["host"].startswith("sts"):
-        return sts(asked, credentials)
+    if requested["host"].startswith("sts"):
+        return sts(requested, credentials)
     params = Params(
-        action=asked["action"],
-        version=asked["version"],
+        action=requested["action"],
+        version=requested["version"],
         protocol="HTTPS",
         pathname="/",
         method="POST",
@@ -50,27 +50,27 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         req_body_type="formData",
         body_type="json",
     )
-    client = Client(ApiConfig(credential=credentials, endpoint=asked["host"]))
-    request = OpenApiRequest(query=asked["query"])
+    client = Client(ApiConfig(credential=credentials, endpoint=requested["host"]))
+    request = OpenApiRequest(query=requested["query"])
     return dict(client.call_api(params, request, ONCE)["body"])
 
 
-def sts(asked: dict[str, Any], credentials: Credentials) -> dict[str, Any]:
+def sts(requested: dict[str, Any], credentials: Credentials) -> dict[str, Any]:
     """Call STS with its own SDK."""
-    client = Sts(ApiConfig(credential=credentials, endpoint=asked["host"]))
-    wanted = f"{asked['action']}WithOptions".lower()
+    client = Sts(ApiConfig(credential=credentials, endpoint=requested["host"]))
+    wanted = f"{requested['action']}WithOptions".lower()
     # its names are snake case of a kind: assume_role_with_oidcwith_options
     call = getattr(client, next(n for n in dir(client) if n.replace("_", "") == wanted))
-    if asked["action"] == "GetCallerIdentity":
+    if requested["action"] == "GetCallerIdentity":
         return dict(call(ONCE).body.to_map())
-    request = getattr(models, f"{asked['action']}Request")(**asked["query"])
+    request = getattr(models, f"{requested['action']}Request")(**requested["query"])
     return dict(call(request, ONCE).body.to_map())
 
 
 for line in sys.stdin:
     try:
-        told: dict[str, Any] = {"answer": answer(json.loads(line))}
+        reported: dict[str, Any] = {"answer": answer(json.loads(line))}
     except Exception as error:  # whatever the SDK raises is the answer
-        told = {"error": f"{type(error).__name__}: {error}"}
-    sys.stdout.write(json.dumps(told) + "\n")
+        reported = {"error": f"{type(error).__name__}: {error}"}
+    sys.stdout.write(json.dumps(reported) + "\n")
     sys.stdout.flush()

@@ -29,17 +29,17 @@ class Partner:
         self.stage = {"apiId": self.api.id, "stage": self.api.stage}
         self.client = tenant.client("apigateway", credentials=tenant.user(allow("apigateway:*")))
 
-    def plan(self, **asked: Any) -> str:
+    def plan(self, **requested: Any) -> str:
         """The id of a new plan of the API's stage."""
         made = self.client.create_usage_plan(
-            **{"name": f"plan-{uuid.uuid4().hex[:8]}", "apiStages": [self.stage], **asked}
+            **{"name": f"plan-{uuid.uuid4().hex[:8]}", "apiStages": [self.stage], **requested}
         )
         return str(made["id"])
 
-    def key(self, *plans: str, **asked: Any) -> dict[str, Any]:
+    def key(self, *plans: str, **requested: Any) -> dict[str, Any]:
         """A new key in these plans."""
         made: dict[str, Any] = self.client.create_api_key(
-            **{"name": "partner", "value": value(), "enabled": True, **asked}
+            **{"name": "partner", "value": value(), "enabled": True, **requested}
         )
         for plan in plans:
             self.client.create_usage_plan_key(usagePlanId=plan, keyId=made["id"], keyType="API_KEY")
@@ -58,6 +58,6 @@ class Partner:
         headers = {} if key is None else {"x-api-key": key}
         connection.request(method, url.path + path, headers=headers)
         answer = connection.getresponse()
-        told = answer.status, json.load(answer), answer.headers["x-amzn-ErrorType"]
+        reported = answer.status, json.load(answer), answer.headers["x-amzn-ErrorType"]
         connection.close()
-        return told
+        return reported

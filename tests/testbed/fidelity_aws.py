@@ -43,7 +43,7 @@ class Aws:
             self.iam.create_service_specific_credential(UserName=name, ServiceName=_BEDROCK)
         return name
 
-    def hop(self, *, caller: Temporary | None = None, **asked: Any) -> Refusal:
+    def hop(self, *, caller: Temporary | None = None, **requested: Any) -> Refusal:
         """The refusal of AssumeRole."""
         caller = caller or self.tenant.user(allow("sts:AssumeRole", "sts:TagSession"))
         root = f"arn:aws:iam::{ACCOUNT}:root"
@@ -52,7 +52,9 @@ class Aws:
             trust_policy=trusts(root, "sts:AssumeRole", "sts:TagSession"),
         )
         client = self.tenant.client("sts", credentials=caller)
-        return refusal(client.assume_role, **{"RoleArn": role, "RoleSessionName": "hop", **asked})
+        return refusal(
+            client.assume_role, **{"RoleArn": role, "RoleSessionName": "hop", **requested}
+        )
 
     def tagged(self, letters: int) -> Temporary:
         """A session with transitive tags of so many letters each."""
@@ -88,11 +90,11 @@ def _delete_user(aws: Aws, *, what: str) -> Refusal:
     return refusal(aws.iam.delete_user, UserName=name)
 
 
-def _key(aws: Aws, action: str, *, user: str = "", **asked: Any) -> Refusal:
+def _key(aws: Aws, action: str, *, user: str = "", **requested: Any) -> Refusal:
     name = user or aws.user(keys=1)
     call = getattr(aws.iam, f"{action}_service_specific_credential")
     known = {} if action == "create" else {"ServiceSpecificCredentialId": "ACCAUNKNOWN123456789"}
-    return refusal(call, **{"UserName": name, **known, **asked})
+    return refusal(call, **{"UserName": name, **known, **requested})
 
 
 def _token(aws: Aws, **claims: Any) -> Refusal:
@@ -151,8 +153,8 @@ def _gateway(aws: Aws) -> Any:
     return aws.tenant.client("apigateway", credentials=aws.tenant.user(allow("apigateway:*")))
 
 
-def _api_key(aws: Aws, **asked: Any) -> Refusal:
-    return refusal(_gateway(aws).create_api_key, **asked)
+def _api_key(aws: Aws, **requested: Any) -> Refusal:
+    return refusal(_gateway(aws).create_api_key, **requested)
 
 
 def _same_value(aws: Aws) -> Refusal:

@@ -42,9 +42,9 @@ def owner(tenant: Tenant) -> Owner:
 
 def test_a_key_is_its_users(owner: Owner) -> None:
     """GetCallerIdentity gives the user's ARN and id."""
-    told = owner.identity(owner.key())()
-    assert told["Arn"] == f"arn:aws:iam::123456789012:user/{owner.name}"
-    assert told["UserId"] == owner.iam.get_user(UserName=owner.name)["User"]["UserId"]
+    reported = owner.identity(owner.key())()
+    assert reported["Arn"] == f"arn:aws:iam::123456789012:user/{owner.name}"
+    assert reported["UserId"] == owner.iam.get_user(UserName=owner.name)["User"]["UserId"]
 
 
 def test_an_inactive_key_is_unknown(owner: Owner) -> None:

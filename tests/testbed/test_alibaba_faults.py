@@ -11,7 +11,7 @@ import pytest
 from testbed.clouds.alibaba import UriAnswer
 from tests.testbed.alibaba import (
     Member,
-    told,
+    reported,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_faults_come_on_demand(member: Member) -> None:
     """Throttling and 5xx in the vendor's form, for as many calls as asked; a lost answer."""
     for code, status in (("Throttling.User", 400), ("ServiceUnavailable", 503)):
         member.cloud.fail_next("sts", "AssumeRole", code=code, message="later", status=status)
-        assert told(member.assume()) == (status, code)
+        assert reported(member.assume()) == (status, code)
         assert member.assume().status == 200
     member.cloud.lose_answer("sts", "AssumeRole")
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):

@@ -11,7 +11,7 @@ import pytest
 from tests.testbed.alibaba import (
     ACCOUNT,
     Member,
-    told,
+    reported,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_federated_call_that_is_wrong(
     member: Member, changed: dict[str, str], status: int, code: str
 ) -> None:
     """AssumeRoleWithOIDC needs no signature, and all the rest."""
-    assert told(member.assume_with_oidc(**changed)) == (status, code)
+    assert reported(member.assume_with_oidc(**changed)) == (status, code)
 
 
 def test_a_token_of_another_key_is_refused(member: Member) -> None:

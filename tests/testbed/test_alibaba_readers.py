@@ -10,9 +10,9 @@ import pytest
 
 from testbed.certificates import Authority
 from testbed.readers import PollingReader, alibaba, sidecars
-from testbed.readers.answers import asked
+from testbed.readers.answers import requested
 from testbed.readers.clients import CLIENTS
-from tests.testbed.alibaba import ACCOUNT, Member, told
+from tests.testbed.alibaba import ACCOUNT, Member, reported
 from tests.testbed.kubernetes import SecretServer
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _data(given: dict[str, str]) -> dict[str, str]:
 
 def _session(member: Member) -> dict[str, str]:
     answer = member.assume()
-    assert told(answer) == (200, "None")
+    assert reported(answer) == (200, "None")
     return dict(answer.content["Credentials"])
 
 
@@ -65,7 +65,7 @@ def _call(reader: str, data: dict[str, str], member: Member) -> Answer:
         with contextlib.closing(CLIENTS[reader](data, cloud_environment=environment)) as pod:
             return pod.ask()
 
-    return asked(reader, ask, data=data)
+    return requested(reader, ask, data=data)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_pods_go_on_through_renewals(
             if revision != "1":
                 previous = _session(member)
                 kubernetes.put(_data(previous), revision=revision)
-            reader.wait_until(_asked_by(clients, revision), seconds=30)
+            reader.wait_until(_requested_by(clients, revision), seconds=30)
         assert reader.failures() == []
         member.cloud.revoke_session(previous["AccessKeyId"])
         reader.wait_until(lambda seen: not seen[-1].ok, seconds=30)
@@ -167,18 +167,18 @@ def test_an_aws_sdk_goes_on_through_renewals(
                 "Expiration": session.expires_at.isoformat(),
             }
             kubernetes.put({"credential-process.json": json.dumps(printed)}, revision=revision)
-            reader.wait_until(_asked_by(clients, revision), seconds=30)
+            reader.wait_until(_requested_by(clients, revision), seconds=30)
         assert reader.failures() == []
         tenant.cloud.revoke_session(session.access_key_id)
         reader.wait_until(lambda seen: not seen[-1].ok, seconds=30)
         assert "expired" in (reader.failures()[0].error or "")
 
 
-def _asked_by(clients: tuple[str, ...], revision: str) -> Callable[[list[Reading]], bool]:
+def _requested_by(clients: tuple[str, ...], revision: str) -> Callable[[list[Reading]], bool]:
     """Whether each of these has asked with the Secret of that revision."""
 
     def seen(readings: list[Reading]) -> bool:
-        asked_by = {reading.client for reading in readings if reading.revision == revision}
-        return asked_by >= set(clients)
+        requested_by = {reading.client for reading in readings if reading.revision == revision}
+        return requested_by >= set(clients)
 
     return seen

@@ -11,7 +11,7 @@ from tests.testbed.alibaba import (
     ACCOUNT,
     Member,
     allow,
-    told,
+    reported,
     trusts,
 )
 
@@ -56,7 +56,7 @@ def test_a_call_that_is_wrong_in_one_thing(
     member: Member, changed: dict[str, Any], status: int, code: str
 ) -> None:
     """AssumeRole, signed as it should be but for this; the code names what is wrong."""
-    assert told(member.assume(**changed)) == (status, code)
+    assert reported(member.assume(**changed)) == (status, code)
 
 
 def test_a_session_needs_its_token(member: Member) -> None:
@@ -65,27 +65,30 @@ def test_a_session_needs_its_token(member: Member) -> None:
     ask = {"Action": "GetCallerIdentity"}
     good = member.call({**ask, "SecurityToken": first.token}, key=first.key)
     assert good.content["IdentityType"] == "AssumedRoleUser"
-    assert told(member.call(ask, key=first.key)) == (400, "MissingSecurityToken")
+    assert reported(member.call(ask, key=first.key)) == (400, "MissingSecurityToken")
     mixed = "InvalidSecurityToken.MismatchWithAccessKey"
-    assert told(member.call({**ask, "SecurityToken": second.token}, key=first.key)) == (400, mixed)
-    assert told(member.call({**ask, "SecurityToken": first.token})) == (400, mixed)
+    assert reported(member.call({**ask, "SecurityToken": second.token}, key=first.key)) == (
+        400,
+        mixed,
+    )
+    assert reported(member.call({**ask, "SecurityToken": first.token})) == (400, mixed)
 
 
 def test_access_keys_come_and_go(member: Member) -> None:
     """Inactive, active again, deleted."""
     key = member.cloud.create_access_key(member.user.user_arn)
     member.cloud.set_access_key_active(key.access_key_id, active=False)
-    assert told(member.assume(key=key)) == (400, "InvalidAccessKeyId.Inactive")
+    assert reported(member.assume(key=key)) == (400, "InvalidAccessKeyId.Inactive")
     member.cloud.set_access_key_active(key.access_key_id, active=True)
     assert member.assume(key=key).status == 200
     member.cloud.delete_access_key(key.access_key_id)
-    assert told(member.assume(key=key)) == (404, "InvalidAccessKeyId.NotFound")
+    assert reported(member.assume(key=key)) == (404, "InvalidAccessKeyId.NotFound")
 
 
 def test_the_account_itself_may_not_assume_roles(member: Member) -> None:
     """Only users and roles may."""
     answer = member.assume(key=member.cloud.create_root_key())
-    assert told(answer) == (403, "NoPermission")
+    assert reported(answer) == (403, "NoPermission")
     assert answer.message == "Roles may not be assumed by root accounts."
 
 
@@ -93,7 +96,7 @@ def test_both_policies_must_allow_a_role(member: Member) -> None:
     """The caller's own, and the role's trust policy with its conditions."""
     nobody = member.cloud.create_user(name=f"{member.name}-unused")
     refused = member.assume(key=nobody)
-    assert told(refused) == (403, "NoPermission")
+    assert reported(refused) == (403, "NoPermission")
     assert refused.message.startswith("You are not authorized to do this action.")
     member.cloud.put_trust_policy(
         member.role_arn,
@@ -101,8 +104,8 @@ def test_both_policies_must_allow_a_role(member: Member) -> None:
             {"RAM": [member.user.user_arn]}, StringEquals={"sts:ExternalId": "partner-7"}
         ),
     )
-    assert told(member.assume()) == (403, "NoPermission")
-    assert told(member.assume(ExternalId="partner-8")) == (403, "NoPermission")
+    assert reported(member.assume()) == (403, "NoPermission")
+    assert reported(member.assume(ExternalId="partner-8")) == (403, "NoPermission")
     assert member.assume(ExternalId="partner-7").status == 200
 
 

@@ -51,11 +51,11 @@ def test_it_asks_a_proxy_for_the_loopback_address(member: Member, *, asynchronou
     """HTTP_PROXY is used for a credentials URI, whatever NO_PROXY says."""
     uri = member.cloud.create_credentials_uri(member.role_arn)
     environment = {"HTTP_PROXY": f"http://127.0.0.1:{free_port()}", "NO_PROXY": "127.0.0.1"}
-    asked: dict[str, Any] = {"type": "credentials_uri", "credentials_uri": uri}
+    requested: dict[str, Any] = {"type": "credentials_uri", "credentials_uri": uri}
     with Sdk(environment) as pod, pytest.raises(SdkError):
-        pod.key(asynchronous=asynchronous, **asked)
+        pod.key(asynchronous=asynchronous, **requested)
     with Sdk({"NO_PROXY": "127.0.0.1"}) as pod:
-        assert pod.key(asynchronous=asynchronous, **asked).security_token
+        assert pod.key(asynchronous=asynchronous, **requested).security_token
 
 
 def test_its_file_of_credentials_has_no_sessions(member: Member, tmp_path: Path) -> None:

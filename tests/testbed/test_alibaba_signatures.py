@@ -17,10 +17,10 @@ from tests.testbed.alibaba import (
     HOST,
     Member,
     allow,
+    reported,
     rpc,
     signed_headers,
     time_text,
-    told,
 )
 from tests.testbed.alibaba_sdk import Sdk, SdkError
 
@@ -35,20 +35,20 @@ def test_a_clock_may_be_off_by_a_quarter_of_an_hour(member: Member, offset: int)
     near = time_text(offset_seconds=offset * 0.95)
     far = time_text(offset_seconds=offset)
     assert member.assume(Timestamp=near).status == 200
-    assert told(member.assume(Timestamp=far)) == (400, "InvalidTimeStamp.Expired")
+    assert reported(member.assume(Timestamp=far)) == (400, "InvalidTimeStamp.Expired")
     headers = signed_headers(member.user, changed={"x-acs-date": far})
     answer = member.request("POST", "/", headers=headers)
-    assert told(answer) == (400, "InvalidTimeStamp.Expired")
+    assert reported(answer) == (400, "InvalidTimeStamp.Expired")
 
 
 def test_a_nonce_is_used_once(member: Member) -> None:
     """A call that was overheard is of no use, in either signature."""
     nonce = str(uuid.uuid4())
     assert member.assume(SignatureNonce=nonce).status == 200
-    assert told(member.assume(SignatureNonce=nonce)) == (400, "SignatureNonceUsed")
+    assert reported(member.assume(SignatureNonce=nonce)) == (400, "SignatureNonceUsed")
     headers = signed_headers(member.user)
     assert member.request("POST", "/", headers=headers).status == 200
-    assert told(member.request("POST", "/", headers=headers)) == (400, "SignatureNonceUsed")
+    assert reported(member.request("POST", "/", headers=headers)) == (400, "SignatureNonceUsed")
 
 
 def test_a_blank_is_encoded_as_rfc_3986_says(member: Member, sdk: Sdk) -> None:
@@ -90,7 +90,7 @@ def test_a_header_that_is_wrong(member: Member, changed: dict[str, str], code: s
     """ACS3 covers host, content type and every x-acs- header, and the body by its hash."""
     headers = {**signed_headers(member.user), **changed}
     answer = member.request("POST", "/", headers=headers)
-    assert told(answer) == (400, code or "IncompleteSignature")
+    assert reported(answer) == (400, code or "IncompleteSignature")
 
 
 def test_a_form_is_signed_as_well(member: Member) -> None:
@@ -138,7 +138,7 @@ def test_a_key_pair_gives_a_key_for_a_while(member: Member) -> None:
     assert identity.content["Arn"] == member.user.user_arn
     member.cloud.set_clock(offset_seconds=901)
     later = {"Action": "GetCallerIdentity", "Timestamp": time_text(offset_seconds=901)}
-    assert told(member.call(later, key=key)) == (404, "InvalidAccessKeyId.NotFound")
+    assert reported(member.call(later, key=key)) == (404, "InvalidAccessKeyId.NotFound")
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_a_key_pair_is_verified(
 ) -> None:
     """Signature, type, key and duration."""
     pair = member.cloud.create_rsa_key_pair(member.user.user_arn)
-    assert told(_with_rsa(member, pair, **changed)) == (status, code)
+    assert reported(_with_rsa(member, pair, **changed)) == (status, code)

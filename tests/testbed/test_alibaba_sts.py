@@ -43,20 +43,20 @@ def _role(member: Member, **changed: Any) -> dict[str, Any]:
 
 
 def _regions(sdk: Sdk, **config: Any) -> list[str]:
-    told = sdk.call(
+    reported = sdk.call(
         "DescribeRegions", host="ecs.cn-hangzhou.aliyuncs.com", version="2014-05-26", **config
     )
-    return [region["RegionId"] for region in told["Regions"]["Region"]]
+    return [region["RegionId"] for region in reported["Regions"]["Region"]]
 
 
 def test_an_access_key_is_its_user(member: Member, sdk: Sdk) -> None:
     """Type access_key."""
-    told = sdk.identity(
+    reported = sdk.identity(
         type="access_key",
         access_key_id=member.user.access_key_id,
         access_key_secret=member.user.secret_key,
     )
-    assert told == member.user.user_arn
+    assert reported == member.user.user_arn
 
 
 def test_a_session_is_its_role(member: Member, sdk: Sdk) -> None:
@@ -87,7 +87,7 @@ def test_roles_can_be_chained(member: Member, sdk: Sdk) -> None:
 
 def test_the_sts_sdk_assumes_a_role(member: Member, sdk: Sdk) -> None:
     """Signed in the headers, blanks in the policy and all; the answer has every member."""
-    told = sdk.call(
+    reported = sdk.call(
         "AssumeRole",
         host=HOST,
         query={
@@ -100,8 +100,8 @@ def test_the_sts_sdk_assumes_a_role(member: Member, sdk: Sdk) -> None:
         access_key_id=member.user.access_key_id,
         access_key_secret=member.user.secret_key,
     )
-    assert told["AssumedRoleUser"]["Arn"] == _arn(member)
-    assert set(told["Credentials"]) == {
+    assert reported["AssumedRoleUser"]["Arn"] == _arn(member)
+    assert set(reported["Credentials"]) == {
         "AccessKeyId",
         "AccessKeySecret",
         "SecurityToken",
@@ -111,7 +111,7 @@ def test_the_sts_sdk_assumes_a_role(member: Member, sdk: Sdk) -> None:
 
 def test_the_sts_sdk_takes_a_token(member: Member, sdk: Sdk) -> None:
     """AssumeRoleWithOIDC needs no credentials of its own."""
-    told = sdk.call(
+    reported = sdk.call(
         "AssumeRoleWithOIDC",
         host=HOST,
         query={
@@ -124,15 +124,15 @@ def test_the_sts_sdk_takes_a_token(member: Member, sdk: Sdk) -> None:
         access_key_id="unused",
         access_key_secret="unused",
     )
-    assert told["AssumedRoleUser"]["Arn"] == _arn(member)
-    assert told["OIDCTokenInfo"]["Subject"].startswith("system:serviceaccount:")
+    assert reported["AssumedRoleUser"]["Arn"] == _arn(member)
+    assert reported["OIDCTokenInfo"]["Subject"].startswith("system:serviceaccount:")
 
 
 def test_a_token_gives_a_session(member: Member, sdk: Sdk, tmp_path: Path) -> None:
     """Type oidc_role_arn: the token is read from its file and goes unsigned."""
     file = tmp_path / "token"
     file.write_text(member.token())
-    told = sdk.identity(
+    reported = sdk.identity(
         type="oidc_role_arn",
         role_arn=member.role_arn,
         oidc_provider_arn=member.provider_arn,
@@ -140,7 +140,7 @@ def test_a_token_gives_a_session(member: Member, sdk: Sdk, tmp_path: Path) -> No
         role_session_name="keywright",
         sts_endpoint=HOST,
     )
-    assert told == _arn(member)
+    assert reported == _arn(member)
 
 
 def test_a_policy_decides_what_a_session_may(member: Member, sdk: Sdk) -> None:

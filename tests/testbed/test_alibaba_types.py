@@ -24,11 +24,11 @@ def test_a_node_gives_its_role(member: Member, sdk: Sdk) -> None:
         name=f"{member.name}-node", trust_policy=trusts({"Service": ["ecs.aliyuncs.com"]})
     )
     member.cloud.attach_instance_role(role)
-    told = sdk.identity(type="ecs_ram_role", disable_imds_v1=True)
-    assert told.startswith(f"acs:ram::{ACCOUNT}:assumed-role/{member.name}-node/i-")
-    asked = member.cloud.calls(service="metadata")
-    assert {call.action for call in asked} == {"CreateToken", "GetRoleName", "GetCredentials"}
-    assert {call.parameters.get("version", "v2") for call in asked} == {"v2"}
+    reported = sdk.identity(type="ecs_ram_role", disable_imds_v1=True)
+    assert reported.startswith(f"acs:ram::{ACCOUNT}:assumed-role/{member.name}-node/i-")
+    requested = member.cloud.calls(service="metadata")
+    assert {call.action for call in requested} == {"CreateToken", "GetRoleName", "GetCredentials"}
+    assert {call.parameters.get("version", "v2") for call in requested} == {"v2"}
     member.cloud.attach_instance_role(None)
     with pytest.raises(SdkError, match="HttpCode=404"):
         sdk.key(type="ecs_ram_role")
@@ -51,8 +51,8 @@ def test_a_node_renews_its_credentials(member: Member, sdk: Sdk) -> None:
 def test_a_credentials_uri_gives_sessions(member: Member, sdk: Sdk) -> None:
     """Type credentials_uri: good, and as bad as a test wants it."""
     uri = member.cloud.create_credentials_uri(member.role_arn)
-    told = sdk.identity(type="credentials_uri", credentials_uri=uri)
-    assert told == _arn(member, "credentials-uri")
+    reported = sdk.identity(type="credentials_uri", credentials_uri=uri)
+    assert reported == _arn(member, "credentials-uri")
     for answer in (UriAnswer.FAILED, UriAnswer.NO_TOKEN, UriAnswer.NOT_JSON, UriAnswer.NO_OBJECT):
         member.cloud.change_credentials_uri(uri, answer=answer)
         with pytest.raises(SdkError):
@@ -62,19 +62,19 @@ def test_a_credentials_uri_gives_sessions(member: Member, sdk: Sdk) -> None:
 def test_a_bearer_token_is_for_the_call_center(member: Member, sdk: Sdk) -> None:
     """Type bearer: GetInstance of CCC takes it until it ends, STS never does."""
     token = member.cloud.create_bearer_token(seconds=600)
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         "host": "ccc.cn-shanghai.aliyuncs.com",
         "version": "2020-07-01",
         "query": {"InstanceId": "ccc-test"},
         "type": "bearer",
         "bearer_token": token,
     }
-    assert sdk.call("GetInstance", **asked)["Data"]["Id"] == "ccc-test"
+    assert sdk.call("GetInstance", **requested)["Data"]["Id"] == "ccc-test"
     with pytest.raises(SdkError, match="AccessKeyId is mandatory"):
         sdk.identity(type="bearer", bearer_token=token)
     member.cloud.set_clock(offset_seconds=601)
     with pytest.raises(SdkError, match="invalid or expired"):
-        sdk.call("GetInstance", **asked)
+        sdk.call("GetInstance", **requested)
 
 
 def test_the_sdks_rsa_signature_is_refused(member: Member, sdk: Sdk, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_key_without_a_value_gets_one_and_is_not_enabled(partner: Partner) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer"),
+    ("requested", "answer"),
     [
         ({"value": "x" * 19}, "API Key value should be at least 20 characters"),
         ({"value": "x" * 129}, "API Key value exceeds maximum size of 128 characters"),
@@ -57,10 +57,14 @@ def test_a_key_without_a_value_gets_one_and_is_not_enabled(partner: Partner) -> 
     ],
 )
 def test_a_key_out_of_bounds_is_refused(
-    partner: Partner, asked: dict[str, Any], answer: str
+    partner: Partner, requested: dict[str, Any], answer: str
 ) -> None:
     """BadRequestException, and nothing is made."""
-    assert refusal(partner.client.create_api_key, **asked) == (400, "BadRequestException", answer)
+    assert refusal(partner.client.create_api_key, **requested) == (
+        400,
+        "BadRequestException",
+        answer,
+    )
 
 
 def test_a_value_is_taken_once(partner: Partner) -> None:
@@ -130,9 +134,9 @@ def test_tags_can_be_changed(partner: Partner) -> None:
     assert refusal(partner.client.get_tags, resourceArn=gone)[1] == "NotFoundException"
 
 
-def _import(partner: Partner, *rows: str, **asked: Any) -> dict[str, Any]:
+def _import(partner: Partner, *rows: str, **requested: Any) -> dict[str, Any]:
     body = "\n".join(rows).encode()
-    answer: dict[str, Any] = partner.client.import_api_keys(body=body, format="csv", **asked)
+    answer: dict[str, Any] = partner.client.import_api_keys(body=body, format="csv", **requested)
     return answer
 
 

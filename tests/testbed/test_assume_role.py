@@ -43,15 +43,17 @@ def _role(
     )
 
 
-def _assume(tenant: Tenant, caller: Temporary, role: str, **asked: Any) -> dict[str, Any]:
+def _assume(tenant: Tenant, caller: Temporary, role: str, **requested: Any) -> dict[str, Any]:
     answer: dict[str, Any] = tenant.client("sts", credentials=caller).assume_role(
-        RoleArn=role, RoleSessionName="hop", **asked
+        RoleArn=role, RoleSessionName="hop", **requested
     )
     return answer
 
 
-def _refused(tenant: Tenant, caller: Temporary, role: str, **asked: Any) -> tuple[int, str, str]:
-    return refusal(lambda: _assume(tenant, caller, role, **asked))
+def _refused(
+    tenant: Tenant, caller: Temporary, role: str, **requested: Any
+) -> tuple[int, str, str]:
+    return refusal(lambda: _assume(tenant, caller, role, **requested))
 
 
 def test_a_user_assumes_a_role_of_another_account(tenant: Tenant) -> None:
@@ -61,8 +63,8 @@ def test_a_user_assumes_a_role_of_another_account(tenant: Tenant) -> None:
     name = role.rpartition("/")[2]
     assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/{name}/hop"
     session = Temporary.of(answer)
-    told = tenant.client("sts", credentials=session).get_caller_identity()
-    assert (told["Account"], told["Arn"]) == (OTHER, answer["AssumedRoleUser"]["Arn"])
+    reported = tenant.client("sts", credentials=session).get_caller_identity()
+    assert (reported["Account"], reported["Arn"]) == (OTHER, answer["AssumedRoleUser"]["Arn"])
     tenant.client("iam", credentials=session).list_roles()
 
 
@@ -161,8 +163,8 @@ def test_a_session_limit_of_the_test_holds_here_too(tenant: Tenant) -> None:
     tenant.cloud.limit_sessions(seconds=30)
     session = Temporary.of(_assume(tenant, tenant.user(ASSUME), role))
     tenant.cloud.set_clock(offset_seconds=32)
-    told = refusal(tenant.client("sts", credentials=session).get_caller_identity)
-    assert told[1] == "ExpiredToken"
+    reported = refusal(tenant.client("sts", credentials=session).get_caller_identity)
+    assert reported[1] == "ExpiredToken"
 
 
 def test_tags_and_source_identity_are_handed_on(tenant: Tenant) -> None:
@@ -190,23 +192,23 @@ def test_tags_and_source_identity_are_handed_on(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "action"),
+    ("requested", "action"),
     [
         ({"Tags": [{"Key": "team", "Value": "chat"}]}, "sts:TagSession"),
         ({"SourceIdentity": "keywright"}, "sts:SetSourceIdentity"),
     ],
 )
 def test_tags_and_source_identity_take_permissions_of_their_own(
-    tenant: Tenant, asked: dict[str, Any], action: str
+    tenant: Tenant, requested: dict[str, Any], action: str
 ) -> None:
     """In the caller's policy and in the trust policy, and the refusal names the action."""
     narrow = tenant.user(allow("sts:AssumeRole"))
     both = _role(tenant.cloud, trusts(ROOT, *ALL))
     plain = _role(tenant.cloud, trusts(ROOT))
     for caller, role in ((narrow, both), (tenant.user(ASSUME), plain)):
-        status, code, told = _refused(tenant, caller, role, **asked)
+        status, code, reported = _refused(tenant, caller, role, **requested)
         assert (status, code) == (403, "AccessDenied")
-        assert told.endswith(f"is not authorized to perform: {action} on resource: {role}")
+        assert reported.endswith(f"is not authorized to perform: {action} on resource: {role}")
 
 
 def test_what_is_handed_on_takes_the_permission_again(tenant: Tenant) -> None:
@@ -269,7 +271,7 @@ def test_a_session_policy_narrows_the_role(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("requested", "words"),
     [
         ({"DurationSeconds": 899}, "durationSeconds"),
         ({"ExternalId": "a b"}, "externalId"),
@@ -281,12 +283,12 @@ def test_a_session_policy_narrows_the_role(tenant: Tenant) -> None:
     ],
 )
 def test_a_parameter_out_of_form_is_named(
-    tenant: Tenant, asked: dict[str, Any], words: str
+    tenant: Tenant, requested: dict[str, Any], words: str
 ) -> None:
     """Before any policy is looked at."""
-    status, _, told = _refused(tenant, tenant.user(), tenant.role_arn, **asked)
+    status, _, reported = _refused(tenant, tenant.user(), tenant.role_arn, **requested)
     assert status == 400
-    assert words in told
+    assert words in reported
 
 
 def test_a_permissions_boundary_limits_a_role(tenant: Tenant) -> None:

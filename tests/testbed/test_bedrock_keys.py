@@ -68,8 +68,8 @@ def test_boto3_raises_the_services_exception(tenant: Tenant) -> None:
     with pod_environment(variables):
         runtime = tenant.client("bedrock-runtime")
         message = [{"role": "user", "content": [{"text": "hello"}]}]
-        told = refusal(runtime.converse, modelId=MODEL, messages=message)
-    assert told == (403, "AccessDeniedException", INVALID)
+        reported = refusal(runtime.converse, modelId=MODEL, messages=message)
+    assert reported == (403, "AccessDeniedException", INVALID)
 
 
 def _changed(key: str, change: Callable[[str], str]) -> str:
@@ -185,10 +185,10 @@ def test_a_session_policy_must_allow_both_actions(
 ) -> None:
     """Using a key takes CallWithBearerToken and the action itself; the missing one is named."""
     session = tenant.session(Policy=json.dumps(allow(allowed)))
-    told = _error(tenant, tenant.key(session))
-    assert told.startswith("RefusedError: 403 ")
-    assert f"is not authorized to perform: {missing} on resource: " in told
-    assert f"because no session policy allows the {missing} action" in told
+    reported = _error(tenant, tenant.key(session))
+    assert reported.startswith("RefusedError: 403 ")
+    assert f"is not authorized to perform: {missing} on resource: " in reported
+    assert f"because no session policy allows the {missing} action" in reported
 
 
 def test_a_policy_may_allow_one_model_only(tenant: Tenant) -> None:
@@ -196,15 +196,15 @@ def test_a_policy_may_allow_one_model_only(tenant: Tenant) -> None:
     other = "arn:aws:bedrock:us-east-1::foundation-model/openai.*"
     policy = allow("bedrock:CallWithBearerToken")
     policy["Statement"] += allow("bedrock:InvokeModel", resource=other)["Statement"]
-    told = _error(tenant, tenant.key(tenant.session(Policy=json.dumps(policy))))
-    assert f"resource: arn:aws:bedrock:us-east-1::foundation-model/{MODEL}" in told
+    reported = _error(tenant, tenant.key(tenant.session(Policy=json.dumps(policy))))
+    assert f"resource: arn:aws:bedrock:us-east-1::foundation-model/{MODEL}" in reported
 
 
 def test_short_term_keys_can_be_denied_by_their_type(tenant: Tenant) -> None:
     """The condition key bedrock:bearerTokenType is SHORT_TERM for these keys."""
     policy = allow("bedrock:*", StringEquals={"bedrock:bearerTokenType": "LONG_TERM"})
-    told = _error(tenant, tenant.key(tenant.session(Policy=json.dumps(policy))))
-    assert "bedrock:CallWithBearerToken" in told
+    reported = _error(tenant, tenant.key(tenant.session(Policy=json.dumps(policy))))
+    assert "bedrock:CallWithBearerToken" in reported
 
 
 @pytest.fixture

@@ -111,10 +111,10 @@ def test_no_secret_reaches_the_journal(tenant: Tenant) -> None:
     session = tenant.session(WebIdentityToken=token)
     key = tenant.key(session)
     http_converse.call(tenant.data(key), cloud_environment=tenant.cloud.client_environment())
-    told = repr(tenant.cloud.calls())
-    assert MODEL in told
+    reported = repr(tenant.cloud.calls())
+    assert MODEL in reported
     assert not [
-        secret for secret in (token, session.secret_key, session.token, key) if secret in told
+        secret for secret in (token, session.secret_key, session.token, key) if secret in reported
     ]
 
 

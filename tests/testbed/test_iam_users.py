@@ -65,7 +65,7 @@ def test_a_user_has_path_tags_and_boundary(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "code", "words"),
+    ("requested", "code", "words"),
     [
         ({"UserName": "a b"}, "ValidationError", "userName is invalid"),
         ({"UserName": "a" * 65}, "ValidationError", "userName"),
@@ -83,12 +83,12 @@ def test_a_user_has_path_tags_and_boundary(tenant: Tenant) -> None:
     ],
 )
 def test_a_user_out_of_form_is_refused(
-    tenant: Tenant, asked: dict[str, Any], code: str, words: str
+    tenant: Tenant, requested: dict[str, Any], code: str, words: str
 ) -> None:
     """In AWS's words, and nothing is made."""
-    told = refusal(tenant.admin().create_user, **{"UserName": _name(), **asked})
-    assert told[1] == code
-    assert words in told[2]
+    reported = refusal(tenant.admin().create_user, **{"UserName": _name(), **requested})
+    assert reported[1] == code
+    assert words in reported[2]
 
 
 def test_a_name_is_taken_once(tenant: Tenant) -> None:
@@ -127,8 +127,8 @@ def test_a_user_goes_last(tenant: Tenant) -> None:
         ),
     ]
     for words, clear, named in steps:
-        told = refusal(iam.delete_user, UserName=name)
-        assert told == (409, "DeleteConflict", f"Cannot delete entity, {words}")
+        reported = refusal(iam.delete_user, UserName=name)
+        assert reported == (409, "DeleteConflict", f"Cannot delete entity, {words}")
         clear(UserName=name, **named)
     iam.delete_user(UserName=name)
     assert refusal(iam.get_user, UserName=name) == (
@@ -200,7 +200,7 @@ def test_the_callers_policy_is_taken_to_the_letter(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "asked", "resource"),
+    ("action", "requested", "resource"),
     [
         ("create_user", {}, "user/{name}"),
         ("create_user", {"Path": "/other/"}, "user/other/{name}"),
@@ -214,14 +214,14 @@ def test_the_callers_policy_is_taken_to_the_letter(tenant: Tenant) -> None:
     ],
 )
 def test_what_the_policy_does_not_name_is_denied(
-    tenant: Tenant, action: str, asked: dict[str, Any], resource: str
+    tenant: Tenant, action: str, requested: dict[str, Any], resource: str
 ) -> None:
     """Another path, another action, another policy; a user that is not there has no path."""
     tenant.cloud.put_role_policy(role=tenant.role_name, name="least", document=LEAST)
     iam, name = tenant.client("iam", credentials=tenant.session()), _name()
-    status, code, told = refusal(getattr(iam, action), UserName=name, **asked)
+    status, code, reported = refusal(getattr(iam, action), UserName=name, **requested)
     assert (status, code) == (403, "AccessDenied")
-    assert f"on resource: arn:aws:iam::{ACCOUNT}:{resource.format(name=name)} " in told
+    assert f"on resource: arn:aws:iam::{ACCOUNT}:{resource.format(name=name)} " in reported
 
 
 def test_tags_on_creation_take_a_permission_of_their_own(tenant: Tenant) -> None:
@@ -230,8 +230,8 @@ def test_tags_on_creation_take_a_permission_of_their_own(tenant: Tenant) -> None
         role=tenant.role_name, name="create", document=allow("iam:CreateUser")
     )
     iam = tenant.client("iam", credentials=tenant.session())
-    told = refusal(iam.create_user, UserName=_name(), Tags=[{"Key": "a", "Value": "b"}])
-    assert "is not authorized to perform: iam:TagUser" in told[2]
+    reported = refusal(iam.create_user, UserName=_name(), Tags=[{"Key": "a", "Value": "b"}])
+    assert "is not authorized to perform: iam:TagUser" in reported[2]
     iam.create_user(UserName=_name())
 
 

@@ -36,14 +36,14 @@ class Machine:
 class Images:
     """Likewise; to pull may be out of the question."""
 
-    asked: bool = False
+    requested: bool = False
     cached: bool = False
     pulls: bool | None = False
     lacks: Sequence[str] = ()
 
-    def is_asked_for(self) -> bool:
+    def is_requested(self) -> bool:
         """As configured."""
-        return self.asked
+        return self.requested
 
     def is_cached(self) -> bool:
         """As configured."""
@@ -95,7 +95,7 @@ def test_without_an_engine_the_message_has_what_is_missing_and_the_cure(
 @pytest.mark.parametrize(
     ("images", "means"),
     [
-        (Images(asked=True, cached=True, pulls=None), NodeMeans.ASKED),
+        (Images(requested=True, cached=True, pulls=None), NodeMeans.ASKED),
         (Images(cached=True, pulls=None), NodeMeans.CACHED),
         (Images(pulls=True, lacks=["root"]), NodeMeans.PULLED),
         (Images(), NodeMeans.BUILT),

@@ -88,6 +88,6 @@ def test_what_is_compiled_for_kubernetes_serves_coredns_too() -> None:
 def test_coredns_has_the_plugins_that_kubeadm_asks_for() -> None:
     """CoreDNS refuses a Corefile with a plugin that it lacks, and no name would be found."""
     # The Corefile of cmd/kubeadm/app/phases/addons/dns/manifests.go, in v1.37.
-    asked = "errors health ready kubernetes metrics forward cache loop reload loadbalance"
+    requested = "errors health ready kubernetes metrics forward cache loop reload loadbalance"
     source = (COREDNS / "main.go").read_text()
-    assert set(re.findall(r'coredns/plugin/(\w+)"', source)) == set(asked.split())
+    assert set(re.findall(r'coredns/plugin/(\w+)"', source)) == set(requested.split())

@@ -34,10 +34,10 @@ class Owner:
         if attach is not None:
             self.iam.attach_user_policy(UserName=self.name, PolicyArn=attach)
 
-    def key(self, **asked: Any) -> dict[str, Any]:
+    def key(self, **requested: Any) -> dict[str, Any]:
         """A new credential, its secret included."""
         made: dict[str, Any] = self.iam.create_service_specific_credential(
-            UserName=self.name, ServiceName=SERVICE, **asked
+            UserName=self.name, ServiceName=SERVICE, **requested
         )["ServiceSpecificCredential"]
         return made
 
@@ -153,9 +153,9 @@ def test_reset_gives_a_new_secret_under_the_same_id(owner: Owner) -> None:
 @pytest.mark.parametrize("days", [0, -1, 36601])
 def test_the_age_has_bounds(owner: Owner, days: int) -> None:
     """1 to 36600 days."""
-    status, code, told = refusal(owner.key, CredentialAgeDays=days)
+    status, code, reported = refusal(owner.key, CredentialAgeDays=days)
     assert (status, code) == (400, "ValidationError")
-    assert "credentialAgeDays" in told
+    assert "credentialAgeDays" in reported
     owner.key(CredentialAgeDays=36600)
 
 
@@ -204,9 +204,11 @@ def test_lists_come_in_pages(owner: Owner) -> None:
 def test_a_key_has_the_rights_of_its_user(tenant: Tenant) -> None:
     """Without a policy the bearer action is denied, with the reason."""
     owner = Owner(tenant, attach=None)
-    told = owner.refused(owner.key())
-    assert f"User: {owner.arn} is not authorized to perform: bedrock:CallWithBearerToken" in told
-    assert "because no identity-based policy allows" in told
+    reported = owner.refused(owner.key())
+    assert (
+        f"User: {owner.arn} is not authorized to perform: bedrock:CallWithBearerToken" in reported
+    )
+    assert "because no identity-based policy allows" in reported
 
 
 @pytest.mark.parametrize(("kind", "works"), [("LONG_TERM", True), ("SHORT_TERM", False)])
@@ -249,8 +251,8 @@ def test_a_boundary_limits_a_user(owner: Owner) -> None:
     )
     owner.iam.put_user_permissions_boundary(UserName=owner.name, PermissionsBoundary=arn)
     made = owner.key()
-    told = owner.refused(made)
-    assert "because no permissions boundary allows the bedrock:InvokeModel action" in told
+    reported = owner.refused(made)
+    assert "because no permissions boundary allows the bedrock:InvokeModel action" in reported
     owner.iam.delete_user_permissions_boundary(UserName=owner.name)
     assert owner.ask(made).ok
 

@@ -64,9 +64,9 @@ def test_both_prefixes_answer(mantle: Tenant, prefix: str) -> None:
 def test_a_model_has_one_prefix(mantle: Tenant) -> None:
     """Below the other one it is not supported; one that is nowhere is not found."""
     with _openai(mantle, mantle.key()) as openai:
-        with pytest.raises(BadRequestError) as told:
+        with pytest.raises(BadRequestError) as reported:
             openai.chat.completions.create(model="openai.gpt-5.4", messages=HELLO)
-        assert "model openai.gpt-5.4 isn't supported on this route" in str(told.value)
+        assert "model openai.gpt-5.4 isn't supported on this route" in str(reported.value)
         with pytest.raises(NotFoundError):
             openai.chat.completions.create(model="none", messages=HELLO)
 
@@ -101,10 +101,10 @@ def test_mantle_has_actions_of_its_own(
     arn = mantle.client("sts", credentials=session).get_caller_identity()["Arn"]
     with (
         _openai(mantle, mantle.key(session)) as openai,
-        pytest.raises(PermissionDeniedError) as told,
+        pytest.raises(PermissionDeniedError) as reported,
     ):
         openai.chat.completions.create(model=MODELS["/v1"], messages=HELLO)
-    assert told.value.body == {
+    assert reported.value.body == {
         "code": "access_denied",
         "message": f"User: {arn} is not authorized to perform: {missing} on resource: {resource} "
         f"because no session policy allows the {missing} action",
@@ -115,9 +115,9 @@ def test_mantle_has_actions_of_its_own(
 def test_a_key_that_is_not_good_is_told(mantle: Tenant) -> None:
     """A key of another region, and one that is past its time."""
     other = mantle.key(region="eu-west-1")
-    with _openai(mantle, other) as openai, pytest.raises(AuthenticationError) as told:
+    with _openai(mantle, other) as openai, pytest.raises(AuthenticationError) as reported:
         openai.models.list()
-    assert "Invalid bearer token" in str(told.value)
+    assert "Invalid bearer token" in str(reported.value)
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key"])
@@ -153,6 +153,6 @@ def _post(
     body = json.dumps({"model": model, "max_tokens": 9, "messages": HELLO})
     connection.request("POST", "/anthropic/v1/messages", body=body, headers=headers)
     answer = connection.getresponse()
-    told = answer.status, json.load(answer)
+    reported = answer.status, json.load(answer)
     connection.close()
-    return told
+    return reported

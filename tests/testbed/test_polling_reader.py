@@ -78,7 +78,9 @@ def test_an_expired_key_is_reported_by_every_client(
     reader.wait_until(
         lambda seen: {reading.client for reading in seen if not reading.ok} == CLIENTS, seconds=30
     )
-    assert all("Bearer Token has expired" in (told.error or "") for told in reader.failures())
+    assert all(
+        "Bearer Token has expired" in (reported.error or "") for reported in reader.failures()
+    )
 
 
 def test_an_unreadable_secret_is_reported_and_the_last_key_used(
@@ -90,5 +92,5 @@ def test_an_unreadable_secret_is_reported_and_the_last_key_used(
     kubernetes.broken = True
     reader.wait_until(lambda seen: not seen[-1].ok or not seen[-2].ok, seconds=30)
     failures = reader.failures()
-    assert {told.client for told in failures} == {"kubernetes"}
+    assert {reported.client for reported in failures} == {"kubernetes"}
     assert failures[0].error == "HTTP 500"

@@ -99,12 +99,12 @@ def test_a_process_lives_through_renewals(
             if revision != "1":
                 previous = tenant.session()
                 kubernetes.put(_data(previous), revision=revision)
-            reader.wait_until(_asked_by(PROCESS, revision), seconds=30)
+            reader.wait_until(_requested_by(PROCESS, revision), seconds=30)
         assert reader.failures() == []
         tenant.cloud.revoke_session(previous.access_key_id)
         reader.wait_until(lambda seen: not seen[-1].ok, seconds=30)
-        told = reader.failures()[0].error or ""
-    assert "expired" in told
+        reported = reader.failures()[0].error or ""
+    assert "expired" in reported
     assert previous.secret_key not in reader.report.read_text()
 
 
@@ -136,7 +136,7 @@ def test_an_api_key_is_polled(tenant: Tenant, kubernetes: SecretServer, tmp_path
     ) as reader:
         for revision in ("1", "2", "3"):
             kubernetes.put({"X_API_KEY": partner.key(plan)["value"]}, revision=revision)
-            reader.wait_until(_asked_by([http_api.NAME], revision), seconds=30)
+            reader.wait_until(_requested_by([http_api.NAME], revision), seconds=30)
         assert reader.failures() == []
 
 
@@ -152,13 +152,13 @@ def test_openai_asks_mantle(tenant: Tenant, prefix: str) -> None:
     assert answer.error is None
 
 
-def _asked_by(
+def _requested_by(
     clients: tuple[str, ...] | list[str], revision: str
 ) -> Callable[[list[Reading]], bool]:
     """Whether each of these has asked with the Secret of that revision."""
 
     def seen(readings: list[Reading]) -> bool:
-        asked = {reading.client for reading in readings if reading.revision == revision}
-        return asked >= set(clients)
+        requested = {reading.client for reading in readings if reading.revision == revision}
+        return requested >= set(clients)
 
     return seen

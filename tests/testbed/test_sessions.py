@@ -25,11 +25,11 @@ def _identity(tenant: Tenant, credentials: Temporary) -> Any:
 
 def test_a_session_knows_who_it_is(tenant: Tenant) -> None:
     """GetCallerIdentity gives account, ARN and unique id of the role's session."""
-    told = _identity(tenant, tenant.session(RoleSessionName="chat@team-a"))()
-    assert told["Account"] == "123456789012"
-    assert told["Arn"].endswith(f":assumed-role/{tenant.role_name}/chat@team-a")
-    assert told["UserId"].startswith("AROA")
-    assert told["UserId"].endswith(":chat@team-a")
+    reported = _identity(tenant, tenant.session(RoleSessionName="chat@team-a"))()
+    assert reported["Account"] == "123456789012"
+    assert reported["Arn"].endswith(f":assumed-role/{tenant.role_name}/chat@team-a")
+    assert reported["UserId"].startswith("AROA")
+    assert reported["UserId"].endswith(":chat@team-a")
 
 
 def test_a_session_ends_on_time(tenant: Tenant) -> None:
@@ -77,9 +77,9 @@ def test_a_session_token_belongs_to_its_access_key(tenant: Tenant) -> None:
 def test_a_wrong_secret_is_told_by_the_signature(tenant: Tenant) -> None:
     """The signature is computed again for every call."""
     wrong = dataclasses.replace(tenant.session(), secret_key="w" * 40)
-    status, code, told = refusal(_identity(tenant, wrong))
+    status, code, reported = refusal(_identity(tenant, wrong))
     assert (status, code) == (403, "SignatureDoesNotMatch")
-    assert told.startswith("The request signature we calculated does not match")
+    assert reported.startswith("The request signature we calculated does not match")
 
 
 @pytest.mark.parametrize(("offset", "words"), [(960, "expired"), (-960, "not yet current")])
@@ -89,10 +89,10 @@ def test_a_clock_that_is_off_by_more_than_fifteen_minutes_is_told(
     """Both times are in the message, so that the node's clock can be found out."""
     credentials = tenant.session()
     tenant.cloud.set_clock(offset_seconds=offset)
-    status, code, told = refusal(_identity(tenant, credentials))
+    status, code, reported = refusal(_identity(tenant, credentials))
     assert (status, code) == (403, "SignatureDoesNotMatch")
-    assert told.startswith(f"Signature {words}: ")
-    assert "15 min.)" in told
+    assert reported.startswith(f"Signature {words}: ")
+    assert "15 min.)" in reported
 
 
 @pytest.mark.parametrize("offset", [840, -840])
@@ -116,9 +116,9 @@ def test_a_signature_holds_in_one_region_only(tenant: Tenant) -> None:
 def test_a_call_without_permission_is_denied_with_its_reason(tenant: Tenant) -> None:
     """The words tell principal, action and resource, and which kind of policy is missing."""
     iam = tenant.client("iam", credentials=tenant.session())
-    status, code, told = refusal(iam.get_role, RoleName=tenant.role_name)
+    status, code, reported = refusal(iam.get_role, RoleName=tenant.role_name)
     assert (status, code) == (403, "AccessDenied")
-    assert told == (
+    assert reported == (
         f"User: arn:aws:sts::123456789012:assumed-role/{tenant.role_name}/keywright is not "
         f"authorized to perform: iam:GetRole on resource: {tenant.role_arn} because no "
         "identity-based policy allows the iam:GetRole action"
@@ -133,9 +133,9 @@ def test_a_session_policy_narrows_the_role(tenant: Tenant) -> None:
     narrow = tenant.session(Policy=json.dumps(allow("iam:GetRole")))
     iam = tenant.client("iam", credentials=narrow)
     assert iam.get_role(RoleName=tenant.role_name)["Role"]["Arn"] == tenant.role_arn
-    _, code, told = refusal(iam.list_roles)
+    _, code, reported = refusal(iam.list_roles)
     assert code == "AccessDenied"
-    assert told.endswith("because no session policy allows the iam:ListRoles action")
+    assert reported.endswith("because no session policy allows the iam:ListRoles action")
 
 
 def test_a_managed_policy_can_be_a_session_policy(tenant: Tenant) -> None:

@@ -35,12 +35,12 @@ def test_a_plan_is_as_it_was_asked_for(partner: Partner) -> None:
         "quota": {"limit": 1000, "offset": 2, "period": "WEEK"},
         "tags": {"team": "chat"},
     }
-    told = partner.client.get_usage_plan(usagePlanId=partner.plan(**wanted))
-    assert {name: told[name] for name in wanted} == wanted
+    reported = partner.client.get_usage_plan(usagePlanId=partner.plan(**wanted))
+    assert {name: reported[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize(
-    ("asked", "code", "words"),
+    ("requested", "code", "words"),
     [
         (
             {"apiStages": [{"apiId": "none", "stage": "prod"}]},
@@ -60,10 +60,10 @@ def test_a_plan_is_as_it_was_asked_for(partner: Partner) -> None:
     ],
 )
 def test_a_plan_out_of_form_is_refused(
-    partner: Partner, asked: dict[str, Any], code: str, words: str
+    partner: Partner, requested: dict[str, Any], code: str, words: str
 ) -> None:
     """A stage must be deployed, an offset lie in its period."""
-    assert refusal(partner.plan, **asked)[1:] == (code, words)
+    assert refusal(partner.plan, **requested)[1:] == (code, words)
 
 
 def test_a_plan_is_patched(partner: Partner) -> None:
@@ -105,7 +105,7 @@ def test_a_patch_that_is_none_changes_nothing(partner: Partner) -> None:
     """All operations hold or none."""
     plan = partner.plan(name="as-it-was")
     stage = f"{partner.api.id}:{partner.api.stage}"
-    told = refusal(
+    reported = refusal(
         partner.client.update_usage_plan,
         usagePlanId=plan,
         patchOperations=[
@@ -113,7 +113,7 @@ def test_a_patch_that_is_none_changes_nothing(partner: Partner) -> None:
             {"op": "remove", "path": f"/apiStages/{stage}"},
         ],
     )
-    assert told[2].startswith(
+    assert reported[2].startswith(
         f"Invalid patch path  '/apiStages/{stage}' specified for op 'remove'. Must be one of: ["
     )
     assert partner.client.get_usage_plan(usagePlanId=plan)["name"] == "as-it-was"
@@ -152,8 +152,8 @@ def test_a_key_has_one_plan_for_a_stage(partner: Partner) -> None:
     key = partner.key(plan)
     add = partner.client.create_usage_plan_key
     for taken in (plan, other):
-        told = refusal(add, usagePlanId=taken, keyId=key["id"], keyType="API_KEY")
-        assert told[:2] == (409, "ConflictException")
+        reported = refusal(add, usagePlanId=taken, keyId=key["id"], keyType="API_KEY")
+        assert reported[:2] == (409, "ConflictException")
     for named in ({"usagePlanId": "none", "keyId": key["id"]}, {"usagePlanId": plan, "keyId": "n"}):
         assert refusal(add, **named, keyType="API_KEY")[:2] == (404, "NotFoundException")
     elsewhere = partner.plan(apiStages=[])

@@ -107,34 +107,34 @@ def _claims(name: str, now: int) -> dict[str, Any]:
 def test_a_token_with_a_wrong_claim_is_invalid(tenant: Tenant, wrong: str, message: str) -> None:
     """Audience, issuer and required claims are checked, in AWS's words."""
     token = tenant.issuer.token(**_claims(wrong, int(time.time())))
-    status, code, told = refusal(tenant.assume, WebIdentityToken=token)
+    status, code, reported = refusal(tenant.assume, WebIdentityToken=token)
     assert (status, code) == (400, "InvalidIdentityToken")
-    assert message in told
+    assert message in reported
 
 
 def test_a_token_signed_by_another_key_is_invalid(tenant: Tenant) -> None:
     """The signature counts, not the key id."""
     token = tenant.issuer.token(key=RSAKey.generate_key(2048))
-    status, code, told = refusal(tenant.assume, WebIdentityToken=token)
+    status, code, reported = refusal(tenant.assume, WebIdentityToken=token)
     assert (status, code) == (400, "InvalidIdentityToken")
-    assert "could not be validated" in told
+    assert "could not be validated" in reported
 
 
 def test_a_text_that_is_no_token_is_invalid(tenant: Tenant) -> None:
     """What moto accepts, AWS does not."""
-    _, code, told = refusal(tenant.assume, WebIdentityToken="not-a-jwt")
+    _, code, reported = refusal(tenant.assume, WebIdentityToken="not-a-jwt")
     assert code == "InvalidIdentityToken"
-    assert told.startswith("The ID Token provided is not a valid JWT.")
+    assert reported.startswith("The ID Token provided is not a valid JWT.")
 
 
 def test_an_expired_token_is_told_with_both_times(tenant: Tenant) -> None:
     """Ten minutes later by the emulator's clock the token is over."""
     token = tenant.issuer.token()
     tenant.cloud.set_clock(offset_seconds=601)
-    status, code, told = refusal(tenant.assume, WebIdentityToken=token)
+    status, code, reported = refusal(tenant.assume, WebIdentityToken=token)
     assert (status, code) == (400, "ExpiredTokenException")
-    assert told.startswith("Token expired: current date/time ")
-    assert re.search(r"must be before the expiration date/time[0-9]+$", told)
+    assert reported.startswith("Token expired: current date/time ")
+    assert re.search(r"must be before the expiration date/time[0-9]+$", reported)
 
 
 def test_a_rotated_signing_key_is_fetched_when_a_token_names_it(tenant: Tenant) -> None:
@@ -185,9 +185,9 @@ def test_the_provider_must_be_in_the_account_of_the_role(cloud: AwsCloud, tenant
     arn = cloud.create_role(
         name=tenant.role_name, trust_policy=tenant.trust(), account="111111111111"
     )
-    _, code, told = refusal(tenant.assume, RoleArn=arn)
+    _, code, reported = refusal(tenant.assume, RoleArn=arn)
     assert code == "InvalidIdentityToken"
-    assert told == f"No OpenIDConnect provider found in your account for {tenant.issuer.url}"
+    assert reported == f"No OpenIDConnect provider found in your account for {tenant.issuer.url}"
 
 
 def test_a_deleted_provider_vouches_for_nobody(cloud: AwsCloud, issuer: Issuer) -> None:
@@ -198,8 +198,8 @@ def test_a_deleted_provider_vouches_for_nobody(cloud: AwsCloud, issuer: Issuer) 
     )
     cloud.delete_identity_provider(issuer=issuer.url, account=account)
     tenant = Tenant(cloud, issuer)
-    _, _, told = refusal(tenant.assume, RoleArn=f"arn:aws:iam::{account}:role/any")
-    assert told == f"No OpenIDConnect provider found in your account for {issuer.url}"
+    _, _, reported = refusal(tenant.assume, RoleArn=f"arn:aws:iam::{account}:role/any")
+    assert reported == f"No OpenIDConnect provider found in your account for {issuer.url}"
 
 
 @pytest.mark.parametrize(
@@ -232,24 +232,24 @@ def test_a_parameter_out_of_form_is_refused(
     tenant: Tenant, changed: dict[str, Any], code: str, message: str
 ) -> None:
     """Every parameter is held to its form and range."""
-    status, told_code, told = refusal(tenant.assume, **changed)
-    assert (status, told_code) == (400, code)
-    assert message.lower() in told.lower()
+    status, reported_code, reported = refusal(tenant.assume, **changed)
+    assert (status, reported_code) == (400, code)
+    assert message.lower() in reported.lower()
 
 
 def test_a_session_shorter_than_fifteen_minutes_is_refused(tenant: Tenant) -> None:
     """900 seconds is the least."""
-    _, code, told = refusal(tenant.assume, DurationSeconds=899)
+    _, code, reported = refusal(tenant.assume, DurationSeconds=899)
     assert code == "ValidationError"
-    assert told.endswith("Member must have value greater than or equal to 900")
+    assert reported.endswith("Member must have value greater than or equal to 900")
 
 
 def test_a_policy_that_packs_too_large_is_refused(tenant: Tenant) -> None:
     """The packed size is limited beside the number of characters."""
     document = json.dumps(allow(f"bedrock:{secrets.token_urlsafe(1350)}"))
-    _, code, told = refusal(tenant.assume, Policy=document)
+    _, code, reported = refusal(tenant.assume, Policy=document)
     assert code == "PackedPolicyTooLarge"
-    assert told.endswith("% of allotted space.")
+    assert reported.endswith("% of allotted space.")
 
 
 def test_seconds_can_be_asked_of_every_session(tenant: Tenant) -> None:

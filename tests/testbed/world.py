@@ -214,10 +214,10 @@ def refusal(call: Callable[..., object], **arguments: object) -> tuple[int, str,
     try:
         call(**arguments)
     except ClientError as error:
-        told: Mapping[str, Any] = error.response
+        reported: Mapping[str, Any] = error.response
         return (
-            told["ResponseMetadata"]["HTTPStatusCode"],
-            told["Error"]["Code"],
-            told["Error"]["Message"],
+            reported["ResponseMetadata"]["HTTPStatusCode"],
+            reported["Error"]["Code"],
+            reported["Error"]["Message"],
         )
     raise AssertionError("the call was allowed")

@@ -43,10 +43,10 @@ def test_every_type_of_the_tool_is_told() -> None:
     source = inspect.getsource(client.Client.get_credentials)
     known = set(source.rpartition("support: ")[2].partition("'")[0].split(", "))
     table = PAGE.partition("## Types")[2].partition("## Parameters")[0]
-    told = dict(re.findall(r"^\| `(\w+)` \| `(\w+)`", table, re.MULTILINE))
-    assert told.keys() == known
+    reported = dict(re.findall(r"^\| `(\w+)` \| `(\w+)`", table, re.MULTILINE))
+    assert reported.keys() == known
     identities = _properties("alibabaCloud")
-    assert set(told.values()) < set(identities)
+    assert set(reported.values()) < set(identities)
     for ours in identities.keys() - {
         *("regionId", "stsEndpoint", "connectTimeout", "readTimeout"),
     }:

@@ -58,10 +58,10 @@ class Authentication:
     def check_time(self, text: str) -> None:
         """Raise CloudError unless the text is a time, at most 15 minutes away."""
         try:
-            told = datetime.datetime.strptime(f"{text}+0000", f"{_TIME_FORM}%z").timestamp()
+            to_api = datetime.datetime.strptime(f"{text}+0000", f"{_TIME_FORM}%z").timestamp()
         except ValueError:
             raise refusals.time_stamp_format() from None
-        if abs(told - self._clock.now()) > _SKEW_SECONDS:
+        if abs(to_api - self._clock.now()) > _SKEW_SECONDS:
             raise refusals.time_stamp_expired()
 
     def context(self, request: Request) -> dict[str, tuple[str, ...]]:

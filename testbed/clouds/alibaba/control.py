@@ -90,17 +90,17 @@ class Control(control.Control):
     def _of_sessions(self) -> dict[str, Callable[..., object]]:
         return {
             "limit_sessions": self._limit_sessions,
-            "sessions": lambda: [_told(session) for session in self._sessions.all()],
+            "sessions": lambda: [_to_api(session) for session in self._sessions.all()],
             "revoke_session": self._sessions.revoke,
         }
 
-    def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
-        provider = self._accounts.create_provider(**asked)
+    def _create_identity_provider(self, *, ca_file: str | None, **requested: Any) -> str:
+        provider = self._accounts.create_provider(**requested)
         self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
         return provider.arn
 
-    def _create_user(self, **asked: Any) -> dict[str, object]:
-        return self._key(self._accounts.create_user(**asked))
+    def _create_user(self, **requested: Any) -> dict[str, object]:
+        return self._key(self._accounts.create_user(**requested))
 
     def _create_access_key(self, *, user_arn: str) -> dict[str, object]:
         return self._key(self._user(user_arn))
@@ -118,7 +118,7 @@ class Control(control.Control):
                 *self._accounts.secrets(),
                 *self._sessions.secrets(),
                 *self._tokens.seen,
-                *self._rsa_keys.told,
+                *self._rsa_keys.to_api,
                 *self._bearer_tokens.secrets(),
                 *self._metadata.secrets(),
             }
@@ -143,12 +143,12 @@ class Control(control.Control):
         self._routes.others.update(dict.fromkeys(domains, proxy_port))
 
 
-def _told(session: Session) -> dict[str, object]:
-    told = IssuedSession(
+def _to_api(session: Session) -> dict[str, object]:
+    to_api = IssuedSession(
         access_key_id=session.access_key_id,
         arn=session.arn,
         role_arn=None if session.role_id is None else session.owner_arn,
         issued_at=session.issued_at,
         expires_at=session.expires_at,
     )
-    return dataclasses.asdict(told)
+    return dataclasses.asdict(to_api)

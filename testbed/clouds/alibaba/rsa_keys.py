@@ -45,7 +45,7 @@ class RsaKeys:
 
     def __init__(self) -> None:
         self._keys: dict[str, PublicKey] = {}
-        self.told: set[str] = set()
+        self.to_api: set[str] = set()
 
     def create(self, user: User) -> tuple[str, str]:
         """Create a key pair; return the public key's ID and the private key as PEM (PKCS#8)."""
@@ -57,7 +57,7 @@ class RsaKeys:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         ).decode()
-        self.told.add(pem)
+        self.to_api.add(pem)
         return key_id, pem
 
     def find(self, key_id: str) -> PublicKey | None:

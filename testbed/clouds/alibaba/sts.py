@@ -88,18 +88,18 @@ class SecurityTokenService:
         principal = self._authentication.verify(request)
         entry.principal = principal.arn
         self._rates.check("AssumeRole", account=principal.account)
-        asked = session_requests.parse(given)
+        requested = session_requests.parse(given)
         if principal.is_root:
             raise refusals.root_may_not_assume()
-        role = self._role(asked)
+        role = self._role(requested)
         context = self._authentication.context(request)
-        if asked.external_id is not None:
-            context["sts:externalid"] = (asked.external_id,)
+        if requested.external_id is not None:
+            context["sts:externalid"] = (requested.external_id,)
         if not principal.may(_ACTION, resource=role.arn, context=context) or not _trusts(
             role, kind="RAM", names=principal.names(), context=context
         ):
             raise refusals.not_authorized()
-        return answers.result(_content(self._issue(role, asked, entry=entry)))
+        return answers.result(_content(self._issue(role, requested, entry=entry)))
 
     async def _assume_with_oidc(
         self, request: Request, given: dict[str, str], *, entry: Entry
@@ -111,12 +111,12 @@ class SecurityTokenService:
         for name in ("OIDCProviderArn", "OIDCToken"):
             if not given.get(name):
                 raise refusals.missing_parameter(name)
-        asked = session_requests.parse(given)
+        requested = session_requests.parse(given)
         identity = await self._tokens.verify(
             given["OIDCToken"], provider_arn=given["OIDCProviderArn"]
         )
         self._rates.check("AssumeRoleWithOIDC", account=identity.provider.arn.split(":")[3])
-        role = self._role(asked)
+        role = self._role(requested)
         if not _trusts(
             role,
             kind="Federated",
@@ -124,7 +124,7 @@ class SecurityTokenService:
             context=identity.context(),
         ):
             raise refusals.oidc_not_trusted()
-        session = self._issue(role, asked, entry=entry)
+        session = self._issue(role, requested, entry=entry)
         entry.principal = session.arn
         return answers.result({**_content(session), "OIDCTokenInfo": _token_info(identity)})
 
@@ -148,20 +148,20 @@ class SecurityTokenService:
             }
         )
 
-    def _role(self, asked: SessionRequest) -> Role:
-        role = self._accounts.role(asked.role_arn)
+    def _role(self, requested: SessionRequest) -> Role:
+        role = self._accounts.role(requested.role_arn)
         if role is None:
-            raise refusals.role_not_found(asked.role_arn)
+            raise refusals.role_not_found(requested.role_arn)
         return role
 
-    def _issue(self, role: Role, asked: SessionRequest, *, entry: Entry) -> Session:
-        if asked.duration_seconds > role.max_session_seconds:
+    def _issue(self, role: Role, requested: SessionRequest, *, entry: Entry) -> Session:
+        if requested.duration_seconds > role.max_session_seconds:
             raise refusals.duration(role.max_session_seconds)
         session = self._sessions.issue(
             role,
-            name=asked.name,
-            duration_seconds=asked.duration_seconds,
-            policy=asked.policy,
+            name=requested.name,
+            duration_seconds=requested.duration_seconds,
+            policy=requested.policy,
         )
         entry.session = session.access_key_id
         return session

@@ -49,7 +49,7 @@ class ApiGateway:
         if found is None:
             raise refusals.unknown_action(action, version="2015-07-09")
         route, path = found
-        asked = routes.Asked(
+        requested = routes.Asked(
             path=path,
             query=routes.parse_query(request.query),
             body={} if route.imports else _body(request),
@@ -57,14 +57,14 @@ class ApiGateway:
         )
         entry.parameters.update(path)
         for name in ("name", "keyId", "customerId"):
-            if isinstance(asked.body.get(name), str):
-                entry.parameters[name] = asked.body[name]
-        self._authorize(request, caller, region=region, tags=asked.body.get("tags") or {})
+            if isinstance(requested.body.get(name), str):
+                entry.parameters[name] = requested.body[name]
+        self._authorize(request, caller, region=region, tags=requested.body.get("tags") or {})
         of = {"account": caller.account, "region": region}
         self._quotas.check(route.action, **of)
         change = self._quotas.change(**of)
         async with contextlib.nullcontext() if request.method == "GET" else change:
-            content = route.does(self._regions.of(**of), asked)
+            content = route.does(self._regions.of(**of), requested)
         if content is None:
             return Response(route.status, b"", "application/json")
         return json_response(content, status=route.status)

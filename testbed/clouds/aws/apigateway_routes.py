@@ -72,14 +72,14 @@ def find(method: str, path: str, query: str) -> tuple[Route, dict[str, str]] | N
     return None
 
 
-def _page(items: Sequence[dict[str, Any]], asked: Asked) -> dict[str, Any]:
+def _page(items: Sequence[dict[str, Any]], requested: Asked) -> dict[str, Any]:
     """`limit` items after `position`, which is the ID of the last one seen. [U] its format.
 
     By ID, so that a page also follows if its position was deleted meanwhile.
     """
-    limit = asked.one("limit")
+    limit = requested.one("limit")
     most = int(limit) if limit and limit.isdigit() and 0 < int(limit) <= _MOST else _DEFAULT_LIMIT
-    position = asked.one("position") or ""
+    position = requested.one("position") or ""
     if not all(letter.isascii() and letter.isalnum() for letter in position):
         raise refusals.bad_request("Invalid position parameter specified")  # [U] the message
     left = sorted((item for item in items if str(item["id"]) > position), key=_id)
@@ -93,45 +93,47 @@ def _id(item: dict[str, Any]) -> str:
     return str(item["id"])
 
 
-def _get_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    found = region.keys.listed(name=asked.one("name"), customer_id=asked.one("customerId"))
-    return _page([key.told(value=asked.flag("includeValues")) for key in found], asked)
+def _get_keys(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    found = region.keys.listed(name=requested.one("name"), customer_id=requested.one("customerId"))
+    return _page([key.to_api(value=requested.flag("includeValues")) for key in found], requested)
 
 
-def _delete_key(region: ApiRegion, asked: Asked) -> None:
-    key = region.keys.find(asked.path["key"])
+def _delete_key(region: ApiRegion, requested: Asked) -> None:
+    key = region.keys.find(requested.path["key"])
     region.before_change(key.id)
     region.plans.forget_key(key.id)
     del region.keys.keys[key.id]
 
 
-def _update_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    region.before_change(asked.path["key"])
-    return region.keys.update(asked.path["key"], asked.operations).told(value=False)
+def _update_key(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    region.before_change(requested.path["key"])
+    return region.keys.update(requested.path["key"], requested.operations).to_api(value=False)
 
 
-def _delete_plan_key(region: ApiRegion, asked: Asked) -> None:
-    region.before_change(asked.path["key"])
-    region.plans.remove_key(asked.path["plan"], asked.path["key"])
+def _delete_plan_key(region: ApiRegion, requested: Asked) -> None:
+    region.before_change(requested.path["key"])
+    region.plans.remove_key(requested.path["plan"], requested.path["key"])
 
 
-def _import(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    if asked.one("format") != "csv":
+def _import(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    if requested.one("format") != "csv":
         raise refusals.bad_request("Invalid format specified")  # [U] the message
     return key_imports.import_keys(
-        asked.text,
-        fail_on_warnings=asked.flag("failonwarnings"),
+        requested.text,
+        fail_on_warnings=requested.flag("failonwarnings"),
         keys=region.keys,
         plans=region.plans,
     )
 
 
-def _get_plans(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    key_id = asked.one("keyId")
+def _get_plans(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    key_id = requested.one("keyId")
     plans = [
-        plan.told() for plan in region.plans.plans.values() if key_id is None or key_id in plan.keys
+        plan.to_api()
+        for plan in region.plans.plans.values()
+        if key_id is None or key_id in plan.keys
     ]
-    return _page(plans, asked)
+    return _page(plans, requested)
 
 
 def _plan_key(region: ApiRegion, key_id: str) -> dict[str, Any]:
@@ -139,50 +141,50 @@ def _plan_key(region: ApiRegion, key_id: str) -> dict[str, Any]:
     return {"id": key.id, "type": "API_KEY", "name": key.name, "value": key.value}
 
 
-def _create_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    if asked.body.get("keyType") != "API_KEY":
+def _create_plan_key(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    if requested.body.get("keyType") != "API_KEY":
         raise refusals.bad_request("Invalid key type specified")  # [U] the message
-    plan = region.plans.find(asked.path["plan"])
-    told = _plan_key(region, str(asked.body.get("keyId")))
-    region.plans.add_key(plan.id, told["id"])
-    return told
+    plan = region.plans.find(requested.path["plan"])
+    to_api = _plan_key(region, str(requested.body.get("keyId")))
+    region.plans.add_key(plan.id, to_api["id"])
+    return to_api
 
 
-def _get_plan_key(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    if asked.path["key"] not in region.plans.find(asked.path["plan"]).keys:
+def _get_plan_key(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    if requested.path["key"] not in region.plans.find(requested.path["plan"]).keys:
         raise refusals.not_found("Invalid Usage Plan Key identifier specified")  # [U] the message
-    return _plan_key(region, asked.path["key"])
+    return _plan_key(region, requested.path["key"])
 
 
-def _get_plan_keys(region: ApiRegion, asked: Asked) -> dict[str, Any]:
-    name = (asked.one("name") or "").lower()
-    plan = region.plans.plans.get(asked.path["plan"])
+def _get_plan_keys(region: ApiRegion, requested: Asked) -> dict[str, Any]:
+    name = (requested.one("name") or "").lower()
+    plan = region.plans.plans.get(requested.path["plan"])
     if plan is None:
         # Empty for a plan that does not exist, as in AWS. [R]
         return {"item": []}
     keys = [_plan_key(region, key_id) for key_id in plan.keys]
-    return _page([key for key in keys if name in str(key["name"]).lower()], asked)
+    return _page([key for key in keys if name in str(key["name"]).lower()], requested)
 
 
-def _tag(region: ApiRegion, asked: Asked) -> None:
-    region.tags(asked.path["arn"]).update(asked.body.get("tags") or {})
+def _tag(region: ApiRegion, requested: Asked) -> None:
+    region.tags(requested.path["arn"]).update(requested.body.get("tags") or {})
 
 
-def _untag(region: ApiRegion, asked: Asked) -> None:
-    tags = region.tags(asked.path["arn"])
-    for name in asked.query.get("tagKeys", []):
+def _untag(region: ApiRegion, requested: Asked) -> None:
+    tags = region.tags(requested.path["arn"])
+    for name in requested.query.get("tagKeys", []):
         tags.pop(name, None)
 
 
-def _delete_api(region: ApiRegion, asked: Asked) -> None:
-    api = region.apis.find(asked.path["api"])
+def _delete_api(region: ApiRegion, requested: Asked) -> None:
+    api = region.apis.find(requested.path["api"])
     del region.apis.apis[api.id]
 
 
-def _delete_stage(region: ApiRegion, asked: Asked) -> None:
-    api = region.apis.find(asked.path["api"])
-    api.stage_told(asked.path["stage"])
-    del api.stages[asked.path["stage"]]
+def _delete_stage(region: ApiRegion, requested: Asked) -> None:
+    api = region.apis.find(requested.path["api"])
+    api.stage_to_api(requested.path["stage"])
+    del api.stages[requested.path["stage"]]
 
 
 def _route(
@@ -204,7 +206,11 @@ _PLAN = "/usageplans/{plan}"
 ROUTES = (
     _route("ImportApiKeys", "POST", "/apikeys", 201, _import, imports=True),
     _route(
-        "CreateApiKey", "POST", "/apikeys", 201, lambda r, a: r.keys.create(a.body).told(value=True)
+        "CreateApiKey",
+        "POST",
+        "/apikeys",
+        201,
+        lambda r, a: r.keys.create(a.body).to_api(value=True),
     ),
     _route("GetApiKeys", "GET", "/apikeys", 200, _get_keys),
     _route(
@@ -212,7 +218,7 @@ ROUTES = (
         "GET",
         "/apikeys/{key}",
         200,
-        lambda r, a: r.keys.find(a.path["key"]).told(value=a.flag("includeValue")),
+        lambda r, a: r.keys.find(a.path["key"]).to_api(value=a.flag("includeValue")),
     ),
     _route(
         "UpdateApiKey",
@@ -223,16 +229,16 @@ ROUTES = (
     ),
     _route("DeleteApiKey", "DELETE", "/apikeys/{key}", 202, _delete_key),
     _route(
-        "CreateUsagePlan", "POST", "/usageplans", 201, lambda r, a: r.plans.create(a.body).told()
+        "CreateUsagePlan", "POST", "/usageplans", 201, lambda r, a: r.plans.create(a.body).to_api()
     ),
     _route("GetUsagePlans", "GET", "/usageplans", 200, _get_plans),
-    _route("GetUsagePlan", "GET", _PLAN, 200, lambda r, a: r.plans.find(a.path["plan"]).told()),
+    _route("GetUsagePlan", "GET", _PLAN, 200, lambda r, a: r.plans.find(a.path["plan"]).to_api()),
     _route(
         "UpdateUsagePlan",
         "PATCH",
         _PLAN,
         200,
-        lambda r, a: r.plans.update(a.path["plan"], a.operations).told(),
+        lambda r, a: r.plans.update(a.path["plan"], a.operations).to_api(),
     ),
     _route("DeleteUsagePlan", "DELETE", _PLAN, 202, lambda r, a: r.plans.delete(a.path["plan"])),
     _route("CreateUsagePlanKey", "POST", f"{_PLAN}/keys", 201, _create_plan_key),
@@ -254,9 +260,9 @@ ROUTES = (
         "GET",
         "/restapis",
         200,
-        lambda r, a: _page([api.told() for api in r.apis.apis.values()], a),
+        lambda r, a: _page([api.to_api() for api in r.apis.apis.values()], a),
     ),
-    _route("GetRestApi", "GET", _API, 200, lambda r, a: r.apis.find(a.path["api"]).told()),
+    _route("GetRestApi", "GET", _API, 200, lambda r, a: r.apis.find(a.path["api"]).to_api()),
     _route("DeleteRestApi", "DELETE", _API, 202, _delete_api),
     _route(
         "GetResources",
@@ -264,7 +270,7 @@ ROUTES = (
         f"{_API}/resources",
         200,
         lambda r, a: _page(
-            [item.told() for item in r.apis.find(a.path["api"]).resources.values()], a
+            [item.to_api() for item in r.apis.find(a.path["api"]).resources.values()], a
         ),
     ),
     _route(
@@ -303,7 +309,7 @@ ROUTES = (
         200,
         lambda r, a: {
             "item": [
-                r.apis.find(a.path["api"]).stage_told(name)
+                r.apis.find(a.path["api"]).stage_to_api(name)
                 for name in r.apis.find(a.path["api"]).stages
             ]
         },
@@ -313,7 +319,7 @@ ROUTES = (
         "GET",
         f"{_API}/stages/{{stage}}",
         200,
-        lambda r, a: r.apis.find(a.path["api"]).stage_told(a.path["stage"]),
+        lambda r, a: r.apis.find(a.path["api"]).stage_to_api(a.path["stage"]),
     ),
     _route("DeleteStage", "DELETE", f"{_API}/stages/{{stage}}", 202, _delete_stage),
 )

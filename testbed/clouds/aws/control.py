@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from testbed.clouds.faults import Faults
 
 
-def _told(session: Session) -> dict[str, object]:
-    told = IssuedSession(
+def _to_api(session: Session) -> dict[str, object]:
+    to_api = IssuedSession(
         access_key_id=session.access_key_id,
         arn=session.arn,
         role_arn=session.role_arn,
@@ -34,7 +34,7 @@ def _told(session: Session) -> dict[str, object]:
         transitive_tag_keys=sorted(session.transitive_tag_keys),
         source_identity=session.source_identity,
     )
-    return dataclasses.asdict(told)
+    return dataclasses.asdict(to_api)
 
 
 class Control(control.Control):
@@ -72,9 +72,11 @@ class Control(control.Control):
             "put_trust_policy": accounts.put_trust_policy,
             "put_role_policy": accounts.put_role_policy,
             "create_managed_policy": accounts.create_managed_policy,
-            "create_user": lambda **asked: dataclasses.asdict(accounts.create_user(**asked)),
+            "create_user": lambda **requested: dataclasses.asdict(
+                accounts.create_user(**requested)
+            ),
             "limit_sessions": self._limit_sessions,
-            "sessions": lambda: [_told(session) for session in sessions.all()],
+            "sessions": lambda: [_to_api(session) for session in sessions.all()],
             "revoke_session": sessions.revoke,
             "clear_faults": self._clear_faults,
             "limit_rate": rates.limit,
@@ -83,13 +85,13 @@ class Control(control.Control):
             "gateway_lags_behind": regions.lag,
             "new_keys_fail_for": propagation.take,
             "secrets": lambda: sorted(
-                {*sessions.secrets(), *tokens.seen, *credentials.told, *regions.secrets()}
+                {*sessions.secrets(), *tokens.seen, *credentials.to_api, *regions.secrets()}
             ),
             "deploy_api": self._deploy_api,
         }
 
-    def _create_identity_provider(self, *, ca_file: str | None, **asked: Any) -> str:
-        provider = self._accounts.create_provider(**asked)
+    def _create_identity_provider(self, *, ca_file: str | None, **requested: Any) -> str:
+        provider = self._accounts.create_provider(**requested)
         self._tokens.trust(provider, ca_file=None if ca_file is None else Path(ca_file))
         return provider.arn
 

@@ -40,7 +40,7 @@ class ApiKey:
     updated: float
     tags: dict[str, str]
 
-    def told(self, *, value: bool) -> dict[str, Any]:
+    def to_api(self, *, value: bool) -> dict[str, Any]:
         """The key in the format of GetApiKey."""
         content: dict[str, Any] = {
             "id": self.id,

@@ -39,7 +39,7 @@ class ServiceCredentialActions:
             service=_service(parameters.get("ServiceName", "")),
             age_days=days,
         )
-        return {"ServiceSpecificCredential": self._told(made, secret=True)}
+        return {"ServiceSpecificCredential": self._to_api(made, secret=True)}
 
     def list(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
         """ListServiceSpecificCredentials, of a user or with AllUsers of the account, in pages."""
@@ -50,7 +50,7 @@ class ServiceCredentialActions:
         if service is not None and service not in _OTHER_SERVICES:
             _service(service)
         found = [
-            self._told(item, secret=False)
+            self._to_api(item, secret=False)
             for item in self._credentials.listed(account=account, user_id=user_id)
             if service in {None, item.service}
         ]
@@ -69,7 +69,7 @@ class ServiceCredentialActions:
     def reset(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
         """ResetServiceSpecificCredential: a new secret under the same ID replaces the old one."""
         changed = self._credentials.reset(self._find(account, parameters))
-        return {"ServiceSpecificCredential": self._told(changed, secret=True)}
+        return {"ServiceSpecificCredential": self._to_api(changed, secret=True)}
 
     def delete(self, account: str, parameters: dict[str, str]) -> None:
         """DeleteServiceSpecificCredential."""
@@ -84,7 +84,7 @@ class ServiceCredentialActions:
         user = self._users.find(account, parameters.get("UserName", ""))
         return self._credentials.find(account=account, user_id=user.id, credential_id=credential_id)
 
-    def _told(self, credential: ServiceCredential, *, secret: bool) -> dict[str, Any]:
+    def _to_api(self, credential: ServiceCredential, *, secret: bool) -> dict[str, Any]:
         content = {
             "CreateDate": _date(credential.created_at),
             "ServiceName": credential.service,

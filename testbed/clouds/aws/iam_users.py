@@ -65,19 +65,19 @@ class Users:
         if boundary is not None:
             _set_boundary(user, boundary)
         self._propagation.made(user.arn)
-        return {"User": told(user)}
+        return {"User": to_api(user)}
 
     def get(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
         """GetUser."""
         if "UserName" not in parameters:
             raise refusals.user_name_missing()
-        return {"User": told(self.find(account, parameters["UserName"]))}
+        return {"User": to_api(self.find(account, parameters["UserName"]))}
 
     def list(self, account: str, parameters: dict[str, str]) -> dict[str, Any]:
         """ListUsers, by PathPrefix, in pages; without tags and boundary, as in AWS."""
         prefix = parameters.get("PathPrefix", "/")
         users = [
-            {key: value for key, value in told(user).items() if key in _SHORT}
+            {key: value for key, value in to_api(user).items() if key in _SHORT}
             for user in self._accounts.stored_users(account=account)
             if user.path.startswith(prefix) and self._propagation.listed(user.arn)
         ]
@@ -154,7 +154,7 @@ class Users:
 _SHORT = {"Path", "UserName", "UserId", "Arn", "CreateDate"}
 
 
-def told(user: Any) -> dict[str, Any]:
+def to_api(user: Any) -> dict[str, Any]:
     """A user in the format of GetUser."""
     content: dict[str, Any] = {
         "Path": user.path,

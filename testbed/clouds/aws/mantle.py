@@ -45,8 +45,8 @@ def _list(call: Invocation) -> Response:
 
 def _responses(call: Invocation) -> Response:
     """The minimal response that the openai SDK accepts."""
-    asked = call.body.get("input", "")
-    said = asked if isinstance(asked, str) else str(asked[-1].get("content", ""))
+    requested = call.body.get("input", "")
+    said = requested if isinstance(requested, str) else str(requested[-1].get("content", ""))
     content: dict[str, Any] = {
         "type": "output_text",
         "text": models.reply(said),

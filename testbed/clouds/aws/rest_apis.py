@@ -31,7 +31,7 @@ class Resource:
     path: str
     methods: dict[str, bool] = field(default_factory=dict)
 
-    def told(self) -> dict[str, Any]:
+    def to_api(self) -> dict[str, Any]:
         """The resource in the format of GetResources."""
         content: dict[str, Any] = {"id": self.id, "path": self.path}
         if self.parent_id is not None:
@@ -53,7 +53,7 @@ class RestApi:
     deployments: dict[str, list[Resource]] = field(default_factory=dict)
     stages: dict[str, str] = field(default_factory=dict)
 
-    def told(self) -> dict[str, Any]:
+    def to_api(self) -> dict[str, Any]:
         """The API in the format of GetRestApi."""
         root = next(item.id for item in self.resources.values() if item.path == "/")
         return {
@@ -65,7 +65,7 @@ class RestApi:
             "tags": self.tags,
         }
 
-    def stage_told(self, name: str) -> dict[str, Any]:
+    def stage_to_api(self, name: str) -> dict[str, Any]:
         """The stage in the format of GetStage."""
         if name not in self.stages:
             raise refusals.not_found("Invalid stage identifier specified")
@@ -107,7 +107,7 @@ class RestApis:
         root = Resource(id=new_id(), parent_id=None, path="/")
         api.resources[root.id] = root
         self.apis[api.id] = api
-        return api.told()
+        return api.to_api()
 
     def create_resource(
         self, body: Mapping[str, Any], *, api: str, resource: str
@@ -123,7 +123,7 @@ class RestApis:
             )
         made = Resource(id=new_id(6), parent_id=parent.id, path=path)
         found.resources[made.id] = made
-        return made.told()
+        return made.to_api()
 
     def put_method(
         self, body: Mapping[str, Any], *, api: str, resource: str, method: str
@@ -164,7 +164,7 @@ class RestApis:
         if name in found.stages:
             raise refusals.conflict("Stage already exists")
         found.stages[name] = body["deploymentId"]
-        return found.stage_told(name)
+        return found.stage_to_api(name)
 
 
 def _resource(api: RestApi, resource_id: str) -> Resource:

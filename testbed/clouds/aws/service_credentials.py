@@ -59,7 +59,7 @@ class ServiceCredentials:
         self._stored: dict[str, ServiceCredential] = {}
         self._deleted: dict[str, tuple[ServiceCredential, float]] = {}
         self._lag_seconds = 0.0
-        self.told: set[str] = set()
+        self.to_api: set[str] = set()
 
     def lag(self, *, seconds: float) -> None:
         """Let deleted credentials count and work for that long: eventual consistency [R]."""
@@ -154,5 +154,5 @@ class ServiceCredentials:
     def _new_secret(self, alias: str) -> str:
         random = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         secret = PREFIX + base64.b64encode(f"{alias}:{random}".encode()).decode()
-        self.told.add(secret)
+        self.to_api.add(secret)
         return secret

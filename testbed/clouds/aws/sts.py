@@ -86,47 +86,47 @@ class SecurityTokenService:
             request, service="sts", region=region_of(request.host)
         )
         entry.principal = principal.arn
-        asked = self._asked(request, entry=entry)
-        asked = role_assumption.inherit(asked, caller=principal)
+        requested = self._requested(request, entry=entry)
+        requested = role_assumption.inherit(requested, caller=principal)
         role = role_assumption.check(
-            asked,
-            role=self._accounts.role(asked.role_arn),
+            requested,
+            role=self._accounts.role(requested.role_arn),
             caller=principal,
             authentication=self._authentication,
             source_ip=request.source_ip,
         )
-        session = self._issue(role, asked, entry=entry)
-        content = _content(session, asked)
+        session = self._issue(role, requested, entry=entry)
+        content = _content(session, requested)
         if session.source_identity is not None:
             content["SourceIdentity"] = session.source_identity
         return query.result("sts", "AssumeRole", content)
 
     async def _assume_with_web_identity(self, request: Request, *, entry: Entry) -> Response:
-        asked = dataclasses.replace(  # this action has no such parameters
-            self._asked(request, entry=entry),
+        requested = dataclasses.replace(  # this action has no such parameters
+            self._requested(request, entry=entry),
             tags={},
             transitive_tag_keys=frozenset(),
             source_identity=None,
         )
-        self._authentication.pace(self.name, account=asked.account)
+        self._authentication.pace(self.name, account=requested.account)
         identity = await self._tokens.verify(
-            query.form(request).get("WebIdentityToken", ""), account=asked.account
+            query.form(request).get("WebIdentityToken", ""), account=requested.account
         )
-        role = self._accounts.role(asked.role_arn)
+        role = self._accounts.role(requested.role_arn)
         if role is None or not _trusts(role, identity):
             raise refusals.not_authorized_for_web_identity()
-        if asked.duration_seconds > role.max_session_seconds:
+        if requested.duration_seconds > role.max_session_seconds:
             raise refusals.duration_exceeds_maximum()
-        session = self._issue(role, asked, entry=entry)
+        session = self._issue(role, requested, entry=entry)
         entry.principal = session.arn
-        content = _content(session, asked) | {
+        content = _content(session, requested) | {
             "SubjectFromWebIdentityToken": identity.subject,
             "Provider": identity.provider.arn,
             "Audience": identity.audience,
         }
         return query.result("sts", "AssumeRoleWithWebIdentity", content)
 
-    def _asked(self, request: Request, *, entry: Entry) -> SessionRequest:
+    def _requested(self, request: Request, *, entry: Entry) -> SessionRequest:
         parameters = query.form(request)
         entry.parameters.update({name: parameters[name] for name in _TOLD if name in parameters})
         arns = query.members(parameters, "PolicyArns", field="arn")
@@ -134,21 +134,21 @@ class SecurityTokenService:
             entry.parameters["PolicyArns"] = ",".join(arns)
         return session_requests.parse(parameters, accounts=self._accounts)
 
-    def _issue(self, role: Role, asked: SessionRequest, *, entry: Entry) -> Session:
+    def _issue(self, role: Role, requested: SessionRequest, *, entry: Entry) -> Session:
         session = self._sessions.issue(
             role,
-            name=asked.name,
-            duration_seconds=asked.duration_seconds,
-            policies=asked.policies,
-            tags=asked.tags,
-            transitive_tag_keys=asked.transitive_tag_keys,
-            source_identity=asked.source_identity,
+            name=requested.name,
+            duration_seconds=requested.duration_seconds,
+            policies=requested.policies,
+            tags=requested.tags,
+            transitive_tag_keys=requested.transitive_tag_keys,
+            source_identity=requested.source_identity,
         )
         entry.session = session.access_key_id
         return session
 
 
-def _content(session: Session, asked: SessionRequest) -> dict[str, Any]:
+def _content(session: Session, requested: SessionRequest) -> dict[str, Any]:
     """The common content of both responses; the expiry is in whole seconds."""
     return {
         "Credentials": {
@@ -158,7 +158,7 @@ def _content(session: Session, asked: SessionRequest) -> dict[str, Any]:
             "Expiration": datetime.datetime.fromtimestamp(session.expires_at, datetime.UTC),
         },
         "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
-        "PackedPolicySize": asked.packed_percent,
+        "PackedPolicySize": requested.packed_percent,
     }
 
 

@@ -38,7 +38,7 @@ class UsagePlan:
     tags: dict[str, str] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
 
-    def told(self) -> dict[str, Any]:
+    def to_api(self) -> dict[str, Any]:
         """The plan in the format of GetUsagePlan."""
         content = {
             "id": self.id,
@@ -48,7 +48,7 @@ class UsagePlan:
             "throttle": self.throttle,
             "quota": self.quota,
             "tags": self.tags or None,
-            "apiStages": [_stage_told(stage, limits) for stage, limits in self.stages.items()],
+            "apiStages": [_stage_to_api(stage, limits) for stage, limits in self.stages.items()],
         }
         return {name: item for name, item in content.items() if item is not None}
 
@@ -166,6 +166,6 @@ def membership(plan_id: str, key_id: str) -> str:
     return f"usageplan/{plan_id}/{key_id}"
 
 
-def _stage_told(stage: str, limits: Mapping[str, Any]) -> dict[str, Any]:
+def _stage_to_api(stage: str, limits: Mapping[str, Any]) -> dict[str, Any]:
     api_id, _, name = stage.partition(":")
     return {"apiId": api_id, "stage": name, **({"throttle": dict(limits)} if limits else {})}

@@ -42,7 +42,7 @@ class Machine(Protocol):
 class ImageStore(Protocol):
     """Queries about an engine and the cache."""
 
-    def is_asked_for(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether KIND_NODE_IMAGE names one."""
 
     def is_cached(self) -> bool:
@@ -69,7 +69,7 @@ def engine_means(machine: Machine) -> EngineMeans:
         )
     if lacking := machine.missing_packages():
         raise NoClusterError(
-            f"no docker engine answers, and to start one {_told(lacking)} missing: {CURE}"
+            f"no docker engine answers, and to start one {_reported(lacking)} missing: {CURE}"
         )
     return EngineMeans.OWN
 
@@ -80,7 +80,7 @@ def node_means(store: ImageStore) -> NodeMeans:
     Raises:
         NoClusterError: there is none; the message says what is missing, and the remedy.
     """
-    if store.is_asked_for():
+    if store.is_requested():
         return NodeMeans.ASKED
     if store.is_cached():
         return NodeMeans.CACHED
@@ -88,11 +88,11 @@ def node_means(store: ImageStore) -> NodeMeans:
         return NodeMeans.PULLED
     if lacking := store.missing_to_build():
         raise NoClusterError(
-            f"the image of kind's node cannot be pulled, and to build one {_told(lacking)} missing:"
-            f" {CURE}; KIND_NODE_IMAGE names another image"
+            f"the image of kind's node cannot be pulled, and to build one {_reported(lacking)}"
+            f" missing: {CURE}; KIND_NODE_IMAGE names another image"
         )
     return NodeMeans.BUILT
 
 
-def _told(lacking: Sequence[str]) -> str:
+def _reported(lacking: Sequence[str]) -> str:
     return f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'}"

@@ -49,8 +49,8 @@ class NodeImage:
 
 def node_image(engine: Engine) -> str | None:
     """The name for kind, None for kind's own; the own build is loaded if needed."""
-    if asked := _asked():
-        return asked
+    if requested := _requested():
+        return requested
     ours = _cached()
     if ours is None:
         return None
@@ -102,8 +102,8 @@ class _Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def is_asked_for(self) -> bool:
-        return bool(_asked())
+    def is_requested(self) -> bool:
+        return bool(_requested())
 
     def is_cached(self) -> bool:
         return _cached() is not None
@@ -121,7 +121,7 @@ class _Store:
         return _missing_to_build()
 
 
-def _asked() -> str | None:
+def _requested() -> str | None:
     return os.environ.get("KIND_NODE_IMAGE")
 
 

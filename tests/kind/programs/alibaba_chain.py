@@ -5,7 +5,7 @@ from alibabacloud_sts20150401.client import Client as Sts
 from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.runtime import RuntimeOptions
 
-from tests.kind.programs.told import call_each_second
+from tests.kind.programs.reported import call_each_second
 
 credentials = Credentials()
 sts = Sts(Config(credential=credentials, endpoint="sts.aliyuncs.com"))

@@ -3,7 +3,7 @@
 import boto3
 from botocore.config import Config
 
-from tests.kind.programs.told import call_each_second
+from tests.kind.programs.reported import call_each_second
 
 session = boto3.Session()
 sts = session.client("sts", config=Config(retries={"total_max_attempts": 1}))

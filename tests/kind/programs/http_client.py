@@ -3,7 +3,7 @@
 import os
 import urllib.request
 
-from tests.kind.programs.told import call_each_second
+from tests.kind.programs.reported import call_each_second
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

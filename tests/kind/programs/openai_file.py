@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openai import OpenAI
 
-from tests.kind.programs.told import call_each_second
+from tests.kind.programs.reported import call_each_second
 
 key = Path("/var/run/keywright/OPENAI_API_KEY")
 client = OpenAI(api_key=key.read_text, base_url=os.environ["OPENAI_BASE_URL"], max_retries=0)

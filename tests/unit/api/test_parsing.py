@@ -61,13 +61,13 @@ def test_an_object_that_goes_is_known_to_go() -> None:
 
 def test_the_newest_request_for_a_renewal_counts() -> None:
     """Ours and Flux's annotation ask alike; what is no time is the older one."""
-    asked = _with_metadata(
+    requested = _with_metadata(
         annotations={
             "keywright.dev/renew-requested-at": "2026-11-22T11:00:00Z",
             "reconcile.fluxcd.io/requestedAt": "2026-11-22T12:30:00.123456789+02:00",
         }
     )
-    assert parsed_grant(asked).renewal_request == "2026-11-22T11:00:00Z"
+    assert parsed_grant(requested).renewal_request == "2026-11-22T11:00:00Z"
     odd = _with_metadata(annotations={"keywright.dev/renew-requested-at": "now"})
     assert parsed_grant(odd).renewal_request == "now"
     assert grant().renewal_request is None

@@ -145,7 +145,10 @@ def test_metrics_are_open_only_behind_authorization(
         (["run", "--workers=many"], "is not a whole number above 0"),
         (["run", "--lease-seconds=-1"], "is not a whole number above 0"),
         (["run", "--docs-url=docs.example"], "is not an address: write it like https://"),
-        (["run", "--docs-url=https://docs.example/#x"], "is not an address: write it like https://"),
+        (
+            ["run", "--docs-url=https://docs.example/#x"],
+            "is not an address: write it like https://",
+        ),
         (["run", "--api-gateway-quota-share=0"], "write it like 0.5"),
         (["run", "--api-gateway-quota-share=nan"], "write it like 0.5"),
         (["run", "--api-gateway-quota-share=half"], "write it like 0.5"),

@@ -31,14 +31,14 @@ class Rebinding(AbstractResolver):
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = list(addresses)
-        self.asked = 0
+        self.requested = 0
 
     @override
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        self.asked += 1
-        address = self._addresses[min(self.asked, len(self._addresses)) - 1]
+        self.requested += 1
+        address = self._addresses[min(self.requested, len(self._addresses)) - 1]
         found = socket.AF_INET6 if ":" in address else socket.AF_INET
         return [
             ResolveResult(hostname=host, host=address, port=port, family=found, proto=0, flags=0)
@@ -95,7 +95,7 @@ async def test_an_answer_that_changes_is_checked_each_time() -> None:
         for _ in range(2):
             with pytest.raises(TransportError, match="does not connect to"):
                 await _get(edge, url, Reach.LISTED)
-        assert (names.asked, server.connections) == (2, 0)
+        assert (names.requested, server.connections) == (2, 0)
         await edge.close()
 
 
@@ -117,19 +117,19 @@ async def test_no_spelling_of_this_machine_gets_through(http: HttpClient, host: 
 
 async def test_why_a_tenants_host_gives_no_answer_is_not_told() -> None:
     """A closed port, an open one, a name that does not exist and a refused address look alike."""
-    told = set()
+    reported = set()
     for address in ("127.0.0.1", "10.0.0.1", "192.0.2.1"):
         edge = HttpClient(resolver=Rebinding(address), proxy_of=_no_proxy, longest_seconds=0.3)
         with pytest.raises(TransportError) as refused:
             await _get(edge, "http://scan.example.com:1/", Reach.PUBLIC)
-        told.add(str(refused.value))
+        reported.add(str(refused.value))
         await edge.close()
     edge = HttpClient(proxy_of=_no_proxy)
     with pytest.raises(TransportError) as missing:
         await _get(edge, "http://scan.example.invalid:1/", Reach.PUBLIC)
-    told.add(str(missing.value).replace(".invalid", ".com"))
+    reported.add(str(missing.value).replace(".invalid", ".com"))
     await edge.close()
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 async def test_behind_a_proxy_only_listed_names_pass() -> None:

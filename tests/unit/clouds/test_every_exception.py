@@ -131,19 +131,19 @@ class _Sts(StsCalls):
 
     @override
     async def assume_role(
-        self, asked: Parameters, *, by: Session, at: Endpoint
+        self, requested: Parameters, *, by: Session, at: Endpoint
     ) -> TemporaryCredentials:
         raise self._error
 
     @override
     async def assume_role_with_oidc(
-        self, asked: Parameters, *, at: Endpoint
+        self, requested: Parameters, *, at: Endpoint
     ) -> TemporaryCredentials:
         raise self._error
 
     @override
     async def generate_session_access_key(
-        self, asked: Parameters, *, signer: Signer, at: Endpoint
+        self, requested: Parameters, *, signer: Signer, at: Endpoint
     ) -> TemporaryCredentials:
         raise self._error
 
@@ -341,8 +341,8 @@ async def test_every_exception_becomes_a_failure(boundary: str) -> None:
             try:
                 await BOUNDARIES[boundary](error)
             except Failure as failure:
-                told = (failure.kind in FailureClass, bool(_REASON.fullmatch(failure.reason)))
-                if told != (True, True) or not failure.message or failure.__cause__ is not None:
+                reported = (failure.kind in FailureClass, bool(_REASON.fullmatch(failure.reason)))
+                if reported != (True, True) or not failure.message or failure.__cause__ is not None:
                     wrong.append((kind, failure.reason))
             except Exception as other:
                 wrong.append((kind, repr(other)))

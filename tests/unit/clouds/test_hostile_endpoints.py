@@ -68,13 +68,13 @@ async def test_a_call_ends_in_time_and_in_little_memory(manner: Manner) -> None:
                 answer = await http.request(
                     "GET", hostile.url, limits=PATIENT, reach=Reach.LISTED, tenant="chat"
                 )
-                size, told = len(answer.body), ""
+                size, reported = len(answer.body), ""
             except TransportError as error:
-                size, told = None, str(error)
+                size, reported = None, str(error)
             assert (size is not None) is (manner in ANSWERED)
             assert (size or 0) <= 64 * 1024
-            assert "planted" not in told
-            assert len(told) < 4096
+            assert "planted" not in reported
+            assert len(reported) < 4096
             assert time.monotonic() - began < CEILING + 2
             # aiohttp repeats a GET once on a connection that was closed; no other method.
             assert hostile.connections <= 2

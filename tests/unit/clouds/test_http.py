@@ -91,15 +91,15 @@ async def test_a_long_answer_is_not_read(size: int, *, fits: bool) -> None:
 
 async def test_a_redirect_is_an_answer() -> None:
     """It is reported, and not followed."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        requested.append(request.path)
         raise web.HTTPFound("/elsewhere")
 
     async with _served(handler) as (http, url):
         assert (await _ask(http, "GET", url)).status == 302
-    assert asked == ["/"]
+    assert requested == ["/"]
 
 
 async def test_a_slow_answer_is_given_up() -> None:

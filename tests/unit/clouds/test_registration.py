@@ -39,7 +39,7 @@ def _specs(kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _told_of(field: str) -> list[Path]:
+def _reported_of(field: str) -> list[Path]:
     return [page for page in (ROOT / "docs").glob("*.md") if field in page.read_text()]
 
 
@@ -56,7 +56,7 @@ def test_an_identity_of_aws_is_whole(field: str) -> None:
     """A field of the schema has its value, its line in the table and its page."""
     assert _snake(field) in AwsSource.__struct_fields__
     assert len(aws.IDENTITIES) == len(AWS)
-    assert _told_of(field)
+    assert _reported_of(field)
 
 
 @pytest.mark.parametrize("field", ALIBABA)
@@ -64,7 +64,7 @@ def test_an_identity_of_alibaba_cloud_is_whole(field: str) -> None:
     """So has one of Alibaba Cloud."""
     assert _snake(field) in AlibabaSource.__struct_fields__
     assert len(alibaba.IDENTITIES) == len(ALIBABA)
-    assert _told_of(field)
+    assert _reported_of(field)
 
 
 @pytest.mark.parametrize("kind", list(KeyKind), ids=str)
@@ -73,7 +73,7 @@ def test_a_kind_of_key_is_whole(kind: KeyKind) -> None:
     assert kind.value in _fields("apikeygrants")
     assert kind in {*aws.KEYS, *aws.MANAGED_KEYS, *alibaba.KEYS}
     assert [spec for spec in _specs("ApiKeyGrant") if kind.value in spec]
-    assert _told_of(kind.value)
+    assert _reported_of(kind.value)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in ProbeMode if mode is not ProbeMode.NONE])
@@ -91,5 +91,5 @@ def test_every_identity_has_an_example_or_a_reason() -> None:
         for cloud in ("aws", "alibabaCloud")
         for field in spec.get(cloud, {})
     }
-    told_alone = {"ambient", "ecsRamRole", "defaultChain", "sts", "rsaKeyPair"}
-    assert {*AWS, *ALIBABA} - told_alone - shown == set()
+    reported_alone = {"ambient", "ecsRamRole", "defaultChain", "sts", "rsaKeyPair"}
+    assert {*AWS, *ALIBABA} - reported_alone - shown == set()

@@ -278,12 +278,12 @@ async def test_a_session_from_before_a_request_is_not_its_answer() -> None:
     cloud = Cloud()
     await cloud.get()
     cloud.clock.advance(seconds=30)
-    asked = cloud.clock.now
+    requested = cloud.clock.now
     cloud.clock.advance(seconds=1)
     found = await asyncio.gather(
         *(
             cloud.cache.get(
-                KEY, accepts_session=lambda *_: True, open_session=cloud.open, not_before=asked
+                KEY, accepts_session=lambda *_: True, open_session=cloud.open, not_before=requested
             )
             for _ in range(500)
         )

@@ -32,12 +32,12 @@ async def main(folder: Path) -> None:
     clock = SimpleNamespace(datetime=_Clock, timedelta=datetime.timedelta)
     vars(incluster_config)["datetime"] = clock
     found = await connect()
-    told = [found.server, await found.authorization.header()]
+    reported = [found.server, await found.authorization.header()]
     (folder / "token").write_text("second")
-    told.append(await found.authorization.header())
+    reported.append(await found.authorization.header())
     _Clock.ahead = datetime.timedelta(minutes=2)
-    told.append(await found.authorization.header())
-    sys.stdout.writelines(f"{line}\n" for line in told)
+    reported.append(await found.authorization.header())
+    sys.stdout.writelines(f"{line}\n" for line in reported)
 
 
 asyncio.run(main(Path(sys.argv[1])))

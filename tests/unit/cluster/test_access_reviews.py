@@ -92,13 +92,13 @@ async def test_a_decision_is_kept_for_a_minute() -> None:
     desk = Desk()
     for header in (GOOD, "Bearer stranger"):
         await desk.reviews.check(header)
-        asked = len(desk.api.reviews)
+        requested = len(desk.api.reviews)
         await desk.reviews.check(header)
-        assert len(desk.api.reviews) == asked
+        assert len(desk.api.reviews) == requested
     desk.clock.seconds += 61
-    asked = len(desk.api.reviews)
+    requested = len(desk.api.reviews)
     await desk.reviews.check(GOOD)
-    assert len(desk.api.reviews) == asked + 2
+    assert len(desk.api.reviews) == requested + 2
 
 
 async def test_requests_that_come_together_are_reviewed_once() -> None:
@@ -125,7 +125,7 @@ async def test_strangers_do_not_push_out_who_is_allowed() -> None:
     await desk.reviews.check(GOOD)
     for number in range(1500):
         await desk.reviews.check(f"Bearer stranger-{number}")
-    asked = len(desk.api.reviews)
+    requested = len(desk.api.reviews)
     assert await desk.reviews.check(GOOD) is Access.ALLOWED
-    assert len(desk.api.reviews) == asked
+    assert len(desk.api.reviews) == requested
     assert len(desk.reviews._decisions) <= 1024

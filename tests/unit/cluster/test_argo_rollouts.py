@@ -45,8 +45,8 @@ def test_how_far_the_pods_are(spec: dict[str, Any], status: dict[str, Any], expe
     body = deployment("chat", **spec) | {"status": status}
     body["metadata"]["generation"] = 2
     seen = view_of(body, kind=WorkloadKind.ROLLOUT, secret="chat-key")
-    told = seen.availability.value + (f": {seen.why}" if seen.why else "")
-    assert told.startswith(expected)
+    reported = seen.availability.value + (f": {seen.why}" if seen.why else "")
+    assert reported.startswith(expected)
 
 
 def test_a_template_that_is_elsewhere_is_not_needed() -> None:
@@ -66,9 +66,9 @@ async def test_a_restart_is_argos_own(fraction: float) -> None:
     at = noon() + timedelta(seconds=fraction)
     with pytest.raises(ApiError, match="seen"):
         await Workloads(api).restart(seen, namespace="chat", secret="chat-key", mark="m", at=at)
-    (asked,) = api.asked
-    assert asked.path == f"{ROLLOUTS}/chat"
-    assert asked.body == {
+    (requested,) = api.requested
+    assert requested.path == f"{ROLLOUTS}/chat"
+    assert requested.body == {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Rollout",
         "metadata": {

@@ -308,12 +308,12 @@ async def test_what_is_under_way_is_taken_back_when_the_client_is_closed(tmp_pat
     serving_as = authority.issue("server", hosts=["127.0.0.1"])
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(serving_as.certificate, serving_as.key)
-    asked = asyncio.Event()
+    requested = asyncio.Event()
     ended: asyncio.Queue[str] = asyncio.Queue()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"{}")
-        asked.set()
+        requested.set()
         try:
             await reader.read()
         except ConnectionResetError:
@@ -332,7 +332,7 @@ async def test_what_is_under_way_is_taken_back_when_the_client_is_closed(tmp_pat
         )
         client = KubernetesClient(to, connections=1)
         request = asyncio.ensure_future(client.request("PATCH", "/a", body={}))
-        await asked.wait()
+        await requested.wait()
         await client.close()
         assert await ended.get() == "reset"
         with pytest.raises(ApiUnreachableError):
@@ -350,10 +350,10 @@ async def test_what_is_under_way_is_taken_back_when_the_client_is_closed(tmp_pat
 )
 async def test_a_path_never_leads_to_another_namespace(name: str) -> None:
     """Clients and servers remove dot segments; nothing is sent, whatever a name has in it."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        requested.append(request.path)
         return web.json_response({})
 
     async with serving(answer) as server:
@@ -367,4 +367,4 @@ async def test_a_path_never_leads_to_another_namespace(name: str) -> None:
                     pass
         finally:
             await client.close()
-    assert asked == []
+    assert requested == []

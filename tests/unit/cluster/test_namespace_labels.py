@@ -21,7 +21,7 @@ class Server:
 
     def __init__(self, **namespaces: Labels) -> None:
         self.namespaces = namespaces
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.accepted: set[str] = set()
         self.forbidden = False
         self.events: asyncio.Queue[bytes] = asyncio.Queue()
@@ -38,8 +38,8 @@ class Server:
         assert request.path == "/api/v1/namespaces"
         only = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
         verb = "watch" if "watch" in request.query else "list"
-        self.asked.append(f"{verb} {only or 'all'}")
-        if sum(asked.startswith("watch") for asked in self.asked) == 2:
+        self.requested.append(f"{verb} {only or 'all'}")
+        if sum(requested.startswith("watch") for requested in self.requested) == 2:
             self.watched.set()
         self.accepted.add(request.headers["Accept"])
         if self.forbidden:
@@ -90,7 +90,7 @@ async def test_nothing_is_asked_while_nobody_wants_it() -> None:
     async with labels_of(server) as (labels, _):
         labels.enable(wanted=False)
         assert labels.known("chat") is None
-    assert server.asked == []
+    assert server.requested == []
 
 
 async def test_only_other_labels_are_told() -> None:
@@ -108,7 +108,7 @@ async def test_only_other_labels_are_told() -> None:
         server.tell("DELETED", "chat", team="other")
         assert await ear.next() == {"chat"}
         assert await labels.labels("chat") == {}
-    assert server.asked == ["list all", "watch all"]
+    assert server.requested == ["list all", "watch all"]
     assert server.accepted == {METADATA, METADATA_LIST}
 
 
@@ -118,7 +118,7 @@ async def test_labels_are_read_where_the_watch_is_not_there_yet() -> None:
     async with labels_of(server) as (labels, _):
         assert await labels.labels("chat") == {"team": "chat"}
         assert await labels.labels("gone") == {}
-    assert server.asked == ["list chat", "list gone"]
+    assert server.requested == ["list chat", "list gone"]
 
 
 async def test_of_listed_namespaces_each_is_asked_for_by_name() -> None:
@@ -130,7 +130,7 @@ async def test_of_listed_namespaces_each_is_asked_for_by_name() -> None:
         assert labels.known("c") is None
         async with asyncio.timeout(5):
             await server.watched.wait()
-    assert sorted(server.asked) == ["list a", "list b", "watch a", "watch b"]
+    assert sorted(server.requested) == ["list a", "list b", "watch a", "watch b"]
 
 
 async def test_what_may_not_be_read_is_an_error() -> None:

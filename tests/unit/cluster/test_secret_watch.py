@@ -30,17 +30,17 @@ class Server:
 
     def __init__(self, *watches: list[bytes] | int) -> None:
         self.watches: Iterator[list[bytes] | int] = iter(watches)
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.accepted: set[str] = set()
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """The next answer."""
         self.accepted.add(request.headers["Accept"])
         if "watch" not in request.query:
-            self.asked.append("list")
+            self.requested.append("list")
             assert request.query["limit"] == "1"
             return web.json_response({"metadata": {"resourceVersion": "5"}, "items": None})
-        self.asked.append(f"watch from {request.query['resourceVersion']}")
+        self.requested.append(f"watch from {request.query['resourceVersion']}")
         assert request.path == PATH
         answer = web.StreamResponse()
         lines = next(self.watches, None)
@@ -58,11 +58,11 @@ class Server:
 async def watching(server: Server, *, until: int) -> AsyncIterator[list[str | None]]:
     """What was looked at, once so many requests came."""
     looked: list[str | None] = []
-    asked = asyncio.Event()
+    requested = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        if len(server.asked) + 1 >= until:
-            asked.set()
+        if len(server.requested) + 1 >= until:
+            requested.set()
         return await server(request)
 
     async def look(namespace: str, name: str | None) -> None:
@@ -74,7 +74,7 @@ async def watching(server: Server, *, until: int) -> AsyncIterator[list[str | No
         watch.want(frozenset({"chat"}))
         watch.want(frozenset({"chat"}))
         async with asyncio.timeout(10):
-            await asked.wait()
+            await requested.wait()
         await watch.close()
         yield looked
 
@@ -84,7 +84,7 @@ async def test_it_goes_on_where_a_connection_ended() -> None:
     server = Server([event("a", 7), event("b", 9, kind="BOOKMARK")], [event("b", 11)])
     async with watching(server, until=4) as looked:
         assert looked == [None, "a", "b"]
-    assert server.asked[:4] == ["list", "watch from 5", "watch from 9", "watch from 11"]
+    assert server.requested[:4] == ["list", "watch from 5", "watch from 9", "watch from 11"]
     assert server.accepted == {METADATA, METADATA_LIST}
 
 
@@ -94,7 +94,7 @@ async def test_after_a_gap_everything_is_looked_at(gap: list[bytes] | int) -> No
     server = Server([event("a", 7)], gap)
     async with watching(server, until=5) as looked:
         assert looked == [None, "a", None]
-    assert server.asked[:5] == ["list", "watch from 5", "watch from 7", "list", "watch from 5"]
+    assert server.requested[:5] == ["list", "watch from 5", "watch from 7", "list", "watch from 5"]
 
 
 async def test_a_long_line_comes_in_pieces() -> None:
@@ -137,20 +137,20 @@ async def test_a_namespace_that_nobody_wants_is_left() -> None:
             began.clear()
             watch.want(frozenset())
         await watch.close()
-    assert server.asked.count("list") == 2
+    assert server.requested.count("list") == 2
 
 
 class Cluster:
     """All namespaces; `tell` is an event of the one watch."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.events: asyncio.Queue[bytes] = asyncio.Queue()
         self.watched = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The next answer."""
-        self.asked.append(request.path)
+        self.requested.append(request.path)
         if "watch" not in request.query:
             return web.json_response({"metadata": {"resourceVersion": "5"}, "items": None})
         answer = web.StreamResponse()
@@ -183,7 +183,7 @@ async def test_one_watch_serves_all_namespaces() -> None:
             assert await looked.get() == ("team-2", "key")
         watch.want(namespaces | {"team-60"})
         assert looked.empty()
-        assert server.asked == ["/api/v1/secrets"] * 2
+        assert server.requested == ["/api/v1/secrets"] * 2
         await watch.close()
         assert watch.scopes == frozenset()
 

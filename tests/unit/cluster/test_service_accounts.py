@@ -26,9 +26,9 @@ async def test_a_token_is_for_one_audience_and_ten_minutes(api: KubernetesInMemo
     token = await ServiceAccounts(api).token(namespace="chat", name="plain", audience="sts")
     assert token.reveal() == "token for sts"
     assert "token for" not in repr(token)
-    (asked,) = api.asked
-    assert (asked.method, asked.path) == ("POST", f"{COLLECTION}/plain/token")
-    assert asked.body["spec"] == {"audiences": ["sts"], "expirationSeconds": 600}
+    (requested,) = api.requested
+    assert (requested.method, requested.path) == ("POST", f"{COLLECTION}/plain/token")
+    assert requested.body["spec"] == {"audiences": ["sts"], "expirationSeconds": 600}
 
 
 async def test_annotations_may_be_none(api: KubernetesInMemory) -> None:
@@ -64,13 +64,13 @@ async def test_what_is_missing_is_told_with_its_cure(
     """The ServiceAccount, or the Role that lets us ask for its token."""
     api.answers.append(("plain", ApiError(status=status, reason="", message="")))
     accounts = ServiceAccounts(api)
-    asked: Awaitable[object] = (
+    requested: Awaitable[object] = (
         accounts.token(namespace="chat", name="plain", audience="sts")
         if what == "token"
         else accounts.annotations(namespace="chat", name="plain")
     )
     with pytest.raises(Failure) as raised:
-        await asked
+        await requested
     failure = raised.value
     assert failure.reason == reason
     assert "serviceAccountRef.name" in failure.field
@@ -108,4 +108,4 @@ async def test_no_token_is_asked_for_that_the_api_server_would_take(
     assert refused.value.kind is FailureClass.CONFIGURATION
     assert audience in refused.value.message
     assert "serviceAccountRef.audiences" in refused.value.field
-    assert api.asked == []
+    assert api.requested == []

@@ -152,7 +152,7 @@ class Summaries:
 
     def reads(self) -> int:
         """How often the API server was asked for the Secret."""
-        return sum(asked.path == f"{PATH}/key" for asked in self.scene.api.asked)
+        return sum(requested.path == f"{PATH}/key" for requested in self.scene.api.requested)
 
     async def read(self) -> str:
         """What is made of the value."""

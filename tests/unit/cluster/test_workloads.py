@@ -88,8 +88,8 @@ def test_how_far_the_pods_are(
     body = deployment("chat", **spec) | {"status": status}
     body["metadata"]["generation"] = 2
     seen = view_of(body, kind=kind, secret="chat-key")
-    told = seen.availability.value + (f": {seen.why}" if seen.why else "")
-    assert told.startswith(expected)
+    reported = seen.availability.value + (f": {seen.why}" if seen.why else "")
+    assert reported.startswith(expected)
     assert (seen.availability is Availability.AVAILABLE) == (expected == "available")
 
 
@@ -139,11 +139,11 @@ async def test_workloads_are_found_in_the_order_of_the_spec_and_each_once() -> N
 
 async def test_a_selector_is_asked_as_the_api_server_takes_it() -> None:
     """All requirements, encoded."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     class Listening(KubernetesInMemory):
         async def request(self, method: str, path: str, **options: Any) -> Any:
-            asked.append(f"{method} {path}")
+            requested.append(f"{method} {path}")
             return await super().request(method, path, **options)
 
     selector = LabelSelector(
@@ -159,7 +159,7 @@ async def test_a_selector_is_asked_as_the_api_server_takes_it() -> None:
     await Workloads(Listening()).find((target,), namespace="chat", secret="chat-key")
     encoded = "app%3Dchat%2Ctier%20in%20%28a%2Cb%29%2Ctier%20notin%20%28c%29%2Cx%2C%21y"
     path = "/apis/apps/v1/namespaces/chat/statefulsets"
-    assert asked == [f"GET {path}?limit=50&labelSelector={encoded}"]
+    assert requested == [f"GET {path}?limit=50&labelSelector={encoded}"]
 
 
 async def test_a_restart_names_the_workload_that_was_looked_at() -> None:
@@ -168,8 +168,8 @@ async def test_a_restart_names_the_workload_that_was_looked_at() -> None:
     api.put(APPS, deployment("chat"))
     seen = WorkloadView(DEPLOYMENT, "chat", uid="uid-of-chat", created_at=noon())
     await Workloads(api).restart(seen, namespace="chat", secret="chat-key", mark="m", at=noon())
-    (asked,) = api.asked
-    assert asked.body == {
+    (requested,) = api.requested
+    assert requested.body == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "chat", "namespace": "chat", "uid": "uid-of-chat"},

@@ -45,10 +45,10 @@ async def test_the_lease_is_renewed_while_all_other_connections_are_taken() -> N
 
 async def test_whoever_lost_the_lease_writes_nothing() -> None:
     """Neither Secrets and statuses nor Events and restarts; reads go on."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.method)
+        requested.append(request.method)
         return web.json_response({})
 
     def fence() -> None:
@@ -65,7 +65,7 @@ async def test_whoever_lost_the_lease_writes_nothing() -> None:
                     await client.request(method, "/", body={})
         await clients.reading.request("GET", "/")
         await clients.close()
-    assert asked == ["GET"]
+    assert requested == ["GET"]
 
 
 async def _hang(client: KubernetesClient) -> None:

@@ -31,7 +31,7 @@ async def test_a_failure_of_a_grant_ends_with_a_link_and_is_written_once() -> No
     assert messages["Ready"].endswith(link)
     assert messages["Reconciling"] == messages["Ready"].removesuffix(link)
     made.store.put_grant(made.api.objects[f"{GRANTS}/chat-key"])
-    made.api.asked.clear()
+    made.api.requested.clear()
     await made.settle()
     assert made.api.writes() == []
     made.clock.now = due
@@ -46,7 +46,7 @@ async def test_an_operator_with_another_address_writes_nothing_for_it() -> None:
     await made.settle()
     assert _messages(made, f"{GRANTS}/chat-key")["Stalled"].endswith("#invalidspec")
     other = Scene(docs_url="", api=made.api, store=made.store, clock=made.clock)
-    made.api.asked.clear()
+    made.api.requested.clear()
     await other.settle()
     assert made.api.writes() == []
 
@@ -81,6 +81,8 @@ async def test_events_and_the_log_have_no_link() -> None:
     made = _scene()
     made.cloud_provider.failures.append(DENIED)
     await made.settle()
-    posted = [str(asked.body) for asked in made.api.asked if "/events" in asked.path]
+    posted = [
+        str(requested.body) for requested in made.api.requested if "/events" in requested.path
+    ]
     assert posted
     assert _URL not in "".join(posted)

@@ -149,10 +149,10 @@ async def test_a_source_of_another_account_does_not_revoke_the_key() -> None:
         bedrockShortTermKey=None,
         bedrockLongTermKey=_LONG_TERM,
     )
-    made.cloud_provider.asked.clear()
+    made.cloud_provider.requested.clear()
     await live(made)
     assert (iam.held, finalizers(made)) == ({}, [])
-    assert {uid for _, uid in made.cloud_provider.asked} == {"s"}
+    assert {uid for _, uid in made.cloud_provider.requested} == {"s"}
 
 
 def share(made: Scene, *namespaces: str) -> None:

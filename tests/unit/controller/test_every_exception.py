@@ -30,7 +30,7 @@ def _of_the_cluster() -> list[Exception]:
     return [each for each in _each() if type(each).__module__.partition(".")[0] in libraries]
 
 
-def _told(made: Scene) -> list[str]:
+def _reported(made: Scene) -> list[str]:
     return [f"{each['type']} {each['status']}" for each in made.status()["conditions"]]
 
 
@@ -38,7 +38,7 @@ async def _first_key(error: Exception) -> tuple[Any, list[str]]:
     made = scene()
     made.cloud_provider.failures.append(error)
     await made.settle()
-    return made.status().get("failedAttempts"), _told(made)
+    return made.status().get("failedAttempts"), _reported(made)
 
 
 async def _renewal(error: Exception) -> tuple[Any, list[str]]:
@@ -46,7 +46,7 @@ async def _renewal(error: Exception) -> tuple[Any, list[str]]:
     made.clock.now = await made.settle()
     made.cloud_provider.failures.append(error)
     await made.settle()
-    return made.status().get("failedAttempts"), _told(made)
+    return made.status().get("failedAttempts"), _reported(made)
 
 
 async def _secret(error: Exception) -> tuple[Any, list[str]]:
@@ -54,7 +54,7 @@ async def _secret(error: Exception) -> tuple[Any, list[str]]:
     made.clock.now = await made.settle()
     made.api.answers.append((f"PATCH {SECRET}", error))
     await made.settle()
-    return made.status().get("failedAttempts"), _told(made)
+    return made.status().get("failedAttempts"), _reported(made)
 
 
 async def _read_back(error: Exception) -> tuple[Any, list[str]]:
@@ -63,7 +63,7 @@ async def _read_back(error: Exception) -> tuple[Any, list[str]]:
     made.put_grant(secret={"formats": ["ApiKey"]})
     made.api.answers.append((f"GET {SECRET}", error))
     await made.settle()
-    return made.status().get("failedAttempts"), _told(made)
+    return made.status().get("failedAttempts"), _reported(made)
 
 
 def _in_the_journal(work: str) -> Callable[[Exception], Any]:
@@ -79,7 +79,7 @@ def _in_the_journal(work: str) -> Callable[[Exception], Any]:
             await made.settle()
             if made.api.objects[_GRANT].get("status", {}).get("failedAttempts"):
                 break
-        return made.status().get("failedAttempts"), _told(made)
+        return made.status().get("failedAttempts"), _reported(made)
 
     return run
 
@@ -129,9 +129,9 @@ async def test_every_exception_is_told_and_counted(boundary: str) -> None:
     run, allowed = BOUNDARIES[boundary]
     wrong = []
     for error in _each():
-        attempts, told = await run(error)
-        if attempts != 1 or told not in allowed:
-            wrong.append((type(error), attempts, told))
+        attempts, reported = await run(error)
+        if attempts != 1 or reported not in allowed:
+            wrong.append((type(error), attempts, reported))
     assert wrong == []
 
 
@@ -155,9 +155,9 @@ async def test_every_exception_of_a_probe_is_told() -> None:
         made = scene(probe={"mode": "Bedrock"})
         made.cloud_provider.answers.append(error)
         await made.settle()
-        told = _told(made)
-        if "ProbeFailing True" not in told or SECRET in made.api.objects:
-            wrong.append((type(error), told))
+        reported = _reported(made)
+        if "ProbeFailing True" not in reported or SECRET in made.api.objects:
+            wrong.append((type(error), reported))
     assert wrong == []
 
 
@@ -171,11 +171,14 @@ async def test_every_exception_of_a_rollout_is_told_beside_the_key(request_: str
         made.api.answers.append((f"{request_} {APPS}", error))
         for _ in range(4):
             made.clock.now = max(made.clock.now, await made.settle() or made.clock.now)
-            if "RolloutFailing True" in _told(made):
+            if "RolloutFailing True" in _reported(made):
                 break
         passing = isinstance(error, ApiError) and (error.is_missing or error.is_conflict)
-        if _told(made)[0] != "Ready True" or ("RolloutFailing True" not in _told(made)) > passing:
-            wrong.append((type(error), _told(made)))
+        if (
+            _reported(made)[0] != "Ready True"
+            or ("RolloutFailing True" not in _reported(made)) > passing
+        ):
+            wrong.append((type(error), _reported(made)))
     assert wrong == []
 
 

@@ -45,7 +45,7 @@ def _reporter(made: Scene) -> Callable[[str], Awaitable[datetime | None]]:
 async def _with_key(made: Scene) -> datetime:
     """The scene has a key; when it ends."""
     await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     return made.clock.now + LIFE
 
 
@@ -68,7 +68,7 @@ async def test_a_renewal_that_hangs_holds_the_report_back_no_longer_than_a_secon
     assert made.conditions() == EXPIRED
     assert made.api.events() == [("Warning", "Expired")]
     assert await reporter(UID) is None
-    made.api.asked.clear()
+    made.api.requested.clear()
     hanging.answers_now.set()
     with pytest.raises(ConflictError):
         await renewal
@@ -85,11 +85,11 @@ async def test_what_was_renewed_is_not_reported() -> None:
     await _with_key(made)
     made.clock.now = await made.settle()
     await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     ends = made.store.secrets["chat", "chat-key"].expires_at
     assert ends is not None
     assert await _reporter(made)(UID) == ends + GRACE
-    assert made.api.asked == []
+    assert made.api.requested == []
 
 
 async def test_ends_are_planned_wherever_secret_and_grant_become_known() -> None:

@@ -35,15 +35,15 @@ async def test_a_new_grant_gets_its_secret_by_two_writes() -> None:
     made = scene()
     due = await made.settle()
     assert made.api.writes() == WRITES_OF_A_RENEWAL
-    assert [asked for asked in made.api.asked if asked.method == "GET"] == []
+    assert [requested for requested in made.api.requested if requested.method == "GET"] == []
     assert _key(made.api.objects[SECRET]) == "bedrock-api-key-planted1"
     assert made.conditions() == READY
     status = made.status()
     assert (status["revision"], status["keyId"]) == (1, "ASIA1")
     assert status["expiresAt"] == "2026-11-23T00:00:00Z"
     assert NOON + timedelta(hours=7) <= due <= NOON + timedelta(hours=8)
-    told = parse_time(status["renewAt"])
-    assert told - BEGINS_WITHIN < due <= told
+    reported = parse_time(status["renewAt"])
+    assert reported - BEGINS_WITHIN < due <= reported
     assert made.api.events() == []
 
 
@@ -51,16 +51,16 @@ async def test_a_second_look_does_nothing() -> None:
     """Rule 4: a restart, or an event without news, costs no request at all."""
     made = scene()
     due = await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     assert await made.settle() == due
-    assert made.api.asked == []
+    assert made.api.requested == []
 
 
 async def test_a_renewal_has_the_price_of_the_first_key() -> None:
     """Two writes, the next revision, another key."""
     made = scene()
     made.clock.now = await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     await made.settle()
     assert made.api.writes() == WRITES_OF_A_RENEWAL
     assert made.status()["revision"] == 2
@@ -79,8 +79,8 @@ async def test_the_status_of_a_renewal_can_wait_for_other_grants() -> None:
     due = await rest.finish()
     assert due is not None
     assert made.status()["revision"] == 2
-    told = parse_time(made.status()["renewAt"])
-    assert told - BEGINS_WITHIN < due <= told
+    reported = parse_time(made.status()["renewAt"])
+    assert reported - BEGINS_WITHIN < due <= reported
 
 
 async def test_an_edit_before_the_status_of_a_renewal_is_seen() -> None:
@@ -167,10 +167,10 @@ async def test_a_secret_of_somebody_else_is_left_alone() -> None:
     assert made.api.objects[SECRET] is before
     assert made.conditions()[-1] == "SecretConflict True SecretConflict"
     assert due == NOON + timedelta(minutes=1)
-    made.api.asked.clear()
+    made.api.requested.clear()
     made.clock.now = due
     await made.settle()
-    assert [asked.method for asked in made.api.asked] == ["GET"]
+    assert [requested.method for requested in made.api.requested] == ["GET"]
     del made.api.objects[SECRET]
     made.clock.advance(minutes=1)
     await made.settle()
@@ -223,9 +223,9 @@ async def test_a_failure_is_written_once_and_retried_by_its_back_off() -> None:
         "Reconciling True ProgressingWithRetry",
     ]
     assert made.status()["failedAttempts"] == 1
-    asked = len(made.api.asked)
+    requested = len(made.api.requested)
     assert await made.settle() == due
-    assert len(made.api.asked) == asked
+    assert len(made.api.requested) == requested
     made.clock.now = due
     made.clock.now = await made.settle()
     assert made.status()["failedAttempts"] == 2
@@ -341,7 +341,7 @@ async def test_a_grant_that_is_being_deleted_is_left_alone() -> None:
     made = scene()
     made.store.grants[UID].deleting = True
     assert await made.settle() is None
-    assert made.api.asked == []
+    assert made.api.requested == []
     assert await made.reconcile("unknown") is None
 
 
@@ -352,7 +352,9 @@ async def test_no_log_status_or_event_shows_the_key(caplog: pytest.LogCaptureFix
     made.cloud_provider.failures.append(DENIED)
     made.clock.now = await made.settle()
     await made.settle()
-    elsewhere = [str(asked.body) for asked in made.api.asked if asked.path != SECRET]
+    elsewhere = [
+        str(requested.body) for requested in made.api.requested if requested.path != SECRET
+    ]
     shown = "\n".join([*elsewhere, caplog.text, made.metrics.text().decode()])
     assert "planted" not in shown
     assert base64.b64encode(b"bedrock-api-key-planted1").decode() not in shown

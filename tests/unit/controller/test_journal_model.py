@@ -75,7 +75,7 @@ class Account:
     fuse: CrashAfter = field(default_factory=CrashAfter)
     api: CrashingKubernetes = field(init=False)
     iam: SmallIam = field(init=False)
-    asked: int = 0
+    requested: int = 0
 
     def __post_init__(self) -> None:
         self.api = CrashingKubernetes(self.fuse)
@@ -121,12 +121,12 @@ class Account:
     def ask(self, *, opaque: bool = False) -> None:
         """A renewal is requested, by a time or by any other new value."""
         self.clock.advance(seconds=2)
-        self.asked += 1
+        self.requested += 1
         body = self.api.objects[_GRANT]
         value = self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        value = f"please {self.asked}" if opaque else value
-        asked = {"keywright.dev/renew-requested-at": value}
-        metadata = body["metadata"] | {"annotations": asked}
+        value = f"please {self.requested}" if opaque else value
+        requested = {"keywright.dev/renew-requested-at": value}
+        metadata = body["metadata"] | {"annotations": requested}
         self.api.put(GRANTS, {**body, "metadata": metadata})
 
     def delete(self) -> None:
@@ -191,18 +191,18 @@ def test_wherever_it_is_killed_one_key_is_left(
     assert "pending" not in status
     assert status["retiring"] == []
     # A request that is answered is not answered again; several at once are answered together.
-    assert 1 <= status["revision"] <= 1 + account.asked
+    assert 1 <= status["revision"] <= 1 + account.requested
 
 
 def test_every_single_request_may_be_the_last() -> None:
     """The same for one death at each request of a mint and of a rotation, none left out."""
     for requests in range(1, 60):
-        for asked in ("", "a time", "other words"):
+        for requested in ("", "a time", "other words"):
             account = Account()
-            if asked:
+            if requested:
                 asyncio.run(account.live(requests=None))
-                account.ask(opaque=asked != "a time")
+                account.ask(opaque=requested != "a time")
             asyncio.run(account.live(requests=requests))
             asyncio.run(account.live(requests=None))
-            assert list(account.iam.held) == [account.key_id], (requests, asked)
-            assert account.api.objects[_GRANT]["status"]["revision"] == 1 + bool(asked)
+            assert list(account.iam.held) == [account.key_id], (requests, requested)
+            assert account.api.objects[_GRANT]["status"]["revision"] == 1 + bool(requested)

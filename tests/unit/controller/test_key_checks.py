@@ -59,7 +59,9 @@ def disable(cloud: SmallIam, *, by_operator: bool = False) -> None:
 
 def notes(made: Scene) -> list[str]:
     """Reasons and notes of the Events."""
-    events = [asked.body for asked in made.api.asked if asked.path.endswith("events")]
+    events = [
+        requested.body for requested in made.api.requested if requested.path.endswith("events")
+    ]
     return [f"{event['reason']}: {event['note']}" for event in events]
 
 

@@ -90,8 +90,8 @@ def _of_before(made: Scene) -> None:
 
 
 def _notes(made: Scene) -> str:
-    asked = made.api.asked
-    return " ".join(a.body["note"] for a in asked if a.path.endswith("events") and a.body)
+    requested = made.api.requested
+    return " ".join(a.body["note"] for a in requested if a.path.endswith("events") and a.body)
 
 
 async def test_an_id_that_a_tenant_wrote_removes_nothing() -> None:
@@ -158,7 +158,7 @@ async def test_an_intent_for_one_user_clears_up_no_other() -> None:
     made.put_grant(bedrockShortTermKey=None, bedrockLongTermKey=_spec())
     await _live(made, until=timedelta(minutes=5))
     assert _THEIRS in iam.held
-    assert not any(_THEIRS in ids for ids in iam.asked)
+    assert not any(_THEIRS in ids for ids in iam.requested)
 
 
 async def test_exclusive_spares_what_another_grant_has_proved() -> None:
@@ -185,7 +185,7 @@ async def test_keys_of_before_the_proofs_are_kept_and_then_removed() -> None:
     await _live(made)
     old = made.status()["keyId"]
     _of_before(made)
-    made.api.asked.clear()
+    made.api.requested.clear()
     await _live(made)
     assert made.api.writes() == []
     _edit(made, annotations={"keywright.dev/renew-requested-at": "2026-11-22T13:00:00Z"})

@@ -249,7 +249,7 @@ async def test_resigning_never_fails(answer: Exception | None) -> None:
     api = KubernetesInMemory()
     me = Candidate(api, "me")
     await me.elector.release_lease()
-    assert api.asked == []
+    assert api.requested == []
     async with me.running():
         pass
     if answer is None:

@@ -19,7 +19,7 @@ async def _applied() -> tuple[Scene, dict[str, Any]]:
     await made.settle()
     applied = made.api.objects[SECRET]["metadata"]
     applied["annotations"][_LEGACY] = "chat/chat-key 1"
-    made.api.asked.clear()
+    made.api.requested.clear()
     return made, applied
 
 
@@ -27,9 +27,9 @@ async def test_what_an_apply_left_is_removed_by_one_patch() -> None:
     """The patch names the version and uid of the Secret that was just written."""
     made, applied = await _applied()
     await without_legacy_annotations(made.context, applied)
-    (asked,) = made.api.asked
-    assert (asked.method, asked.path.partition("?")[0]) == ("PATCH", SECRET)
-    assert asked.body == {
+    (requested,) = made.api.requested
+    assert (requested.method, requested.path.partition("?")[0]) == ("PATCH", SECRET)
+    assert requested.body == {
         "metadata": {
             "uid": applied["uid"],
             "resourceVersion": applied["resourceVersion"],

@@ -81,8 +81,8 @@ async def test_a_key_of_a_grant_that_cannot_be_parsed_is_listed() -> None:
     """Nothing says by which source it could be revoked: it is for people, and is counted."""
     entries, scene = Entries(), Scene()
     register = _register(entries, scene)
-    told = status(kind="bedrockLongTermKey", key_id=_KEY)
-    unknown = state(grant=None, source=None, status=told)
+    reported = status(kind="bedrockLongTermKey", key_id=_KEY)
+    unknown = state(grant=None, source=None, status=reported)
     assert await register.add(unknown, {_KEY}, why="its spec is invalid") == {_KEY}
     assert await register.add(unknown, {_KEY}, why="its spec is invalid") == frozenset()
     assert register.count() == {"bedrockLongTermKey": 1}
@@ -185,10 +185,10 @@ async def test_the_other_keys_of_a_source_that_fails_wait_for_the_next_round() -
     await register.add(facts, {_KEY, f"{_KEY}0"}, why="it failed")
     iam.refusal = LOST
     await register.revoke_all(_providers(scene))
-    assert len(iam.asked) == 1
+    assert len(iam.requested) == 1
     iam.refusal = Failure("not allowed.", kind=FailureClass.DENIED, reason="AccessDenied")
     await register.revoke_all(_providers(scene))
-    assert len(iam.asked) == 3
+    assert len(iam.requested) == 3
 
 
 async def test_a_key_is_listed_with_a_source_that_allows_the_namespace() -> None:

@@ -63,7 +63,7 @@ async def test_a_repeated_answer_is_told_once() -> None:
     """Tries cost no writes."""
     made = answering(*[refused() for _ in range(5)])
     made.clock.now = await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     for _ in range(4):
         made.clock.now = await made.settle()
     assert made.api.writes() == []

@@ -215,17 +215,17 @@ async def test_a_worker_wakes_by_the_clock() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 30)), max_size=20))
 def test_each_key_comes_at_the_earliest_time_it_was_asked_for(
-    asked: list[tuple[str, int]],
+    requested: list[tuple[str, int]],
 ) -> None:
     """However plans were made, nothing is lost and nothing comes twice."""
 
     async def play() -> None:
         queue, clock = _queue()
         start = clock.now
-        for key, seconds in asked:
+        for key, seconds in requested:
             queue.add(key, due=start + timedelta(seconds=seconds))
         earliest: dict[str, int] = {}
-        for key, seconds in asked:
+        for key, seconds in requested:
             earliest[key] = min(max(seconds, 0), earliest.get(key, 99))
         for second in range(31):
             clock.now = start + timedelta(seconds=second)

@@ -44,7 +44,7 @@ class Desk:
         self.store = Store()
         self.heard = asyncio.Event()
         self.values = SecretCache(ResourceClient(self.api))
-        self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.watch = ReferencedSecretsWatch(
             self.api,
             store=self.store,
@@ -53,7 +53,7 @@ class Desk:
         )
 
     def _changed(self, namespace: str, name: str) -> None:
-        self.told.append((namespace, name))
+        self.reported.append((namespace, name))
         self.heard.set()
 
     def source(self, name: str, *, version: int, **aws: Any) -> None:
@@ -146,16 +146,16 @@ async def test_only_secrets_that_sources_read_are_looked_at() -> None:
     desk.source("a", version=1, **keyed("one"))
     desk.source("b", version=2, **keyed("two"))
     await desk.watch.look("chat", None)
-    assert desk.told == []
+    assert desk.reported == []
     for name in ("one", "two", "other"):
         desk.secret(name, "after")
     await desk.watch.look("chat", "other")
     await desk.watch.look("elsewhere", "one")
-    assert desk.told == []
+    assert desk.reported == []
     await desk.watch.look("chat", "one")
-    assert desk.told == [("chat", "one")]
+    assert desk.reported == [("chat", "one")]
     await desk.watch.look("chat", None)
-    assert desk.told == [("chat", "one"), ("chat", "two")]
+    assert desk.reported == [("chat", "one"), ("chat", "two")]
     await desk.watch.close()
 
 
@@ -168,7 +168,7 @@ async def test_a_change_before_a_secret_is_watched_is_noticed() -> None:
     desk.source("a", version=1, **keyed("one"))
     async with asyncio.timeout(10):
         await desk.heard.wait()
-    assert desk.told == [("chat", "one")]
+    assert desk.reported == [("chat", "one")]
     await desk.watch.close()
 
 
@@ -182,13 +182,13 @@ async def test_a_key_that_went_while_no_operator_ran_is_noticed(
         desk.secret("one", "text", keys=tuple(key for key in keys if key != missing))
         desk.put(identity)
         await desk.watch.look("chat", "one")
-        assert desk.told == [("chat", "one")]
+        assert desk.reported == [("chat", "one")]
         await desk.watch.look("chat", "one")
-        assert desk.told == [("chat", "one")]
+        assert desk.reported == [("chat", "one")]
         await desk.watch.close()
     desk = Desk()
     desk.secret("one", "text", keys=keys)
     desk.put(identity)
     await desk.watch.look("chat", "one")
-    assert desk.told == []
+    assert desk.reported == []
     await desk.watch.close()

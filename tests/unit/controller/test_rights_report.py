@@ -36,14 +36,14 @@ def _rules(*files: str) -> list[dict[str, Any]]:
     return [rule for each in documents for rule in each.get("rules") or ()]
 
 
-def _allows(rules: list[dict[str, Any]], asked: Mapping[str, str]) -> bool:
-    subresource = asked.get("subresource")
-    resource = asked["resource"] + (f"/{subresource}" if subresource else "")
+def _allows(rules: list[dict[str, Any]], requested: Mapping[str, str]) -> bool:
+    subresource = requested.get("subresource")
+    resource = requested["resource"] + (f"/{subresource}" if subresource else "")
     return any(
-        asked["verb"] in rule["verbs"]
-        and asked.get("group", "") in rule.get("apiGroups", ())
+        requested["verb"] in rule["verbs"]
+        and requested.get("group", "") in rule.get("apiGroups", ())
         and resource in rule.get("resources", ())
-        and (not rule.get("resourceNames") or asked.get("name") in rule["resourceNames"])
+        and (not rule.get("resourceNames") or requested.get("name") in rule["resourceNames"])
         for rule in rules
     )
 
@@ -71,7 +71,7 @@ async def test_the_shipped_roles_have_all_that_are_needed(caplog: pytest.LogCapt
     """And neither the tokens of any ServiceAccount nor workloads."""
     files = ("all-namespaces/rbac", *(f"operator/{name}" for name in _OPERATOR))
     rules = _rules(*(f"{_INSTALLED}/{file}.yaml" for file in files))
-    record = await _line(caplog, _settings(), lambda asked: _allows(rules, asked))
+    record = await _line(caplog, _settings(), lambda requested: _allows(rules, requested))
     assert (record.levelname, record.getMessage()) == ("INFO", "rights: all that are needed")
     assert vars(record)["rights"] == {
         "missing": [],
@@ -87,9 +87,9 @@ async def test_each_missing_right_is_named(caplog: pytest.LogCaptureFixture) -> 
     """With its namespace, and what to do; of many, the first ten."""
     found = _settings("--namespace=team-a", "--namespace=team-b")
 
-    def allows(asked: Mapping[str, str]) -> bool:
-        denied = asked.get("namespace") == "team-b" and asked["verb"] == "patch"
-        return not denied or asked["resource"] != "secrets"
+    def allows(requested: Mapping[str, str]) -> bool:
+        denied = requested.get("namespace") == "team-b" and requested["verb"] == "patch"
+        return not denied or requested["resource"] != "secrets"
 
     record = await _line(caplog, found, allows)
     assert record.levelname == "WARNING"

@@ -41,7 +41,7 @@ async def rolling(*names: str, there: Sequence[str] | None = None, **rollout: An
     for name in names if there is None else there:
         made.api.put(APPS, deployment(name))
     await to_the_end(made)
-    made.api.asked.clear()
+    made.api.requested.clear()
     return made
 
 
@@ -67,9 +67,9 @@ async def to_the_end(made: Scene) -> None:
 def restarts(made: Scene) -> list[str]:
     """The Deployments that were patched, in order."""
     return [
-        asked.path.rpartition("/")[2]
-        for asked in made.api.asked
-        if asked.method == "PATCH" and asked.path.startswith(APPS)
+        requested.path.rpartition("/")[2]
+        for requested in made.api.requested
+        if requested.method == "PATCH" and requested.path.startswith(APPS)
     ]
 
 
@@ -101,9 +101,9 @@ async def test_a_renewed_key_restarts_its_readers_once() -> None:
     assert mark(made, "web") is not None
     assert made.conditions() == READY
     assert made.api.events() == [("Normal", "RolloutCompleted")]
-    made.api.asked.clear()
+    made.api.requested.clear()
     await made.settle()
-    assert made.api.asked == []
+    assert made.api.requested == []
 
 
 async def test_the_mark_tells_no_more_than_the_secrets_own_annotation() -> None:
@@ -161,9 +161,9 @@ async def test_without_the_right_one_refusal_is_enough() -> None:
     assert restarts(made) == ["a"]
     assert made.conditions() == [*READY, PROGRESSING, "RolloutFailing True RolloutForbidden"]
     assert due - made.clock.now < timedelta(seconds=2)
-    made.api.asked.clear()
+    made.api.requested.clear()
     assert await made.settle() == due
-    assert made.api.asked == []
+    assert made.api.requested == []
     await to_the_end(made)
     assert restarts(made) == ["a", "b"]
 

@@ -22,7 +22,7 @@ _READY = ["Ready True Succeeded"]
 
 
 def _reads(made: Scene) -> list[str]:
-    return [asked.path for asked in made.api.asked if asked.method == "GET"]
+    return [requested.path for requested in made.api.requested if requested.method == "GET"]
 
 
 def _relabel(made: Scene, value: str | None) -> None:
@@ -39,7 +39,7 @@ async def test_a_published_secret_that_the_watch_lost_is_read_before_a_key_is_is
     made = scene()
     await made.settle()
     del made.store.secrets[_NAME]
-    made.api.asked.clear()
+    made.api.requested.clear()
     await made.settle()
     assert _reads(made) == [SECRET]
     assert made.api.writes() == []
@@ -56,7 +56,7 @@ async def test_a_secret_that_the_watch_cannot_show_is_read_now_and_then(value: s
     due = await made.settle()
     assert made.conditions() == [*_READY, "SecretContested True ChangedAtAdmission"]
     assert due == made.clock.now + timedelta(seconds=30)
-    made.api.asked.clear()
+    made.api.requested.clear()
     assert await made.settle() == due
     assert made.api.writes() == []
     del made.api.objects[SECRET]
@@ -164,7 +164,7 @@ async def test_a_contest_costs_ever_fewer_writes_and_is_over_in_the_end() -> Non
     """Each change is answered at once by the other manager; the clock goes on by a minute."""
     made = scene(secret={"labels": {"team": "chat"}})
     await made.settle()
-    made.api.asked.clear()
+    made.api.requested.clear()
     for _ in range(600):
         _take_the_label(made)
         await made.settle()
@@ -189,7 +189,7 @@ async def test_a_contest_costs_ever_fewer_writes_and_is_over_in_the_end() -> Non
 async def _renamed(made: Scene) -> None:
     await made.settle()
     made.put_grant(secret={"name": "renamed"})
-    made.api.asked.clear()
+    made.api.requested.clear()
     for _ in range(6):
         await made.settle()
 

@@ -73,10 +73,10 @@ async def test_a_source_that_refuses_the_namespace_revokes_nothing() -> None:
     await _ready(made)
     made.event_handlers.source(_source("others", generation=2, version=6))
     _delete(made)
-    made.cloud_provider.asked.clear()
+    made.cloud_provider.requested.clear()
     await _until_gone(made)
     assert len(iam.held) == 1
-    assert made.cloud_provider.asked == []
+    assert made.cloud_provider.requested == []
     assert ("Warning", "CredentialsOrphaned") in made.api.events()
 
 
@@ -106,10 +106,10 @@ async def test_what_a_source_that_is_gone_allowed_before_counts_no_more(*, again
         made.event_handlers.source(_source("others", generation=2, version=6))
         made.event_handlers.source(_source("others", generation=2, version=6), deleted=True)
     _delete(made)
-    made.cloud_provider.asked.clear()
+    made.cloud_provider.requested.clear()
     await _until_gone(made)
     assert len(iam.held) == 1
-    assert made.cloud_provider.asked == []
+    assert made.cloud_provider.requested == []
 
 
 async def test_the_memory_of_a_source_goes_with_its_grants() -> None:
@@ -154,7 +154,7 @@ async def test_every_path_checks_before_it_asks_the_cloud(
     with pytest.raises(error):
         await calls[path]()
     assert (
-        made.cloud_provider.asked,
+        made.cloud_provider.requested,
         made.cloud_provider.issued_key,
         made.cloud_provider.tried,
     ) == ([], 0, [])

@@ -263,12 +263,12 @@ async def test_a_clock_that_differs_is_reported_once_and_cleared() -> None:
         due = await made.sources.reconcile(NAME) or due
         assert due == made.clock.now + timedelta(minutes=5)
         made.clock.now = due
-    assert made.cloud_provider.time_asked == 2
+    assert made.cloud_provider.time_requested == 2
     assert len(made.api.events()) == 1
     made.cloud_provider.meanwhile = lambda: _note(made, ahead=59)
     await made.sources.reconcile(NAME)
     assert [c["type"] for c in _status(made)["conditions"]] == ["Ready"]
-    assert made.cloud_provider.time_asked == 3
+    assert made.cloud_provider.time_requested == 3
 
 
 async def test_a_clock_that_was_set_is_compared_again() -> None:
@@ -279,7 +279,7 @@ async def test_a_clock_that_was_set_is_compared_again() -> None:
     made.skews.clock_was_set()
     made.cloud_provider.meanwhile = lambda: _note(made, ahead=-600)
     await made.sources.reconcile(NAME)
-    assert made.cloud_provider.time_asked == 1
+    assert made.cloud_provider.time_requested == 1
     assert "about 10m behind" in _status(made)["conditions"][1]["message"]
 
 

@@ -44,7 +44,7 @@ class KubernetesInMemory(KubernetesClient):
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
-        self.asked: list[Asked] = []
+        self.requested: list[Asked] = []
         self.answers: list[tuple[str, Exception | Callable[[], None]]] = []
         self.after: list[tuple[str, Exception | Callable[[], None]]] = []
         self._version = 100
@@ -57,14 +57,16 @@ class KubernetesInMemory(KubernetesClient):
     def writes(self) -> list[str]:
         """What was written, Events left out."""
         return [
-            f"{asked.method} {asked.path}"
-            for asked in self.asked
-            if asked.method != "GET" and not asked.path.endswith("/events")
+            f"{requested.method} {requested.path}"
+            for requested in self.requested
+            if requested.method != "GET" and not requested.path.endswith("/events")
         ]
 
     def events(self) -> list[tuple[str, str]]:
         """Type and reason of each Event."""
-        return [(a.body["type"], a.body["reason"]) for a in self.asked if a.path.endswith("events")]
+        return [
+            (a.body["type"], a.body["reason"]) for a in self.requested if a.path.endswith("events")
+        ]
 
     @override
     async def close(self) -> None:
@@ -87,7 +89,7 @@ class KubernetesInMemory(KubernetesClient):
         into: type[Any] | None = None,
     ) -> Any:
         bare, _, query = path.partition("?")
-        self.asked.append(Asked(method, bare, copy.deepcopy(body), content_type))
+        self.requested.append(Asked(method, bare, copy.deepcopy(body), content_type))
         _interrupt(f"{method} {bare}", self.answers)
         answer = self._answer(method, bare, query, body=body, content_type=content_type)
         _interrupt(f"{method} {bare}", self.after)

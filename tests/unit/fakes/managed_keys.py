@@ -36,7 +36,7 @@ class SmallIam:
     tagged: bool = False
     values: dict[str, str] = field(default_factory=dict)
     evidence: Evidence = NO_EVIDENCE
-    asked: list[tuple[str, ...]] = field(default_factory=list)
+    requested: list[tuple[str, ...]] = field(default_factory=list)
     refusal: Failure | None = None
     out_of_reach: frozenset[str] = frozenset()
     fault: KeyFault | None = None
@@ -124,7 +124,7 @@ class SmallIam:
     ) -> tuple[str, ...]:
         """They are gone."""
         self.point()
-        self.asked.append(key_ids)
+        self.requested.append(key_ids)
         if self.refusal is not None:
             raise self.refusal
         for key_id in key_ids:

@@ -48,19 +48,19 @@ class ScriptedProvider:
         self.forgotten: list[str] = []
         self.held: list[str] = []
         self.in_memory = True
-        self.time_asked = 0
+        self.time_requested = 0
         self.endless = False
         self.meanwhile: Callable[[], None] = lambda: None
         self.answers: list[Exception] = []
         self.tried: list[str | None] = []
         self.kept: ManagedKeys | None = None
-        self.asked: list[tuple[str, str]] = []
+        self.requested: list[tuple[str, str]] = []
 
     async def keys(
         self, grant: ApiKeyGrant, *, source: CredentialSource, evidence: Evidence = NO_EVIDENCE
     ) -> ManagedKeys:
         """What the test has put there."""
-        self.asked.append((grant.namespace, source.uid))
+        self.requested.append((grant.namespace, source.uid))
         assert self.kept is not None
         if isinstance(self.kept, SmallIam):
             self.kept.evidence = evidence
@@ -127,7 +127,7 @@ class ScriptedProvider:
     async def ask(self, source: CredentialSource) -> None:
         """Note it."""
         del source
-        self.time_asked += 1
+        self.time_requested += 1
         self.meanwhile()
 
     def has_session(self, source: CredentialSource) -> bool:

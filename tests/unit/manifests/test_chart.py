@@ -220,26 +220,26 @@ def test_what_a_platform_asks_of_pods_can_be_set(helm: Helm, tmp_path: Path) -> 
     """Image, scheduling, environment and volumes, beside what the chart sets itself."""
     values = tmp_path / "values.yaml"
     values.write_text(POD)
-    asked = yaml.safe_load(POD)
+    requested = yaml.safe_load(POD)
     pod = _pod(helm, "--values", values)
     spec, metadata = pod["spec"], pod["metadata"]
     (container,) = spec["containers"]
     assert container["image"] == "registry.example/keywright:1.2"
     assert container["imagePullPolicy"] == "Always"
     assert spec["imagePullSecrets"] == [{"name": "pull"}]
-    assert metadata["annotations"] == asked["podAnnotations"]
+    assert metadata["annotations"] == requested["podAnnotations"]
     assert metadata["labels"] == {"app.kubernetes.io/name": "keywright", "team": "platform"}
     for field in ("nodeSelector", "tolerations", "affinity"):
-        assert spec[field] == asked[field]
+        assert spec[field] == requested[field]
     assert container["resources"]["limits"] == {"cpu": 1, "memory": "512Mi"}
-    assert container["env"][2:] == asked["extraEnv"]
+    assert container["env"][2:] == requested["extraEnv"]
     assert [entry["name"] for entry in container["env"][:2]] == ["POD_NAME", "POD_NAMESPACE"]
-    assert spec["volumes"] == asked["extraVolumes"]
-    assert container["volumeMounts"] == asked["extraVolumeMounts"]
+    assert spec["volumes"] == requested["extraVolumes"]
+    assert container["volumeMounts"] == requested["extraVolumeMounts"]
     (account,) = (
         each for each in helm.render("--values", values) if each["kind"] == "ServiceAccount"
     )
-    assert account["metadata"]["annotations"] == asked["serviceAccount"]["annotations"]
+    assert account["metadata"]["annotations"] == requested["serviceAccount"]["annotations"]
 
 
 def test_a_digest_is_what_counts(helm: Helm) -> None:

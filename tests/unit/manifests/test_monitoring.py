@@ -73,8 +73,8 @@ async def test_an_expression_parses_and_names_what_the_operator_exposes(expressi
     labels = set().union(*(exposed[name] for name in names)) | {"instance"}
     grouped = re.findall(r"\b(?:by|on) \(([^)]*)\)", expression)
     matched = re.findall(r"[{,]\s*(\w+)(?:=~|!~|!=|=)\"", expression)
-    asked = {name.strip() for group in grouped for name in group.split(",")} | set(matched)
-    assert asked <= labels
+    requested = {name.strip() for group in grouped for name in group.split(",")} | set(matched)
+    assert requested <= labels
 
 
 def test_results_in_a_rule_are_those_that_are_counted() -> None:

@@ -83,12 +83,12 @@ def status(**changed: Any) -> GrantStatus:
     return msgspec.structs.replace(STATUS, **changed)
 
 
-def asked(**annotations: Any) -> Any:
+def requested(**annotations: Any) -> Any:
     """The usual grant with requests for a renewal."""
     return replace(grant(), **annotations)
 
 
-def told(step: Step) -> str:
+def step_name(step: Step) -> str:
     """A step in a word or two, to compare with."""
     match step:
         case Issue(cause) | Rewrite(cause):

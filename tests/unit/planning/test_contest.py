@@ -21,7 +21,7 @@ from keywright.planning.state import Contest, GrantState, IssueReason
 from keywright.planning.status import next_status
 from keywright.planning.steps import Fail, Issue, NoOp, Pause, Relabel, Rewrite, Written
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.planning.samples import noon, secret, state, status, step_name
 from tests.unit.replace import replace
 
 PAUSE = Pause(NOON)
@@ -49,9 +49,9 @@ def _conditions(found: GrantStatus) -> list[str]:
 
 def test_the_first_repair_is_immediate() -> None:
     """And so is one of another field."""
-    assert told(decide(_taken(), now=NOON)) == "Rewrite Drift"
+    assert step_name(decide(_taken(), now=NOON)) == "Rewrite Drift"
     other = _taken("data[AWS_REGION]", contest=_after(4))
-    assert told(decide(other, now=NOON)) == "Rewrite Drift"
+    assert step_name(decide(other, now=NOON)) == "Rewrite Drift"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_pause_doubles_up_to_five_minutes(repairs: int, seconds: int) -> Non
     due = noon(seconds=seconds)
     assert decide(contested, now=NOON) == Pause(due)
     assert decide(contested, now=due - timedelta(milliseconds=1)) == Pause(due)
-    assert told(decide(contested, now=due)) == "Rewrite Drift"
+    assert step_name(decide(contested, now=due)) == "Rewrite Drift"
     assert requeue_at(contested, Pause(due), now=NOON) == due
 
 
@@ -111,23 +111,23 @@ def test_a_renewal_is_written_in_time() -> None:
     contested = _taken(contest=_after(9), status=status(renew_at=due))
     contested = replace(contested, secret=replace(contested.secret, renew_at=due))
     assert decide(contested, now=NOON) == Pause(due)
-    assert told(decide(contested, now=due)) == "Issue Due"
+    assert step_name(decide(contested, now=due)) == "Issue Due"
     edited = replace(contested, subject=replace(contested.subject, generation=2))
-    assert told(decide(edited, now=NOON)) == "Rewrite Drift"
+    assert step_name(decide(edited, now=NOON)) == "Rewrite Drift"
 
 
 def test_a_secret_that_is_deleted_again_and_again_is_a_contest_too() -> None:
     """Until its renewal is due; the first time it is written at once."""
     gone = state(secret=None)
     assert taken_fields(gone) == (WHOLE_OBJECT,)
-    assert told(decide(gone, now=NOON)) == "Issue SecretMissing"
+    assert step_name(decide(gone, now=NOON)) == "Issue SecretMissing"
     contest = after_repair(None, gone, now=NOON)
     contest = after_repair(contest, gone, now=NOON)
     assert decide(replace(gone, contest=contest), now=NOON) == Pause(noon(seconds=2))
     renewed = status(renew_at=noon(seconds=1))
-    assert told(decide(replace(gone, contest=contest, status=renewed), now=noon(seconds=1))) == (
-        "Issue SecretMissing"
-    )
+    assert step_name(
+        decide(replace(gone, contest=contest, status=renewed), now=noon(seconds=1))
+    ) == ("Issue SecretMissing")
 
 
 def test_a_forged_fingerprint_is_paced_as_well() -> None:
@@ -136,14 +136,14 @@ def test_a_forged_fingerprint_is_paced_as_well() -> None:
     forged = _taken(field, contest=_after(5, fields=(field,)))
     forged = replace(forged, secret=replace(forged.secret, matches_spec=False))
     assert decide(forged, now=NOON) == Pause(noon(seconds=16))
-    assert told(decide(forged, now=noon(seconds=16))) == "Issue KeyChanged"
+    assert step_name(decide(forged, now=noon(seconds=16))) == "Issue KeyChanged"
 
 
 def test_a_change_of_the_source_or_of_an_imported_value_is_no_repair() -> None:
     """The key is another one by now; a label that is contested does not delay it."""
     changed = _taken(contest=_after(9))
     changed = replace(changed, secret=replace(changed.secret, matches_spec=False))
-    assert told(decide(changed, now=NOON)) == "Issue KeyChanged"
+    assert step_name(decide(changed, now=NOON)) == "Issue KeyChanged"
 
 
 def test_one_condition_and_one_event_name_field_and_manager() -> None:

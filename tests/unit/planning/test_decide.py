@@ -22,12 +22,12 @@ from tests.unit.planning.samples import (
     READY,
     STATUS,
     UID,
-    asked,
     noon,
+    requested,
     secret,
     state,
     status,
-    told,
+    step_name,
 )
 from tests.unit.replace import replace
 
@@ -96,45 +96,49 @@ ROWS: list[tuple[str, GrantState, str]] = [
     ("a key without an end", state(secret=secret(expires_at=None, renew_at=None)), "NoOp"),
     ("due this very second", state(secret=DUE), "Issue Due"),
     ("a second before it is due", state(secret=secret(renew_at=noon(seconds=1))), "NoOp"),
-    ("asked for", state(grant=asked(renew_requested_at=AFTER_ISSUE)), "Issue Requested"),
+    ("asked for", state(grant=requested(renew_requested_at=AFTER_ISSUE)), "Issue Requested"),
     (
         "asked for by Flux",
-        state(grant=asked(reconcile_requested_at=AFTER_ISSUE)),
+        state(grant=requested(reconcile_requested_at=AFTER_ISSUE)),
         "Issue Requested",
     ),
     (
         "of both requests the newer one counts",
         state(
-            grant=asked(renew_requested_at=BEFORE_ISSUE, reconcile_requested_at=AFTER_ISSUE),
+            grant=requested(renew_requested_at=BEFORE_ISSUE, reconcile_requested_at=AFTER_ISSUE),
             status=status(last_handled_reconcile_at=BEFORE_ISSUE),
         ),
         "Issue Requested",
     ),
     (
         "asked for before the key was made",
-        state(grant=asked(renew_requested_at=BEFORE_ISSUE)),
+        state(grant=requested(renew_requested_at=BEFORE_ISSUE)),
         "NoOp",
     ),
     (
         "asked for, and done",
         state(
-            grant=asked(renew_requested_at=AFTER_ISSUE),
+            grant=requested(renew_requested_at=AFTER_ISSUE),
             status=status(last_handled_reconcile_at=AFTER_ISSUE),
         ),
         "NoOp",
     ),
-    ("asked for by no time", state(grant=asked(renew_requested_at="please")), "Issue Requested"),
+    (
+        "asked for by no time",
+        state(grant=requested(renew_requested_at="please")),
+        "Issue Requested",
+    ),
     (
         "asked for by no time, and done",
         state(
-            grant=asked(renew_requested_at="please"),
+            grant=requested(renew_requested_at="please"),
             status=status(last_handled_reconcile_at="please"),
         ),
         "NoOp",
     ),
     (
         "requested, for a key of unknown age",
-        state(grant=asked(renew_requested_at=BEFORE_ISSUE), secret=secret(issued_at=None)),
+        state(grant=requested(renew_requested_at=BEFORE_ISSUE), secret=secret(issued_at=None)),
         "Issue Requested",
     ),
     ("changed by hand", state(secret=DRIFTED), "Rewrite Drift"),
@@ -214,7 +218,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
 @pytest.mark.parametrize(("known", "expected"), [row[1:] for row in ROWS], ids=[r[0] for r in ROWS])
 def test_the_first_rule_that_applies_decides(known: GrantState, expected: str) -> None:
     """Each row is one situation and the one step that follows from it."""
-    assert told(decide(known, now=NOON)) == expected
+    assert step_name(decide(known, now=NOON)) == expected
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,7 @@ def test_a_wait_is_looked_at_when_it_ends() -> None:
     assert isinstance(step, Wait)
     assert timedelta(seconds=3) <= step.until - NOON <= timedelta(seconds=5)
     assert requeue_at(known, step, now=NOON) == step.until
-    assert told(decide(known, now=step.until)) == "Issue Due"
+    assert step_name(decide(known, now=step.until)) == "Issue Due"
 
 
 @pytest.mark.parametrize(
@@ -296,14 +300,14 @@ def test_the_work_begins_within_the_second_before_the_renewal_is_due() -> None:
     assert noon(hours=4) - BEGINS_WITHIN < BEGINS < noon(hours=4)
     just_before = BEGINS - timedelta(microseconds=1)
     assert decide(state(), now=just_before) == NoOp()
-    assert told(decide(state(), now=BEGINS)) == "Issue Due"
+    assert step_name(decide(state(), now=BEGINS)) == "Issue Due"
     assert decide(state(grant=IN_A_WINDOW), now=BEGINS) == NoOp()
 
 
 def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:
     """A failure has seen the generation; that it was not carried out is read from Ready."""
     known = state(grant=EDITED, subject=SECOND, status=EDITED_AND_FAILED)
-    assert told(decide(known, now=NOON)) == "Rewrite SpecChanged"
+    assert step_name(decide(known, now=NOON)) == "Rewrite SpecChanged"
     ready = msgspec.structs.replace(READY, observed_generation=2, status=ConditionStatus.TRUE)
     done = msgspec.structs.replace(EDITED_AND_FAILED, conditions=(ready,), failed_attempts=0)
     assert decide(state(grant=EDITED, subject=SECOND, status=done), now=NOON) == NoOp()
@@ -311,7 +315,7 @@ def test_an_edit_that_failed_once_is_owed_until_it_is_written() -> None:
 
 def test_a_request_is_answered_by_a_newer_key_without_a_status() -> None:
     """A restore from a backup brings the annotation back, and costs no key."""
-    wanted = asked(renew_requested_at=BEFORE_ISSUE)
+    wanted = requested(renew_requested_at=BEFORE_ISSUE)
     assert not renewal_requested(wanted, state(grant=wanted, status=STATUS.__class__()))
     assert not renewal_requested(grant(), state())
 

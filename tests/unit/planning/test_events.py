@@ -49,7 +49,7 @@ def test_a_change_for_the_worse_is_told_once_and_so_is_the_recovery(
     before: str, after: str, expected: str | None
 ) -> None:
     """Renewals and first successes are no news: ten thousand grants would post them all day."""
-    told = event_for(_status(before, words="old"), _status(after, words="new"))
-    found = told and f"{'Warning' if told.warning else 'Normal'} {told.reason}"
+    step_name = event_for(_status(before, words="old"), _status(after, words="new"))
+    found = step_name and f"{'Warning' if step_name.warning else 'Normal'} {step_name.reason}"
     assert found == expected
-    assert told is None or told.note == "new"
+    assert step_name is None or step_name.note == "new"

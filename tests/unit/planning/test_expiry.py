@@ -51,16 +51,16 @@ def test_why_the_renewal_fails_is_kept() -> None:
     )
     other = Condition(type="RolloutFailing", status=ConditionStatus.TRUE, reason="NotFound")
     before = GrantStatus(conditions=(_ready(), failing, other))
-    told = _told(expired_status(before, expires_at=noon(hours=-1), now=noon()))
-    assert told.keys() == {"Ready", "Reconciling", "RolloutFailing"}
-    assert told["Ready"][2].endswith("the role is not trusted.")
+    step_name = _told(expired_status(before, expires_at=noon(hours=-1), now=noon()))
+    assert step_name.keys() == {"Ready", "Reconciling", "RolloutFailing"}
+    assert step_name["Ready"][2].endswith("the role is not trusted.")
 
 
 def test_a_suspended_grant_stays_suspended() -> None:
     """Nothing is being worked on."""
     before = GrantStatus(conditions=(_ready("Suspended"),))
-    told = _told(expired_status(before, expires_at=noon(hours=-1), now=noon()))
-    assert told == {"Ready": ("False", "Suspended", "Secret chat-key holds a key.")}
+    step_name = _told(expired_status(before, expires_at=noon(hours=-1), now=noon()))
+    assert step_name == {"Ready": ("False", "Suspended", "Secret chat-key holds a key.")}
 
 
 @given(statuses(), moments())

@@ -26,7 +26,7 @@ from keywright.planning.steps import (
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.planning.samples import noon, secret, state, status, step_name
 from tests.unit.replace import replace
 
 _OLD = FormerSecret(name="old")
@@ -144,7 +144,7 @@ def test_it_waits_for_the_old_key_of_a_cloud() -> None:
     key = RetiringKey(key_id="A", retire_at=noon(hours=1))
     kept = status(kind="bedrockLongTermKey", key_id="B", former_secrets=(_OLD,), retiring=(key,))
     waits = state(grant=lasting, status=kept, secret=secret(key_id="B"), has_finalizer=True)
-    assert told(decide(waits, now=NOON)) == "NoOp"
+    assert step_name(decide(waits, now=NOON)) == "NoOp"
     retired = replace(waits, status=msgspec.structs.replace(kept, retiring=()))
     assert decide(retired, now=NOON) == TendFormer(_OLD, clear=True)
 
@@ -198,8 +198,8 @@ def test_its_end_is_an_event(state: FormerState, reason: str | None) -> None:
     """No warning: it is what was announced."""
     renamed = _renamed()
     tended = FormerTended("old", state, "u")
-    told_of = next_status(renamed, NoOp(), now=NOON)
-    event = former_notice(told_of, next_status(renamed, tended, now=NOON), tended)
+    managed_status = next_status(renamed, NoOp(), now=NOON)
+    event = former_notice(managed_status, next_status(renamed, tended, now=NOON), tended)
     assert (event.reason if event is not None else None) == reason
     assert event is None or not event.warning
 
@@ -209,8 +209,8 @@ def test_a_grant_that_finds_a_secret_left_behind_is_told_so() -> None:
     found = secret(
         ownership=Ownership.OWNED_BY_OTHER, owner="chat/first", left_behind=True, revision=0
     )
-    assert told(decide(state(secret=found), now=NOON)) == "Reject SecretConflict"
+    assert step_name(decide(state(secret=found), now=NOON)) == "Reject SecretConflict"
     released = secret(ownership=Ownership.UNOWNED, released=True, revision=0, matches_spec=False)
-    assert told(decide(state(secret=released), now=NOON)).startswith("Issue")
+    assert step_name(decide(state(secret=released), now=NOON)).startswith("Issue")
     nobodys = replace(released, released=False)
-    assert told(decide(state(secret=nobodys), now=NOON)) == "Reject SecretConflict"
+    assert step_name(decide(state(secret=nobodys), now=NOON)) == "Reject SecretConflict"

@@ -34,7 +34,15 @@ from keywright.planning.steps import (
 from keywright.secrets.ownership import Ownership
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import MISSING_SOURCE, READY, noon, secret, state, status, told
+from tests.unit.planning.samples import (
+    MISSING_SOURCE,
+    READY,
+    noon,
+    secret,
+    state,
+    status,
+    step_name,
+)
 from tests.unit.replace import replace
 
 KEY = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": "1h"}
@@ -51,19 +59,19 @@ def kept(**spec: Any) -> Any:
     return grant(bedrockShortTermKey=None, bedrockLongTermKey=KEY | spec)
 
 
-def told_of(**changed: Any) -> Any:
+def managed_status(**changed: Any) -> Any:
     """The status of a grant whose key is A."""
     return status(**{"kind": KIND, "key_id": A, "expires_at": None} | changed)
 
 
 def given(**changed: Any) -> GrantState:
     """A grant whose key A is in its Secret, and lists nothing."""
-    usual = {"grant": kept(), "status": told_of(), "secret": SERVED, "has_finalizer": True}
+    usual = {"grant": kept(), "status": managed_status(), "secret": SERVED, "has_finalizer": True}
     if changed.get("deleting"):
-        told = usual | changed
+        step_name = usual | changed
         usual["status"] = changed.pop("status", usual["status"])
         ready = msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="Deleting")
-        usual["status"] = msgspec.structs.replace(told["status"], conditions=(ready,))
+        usual["status"] = msgspec.structs.replace(step_name["status"], conditions=(ready,))
     return state(**usual | changed)
 
 
@@ -82,11 +90,11 @@ def retiring(name: str, *, minutes: float) -> tuple[RetiringKey, ...]:
     return (RetiringKey(key_id=name, retire_at=noon(minutes=minutes)),)
 
 
-NEW = given(secret=None, status=told_of(key_id=None, revision=0))
-OPEN = told_of(pending=pending(A))
-OPEN_LONG = told_of(pending=pending(A, ago=SETTLED))
-B_RETIRES = told_of(retiring=retiring(B, minutes=30))
-B_GOES = told_of(retiring=retiring(B, minutes=0))
+NEW = given(secret=None, status=managed_status(key_id=None, revision=0))
+OPEN = managed_status(pending=pending(A))
+OPEN_LONG = managed_status(pending=pending(A, ago=SETTLED))
+B_RETIRES = managed_status(retiring=retiring(B, minutes=30))
+B_GOES = managed_status(retiring=retiring(B, minutes=0))
 IN_B = replace(SERVED, key_id=B)
 KEY_LOST_TOLD = (msgspec.structs.replace(READY, status=ConditionStatus.FALSE, reason="KeyLost"),)
 
@@ -105,7 +113,7 @@ ROWS: list[tuple[str, GrantState, str]] = [
         "nor by one that is too old",
         given(
             secret=DUE,
-            status=told_of(pending=pending(ago=SETTLED * 2)),
+            status=managed_status(pending=pending(ago=SETTLED * 2)),
             intent_written_by_this_process=True,
         ),
         "ListKeys",
@@ -235,7 +243,7 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
     ),
     (
         "Retain without a key",
-        given(deleting=True, grant=RETAINED, secret=None, status=told_of(key_id=None)),
+        given(deleting=True, grant=RETAINED, secret=None, status=managed_status(key_id=None)),
         "RemoveFinalizer",
     ),
     (
@@ -243,7 +251,7 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
         given(
             deleting=True,
             grant=RETAINED,
-            status=told_of(failed_attempts=1, last_failure_time=NOON),
+            status=managed_status(failed_attempts=1, last_failure_time=NOON),
         ),
         "Wait 1",
     ),
@@ -252,37 +260,42 @@ ENDINGS: list[tuple[str, GrantState, str]] = [
         given(
             deleting=True,
             grant=RETAINED,
-            status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED),
+            status=managed_status(failed_attempts=MIN_ATTEMPTS, **TRIED),
         ),
         "RemoveFinalizer",
     ),
     ("no source", LOST_SOURCE, "Fail SourceNotFound"),
     (
         "the last try but one",
-        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS - 1, **TRIED)),
+        given(deleting=True, status=managed_status(failed_attempts=MIN_ATTEMPTS - 1, **TRIED)),
         "ListKeys",
     ),
     (
         "bounded",
-        given(deleting=True, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
+        given(deleting=True, status=managed_status(failed_attempts=MIN_ATTEMPTS, **TRIED)),
         "RemoveFinalizer A",
     ),
     ("no spec to go by", given(deleting=True, grant=None), "Fail KindChanged"),
     (
         "no spec to go by, and no key",
-        given(deleting=True, grant=None, secret=None, status=told_of(key_id=None)),
+        given(deleting=True, grant=None, secret=None, status=managed_status(key_id=None)),
         "RemoveFinalizer",
     ),
     (
         "no spec to go by, and an intent that may have created a key",
         given(
-            deleting=True, grant=None, secret=None, status=told_of(key_id=None, pending=pending())
+            deleting=True,
+            grant=None,
+            secret=None,
+            status=managed_status(key_id=None, pending=pending()),
         ),
         "Fail KindChanged",
     ),
     (
         "no spec to go by, after the time of a revocation",
-        given(deleting=True, grant=None, status=told_of(failed_attempts=MIN_ATTEMPTS, **TRIED)),
+        given(
+            deleting=True, grant=None, status=managed_status(failed_attempts=MIN_ATTEMPTS, **TRIED)
+        ),
         "RemoveFinalizer A",
     ),
 ]
@@ -304,7 +317,7 @@ def words(step: Step) -> str:
         case ListKeys() | ClearPending() | AddFinalizer() | NoOp():
             return type(step).__name__
         case _:
-            return told(step)
+            return step_name(step)
 
 
 def _letters(ids: tuple[str, ...]) -> list[str]:
@@ -323,7 +336,7 @@ def test_the_next_step(case: str, state: GrantState, step: str) -> None:
 def test_a_deletion_is_told_before_the_key_is_revoked() -> None:
     """A grant whose key is being removed never shows Ready=True; earlier failures do not count."""
     going = state(
-        grant=kept(), status=told_of(failed_attempts=99), secret=SERVED, has_finalizer=True
+        grant=kept(), status=managed_status(failed_attempts=99), secret=SERVED, has_finalizer=True
     )
     going = replace(going, deleting=True)
     assert decide(going, now=NOON) == ReportDeletion()
@@ -342,7 +355,7 @@ def test_an_outage_is_waited_for_and_told() -> None:
         deleting=True,
         deleting_since=NOON,
         revocation=timedelta(minutes=15),
-        status=told_of(failed_attempts=MIN_ATTEMPTS),
+        status=managed_status(failed_attempts=MIN_ATTEMPTS),
     )
     before = noon(minutes=14)
     after = replace(going, status=next_status(going, Fail(failing), now=before))
@@ -382,7 +395,7 @@ def test_an_intent_keeps_the_id_of_the_secret_if_the_status_was_lost(
     ownership: Ownership, expected: str | None
 ) -> None:
     """The key in use retires after the new one is published; an ID of others does not count."""
-    lost = told_of(key_id=None, revision=0, kind=None)
+    lost = managed_status(key_id=None, revision=0, kind=None)
     before = given(secret=replace(DUE, ownership=ownership), status=lost, listed=(key(A),))
     assert next_status(before, RecordIntent((A,)), now=NOON).key_id == expected
 
@@ -436,7 +449,7 @@ def test_a_settled_intent_answers_the_request_that_the_key_is_newer_than(
     intent = PendingCreate(started_at=NOON, baseline=(A,), request=request_of_intent)
     before = given(
         grant=replace(kept(), renew_requested_at=request_now),
-        status=told_of(pending=intent, last_handled_reconcile_at="recorded"),
+        status=managed_status(pending=intent, last_handled_reconcile_at="recorded"),
         secret=held,
     )
     after = next_status(before, ClearPending(), now=NOON)
@@ -446,7 +459,7 @@ def test_a_settled_intent_answers_the_request_that_the_key_is_newer_than(
 
 def test_a_lost_status_comes_back_from_the_secret() -> None:
     """The key in use, and the one that it has replaced, until the overlap is over."""
-    lost = msgspec.structs.replace(told_of(), key_id=None, revision=0, kind=None)
+    lost = msgspec.structs.replace(managed_status(), key_id=None, revision=0, kind=None)
     view = replace(SERVED, replaces=C)
     found = next_status(given(secret=view, status=lost), ClearPending(), now=NOON)
     assert found.key_id == A
@@ -455,7 +468,7 @@ def test_a_lost_status_comes_back_from_the_secret() -> None:
 
 def test_removed_keys_leave_the_status() -> None:
     """A lost key ends its intent; a retired one does not."""
-    before = given(status=told_of(pending=pending(), retiring=retiring(B, minutes=0)))
+    before = given(status=managed_status(pending=pending(), retiring=retiring(B, minutes=0)))
     assert next_status(before, Remove((B,)), now=NOON).retiring == ()
     assert next_status(before, Remove((B,)), now=NOON).pending is not None
     assert next_status(before, Remove((C,), lost=True), now=NOON).pending is None

@@ -26,7 +26,7 @@ from keywright.planning.steps import (
 )
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.planning.samples import noon, secret, state, status, step_name
 from tests.unit.replace import replace
 
 KIND = "apiGatewayKey"
@@ -39,17 +39,17 @@ FILE = {"csvFrom": {"secretKeyRef": {"name": "partners", "key": "keys.csv"}}}
 
 def given(key: dict[str, Any] | None = None, **changed: Any) -> GrantState:
     """A grant whose key A is in its Secret."""
-    asked = {"usagePlan": {"id": "abc123"}, **(key or {})}
+    requested = {"usagePlan": {"id": "abc123"}, **(key or {})}
     usual = {
-        "grant": grant(bedrockShortTermKey=None, apiGatewayKey=asked),
-        "status": told_of(),
+        "grant": grant(bedrockShortTermKey=None, apiGatewayKey=requested),
+        "status": managed_status(),
         "secret": SERVED,
         "has_finalizer": True,
     }
     return state(**usual | changed)
 
 
-def told_of(**changed: Any) -> Any:
+def managed_status(**changed: Any) -> Any:
     """The status of a grant whose key is A."""
     return status(**{"kind": KIND, "key_id": A, "expires_at": None} | changed)
 
@@ -63,14 +63,17 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
     ("changed", "step"),
     [
         # An intent of long ago, by whatever process: its create finds what it has made.
-        ({"secret": DUE, "status": told_of(pending=OPEN)}, "Issue Due"),
-        ({"secret": DUE, "status": told_of(pending=OPEN, revision=0)}, "Issue Due"),
+        ({"secret": DUE, "status": managed_status(pending=OPEN)}, "Issue Due"),
+        ({"secret": DUE, "status": managed_status(pending=OPEN, revision=0)}, "Issue Due"),
         # The Secret holds its key already.
-        ({"secret": replace(DUE, key_id=B), "status": told_of(pending=OPEN)}, ClearPending()),
+        (
+            {"secret": replace(DUE, key_id=B), "status": managed_status(pending=OPEN)},
+            ClearPending(),
+        ),
         # It is no longer wanted: what it created is listed, and removed.
-        ({"status": told_of(pending=OPEN)}, ListKeys(prepare=False)),
-        ({"status": told_of(pending=OPEN), "listed": listed(A, B)}, Remove((B,), lost=True)),
-        ({"status": told_of(pending=OPEN), "listed": listed(A)}, ClearPending()),
+        ({"status": managed_status(pending=OPEN)}, ListKeys(prepare=False)),
+        ({"status": managed_status(pending=OPEN), "listed": listed(A, B)}, Remove((B,), lost=True)),
+        ({"status": managed_status(pending=OPEN), "listed": listed(A)}, ClearPending()),
         # An owned key that no status records does not take the place of another.
         ({"secret": DUE, "listed": listed(A, B)}, Retire()),
         ({"listed": listed(A, B)}, Retire()),
@@ -81,12 +84,12 @@ def listed(*ids: str) -> tuple[CloudKey, ...]:
 def test_an_open_intent_is_carried_on(changed: dict[str, Any], step: Step | str) -> None:
     """Never cleared away where the key is still wanted, and never left where it is not."""
     found = decide(given(**changed), now=NOON)
-    assert (told(found) if isinstance(step, str) else found) == step
+    assert (step_name(found) if isinstance(step, str) else found) == step
 
 
 def test_an_import_that_was_begun_is_ended() -> None:
     """Keys may have been taken up already: even if nothing is to be changed by now."""
-    step = decide(given(FILE, status=told_of(pending=OPEN)), now=NOON)
+    step = decide(given(FILE, status=managed_status(pending=OPEN)), now=NOON)
     assert isinstance(step, Issue)
 
 
@@ -110,7 +113,7 @@ def test_an_unknown_import_is_imported_again() -> None:
 @pytest.mark.parametrize("outcome", [Retire(), RecordIntent((A, B))])
 def test_an_unknown_key_retires_an_overlap_later(outcome: Outcome) -> None:
     """In whole seconds, as it is recorded: the keys of the intent are recognized by that time."""
-    before = given({"overlap": "24h"}, listed=listed(A, B), status=told_of(pending=OPEN))
+    before = given({"overlap": "24h"}, listed=listed(A, B), status=managed_status(pending=OPEN))
     after = next_status(before, outcome, now=noon(seconds=0.7))
     assert after.retiring == (RetiringKey(key_id=B, retire_at=noon(days=1)),)
     if isinstance(outcome, RecordIntent):
@@ -140,7 +143,7 @@ def test_an_old_key_stays_until_a_plan_knows_the_new_one(key: dict[str, Any], se
 
 def test_a_kept_key_cannot_become_one_of_another_kind() -> None:
     """The other kind would not know how to remove it."""
-    changed = given(status=told_of(kind="bedrockLongTermKey"))
+    changed = given(status=managed_status(kind="bedrockLongTermKey"))
     step = decide(changed, now=NOON)
     assert isinstance(step, Reject)
     assert step.failure.reason == "KindChanged"

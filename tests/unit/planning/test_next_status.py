@@ -15,12 +15,12 @@ from tests.unit.planning.samples import (
     MISSING_SOURCE,
     NO_SOURCE,
     STATUS,
-    asked,
     noon,
+    requested,
     secret,
     state,
     status,
-    told,
+    step_name,
 )
 from tests.unit.replace import replace
 
@@ -140,7 +140,7 @@ def test_each_outcome_has_its_conditions(
 
 def test_a_written_secret_is_the_status() -> None:
     """Times, revision and fingerprint are those of the Secret; the request counts as answered."""
-    wanted = asked(renew_requested_at="2026-11-22T11:00:00Z")
+    wanted = requested(renew_requested_at="2026-11-22T11:00:00Z")
     new = secret(revision=4, fingerprint="d.e.f", expires_at=noon(hours=12))
     written = Written(new, "ASIA2", warning="It is short.")
     found = next_status(state(grant=wanted), written, now=NOON)
@@ -172,7 +172,7 @@ def test_nobody_waits_for_the_status_of_a_renewal() -> None:
         ("the same key", state(), Written(secret(fingerprint="d.e.f"), "ASIA1")),
         (
             "a key that was asked for",
-            state(grant=asked(renew_requested_at="2026-11-22T11:00:00Z")),
+            state(grant=requested(renew_requested_at="2026-11-22T11:00:00Z")),
             Written(NEXT, "ASIA2"),
         ),
         (
@@ -283,14 +283,14 @@ def test_an_edit_that_could_not_be_written_is_owed() -> None:
     subject = state().subject.__class__("chat", "chat-key", "u", generation=2, resource_version="8")
     for before in (STATUS, status(conditions=()), STATUS.__class__()):
         known = state(grant=second, subject=subject, status=before)
-        assert told(decide(known, now=NOON)) == "Rewrite SpecChanged"
+        assert step_name(decide(known, now=NOON)) == "Rewrite SpecChanged"
         failed = next_status(known, Fail(PASSING), now=NOON)
         assert failed.observed_generation == 2
         after = state(grant=second, subject=subject, status=failed)
-        assert told(decide(after, now=noon(minutes=1))) == "Rewrite SpecChanged"
+        assert step_name(decide(after, now=noon(minutes=1))) == "Rewrite SpecChanged"
         done = next_status(after, Written(secret(), None), now=noon(minutes=1))
         kept = state(grant=second, subject=subject, status=done)
-        assert told(decide(kept, now=noon(minutes=1))) == "NoOp"
+        assert step_name(decide(kept, now=noon(minutes=1))) == "NoOp"
 
 
 def test_an_edit_without_a_source_is_owed_as_well() -> None:
@@ -300,7 +300,7 @@ def test_an_edit_without_a_source_is_owed_as_well() -> None:
     gone = state(grant=second, subject=subject, **MISSING_SOURCE)
     waiting = next_status(gone, Reject(NO_SOURCE), now=NOON)
     back = state(grant=second, subject=subject, status=waiting)
-    assert told(decide(back, now=NOON)) == "Rewrite SpecChanged"
+    assert step_name(decide(back, now=NOON)) == "Rewrite SpecChanged"
 
 
 def test_a_long_message_is_cut_to_what_the_schema_takes() -> None:

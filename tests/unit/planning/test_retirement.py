@@ -45,10 +45,10 @@ def given(
     """Key A is in use, and the overlap of key B is over since noon."""
     key = {"user": {"name": "bedrock-chat"}, "rotateEvery": "7d", "overlap": overlap}
     usual = status(kind="bedrockLongTermKey", key_id=A, expires_at=None)
-    told = status_of(usual, rolling=rolling, ends=ends)
+    step_name = status_of(usual, rolling=rolling, ends=ends)
     known = state(
         grant=grant(bedrockShortTermKey=None, bedrockLongTermKey=key, rollout=_ROLLOUT),
-        status=told,
+        status=step_name,
         secret=secret(key_id=A, expires_at=None, renew_at=renews or noon(days=7), data_hash="new"),
         recorded_data_hash=recorded_data_hash,
         has_finalizer=True,
@@ -99,15 +99,15 @@ def test_the_condition_names_the_key_that_stays_and_until_when() -> None:
     """Said once, however often it is looked at, and no more once the rollout is over."""
     known = given()
     for _ in range(2):
-        told = next_status(known, None, news=RolloutProgress(noon(seconds=9), 0, 1), now=NOON)
-        progress = told.condition("RolloutProgressing")
+        step_name = next_status(known, None, news=RolloutProgress(noon(seconds=9), 0, 1), now=NOON)
+        progress = step_name.condition("RolloutProgressing")
         assert progress is not None
         assert progress.message == (
             "0 of 1 workloads have been restarted for Secret chat-key."
             f" The old key {B} stays for those that are not yet, until"
             " 2026-11-22T14:00:00Z at most."
         )
-        known = replace(known, status=told)
+        known = replace(known, status=step_name)
     over = next_status(known, None, news=RolloutProgress(None, 1, 1), now=NOON)
     assert over.condition("RolloutProgressing") is None
     after = replace(known, status=over)
@@ -129,8 +129,8 @@ def test_a_key_that_goes_in_a_rollout_is_told() -> None:
 
 def test_a_renewal_that_is_asked_for_waits_as_long() -> None:
     """IAM has room for two: the place of the old key is not taken while workloads have it."""
-    asked = given(pending_probe=None, listed=_LISTED)
-    due = replace(asked, secret=replace(secret(key_id=A, data_hash="new"), matches_spec=False))
+    requested = given(pending_probe=None, listed=_LISTED)
+    due = replace(requested, secret=replace(secret(key_id=A, data_hash="new"), matches_spec=False))
     assert due.secret is not None
     due = replace(due, secret=replace(due.secret, expires_at=None, renew_at=noon(days=7)))
     assert decide(due, now=NOON) == Wait(noon(hours=2))
@@ -183,9 +183,9 @@ def test_a_key_that_can_be_reissued_has_no_predecessor() -> None:
 def test_the_own_end_of_an_old_key_is_kept_in_the_status() -> None:
     """It was the end of the key in use until then."""
     before = given(rolling=False)
-    told = status(kind="bedrockLongTermKey", key_id=A, expires_at=noon(days=3))
+    step_name = status(kind="bedrockLongTermKey", key_id=A, expires_at=noon(days=3))
     written = Written(secret(key_id=B, replaces=A, expires_at=noon(days=30)), B)
-    after = next_status(replace(before, status=told), written, now=NOON)
+    after = next_status(replace(before, status=step_name), written, now=NOON)
     assert after.retiring == (
         RetiringKey(key_id=A, retire_at=noon(hours=2), expires_at=noon(days=3)),
     )

@@ -49,7 +49,7 @@ def view(
     )
 
 
-def told(found: Plan) -> str:
+def step_name(found: Plan) -> str:
     """A plan in a few words: which workloads it restarts, and when it is due again."""
     names = " ".join(each.name for each in found.batch)
     again = found.again_at
@@ -113,7 +113,7 @@ def test_a_look(
     """By two at a time, thirty seconds apart."""
     rollout = Rollout(batch_size=2, min_interval="30s")
     found = plan(seen, rollout=rollout, course=RolloutState(of), now=noon(seconds=seconds))
-    assert told(found) == expected, case
+    assert step_name(found) == expected, case
 
 
 def test_who_is_late_is_named() -> None:

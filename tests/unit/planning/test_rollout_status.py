@@ -251,8 +251,8 @@ def test_which_changes_become_events(
 ) -> None:
     """Trouble once, and the end of a rollout of changed data, unless it is called off."""
     found = rollout_notice(before, after, news=news)
-    told = found and f"{'Warning' if found.warning else 'Normal'} {found.reason}"
-    assert told == expected
+    step_name = found and f"{'Warning' if found.warning else 'Normal'} {found.reason}"
+    assert step_name == expected
 
 
 def _view(name: str, why: str = "") -> WorkloadView:

@@ -23,7 +23,7 @@ from keywright.planning.status import next_status
 from keywright.planning.steps import NoOp, Wait
 from tests.unit.api.samples import grant
 from tests.unit.fakes.clock import NOON
-from tests.unit.planning.samples import noon, secret, state, status, told
+from tests.unit.planning.samples import noon, secret, state, status, step_name
 from tests.unit.replace import replace
 from tests.unit.secrets.samples import EXPIRES, ISSUED, credential
 
@@ -137,19 +137,19 @@ _SECONDS = st.integers(60, 40 * 86_400)
 
 @given(
     life=_SECONDS,
-    asked=st.floats(0.01, 0.9),
+    requested=st.floats(0.01, 0.9),
     readers=st.sampled_from([None, timedelta(minutes=20)]),
     uid=st.uuids().map(str),
 )
 def test_the_last_moment_leaves_a_safe_rest(
-    life: int, asked: float, readers: timedelta | None, uid: str
+    life: int, requested: float, readers: timedelta | None, uid: str
 ) -> None:
     """Rule 2: two minutes at least, or a third of a shorter life; more for those who read again."""
     lifetime = timedelta(seconds=life)
     latest = renewal_deadline_in_window(
         issued_at=NOON,
         expires_at=NOON + lifetime,
-        desired=lifetime * asked,
+        desired=lifetime * requested,
         readers=readers,
         uid=uid,
     )
@@ -200,13 +200,13 @@ def test_a_window_holds_up_what_is_due_and_nothing_else(
     known: GrantState, now: datetime, step: str
 ) -> None:
     """Repairs, changes and ends go ahead; a renewal waits until its window opens, or no longer."""
-    assert told(decide(known, now=now)) == step
+    assert step_name(decide(known, now=now)) == step
 
 
 def test_a_renewal_that_is_asked_for_waits_for_no_window() -> None:
     """A renewal is requested now."""
     wanted = replace(_windowed(), renew_requested_at="2026-11-22T13:00:00Z")
-    assert told(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
+    assert step_name(decide(_known(grant=wanted), now=noon(hours=1))) == "Issue Requested"
 
 
 def test_a_missed_window_moves_the_renewal_and_the_status_says_so() -> None:
@@ -227,4 +227,4 @@ def test_a_renewal_that_failed_until_the_window_shut_is_told_as_failing() -> Non
     step = decide(known, now=noon(hours=3))
     assert isinstance(step, Wait)
     assert noon(hours=5) <= step.until <= noon(hours=5.25)
-    assert told(decide(known, now=step.until)) == "Issue Due"
+    assert step_name(decide(known, now=step.until)) == "Issue Due"

@@ -127,6 +127,6 @@ def test_readers_that_read_again_are_known_by_the_layout(
     made = _grant(**secret)
     assert min_refresh_margin(made) == (timedelta(minutes=20) if again else None)
     lifetime = timedelta(minutes=15)
-    told = short_lifetime_warning(made, lifetime=lifetime, margin=timedelta(minutes=10))
-    assert ("15m leaves them 10m" in told) is again
+    reported = short_lifetime_warning(made, lifetime=lifetime, margin=timedelta(minutes=10))
+    assert ("15m leaves them 10m" in reported) is again
     assert short_lifetime_warning(made, lifetime=lifetime, margin=timedelta(minutes=20)) == ""

@@ -144,9 +144,9 @@ def test_a_format_that_tells_the_end_needs_one(form: str) -> None:
     )
     with pytest.raises(RenderError) as caught:
         render(_grant(formats=[form]), credential=endless)
-    told = str(caught.value)
-    assert told.startswith(f"spec.secret.formats: {form} cannot be filled")
-    assert "choose another format, or let the source assume a role" in told
+    reported = str(caught.value)
+    assert reported.startswith(f"spec.secret.formats: {form} cannot be filled")
+    assert "choose another format, or let the source assume a role" in reported
     for other in set(FORMATS) - ENDING:
         assert render(_grant(formats=[other]), credential=endless)
 

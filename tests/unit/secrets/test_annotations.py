@@ -38,8 +38,8 @@ def test_each_annotation_is_read(annotation: str, field: str, value: str) -> Non
 
 def test_handled_requests_are_read() -> None:
     """A restored annotation of the grant is compared with them."""
-    asked = replace(GRANT, renew_requested_at="2026-11-22T11:00:00Z")
-    state = managed_secret_from(metadata_after_apply(manifest_of(asked)))
+    requested = replace(GRANT, renew_requested_at="2026-11-22T11:00:00Z")
+    state = managed_secret_from(metadata_after_apply(manifest_of(requested)))
     assert is_handled("2026-11-22T11:00:00Z", state.handled_requests)
     assert not is_handled("2026-11-22T12:00:00Z", state.handled_requests)
 

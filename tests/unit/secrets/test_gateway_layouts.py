@@ -30,8 +30,8 @@ MANY = {"partner-a": Sensitive(VALUE), "partner-b": Sensitive(VALUE[::-1])}
 
 def gateway(*, secret: dict[str, Any] | None = None, **key: Any) -> ApiKeyGrant:
     """A grant of an API Gateway key."""
-    asked = {"usagePlan": {"id": "abc123"}, **key}
-    return grant(bedrockShortTermKey=None, apiGatewayKey=asked, secret=secret or {})
+    requested = {"usagePlan": {"id": "abc123"}, **key}
+    return grant(bedrockShortTermKey=None, apiGatewayKey=requested, secret=secret or {})
 
 
 def many() -> ApiKeyGrant:
@@ -58,11 +58,11 @@ def test_a_format_is_what_its_readers_take(
     formats: list[str] | None, expected: dict[str, str]
 ) -> None:
     """The bare value wherever a gateway puts it into a header; read back from each of them."""
-    asked = gateway(secret={"formats": formats} if formats else None)
-    data = render(asked, credential=made())
+    requested = gateway(secret={"formats": formats} if formats else None)
+    data = render(requested, credential=made())
     assert data == expected
-    assert data_keys(asked) == expected.keys()
-    mark = fingerprint_of(asked, made=made())
+    assert data_keys(requested) == expected.keys()
+    mark = fingerprint_of(requested, made=made())
     found = recover(
         KeyKind.API_GATEWAY_KEY, data=data, fingerprint=mark, key=HASH_KEY, namespace="chat"
     )

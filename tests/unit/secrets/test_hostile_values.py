@@ -57,12 +57,12 @@ def _written(
     made: ApiKeyGrant, values: Mapping[str, str], provider: Provider = Provider.AWS
 ) -> dict[str, str] | None:
     """The Secret's data; None where the value is refused, without being quoted."""
-    told = ""
+    reported = ""
     try:
         return render(made, credential=_credential(values, provider=provider))
     except RenderError as error:
-        told = str(error)
-    assert "planted" not in told
+        reported = str(error)
+    assert "planted" not in reported
     return None
 
 

@@ -118,9 +118,9 @@ async def test_aws_asks_for_the_token(client: Client) -> None:
     """Without it, or with another, 401 and no credential."""
     client.mount.write(secret="first")
     for headers in ({}, {"Authorization": "another"}, {"Authorization": ""}):
-        status, told = await client.get("/aws", headers=headers)
+        status, reported = await client.get("/aws", headers=headers)
         assert status == 401
-        assert "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in told["message"]
+        assert "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in reported["message"]
 
 
 async def test_without_a_token_file_nothing_is_served_to_aws(tmp_path: Path) -> None:
@@ -144,18 +144,18 @@ async def test_another_host_is_refused(client: Client, host: str) -> None:
 
 async def test_a_missing_file_is_told(client: Client) -> None:
     """503 with the path and the remedy, in both forms."""
-    for status, told in (await client.get("/alibaba-cloud"), await client.aws()):
+    for status, reported in (await client.get("/alibaba-cloud"), await client.aws()):
         assert status == 503
-        assert "mount the Secret there" in (told.get("Message") or told["message"])
+        assert "mount the Secret there" in (reported.get("Message") or reported["message"])
 
 
 async def test_a_credential_that_is_over_is_not_served(client: Client) -> None:
     """503 from the second of its end on; a renewed one is served again."""
     client.mount.write(secret="first")
     client.now = NOW + timedelta(hours=1)
-    for status, told in (await client.get("/alibaba-cloud"), await client.aws()):
+    for status, reported in (await client.get("/alibaba-cloud"), await client.aws()):
         assert status == 503
-        assert "is over" in (told.get("Message") or told["message"])
+        assert "is over" in (reported.get("Message") or reported["message"])
     client.mount.write(secret="second", ends=client.now + timedelta(hours=1))
     assert (await client.aws())[1]["SecretAccessKey"] == "second"
 
@@ -180,8 +180,8 @@ async def test_a_reason_is_logged_once_and_without_values(
 async def test_a_large_file_is_not_read(client: Client) -> None:
     """No Secret has more than a mebibyte."""
     client.mount.put({"credentials.json": " " * (1024 * 1024 + 1)})
-    status, told = await client.get("/alibaba-cloud")
-    assert (status, "larger" in told["Message"]) == (503, True)
+    status, reported = await client.get("/alibaba-cloud")
+    assert (status, "larger" in reported["Message"]) == (503, True)
 
 
 def test_a_token_is_made_once(tmp_path: Path) -> None:

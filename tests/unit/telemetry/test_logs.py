@@ -76,8 +76,8 @@ def test_what_looks_like_a_secret_is_cut_out_wherever_it_stands(
             assert secret not in line, name
             assert "before" in line
     for record in records:
-        told = json.loads(_Json().format(record))
-        assert REMOVED in json.dumps(told), name
+        reported = json.loads(_Json().format(record))
+        assert REMOVED in json.dumps(reported), name
 
 
 def test_a_name_stays_where_its_value_goes() -> None:

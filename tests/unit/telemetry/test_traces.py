@@ -190,7 +190,7 @@ async def test_a_collector_that_hangs_delays_neither_a_reconcile_nor_the_end() -
         for _ in range(600):
             with tracer.span("reconcile grant", {}):
                 pass
-        assert await asyncio.to_thread(receiver.asked.wait, 10)
+        assert await asyncio.to_thread(receiver.requested.wait, 10)
         for _ in range(5000):
             with tracer.span("reconcile grant", {}):
                 pass

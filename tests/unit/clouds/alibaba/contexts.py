@@ -41,7 +41,7 @@ class ScriptedHttp(HttpClient):
     def __init__(self, answers: Mapping[str, HttpResponse | Exception] | None = None) -> None:
         super().__init__()
         self.answers = dict(answers or {})
-        self.asked: list[tuple[str, str, Mapping[str, str], Timeouts]] = []
+        self.requested: list[tuple[str, str, Mapping[str, str], Timeouts]] = []
 
     @override
     async def request(
@@ -56,7 +56,7 @@ class ScriptedHttp(HttpClient):
         content_type: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
-        self.asked.append((method, url, headers or {}, limits))
+        self.requested.append((method, url, headers or {}, limits))
         answer = self.answers[url]
         if isinstance(answer, Exception):
             raise answer
@@ -68,17 +68,17 @@ class ScriptedSts(StsCalls):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(HttpClient(), clock=clock)
-        self.asked: list[tuple[str, Mapping[str, str], str, Endpoint]] = []
+        self.requested: list[tuple[str, Mapping[str, str], str, Endpoint]] = []
         self.failure: StsError | None = None
         self.life = timedelta(hours=1)
 
     def _issued(
-        self, action: str, asked: Parameters, *, by: str, at: Endpoint
+        self, action: str, requested: Parameters, *, by: str, at: Endpoint
     ) -> TemporaryCredentials:
-        self.asked.append((action, dict(asked), by, at))
+        self.requested.append((action, dict(requested), by, at))
         if self.failure is not None:
             raise self.failure
-        number = len(self.asked)
+        number = len(self.requested)
         return TemporaryCredentials(
             access_key_id=f"STS.{number}",
             secret=Sensitive("planted"),
@@ -89,26 +89,26 @@ class ScriptedSts(StsCalls):
 
     @override
     async def assume_role(
-        self, asked: Parameters, *, by: Session, at: Endpoint
+        self, requested: Parameters, *, by: Session, at: Endpoint
     ) -> TemporaryCredentials:
-        return self._issued("AssumeRole", asked, by=by.access_key_id, at=at)
+        return self._issued("AssumeRole", requested, by=by.access_key_id, at=at)
 
     @override
     async def assume_role_with_oidc(
-        self, asked: Parameters, *, at: Endpoint
+        self, requested: Parameters, *, at: Endpoint
     ) -> TemporaryCredentials:
-        return self._issued("AssumeRoleWithOIDC", asked, by="", at=at)
+        return self._issued("AssumeRoleWithOIDC", requested, by="", at=at)
 
     @override
     async def generate_session_access_key(
-        self, asked: Parameters, *, signer: Signer, at: Endpoint
+        self, requested: Parameters, *, signer: Signer, at: Endpoint
     ) -> TemporaryCredentials:
         by = signer.parameters()["AccessKeyId"]
-        return self._issued("GenerateSessionAccessKey", asked, by=by, at=at)
+        return self._issued("GenerateSessionAccessKey", requested, by=by, at=at)
 
     @override
     async def caller(self, by: Session, *, at: Endpoint) -> tuple[str, str]:
-        self.asked.append(("GetCallerIdentity", {}, by.access_key_id, at))
+        self.requested.append(("GetCallerIdentity", {}, by.access_key_id, at))
         return USER, ACCOUNT
 
 
@@ -117,11 +117,11 @@ class Tokens:
     """One ServiceAccount, `chat`."""
 
     notes: Mapping[str, str] = field(default_factory=dict)
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    requested: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def token(self, *, namespace: str, name: str, audience: str) -> Sensitive:
         """A token that is none."""
-        self.asked.append((namespace, name, audience))
+        self.requested.append((namespace, name, audience))
         return Sensitive("planted.token")
 
     async def annotations(self, *, namespace: str, name: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ BY_KEY = RequestContext(
 _TOKEN = "AuthenticationFail.OIDCToken."
 
 
-def _told(code: str, message: str, asking: RequestContext) -> Failure:
+def _reported(code: str, message: str, asking: RequestContext) -> Failure:
     return refusal(StsError(code, message, field="spec.stsEndpoint"), asking)
 
 
@@ -118,7 +118,7 @@ def test_a_refusal_is_told_by_field_and_cure(
     code: str, asking: RequestContext, kind: str, field: str, says: str
 ) -> None:
     """Code and words of the cloud, the class that decides what follows, field and remedy."""
-    failure = _told(code, "The words of the cloud", asking)
+    failure = _reported(code, "The words of the cloud", asking)
     assert (failure.kind, failure.field) == (FailureClass(kind), field)
     assert failure.message.startswith(f"Alibaba Cloud STS: {code}: The words of the cloud")
     assert says in failure.remedy
@@ -128,7 +128,7 @@ def test_a_refusal_is_told_by_field_and_cure(
 
 def test_a_refused_token_is_told_by_what_it_says() -> None:
     """Issuer, audience and subject, and the trust policy that would take it, to paste."""
-    failure = _told("AuthenticationFail.NoPermission", "There is no permission", BY_TOKEN)
+    failure = _reported("AuthenticationFail.NoPermission", "There is no permission", BY_TOKEN)
     assert f"iss={ISSUER}, aud=other, sub={SUBJECT}" in failure.message
     (statement,) = json.loads(failure.remedy[failure.remedy.index("{") :])["Statement"]
     assert statement == {
@@ -143,7 +143,7 @@ def test_a_refused_token_is_told_by_what_it_says() -> None:
 
 def test_a_refused_hop_has_both_policies_to_paste() -> None:
     """That of the caller, and the trust policy with the caller's role and the external id."""
-    remedy = _told("NoPermission", "You are not authorized", BY_KEY).remedy
+    remedy = _reported("NoPermission", "You are not authorized", BY_KEY).remedy
     needed, _, trust = remedy.removeprefix("The caller needs this policy: ").partition(
         f" and {ROLE} this trust policy: "
     )
@@ -187,7 +187,7 @@ def test_trust_policies_name_roles_not_sessions(caller: str, named: str) -> None
 )
 def test_no_answer_names_the_field_of_the_endpoint_and_a_remedy(message: str, says: str) -> None:
     """It is tried again; the field is the one that chose the host."""
-    failure = _told("", message, BY_KEY)
+    failure = _reported("", message, BY_KEY)
     assert (failure.kind, failure.reason) == (FailureClass.TRANSIENT, "CloudError")
     assert failure.field == "spec.stsEndpoint"
     assert says in failure.remedy

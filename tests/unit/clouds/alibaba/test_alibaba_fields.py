@@ -57,10 +57,10 @@ async def test_a_session_is_asked_for_as_its_fields_say(
     """Name, life, policy and external id of the source arrive at STS, whichever way it is."""
     scripted = Scripted(secrets={"key": KEY, "rsa": {"private.pem": _PEM.decode()}})
     await opened(scripted, **identity)
-    found = next(asked for name, asked, _, _ in scripted.sts.asked if name == action)
+    found = next(requested for name, requested, _, _ in scripted.sts.requested if name == action)
     assert {name: found[name] for name in expected} == expected
     if action == "AssumeRoleWithOIDC":
-        assert scripted.tokens.asked == [("chat", "chat", "other.example.com")]
+        assert scripted.tokens.requested == [("chat", "chat", "other.example.com")]
 
 
 async def test_a_profile_is_read_from_the_file_that_is_named() -> None:
@@ -86,9 +86,9 @@ async def test_a_hop_is_asked_for_as_its_fields_say() -> None:
     await assume_chained_role(
         0, by=HELD, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
     )
-    ((action, asked, _, _),) = scripted.sts.asked
+    ((action, requested, _, _),) = scripted.sts.requested
     assert action == "AssumeRole"
-    assert asked == {
+    assert requested == {
         "RoleArn": ROLE,
         "RoleSessionName": "hop",
         "DurationSeconds": "900",
@@ -110,4 +110,4 @@ async def test_the_token_of_a_profile_is_of_its_service_account() -> None:
     scripted = Scripted(secrets={"files": {"config.json": config}})
     account = {"name": "chat", "audiences": ["other.example.com"]}
     await opened(scripted, profile={"secretRef": {"name": "files"}, "serviceAccountRef": account})
-    assert scripted.tokens.asked == [("chat", "chat", "other.example.com")]
+    assert scripted.tokens.requested == [("chat", "chat", "other.example.com")]

@@ -69,9 +69,9 @@ async def test_a_role_is_asked_for_as_the_source_and_the_grant_say(
     """Every parameter is ours: none comes from anywhere else; policies have no blank too many."""
     scripted = Scripted(secrets={"key": KEY})
     found = await opened(scripted, ask=ask, ramRoleArn={**REFERENCE, "roleArn": ROLE, **more})
-    ((action, asked, by, at),) = scripted.sts.asked
+    ((action, requested, by, at),) = scripted.sts.requested
     assert (action, by, at.host) == ("AssumeRole", "LTAI5tExample", "sts.cn-hangzhou.aliyuncs.com")
-    assert asked == ALWAYS | expected
+    assert requested == ALWAYS | expected
     assert (found.expires_at, found.chained) == (NOON + timedelta(hours=1), False)
 
 
@@ -98,7 +98,7 @@ async def test_sts_is_asked_where_the_source_says(
     """By default in the source's region, with the patience of the Credentials tool."""
     scripted = Scripted(secrets={"key": KEY})
     await opened(scripted, ramRoleArn={**REFERENCE, "roleArn": ROLE}, **spec)
-    at = scripted.sts.asked[0][3]
+    at = scripted.sts.requested[0][3]
     assert (at.host, at.limits) == (host, limits)
 
 
@@ -112,14 +112,14 @@ async def test_a_token_is_of_the_namespace_and_one_audience() -> None:
         "policy": POLICY,
     }
     await opened(scripted, oidcRoleArn=oidc)
-    ((action, asked, _, _),) = scripted.sts.asked
+    ((action, requested, _, _),) = scripted.sts.requested
     assert action == "AssumeRoleWithOIDC"
-    assert asked == ALWAYS | {
+    assert requested == ALWAYS | {
         "Policy": COMPACT,
         "OIDCProviderArn": PROVIDER,
         "OIDCToken": "planted.token",
     }
-    assert scripted.tokens.asked == [("chat", "chat", "sts.aliyuncs.com")]
+    assert scripted.tokens.requested == [("chat", "chat", "sts.aliyuncs.com")]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_the_role_may_be_the_serviceaccounts_own(notes: dict[str, str], sa
     oidc = {"serviceAccountRef": {"name": "chat"}, "oidcProviderArn": PROVIDER}
     if not says:
         await opened(scripted, oidcRoleArn=oidc)
-        assert scripted.sts.asked[0][1]["RoleArn"] == ROLE
+        assert scripted.sts.requested[0][1]["RoleArn"] == ROLE
         return
     failure = await refused(scripted, oidcRoleArn=oidc)
     assert (failure.kind, failure.reason) == (FailureClass.CONFIGURATION, "NoRoleArn")
@@ -189,9 +189,9 @@ async def test_a_hop_of_a_session_is_a_chain() -> None:
         1, by=by, source=source, ask=DEFAULT_OPTIONS, context=scripted.context
     )
     assert (by.chained, found.chained) == (False, True)
-    _, asked, signed_by, _ = scripted.sts.asked[1]
+    _, requested, signed_by, _ = scripted.sts.requested[1]
     assert signed_by == "STS.1"
-    assert asked == ALWAYS | {"ExternalId": "x:1", "DurationSeconds": "1800"}
+    assert requested == ALWAYS | {"ExternalId": "x:1", "DurationSeconds": "1800"}
     scripted.sts.failure = StsError("NoPermission", "You are not authorized to do this action")
     with pytest.raises(Failure) as caught:
         await assume_chained_role(
@@ -232,7 +232,7 @@ async def test_who_asked_is_looked_up_for_denials_alone(code: str, *, asks_who: 
     scripted = Scripted(secrets={"key": KEY})
     scripted.sts.failure = StsError(code, "no")
     await refused(scripted, ramRoleArn={**REFERENCE, "roleArn": ROLE})
-    actions = [action for action, *_ in scripted.sts.asked]
+    actions = [action for action, *_ in scripted.sts.requested]
     assert actions == ["AssumeRole", *(["GetCallerIdentity"] if asks_who else [])]
 
 
@@ -287,8 +287,8 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
         "spec.sessionCredentials.policy",
     )
     await opened(scripted, ask=SessionOptions(seconds=1800), **spec)
-    _, asked, _, at = scripted.sts.asked[0]
-    assert asked == ALWAYS | {"Policy": COMPACT, "DurationSeconds": "1800"}
+    _, requested, _, at = scripted.sts.requested[0]
+    assert requested == ALWAYS | {"Policy": COMPACT, "DurationSeconds": "1800"}
     assert at.host == "sts.cn-beijing.aliyuncs.com"
 
 
@@ -297,7 +297,7 @@ async def test_a_profile_with_a_policy_takes_no_second_one() -> None:
 )
 def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, warned: bool) -> None:
     """The SDK for Python takes no session from the INI file; the status says so."""
-    asked = grant(bedrockShortTermKey=None, sessionCredentials={}, secret={"formats": formats})
+    requested = grant(bedrockShortTermKey=None, sessionCredentials={}, secret={"formats": formats})
     session = Session(
         access_key_id="STS.1",
         secret_access_key=Sensitive("planted"),
@@ -307,6 +307,6 @@ def test_a_file_that_one_sdk_cannot_read_is_warned_of(formats: list[str], *, war
         identity=USER,
     )
     issued_key = session_credentials.mint(
-        SessionCredentials(), grant=asked, session=session, region="cn-hangzhou", account_id="1"
+        SessionCredentials(), grant=requested, session=session, region="cn-hangzhou", account_id="1"
     )
     assert ("SDK for Python" in issued_key.warning) is warned

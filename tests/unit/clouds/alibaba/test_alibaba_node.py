@@ -58,15 +58,15 @@ async def test_the_node_is_asked_in_hardened_mode(*, named: bool) -> None:
     spec = {"roleName": "node"} if named else {}
     found = await opened(scripted, ecsRamRole=spec)
     assert found.expires_at == NOON + timedelta(hours=6)
-    methods = [(method, url) for method, url, _, _ in scripted.http.asked]
-    asked = [("GET", f"{ROLES}node")] if named else [("GET", ROLES), ("GET", f"{ROLES}node")]
-    assert methods == [("PUT", f"{METADATA}/api/token"), *asked]
+    methods = [(method, url) for method, url, _, _ in scripted.http.requested]
+    requested = [("GET", f"{ROLES}node")] if named else [("GET", ROLES), ("GET", f"{ROLES}node")]
+    assert methods == [("PUT", f"{METADATA}/api/token"), *requested]
     assert all(
         headers == {"X-aliyun-ecs-metadata-token": "t0ken"}
-        for method, _, headers, _ in scripted.http.asked
+        for method, _, headers, _ in scripted.http.requested
         if method == "GET"
     )
-    assert {limits for *_, limits in scripted.http.asked} == {Timeouts(1, 1)}
+    assert {limits for *_, limits in scripted.http.requested} == {Timeouts(1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,19 @@ async def test_the_plain_mode_must_be_allowed(token: HttpResponse | Exception) -
     assert failure.reason == "MetadataUnavailable"
     spec = {"roleName": "node", "disableImdsV1": False}
     await opened(scripted, ecsRamRole=spec)
-    assert scripted.http.asked[-1][2] == {}
+    assert scripted.http.requested[-1][2] == {}
 
 
 class RefusedToken(ScriptedHttp):
     """A metadata service that gives a token and takes none."""
 
     @override
-    async def request(self, method: str, url: str, **asked: Any) -> HttpResponse:
-        answer = await super().request(method, url, **asked)
+    async def request(self, method: str, url: str, **requested: Any) -> HttpResponse:
+        answer = await super().request(method, url, **requested)
         return (
-            HttpResponse(403, b"") if "X-aliyun-ecs-metadata-token" in asked["headers"] else answer
+            HttpResponse(403, b"")
+            if "X-aliyun-ecs-metadata-token" in requested["headers"]
+            else answer
         )
 
 
@@ -110,7 +112,7 @@ async def test_a_refused_token_leads_to_the_plain_mode_where_that_is_allowed() -
     assert (failure.reason, failure.kind) == ("MetadataUnavailable", FailureClass.TRANSIENT)
     assert "HTTP 403" in failure.message
     await opened(scripted, ecsRamRole={"disableImdsV1": False})
-    assert [headers for _, _, headers, _ in scripted.http.asked][-2:] == [{}, {}]
+    assert [headers for _, _, headers, _ in scripted.http.requested][-2:] == [{}, {}]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ async def test_without_the_flag_nothing_is_lent(way: str) -> None:
     failure = await refused(scripted, **{way: {}})
     assert (failure.reason, failure.kind) == ("AmbientNotAllowed", FailureClass.CONFIGURATION)
     assert "--allow-ambient" in failure.remedy
-    assert (scripted.http.asked, scripted.sts.asked) == ([], [])
+    assert (scripted.http.requested, scripted.sts.requested) == ([], [])
 
 
 @pytest.mark.parametrize(

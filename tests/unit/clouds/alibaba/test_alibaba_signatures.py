@@ -31,14 +31,14 @@ def _pem(key: Any, *, password: bytes | None = None) -> Sensitive:
 
 def test_the_example_of_the_documentation_is_signed_as_it_says() -> None:
     """Its key, its nonce and its signature: "Request syntax and signature method of RPC APIs"."""
-    asked = {
+    requested = {
         "Action": "DescribeRegions",
         "Format": "XML",
         "SignatureNonce": "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf",
         "Timestamp": "2016-02-23T12:46:24Z",
         "Version": "2014-05-26",
     }
-    found = signed(asked, method="GET", by=KeySigner("testid", secret=Sensitive("testsecret")))
+    found = signed(requested, method="GET", by=KeySigner("testid", secret=Sensitive("testsecret")))
     assert found["Signature"] == "OLeaidS1JvxuMvnyHOwuJ+uX5qY="
     text = string_to_sign({k: v for k, v in found.items() if k != "Signature"}, method="GET")
     assert text.startswith("GET&%2F&AccessKeyId%3Dtestid%26Action%3DDescribeRegions%26")
@@ -46,11 +46,11 @@ def test_the_example_of_the_documentation_is_signed_as_it_says() -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=30), max_size=6))
-def test_what_is_sent_is_what_was_signed(asked: dict[str, str]) -> None:
+def test_what_is_sent_is_what_was_signed(requested: dict[str, str]) -> None:
     """For any content of a parameter: blanks, plus signs, quotes, other alphabets."""
-    assert dict(parse_qsl(form(asked), keep_blank_values=True)) == asked
-    assert set(form(asked)) <= set(quote(form(asked), safe="%=&-_.~"))
-    found = signed(asked, method="POST", by=KeySigner("id", secret=Sensitive("s")))
+    assert dict(parse_qsl(form(requested), keep_blank_values=True)) == requested
+    assert set(form(requested)) <= set(quote(form(requested), safe="%=&-_.~"))
+    found = signed(requested, method="POST", by=KeySigner("id", secret=Sensitive("s")))
     rest = {name: value for name, value in found.items() if name != "Signature"}
     pairs = "&".join(f"{quote(k, safe='-_.~')}={quote(rest[k], safe='-_.~')}" for k in sorted(rest))
     text = f"POST&%2F&{quote(pairs, safe='-_.~')}"

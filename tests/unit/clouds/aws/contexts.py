@@ -24,7 +24,7 @@ class ScriptedSts(BotoClients):
     """Answers every call with a session, notes what was asked, or raises `failure`."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any], str | None]] = []
+        self.requested: list[tuple[str, dict[str, Any], str | None]] = []
         self.failure: Exception | None = None
         self.life = timedelta(hours=1)
 
@@ -51,13 +51,13 @@ class _Client:
     signed_by: str | None
 
     def _note(self, action: str, request: dict[str, Any]) -> None:
-        self.sts.asked.append((action, request, self.signed_by))
+        self.sts.requested.append((action, request, self.signed_by))
         if self.sts.failure is not None:
             raise self.sts.failure
 
     def assume_role(self, **request: Any) -> dict[str, Any]:
         self._note("assume_role", request)
-        number = len(self.sts.asked)
+        number = len(self.sts.requested)
         return {
             "Credentials": {
                 "AccessKeyId": f"ASIA{number}",

@@ -133,13 +133,13 @@ def gateway_keys(
     gateway: SmallGateway, *, listings: SharedListings | None = None, file: str = "", **spec: Any
 ) -> GatewayKeys:
     """The keys of the grant, whose file to import is `file`."""
-    asked = grant(bedrockShortTermKey=None, apiGatewayKey=spec)
-    asked = replace(asked, identity=GrantIdentity(grant_id="id", cluster_id="here"))
-    assert isinstance(asked.key, ApiGatewayKey)
+    requested = grant(bedrockShortTermKey=None, apiGatewayKey=spec)
+    requested = replace(requested, identity=GrantIdentity(grant_id="id", cluster_id="here"))
+    assert isinstance(requested.key, ApiGatewayKey)
     edge = replace(
         context(ScriptedSts(), file={"keys.csv": file}),
         calls=gateway,
         listings=listings or SharedListings(clock=FakeClock()),
     )
     session = replace(bare(), identity=USER)
-    return GatewayKeys(asked.key, asked, source(), session, edge, Evidence())
+    return GatewayKeys(requested.key, requested, source(), session, edge, Evidence())

@@ -29,7 +29,7 @@ async def main() -> None:
     calls = BotoClients(http=http, endpoints=Endpoints(sts=allowed), threads=1)
     calls.warm_up()
     for signed_as in (session(issued_at=datetime.now(UTC)), None):
-        told = await calls.run(
+        reported = await calls.run(
             "sts",
             lambda client: _code(client.get_caller_identity),
             region="us-west-2",
@@ -37,7 +37,7 @@ async def main() -> None:
             endpoint=endpoint,
             session=signed_as,
         )
-        sys.stdout.write(f"{told}\n")
+        sys.stdout.write(f"{reported}\n")
     calls.close()
     await http.close()
 

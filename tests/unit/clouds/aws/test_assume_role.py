@@ -20,7 +20,7 @@ A_SESSION = session(issued_at=NOON)
 ALWAYS = {"RoleArn": ROLE, "RoleSessionName": "chat.bedrock"}
 
 
-async def _asked(
+async def _requested(
     hop: dict[str, Any], *, by: Session = A_SESSION, ask: SessionOptions = DEFAULT_OPTIONS
 ) -> dict[str, Any]:
     """The parameters of the call."""
@@ -29,7 +29,7 @@ async def _asked(
     await assume_chained_role(
         0, by=by, source=made, ask=ask, context=context(sts, partner={"id": "from-it\n"})
     )
-    ((action, request, signed_by),) = sts.asked
+    ((action, request, signed_by),) = sts.requested
     assert (action, signed_by) == ("assume_role", by.access_key_id)
     assert request.items() >= ALWAYS.items()
     return {name: value for name, value in request.items() if name not in ALWAYS}
@@ -58,7 +58,7 @@ async def _asked(
 )
 async def test_a_hop_asks_for_what_it_says(hop: dict[str, Any], expected: dict[str, Any]) -> None:
     """And for nothing else; one hour by default."""
-    assert await _asked(hop) == {"DurationSeconds": 3600, **expected}
+    assert await _requested(hop) == {"DurationSeconds": 3600, **expected}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_session_is_never_asked_for_more_than_an_hour(
     found = await assume_chained_role(
         0, by=by, source=made, ask=SessionOptions(seconds=ask), context=context(sts)
     )
-    assert sts.asked[0][1]["DurationSeconds"] == expected
+    assert sts.requested[0][1]["DurationSeconds"] == expected
     assert found.chained is chained
 
 
@@ -103,7 +103,7 @@ async def test_session_policies_are_the_hops_or_the_grants(
     hop: dict[str, Any], ask: SessionOptions, expected: set[str]
 ) -> None:
     """One set or the other."""
-    assert {"Policy", "PolicyArns"} & (await _asked(hop, ask=ask)).keys() == expected
+    assert {"Policy", "PolicyArns"} & (await _requested(hop, ask=ask)).keys() == expected
 
 
 @pytest.mark.parametrize("hop", [{"policy": POLICY}, {"policyArns": ["arn:p"]}])
@@ -113,7 +113,7 @@ async def test_session_policies_are_the_hops_or_the_grants(
 async def test_policies_of_both_are_never_sent(hop: dict[str, Any], ask: SessionOptions) -> None:
     """AWS would allow what either allows: such a pair is refused before, and stops here."""
     with pytest.raises(AssertionError, match="both"):
-        await _asked(hop, ask=ask)
+        await _requested(hop, ask=ask)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from tests.unit.fakes.provider import session
 H = timedelta(hours=1)
 
 
-def _mint(*, asked: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
+def _mint(*, requested: str = "12h", life: timedelta = H, now: datetime = NOON) -> IssuedKey:
     return mint(
-        BedrockShortTermKey(duration=asked),
+        BedrockShortTermKey(duration=requested),
         grant=grant(),
         session=session(issued_at=NOON, life=life),
         region="eu-west-1",
@@ -28,7 +28,7 @@ def _mint(*, asked: str = "12h", life: timedelta = H, now: datetime = NOON) -> I
 
 
 @pytest.mark.parametrize(
-    ("asked", "session_life", "expected"),
+    ("requested", "session_life", "expected"),
     [
         ("12h", H, H),
         ("12h", 12 * H, 12 * H),
@@ -38,13 +38,13 @@ def _mint(*, asked: str = "12h", life: timedelta = H, now: datetime = NOON) -> I
     ],
 )
 def test_a_key_ends_with_the_smaller_of_its_own_life_and_its_session(
-    asked: str, session_life: timedelta, expected: timedelta
+    requested: str, session_life: timedelta, expected: timedelta
 ) -> None:
     """Rule 1: what is written down is the real end; where the session shortens it, it is said."""
-    issued_key = _mint(asked=asked, life=session_life)
+    issued_key = _mint(requested=requested, life=session_life)
     assert issued_key.credential.issued_at == NOON
     assert issued_key.credential.expires_at == NOON + expected
-    shortened = expected < timedelta(hours=float(asked[:-1])) and asked.endswith("h")
+    shortened = expected < timedelta(hours=float(requested[:-1])) and requested.endswith("h")
     assert ("sessionDuration" in issued_key.warning) is shortened
     assert ("bedrock" in issued_key.warning and "lasts 1h" in issued_key.warning) is shortened
 
@@ -59,7 +59,7 @@ def test_a_key_of_an_older_session_ends_with_it() -> None:
 def test_a_key_that_joins_a_session_gives_no_advice_that_cannot_be_followed() -> None:
     """The session lasts as long as the key should: it is only a little older."""
     issued_key = _mint(
-        asked="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5)
+        requested="12h", life=12 * H + timedelta(seconds=1), now=NOON + timedelta(minutes=5)
     )
     assert issued_key.credential.expires_at == NOON + 12 * H + timedelta(seconds=1)
     assert issued_key.warning == ""
@@ -90,13 +90,13 @@ def test_a_key_shows_itself_to_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "age", "expected"),
+    ("requested", "age", "expected"),
     [("12h", 0, True), ("12h", 6, True), ("12h", 7, False), ("15m", 45, True), ("15m", 46, False)],
 )
 def test_only_a_session_that_makes_no_old_key_will_do(
-    asked: str, age: int, *, expected: bool
+    requested: str, age: int, *, expected: bool
 ) -> None:
     """In the first tenth of its life, or where the key ends before it."""
     made = session(issued_at=NOON)
-    key = BedrockShortTermKey(duration=asked)
+    key = BedrockShortTermKey(duration=requested)
     assert accepts_session(key, session=made, now=NOON + timedelta(minutes=age)) is expected

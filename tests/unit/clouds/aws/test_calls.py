@@ -74,7 +74,7 @@ def test_planted_credentials_are_not_used_and_do_no_harm(sts: RecordingSts, tmp_
     file = tmp_path / "credentials"
     file.write_text("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = planted\n")
     endpoint = f"http://127.0.0.1:{sts.server_port}"
-    told = _run(
+    reported = _run(
         endpoint,
         AWS_PROFILE="does-not-exist",
         AWS_DEFAULT_PROFILE="neither",
@@ -87,7 +87,7 @@ def test_planted_credentials_are_not_used_and_do_no_harm(sts: RecordingSts, tmp_
         AWS_WEB_IDENTITY_TOKEN_FILE=str(file),
         AWS_REGION="ap-south-1",
     )
-    assert told == ["123456789012"] * 2
+    assert reported == ["123456789012"] * 2
     signed, unsigned = sts.authorizations
     assert signed is not None
     assert "Credential=ASIA1/" in signed

@@ -55,9 +55,9 @@ def test_a_bad_row_is_named_with_its_reason(row: str, why: str) -> None:
     """By number and name, never by its value; the others are imported."""
     file = read(f"{HEADER}\nfirst,{VALUE}\n{row}\n")
     assert [good.name for good in file.rows] == ["first"]
-    (told,) = map(str, file.left_out)
-    assert told.startswith(why)
-    assert VALUE not in told
+    (reported,) = map(str, file.left_out)
+    assert reported.startswith(why)
+    assert VALUE not in reported
 
 
 @pytest.mark.parametrize("text", ["", "just text", "Name,Description\na,b\n"])
@@ -70,13 +70,13 @@ def test_what_is_no_file_of_keys_is_refused(text: str) -> None:
 def test_warnings_of_api_gateway_are_told_of_their_rows() -> None:
     """By the row that they name, in the user's own count; a value in them is cut out."""
     rows = (Row(3, "c", Sensitive(VALUE)), Row(8, "h", Sensitive(OTHER)))
-    told = [
+    reported = [
         str(row)
         for row in not_imported(
             rows, found={}, warnings=[f"Row 2: no room for {OTHER}", "too many"]
         )
     ]
-    assert told == ["row 3 (c): too many", "row 8 (h): no room for <removed>"]
+    assert reported == ["row 3 (c): too many", "row 8 (h): no room for <removed>"]
 
 
 @pytest.mark.parametrize("value", [VALUE, VALUE * 6, "with-signs._~+/=0000"])

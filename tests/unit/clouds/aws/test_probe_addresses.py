@@ -33,11 +33,11 @@ class Hosts(HttpClient):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     @override
     async def request(self, method: str, url: str, **_: Any) -> HttpResponse:
-        self.asked.append(str(URL(url).host))
+        self.requested.append(str(URL(url).host))
         return HttpResponse(200, b"{}")
 
 
@@ -97,4 +97,4 @@ async def test_bedrock_is_tried_at_the_host_of_its_partition(
     )
     calls.close()
     service = "bedrock" if model is None else "bedrock-runtime"
-    assert scripted.asked == [f"{service}.{region}.{suffix}"]
+    assert scripted.requested == [f"{service}.{region}.{suffix}"]

@@ -15,9 +15,9 @@ H = timedelta(hours=1)
 POLICY = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def _mint(*, asked: str | None, life: timedelta) -> IssuedKey:
+def _mint(*, requested: str | None, life: timedelta) -> IssuedKey:
     return mint(
-        SessionCredentials(duration=asked),
+        SessionCredentials(duration=requested),
         grant=grant(),
         session=session(issued_at=NOON, life=life),
         region="us-west-2",
@@ -27,7 +27,7 @@ def _mint(*, asked: str | None, life: timedelta) -> IssuedKey:
 
 
 @pytest.mark.parametrize(
-    ("asked", "life", "short"),
+    ("requested", "life", "short"),
     [
         (None, H, False),
         ("1h", H, False),
@@ -36,9 +36,9 @@ def _mint(*, asked: str | None, life: timedelta) -> IssuedKey:
         ("15m", H, False),
     ],
 )
-def test_the_end_is_the_sessions(asked: str | None, life: timedelta, *, short: bool) -> None:
+def test_the_end_is_the_sessions(requested: str | None, life: timedelta, *, short: bool) -> None:
     """Issue and end are those of the session; where it is shorter than asked, it is said."""
-    issued_key = _mint(asked=asked, life=life)
+    issued_key = _mint(requested=requested, life=life)
     found = issued_key.credential
     assert (found.issued_at, found.expires_at) == (NOON, NOON + life)
     assert (found.key_id, found.account_id) == ("ASIA1", "123456789012")

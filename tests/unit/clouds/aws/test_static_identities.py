@@ -32,7 +32,7 @@ async def test_a_key_is_proved_by_asking_whose_it_is(token: str | None) -> None:
     """One call; no end, and no newline that an editor left behind the secret."""
     sts = ScriptedSts()
     found = await _opened(sts, DATA if token is None else DATA | {"AWS_SESSION_TOKEN": token})
-    assert sts.asked == [("get_caller_identity", {}, "AKIAIOSFODNN7EXAMPLE")]
+    assert sts.requested == [("get_caller_identity", {}, "AKIAIOSFODNN7EXAMPLE")]
     assert (found.identity, found.expires_at, found.chained) == (USER, None, False)
     assert found.secret_access_key.reveal() == "planted"
     assert (found.session_token and found.session_token.reveal()) == (token or None)
@@ -45,7 +45,7 @@ async def test_an_incomplete_secret_is_told(missing: str) -> None:
     with pytest.raises(Failure, match=missing) as caught:
         await _opened(sts, {name: text for name, text in DATA.items() if name != missing})
     assert caught.value.kind is FailureClass.CONFIGURATION
-    assert sts.asked == []
+    assert sts.requested == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_it_is_proved_where_it_is_allowed() -> None:
     found = await ambient.open_session(
         Ambient(), source=source(), ask=DEFAULT_OPTIONS, context=around
     )
-    assert sts.asked == [("get_caller_identity", {}, "AKIAOPERATOR")]
+    assert sts.requested == [("get_caller_identity", {}, "AKIAOPERATOR")]
     assert found.identity == USER
 
 

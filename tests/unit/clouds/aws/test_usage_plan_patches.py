@@ -26,8 +26,8 @@ FOUND: dict[str, Any] = {
 _METHOD = "/apiStages/a1:prod/throttle/~1pets/GET"
 
 
-def _patch(**asked: Any) -> list[str]:
-    wanted = msgspec.convert(ASKED | asked, NewUsagePlan)
+def _patch(**requested: Any) -> list[str]:
+    wanted = msgspec.convert(ASKED | requested, NewUsagePlan)
     return [
         " ".join(filter(None, (each["op"], each["path"], each.get("value", ""))))
         for each in patch_operations(FOUND, wanted=wanted)
@@ -51,7 +51,7 @@ def test_a_reported_limit_of_0_is_no_difference(unset: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "operations"),
+    ("requested", "operations"),
     [
         (
             {"throttle": {"rateLimit": 11, "burstLimit": 20}},
@@ -87,9 +87,9 @@ def test_a_reported_limit_of_0_is_no_difference(unset: str) -> None:
         ),
     ],
 )
-def test_the_differences_alone_are_sent(asked: dict[str, Any], operations: list[str]) -> None:
+def test_the_differences_alone_are_sent(requested: dict[str, Any], operations: list[str]) -> None:
     """Each edit is the patch operations of API Gateway's reference, and no others."""
-    assert _patch(**asked) == operations
+    assert _patch(**requested) == operations
 
 
 def test_a_plan_is_detached_before_it_goes() -> None:
