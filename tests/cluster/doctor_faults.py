@@ -175,7 +175,7 @@ def _probe_refused(tenant: Tenant) -> None:
 
 def _run_commands(tenant: Tenant, cure: str) -> None:
     """Run the kubectl commands of a cure."""
-    for command in re.findall(r"(kubectl .*?)(?:;|$)", cure):
+    for command in re.findall(r"(kubectl .*?)(?: && |;|$)", cure):
         program = Path(sys.executable).parent / "kubectl"
         subprocess.run(
             [

@@ -10,7 +10,8 @@ from keywright.api.grant import Probe
 
 _FIRST = timedelta(seconds=1)
 _CAP = timedelta(minutes=5)
-_MIN_DELAY = timedelta(milliseconds=250)
+# Statuses record the failure in whole seconds: with less, the time would often be in the past.
+_MIN_DELAY = timedelta(seconds=1)
 _SHARE_OF_REMAINING = 0.25
 
 
@@ -21,13 +22,13 @@ def retry_at(
 
     The delay doubles from one second to five minutes, with a jitter of half of it by `position` (0
     to 1), and is at most a quarter of the remaining lifetime: retries become more frequent near the
-    expiry.
+    expiry, up to one each second.
     """
     doubled: timedelta = _FIRST * 2 ** min(attempts - 1, 20)
     delay: timedelta = min(doubled, _CAP) * (0.75 + position / 2)
     if expires_at is not None and expires_at > last_failure:
-        delay = min(delay, max(_MIN_DELAY, (expires_at - last_failure) * _SHARE_OF_REMAINING))
-    return last_failure + delay
+        delay = min(delay, (expires_at - last_failure) * _SHARE_OF_REMAINING)
+    return last_failure + max(delay, _MIN_DELAY)
 
 
 PROBE_FAILED: Final = "ProbeFailed"

@@ -1,6 +1,6 @@
 """What holds of every decision, whatever the facts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from hypothesis import given, settings
@@ -108,11 +108,15 @@ def test_a_refused_grant_is_looked_at_only_in_the_future(known: GrantState, now:
 def test_a_back_off_grows_and_has_its_bounds(
     attempts: int, more: int, failed_at: datetime, end: datetime | None, position: float
 ) -> None:
-    """Seconds to minutes, longer with each failure, and always inside the remaining life."""
+    """Seconds to minutes, longer with each failure, and inside the remaining lifetime if it can be.
+
+    Never under a second: the failure is recorded in whole seconds, so that a shorter delay would
+    often be over at once, and the attempts would follow each other without a pause.
+    """
     first, later = (
         retry_at(attempts=n, last_failure=failed_at, expires_at=end, position=position) - failed_at
         for n in (attempts, attempts + more)
     )
-    assert 0.25 <= first.total_seconds() <= later.total_seconds() <= 375
-    if end is not None and end > failed_at:
+    assert 1 <= first.total_seconds() <= later.total_seconds() <= 375
+    if end is not None and end > failed_at + timedelta(seconds=1):
         assert failed_at + later < end
