@@ -248,6 +248,11 @@ def test_a_removal_is_confirmed_first(scene: AuditScene) -> None:
 
 def test_a_refused_removal_is_reported(scene: AuditScene) -> None:
     """The rest is removed, and the exit code says that something is left."""
+    # Without any grant in the cluster, nothing is removed without a question.
+    kept = scene.user("kept", scene.tags("kept", created="true", key_ids=""))
+    key_id = f"{ACCOUNT}/{kept}/{scene.credential(kept)}"
+    spec = {"user": {"name": kept}, "rotateEvery": "30d"}
+    scene.settled_grant("kept", key_id=key_id, bedrockLongTermKey=spec)
     role = scene.world.aws
     deny = {"Effect": "Deny", "Action": "iam:DeleteUser", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [deny]}
