@@ -121,10 +121,10 @@ def token_forbidden(*, namespace: str, name: str, verb: str = "create") -> Failu
         reason="TokenRequestForbidden",
         field="CredentialSource spec: serviceAccountRef.name",
         remedy=(
-            f"Run: kubectl create role keywright-token-{name} --namespace {namespace}"
+            f"Run: kubectl create role keywright-{name} --namespace {namespace}"
             f" --verb={verb} --resource={resource} --resource-name={name} && kubectl create"
-            f" rolebinding keywright-token-{name} --namespace {namespace}"
-            f" --role=keywright-token-{name} --serviceaccount=keywright-system:keywright"
+            f" rolebinding keywright-{name} --namespace {namespace}"
+            f" --role=keywright-{name} --serviceaccount=keywright-system:keywright"
         ),
     )
 
