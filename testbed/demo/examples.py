@@ -11,7 +11,7 @@ import yaml
 
 from testbed.world import EXAMPLES
 
-WITHOUT = ("pod.yaml",)
+WITHOUT = ("pod.yaml", "deployment.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,16 +30,20 @@ def object_checks(client: ClusterClient) -> Iterator[Hop]:
 
 
 def _sources(bodies: Sequence[Mapping[str, Any]]) -> Hop:
-    problems = [sentence for body in bodies if (sentence := _problem(body))]
-    title = f"{len(bodies) - len(problems)} of {len(bodies)} sources are fine"
-    if not problems:
+    found = [(body["metadata"], sentence) for body in bodies if (sentence := _problem(body))]
+    title = f"{len(bodies) - len(found)} of {len(bodies)} sources are fine"
+    if not found:
         return Hop("check-sources", title)
+    first = found[0][0]
     return Hop(
         "check-sources",
         title,
         Result.FAILED,
-        facts=_first(problems),
-        cure="Find the fault: keywright doctor source NAME --namespace NAMESPACE",
+        facts=_first([sentence for _, sentence in found]),
+        cure=(
+            f"Find the fault: keywright doctor source {first['name']}"
+            f" --namespace {first['namespace']}"
+        ),
     )
 
 
@@ -64,12 +68,13 @@ def _grants(views: Sequence[GrantView]) -> Hop:
     bad = [view for view in views if view.summary.health is Health.FAILING]
     if not bad:
         return Hop("check-grants", title)
+    first = f"{bad[0].name} --namespace {bad[0].namespace}"
     return Hop(
         "check-grants",
         title,
         Result.FAILED,
         facts=_first([f"{each.namespace}/{each.name}: {each.summary.state}" for each in bad]),
-        cure="See why: keywright status NAME --namespace NAMESPACE, or keywright doctor grant NAME",
+        cure=f"See why: keywright status {first}, or keywright doctor grant {first}",
     )
 
 
