@@ -27,8 +27,8 @@ def retry_at(
     doubled: timedelta = _FIRST * 2 ** min(attempts - 1, 20)
     delay: timedelta = min(doubled, _CAP) * (0.75 + position / 2)
     if expires_at is not None and expires_at > last_failure:
-        delay = min(delay, (expires_at - last_failure) * _SHARE_OF_REMAINING)
-    return last_failure + max(delay, _MIN_DELAY)
+        delay = min(delay, max(_MIN_DELAY, (expires_at - last_failure) * _SHARE_OF_REMAINING))
+    return last_failure + delay
 
 
 PROBE_FAILED: Final = "ProbeFailed"
