@@ -44,6 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the token that AWS SDKs must send, created if it does not exist; without"
         " this option, /aws is not served",
     )
+    add(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="least severe level to log",
+    )
+    add("--log-format", default="json", choices=("json", "text"), help="format of the log")
+    _add_proxy_options(parser)
+
+
+def _add_proxy_options(parser: argparse.ArgumentParser) -> None:
     proxy = parser.add_argument_group("proxy, for clients that cannot read a new key")
     proxy.add_argument(
         "--proxy",
@@ -86,13 +97,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="port of /metrics and /readyz on all addresses of the pod",
     )
-    add(
-        "--log-level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="least severe level to log",
-    )
-    add("--log-format", default="json", choices=("json", "text"), help="format of the log")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -163,7 +163,7 @@ def forwarded_target(target: str, upstream: Upstream) -> str:
     if not all(_is_plain(segment) for segment in segments) or not _QUERY.fullmatch(query):
         raise RefusedError(400, "the path has characters or segments that servers read differently")
     if not any(_matches(segments, pattern) for pattern in upstream.paths):
-        raise RefusedError(403, "this path is not allowed: see --proxy-path")
+        raise RefusedError(403, "this path is not allowed: see the option for allowed paths")
     return f"{path}{mark}{query}"
 
 

@@ -43,7 +43,7 @@ class MountedCredentials:
     """The credentials in `credential-process.json`; `current` is their text."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], datetime]) -> None:
-        self._file = MountedFile(directory / AWS_FILE, parse=lambda text: (text, _parsed(text)))
+        self._file = MountedFile(directory / AWS_FILE, parse=_credentials)
         self._clock = clock
 
     def current(self) -> Sensitive:
@@ -53,17 +53,22 @@ class MountedCredentials:
             NoKeyError: there are none, they have another structure, or they have expired.
         """
         try:
-            text, found = self._file.read()
+            credentials, ends_at = self._file.read()
         except FileMissingError as error:
             raise NoKeyError(str(error)) from None
-        ends_at = None if found is None else time_or_none(found.Expiration)
         if ends_at is None:
             raise NoKeyError(f"{self._file.path} has another form: is it of AwsCredentialProcess?")
         if ends_at <= self._clock():
             raise NoKeyError(
                 f"the credentials in {self._file.path} have expired: see the grant's conditions"
             )
-        return Sensitive(text)
+        return credentials
+
+
+def _credentials(text: str) -> tuple[Sensitive, datetime | None]:
+    """The credentials and their expiry; without one for a text of another form."""
+    found = _parsed(text)
+    return Sensitive(text), None if found is None else time_or_none(found.Expiration)
 
 
 def _parsed(text: str) -> _Process | None:
