@@ -35,6 +35,8 @@ POLICIES = {
     "alibaba-rrsa/trust": ("role/inventory", "trust"),
     "api-gateway-for-a-partner/permissions": ("role/orders-key-maker", "permissions"),
     "api-gateway-for-a-partner/trust": ("role/orders-key-maker", "trust"),
+    "bedrock-allowed-models/permissions": ("role/summaries-bedrock", "permissions"),
+    "bedrock-allowed-models/trust": ("role/summaries-bedrock", "trust"),
     "bedrock-long-term/boundary": ("policy/keywright-bedrock", "permissions"),
     "bedrock-long-term/permissions": ("role/bedrock-key-maker", "permissions"),
     "bedrock-long-term/trust": ("role/bedrock-key-maker", "trust"),
