@@ -17,6 +17,8 @@ GUIDES = (
     "alibaba-profile",
     "alibaba-credentials-uri",
     "alibaba-bearer",
+    "alibaba-rsa-key-pair",
+    "operator-identity",
 )
 
 
