@@ -1,4 +1,4 @@
-"""Every identity and kind of key has an example that a page shows or links to."""
+"""Every identity, kind of key and format has an example that a page shows or links to."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
+from keywright.api.formats import Format
 from keywright.api.keys import KEY_TYPES
 from testbed.world import EXAMPLES, ROOT
 
@@ -53,3 +55,14 @@ def test_every_kind_of_key_has_an_example() -> None:
     assert set(KEY_TYPES) - shown == set()
     imports = {name for spec in _documents("ApiKeyGrant") for name in spec.get("apiGatewayKey", {})}
     assert set(_IMPORTS) - imports == set()
+
+
+@pytest.mark.parametrize("form", Format)
+def test_every_format_has_an_example(form: Format) -> None:
+    """Named by a grant, not only by default."""
+    shown = {
+        name
+        for spec in _documents("ApiKeyGrant")
+        for name in spec.get("secret", {}).get("formats", [])
+    }
+    assert form in shown

@@ -19,6 +19,7 @@ GUIDES = (
     "alibaba-bearer",
     "alibaba-rsa-key-pair",
     "operator-identity",
+    "bridges",
 )
 
 
