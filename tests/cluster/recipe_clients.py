@@ -64,9 +64,10 @@ def _run(*command: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Programs:
-    """Runs the programs with this Python."""
+    """The Python with the packages of locks/recipes.txt, and the program testbed/tools/awsfile."""
 
     python: Path
+    aws_file: Path
 
     def run(
         self, script: Path, stage: Stage, *, environment: Mapping[str, str], **requested: Any
@@ -245,6 +246,28 @@ def _run_main(stage: Stage, pod: Pod, programs: Programs) -> str:
     return programs.run(pod.folders["/app"] / "main.py", stage, environment=folder)
 
 
+# ---- storage
+
+
+def velero(stage: Stage, recipe: Recipe, programs: Programs) -> str:
+    """The credential is written to a file, which the plugin loads with the AWS SDK for Go."""
+    location = stage.consumer(recipe, "BackupStorageLocation")
+    reference = location["spec"]["credential"]
+    secret = stage.secret(namespace=location["metadata"]["namespace"], name=reference["name"])
+    file = stage.world.directory / "velero-credentials"
+    file.write_text(secret[reference["key"]])
+    done = subprocess.run(
+        [programs.aws_file, file, location["spec"]["config"]["region"]],
+        env=stage.client_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 # ---- partners
 
 
@@ -285,6 +308,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
     "program-openai-sdk": _program,
     "program-langchain": _program,
     "program-strands": _program,
+    "program-velero": velero,
     "program-curl": curl,
 }
 """The readers that run a program or an SDK, by the name in the table of the recipes."""

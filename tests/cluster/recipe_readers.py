@@ -14,9 +14,8 @@ from typing import Final
 
 import yaml
 
-from testbed.boto3_sessions import boto3_session
 from testbed.readers import aws_env, boto3_converse, http_api, http_converse, openai_chat
-from testbed.readers.answers import Answer, pod_environment
+from testbed.readers.answers import Answer
 from tests.cluster.recipe_pods import environment_of, running
 from tests.cluster.recipe_stage import Stage
 from tests.cluster.tenants import Document
@@ -213,20 +212,6 @@ def argo_workflows(stage: Stage, recipe: Recipe) -> str:
     return _aws(stage, *map(selected, fields))
 
 
-def velero(stage: Stage, recipe: Recipe) -> str:
-    """The credential is written to a file, the only shared file of the SDK; profile default."""
-    location = stage.consumer(recipe, "BackupStorageLocation")
-    reference = location["spec"]["credential"]
-    secret = stage.secret(namespace=location["metadata"]["namespace"], name=reference["name"])
-    file = stage.world.directory / "velero-credentials"
-    file.write_text(secret[reference["key"]])
-    files = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": str(file)}
-    environment = {**stage.client_environment(), **files, "AWS_EC2_METADATA_DISABLED": "true"}
-    with pod_environment(environment):
-        client = boto3_session().client("sts", region_name=location["spec"]["config"]["region"])
-        return str(client.get_caller_identity()["Arn"])
-
-
 _MOUNTPOINT: Final = {"keyId": "key_id", "accessKey": "access_key", "sessionToken": "session_token"}
 
 
@@ -312,7 +297,6 @@ READERS: Final[dict[str, Reader]] = _named(
     kong,
     librechat,
     argo_workflows,
-    velero,
     mountpoint_s3,
     oss_csi,
     crossplane_aws,

@@ -10,6 +10,7 @@ from testbed.clouds.alibaba.cloud import ACCOUNT as ALIBABA_ACCOUNT
 from testbed.clouds.aws.cloud import ACCOUNT
 from testbed.clusters.api import ApiError
 from testbed.documents import documents
+from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.world import EXAMPLES
 from tests.cluster.recipe_clients import CLIENTS, NotInstalledError, Programs, install
 from tests.cluster.recipe_readers import READERS
@@ -38,9 +39,11 @@ def stage(make_world: MakeWorld) -> Iterator[Stage]:
 def programs(request: pytest.FixtureRequest) -> Programs:
     """The programs that the tests' own environment lacks."""
     try:
-        return Programs(install())
+        return Programs(install(), go_tool("awsfile", module=TOOLS / "awsfile"))
     except NotInstalledError as error:
         without_tool(request.config, "the programs of locks/recipes.txt", str(error))
+    except NoGoError as error:
+        without_tool(request.config, "awsfile", str(error))
 
 
 def test_every_recipe_has_a_row_and_a_reader() -> None:
