@@ -153,6 +153,13 @@ RUNTIME = Plane(
             answer=_converse,
         ),
         Operation(
+            action="InvokeModel",
+            method="POST",
+            path=re.compile(r"/model/(?P<model>[^/]+)/invoke"),
+            permission=always("bedrock:InvokeModel"),
+            answer=lambda call: anthropic_v1.message(call.body),  # other models have other bodies
+        ),
+        Operation(
             action="ChatCompletions",
             method="POST",
             path=re.compile(r"/openai/v1/chat/completions"),
