@@ -12,6 +12,7 @@ from testbed.readers import (
     http_api,
     http_converse,
     openai_chat,
+    partner,
     proxied,
     sidecars,
 )
@@ -30,6 +31,7 @@ CLIENTS: Mapping[str, Connect] = {
     aws_process.IDENTITY: aws_process.identity,
     aws_process.CONVERSE: aws_process.converse,
     http_api.NAME: http_api.HttpApi,
+    partner.NAME: partner.Partner,
     alibaba.ENV: alibaba.env,
     alibaba.FILES: alibaba.MountedPod.files,
     alibaba.CLI_CONFIG: alibaba.CliConfigPod,
