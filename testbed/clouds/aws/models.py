@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+_PACE = re.compile(r"\bTake (\d{1,2}) s\b")
 _ROUTED = ("us.", "eu.", "apac.", "global.")
 
 
@@ -38,6 +40,12 @@ def arn(model_id: str, *, region: str, account: str) -> str:
     if model_id.startswith(_ROUTED):
         return f"arn:aws:bedrock:{region}:{account}:inference-profile/{model_id}"
     return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
+
+
+def seconds_to_stream(text: str) -> float:
+    """How long a streamed response takes: "Take 6 s." in the question asks for six seconds."""
+    found = _PACE.search(text)
+    return float(found[1]) if found else 0.0
 
 
 def reply(text: str) -> str:
