@@ -6,6 +6,8 @@ A cycle breaks whichever module is imported first; import-linter compares packag
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -106,3 +108,32 @@ def test_the_check_finds_a_cycle(
         (folder / f"{name}.py").write_text(text)
     found = set(cycle(tmp_path))
     assert found == ({f"p.{name}" for name in files} if expected is None else expected)
+
+
+# Each takes a tenth of a second or ten megabytes, and is imported where it is first needed.
+_LATER = (
+    "alibabacloud_credentials",
+    "boto3",
+    "botocore",
+    "cryptography",
+    "opentelemetry",
+    "uvloop",
+)
+
+
+def test_an_operator_that_starts_imports_no_library_that_it_may_not_need() -> None:
+    """Its start, and the memory of a standby, are measured in docs/performance.md."""
+    program = (
+        "import sys, keywright.cli.run, keywright.controller.process;"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT / "operator")},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    loaded = ast.literal_eval(found)
+    assert "kopf" in loaded
+    assert [name for name in _LATER if name in loaded] == []

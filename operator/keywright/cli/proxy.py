@@ -21,6 +21,8 @@ from keywright.cli.cluster_options import add_cluster_options
 from keywright.cli.errors import CommandError
 from keywright.cli.exit_codes import ExitCode
 from keywright.cli.grant_secret import GrantSecret, seconds_between_reads
+from keywright.cli.upstreams import way_to
+from keywright.sidecar import event_loop
 from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, KeySource, NoKeyError, key_of
 from keywright.sidecar.proxy import KeyProxy
 from keywright.sidecar.proxy_metrics import ProxyMetrics
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         upstream = upstream_from(
             options.upstream or _upstream_of(values), paths=options.path, header=header
         )
-        asyncio.run(_serve(upstream, key, port=options.port, interval=options.interval))
+        event_loop.run(_serve(upstream, key, port=options.port, interval=options.interval))
     except UpstreamError as error:
         raise CommandError(
             f"{error}.", remedy="See --upstream and --path.", code=ExitCode.USAGE
@@ -147,7 +149,13 @@ async def _serve(upstream: Upstream, key: ClusterKey, *, port: int, interval: fl
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    proxy = KeyProxy(upstream, keys=key, metrics=ProxyMetrics(), tls=ssl.create_default_context())
+    proxy = KeyProxy(
+        upstream,
+        keys=key,
+        metrics=ProxyMetrics(),
+        tls=ssl.create_default_context(),
+        http_proxy=way_to(upstream),
+    )
     await proxy.start(port=port)
     following = asyncio.create_task(key.follow(interval=interval), name="follow the Secret")
     sys.stdout.write(f"{upstream.origin} is at http://127.0.0.1:{port} until Ctrl-C\n")

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keywright.cli.help_format import DefaultsFormatter
+from keywright.cli.upstreams import way_to
+from keywright.sidecar import event_loop
 from keywright.sidecar.authorization import AuthorizationToken
 from keywright.sidecar.mounted_key import API_KEY_FILES, BEARER_FILES, KeySource, MountedKey
 from keywright.sidecar.proxy import KeyProxy, ProxyMonitor
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT and return 0, or 1 if the server cannot start."""
     set_up_logging(level=options.log_level, form=options.log_format)
     try:
-        asyncio.run(_serve(options))
+        event_loop.run(_serve(options))
     except (OSError, UnicodeError, UpstreamError) as error:
         logging.getLogger(__name__).error(  # noqa: TRY400  the traceback has no further information
             "cannot serve: %s: see --port, --authorization-token-file and --proxy", error
@@ -135,12 +137,14 @@ async def _start_proxy(options: argparse.Namespace, stack: contextlib.AsyncExitS
     header = KeyHeader(options.proxy_header)
     metrics = ProxyMetrics()
     keys, signer = _keys_of(options, header)
+    upstream = upstream_from(options.proxy, paths=options.proxy_path, header=header)
     proxy = KeyProxy(
-        upstream_from(options.proxy, paths=options.proxy_path, header=header),
+        upstream,
         keys=keys,
         signer=signer,
         metrics=metrics,
         tls=ssl.create_default_context(),
+        http_proxy=way_to(upstream),
     )
     stack.push_async_callback(proxy.stop)
     port: int | None = options.proxy_port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +22,16 @@ class FileMissingError(Exception):
     """The file cannot be read; the message says why."""
 
 
+class NoSuchFileError(FileMissingError):
+    """There is no such file."""
+
+
 class MountedFile(Generic[_Value]):
     """One file and its parsed content; it is parsed once for each change."""
 
     def __init__(self, path: Path, *, parse: Callable[[str], _Value]) -> None:
         self.path = path
+        self._name = os.fspath(path)
         self._parse = parse
         self._seen: tuple[int, int, int] | None = None
         self._value: _Value | None = None
@@ -34,11 +40,12 @@ class MountedFile(Generic[_Value]):
         """Return the current content, parsed.
 
         Raises:
-            FileMissingError: There is no such file, or it is too large or not text.
+            NoSuchFileError: There is no such file.
+            FileMissingError: It is too large or not text.
             Exception: That of the parser.
         """
         try:
-            found = self.path.stat()
+            found = os.stat(self._name)  # noqa: PTH116  at each request: several times as fast as Path.stat
             seen = (found.st_ino, found.st_mtime_ns, found.st_size)
             if seen == self._seen and self._value is not None:
                 return self._value
@@ -46,7 +53,7 @@ class MountedFile(Generic[_Value]):
                 raise FileMissingError(f"{self.path} is larger than a Secret can be")
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise FileMissingError(
+            raise NoSuchFileError(
                 f"there is no {self.path}: mount the Secret there, with that file in its formats"
             ) from None
         except (OSError, UnicodeDecodeError) as error:

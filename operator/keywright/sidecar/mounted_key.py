@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Final, Protocol
 
 from keywright.api.sensitive import Sensitive
 from keywright.api.times import time_or_none
-from keywright.sidecar.documents import FileMissingError, MountedFile
+from keywright.sidecar.documents import FileMissingError, MountedFile, NoSuchFileError
 
 BEARER_FILES: Final = (
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -56,13 +57,9 @@ class MountedKey:
         Raises:
             NoKeyError: no file exists, its content is not a key, or the key has expired.
         """
-        found = next((file for file in self._files if file.path.exists()), None)
-        if found is None:
-            names = ", ".join(file.path.name for file in self._files)
-            raise NoKeyError(f"{self._directory} has none of the files {names}: mount the Secret")
         try:
-            key = found.read()
-            ends_at = self._end.read() if self._end.path.exists() else None
+            found, key = self._first()
+            ends_at = self._expiry()
         except FileMissingError as error:
             raise NoKeyError(str(error)) from None
         if key is None:
@@ -70,6 +67,18 @@ class MountedKey:
         if ends_at is not None and ends_at <= self._clock():
             raise NoKeyError(f"the key in {found.path} has expired: see the grant's conditions")
         return key
+
+    def _first(self) -> tuple[MountedFile[Sensitive | None], Sensitive | None]:
+        for file in self._files:
+            with contextlib.suppress(NoSuchFileError):
+                return file, file.read()
+        names = ", ".join(file.path.name for file in self._files)
+        raise NoKeyError(f"{self._directory} has none of the files {names}: mount the Secret")
+
+    def _expiry(self) -> datetime | None:
+        with contextlib.suppress(NoSuchFileError):
+            return self._end.read()
+        return None
 
 
 def key_of(text: str) -> Sensitive | None:

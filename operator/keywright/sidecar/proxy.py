@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from yarl import URL
 
@@ -86,6 +87,7 @@ class KeyProxy:
         keys: KeySource,
         metrics: ProxyMetrics,
         tls: ssl.SSLContext,
+        http_proxy: str | None = None,
         signer: Signer | None = None,
         most_requests: int = MOST_REQUESTS,
         body_idle_seconds: float = _BODY_IDLE_SECONDS,
@@ -94,21 +96,22 @@ class KeyProxy:
         self._keys = keys
         self._metrics = metrics
         self._tls = tls
+        self._http_proxy = http_proxy
         self._signer = signer
         self._most = most_requests
         self._body_idle = body_idle_seconds
         self._open = 0
         self._reported: str | None = None
         self._session: aiohttp.ClientSession | None = None
-        application = web.Application(client_max_size=0)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(
-            application,
+        # Without a router: the rules decide on the path as it was sent.
+        server = web.Server(
+            self._handle,
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             auto_decompress=False,
         )
+        self._runner = web.ServerRunner(server)
 
     async def start(self, *, port: int | None, socket: Path | None = None) -> None:
         """Listen on the loopback port, and on the Unix socket; raises OSError."""
@@ -118,12 +121,13 @@ class KeyProxy:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            proxy=self._http_proxy,
             skip_auto_headers=_AUTOMATIC,
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS
             ),
-            # Without TLS, a proxy in the environment would see the key.
-            trust_env=not self._upstream.is_plain,
+            # With it, ~/.netrc is read for each request, and can add credentials of its own.
+            trust_env=False,
         )
         await self._runner.setup()
         if port is not None:
@@ -158,7 +162,7 @@ class KeyProxy:
         self._reported = None
         return key
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._open >= self._most:
             return self._refusal(503, f"more than {self._most} requests at the same time")
         self._open += 1
@@ -183,7 +187,7 @@ class KeyProxy:
         answer.force_close()
         return answer
 
-    async def _forward(self, request: web.Request) -> web.StreamResponse:
+    async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
         check_host(request.headers.get("Host"))
         check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"))
         if request.method not in METHODS:
@@ -204,7 +208,7 @@ class KeyProxy:
             return await _relayed(request, answer)
 
     async def _answer(
-        self, request: web.Request, target: str, body: RequestBody
+        self, request: web.BaseRequest, target: str, body: RequestBody
     ) -> aiohttp.ClientResponse:
         """The response of the upstream; a second one if the key was replaced meanwhile."""
         key = self._current_key()
@@ -227,12 +231,12 @@ class KeyProxy:
         return None if same else current
 
     async def _send(
-        self, request: web.Request, target: str, body: RequestBody, key: Sensitive
+        self, request: web.BaseRequest, target: str, body: RequestBody, key: Sensitive
     ) -> aiohttp.ClientResponse:
         assert self._session is not None
         url = self._upstream.origin + target
         headers = request_headers(request.headers.items(), upstream=self._upstream)
-        data: AsyncIterator[bytes] | bytes | None = body.chunks() if request.body_exists else None
+        data = body.arrived() or body.chunks() if request.body_exists else None
         signer = self._signer
         if signer is None:
             headers.append(self._upstream.header.with_key(key.reveal()))
@@ -254,7 +258,7 @@ class KeyProxy:
 class RequestBody:
     """The body of a request: streamed, and kept up to a limit so that it can be sent again."""
 
-    def __init__(self, request: web.Request, *, idle_seconds: float) -> None:
+    def __init__(self, request: web.BaseRequest, *, idle_seconds: float) -> None:
         self._content = request.content
         self._whole: bytes | None = None
         self._idle = idle_seconds
@@ -268,6 +272,13 @@ class RequestBody:
         """Whether the whole body was read and kept."""
         kept = self._size <= _REPEATABLE_BYTES or self._whole is not None
         return self._complete and kept
+
+    def arrived(self) -> bytes | None:
+        """The whole body, if it arrived with the headers: the usual case of a short one."""
+        if self._whole is None and not self._size and self._content.is_eof():
+            self._whole = self._content.read_nowait()
+            self._complete = True
+        return self._whole
 
     async def read(self, *, limit: int) -> bytes:
         """The whole body.
@@ -311,15 +322,18 @@ class RequestBody:
             yield chunk
 
 
-async def _relayed(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+async def _relayed(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     """Stream the response to the client as it arrives.
 
     If the upstream breaks off, the client's connection is cut: a body that ends regularly would
     look complete.
     """
-    response = web.StreamResponse(status=answer.status, reason=answer.reason)
-    for name, value in response_headers(answer.headers.items()):
-        response.headers.add(name, value)
+    headers = CIMultiDict(response_headers(answer.headers.items()))
+    if answer.content.is_eof() and answer.content.exception() is None:
+        # All of it has arrived: sent at once, with the headers.
+        body = answer.content.read_nowait()
+        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_any():
@@ -354,13 +368,13 @@ class ProxyMonitor:
         """Close the listener."""
         await self._runner.cleanup()
 
-    async def _answer_metrics(self, _: web.Request) -> web.Response:
+    async def _answer_metrics(self, _: web.BaseRequest) -> web.Response:
         return web.Response(
             body=generate_latest(self._metrics.registry),
             headers={"Content-Type": CONTENT_TYPE_LATEST},
         )
 
-    async def _answer_readiness(self, _: web.Request) -> web.Response:
+    async def _answer_readiness(self, _: web.BaseRequest) -> web.Response:
         if self._proxy.is_ready:
             return web.Response(text="ok\n")
         return web.Response(status=503, text="no key\n")

@@ -18,6 +18,8 @@ class ProxyMetrics:
             ["code"],
             registry=self.registry,
         )
+        self._by_class = {each: self._requests.labels(f"{each}xx") for each in range(1, 6)}
+        self._other = self._requests.labels("other")
         self._refused = Counter(
             "keywright_proxy_refused",
             "Requests that were not forwarded, by status",
@@ -41,7 +43,7 @@ class ProxyMetrics:
 
     def forwarded(self, status: int, *, seconds: float) -> None:
         """Count a response of the upstream."""
-        self._requests.labels(f"{status // 100}xx").inc()
+        self._by_class.get(status // 100, self._other).inc()
         self._latency.observe(seconds)
 
     def refused(self, status: int) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,8 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _LONGEST_PATH: Final = 4096
+# Clients repeat a few paths; at most a megabyte, as longer paths are refused.
+_REMEMBERED_TARGETS: Final = 256
 # RFC 3986, pchar.
 _SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
 _QUERY: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
@@ -148,6 +151,7 @@ def _pattern(path: str) -> tuple[str, ...]:
     return segments
 
 
+@lru_cache(maxsize=_REMEMBERED_TARGETS)
 def forwarded_target(target: str, upstream: Upstream) -> str:
     """The path and query to forward, exactly as received.
 

@@ -7,40 +7,8 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-_VALID = timedelta(days=3650)
-_CLOCK_SKEW = timedelta(hours=1)
-
-
-def self_signed(host: str, *, now: datetime) -> bytes:
-    """Return a certificate for `host` and its key, as PEM; each call creates new ones."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "keywright-metrics")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
 
 
 class ServingCertificate:
@@ -53,7 +21,7 @@ class ServingCertificate:
         self._seen: tuple[int, ...] = ()
         if directory is None:
             # Imported here: its library takes a tenth of a second and 10 MB.
-            from keywright.telemetry.certificates import self_signed  # noqa: PLC0415
+            from keywright.telemetry.self_signed import self_signed  # noqa: PLC0415
 
             _load(self.context, self_signed(host, now=now))
         else:
