@@ -8,7 +8,7 @@ from keywright.api.alibaba_source import AlibabaSource
 from keywright.api.aws_source import AwsSource
 from keywright.api.checks import DAY, MINUTE
 from keywright.api.errors import FieldError
-from keywright.api.formats import FORMATS_OF_PROVIDER
+from keywright.api.formats import FORMATS_OF_PROVIDER, PREVIOUS_KEY_ENTRY, Format, Variable
 from keywright.api.grant import ApiKeyGrant, GrantSpec, Probe, Renewal, Rollout, SecretSpec
 from keywright.api.key_spec import ProbeMode
 from keywright.api.keys import Key, KeyKind, SessionCredentials
@@ -77,6 +77,18 @@ def _layout(secret: SecretSpec, *, key: Key) -> Iterator[FieldError]:
     if secret.formats == () and not secret.data:
         yield FieldError(
             "spec.secret.formats", "an empty list leaves no key: name a format, or set data"
+        )
+    written = key.default_formats if secret.formats is None else secret.formats
+    if secret.include_previous and (key.is_bulk_import or Format.API_GATEWAY_ENV not in written):
+        yield FieldError(
+            "spec.secret.includePrevious",
+            f"only {Format.API_GATEWAY_ENV} with one key has it: remove it, or use"
+            f" ${{{Variable.PREVIOUS_API_KEY}}} in spec.secret.data",
+        )
+    if secret.include_previous and PREVIOUS_KEY_ENTRY in secret.data:
+        yield FieldError(
+            f"spec.secret.data[{PREVIOUS_KEY_ENTRY}]",
+            "spec.secret.includePrevious writes this key: drop one of the two",
         )
     for form in secret.formats or ():
         if form not in key.formats:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+_PACE = re.compile(r"\bTake (\d{1,2}) s\b")
 _ROUTED = ("us.", "eu.", "apac.", "global.")
 
 
@@ -49,6 +51,12 @@ def arns(model_id: str, *, region: str, account: str) -> tuple[str, ...]:
     if not model_id.startswith(_ROUTED):
         return (own,)
     return own, arn(model_id.partition(".")[2], region=region, account=account)
+
+
+def seconds_to_stream(text: str) -> float:
+    """How long a streamed response takes: "Take 6 s." in the question asks for six seconds."""
+    found = _PACE.search(text)
+    return float(found[1]) if found else 0.0
 
 
 def reply(text: str) -> str:
