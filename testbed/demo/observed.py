@@ -64,6 +64,8 @@ class Client:
     key_age_seconds: float | None
     error: str | None
     """The first failure, if any."""
+    answers: frozenset[str] = frozenset()
+    """The different answers so far, up to a few."""
 
 
 class Tone(Enum):

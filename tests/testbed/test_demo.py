@@ -71,6 +71,7 @@ def test_once_holds_and_leaves_nothing(environment: dict[str, str], tmp_path: Pa
     assert "is Ready=True" in ended.stdout
     assert "revision 3: key ASIA" in ended.stdout
     assert "the key of revision 1 is refused" in ended.stdout
+    assert "orders/partner-a: key 2, the receiver accepts two keys" in ended.stdout
     assert ended.stdout.splitlines()[-1].startswith("demo: held: first key after ")
     assert ended.stdout.replace("\n", "").isprintable()
     assert not KEY_MATERIAL.search(ended.stdout + picture.read_text())
