@@ -4,8 +4,8 @@ PYTHON ?= python3
 CLUSTER ?= embedded
 KUBE_CONTEXT ?=
 ARGS ?=
-# Tests wait more than they work; each worker has a control plane of its own (0.4 GB).
-WORKERS ?= 4
+# Tests wait more than they work; each worker has a control plane of its own (0.6 GB).
+WORKERS ?= 5
 IMAGE ?= keywright:0.1.0
 BASE_IMAGE ?=
 
