@@ -14,7 +14,7 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -93,12 +93,27 @@ def _formats(width: int) -> Iterator[str]:
 def _variables(width: int) -> Iterator[str]:
     yield from _rule(
         r"self.matches(r'^([^$]|[$]+[^${]|[$][$]+[{]|[$][{]("
-        + "|".join(_USABLE)
+        + _alternatives(_USABLE)
         + rf")([|]({'|'.join(Filter)})){{0,{MAX_FILTERS}}}[}}])*[$]*$')",
         f"uses a variable or filter that does not exist: the variables are {', '.join(_USABLE)};"
         f" the filters {', '.join(Filter)}, at most four in a row; write $${{ for a plain ${{",
         width=width,
     )
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """The names as a pattern; one that contains another shares its text, as CEL counts letters."""
+    texts = {name: name.replace(".", "[.]") for name in names}
+    for longer in tuple(texts):
+        for shorter in texts.keys() - {longer}:
+            before, found, after = longer.partition(shorter)
+            if found and not (before and after):
+                optional = f"({before or after})?".replace(".", "[.]")
+                parts = (optional, texts[shorter]) if before else (texts[shorter], optional)
+                texts[shorter] = "".join(parts)
+                del texts[longer]
+                break
+    return "|".join(texts.values())
 
 
 def _kinds(width: int) -> Iterator[str]:
@@ -137,7 +152,7 @@ def _formats_of(key_type: type[KeySpec], *, width: int) -> Iterator[str]:
 
 
 def _variables_of(key_type: type[KeySpec], *, width: int) -> Iterator[str]:
-    foreign = "|".join(name for name in _USABLE if name not in key_type.variables)
+    foreign = _alternatives(name for name in _USABLE if name not in key_type.variables)
     own = ", ".join(name for name in _USABLE if name in key_type.variables)
     uses = rf"self.secret.data[k].matches(r'(^|[^$])[$][{{]({foreign})[|}}]')"
     yield from _rule(

@@ -17,7 +17,7 @@ from testbed.clouds.proxy import ProxyConnection
 from testbed.clouds.wire import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from testbed.clouds.proxy import Routes
@@ -101,7 +101,7 @@ async def _listen(
 
 async def _handle(
     answer: Callable[[Request], Awaitable[Response]], incoming: web.BaseRequest
-) -> web.Response:
+) -> web.StreamResponse:
     path, _, query = incoming.raw_path.partition("?")
     if "://" in path:  # the absolute form, as sent to a proxy
         path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
@@ -118,11 +118,22 @@ async def _handle(
     )
     if response.lost and incoming.transport is not None:
         incoming.transport.abort()
-    return web.Response(
-        status=response.status,
-        body=response.body,
-        headers={**response.headers, "Content-Type": response.content_type},
-    )
+    headers = {**response.headers, "Content-Type": response.content_type}
+    if response.chunks:
+        return await _sent_in_parts(incoming, response, headers)
+    return web.Response(status=response.status, body=response.body, headers=headers)
+
+
+async def _sent_in_parts(
+    incoming: web.BaseRequest, response: Response, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    stream = web.StreamResponse(status=response.status, headers=headers)
+    await stream.prepare(incoming)
+    for chunk in response.chunks:
+        await stream.write(chunk)
+        await asyncio.sleep(response.seconds / len(response.chunks))
+    await stream.write_eof()
+    return stream
 
 
 def _publish(directory: Path, content: dict[str, object]) -> None:

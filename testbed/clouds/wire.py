@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from testbed.clouds.errors import CloudError
 
@@ -34,13 +34,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, complete; a `lost` one never reaches the client."""
+    """One HTTP response; a `lost` one never reaches the client.
+
+    With `chunks`, the body is sent in these parts, spread over `seconds`.
+    """
 
     status: int
     body: bytes = field(repr=False)
     content_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
     lost: bool = False
+    chunks: tuple[bytes, ...] = field(default=(), repr=False)
+    seconds: float = 0.0
+
+
+def streamed(chunks: Iterable[bytes], *, content_type: str, seconds: float) -> Response:
+    """A response in parts; all at once if it takes no time."""
+    parts = tuple(chunks)
+    if not seconds:
+        return Response(200, b"".join(parts), content_type)
+    return Response(200, b"", content_type, chunks=parts, seconds=seconds)
 
 
 def json_response(

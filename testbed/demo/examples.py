@@ -38,8 +38,16 @@ class WantedRole:
 def examples() -> list[Example]:
     """Every example that the demo supports, by name."""
     folders = sorted(file.parent for file in EXAMPLES.glob("*/kustomization.yaml"))
-    every = (Example(name=folder.name, documents=tuple(_documents(folder))) for folder in folders)
-    return [example for example in every if is_served(example)]
+    return [example for example in map(_of_folder, folders) if is_served(example)]
+
+
+def example_of(name: str) -> Example:
+    """One example, whether the demo's other clients can use it or not."""
+    return _of_folder(EXAMPLES / name)
+
+
+def _of_folder(folder: Path) -> Example:
+    return Example(name=folder.name, documents=tuple(_documents(folder)))
 
 
 def is_served(example: Example) -> bool:

@@ -13,8 +13,8 @@ class Place:
     cluster: str
     cloud: str
     operator: str
-    kubectl: str
-    """The line to type in another terminal before `kubectl`."""
+    environment: str
+    """The line to type in another terminal before `kubectl` and `keywright`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Client:
     key_age_seconds: float | None
     error: str | None
     """The first failure, if any."""
+    answers: frozenset[str] = frozenset()
+    """The different answers so far, up to a few."""
 
 
 class Tone(Enum):

@@ -21,6 +21,7 @@ from testbed.demo.leftovers import OccupiedError
 from testbed.demo.observed import Observed
 from testbed.demo.scene import Scene
 from testbed.demo.screens import picture, say, screen
+from testbed.demo.tallies import APPLICATION, PARTNER
 from testbed.demo.verdict import Expectation, Outcome, judge
 from testbed.demo.witness import Witness
 from testbed.processes import ProcessFailedError
@@ -115,6 +116,7 @@ def _play(scene: Scene, *, options: Options, elapsed: Callable[[], float]) -> No
         renewals=options.renewals,
         first_key_seconds=_FIRST_KEY_SECONDS,
         all_seconds=options.lifetime_seconds * (options.renewals + 1) + _SLACK_SECONDS,
+        clients=(APPLICATION, PARTNER),
     )
     witness = Witness(scene, elapsed=elapsed)
     seen: Observed | None = None

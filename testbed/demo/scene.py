@@ -10,20 +10,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import shutil
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from urllib3.exceptions import HTTPError
 
 from testbed.clusters import Cluster
 from testbed.clusters.api import ApiError
-from testbed.demo.examples import WITHOUT, Example, examples, wanted_roles
+from testbed.demo.examples import Example, examples, wanted_roles
 from testbed.demo.leftovers import Leftovers
 from testbed.demo.observed import Place
+from testbed.demo.partner import partner_example, prepare
+from testbed.demo.shell import applied_by_kubectl, write_environment
 from testbed.operators import OperatorProcess
 from testbed.processes import ChildProcess
 from testbed.readers import PollingReader
+from testbed.readers.reports import DEFAULT_CLIENTS
 from testbed.world import CRDS, World
 
 # In total less than the three seconds after which users press Ctrl-C again.
@@ -52,6 +56,7 @@ class Scene:
         make_cluster = _cluster_maker(cluster, kube_context=kube_context)
         self.world = World(make_cluster, directory=self.directory)
         self.examples = examples()
+        self.partner = partner_example()
 
     @property
     def operator(self) -> OperatorProcess:
@@ -71,7 +76,8 @@ class Scene:
         world.cluster.start()
         self._say(f"Kubernetes {world.cluster.version} answers at {world.cluster.server}")
         if self._context is not None:
-            self._leftovers = Leftovers(world.api, examples=self.examples, context=self._context)
+            applied = [*self.examples, self.partner]
+            self._leftovers = Leftovers(world.api, examples=applied, context=self._context)
         world.aws.wait_until_ready()
         world.install()
         world.aws.limit_sessions(seconds=self._lifetime_seconds)
@@ -80,10 +86,14 @@ class Scene:
         self._operator.spawn()
         for example in self.examples:
             self._apply(example)
+        prepare(world, self.partner)
+        self._say(f"examples/{self.partner.name} applied, with an overlap of seconds")
         self._operator.process.wait_until(self._operator.is_ready, seconds=30)
         self._say(f"operator ready, pid {self._operator.process.pid}")
 
-    def read(self, *, namespace: str, secret: str) -> PollingReader:
+    def read(
+        self, *, namespace: str, secret: str, clients: Sequence[str] = DEFAULT_CLIENTS
+    ) -> PollingReader:
         """Start the clients of a Secret."""
         reader = PollingReader(
             self.directory / "readers",
@@ -91,6 +101,7 @@ class Scene:
             namespace=namespace,
             secret=secret,
             cloud_environment=self.world.aws.client_environment(),
+            clients=clients,
         )
         reader.start()
         self._readers.append(reader)
@@ -99,13 +110,18 @@ class Scene:
     def place(self) -> Place:
         """What runs where."""
         cluster = self.world.cluster
-        kubectl = f"export KUBECONFIG={cluster.kubeconfig}"
+        environment = write_environment(
+            self.directory,
+            kubeconfig=cluster.kubeconfig,
+            server=cluster.server,
+            clouds=self.world.client_environment(),
+        )
         return Place(
             cluster=f"{self._context or cluster.name}, Kubernetes {cluster.version},"
             f" {cluster.server}",
             cloud=f"AWS emulated on this machine, sessions end after {self._lifetime_seconds:g} s",
             operator=f"pid {self.operator.process.pid}, logs in {self.directory}",
-            kubectl=kubectl,
+            environment=f". {environment}",
         )
 
     @property
@@ -138,6 +154,8 @@ class Scene:
     def stop(self, *, keep: bool) -> None:
         """Stop everything; `keep` keeps the logs."""
         for reader in self._readers:
+            reader.process.send(signal.SIGTERM)
+        for reader in self._readers:
             reader.process.stop(seconds=_STOP_SECONDS)
         if self._operator is not None:
             self._operator.process.stop(seconds=_STOP_SECONDS)
@@ -163,7 +181,8 @@ class Scene:
             self.world.create_role(
                 name=role.name, namespace=role.namespace, service_account=role.service_account
             )
-        self.world.apply_example(example.name, without=WITHOUT)
+        for document in example.documents:
+            self.world.api.apply(applied_by_kubectl(document))
         self._say(f"examples/{example.name} applied")
 
 

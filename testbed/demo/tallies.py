@@ -10,10 +10,14 @@ from pathlib import Path
 from testbed.demo.observed import Client
 from testbed.readers import Reading
 
+APPLICATION, PARTNER = "app behind the proxy", "partner with two keys"
+_MOST_ANSWERS = 8
 _NAMES = {
     "boto3-converse": "boto3 converse",
     "openai-chat": "openai chat",
     "http-converse": "plain HTTP",
+    "llm-app": APPLICATION,
+    "partner-with-previous-key": PARTNER,
     "kubernetes": "reading the Secret",
 }
 
@@ -62,7 +66,15 @@ def counted(client: Client | None, reading: Reading, *, name: str) -> Client:
         answer=reading.text if reading.ok else reading.error or "",
         key_age_seconds=_age(reading),
         error=before.error or reading.error,
+        answers=_answers(before, reading),
     )
+
+
+def _answers(before: Client, reading: Reading) -> frozenset[str]:
+    """The different answers so far; a few, whatever a model says."""
+    if not reading.ok or len(before.answers) >= _MOST_ANSWERS:
+        return before.answers
+    return before.answers | {reading.text}
 
 
 def _age(reading: Reading) -> float | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from testbed.demo.observed import Grant, Observed
+from testbed.demo.partner import has_used_both
+from testbed.demo.tallies import PARTNER
 
 # A key may be accepted for a moment after its expiry: a cloud has several clocks.
 _GRACE_SECONDS = 5.0
@@ -35,6 +37,8 @@ class Expectation:
     renewals: int
     first_key_seconds: float
     all_seconds: float
+    clients: tuple[str, ...] = ()
+    """Those that must have called, beside all that have been seen."""
 
 
 def judge(seen: Observed, *, expected: Expectation) -> Verdict:
@@ -74,9 +78,13 @@ def _missing(seen: Observed, *, expected: Expectation) -> Iterator[str]:
         yield from _missing_of(grant, renewals=expected.renewals)
     if not seen.clients:
         yield "no client has called"
+    for name in set(expected.clients) - {client.name for client in seen.clients}:
+        yield f"{name} has not called"
     for client in seen.clients:
         if not client.succeeded:
             yield f"{client.name} has not called"
+        if client.name == PARTNER and not has_used_both(client.answers):
+            yield f"{client.name} has not accepted both of its keys yet"
 
 
 def _missing_of(grant: Grant, *, renewals: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from urllib3.exceptions import HTTPError
 from testbed.clusters.api import ApiError
 from testbed.demo.grants import FirstKey, grant_seen
 from testbed.demo.observed import Event, Grant, Observed, Tone
+from testbed.demo.partner import Rotation
 from testbed.demo.scene import Scene
 from testbed.demo.tallies import Tally
+from testbed.readers import llm_app, partner
+from testbed.readers.reports import DEFAULT_CLIENTS
 
 _KEPT_EVENTS = 50
 # A remote API server may miss a request; one on this machine misses none while it runs.
@@ -25,6 +28,7 @@ _UNREACHABLE_SECONDS = 5.0
 class _Followed:
     """A grant of the examples."""
 
+    example: str
     namespace: str
     name: str
     seen: Grant
@@ -44,8 +48,10 @@ class Witness:
         self._reported = 0
         self._first_key_seconds: float | None = None
         self._unreachable_since: float | None = None
+        self._rotation = Rotation(scene.world, scene.partner)
         self._followed = [
             _Followed(
+                example=example.name,
                 namespace=document["metadata"]["namespace"],
                 name=document["metadata"]["name"],
                 seen=grant_seen(document, before=None),
@@ -73,6 +79,7 @@ class Witness:
         try:
             for followed in self._followed:
                 self._look_at(followed)
+            self._look_at_partner()
         except (ApiError, HTTPError, OSError) as error:
             now = time.monotonic()
             self._unreachable_since = self._unreachable_since or now
@@ -84,6 +91,18 @@ class Witness:
         else:
             self._unreachable_since = None
         return None
+
+    def _look_at_partner(self) -> None:
+        rotation = self._rotation
+        began = rotation.is_published
+        for text in rotation.look():
+            self._tell(text, tone=Tone.GOOD)
+        if rotation.is_published and not began:
+            self._read(rotation.namespace, rotation.name, clients=(partner.NAME,))
+
+    def _read(self, namespace: str, secret: str, *, clients: Sequence[str]) -> None:
+        reader = self._scene.read(namespace=namespace, secret=secret, clients=clients)
+        self._tally.follow(reader.report)
 
     def _look_at(self, followed: _Followed) -> None:
         before = followed.seen
@@ -104,8 +123,8 @@ class Witness:
             self._first_key_seconds = self._elapsed()
         path = f"/api/v1/namespaces/{followed.namespace}/secrets/{seen.secret}"
         data: dict[str, Any] = world.api.get(path)["data"]
-        reader = self._scene.read(namespace=followed.namespace, secret=seen.secret)
-        self._tally.follow(reader.report)
+        also = (llm_app.NAME,) if followed.example == llm_app.NAME else ()
+        self._read(followed.namespace, seen.secret, clients=(*DEFAULT_CLIENTS, *also))
         self._tell(f"Secret {followed.namespace}/{seen.secret} holds {', '.join(sorted(data))}")
         assert seen.key is not None
         return FirstKey(data, key=seen.key, cloud_environment=world.aws.client_environment())

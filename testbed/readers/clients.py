@@ -11,7 +11,10 @@ from testbed.readers import (
     boto3_converse,
     http_api,
     http_converse,
+    llm_app,
+    node_sdks,
     openai_chat,
+    partner,
     proxied,
     sidecars,
 )
@@ -19,7 +22,23 @@ from testbed.readers import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from testbed.readers.answers import Connect
+    from testbed.readers.answers import Client, Connect
+
+ANTHROPIC, SLOW_ANTHROPIC = "anthropic-behind-proxy", "anthropic-slow-stream-behind-proxy"
+
+
+# The environment of `make demo` has no SDK of Anthropic.
+def _anthropic(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+    from testbed.readers.anthropic_sdk import ProxiedAnthropic  # noqa: PLC0415
+
+    return ProxiedAnthropic(data, cloud_environment=cloud_environment)
+
+
+def _slow_anthropic(data: Mapping[str, str], *, cloud_environment: Mapping[str, str]) -> Client:
+    from testbed.readers.anthropic_sdk import ProxiedSlowAnthropic  # noqa: PLC0415
+
+    return ProxiedSlowAnthropic(data, cloud_environment=cloud_environment)
+
 
 CLIENTS: Mapping[str, Connect] = {
     boto3_converse.NAME: boto3_converse.Boto3Converse,
@@ -30,6 +49,8 @@ CLIENTS: Mapping[str, Connect] = {
     aws_process.IDENTITY: aws_process.identity,
     aws_process.CONVERSE: aws_process.converse,
     http_api.NAME: http_api.HttpApi,
+    partner.NAME: partner.Partner,
+    llm_app.NAME: llm_app.LlmApp,
     alibaba.ENV: alibaba.env,
     alibaba.FILES: alibaba.MountedPod.files,
     alibaba.CLI_CONFIG: alibaba.CliConfigPod,
@@ -40,6 +61,16 @@ CLIENTS: Mapping[str, Connect] = {
     proxied.OPENAI: proxied.ProxiedOpenAI,
     proxied.STREAM: proxied.ProxiedStream,
     proxied.BOTO3: proxied.ProxiedBoto3,
+    proxied.SLOW_STREAM: proxied.ProxiedSlowStream,
+    proxied.CONVERSE_STREAM: proxied.ProxiedConverseStream,
+    proxied.SLOW_CONVERSE: proxied.ProxiedSlowConverseStream,
     proxied.HTTP: proxied.ProxiedHttp,
+    proxied.REQUESTS: proxied.ProxiedRequests,
+    proxied.CURL: proxied.ProxiedCurl,
+    node_sdks.OPENAI: node_sdks.NodeSdk,
+    node_sdks.ANTHROPIC: node_sdks.NodeAnthropic,
+    node_sdks.SLOW_OPENAI: node_sdks.SlowNodeOpenAI,
+    ANTHROPIC: _anthropic,
+    SLOW_ANTHROPIC: _slow_anthropic,
     proxied.STS: proxied.ProxiedSts,
 }

@@ -54,17 +54,20 @@ class Poller:
 
     def round(self, client: str) -> None:
         """Read the Secret and call once; an unreadable API is recorded and the last data used."""
+        self._refresh()
+        if self._secret is not None:
+            self._note(requested(client, lambda: self._ask(client), data=self._secret.data))
+
+    def _refresh(self) -> None:
         try:
             secret = self._source.read()
         except SecretUnreadableError as error:
             self._note(Answer(client=CLUSTER, ok=False, text="", error=str(error)))
-        else:
-            if secret is not None:
-                if self._secret is not None and secret.data != self._secret.data:
-                    self._change(secret.data)
-                self._secret = secret
-        if self._secret is not None:
-            self._note(requested(client, lambda: self._ask(client), data=self._secret.data))
+            return
+        if secret is not None:
+            if self._secret is not None and secret.data != self._secret.data:
+                self._change(secret.data)
+            self._secret = secret
 
     def _change(self, data: Mapping[str, str]) -> None:
         for name, client in list(self._started.items()):
@@ -82,10 +85,12 @@ class Poller:
 
     def _ask(self, client: str) -> str:
         assert self._secret is not None
-        if client not in self._started:
+        while client not in self._started:
             self._started[client] = CLIENTS[client](
                 self._secret.data, cloud_environment=self._cloud_environment
             )
+            # A pod takes a while to start, and its key may have been renewed meanwhile.
+            self._refresh()
         return self._started[client].ask()
 
     def _note(self, answer: Answer) -> None:

@@ -160,6 +160,13 @@ def _settle(scene: Scene[Any]) -> None:
     scene.held = tenant.live_keys()
     scene.secret_key = tenant.secret()["metadata"]["annotations"]["keywright.dev/key-id"]
     scene.worked = tenant.works()
+    # The value of a retired key goes with the write after its removal.
+    eventually(lambda: not _previous(tenant), seconds=_SECONDS)
+
+
+def _previous(tenant: Victim) -> str:
+    annotations = tenant.secret()["metadata"]["annotations"]
+    return str(annotations.get("keywright.dev/previous-key", ""))
 
 
 def _see_it_gone(scene: Scene[Any]) -> None:

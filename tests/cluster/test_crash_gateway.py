@@ -45,6 +45,7 @@ ROWS = (
     Row("Issue", "rotate", f'api {_STATUS} "revision": 2'),
     Row("Deactivate", "rotate", "aws UpdateApiKey"),
     Row("Remove", "rotate", "aws DeleteApiKey"),
+    Row("Rewrite", "retire", _SECRET),
     Row("Remove", "lose", "aws DeleteApiKey"),
     Row("ClearPending", "settle", f'api {_STATUS} "pending": null'),
     Row("Revoke", "delete", "aws DeleteApiKey"),
@@ -58,6 +59,11 @@ ROWS = (
 def _made(tenant: GatewayTenant, **spec: str) -> None:
     tenant.apply_source()
     tenant.apply_key(spec=spec, **tenant.made_plan())
+
+
+def _made_with_previous(tenant: GatewayTenant) -> None:
+    tenant.apply_source()
+    tenant.apply_key(spec={"secret": {"includePrevious": True}}, **tenant.made_plan())
 
 
 def _valued(tenant: GatewayTenant) -> None:
@@ -84,6 +90,13 @@ def _at_once(_: GatewayTenant, at: str) -> Iterator[str]:
 
 def _renewed(tenant: GatewayTenant, at: str) -> Iterator[str]:
     tenant.ask_for_renewal()
+    yield at
+
+
+def _retired(tenant: GatewayTenant, at: str) -> Iterator[str]:
+    """The old key is removed, and its value is removed from the Secret."""
+    tenant.ask_for_renewal()
+    yield "after aws DeleteApiKey"
     yield at
 
 
@@ -121,7 +134,8 @@ WORKS: dict[str, Work[GatewayTenant]] = {
     "value": Work(_valued, _other_value),
     "import": Work(_filed, _at_once, made=False, revision=1),
     "change": Work(_filed, _other_file),
-    "rotate": Work(_made, _renewed),
+    "rotate": Work(_made_with_previous, _renewed),
+    "retire": Work(_made_with_previous, _retired),
     "lose": Work(_made, _lost, revision=1),
     "settle": Work(_made, _unsettled),
     "delete": Work(_made, _deleted, ends=True),
@@ -144,7 +158,7 @@ def scenes(make_world: MakeWorld) -> Iterator[Scenes]:
 
 def test_the_table_has_every_step() -> None:
     """A new step of the journal without a row of its own fails here."""
-    names = {step.__name__ for step in get_args(steps.JournalStep)} | {"Issue"}
+    names = {step.__name__ for step in get_args(steps.JournalStep)} | {"Issue", "Rewrite"}
     assert {row.step for row in ROWS} == names
 
 

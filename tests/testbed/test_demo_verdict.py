@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 
 from testbed.demo.observed import Observed
-from testbed.demo.verdict import Expectation, Outcome, judge
+from testbed.demo.tallies import PARTNER
+from testbed.demo.verdict import Expectation, Outcome, Verdict, judge
+from testbed.readers import partner
 from tests.testbed.demo_states import (
     CLIENT,
     DENIED,
@@ -24,6 +26,8 @@ EXPECTED = Expectation(renewals=3, first_key_seconds=30, all_seconds=90)
 RENEWED_ONCE = dataclasses.replace(GRANT, key=key(revision=2, issued_at=NOON + 9))
 UNREFUSED = dataclasses.replace(GRANT, first_refused_at=None)
 LATE = NOON + 91
+ONE_KEY = dataclasses.replace(CLIENT, name=PARTNER, answers=frozenset({partner.ACCEPTED_CURRENT}))
+TWO_KEYS = dataclasses.replace(ONE_KEY, answers=ONE_KEY.answers | {partner.ACCEPTED_PREVIOUS})
 
 
 def _seen(**changes: object) -> Observed:
@@ -33,6 +37,7 @@ def _seen(**changes: object) -> Observed:
 def test_it_held_when_nothing_misses_and_nothing_failed() -> None:
     """Ready, renewed as often as asked, every call answered, the first key refused."""
     assert judge(GOOD, expected=EXPECTED).outcome is Outcome.HELD
+    assert judge(_seen(clients=(CLIENT, TWO_KEYS)), expected=EXPECTED).outcome is Outcome.HELD
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,7 @@ def test_it_held_when_nothing_misses_and_nothing_failed() -> None:
         (_seen(grants=(GRANT, RENEWED_ONCE)), "renewed 1 of 3 times"),
         (_seen(clients=()), "no client has called"),
         (_seen(clients=(CLIENT, SILENT)), "boto3 converse has not called"),
+        (_seen(clients=(CLIENT, ONE_KEY)), "partner with two keys has not accepted both"),
     ],
 )
 def test_what_misses_is_waited_for_until_time_is_over(seen: Observed, reason: str) -> None:
@@ -55,6 +61,13 @@ def test_what_misses_is_waited_for_until_time_is_over(seen: Observed, reason: st
     assert late.outcome is Outcome.FAILED
     assert reason in verdict.reason
     assert reason in late.reason
+
+
+def test_clients_that_never_start_are_waited_for() -> None:
+    """The frozen application and the partner begin after the others."""
+    expected = dataclasses.replace(EXPECTED, clients=(CLIENT.name, PARTNER))
+    verdict = judge(GOOD, expected=expected)
+    assert verdict == Verdict(Outcome.OPEN, f"{PARTNER} has not called")
 
 
 def test_the_first_key_has_a_time_of_its_own() -> None:

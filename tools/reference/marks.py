@@ -43,6 +43,8 @@ ON_SECRETS: Final[Mapping[str, str]] = {
     " grant. An ID without a proof is neither used nor removed, unless a tag in the cloud says"
     " which grant the key belongs to",
     names.ANNOTATION_REPLACES_PROOF: "the same for the key that it replaces",
+    names.ANNOTATION_PREVIOUS_KEY: "if the Secret contains `${previous.apiKey}`: the ID of that"
+    " key, and a keyed hash of its value; empty while there is none",
     names.ANNOTATION_ENTRIES: "for an import of many keys: a digest of the names of their entries",
     names.ANNOTATION_WARNING: "for an import of many keys: the rows that were skipped",
     names.ANNOTATION_FINGERPRINT: "identifies the key (source, role, region, kind, duration), and"

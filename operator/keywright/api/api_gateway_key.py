@@ -88,7 +88,12 @@ class ApiGatewayKey(KeySpec, frozen=True):
     kind: ClassVar = "apiGatewayKey"
     formats: ClassVar = API_GATEWAY_FORMATS
     default_formats: ClassVar = (Format.API_GATEWAY_ENV,)
-    variables: ClassVar = COMMON_VARIABLES | {Variable.API_KEY, Variable.KEY_ID, Variable.DOT_ENV}
+    variables: ClassVar = COMMON_VARIABLES | {
+        Variable.API_KEY,
+        Variable.PREVIOUS_API_KEY,
+        Variable.KEY_ID,
+        Variable.DOT_ENV,
+    }
     environment: ClassVar = {"X_API_KEY": Variable.API_KEY}
     probe_modes: ClassVar = frozenset({ProbeMode.HTTP})
     is_bearer: ClassVar = False

@@ -11,6 +11,8 @@ from typing import Final
 from keywright.api.source import Provider
 
 CREDENTIAL_PROCESS_FILE: Final = "credential-process.json"
+PREVIOUS_KEY_ENTRY: Final = "previousApiKey"
+"""The entry that `spec.secret.includePrevious` adds to the format ApiGatewayEnv."""
 
 
 class Format(StrEnum):
@@ -79,6 +81,7 @@ class Variable(StrEnum):
     """The variables of templates; a value is the name between `${` and `}`."""
 
     API_KEY = "apiKey"
+    PREVIOUS_API_KEY = "previous.apiKey"
     ACCESS_KEY_ID = "accessKeyId"
     SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105  a variable name
     SESSION_TOKEN = "sessionToken"  # noqa: S105  a variable name

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from keywright.api.durations import parse_duration
-from keywright.api.formats import Format
+from keywright.api.formats import PREVIOUS_KEY_ENTRY, Format, Variable
 from keywright.api.key_spec import ManagedKeyPolicy, ProbeMode
 from keywright.api.keys import Key, KeyFields, KeyKind
 from keywright.api.schema import (
@@ -51,6 +51,7 @@ class SecretSpec(SpecStruct, frozen=True):
     data: Mapping[str, str] = {}
     adopt: bool = False
     allow_mixed: bool = False
+    include_previous: bool = False
     former_secret_policy: FormerSecretPolicy = FormerSecretPolicy.CLEAR
 
 
@@ -217,6 +218,14 @@ class ApiKeyGrant:
         derive("source_key", (reference.namespace or self.namespace, reference.name))
         derive("renewal_request", _newest(self.renew_requested_at, self.reconcile_requested_at))
         derive("known_as", self.identity or GrantIdentity(grant_id=self.uid))
+
+    @property
+    def own_data(self) -> Mapping[str, str]:
+        """The templates beside those of the formats: `spec.secret.data`, and the previous key."""
+        wanted = self.spec.secret
+        if not wanted.include_previous:
+            return wanted.data
+        return {**wanted.data, PREVIOUS_KEY_ENTRY: f"${{{Variable.PREVIOUS_API_KEY}}}"}
 
     def with_formats_for(self, provider: Provider) -> ApiKeyGrant:
         """Return the grant with the default formats for this provider."""

@@ -56,6 +56,8 @@ ANNOTATION_REPLACES: Final = f"{GROUP}/replaces-key-id"
 # For each of the two: the operator's proof that the key was created for the grant.
 ANNOTATION_KEY_PROOF: Final = f"{GROUP}/key-proof"
 ANNOTATION_REPLACES_PROOF: Final = f"{GROUP}/replaces-key-proof"
+# For a layout with the previous value: the ID and a keyed hash of the old key; empty without one.
+ANNOTATION_PREVIOUS_KEY: Final = f"{GROUP}/previous-key"
 # For a managed key: the grant ID and cluster ID in its tags, and the operator's proof of both.
 ANNOTATION_GRANT_ID: Final = f"{GROUP}/grant-id"
 ANNOTATION_CLUSTER_ID: Final = f"{GROUP}/cluster-id"

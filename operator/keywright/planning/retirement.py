@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from keywright.api.sensitive import Sensitive
 from keywright.api.status import GrantStatus, RetiringKey
 from keywright.api.times import format_time
 from keywright.planning.conditions import ROLLOUT_PROGRESSING
@@ -20,6 +21,7 @@ from keywright.planning.key_ownership import owned_key_ids, unknown_keys
 from keywright.planning.rollout_status import is_rolling, rollout_is_owed
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Deactivate, ListKeys, Remove, Step
+from keywright.secrets.previous import PreviousKey
 
 # A batch of workloads is waited for ten minutes: time for some of them, and for a person to react.
 _MIN_GRACE: Final = timedelta(hours=1)
@@ -90,6 +92,47 @@ def predecessor_id(state: GrantState, *, key_id: str | None) -> str | None:
     if others:
         return others[0]
     return retiring[0] if retiring else None
+
+
+def previous_is_retired(state: GrantState) -> bool:
+    """Whether the Secret contains the value of a key that is no longer retiring.
+
+    Only if the status is about the key in the Secret: otherwise (after a crash between the two
+    writes, or a restore without status) it does not list the old keys yet.
+    """
+    secret, status = state.secret, state.status
+    if secret is None or secret.previous_id is None:
+        return False
+    recorded = status.revision > 0 and status.fingerprint == secret.fingerprint
+    return recorded and secret.previous_id not in {key.key_id for key in status.retiring}
+
+
+def previous_key(
+    state: GrantState,
+    *,
+    key_id: str | None,
+    present: Sensitive | None,
+    recorded: Sensitive | None,
+    now: datetime,
+) -> PreviousKey | None:
+    """The previous value for a Secret that is written with the key `key_id`; None for none.
+
+    `present` and `recorded` are the key and the previous value that the Secret contains now. A key
+    that does not work in the cloud is no previous value: it may be disabled because it has leaked.
+    """
+    secret = state.secret
+    if secret is None or key_id is None:
+        return None
+    replaced = secret.key_id if secret.is_unexpired(now) else None
+    pending = state.status.pending
+    # The listing before the create lacks a key that was deleted by hand.
+    exists = pending is None or replaced in pending.baseline
+    if replaced is not None and replaced != key_id and exists and present is not None:
+        return PreviousKey(replaced, present)
+    older = secret.previous_id
+    if older is None or older == key_id or recorded is None or previous_is_retired(state):
+        return None
+    return PreviousKey(older, recorded)
 
 
 def retirement_time(key: RetiringKey, state: GrantState) -> datetime | None:

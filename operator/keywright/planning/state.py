@@ -31,6 +31,7 @@ class IssueReason(enum.Enum):
     SPEC = "SpecChanged"
     CLOCK = "IssuedInFuture"
     LOST = "KeyLost"
+    PREVIOUS = "OverlapEnded"
 
 
 class KeyFault(enum.Enum):

@@ -14,6 +14,7 @@ from keywright.api.status import GrantStatus
 from keywright.api.times import parse_time
 from keywright.planning.conditions import READY
 from keywright.planning.renewal import renewal_begins
+from keywright.planning.retirement import previous_is_retired
 from keywright.planning.state import GrantState, IssueReason
 from keywright.planning.steps import Issue, NoOp, Rewrite
 from keywright.secrets.ownership import Ownership
@@ -114,6 +115,15 @@ def spec_changed(state: GrantState, _: datetime) -> Rewrite | None:
     return Rewrite(IssueReason.SPEC) if edited else None
 
 
+def previous_retired(state: GrantState, _: datetime) -> Rewrite | None:
+    """The Secret still contains the value of an old key that was retired; the key stays.
+
+    It can wait for a source that is unusable: the old key is of no use any more.
+    """
+    usable = state.source is not None and state.source_problem is None
+    return Rewrite(IssueReason.PREVIOUS) if usable and previous_is_retired(state) else None
+
+
 TRIGGERS: Final[tuple[Trigger, ...]] = (
     probe_pending,
     key_unreadable,
@@ -127,6 +137,7 @@ TRIGGERS: Final[tuple[Trigger, ...]] = (
     renewal_due,
     secret_changed,
     spec_changed,
+    previous_retired,
 )
 
 

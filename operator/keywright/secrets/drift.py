@@ -14,6 +14,7 @@ from keywright.api.names import (
     ANNOTATION_ISSUED_AT,
     ANNOTATION_KEY_ID,
     ANNOTATION_OWNER,
+    ANNOTATION_PREVIOUS_KEY,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REVISION,
     MANAGED_BY_LABEL,
@@ -21,10 +22,12 @@ from keywright.api.names import (
 )
 from keywright.api.source import CredentialSource
 from keywright.secrets.ownership import OWNER_REFERENCES, ManagedSecret, field_of
+from keywright.secrets.previous import uses_previous
 
 _REQUIRED: Final = frozenset({ANNOTATION_ISSUED_AT, ANNOTATION_REVISION, ANNOTATION_FINGERPRINT})
 _REQUIRED_WITH_EXPIRY: Final = frozenset({ANNOTATION_EXPIRES_AT, ANNOTATION_RENEW_AT})
 _REQUIRED_IF_MANAGED: Final = frozenset({ANNOTATION_KEY_ID})
+_REQUIRED_WITH_PREVIOUS: Final = frozenset({ANNOTATION_PREVIOUS_KEY})
 _MAX_FIELDS: Final = 16
 
 
@@ -124,4 +127,6 @@ def _required_annotations(
     required = _REQUIRED if secret.owner_applied else _REQUIRED | {ANNOTATION_OWNER}
     if grant.managed is not None:
         required |= _REQUIRED_IF_MANAGED
+    if uses_previous(grant):
+        required |= _REQUIRED_WITH_PREVIOUS
     return required | _REQUIRED_WITH_EXPIRY if expires else required

@@ -97,6 +97,11 @@ def same_values(
     )
 
 
+def value_hash(value: Sensitive, *, key: bytes, namespace: str) -> str:
+    """A keyed hash of a previous value: it is recognized in the Secret, and reveals nothing."""
+    return _digest("previous", value.reveal().encode(), key=key, namespace=namespace)
+
+
 def data_hash(fingerprint: str | None) -> str:
     """The hash of the data alone; empty if the fingerprint is unreadable."""
     parts = _split(fingerprint)

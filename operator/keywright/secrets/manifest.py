@@ -19,6 +19,7 @@ from keywright.api.names import (
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
     ANNOTATION_OWNER,
+    ANNOTATION_PREVIOUS_KEY,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REPLACES_PROOF,
@@ -58,13 +59,14 @@ def manifest(
     identity: IdentityRecord | None = None,
     warning: str = "",
     handled_requests: Iterable[str] = (),
+    previous: str | None = None,
 ) -> dict[str, Any]:
     """The Secret as the operator applies it; other fields belong to other managers and stay.
 
     `key_id` is the ID of a managed key, `replaces` that of its predecessor: a lost status is
     restored from them. `identity`: the IDs in the key's tags in the cloud. `warning`: a warning for
     clients of a bulk import. `handled_requests`: the renewal requests that were handled before,
-    newest first.
+    newest first. `previous`: the annotation of the previous value; None if the layout has none.
     """
     annotations = _annotations(
         grant, issued_at=issued_at, expires_at=expires_at, renew_at=renew_at, revision=revision
@@ -73,6 +75,8 @@ def manifest(
     if requests := format_requests(grant.renewal_request, handled_requests):
         annotations[ANNOTATION_HANDLED_REQUEST] = requests
     annotations |= _key_ids(key_id, replaces) | _identity(identity)
+    if previous is not None:
+        annotations[ANNOTATION_PREVIOUS_KEY] = previous
     if grant.is_bulk_import:
         annotations[ANNOTATION_ENTRIES] = names_digest(data)
         if warning:

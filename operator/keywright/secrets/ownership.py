@@ -25,6 +25,7 @@ from keywright.api.names import (
     ANNOTATION_KEY_ID,
     ANNOTATION_KEY_PROOF,
     ANNOTATION_OWNER,
+    ANNOTATION_PREVIOUS_KEY,
     ANNOTATION_RENEW_AT,
     ANNOTATION_REPLACES,
     ANNOTATION_REPLACES_PROOF,
@@ -56,6 +57,7 @@ _IDS: Final = (
     ("grant_proof", ANNOTATION_GRANT_PROOF),
 )
 OWNER_REFERENCES: Final = "metadata.ownerReferences"
+_DIGEST: Final = re.compile("[0-9a-f]{32}")
 _REVISION: Final = re.compile("[0-9]{1,9}")
 
 
@@ -84,7 +86,8 @@ class ManagedSecret(msgspec.Struct, frozen=True):
     reference that Keywright wrote. `owner_applied`: the owner annotation has the value that
     Keywright applied; otherwise it was edited, or is absent. `others`: the fields of data, labels,
     annotations and owner references that other field managers own, by manager; bounded. `watched`:
-    it has the label that the watch selects.
+    it has the label that the watch selects. `previous_id` is the key whose value it contains as the
+    previous one, with a keyed `previous_hash` of that value.
     """
 
     namespace: str
@@ -115,6 +118,8 @@ class ManagedSecret(msgspec.Struct, frozen=True):
     handled_requests: tuple[str, ...] = ()
     watched: bool = True
     others: tuple[tuple[str, frozenset[str]], ...] = ()
+    previous_id: str | None = None
+    previous_hash: str | None = None
 
 
 def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
@@ -153,6 +158,7 @@ def managed_secret_from(meta: Mapping[str, Any]) -> ManagedSecret:
         handled_requests=parse_requests(annotations.get(ANNOTATION_HANDLED_REQUEST)),
         watched=(meta.get("labels") or {}).get(WATCH_LABEL) == WATCH_LABEL_VALUE,
         others=_others(meta),
+        **_previous(annotations.get(ANNOTATION_PREVIOUS_KEY)),
     )
 
 
@@ -278,6 +284,13 @@ def _owner_annotation(text: str | None) -> OwnerAnnotation | None:
         return None
     # Interned: the grant, which is in memory as well, has the same strings.
     return OwnerAnnotation(intern(namespace), intern(name), intern(uid))
+
+
+def _previous(text: str | None) -> dict[str, str]:
+    key_id, _, digest = (text or "").partition(" ")
+    if not key_id or not _DIGEST.fullmatch(digest):
+        return {}
+    return {"previous_id": key_id[:_ID_LIMIT], "previous_hash": digest}
 
 
 def _fingerprint(text: str | None) -> str | None:

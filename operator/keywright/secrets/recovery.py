@@ -5,6 +5,7 @@ values in the Secret are candidates, and only those with the recorded keyed hash
 other layout, foreign key or forged key can be mistaken for the key.
 """
 
+import hmac
 import itertools
 import json
 import re
@@ -19,7 +20,7 @@ from keywright.secrets.credential import (
     SECRET_ACCESS_KEY,
     SESSION_TOKEN,
 )
-from keywright.secrets.fingerprint import same_values
+from keywright.secrets.fingerprint import same_values, value_hash
 from keywright.secrets.templates import Template
 
 CANONICAL_FILE: Final = "keywright.json"
@@ -73,6 +74,36 @@ def recover(
     return None
 
 
+def recover_previous(
+    *, data: Mapping[str, str], recorded_hash: str, key: bytes, namespace: str
+) -> Sensitive | None:
+    """Return the previous value in a Secret's (decoded) data; None if none has the recorded hash.
+
+    The limits are those of `recover`.
+    """
+    hashed = 0
+    for text in itertools.islice(_previous_candidates(data), _MAX_TRIED):
+        hashed += len(text)
+        if hashed > _MAX_HASHED:
+            return None
+        found = Sensitive(text)
+        if hmac.compare_digest(value_hash(found, key=key, namespace=namespace), recorded_hash):
+            return found
+    return None
+
+
+def _previous_candidates(data: Mapping[str, str]) -> Iterator[str]:
+    stored = _strings(data.get(CANONICAL_FILE, "")).get(Variable.PREVIOUS_API_KEY.value)
+    if stored is not None and len(stored) <= _MAX_WORD:
+        yield stored
+    yield from _single_words(data)
+
+
+def has_bare_previous(templates: Iterable[Template]) -> bool:
+    """Whether `recover_previous` finds the value in the output of these templates."""
+    return any(template.only is Variable.PREVIOUS_API_KEY for template in templates)
+
+
 def is_recoverable(templates: Iterable[Template], *, kind: KeyKind) -> bool:
     """Whether `recover` finds the key in the combined output of these templates."""
     bare = {_without_prefix(template).only for template in templates}
@@ -89,18 +120,23 @@ def _without_prefix(template: Template) -> Template:
 def _candidates(kind: KeyKind, data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     names = KEY_TYPES[kind].values
     stored = _strings(data.get(CANONICAL_FILE, ""))
-    if stored.keys() == names:
-        yield stored
+    if stored.keys() - {Variable.PREVIOUS_API_KEY.value} == names:
+        yield {name: stored[name] for name in names}
     if len(names) > 1:
         yield from _access_keys(data)
         return
     # Many keys in one Secret, each in its own entry.
     yield data
     (name,) = names
+    yield from ({name: word} for word in _single_words(data))
+
+
+def _single_words(data: Mapping[str, str]) -> Iterator[str]:
+    """Each entry, without the prefix of a header, and the values after the = of its lines."""
     for text in data.values():
         for word in (text, text.removeprefix(_BEARER_PREFIX), *_behind_the_equals(text)):
             if len(word) <= _MAX_WORD:
-                yield {name: word}
+                yield word
 
 
 def _access_keys(data: Mapping[str, str]) -> Iterator[Mapping[str, str]]:

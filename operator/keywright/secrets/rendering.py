@@ -10,9 +10,11 @@ from keywright.api.formats import Format, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint, KeyKind
 from keywright.api.partitions import partition_of
+from keywright.api.sensitive import Sensitive
 from keywright.secrets.credential import Credential
 from keywright.secrets.formats import FORMATS, templates_of
-from keywright.secrets.recovery import CANONICAL_FILE, is_recoverable
+from keywright.secrets.previous import uses_previous
+from keywright.secrets.recovery import CANONICAL_FILE, has_bare_previous, is_recoverable
 from keywright.secrets.templates import (
     TemplateError,
     parse_template,
@@ -35,7 +37,7 @@ def data_keys(grant: ApiKeyGrant) -> frozenset[str]:
     """
     if grant.is_bulk_import:
         return frozenset()
-    return _data_keys(grant.formats, tuple(grant.spec.secret.data.items()), grant.kind)
+    return _data_keys(grant.formats, tuple(grant.own_data.items()), grant.kind)
 
 
 def validate(grant: ApiKeyGrant) -> list[FieldError]:
@@ -73,19 +75,23 @@ def _variables(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
+def render(
+    grant: ApiKeyGrant, *, credential: Credential, previous: Sensitive | None = None
+) -> dict[str, str]:
     """Render the Secret's data, all keys together, for a grant that `validate` accepts.
+
+    `previous` is the value of the key before, if there is one that is still valid.
 
     Raises:
         RenderError: The credential lacks a value that the templates use, or they become too long.
     """
     if grant.is_bulk_import:
         return {name: value.reveal() for name, value in credential.values.items()}
-    values = Values(grant, credential)
+    values = Values(grant, credential, previous)
     data: dict[str, str] = {}
     for form in grant.formats:
         data |= _filled(form, values)
-    for key, text in grant.spec.secret.data.items():
+    for key, text in grant.own_data.items():
         data[key] = _rendered(key, text, values)
     size = sum(map(len, data.values()))
     if size > _MAX_BYTES:
@@ -98,6 +104,8 @@ def render(grant: ApiKeyGrant, *, credential: Credential) -> dict[str, str]:
         )
     if CANONICAL_FILE in data_keys(grant):
         secrets = {name: value.reveal() for name, value in sorted(credential.values.items())}
+        if uses_previous(grant):
+            secrets[Variable.PREVIOUS_API_KEY.value] = values[Variable.PREVIOUS_API_KEY]
         data[CANONICAL_FILE] = json.dumps(secrets)
     return data
 
@@ -130,7 +138,9 @@ def _data_keys(
 ) -> frozenset[str]:
     templates = dict(templates_of(formats))
     templates.update((key, parse_template(text)) for key, text in data)
-    if is_recoverable(templates.values(), kind=kind):
+    used = any(Variable.PREVIOUS_API_KEY in each.variables for each in templates.values())
+    readable = has_bare_previous(templates.values()) if used else True
+    if readable and is_recoverable(templates.values(), kind=kind):
         return frozenset(templates)
     return frozenset({*templates, CANONICAL_FILE})
 

@@ -12,6 +12,7 @@ from keywright.api.formats import CREDENTIAL_PROCESS_FILE, Variable
 from keywright.api.grant import ApiKeyGrant
 from keywright.api.keys import Endpoint
 from keywright.api.partitions import partition_of, service_host
+from keywright.api.sensitive import Sensitive
 from keywright.api.source import Provider
 from keywright.api.times import format_time
 from keywright.secrets import alibaba_files
@@ -27,6 +28,7 @@ _WORD: Final = re.compile(r"[!-~]*")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=:@%^,-]*")
 _PATH: Final = re.compile(r"(/[-._a-zA-Z0-9]+)*")
 
+_NONE: Final = Sensitive("")
 
 _NAMES: Final = frozenset(
     {Variable.REGION, Variable.ACCOUNT_ID, Variable.NAMESPACE, Variable.NAME, Variable.KEY_ID}
@@ -37,11 +39,13 @@ _NAMES: Final = frozenset(
 class Values:
     """The values of the variables for one grant and credential.
 
-    It reveals the secrets: keep it only while a Secret is being written.
+    It reveals the secrets: keep it only while a Secret is being written. Without a previous value,
+    that of the variable is empty, so that no entry of the Secret comes and goes.
     """
 
     grant: ApiKeyGrant
     credential: Credential
+    previous: Sensitive | None = None
 
     def __getitem__(self, variable: Variable) -> str:
         """The value of the variable.
@@ -99,6 +103,8 @@ class Values:
 
     def _find(self, variable: Variable) -> str | None:
         secret = self.credential.values.get(variable)
+        if variable is Variable.PREVIOUS_API_KEY:
+            secret = self.previous or _NONE
         if secret is not None:
             value = secret.reveal()
             if not _WORD.fullmatch(value):

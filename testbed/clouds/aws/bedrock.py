@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from testbed.clouds.aws import anthropic_v1, json_protocol, models, openai_v1, refusals
+from testbed.clouds.aws import (
+    anthropic_v1,
+    event_stream,
+    json_protocol,
+    models,
+    openai_v1,
+    refusals,
+)
 from testbed.clouds.aws.api_keys import LONG_TERM
 from testbed.clouds.errors import CloudError
-from testbed.clouds.wire import json_response
+from testbed.clouds.wire import json_response, streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,11 +56,11 @@ class Operation:
     answer: Callable[[Invocation], Response]
 
 
-class Resource(Protocol):
-    """The resource of a call."""
+class Resources(Protocol):
+    """The resources of a call."""
 
-    def __call__(self, model_id: str | None, *, region: str, account: str) -> str:
-        """Its ARN."""
+    def __call__(self, model_id: str | None, *, region: str, account: str) -> tuple[str, ...]:
+        """Their ARNs; a policy must allow each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Plane:
 
     prefix: str
     operations: tuple[Operation, ...]
-    resource: Resource
+    resources: Resources
     check: Callable[[str, str], None]
     refuse: Callable[[Request, CloudError], Response]
 
@@ -76,20 +83,49 @@ def always(permission: str) -> Callable[[dict[str, Any]], str]:
     return lambda body: permission  # noqa: ARG005  called with the body
 
 
-def _converse(call: Invocation) -> Response:
+def _said(call: Invocation) -> str:
     messages = call.body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise CloudError("ValidationException", "A conversation must start with a message.")
-    said = " ".join(str(part.get("text", "")) for part in messages[-1].get("content", []))
-    answer = models.reply(said)
+    return " ".join(str(part.get("text", "")) for part in messages[-1].get("content", []))
+
+
+def _usage(said: str, answer: str) -> dict[str, int]:
     usage = {"inputTokens": len(said.split()), "outputTokens": len(answer.split())}
+    return usage | {"totalTokens": sum(usage.values())}
+
+
+def _converse(call: Invocation) -> Response:
+    said = _said(call)
+    answer = models.reply(said)
     return json_response(
         {
             "output": {"message": {"role": "assistant", "content": [{"text": answer}]}},
             "stopReason": "end_turn",
-            "usage": usage | {"totalTokens": sum(usage.values())},
+            "usage": _usage(said, answer),
             "metrics": {"latencyMs": 1},
         }
+    )
+
+
+def _converse_stream(call: Invocation) -> Response:
+    """The events of botocore's shape ConverseStreamOutput, one for each word."""
+    said = _said(call)
+    answer = models.reply(said)
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("messageStart", {"role": "assistant"}),
+        *(
+            ("contentBlockDelta", {"delta": {"text": f"{word} "}, "contentBlockIndex": 0})
+            for word in answer.split()
+        ),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": _usage(said, answer), "metrics": {"latencyMs": 1}}),
+    ]
+    return streamed(
+        (event_stream.event(kind, content) for kind, content in events),
+        content_type=event_stream.CONTENT_TYPE,
+        seconds=models.seconds_to_stream(said),
     )
 
 
@@ -119,8 +155,10 @@ def _chat_permission(body: dict[str, Any]) -> str:
     return "bedrock:InvokeModelWithResponseStream" if streaming else "bedrock:InvokeModel"
 
 
-def _resource(model_id: str | None, *, region: str, account: str) -> str:
-    return "*" if model_id is None else models.arn(model_id, region=region, account=account)
+def _resources(model_id: str | None, *, region: str, account: str) -> tuple[str, ...]:
+    if model_id is None:
+        return ("*",)
+    return models.arns(model_id, region=region, account=account)
 
 
 def _check(model_id: str, path: str) -> None:  # noqa: ARG001  as in Plane
@@ -139,7 +177,7 @@ def _refuse(request: Request, error: CloudError) -> Response:
 
 RUNTIME = Plane(
     prefix="bedrock",
-    resource=_resource,
+    resources=_resources,
     check=_check,
     refuse=_refuse,
     operations=(
@@ -156,6 +194,13 @@ RUNTIME = Plane(
             path=re.compile(r"/model/(?P<model>[^/]+)/invoke"),
             permission=always("bedrock:InvokeModel"),
             answer=lambda call: anthropic_v1.message(call.body),  # other models have other bodies
+        ),
+        Operation(
+            action="ConverseStream",
+            method="POST",
+            path=re.compile(r"/model/(?P<model>[^/]+)/converse-stream"),
+            permission=always("bedrock:InvokeModelWithResponseStream"),
+            answer=_converse_stream,
         ),
         Operation(
             action="ChatCompletions",
@@ -182,7 +227,7 @@ RUNTIME = Plane(
 )
 CONTROL = Plane(
     prefix="bedrock",
-    resource=_resource,
+    resources=_resources,
     check=_check,
     refuse=_refuse,
     operations=(
@@ -237,14 +282,15 @@ class Bedrock:
         if bearer:
             action = f"{self._plane.prefix}:CallWithBearerToken"
             self._authorize(request, principal, action=action, bearer=bearer)
-        self._authorize(
-            request,
-            principal,
-            action=operation.permission(body),
-            resource=self._plane.resource(model_id, region=region, account=principal.account),
-            bearer=bearer,
-            model_id=model_id,
-        )
+        for resource in self._plane.resources(model_id, region=region, account=principal.account):
+            self._authorize(
+                request,
+                principal,
+                action=operation.permission(body),
+                resource=resource,
+                bearer=bearer,
+                model_id=model_id,
+            )
         if model_id is not None:
             self._plane.check(model_id, request.path)
         return operation.answer(

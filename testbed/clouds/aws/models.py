@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+_PACE = re.compile(r"\bTake (\d{1,2}) s\b")
 _ROUTED = ("us.", "eu.", "apac.", "global.")
 
 
@@ -34,10 +36,27 @@ def find(model_id: str) -> Model | None:
 
 
 def arn(model_id: str, *, region: str, account: str) -> str:
-    """The resource that a policy must allow."""
+    """The resource of the call itself: the model, or the inference profile."""
     if model_id.startswith(_ROUTED):
         return f"arn:aws:bedrock:{region}:{account}:inference-profile/{model_id}"
     return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
+
+
+def arns(model_id: str, *, region: str, account: str) -> tuple[str, ...]:
+    """What a policy must allow: for a profile, its model as well.
+
+    Bedrock User Guide, "Prerequisites for inference profiles". [R]
+    """
+    own = arn(model_id, region=region, account=account)
+    if not model_id.startswith(_ROUTED):
+        return (own,)
+    return own, arn(model_id.partition(".")[2], region=region, account=account)
+
+
+def seconds_to_stream(text: str) -> float:
+    """How long a streamed response takes: "Take 6 s." in the question asks for six seconds."""
+    found = _PACE.search(text)
+    return float(found[1]) if found else 0.0
 
 
 def reply(text: str) -> str:

@@ -13,7 +13,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from testbed.clouds.aws import models
-from testbed.clouds.wire import Response, json_response
+from testbed.clouds.wire import Response, json_response, streamed
 
 if TYPE_CHECKING:
     from testbed.clouds.errors import CloudError
@@ -40,7 +40,7 @@ def chat_completion(body: dict[str, Any]) -> Response:
         "model": body.get("model"),
     }
     if body.get("stream"):
-        return _stream(header, answer=answer)
+        return _stream(header, answer=answer, seconds=models.seconds_to_stream(said))
     usage = {"prompt_tokens": len(said.split()), "completion_tokens": len(answer.split())}
     return json_response(
         header
@@ -80,7 +80,7 @@ def error(refusal: CloudError) -> Response:
     )
 
 
-def _stream(header: dict[str, Any], *, answer: str) -> Response:
+def _stream(header: dict[str, Any], *, answer: str, seconds: float) -> Response:
     """Server-sent events: a chunk for each word, the end, and OpenAI's `[DONE]`."""
     deltas: list[tuple[dict[str, str], str | None]] = [
         ({"role": "assistant", "content": word + " "}, None) for word in answer.split()
@@ -96,5 +96,5 @@ def _stream(header: dict[str, Any], *, answer: str) -> Response:
         )
         for delta, reason in deltas
     ]
-    text = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])
-    return Response(200, text.encode(), "text/event-stream")
+    chunks = (f"data: {event}\n\n".encode() for event in [*events, "[DONE]"])
+    return streamed(chunks, content_type="text/event-stream", seconds=seconds)

@@ -11,4 +11,4 @@ message = client.messages.create(
     max_tokens=100,
     messages=[{"role": "user", "content": "Is the key good?"}],
 )
-print(message.content[0].text)
+print("".join(block.text for block in message.content if block.type == "text"))

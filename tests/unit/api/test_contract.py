@@ -1,5 +1,6 @@
 """The CRDs and the types say the same."""
 
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -210,11 +211,15 @@ def test_the_rules_know_the_keys_of_each_format() -> None:
 def test_the_rules_know_the_variables_of_each_kind() -> None:
     """CEL refuses exactly the variables that a kind does not have."""
     rules = _rules(GRANT_PLURAL)
-    known = [name for name in Variable if name not in FORMAT_ONLY_VARIABLES]
-    assert f"[$][{{]({'|'.join(known)})" in rules
+    usable = {name for name in Variable if name not in FORMAT_ONLY_VARIABLES}
+    (known,) = re.findall(r"self[.]matches\(r'(\^\(\[\^[$]\].*?)'\)", rules)
+    assert {name for name in Variable if re.search(known, f"${{{name}}}")} == usable
     for kind in KeyKind:
-        foreign = "|".join(name for name in known if name not in KEY_TYPES[kind].variables)
-        assert f"[$][{{]({foreign})[|}}]" in rules
+        (foreign,) = re.findall(
+            rf"!has\(self[.]{kind}\) [^!]*!has[^!]*!has[^!]*!self[^!]*matches\(r'(.*?)'\)", rules
+        )
+        refused = {name for name in usable if re.search(foreign, f"${{{name}|json}}")}
+        assert refused == usable - KEY_TYPES[kind].variables
 
 
 def test_the_rules_know_how_durations_and_percentages_look() -> None:

@@ -38,6 +38,8 @@ ANOTHERS = secret(ownership=Ownership.OWNED_BY_OTHER, owner="chat/other")
 ADOPTING = grant(secret={"adopt": True})
 SUSPENDED = grant(suspend=True)
 DUE = secret(renew_at=NOON)
+WITH_PREVIOUS = secret(previous_id="old", previous_hash="0" * 32)
+RETIRES = status(retiring=(RetiringKey(key_id="old", retire_at=noon(hours=1)),))
 ENDED = secret(expires_at=NOON)
 UNLIKE = secret(matches_spec=False)
 DRIFTED = secret(altered=("data",))
@@ -205,6 +207,28 @@ ROWS: list[tuple[str, GrantState, str]] = [
     (
         "failed at a time that is still to come",
         state(secret=DUE, status=status(failed_attempts=9, last_failure_time=noon(hours=1))),
+        "Issue Due",
+    ),
+    ("the value of a key that is retiring", state(secret=WITH_PREVIOUS, status=RETIRES), "NoOp"),
+    ("the value of a retired key", state(secret=WITH_PREVIOUS), "Rewrite OverlapEnded"),
+    (
+        "the value of an old key, and a status of another key",
+        state(secret=WITH_PREVIOUS, status=status(fingerprint="d.e.f")),
+        "NoOp",
+    ),
+    (
+        "the value of a retired key, and no source",
+        state(**MISSING_SOURCE, secret=WITH_PREVIOUS),
+        "NoOp",
+    ),
+    (
+        "the value of a retired key, suspended",
+        state(secret=WITH_PREVIOUS, grant=SUSPENDED),
+        "NoOp",
+    ),
+    (
+        "the value of a retired key, and a renewal that is due",
+        state(secret=replace(WITH_PREVIOUS, renew_at=NOON)),
         "Issue Due",
     ),
     (

@@ -13,7 +13,7 @@ from keywright.controller.api_errors import certainly_not_written
 from keywright.controller.context import Context, Result
 from keywright.controller.grants.journal import undo_create
 from keywright.controller.grants.probe import probe_key
-from keywright.controller.grants.read_back import key_values
+from keywright.controller.grants.read_back import key_values, previous_values
 from keywright.controller.grants.write import write_secret
 from keywright.controller.key_records import UnprobedKey
 from keywright.planning.key_ownership import owned_key_ids
@@ -41,6 +41,8 @@ async def issue_key(
     assert source is not None
     context.fence.check()
     issued_key = held.issued_key if held is not None else None
+    # Before a key is created, which a failure of this request would leave without a Secret.
+    values = await previous_values(context, state)
     try:
         if issued_key is None:
             intent = await _intent(context, state, grant, cause=cause)
@@ -59,7 +61,9 @@ async def issue_key(
         if pending is not None:
             return pending
         revision = _revision(state, issued_key)
-        return await write_secret(context, state, issued_key, revision=revision, new=True)
+        return await write_secret(
+            context, state, issued_key, held=values, revision=revision, new=True
+        )
     except BaseException as error:
         key_id = issued_key.credential.key_id if issued_key is not None else None
         unrecoverable = grant.managed is not None and not grant.managed.marked

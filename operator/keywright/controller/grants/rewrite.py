@@ -7,7 +7,7 @@ from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.context import Context, Result
 from keywright.controller.grants.issue import issue_key
 from keywright.controller.grants.journal import prepare_holder
-from keywright.controller.grants.read_back import key_values
+from keywright.controller.grants.read_back import read_values
 from keywright.controller.grants.write import without_legacy_annotations, write_secret
 from keywright.planning.state import GrantState, IssueReason
 from keywright.secrets.credential import Credential
@@ -29,7 +29,8 @@ async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueRea
     assert secret.issued_at is not None
     if cause is IssueReason.SPEC:
         await prepare_holder(context, state)
-    values = await key_values(context, grant, secret)
+    held = await read_values(context, grant, secret)
+    values = held.key
     if values is None and grant.managed is not None:
         raise KeyUnreadableError
     if values is None:
@@ -45,7 +46,7 @@ async def rewrite_secret(context: Context, state: GrantState, *, cause: IssueRea
         provider=source.provider,
     )
     issued_key = IssuedKey(credential, secret.warning)
-    return await write_secret(context, state, issued_key, revision=secret.revision)
+    return await write_secret(context, state, issued_key, held=held, revision=secret.revision)
 
 
 async def add_watch_label(context: Context, state: GrantState) -> Result:

@@ -11,19 +11,23 @@ from keywright.api.errors import (
     SecretExistsError,
     SecretExistsUnwatchedError,
 )
+from keywright.api.grant import ApiKeyGrant
 from keywright.api.names import MANAGED_BY_LABEL
 from keywright.clouds.interfaces import IssuedKey
 from keywright.controller.api_errors import held_back
 from keywright.controller.context import Context, Result
+from keywright.controller.grants.read_back import SecretValues
 from keywright.controller.grants.state import secret_state
 from keywright.planning.renewal import planned_renewal, warning_for_readers
-from keywright.planning.retirement import predecessor_id
+from keywright.planning.retirement import predecessor_id, previous_key
 from keywright.planning.state import GrantState
 from keywright.planning.steps import Written
+from keywright.secrets.credential import API_KEY
 from keywright.secrets.extraction import changed_at_admission, legacy_annotations
 from keywright.secrets.fingerprint import fingerprint
 from keywright.secrets.manifest import manifest
 from keywright.secrets.ownership import managed_secret_from
+from keywright.secrets.previous import PreviousKey, format_previous, uses_previous
 from keywright.secrets.rendering import render
 
 _LOG = logging.getLogger(__name__)
@@ -32,9 +36,17 @@ _IGNORED_LABELS = frozenset({MANAGED_BY_LABEL})
 
 
 async def write_secret(
-    context: Context, state: GrantState, issued_key: IssuedKey, *, revision: int, new: bool = False
+    context: Context,
+    state: GrantState,
+    issued_key: IssuedKey,
+    *,
+    held: SecretValues,
+    revision: int,
+    new: bool = False,
 ) -> Result:
     """Write the key to the Secret; `new`: the key was issued for this write.
+
+    `held` are the values in the Secret, of which one may become the previous value.
 
     Raises:
         RenderError, Failure, ConflictError, ApiError, ApiUnreachableError: it may not be written.
@@ -42,7 +54,7 @@ async def write_secret(
     grant, source, credential = state.grant, state.source, issued_key.credential
     assert grant is not None
     assert state.key_identity is not None
-    body = _body(context, state, issued_key, revision=revision, new=new)
+    body = _body(context, state, issued_key, held=held, revision=revision, new=new)
     context.fence.check()
     try:
         applied = await context.objects.apply_secret(body, must_not_exist=state.secret is None)
@@ -96,17 +108,29 @@ async def without_legacy_annotations(context: Context, applied: dict[str, Any]) 
 
 
 def _body(
-    context: Context, state: GrantState, issued_key: IssuedKey, *, revision: int, new: bool
+    context: Context,
+    state: GrantState,
+    issued_key: IssuedKey,
+    *,
+    held: SecretValues,
+    revision: int,
+    new: bool,
 ) -> dict[str, Any]:
     """The body of the apply, with proofs of the IDs in it."""
     grant, credential = state.grant, issued_key.credential
     assert grant is not None
     assert state.key_identity is not None
+    previous = _previous(context, state, issued_key, held) if uses_previous(grant) else None
+    # The fingerprint is that of the data without the previous value: when that goes, no workload
+    # is restarted, and the status need not change.
     data = render(grant, credential=credential)
+    complete = data
+    if previous is not None:
+        complete = render(grant, credential=credential, previous=previous.value)
     proofs, managed = context.proofs, grant.managed is not None
     return manifest(
         grant,
-        data=data,
+        data=complete,
         issued_at=credential.issued_at,
         expires_at=credential.expires_at,
         renew_at=planned_renewal(grant, credential),
@@ -114,6 +138,7 @@ def _body(
         key_id=proofs.kept(credential.key_id, state, new=new) if managed else None,
         replaces=proofs.kept(predecessor_id(state, key_id=credential.key_id), state),
         identity=proofs.identity_record(state),
+        previous=_annotation(context, grant, previous) if uses_previous(grant) else None,
         warning=issued_key.warning,
         handled_requests=state.secret.handled_requests if state.secret is not None else (),
         fingerprint=fingerprint(
@@ -128,3 +153,23 @@ def _body(
             ),
         ),
     )
+
+
+def _previous(
+    context: Context, state: GrantState, issued_key: IssuedKey, held: SecretValues
+) -> PreviousKey | None:
+    """The previous key of this write, unless its value is the same."""
+    credential = issued_key.credential
+    found = previous_key(
+        state,
+        key_id=credential.key_id,
+        present=held.api_key,
+        recorded=held.previous,
+        now=context.clock(),
+    )
+    same = found is not None and found.value == credential.values.get(API_KEY)
+    return None if same else found
+
+
+def _annotation(context: Context, grant: ApiKeyGrant, previous: PreviousKey | None) -> str:
+    return format_previous(previous, key=context.fingerprint_key(), namespace=grant.namespace)
