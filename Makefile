@@ -138,7 +138,8 @@ lock: $(UV) ## resolve the dependencies again, with hashes
 	echo 'setuptools' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/build.txt
 	echo 'zensical>=0.0.73' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/docs.txt
 	echo 'mutmut>=3.8' | $(UV) pip compile - $(LOCK_OPTIONS) --constraint locks/dev.txt --output-file locks/mutants.txt
-	printf '%s\n' 'anthropic>=2.14' boto3 'langchain-openai>=1.7' 'litellm>=1.110' 'strands-agents[openai]>=1.62' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/recipes.txt
+	printf '%s\n' 'anthropic>=2.14' boto3 'langchain-openai>=1.7' 'strands-agents[openai]>=1.62' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/recipes.txt
+	echo 'litellm[proxy]>=1.108.7,<1.108.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/litellm.txt
 	echo 'shiv>=1.0.8' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/archive.txt
 	echo 'uv>=0.9' | $(UV) pip compile - $(LOCK_OPTIONS) --output-file locks/uv.txt
 

@@ -1,25 +1,29 @@
 """Reads the recipes with programs and SDKs: LiteLLM, LangChain, Strands, curl and others.
 
-Those that the tests' own environment lacks are in locks/recipes.txt, installed once into a virtual
-environment of their own, which is cached.
+Those that the tests' own environment lacks are in locks/recipes.txt and locks/litellm.txt, each
+installed once into a virtual environment of its own, which is cached.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import pytest
 import yaml
-from openai import OpenAI
+from openai import OpenAI, OpenAIError
 
 from testbed.clusters.go_builds import cache_root, locked
+from testbed.processes import ChildProcess, accepts_connections, free_port
 from testbed.readers.answers import MODEL, QUESTION, pod_environment
 from testbed.readers.http_api import URL
 from testbed.world import ROOT
@@ -27,8 +31,11 @@ from tests.cluster.recipe_pods import Pod, environment_of, run_program, running
 from tests.cluster.recipe_stage import Stage
 from tools.reference.recipes import Recipe
 
-_LOCK = ROOT / "locks" / "recipes.txt"
+SDKS, LITELLM = (ROOT / "locks" / name for name in ("recipes.txt", "litellm.txt"))
 _PROGRAMS = Path(__file__).with_name("recipe_programs")
+_MOUNT = "/var/run/keywright"
+_MASTER_KEY = "sk-0d1c7a5f93b84e62a8"
+_LITELLM_SECONDS = 90
 _OFFLINE: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 
 
@@ -36,22 +43,22 @@ class NotInstalledError(RuntimeError):
     """The programs could not be installed; the message is the installer's."""
 
 
-def install() -> Path:
-    """The Python that has the packages of locks/recipes.txt; installed once.
+def install(lock: Path) -> Path:
+    """The Python that has the packages of a lock; installed once.
 
     Raises:
         NotInstalledError: uv has failed, for example without a network.
     """
-    key = hashlib.sha256(_LOCK.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    made = cache_root() / f"recipes-{key}"
+    key = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    made = cache_root() / f"{lock.stem}-{key}"
     uv = Path(sys.executable).with_name("uv")
     with locked(made.with_suffix(".lock")):
         if not (made / "complete").is_file():
             shutil.rmtree(made, ignore_errors=True)
             _run(uv, "venv", "--quiet", "--python", sys.executable, str(made))
             python = str(made / "bin" / "python")
-            options = ("--quiet", "--compile-bytecode", "--require-hashes", "--python", python)
-            _run(uv, "pip", "install", *options, "-r", _LOCK)
+            options = ("--quiet", "--require-hashes", "--python", python)
+            _run(uv, "pip", "install", *options, "-r", lock)
             (made / "complete").touch()
     return made / "bin" / "python"
 
@@ -64,28 +71,31 @@ def _run(*command: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Programs:
-    """The Python with the packages of locks/recipes.txt, and the program testbed/tools/awsfile."""
+    """A Python with the packages of each lock, and the program testbed/tools/awsfile."""
 
     python: Path
+    litellm_python: Path
     aws_file: Path
 
-    def run(
-        self, script: Path, stage: Stage, *, environment: Mapping[str, str], **requested: Any
-    ) -> str:
-        """What the script prints."""
-        return run_program(
-            self.python,
-            script,
-            environment={**stage.client_environment(), **_OFFLINE, **environment},
-            requested=requested,
-        ).strip()
+    def run(self, script: Path, stage: Stage, *, environment: Mapping[str, str]) -> str:
+        """What a script prints."""
+        variables = {**stage.client_environment(), **environment}
+        return run_program(self.python, script, environment=variables, requested={}).strip()
 
     def litellm(
-        self, stage: Stage, *, environment: Mapping[str, str] | None = None, **requested: Any
+        self,
+        stage: Stage,
+        *,
+        arguments: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
     ) -> str:
         """A completion of LiteLLM."""
-        script = _PROGRAMS / "litellm_completion.py"
-        return self.run(script, stage, environment=environment or {}, **requested)
+        return run_program(
+            self.litellm_python,
+            _PROGRAMS / "litellm_completion.py",
+            environment={**stage.client_environment(), **_OFFLINE, **(environment or {})},
+            requested={"arguments": arguments},
+        ).strip()
 
 
 Client = Callable[[Stage, Recipe, Programs], str]
@@ -171,30 +181,63 @@ def litellm(stage: Stage, recipe: Recipe, programs: Programs) -> str:
 
 def litellm_secret_manager(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     """The module reads the mounted file for each call: a changed file is used at once."""
-    with running(stage, stage.consumer(recipe, "Deployment")) as pod:
-        config = yaml.safe_load(pod.file("/etc/litellm/config.yaml"))
-        manager = config["general_settings"]["key_management_settings"]["custom_secret_manager"]
-        assert manager == "mounted_secret.MountedSecret"
-        mount = pod.folders["/var/run/keywright"]
-        (model,) = config["model_list"]
-        answers = programs.litellm(
-            stage,
-            environment={"AWS_REGION": (mount / "AWS_REGION").read_text()},
-            arguments=model["litellm_params"],
-            modules=str(pod.folders["/etc/litellm"]),
-            folder=str(mount),
-            renewed=[str(mount / "AWS_BEARER_TOKEN_BEDROCK"), "bedrock-api-key-of-nobody"],
-        )
-        answer, refused = answers.splitlines()
-        assert refused == "PermissionDeniedError"
+    with _litellm_proxy(stage, recipe, programs) as (ask, pod):
+        answer = ask()
+        (pod.folders[_MOUNT] / "AWS_BEARER_TOKEN_BEDROCK").write_text("bedrock-api-key-of-none")
+        with pytest.raises(OpenAIError, match="Authentication failed"):
+            ask()
         return answer
 
 
 def litellm_behind_proxy(stage: Stage, recipe: Recipe, programs: Programs) -> str:
     """The model list names the address of the proxy."""
-    with running(stage, stage.consumer(recipe, "Deployment")) as pod:
-        (model,) = yaml.safe_load(pod.file("/etc/litellm/config.yaml"))["model_list"]
-        return programs.litellm(stage, arguments=model["litellm_params"])
+    with _litellm_proxy(stage, recipe, programs) as (ask, _):
+        return ask()
+
+
+@contextlib.contextmanager
+def _litellm_proxy(
+    stage: Stage, recipe: Recipe, programs: Programs
+) -> Iterator[tuple[Callable[[], str], Pod]]:
+    """LiteLLM's proxy with the command and the files of the pod, and a question to its model."""
+    namespace = recipe.name
+    master = {"apiVersion": "v1", "kind": "Secret", "stringData": {"key": _MASTER_KEY}}
+    names = {"name": "litellm-master-key", "namespace": namespace}
+    stage.world.api.apply({**master, "metadata": names})
+    workload = stage.consumer(recipe, "Deployment")
+    with running(stage, workload) as pod:
+        command, option, path = workload["spec"]["template"]["spec"]["containers"][0]["command"]
+        folder = pod.folders[path.rpartition("/")[0]]
+        for module in folder.glob("*.py"):
+            module.write_text(module.read_text().replace(_MOUNT, str(pod.folders[_MOUNT])))
+        port = free_port()
+        config = str(folder / path.rpartition("/")[2])
+        server = ChildProcess(
+            "litellm",
+            [
+                *(str(programs.litellm_python.with_name(command)), option, config),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
+            log=stage.world.directory / f"{recipe.name}.log",
+            environment={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(stage.world.directory),
+                **stage.client_environment(),
+                **_OFFLINE,
+                **pod.environment,
+            },
+        )
+        try:
+            server.wait_until(lambda: accepts_connections(port), seconds=_LITELLM_SECONDS)
+            (model,) = yaml.safe_load((folder / "config.yaml").read_text())["model_list"]
+            url = f"http://127.0.0.1:{port}/v1"
+            yield partial(_ask_litellm, stage, url, model["model_name"]), pod
+        finally:
+            server.stop()
+
+
+def _ask_litellm(stage: Stage, url: str, model: str) -> str:
+    return _chat(stage, base_url=url, api_key=_MASTER_KEY, model=model)
 
 
 # ---- chat front ends and workflow builders
@@ -242,7 +285,7 @@ def _program(stage: Stage, recipe: Recipe, programs: Programs) -> str:
 
 
 def _run_main(stage: Stage, pod: Pod, programs: Programs) -> str:
-    folder = {"KEYWRIGHT_FOLDER": str(pod.folders["/var/run/keywright"])}
+    folder = {"KEYWRIGHT_FOLDER": str(pod.folders[_MOUNT])}
     return programs.run(pod.folders["/app"] / "main.py", stage, environment=folder)
 
 

@@ -12,7 +12,14 @@ from testbed.clusters.api import ApiError
 from testbed.documents import documents
 from testbed.go_tools import TOOLS, NoGoError, go_tool
 from testbed.world import EXAMPLES
-from tests.cluster.recipe_clients import CLIENTS, NotInstalledError, Programs, install
+from tests.cluster.recipe_clients import (
+    CLIENTS,
+    LITELLM,
+    SDKS,
+    NotInstalledError,
+    Programs,
+    install,
+)
 from tests.cluster.recipe_readers import READERS
 from tests.cluster.recipe_stage import Stage, apply_namespace, apply_strictly, set_up
 from tests.cluster.tier import without_tool
@@ -39,9 +46,13 @@ def stage(make_world: MakeWorld) -> Iterator[Stage]:
 def programs(request: pytest.FixtureRequest) -> Programs:
     """The programs that the tests' own environment lacks."""
     try:
-        return Programs(install(), go_tool("awsfile", module=TOOLS / "awsfile"))
+        return Programs(
+            install(SDKS), install(LITELLM), go_tool("awsfile", module=TOOLS / "awsfile")
+        )
     except NotInstalledError as error:
-        without_tool(request.config, "the programs of locks/recipes.txt", str(error))
+        without_tool(
+            request.config, "the programs of locks/recipes.txt and locks/litellm.txt", str(error)
+        )
     except NoGoError as error:
         without_tool(request.config, "awsfile", str(error))
 
