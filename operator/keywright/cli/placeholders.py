@@ -20,6 +20,10 @@ _ACCOUNT: Final = re.compile(r"^(?:arn:[a-z-]+:iam|acs:ram):[^:]*:([0-9]{12,16})
 PREFIX: Final = "placeholder-"
 
 
+PREVIOUS: Final = Sensitive(f"{PREFIX}{Variable.PREVIOUS_API_KEY}")
+"""The previous value, as during an overlap."""
+
+
 def placeholder_credential(grant: ApiKeyGrant, *, source: CredentialSource | None) -> Credential:
     """The credential of a grant; without its source, the region is a placeholder too."""
     values = {name: Sensitive(f"{PREFIX}{name}") for name in sorted(grant.key.values)}

@@ -69,7 +69,7 @@ def render_all(inventory: Inventory) -> Iterator[Rendered]:
 
 def _render(inventory: Inventory, entry: GrantEntry, place: str) -> Rendered:
     from keywright.api.errors import RenderError  # noqa: PLC0415
-    from keywright.cli.placeholders import placeholder_credential  # noqa: PLC0415
+    from keywright.cli.placeholders import PREVIOUS, placeholder_credential  # noqa: PLC0415
     from keywright.secrets.rendering import render, validate  # noqa: PLC0415
 
     assert entry.spec is not None
@@ -83,7 +83,8 @@ def _render(inventory: Inventory, entry: GrantEntry, place: str) -> Rendered:
         remark = "one entry for each key of the imported file, by its name"
     elif not errors:
         try:
-            data = render(grant, credential=placeholder_credential(grant, source=spec))
+            credential = placeholder_credential(grant, source=spec)
+            data = render(grant, credential=credential, previous=PREVIOUS)
         except RenderError as error:
             errors = [str(error)]
     readers = tuple(

@@ -23,6 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from yarl import URL
 
 from keywright.api.sensitive import Sensitive
+from keywright.sidecar.listener import TimedServer
 from keywright.sidecar.mounted_key import KeySource, NoKeyError
 from keywright.sidecar.proxy_metrics import ProxyMetrics
 from keywright.sidecar.proxy_rules import (
@@ -46,6 +47,7 @@ _CONNECT_SECONDS: Final = 10.0
 # Models may think for minutes before their first byte.
 _ANSWER_SECONDS: Final = 900.0
 _BODY_IDLE_SECONDS: Final = 60.0
+_HEAD_SECONDS: Final = 10.0
 _KEEP_ALIVE_SECONDS: Final = 60.0
 _REFUSED_KEY: Final = frozenset({401, 403})
 _AUTOMATIC: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -91,6 +93,7 @@ class KeyProxy:
         signer: Signer | None = None,
         most_requests: int = MOST_REQUESTS,
         body_idle_seconds: float = _BODY_IDLE_SECONDS,
+        head_seconds: float = _HEAD_SECONDS,
     ) -> None:
         self._upstream = upstream
         self._keys = keys
@@ -104,8 +107,9 @@ class KeyProxy:
         self._reported: str | None = None
         self._session: aiohttp.ClientSession | None = None
         # Without a router: the rules decide on the path as it was sent.
-        server = web.Server(
+        server = TimedServer(
             self._handle,
+            head_seconds=head_seconds,
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,

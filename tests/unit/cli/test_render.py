@@ -107,3 +107,26 @@ def test_names_cannot_write_to_the_terminal(
     main(["render", "-f", str(tmp_path)])
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
+
+
+def test_the_previous_value_has_a_placeholder_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As during an overlap; between overlaps, it is empty."""
+    file = tmp_path / "grant.yaml"
+    grant: dict[str, Any] = {
+        "apiVersion": "keywright.dev/v1alpha1",
+        "kind": "ApiKeyGrant",
+        "metadata": {"name": "partner", "namespace": "orders"},
+        "spec": {
+            "sourceRef": {"name": "orders"},
+            "apiGatewayKey": {"usagePlan": {"id": "abc123"}},
+            "secret": {"includePrevious": True},
+        },
+    }
+    file.write_text(yaml.safe_dump(grant))
+    out, _, code = _render("-f", str(file), "-o", "json", capsys=capsys)
+    data = json.loads(out)[0]["secret"]["stringData"]
+    assert code == ExitCode.OK
+    assert data["X_API_KEY"] == f"{PREFIX}apiKey"
+    assert data["previousApiKey"] == f"{PREFIX}previous.apiKey"

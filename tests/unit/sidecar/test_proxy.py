@@ -119,6 +119,7 @@ class Pod:
             tls=ssl.create_default_context(),
             most_requests=most_requests,
             body_idle_seconds=body_idle_seconds,
+            head_seconds=0.3,
         )
 
     def put(self, key: str, *, name: str = "AWS_BEARER_TOKEN_BEDROCK") -> None:

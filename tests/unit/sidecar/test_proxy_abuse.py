@@ -6,6 +6,7 @@ are forwarded without what would harm. In no case an answer, a log line or a met
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -265,6 +266,20 @@ async def test_a_redirect_of_the_upstream_is_not_passed_on(pod: Pod) -> None:
 async def test_a_body_that_stops_arriving_ends_the_request(pod: Pod, head: bytes) -> None:
     """With 408, and the connection is closed."""
     assert status_of(await pod.raw(head)) == 408
+
+
+@pytest.mark.parametrize(
+    "part", [b"", b"GET", b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "]
+)
+async def test_headers_that_stop_arriving_end_the_connection(pod: Pod, part: bytes) -> None:
+    """Without an answer; a connection whose first request was complete stays open."""
+    assert await pod.raw(part) == b""
+    async with pod.client.get(pod.url("/v1/stream")) as answer:
+        # Longer than the time for the headers.
+        await asyncio.sleep(0.5)
+        pod.server.proceed.set()
+        assert (await answer.read()).endswith(b"data: last\n\n")
+    assert pod.server.requests[-1][0] == "/v1/stream"
 
 
 @pytest.fixture
