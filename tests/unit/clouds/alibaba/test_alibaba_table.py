@@ -55,7 +55,7 @@ def test_every_identity_is_shown(field: str) -> None:
 
 
 def test_the_examples_show_the_guides_identities() -> None:
-    """One folder for each guide; the others are variations of these."""
+    """At least one folder for each identity that a source can have without the default chain."""
     shown = set()
     for file in (ROOT / "examples").glob("alibaba-*/credentialsource.yaml"):
         body = yaml.safe_load(file.read_text())
